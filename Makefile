@@ -1,0 +1,89 @@
+# The project's commands. Nothing is needed beforehand but Python 3.13 and a package registry.
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-builtin-rules
+
+UV_VERSION := 0.13.9
+UV := .uv/bin/uv
+BIN := .venv/bin
+MEMBERS := contracts services/planner services/exporter services/sse-enforcer cli devstack
+SOURCES := contracts services cli devstack tests
+
+ifeq ($(CI),true)
+export UV_PYTHON_DOWNLOADS := never
+endif
+# An environment that is already active is not this project's.
+unexport VIRTUAL_ENV
+
+.PHONY: help
+help: ## List the commands
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-18s %s\n", $$1, $$2}'
+
+$(UV):
+	python3 -m venv .uv
+	.uv/bin/python -m pip install --quiet uv==$(UV_VERSION)
+
+.venv/installed: requirements.lock $(MEMBERS:=/pyproject.toml) | $(UV)
+	$(UV) venv --quiet --allow-existing --python 3.13 .venv
+	$(UV) pip sync --quiet --require-hashes --python $(BIN)/python requirements.lock
+	$(UV) pip install --quiet --no-deps --python $(BIN)/python $(addprefix -e ./,$(MEMBERS))
+	touch $@
+
+.venv-localstack/installed: devstack/localstack.lock devstack/localstack-addons/pyproject.toml | $(UV)
+	$(UV) venv --quiet --allow-existing --python 3.13 .venv-localstack
+	$(UV) pip sync --quiet --require-hashes --python .venv-localstack/bin/python devstack/localstack.lock
+	$(UV) pip install --quiet --no-deps --python .venv-localstack/bin/python -e ./devstack/localstack-addons
+	touch $@
+
+.PHONY: install
+install: .venv/installed .venv-localstack/installed ## Install everything into this folder
+
+.PHONY: demo
+demo: install ## Run the whole suite on an AWS on this machine, and show it
+	$(BIN)/python -m devstack demo
+
+.PHONY: test
+test: install ## All tests: rules, contracts, adapters, and the suite on LocalStack
+	$(BIN)/python -m pytest --quiet --cov --cov-report=term-missing:skip-covered
+
+.PHONY: check
+check: lint test ## Everything that has to hold before a change is finished
+
+.PHONY: lint
+lint: install ## Formatting, lint, types, layers, templates
+	$(BIN)/ruff format --check $(SOURCES)
+	$(BIN)/ruff check $(SOURCES)
+	$(BIN)/mypy $(wildcard $(addsuffix /src,$(MEMBERS)) devstack/localstack-addons/src)
+	$(BIN)/lint-imports
+	$(BIN)/cfn-lint deploy/*.yaml
+
+.PHONY: format
+format: install ## Format the code
+	$(BIN)/ruff format $(SOURCES)
+	$(BIN)/ruff check --fix-only $(SOURCES)
+
+.PHONY: zips
+zips: install ## Build the services' Lambda zips into build/zips
+	$(BIN)/logferry package
+
+.PHONY: localstack-up localstack-down localstack-status
+localstack-up: install ## Start LocalStack on this machine, without Docker
+	$(BIN)/python -m devstack up
+localstack-down: ## Stop it
+	$(BIN)/python -m devstack down
+localstack-status: ## Say whether it runs, and where
+	$(BIN)/python -m devstack status
+
+LOCK := $(UV) pip compile --quiet --universal --generate-hashes --no-header --no-emit-index-url --python-version 3.13
+.PHONY: lock
+lock: $(UV) ## Renew requirements.lock from the pyproject files (keeps what still fits)
+	$(LOCK) --group dev $(addsuffix /pyproject.toml,$(MEMBERS)) \
+	  --no-emit-package logferry-contracts --no-emit-package logferry -o requirements.lock
+
+.PHONY: clean
+clean: ## Stop LocalStack and remove everything that was made here
+	if [ -x $(BIN)/python ]; then $(BIN)/python -m devstack down || true; fi
+	rm -rf build .venv .venv-localstack .uv uv.lock
+	find . -name __pycache__ -prune -exec rm -rf {} +
+	rm -rf .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis

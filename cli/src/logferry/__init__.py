@@ -1,0 +1,1 @@
+"""The operator command of logferry."""

@@ -1,0 +1,26 @@
+"""Every message there is, by the name of its folder under ``schemas/`` and ``examples/``."""
+
+from collections.abc import Mapping
+
+from logferry_contracts.execution_variables import ExecutionVariables
+from logferry_contracts.export_completed import ExportCompleted
+from logferry_contracts.export_failed import ExportFailed
+from logferry_contracts.export_requested import ExportRequested
+from logferry_contracts.ledger_record import LedgerRecord
+from logferry_contracts.message import Message
+from logferry_contracts.object_created import ObjectCreated
+from logferry_contracts.object_secured import ObjectSecured
+from logferry_contracts.plan_completed import PlanCompleted
+from logferry_contracts.plan_request import PlanRequest
+
+MESSAGES: Mapping[str, type[Message]] = {
+    "execution-variables": ExecutionVariables,
+    "export-completed": ExportCompleted,
+    "export-failed": ExportFailed,
+    "export-requested": ExportRequested,
+    "ledger-record": LedgerRecord,
+    "object-created": ObjectCreated,
+    "object-secured": ObjectSecured,
+    "plan-completed": PlanCompleted,
+    "plan-request": PlanRequest,
+}

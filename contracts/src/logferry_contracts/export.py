@@ -1,0 +1,51 @@
+"""An export: one log group, one window, one generation."""
+
+import hashlib
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from logferry_contracts.message import Message
+from logferry_contracts.source import BucketName, SourceName
+from logferry_contracts.window import Window
+
+ExportId = Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
+Generation = Annotated[int, Field(ge=1, le=1000)]
+"""1 for the first try of a window, one more for each new try after a failed one."""
+
+Lane = Literal["slot", "direct"]
+"""``slot``: by the account's one export task; ``direct``: read with FilterLogEvents."""
+
+ReasonCode = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[a-z][a-z0-9_]*$")]
+"""A reason in a word, such as ``bucket_policy``; new ones may appear in any version."""
+
+DestinationPrefix = Annotated[str, Field(min_length=1, max_length=900)]
+"""``destinationPrefix`` of CreateExportTask.
+
+It leaves room for the task id, the stream and the file name in a key of at most 1,024 bytes.
+"""
+
+
+class Destination(Message):
+    """Where an export's objects go: below ``s3://<bucket>/<prefix>/``."""
+
+    bucket: BucketName
+    prefix: DestinationPrefix
+
+
+def export_id(source: SourceName, log_group_name: str, window: Window, generation: int) -> str:
+    """Return the name of an export, the same for the same export wherever it is computed.
+
+    It is the ledger key, the export task's ``taskName``, the FIFO deduplication id and the
+    CloudEvents id. The parts are joined by a character that none of them can hold, so that no
+    two exports share a name.
+    """
+    parts = (
+        source.account_id,
+        source.region,
+        log_group_name,
+        str(window.from_ms),
+        str(window.to_ms),
+        str(generation),
+    )
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:32]

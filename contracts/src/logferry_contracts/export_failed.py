@@ -1,0 +1,53 @@
+"""ExportFailed: an export ended without its window in the archive."""
+
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import Field
+
+from logferry_contracts.export import Destination, ExportId, Generation, ReasonCode
+from logferry_contracts.log_group import LogGroupName
+from logferry_contracts.message import CloudEvent, Message, Timestamp
+from logferry_contracts.source import SourceName
+from logferry_contracts.window import Window
+
+
+class ExportFailedData(Message):
+    """One export and why it failed.
+
+    Attributes:
+        message: What AWS said.
+        mend: What somebody has to do about it, in words.
+        will_be_retried: Whether a next generation has been asked for already.
+    """
+
+    export_id: ExportId
+    generation: Generation
+    source: SourceName
+    log_group_name: LogGroupName
+    window: Window
+    destination: Destination
+    reason: ReasonCode
+    message: Annotated[str, Field(max_length=4096)]
+    mend: Annotated[str, Field(min_length=1, max_length=4096)]
+    will_be_retried: bool
+    failed_at: Timestamp
+
+
+class ExportFailed(CloudEvent):
+    """Exporter → topic. ``id`` is the export's id."""
+
+    TYPE: ClassVar[str] = "logferry.export.failed.v1"
+    SCHEMA: ClassVar[str] = "urn:logferry:schema:export-failed:1.0"
+
+    type: Literal["logferry.export.failed.v1"]
+    dataschema: Annotated[str, Field(pattern=r"^urn:logferry:schema:export-failed:1\.[0-9]+$")]
+    data: ExportFailedData
+
+    @property
+    def attributes(self) -> dict[str, str]:
+        """The SNS message attributes, for filter policies."""
+        return {
+            "type": self.type,
+            "log_group": self.data.log_group_name,
+            **self.data.source.model_dump(),
+        }

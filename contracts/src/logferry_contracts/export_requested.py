@@ -1,0 +1,39 @@
+"""ExportRequested: the planner asks a source's exporter for one export."""
+
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import Field
+
+from logferry_contracts.export import Destination, ExportId, Generation, Lane
+from logferry_contracts.log_group import LogGroup
+from logferry_contracts.message import CloudEvent, Message
+from logferry_contracts.source import Source
+from logferry_contracts.window import Window
+
+
+class ExportRequestedData(Message):
+    """One export.
+
+    Attributes:
+        estimated_bytes: The events' size as the planner guesses it; 0 when it cannot.
+    """
+
+    export_id: ExportId
+    generation: Generation
+    source: Source
+    log_group: LogGroup
+    window: Window
+    destination: Destination
+    lane: Lane
+    estimated_bytes: Annotated[int, Field(ge=0)]
+
+
+class ExportRequested(CloudEvent):
+    """Planner → the source's FIFO queue. ``id`` is the export's id."""
+
+    TYPE: ClassVar[str] = "logferry.export.requested.v1"
+    SCHEMA: ClassVar[str] = "urn:logferry:schema:export-requested:1.0"
+
+    type: Literal["logferry.export.requested.v1"]
+    dataschema: Annotated[str, Field(pattern=r"^urn:logferry:schema:export-requested:1\.[0-9]+$")]
+    data: ExportRequestedData

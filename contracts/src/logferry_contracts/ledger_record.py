@@ -1,0 +1,188 @@
+"""The ledger record: what is known of one export. It says what is in the archive.
+
+One JSON object per export in the control bucket, changed only by compare-and-swap::
+
+    requested ─► submitted ─► completed ─► secured
+        │            └──────► failed
+        └─► failed
+    skipped
+"""
+
+from datetime import datetime
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from logferry_contracts.export import Destination, ExportId, Generation, Lane, ReasonCode
+from logferry_contracts.log_group import LogGroup
+from logferry_contracts.manifest import Manifest
+from logferry_contracts.message import EpochMs, Message, Timestamp, timestamp
+from logferry_contracts.source import SourceName
+from logferry_contracts.window import Window
+
+State = Literal["requested", "submitted", "completed", "secured", "skipped", "failed"]
+
+LEDGER_SCHEMA = "urn:logferry:schema:ledger-record:1.0"
+
+_SECTIONS: dict[str, tuple[str, ...]] = {
+    "requested": (),
+    "submitted": ("submitted",),
+    "completed": ("completed",),
+    "secured": ("completed", "secured"),
+    "skipped": ("skipped",),
+    "failed": ("failed",),
+}
+_BEFORE: dict[str, tuple[str, ...]] = {
+    "submitted": ("requested",),
+    "completed": ("requested", "submitted"),
+    "secured": ("completed",),
+    "failed": ("requested", "submitted"),
+}
+
+
+class Submitted(Message):
+    """An export task runs for it, or ran."""
+
+    task_id: Annotated[str, Field(min_length=1, max_length=512)]
+    at: Timestamp
+
+
+class Completed(Message):
+    """Its objects are in the archive.
+
+    Attributes:
+        task_created_ms: ``executionInfo.creationTime``; None in the direct lane.
+        task_completed_ms: ``executionInfo.completionTime``; None in the direct lane.
+        published_at: When ExportCompleted was published; None until it was.
+    """
+
+    at: Timestamp
+    manifest: Manifest
+    task_created_ms: EpochMs | None = None
+    task_completed_ms: EpochMs | None = None
+    published_at: Timestamp | None = None
+
+
+class Secured(Message):
+    """Every object of it is under the archive's key and on hold."""
+
+    at: Timestamp
+
+
+class Skipped(Message):
+    """It need not run."""
+
+    reason: ReasonCode
+    at: Timestamp
+
+
+class Failed(Message):
+    """It ended without its window in the archive.
+
+    Attributes:
+        next_export_id: The next generation that was asked for; None when there is none.
+        published_at: When ExportFailed was published; None until it was.
+    """
+
+    reason: ReasonCode
+    message: Annotated[str, Field(max_length=4096)]
+    at: Timestamp
+    next_export_id: ExportId | None = None
+    published_at: Timestamp | None = None
+
+
+class TransitionError(ValueError):
+    """A record cannot go from its state to the wanted one. A bug, or a race: read it again."""
+
+
+class LedgerRecord(Message):
+    """One export in the control bucket.
+
+    Attributes:
+        revision: One more at each change, so that no two contents of a record are alike and an
+            ETag compares what it should.
+        requested_at: When the planner wrote it.
+    """
+
+    record_schema: Annotated[
+        str, Field(alias="schema", pattern=r"^urn:logferry:schema:ledger-record:1\.[0-9]+$")
+    ]
+    revision: Annotated[int, Field(ge=1)]
+    state: State
+    export_id: ExportId
+    generation: Generation
+    source: SourceName
+    log_group: LogGroup
+    window: Window
+    destination: Destination
+    lane: Lane
+    requested_at: Timestamp
+    submitted: Submitted | None = None
+    completed: Completed | None = None
+    secured: Secured | None = None
+    skipped: Skipped | None = None
+    failed: Failed | None = None
+
+    @model_validator(mode="after")
+    def _state_has_its_section(self) -> Self:
+        missing = [name for name in _SECTIONS[self.state] if getattr(self, name) is None]
+        if missing:
+            raise ValueError(f"state {self.state} without {', '.join(missing)}")
+        return self
+
+    @property
+    def key(self) -> str:
+        """The object key of this record in the control bucket."""
+        return ledger_key(self.source, self.window, self.export_id)
+
+    def as_submitted(self, task_id: str, *, at: datetime) -> "LedgerRecord":
+        """Return the record once the export task has been created."""
+        return self._to("submitted", submitted=Submitted(task_id=task_id, at=timestamp(at)))
+
+    def as_completed(self, completed: Completed) -> "LedgerRecord":
+        """Return the record once every object is listed."""
+        return self._to("completed", completed=completed)
+
+    def as_secured(self, *, at: datetime) -> "LedgerRecord":
+        """Return the record once every object is encrypted and held."""
+        return self._to("secured", secured=Secured(at=timestamp(at)))
+
+    def as_failed(self, failed: Failed) -> "LedgerRecord":
+        """Return the record once the export has ended without its window in the archive."""
+        return self._to("failed", failed=failed)
+
+    def as_published(self, *, at: datetime) -> "LedgerRecord":
+        """Return the record once the event that its state calls for has been published.
+
+        Raises:
+            TransitionError: There is nothing to publish in this state.
+        """
+        for name in ("completed", "failed"):
+            section = getattr(self, name)
+            if section is not None:
+                published = section.model_copy(update={"published_at": timestamp(at)})
+                return self._next(**{name: published})
+        raise TransitionError(f"export {self.export_id}: nothing to publish when {self.state}")
+
+    def _to(self, state: State, **sections: Message) -> "LedgerRecord":
+        if self.state not in _BEFORE[state]:
+            raise TransitionError(f"export {self.export_id} is {self.state}, not to be {state}")
+        return self._next(state=state, **sections)
+
+    def _next(self, **changes: object) -> "LedgerRecord":
+        return self.model_copy(update={"revision": self.revision + 1, **changes})
+
+
+def ledger_prefix(source: SourceName, window: Window) -> str:
+    """Return what the keys of all records of one source and window begin with."""
+    return f"ledger/{source.account_id}/{source.region}/{window.from_ms:015d}-{window.to_ms:015d}/"
+
+
+def ledger_key(source: SourceName, window: Window, export_id: str) -> str:
+    """Return the object key of one record in the control bucket."""
+    return f"{ledger_prefix(source, window)}{export_id}.json"
+
+
+def manifest_key(source: SourceName, window: Window, export_id: str) -> str:
+    """Return the object key of a manifest that is too long for an event."""
+    return f"manifest/{ledger_key(source, window, export_id).removeprefix('ledger/')}"

@@ -1,0 +1,70 @@
+"""The manifest: every object that an export put into the archive."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from logferry_contracts.message import Message
+from logferry_contracts.source import BucketName
+
+ObjectKey = Annotated[str, Field(min_length=1, max_length=1024)]
+VersionId = Annotated[str, Field(min_length=1, max_length=1024)]
+
+
+class Checksum(Message):
+    """A checksum that S3 keeps with the object.
+
+    Attributes:
+        algorithm: As S3 names it, such as ``CRC64NVME``.
+        value: As S3 gives it, in base64.
+    """
+
+    algorithm: Annotated[str, Field(min_length=1, max_length=32)]
+    value: Annotated[str, Field(min_length=1, max_length=128)]
+
+
+class ArchivedObject(Message):
+    """One object version in the archive.
+
+    Attributes:
+        etag: Without quotation marks. An opaque token, not an MD5, under SSE-KMS.
+        checksum: None when S3 keeps none.
+    """
+
+    key: ObjectKey
+    version_id: VersionId
+    size_bytes: Annotated[int, Field(ge=0)]
+    etag: Annotated[str, Field(min_length=1, max_length=256)]
+    checksum: Checksum | None = None
+
+
+class ManifestLocation(Message):
+    """Where the list of objects is when it is too long for an event.
+
+    Attributes:
+        size_bytes: The size of the JSON text there.
+        sha256: Its SHA-256 in hexadecimal.
+    """
+
+    bucket: BucketName
+    key: ObjectKey
+    size_bytes: Annotated[int, Field(ge=1)]
+    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+
+
+class Manifest(Message):
+    """What one export put into the archive.
+
+    Attributes:
+        object_count: How many objects.
+        stream_count: How many log streams had events.
+        total_bytes: The sum of the objects' sizes, compressed.
+        objects: All of them, in key order; None when they are at ``location``.
+        location: Where the same manifest is with its objects; None when they are here.
+    """
+
+    object_count: Annotated[int, Field(ge=0)]
+    stream_count: Annotated[int, Field(ge=0)]
+    total_bytes: Annotated[int, Field(ge=0)]
+    objects: list[ArchivedObject] | None = None
+    location: ManifestLocation | None = None

@@ -1,0 +1,80 @@
+"""A source: one account and Region whose logs are collected."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from logferry_contracts.message import Message
+
+AccountId = Annotated[str, Field(pattern=r"^[0-9]{12}$")]
+Region = Annotated[str, Field(pattern=r"^[a-z]{2}(-[a-z]+)+-[0-9]$")]
+RoleArn = Annotated[
+    str, Field(max_length=612, pattern=r"^arn:aws[a-z-]*:iam::[0-9]{12}:role/[A-Za-z0-9+=,.@_/-]+$")
+]
+Profile = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,32}$")]
+"""The short name of a source.
+
+32 characters keep the exporter's function name within Lambda's 64.
+https://docs.aws.amazon.com/lambda/latest/api/API_CreateFunction.html
+"""
+BucketName = Annotated[
+    str, Field(min_length=3, max_length=63, pattern=r"^[a-z0-9][a-z0-9.-]*[a-z0-9]$")
+]
+
+
+class SourceName(Message):
+    """Which source something came from.
+
+    Attributes:
+        profile: The source's short name, which is also its prefix in the archive.
+        account_id: The account that owns the log groups.
+        region: The Region of the log groups and of the archive bucket.
+    """
+
+    profile: Profile
+    account_id: AccountId
+    region: Region
+
+    @property
+    def slot(self) -> str:
+        """The place for one active export task that AWS gives each account and Region.
+
+        It is the FIFO ``MessageGroupId``: two messages of one slot are never worked on at once.
+        https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/cloudwatch_limits_cwl.html
+        """
+        return f"{self.account_id}.{self.region}"
+
+    @property
+    def queue_name(self) -> str:
+        """The FIFO queue of this source's exporter."""
+        return f"log-sqs-{self.profile.lower()}-collect.fifo"
+
+    @property
+    def dead_letter_queue_name(self) -> str:
+        """Where the exporter puts what it cannot do, with the reason as an attribute."""
+        return f"log-sqs-{self.profile.lower()}-collect-dlq.fifo"
+
+    @property
+    def exporter_function_name(self) -> str:
+        """The Lambda function that consumes the queue."""
+        return f"log-sqs-{self.profile.lower()}-collect-fifoSQSConsumer"
+
+
+class Source(SourceName):
+    """A source and how to reach it.
+
+    Attributes:
+        role_arn: The role in the source's account that the services assume.
+        external_id: What the role's trust policy asks for; None when it asks for none.
+    """
+
+    role_arn: RoleArn
+    external_id: (
+        Annotated[str, Field(min_length=2, max_length=1224, pattern=r"^[A-Za-z0-9+=,.@:/_-]+$")]
+        | None
+    ) = None
+
+    @property
+    def name(self) -> SourceName:
+        """The source without the way to reach it, as events carry it."""
+        return SourceName(profile=self.profile, account_id=self.account_id, region=self.region)

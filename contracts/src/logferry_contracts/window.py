@@ -1,0 +1,43 @@
+"""A window of time, and the rule that says which windows there are."""
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from logferry_contracts.message import EpochMs, Message
+
+
+class Window(Message):
+    """The half-open range ``[from_ms, to_ms)`` of event timestamps.
+
+    Attributes:
+        from_ms: Inclusive start.
+        to_ms: Exclusive end, later than the start. It goes to CreateExportTask as ``to``, which
+            AWS describes as inclusive in one place and as exclusive in another, so an event on
+            this very millisecond may be in the archive twice, and is never missing.
+    """
+
+    from_ms: EpochMs
+    to_ms: EpochMs
+
+    @model_validator(mode="after")
+    def _is_not_empty(self) -> Self:
+        if self.from_ms >= self.to_ms:
+            raise ValueError(f"from_ms {self.from_ms} is not before to_ms {self.to_ms}")
+        return self
+
+
+class WindowRule(Message):
+    """Which windows a source has.
+
+    Attributes:
+        unit: A calendar day or hour of the time zone.
+        time_zone: An IANA time zone, such as ``Europe/Berlin``.
+        settle_minutes: How long after its end a window waits before it is planned; None leaves
+            it to the planner. AWS: data can take up to 12 hours to become available for export.
+            https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/S3Export.html
+    """
+
+    unit: Literal["day", "hour"]
+    time_zone: Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9+_/-]+$")]
+    settle_minutes: Annotated[int, Field(ge=0, le=20160)] | None = None

@@ -1,0 +1,52 @@
+"""Read a message and write one: nothing enters or leaves a service but through here."""
+
+from pydantic import ValidationError
+
+from logferry_contracts.message import Message
+
+
+class ContractError(ValueError):
+    """A message breaks its contract. It cannot be mended by trying again: dead-letter it.
+
+    Attributes:
+        message_name: The contract it was read against, such as ``ExportRequested``.
+        problems: One ``path: rule`` per problem, such as
+            ``data.window.from_ms: Input should be a valid integer``.
+    """
+
+    def __init__(self, message_name: str, problems: list[str]) -> None:
+        """Name the contract and every rule that is broken."""
+        super().__init__(f"not a valid {message_name}: {'; '.join(problems)}")
+        self.message_name = message_name
+        self.problems = problems
+
+
+def parse[M: Message](message: type[M], body: str | bytes) -> M:
+    """Read one message from its JSON text.
+
+    Raises:
+        ContractError: The text is not JSON, or breaks the contract; names every broken rule.
+    """
+    try:
+        return message.model_validate_json(body)
+    except ValidationError as error:
+        raise ContractError(message.__name__, _problems(error)) from error
+
+
+def emit(message: Message) -> str:
+    """Write one message as JSON text, checked once more against its contract.
+
+    Raises:
+        ContractError: The message was put together wrongly. That is a bug of the sender, which
+            must not leave the service.
+    """
+    body = message.model_dump_json(by_alias=True, exclude_none=True)
+    parse(type(message), body)
+    return body
+
+
+def _problems(error: ValidationError) -> list[str]:
+    return [
+        f"{'.'.join(map(str, problem['loc'])) or '(the message)'}: {problem['msg']}"
+        for problem in error.errors(include_url=False, include_input=False)
+    ]

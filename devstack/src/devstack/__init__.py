@@ -1,0 +1,1 @@
+"""AWS on a laptop: the embedded LocalStack, a small organisation and the demo."""

@@ -1,0 +1,1 @@
+"""Runs the export tasks of one account, one at a time."""

@@ -1,0 +1,1 @@
+"""Plans which log groups and windows to export."""

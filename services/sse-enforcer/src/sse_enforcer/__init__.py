@@ -1,0 +1,1 @@
+"""Keeps every archived object under the archive key and on legal hold."""
