@@ -77,9 +77,12 @@ localstack-status: ## Say whether it runs, and where
 
 LOCK := $(UV) pip compile --quiet --universal --generate-hashes --no-header --no-emit-index-url --python-version 3.13
 .PHONY: lock
-lock: $(UV) ## Renew requirements.lock from the pyproject files (keeps what still fits)
+lock: $(UV) ## Renew the locks from the pyproject files (keeps what still fits)
 	$(LOCK) --group dev $(addsuffix /pyproject.toml,$(MEMBERS)) \
 	  --no-emit-package logferry-contracts --no-emit-package logferry -o requirements.lock
+	# LocalStack 4.14 as it was when it came out: what it needs has moved on since.
+	$(LOCK) --project devstack/localstack-addons --exclude-newer 2026-03-02 \
+	  devstack/localstack.in -o devstack/localstack.lock
 
 .PHONY: clean
 clean: ## Stop LocalStack and remove everything that was made here

@@ -5,6 +5,7 @@ import os
 import sys
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from threading import Thread
 
@@ -302,6 +303,11 @@ def test_the_log_has_start_the_function_s_lines_end_and_report(start):
     assert "Init Duration" not in second[-1]
 
 
+def test_a_line_of_the_log_ends_where_the_function_ended_it(start):
+    environment = start("def handler(*_):\n    print('one\\u2028line')\n")
+    assert "one\u2028line" in invoke(environment).logs.split("\n")
+
+
 def test_a_killed_function_answers_that_it_was_killed(start):
     environment = start("import time\ndef handler(*_):\n    print('busy'); time.sleep(60)\n")
     outcomes: list[Outcome] = []
@@ -322,7 +328,7 @@ def test_what_the_function_started_dies_with_it(start):
         "    return [os.getpid(), subprocess.Popen(['sleep', '60']).pid]\n"
     )
     pids = value_of(invoke(environment))
-    assert all(is_running(pid) for pid in pids)
+    wait_until(lambda: all(is_running(pid) for pid in pids))
     environment.kill()
     wait_until(lambda: not any(is_running(pid) for pid in pids))
 
@@ -363,18 +369,56 @@ def test_the_process_dies_when_its_starter_is_gone(tmp_path):
     wait_until(lambda: not is_running(lambda_pid))
 
 
-def test_a_doomed_function_dies_instead_of_answering(start):
-    environment = start("def handler(*_):\n    return 'done'\n")
+WAITS_FOR_A_FILE = (
+    "import os, time\ndef handler(path, _):\n"
+    "    print('busy')\n"
+    "    while not os.path.exists(path): time.sleep(0.01)\n"
+    "    return 'done'\n"
+)
+
+
+@pytest.fixture
+def busy(start, tmp_path: Path) -> Iterator[tuple[ExecutionEnvironment, Callable[[], Outcome]]]:
+    """An environment in the middle of an invocation, and what lets that go on to its end."""
+    environment, go_on = start(WAITS_FOR_A_FILE), tmp_path / "go on"
+    with ThreadPoolExecutor(1) as pool:
+        outcome = pool.submit(invoke, environment, str(go_on))
+        wait_until(lambda: "busy" in environment.output())
+
+        def finish() -> Outcome:
+            go_on.touch()
+            return outcome.result(5)
+
+        yield environment, finish
+
+
+def test_a_doomed_function_dies_instead_of_answering(busy, tmp_path):
+    environment, finish = busy
     environment.kill_before_next_step()
-    assert error_of(invoke(environment))[0] == "Runtime.ExitError"
-    assert value_of(invoke(environment)) == "done"
+    assert error_of(finish())[0] == "Runtime.ExitError"
+    assert value_of(invoke(environment, str(tmp_path))) == "done"
 
 
-def test_a_spared_function_answers(start):
-    environment = start("def handler(*_):\n    return 'done'\n")
+def test_a_doomed_function_dies_at_its_next_call(busy):
+    environment, finish = busy
+    environment.kill_before_next_step()
+    assert environment.die_if_doomed()
+    assert not environment.die_if_doomed()
+    assert error_of(finish())[0] == "Runtime.ExitError"
+
+
+def test_a_spared_function_answers(busy):
+    environment, finish = busy
     environment.kill_before_next_step()
     environment.spare()
-    assert value_of(invoke(environment)) == "done"
+    assert value_of(finish()) == "done"
+
+
+def test_an_idle_function_is_not_doomed(start, tmp_path):
+    environment = start(WAITS_FOR_A_FILE)
+    environment.kill_before_next_step()
+    assert not environment.die_if_doomed()
+    assert value_of(invoke(environment, str(tmp_path))) == "done"
 
 
 def test_an_environment_is_found_by_what_it_signs_with_until_it_is_stopped(start):
@@ -386,7 +430,8 @@ def test_an_environment_is_found_by_what_it_signs_with_until_it_is_stopped(start
 
 def test_stopping_removes_the_environment_s_files(start, tmp_path):
     environment = start(
-        "def handler(*_):\n    open('/'.join([__import__('tempfile').gettempdir(), 'x']), 'w').close()\n"
+        "import pathlib, tempfile\n"
+        "def handler(*_): pathlib.Path(tempfile.gettempdir(), 'x').touch()\n"
     )
     invoke(environment)
     assert (tmp_path / "environment" / "tmp" / "x").exists()

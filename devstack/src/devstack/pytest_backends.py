@@ -41,6 +41,8 @@ def backend(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> 
 
     The environment says where AWS is, so plain ``boto3.client(...)`` reaches it too.
     """
+    # boto3 keeps its default session, with the credentials of the first test that used it.
+    monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)
     monkeypatch.setenv("AWS_DEFAULT_REGION", REGION)
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
     if request.param == "moto":

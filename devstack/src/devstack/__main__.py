@@ -1,0 +1,83 @@
+"""The command `python -m devstack`: LocalStack up, down and its status."""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import App, Parameter
+from rich.console import Console
+
+from devstack import localstack
+from devstack.localstack import DEFAULT_PORT, STATE, LocalStackError
+
+NOT_RUNNING = 3
+"""The exit code of `status` when nothing runs, as init scripts have it."""
+
+app = App(name="devstack", help="AWS on this machine: LocalStack without Docker.")
+console = Console(highlight=False, soft_wrap=True)
+
+
+@app.command
+def up(*, port: int = DEFAULT_PORT, state: Path = STATE) -> int:
+    """Start LocalStack, and say how to use it.
+
+    Args:
+        port: The port to listen on, of 127.0.0.1 only.
+        state: The folder for its log and its data.
+    """
+    found = localstack.status(state)
+    if not (found and found.ready):
+        console.print("Starting LocalStack ", end="")
+        try:
+            found = localstack.start_detached(
+                state, port, on_wait=lambda: console.print(".", end="")
+            )
+        except LocalStackError as error:
+            console.print(f"\n{error}", style="red", markup=False)
+            return 1
+        console.print()
+    console.print(f"LocalStack runs at {found.endpoint} (process {found.pid}).")
+    console.print("Use it with any AWS tool; each 12-digit access key is an account:\n")
+    console.print(f"  export AWS_ENDPOINT_URL={found.endpoint}")
+    console.print("  export AWS_ACCESS_KEY_ID=111111111111 AWS_SECRET_ACCESS_KEY=any")
+    console.print("  export AWS_DEFAULT_REGION=eu-west-1")
+    return 0
+
+
+@app.command
+def down(*, state: Path = STATE) -> int:
+    """Stop LocalStack and every Lambda function in it; what it held is lost.
+
+    Args:
+        state: The folder it was started with.
+    """
+    stopped = localstack.stop(state)
+    console.print("LocalStack is stopped." if stopped else "LocalStack was not running.")
+    return 0
+
+
+@app.command
+def status(
+    *, as_json: Annotated[bool, Parameter(name="--json", negative="")] = False, state: Path = STATE
+) -> int:
+    """Say whether LocalStack runs: exit code 0 if it is ready, 3 if not.
+
+    Args:
+        as_json: Say it as JSON.
+        state: The folder it was started with.
+    """
+    found = localstack.status(state)
+    ready = found is not None and found.ready
+    if as_json:
+        console.print_json(json.dumps({"ready": ready, **(asdict(found) if found else {})}))
+    elif found is None:
+        console.print("LocalStack is not running.")
+    else:
+        words = "is ready" if ready else "does not answer (yet)"
+        console.print(f"LocalStack {words} at {found.endpoint} (process {found.pid}).")
+    return 0 if ready else NOT_RUNNING
+
+
+if __name__ == "__main__":
+    app()
