@@ -1,0 +1,42 @@
+"""What can go wrong, sorted by what has to happen next."""
+
+
+class SettingsError(Exception):
+    """The environment is unusable: page. Every invocation fails until somebody mends it."""
+
+
+class PlanRefusedError(Exception):
+    """A well-formed request that only a person can mend: dead-letter it, trying again is idle.
+
+    Attributes:
+        field: What is wrong, such as ``time_zone``.
+        value: What it is, such as ``Europe/Berln``.
+        rule: What it should be, such as ``is not an IANA time zone``.
+    """
+
+    def __init__(self, field: str, value: str, rule: str) -> None:
+        """Say it as a sentence, such as ``time_zone Europe/Berln is not an IANA time zone``."""
+        super().__init__(f"{field} {value} {rule}")
+        self.field = field
+        self.value = value
+        self.rule = rule
+
+    @property
+    def reason(self) -> str:
+        """The reason code of the dead letter, such as ``refused_time_zone``."""
+        return f"refused_{self.field}"
+
+
+class LedgerUnreadableError(Exception):
+    """A record in the control bucket breaks its contract: page. Nothing is planned on a guess."""
+
+
+class LedgerBusyError(Exception):
+    """A record could neither be created nor read, as others were writing it: retry the plan."""
+
+
+class MessagesNotSentError(Exception):
+    """SQS did not take some messages: retry the plan.
+
+    Nothing is lost: their ledger records say ``requested``, so the next run sends them again.
+    """

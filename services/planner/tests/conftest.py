@@ -1,0 +1,30 @@
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from devstack.pytest_backends import Backend
+
+ARRIVAL_S = 5
+
+
+@pytest.fixture
+def take(backend: Backend) -> Callable[..., list[Any]]:
+    """Takes everything from a queue: at least ``expected`` messages, which may be on their way."""
+    sqs = backend.client("sqs")
+
+    def taken(queue_url: str, *, expected: int = 0) -> list[Any]:
+        messages: list[Any] = []
+        while batch := sqs.receive_message(
+            QueueUrl=queue_url,
+            MaxNumberOfMessages=10,
+            WaitTimeSeconds=ARRIVAL_S if len(messages) < expected else 0,
+            AttributeNames=["All"],
+            MessageAttributeNames=["All"],
+        ).get("Messages"):
+            messages += batch
+            for message in batch:
+                sqs.delete_message(QueueUrl=queue_url, ReceiptHandle=message["ReceiptHandle"])
+        return messages
+
+    return taken
