@@ -50,5 +50,5 @@ class ExportCompleted(CloudEvent):
         return {
             "type": self.type,
             "log_group": self.data.log_group_name,
-            **self.data.source.model_dump(),
+            **self.data.source.attributes,
         }

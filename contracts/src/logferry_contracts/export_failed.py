@@ -49,5 +49,5 @@ class ExportFailed(CloudEvent):
         return {
             "type": self.type,
             "log_group": self.data.log_group_name,
-            **self.data.source.model_dump(),
+            **self.data.source.attributes,
         }

@@ -6,7 +6,7 @@ from pydantic import Field
 
 from logferry_contracts.export import Destination, ExportId, Generation, Lane
 from logferry_contracts.log_group import LogGroup
-from logferry_contracts.message import CloudEvent, Message
+from logferry_contracts.message import CloudEvent, Count, Message
 from logferry_contracts.source import Source
 from logferry_contracts.window import Window
 
@@ -25,7 +25,7 @@ class ExportRequestedData(Message):
     window: Window
     destination: Destination
     lane: Lane
-    estimated_bytes: Annotated[int, Field(ge=0)]
+    estimated_bytes: Count
 
 
 class ExportRequested(CloudEvent):

@@ -16,7 +16,13 @@ from pydantic import Field, model_validator
 from logferry_contracts.export import Destination, ExportId, Generation, Lane, ReasonCode
 from logferry_contracts.log_group import LogGroup
 from logferry_contracts.manifest import Manifest
-from logferry_contracts.message import EpochMs, Message, Timestamp, timestamp
+from logferry_contracts.message import (
+    MAX_SAFE_INTEGER,
+    EpochMs,
+    Message,
+    Timestamp,
+    timestamp,
+)
 from logferry_contracts.source import SourceName
 from logferry_contracts.window import Window
 
@@ -107,7 +113,7 @@ class LedgerRecord(Message):
     record_schema: Annotated[
         str, Field(alias="schema", pattern=r"^urn:logferry:schema:ledger-record:1\.[0-9]+$")
     ]
-    revision: Annotated[int, Field(ge=1)]
+    revision: Annotated[int, Field(ge=1, le=MAX_SAFE_INTEGER)]
     state: State
     export_id: ExportId
     generation: Generation

@@ -1,13 +1,17 @@
 """A log group, as DescribeLogGroups describes it."""
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 from pydantic import Field
 
-from logferry_contracts.message import EpochMs, Message
+from logferry_contracts.message import Count, EpochMs, Message
 
 LogGroupName = Annotated[str, Field(min_length=1, max_length=512, pattern=r"^[.\-_/#A-Za-z0-9]+$")]
-LogGroupClass = Literal["STANDARD", "INFREQUENT_ACCESS", "DELIVERY", "ESSENTIALS"]
+LogGroupClass = Annotated[str, Field(max_length=64, pattern=r"^[A-Z][A-Z0-9_]*$")]
+"""``STANDARD``, ``INFREQUENT_ACCESS``, ``DELIVERY``, ``ESSENTIALS``, or what AWS adds next.
+
+The list is AWS's: a group of a class that is new must still find its way into the ledger.
+"""
 
 
 class LogGroup(Message):
@@ -26,9 +30,13 @@ class LogGroup(Message):
 
     name: LogGroupName
     arn: Annotated[
-        str, Field(pattern=r"^arn:aws[a-z-]*:logs:[a-z0-9-]+:[0-9]{12}:log-group:[^:*]+$")
+        str,
+        Field(
+            max_length=2048,
+            pattern=r"^arn:aws[a-z-]*:logs:[a-z0-9-]+:[0-9]{12}:log-group:[.\-_/#A-Za-z0-9]+$",
+        ),
     ]
     log_group_class: LogGroupClass
     created_ms: EpochMs
     retention_days: Annotated[int, Field(ge=1, le=3653)] | None = None
-    stored_bytes: Annotated[int, Field(ge=0)] | None = None
+    stored_bytes: Count | None = None

@@ -1,10 +1,10 @@
 """The manifest: every object that an export put into the archive."""
 
-from typing import Annotated
+from typing import Annotated, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
-from logferry_contracts.message import Message
+from logferry_contracts.message import MAX_SAFE_INTEGER, Count, Message
 from logferry_contracts.source import BucketName
 
 ObjectKey = Annotated[str, Field(min_length=1, max_length=1024)]
@@ -33,7 +33,7 @@ class ArchivedObject(Message):
 
     key: ObjectKey
     version_id: VersionId
-    size_bytes: Annotated[int, Field(ge=0)]
+    size_bytes: Count
     etag: Annotated[str, Field(min_length=1, max_length=256)]
     checksum: Checksum | None = None
 
@@ -48,7 +48,7 @@ class ManifestLocation(Message):
 
     bucket: BucketName
     key: ObjectKey
-    size_bytes: Annotated[int, Field(ge=1)]
+    size_bytes: Annotated[int, Field(ge=1, le=MAX_SAFE_INTEGER)]
     sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 
@@ -59,12 +59,23 @@ class Manifest(Message):
         object_count: How many objects.
         stream_count: How many log streams had events.
         total_bytes: The sum of the objects' sizes, compressed.
-        objects: All of them, in key order; None when they are at ``location``.
+        objects: All of them, in key order; None when they are at ``location``. An export of an
+            empty window has none, which is an empty list.
         location: Where the same manifest is with its objects; None when they are here.
     """
 
-    object_count: Annotated[int, Field(ge=0)]
-    stream_count: Annotated[int, Field(ge=0)]
-    total_bytes: Annotated[int, Field(ge=0)]
+    object_count: Count
+    stream_count: Count
+    total_bytes: Count
     objects: list[ArchivedObject] | None = None
     location: ManifestLocation | None = None
+
+    @model_validator(mode="after")
+    def _objects_are_in_one_place_and_counted(self) -> Self:
+        if (self.objects is None) == (self.location is None):
+            raise ValueError("objects or location: one of them, not both")
+        if self.objects is not None:
+            counted = (len(self.objects), sum(each.size_bytes for each in self.objects))
+            if counted != (self.object_count, self.total_bytes):
+                raise ValueError(f"objects are {counted[0]} of {counted[1]} bytes in all")
+        return self

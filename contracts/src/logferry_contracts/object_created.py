@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from logferry_contracts.manifest import ObjectKey, VersionId
-from logferry_contracts.message import Message
+from logferry_contracts.message import Count, Message
 
 
 class CreatedObject(Message):
@@ -20,7 +20,7 @@ class CreatedObject(Message):
     """
 
     key: ObjectKey
-    size: Annotated[int, Field(ge=0)]
+    size: Count
     version_id: Annotated[VersionId | None, Field(alias="version-id")] = None
 
 

@@ -7,7 +7,7 @@ from pydantic import Field
 
 from logferry_contracts.export import ExportId
 from logferry_contracts.manifest import ObjectKey, VersionId
-from logferry_contracts.message import CloudEvent, Message
+from logferry_contracts.message import CloudEvent, Count, Message
 from logferry_contracts.source import BucketName
 
 KeyArn = Annotated[
@@ -33,7 +33,7 @@ class ObjectSecuredData(Message):
     key: ObjectKey
     version_id: VersionId
     replaced_version_id: VersionId | None = None
-    size_bytes: Annotated[int, Field(ge=0)]
+    size_bytes: Count
     kms_key_arn: KeyArn
     legal_hold: Literal["ON", "OFF"]
     encryption: Literal["already_right", "updated_in_place", "copied"]

@@ -5,11 +5,9 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field
 
 from logferry_contracts.export import ReasonCode
-from logferry_contracts.message import CloudEvent, Message
+from logferry_contracts.message import CloudEvent, Count, Message
 from logferry_contracts.source import SourceName
 from logferry_contracts.window import Window
-
-Count = Annotated[int, Field(ge=0)]
 
 
 class PlanCompletedData(Message):
@@ -33,7 +31,7 @@ class PlanCompletedData(Message):
     requested: Count
     already_in_ledger: Count
     skipped: dict[ReasonCode, Count]
-    forecast_slot_seconds: Annotated[int, Field(ge=0)] | None = None
+    forecast_slot_seconds: Count | None = None
 
 
 class PlanCompleted(CloudEvent):
@@ -49,4 +47,4 @@ class PlanCompleted(CloudEvent):
     @property
     def attributes(self) -> dict[str, str]:
         """The SNS message attributes, for filter policies."""
-        return {"type": self.type, **self.data.source.model_dump()}
+        return {"type": self.type, **self.data.source.attributes}

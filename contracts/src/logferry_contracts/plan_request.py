@@ -2,16 +2,21 @@
 
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
-from logferry_contracts.message import CloudEvent, Message
+from logferry_contracts.message import CloudEvent, Message, in_the_calendar
 from logferry_contracts.source import BucketName, Source
 from logferry_contracts.window import WindowRule
 
 Glob = Annotated[str, Field(min_length=1, max_length=512)]
 """A log group name in which ``*`` and ``?`` stand for any characters, ``/`` included."""
 
-Date = Annotated[str, Field(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$")]
+Date = Annotated[
+    str,
+    Field(pattern=r"^[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])$"),
+    AfterValidator(in_the_calendar),
+]
+"""A day of the calendar, such as ``2026-11-22``."""
 
 
 class Selection(Message):

@@ -7,10 +7,13 @@ from pydantic import Field
 from logferry_contracts.message import Message
 
 AccountId = Annotated[str, Field(pattern=r"^[0-9]{12}$")]
-Region = Annotated[str, Field(pattern=r"^[a-z]{2}(-[a-z]+)+-[0-9]$")]
+Region = Annotated[str, Field(pattern=r"^[a-z]{2,4}(-[a-z]+)+-[0-9]+$")]
+"""Such as ``eu-central-1``, ``us-gov-west-1`` or ``eusc-de-east-1``."""
 RoleArn = Annotated[
-    str, Field(max_length=612, pattern=r"^arn:aws[a-z-]*:iam::[0-9]{12}:role/[A-Za-z0-9+=,.@_/-]+$")
+    str,
+    Field(max_length=2048, pattern=r"^arn:aws[a-z-]*:iam::[0-9]{12}:role/[A-Za-z0-9+=,.@_/-]+$"),
 ]
+"""https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html"""
 Profile = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,32}$")]
 """The short name of a source.
 
@@ -34,6 +37,11 @@ class SourceName(Message):
     profile: Profile
     account_id: AccountId
     region: Region
+
+    @property
+    def attributes(self) -> dict[str, str]:
+        """The part of an event's SNS message attributes that says where it came from."""
+        return {"profile": self.profile, "account_id": self.account_id, "region": self.region}
 
     @property
     def slot(self) -> str:

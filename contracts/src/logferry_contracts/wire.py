@@ -1,6 +1,7 @@
 """Read a message and write one: nothing enters or leaves a service but through here."""
 
 from pydantic import ValidationError
+from pydantic_core import PydanticSerializationError
 
 from logferry_contracts.message import Message
 
@@ -40,7 +41,10 @@ def emit(message: Message) -> str:
         ContractError: The message was put together wrongly. That is a bug of the sender, which
             must not leave the service.
     """
-    body = message.model_dump_json(by_alias=True, exclude_none=True)
+    try:
+        body = message.model_dump_json(by_alias=True, exclude_none=True, warnings="none")
+    except PydanticSerializationError as error:
+        raise ContractError(type(message).__name__, [f"(the message): {error}"]) from error
     parse(type(message), body)
     return body
 

@@ -1,0 +1,174 @@
+"""The life of a ledger record."""
+
+import json
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+import pytest
+from contracts.tests.documents import examples
+
+from logferry_contracts.ledger_record import (
+    Completed,
+    Failed,
+    LedgerRecord,
+    TransitionError,
+    ledger_key,
+    ledger_prefix,
+    manifest_key,
+)
+from logferry_contracts.source import SourceName
+from logferry_contracts.window import Window
+from logferry_contracts.wire import ContractError, emit, parse
+
+AT = datetime(2026, 11, 23, 6, 30, 0, 250_000, tzinfo=UTC)
+RECORDS = {
+    each.reason: parse(LedgerRecord, each.text)
+    for each in examples("accept")
+    if each.message == "ledger-record"
+}
+IN_STATE = {
+    "requested": RECORDS["requested"],
+    "submitted": RECORDS["submitted"],
+    "completed": RECORDS["completed-not-published-yet"],
+    "secured": RECORDS["secured"],
+    "skipped": RECORDS["skipped"],
+    "failed": RECORDS["failed-with-next-generation"],
+}
+COMPLETED = RECORDS["completed"].completed
+FAILED = RECORDS["failed-before-a-task"].failed
+assert COMPLETED is not None
+assert FAILED is not None
+
+
+def _as_completed(record: LedgerRecord, completed: Completed = COMPLETED) -> LedgerRecord:
+    return record.as_completed(completed)
+
+
+def _as_failed(record: LedgerRecord, failed: Failed = FAILED) -> LedgerRecord:
+    return record.as_failed(failed)
+
+
+MOVES: dict[str, Callable[[LedgerRecord], LedgerRecord]] = {
+    "submitted": lambda record: record.as_submitted("task-1", at=AT),
+    "completed": _as_completed,
+    "secured": lambda record: record.as_secured(at=AT),
+    "failed": _as_failed,
+}
+LEGAL = {
+    ("requested", "submitted"),
+    ("requested", "completed"),
+    ("requested", "failed"),
+    ("submitted", "completed"),
+    ("submitted", "failed"),
+    ("completed", "secured"),
+}
+ILLEGAL = {(old, new) for old in IN_STATE for new in MOVES} - LEGAL
+
+
+@pytest.mark.parametrize(("old", "new"), sorted(LEGAL))
+def test_a_record_goes_on_to_its_next_state(old: str, new: str) -> None:
+    record = MOVES[new](IN_STATE[old])
+
+    assert record.state == new
+    assert parse(LedgerRecord, emit(record)) == record
+
+
+@pytest.mark.parametrize(("old", "new"), sorted(ILLEGAL))
+def test_a_record_never_goes_back_or_sideways(old: str, new: str) -> None:
+    with pytest.raises(
+        TransitionError, match=f"{IN_STATE[old].export_id} is {old}, not to be {new}"
+    ):
+        MOVES[new](IN_STATE[old])
+
+
+@pytest.mark.parametrize(("old", "new"), sorted(LEGAL))
+def test_each_change_has_a_greater_revision_and_leaves_the_old_record_as_it_was(
+    old: str, new: str
+) -> None:
+    before = IN_STATE[old].model_copy(deep=True)
+
+    after = MOVES[new](IN_STATE[old])
+
+    assert after.revision == before.revision + 1
+    assert IN_STATE[old] == before
+
+
+@pytest.mark.parametrize(("old", "new"), sorted(LEGAL))
+def test_a_change_keeps_what_was_known(old: str, new: str) -> None:
+    before = json.loads(emit(IN_STATE[old]))
+    after = json.loads(emit(MOVES[new](IN_STATE[old])))
+
+    kept = before.keys() - {"state", "revision"}
+    assert {name: after[name] for name in kept} == {name: before[name] for name in kept}
+
+
+def test_a_submitted_record_knows_its_task() -> None:
+    record = RECORDS["requested"].as_submitted("task-1", at=AT)
+
+    assert record.submitted is not None
+    assert (record.submitted.task_id, record.submitted.at) == ("task-1", "2026-11-23T06:30:00.250Z")
+
+
+def test_a_secured_record_knows_since_when() -> None:
+    record = IN_STATE["completed"].as_secured(at=AT)
+
+    assert record.secured is not None
+    assert record.secured.at == "2026-11-23T06:30:00.250Z"
+
+
+@pytest.mark.parametrize(
+    ("state", "section"),
+    [("completed", "completed"), ("secured", "completed"), ("failed", "failed")],
+)
+def test_a_publication_is_written_down_without_a_change_of_state(state: str, section: str) -> None:
+    record = IN_STATE[state]
+
+    published = record.as_published(at=AT)
+
+    assert (published.state, published.revision) == (state, record.revision + 1)
+    assert getattr(published, section).published_at == "2026-11-23T06:30:00.250Z"
+    assert parse(LedgerRecord, emit(published)) == published
+
+
+@pytest.mark.parametrize("state", ["requested", "submitted", "skipped"])
+def test_there_is_nothing_to_publish_before_the_end(state: str) -> None:
+    with pytest.raises(TransitionError, match=f"nothing to publish when {state}"):
+        IN_STATE[state].as_published(at=AT)
+
+
+def test_a_state_without_its_section_is_refused() -> None:
+    document = json.loads(emit(RECORDS["secured"]))
+    del document["secured"], document["completed"]
+
+    with pytest.raises(ContractError, match="state secured without completed, secured"):
+        parse(LedgerRecord, json.dumps(document))
+
+
+SOURCE = SourceName(profile="shop-prod", account_id="111122223333", region="eu-central-1")
+WINDOW = Window(from_ms=1795215600000, to_ms=1795302000000)
+
+
+def test_records_of_one_source_and_window_lie_together() -> None:
+    prefix = ledger_prefix(SOURCE, WINDOW)
+
+    assert prefix == "ledger/111122223333/eu-central-1/001795215600000-001795302000000/"
+    assert ledger_key(SOURCE, WINDOW, "ab" * 16) == f"{prefix}{'ab' * 16}.json"
+    assert manifest_key(SOURCE, WINDOW, "ab" * 16) == (
+        f"manifest/111122223333/eu-central-1/001795215600000-001795302000000/{'ab' * 16}.json"
+    )
+
+
+def test_a_record_knows_its_own_key() -> None:
+    record = RECORDS["requested"]
+
+    assert record.key == ledger_key(record.source, record.window, record.export_id)
+
+
+def test_keys_are_in_the_order_of_their_windows() -> None:
+    starts = [0, 999, 1_000, 946_684_799_999, 1_795_215_600_000, 253_402_300_799_998]
+    windows = [Window(from_ms=start, to_ms=253_402_300_799_999) for start in starts]
+
+    prefixes = [ledger_prefix(SOURCE, window) for window in windows]
+
+    assert prefixes == sorted(prefixes)
+    assert len({len(prefix) for prefix in prefixes}) == 1
