@@ -1,0 +1,168 @@
+"""What is done for a completed export: every object is secured, then its ledger record."""
+
+from collections import Counter
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+from aws_lambda_powertools import Logger
+
+from logferry_contracts.export_completed import ExportCompletedData
+from logferry_contracts.ledger_record import LedgerRecord, ledger_key
+from logferry_contracts.manifest import ArchivedObject, Manifest
+from sse_enforcer.aws import ControlBucket, Topic
+from sse_enforcer.enforcer import Enforcer, Secured, Wanted
+from sse_enforcer.errors import EnforcerError, OutOfTimeError, RefusedError, RetryError
+from sse_enforcer.layout import Kind, kind
+
+WORKERS = 8
+"""One boto3 client is bound by its own CPU time beyond that, about 3 ms a call."""
+
+LEDGER_ATTEMPTS = 5
+"""How often a record that the exporter writes to at the same time is read and written again."""
+
+OBJECT_MISSING = "object_missing"
+MISSING = "ObjectsMissing"
+
+logger = Logger()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Exports:
+    """Secures completed exports of one archive bucket."""
+
+    enforcer: Enforcer
+    control: ControlBucket
+    topic: Topic
+    archive_bucket: str
+
+    def secure(
+        self,
+        data: ExportCompletedData,
+        wanted: Wanted,
+        *,
+        has_time: Callable[[], bool],
+        counts: Counter[str],
+    ) -> None:
+        """Bring every object of an export to what is wanted, publish it, and mark the record.
+
+        An attempt that fails leaves done what it has done: the next one only looks at that.
+
+        Args:
+            data: The export.
+            wanted: How each of its objects is to be.
+            has_time: Asked before each object.
+            counts: Where to count what was done, also when this raises.
+
+        Raises:
+            RefusedError: An object cannot be secured, or the export is none that can be. The
+                objects that can be are secured; the record stays ``completed``.
+            RetryError: Something failed, or the time is up.
+        """
+        record, _ = self._record(data)
+        if record.state == "secured":
+            logger.info("export already secured")
+            return
+        objects = self._objects(data)
+
+        def attempt(archived: ArchivedObject) -> Secured | EnforcerError:
+            if not has_time():
+                return OutOfTimeError("the invocation's time is up")
+            try:
+                return self._secure_object(archived, data.export_id, wanted)
+            except EnforcerError as error:
+                logger.warning(
+                    "not secured",
+                    object_key=archived.key,
+                    version_id=archived.version_id,
+                    reason=str(error),
+                )
+                return error
+
+        with ThreadPoolExecutor(max_workers=WORKERS) as pool:
+            results = list(pool.map(attempt, objects))
+        for result in results:
+            if isinstance(result, Secured):
+                counts.update(result.counts)
+        _raise_for([result for result in results if isinstance(result, EnforcerError)], counts)
+        self._mark_secured(data, wanted)
+        logger.info("export secured", object_count=len(objects))
+
+    def _secure_object(self, archived: ArchivedObject, export_id: str, wanted: Wanted) -> Secured:
+        secured = self.enforcer.secure(archived.key, archived.version_id, wanted)
+        if secured is None:
+            raise RefusedError(
+                OBJECT_MISSING,
+                f"{archived.key} (version {archived.version_id}) is in the export's manifest, but "
+                "not in the archive, and no copy has replaced it",
+            )
+        self.topic.publish(secured.event(self.archive_bucket, export_id, wanted.now))
+        return secured
+
+    def _record(self, data: ExportCompletedData) -> tuple[LedgerRecord, str]:
+        key = ledger_key(data.source, data.window, data.export_id)
+        found = self.control.ledger_record(key)
+        if found is None:
+            raise RefusedError("not_in_ledger", f"export {data.export_id} has no record {key}")
+        state = found[0].state
+        if state not in ("completed", "secured"):
+            raise RefusedError("not_completed", f"export {data.export_id} is {state} in the ledger")
+        return found
+
+    def _mark_secured(self, data: ExportCompletedData, wanted: Wanted) -> None:
+        for _ in range(LEDGER_ATTEMPTS):
+            record, etag = self._record(data)
+            if record.state == "secured":
+                return
+            if self.control.replace_ledger_record(record.as_secured(at=wanted.now), etag):
+                return
+        raise RetryError(
+            f"ledger record of export {data.export_id} was changed by others "
+            f"{LEDGER_ATTEMPTS} times"
+        )
+
+    def _objects(self, data: ExportCompletedData) -> list[ArchivedObject]:
+        """Return the manifest's objects.
+
+        Raises:
+            RefusedError: ``manifest``, ``wrong_bucket`` or ``unknown_key``: nothing of the export
+                is touched then.
+        """
+        objects = data.manifest.objects
+        if objects is None:
+            objects = self._objects_elsewhere(data.manifest)
+        for archived in objects:
+            if kind(archived.key) is not Kind.LOG_FILE or not archived.key.startswith(
+                f"{data.destination.prefix}/"
+            ):
+                raise RefusedError(
+                    "unknown_key",
+                    f"{archived.key} is no log file below {data.destination.prefix}/",
+                )
+        return objects
+
+    def _objects_elsewhere(self, manifest: Manifest) -> list[ArchivedObject]:
+        location = manifest.location
+        if location is None or location.bucket != self.control.bucket:
+            raise RefusedError(
+                "wrong_bucket", f"the manifest is at {location}, not in {self.control.bucket}"
+            )
+        objects = self.control.manifest(location).objects
+        if objects is None:
+            raise RefusedError("manifest", f"{location.key} has no list of objects")
+        return objects
+
+
+def _raise_for(errors: list[EnforcerError], counts: Counter[str]) -> None:
+    """Raise what decides about the message: anything that trying again may help comes first."""
+    if not errors:
+        return
+    retries = [error for error in errors if not isinstance(error, RefusedError)]
+    if retries:
+        logger.warning("export not secured yet", object_count=len(errors))
+        raise retries[0]
+    refusals = [error for error in errors if isinstance(error, RefusedError)]
+    missing = [refusal for refusal in refusals if refusal.reason == OBJECT_MISSING]
+    counts[MISSING] += len(missing)
+    first = (missing or refusals)[0]
+    raise RefusedError(first.reason, f"{first.detail} (1 of {len(refusals)} objects)")

@@ -1,0 +1,530 @@
+"""An AWS in memory for the handler's tests, and the messages it sends.
+
+It keeps what matters here: versions, Object Lock, keys, conditions on writes, and what S3 refuses.
+Every call can be made to fail, to be the last one before the function dies, or to find that
+something happened just before it.
+"""
+# ruff: noqa: N803  boto3's own parameter names
+
+import hashlib
+import io
+import json
+import threading
+from collections import defaultdict
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from logferry_contracts.export_completed import ExportCompleted
+from logferry_contracts.ledger_record import LedgerRecord
+from logferry_contracts.wire import emit, parse
+from sse_enforcer import handler
+from sse_enforcer.settings import Settings
+
+EXAMPLES = Path(__file__).parents[3] / "contracts" / "examples"
+
+ARCHIVE = "archive-bucket"
+CONTROL = "control-bucket"
+KEY_PARAMETER = "/app/cloudwatch/log/export/s3/kms/arn"
+KEY_ARN = "arn:aws:kms:eu-west-1:111122223333:key/0123-wanted"
+OTHER_KEY_ARN = "arn:aws:kms:eu-west-1:111122223333:key/4567-other"
+TASK_ID = "7c1b6a0e-3f5d-4c0a-9b1e-2d8f4a6c9e10"
+PREFIX = "shop-prod/aws/lambda/orders/2026/11/21/00"
+LOG_FILE = f"{PREFIX}/{TASK_ID}/stream/000000.gz"
+WRITE_TEST = f"{PREFIX}/aws-logs-write-test"
+NEXT_YEAR = datetime.now(UTC).replace(microsecond=0) + timedelta(days=365)
+LAST_YEAR = NEXT_YEAR - timedelta(days=730)
+
+
+class Cut(BaseException):
+    """The function is killed here, as by its timeout; no code of its own sees it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Version:
+    """One object version in S3."""
+
+    id: str
+    body: bytes
+    etag: str
+    encryption: str | None = "AES256"
+    kms_key_arn: str | None = None
+    bucket_key: bool = False
+    checksums: dict[str, str] = field(default_factory=dict)
+    checksum_type: str = "FULL_OBJECT"
+    headers: dict[str, str] = field(default_factory=lambda: {"ContentType": "application/x-gzip"})
+    metadata: dict[str, str] = field(default_factory=dict)
+    tag_count: int = 0
+    storage_class: str | None = None
+    lock_mode: str | None = None
+    retain_until: datetime | None = None
+    hold: bool = False
+    event_hold: bool = False
+    size: int | None = None
+    is_delete_marker: bool = False
+
+    @property
+    def is_locked(self):
+        retained = self.retain_until is not None and self.retain_until > datetime.now(UTC)
+        return self.hold or self.event_hold or retained
+
+
+class World:
+    """S3, SNS, SQS and SSM as one, and the enforcer's function connected to them.
+
+    Tests get it as a fixture, and with it everything else in this file that they need.
+    """
+
+    ARCHIVE, CONTROL, KEY_PARAMETER = ARCHIVE, CONTROL, KEY_PARAMETER
+    KEY_ARN, OTHER_KEY_ARN = KEY_ARN, OTHER_KEY_ARN
+    PREFIX, TASK_ID, LOG_FILE, WRITE_TEST = PREFIX, TASK_ID, LOG_FILE, WRITE_TEST
+    NEXT_YEAR, LAST_YEAR = NEXT_YEAR, LAST_YEAR
+    Cut = Cut
+
+    def __init__(self):
+        self.versions: dict[tuple[str, str], list[Version]] = defaultdict(list)
+        self.parameters = {KEY_PARAMETER: KEY_ARN}
+        self.published: list[dict[str, Any]] = []
+        self.dead_letters: list[tuple[str, dict[str, str]]] = []
+        self.events: list[str] = []
+        """Bodies of the Object Created events that S3 has sent."""
+        self.calls: list[str] = []
+        self.cut_after: int | None = None
+        """The number of the call after which the function is killed."""
+        self.failures: dict[str, list[str]] = {}
+        """Error codes by operation, each for one call."""
+        self.before: dict[str, Any] = {}
+        """What happens once just before an operation."""
+        self.spoil: dict[str, Any] = {}
+        """What comes out wrong of every copy."""
+        self.violations: list[AssertionError] = []
+        """What the function did that it never may."""
+        self.after_each_call = lambda: None
+        self.ids: defaultdict[str, int] = defaultdict(int)
+        self._lock = threading.RLock()
+        self._settings = Settings.from_env(
+            {
+                "ARCHIVE_BUCKET": ARCHIVE,
+                "CONTROL_BUCKET": CONTROL,
+                "TOPIC_ARN": "arn:aws:sns:eu-west-1:111122223333:log-export-events",
+                "DEAD_LETTER_QUEUE_URL": "https://sqs.eu-west-1.amazonaws.com/1/dead",
+            }
+        )
+        self.restart()
+
+    # The function
+
+    def restart(self, **settings):
+        """Start a new container, with these settings changed."""
+        self._settings = replace(self._settings, **settings)
+        self._service = handler.wire(self._settings, lambda name: self)
+
+    def deliver(self, *bodies, receive_count=1, remaining_ms=60_000):
+        """Invoke the function with a batch; return the bodies that go back to the queue."""
+        remaining = iter(remaining_ms) if isinstance(remaining_ms, list) else None
+        context = SimpleNamespace(
+            get_remaining_time_in_millis=lambda: next(remaining) if remaining else remaining_ms
+        )
+        records = [
+            {
+                "messageId": str(number),
+                "body": body,
+                "eventSource": "aws:sqs",
+                "attributes": {"ApproximateReceiveCount": str(receive_count)},
+            }
+            for number, body in enumerate(bodies)
+        ]
+        answer = handler.process(self._service, {"Records": records}, context)
+        assert not self.violations
+        return [bodies[int(item["itemIdentifier"])] for item in answer["batchItemFailures"]]
+
+    # Messages
+
+    def created(self, key, version_id, *, bucket=ARCHIVE, size=9, reason="PutObject"):
+        """Return an Object Created event as EventBridge sends it."""
+        example = json.loads((EXAMPLES / "object-created/1.0/accept/put-object.json").read_text())
+        example["detail"]["bucket"]["name"] = bucket
+        example["detail"]["object"] |= {"key": key, "size": size}
+        example["detail"]["object"].pop("version-id")
+        if version_id is not None:
+            example["detail"]["object"]["version-id"] = version_id
+        example["detail"]["reason"] = reason
+        return json.dumps(example)
+
+    def completed(self, *keys, elsewhere=False, bucket=ARCHIVE, state="completed"):
+        """Put a completed export's record into the ledger; return its ExportCompleted event.
+
+        Its manifest names the first version of each key.
+        """
+        event = json.loads(
+            (EXAMPLES / "export-completed/1.0/accept/several-streams.json").read_text()
+        )
+        record = json.loads((EXAMPLES / "ledger-record/1.0/accept/completed.json").read_text())
+        first = [(key, self.at(key)[0]) for key in keys]
+        objects = [
+            {
+                "key": key,
+                "version_id": version.id,
+                "size_bytes": len(version.body),
+                "etag": version.etag.strip('"'),
+            }
+            for key, version in first
+        ]
+        manifest = {
+            "object_count": len(objects),
+            "stream_count": len(objects),
+            "total_bytes": sum(each["size_bytes"] for each in objects),
+            "objects": objects,
+        }
+        data = event["data"]
+        data["destination"] = {"bucket": bucket, "prefix": PREFIX}
+        data["manifest"] = manifest
+        if elsewhere:
+            text = json.dumps(manifest).encode()
+            self.control_object("manifest/long.json", text)
+            del manifest["objects"]
+            manifest["location"] = {
+                "bucket": CONTROL,
+                "key": "manifest/long.json",
+                "size_bytes": len(text),
+                "sha256": hashlib.sha256(text).hexdigest(),
+            }
+        record |= {name: data[name] for name in ("export_id", "source", "window", "destination")}
+        record["completed"]["manifest"] = manifest
+        record["state"] = state
+        if state == "secured":
+            record["secured"] = {"at": "2026-11-23T07:00:00.000Z"}
+        checked = parse(LedgerRecord, json.dumps(record))
+        self.control_object(checked.key, emit(checked).encode())
+        return emit(parse(ExportCompleted, json.dumps(event)))
+
+    def ledger_state(self):
+        """Return the state and revision of the one record in the ledger."""
+        ((version,),) = [
+            versions
+            for (bucket, key), versions in self.versions.items()
+            if bucket == CONTROL and key.startswith("ledger/") and versions
+        ]
+        record = parse(LedgerRecord, version.body)
+        return record.state, record.revision
+
+    # What is in the archive, and what was done
+
+    def put(self, key=LOG_FILE, body=b"log lines", bucket=ARCHIVE, **properties):
+        """Write an object as somebody else does; return its Object Created event."""
+        properties.setdefault("checksums", {"CRC64NVME": hashlib.sha256(body).hexdigest()[:12]})
+        version = Version(id=self._next(key), body=body, etag=f'"{self._next("etag")}"')
+        self._add(bucket, key, replace(version, **properties), "PutObject")
+        return self.events[-1]
+
+    def at(self, key=LOG_FILE, bucket=ARCHIVE):
+        """Return the versions of a key, oldest first."""
+        return self.versions[bucket, key]
+
+    def only(self, key=LOG_FILE):
+        """Return the one version that a key has."""
+        (version,) = self.at(key)
+        return version
+
+    def changes(self):
+        """Return the names of all calls that can change an archived object."""
+        return [
+            name
+            for name in self.calls
+            if name
+            in ("update_object_encryption", "copy_object", "delete_object", "put_object_legal_hold")
+        ]
+
+    def state(self):
+        """Return everything in S3, without what may differ between two equal outcomes."""
+        return {
+            (bucket, key): [replace(version, etag="") for version in versions]
+            for (bucket, key), versions in self.versions.items()
+            if versions and bucket == ARCHIVE
+        }
+
+    # S3
+
+    def head_object(self, *, Bucket, Key, ChecksumMode, VersionId=None):
+        with self._call("head_object"):
+            version = self._find(Bucket, Key, VersionId, is_head=True)
+            assert ChecksumMode == "ENABLED", "without it S3 tells no checksum"
+            optional = {
+                "ServerSideEncryption": version.encryption,
+                "SSEKMSKeyId": version.kms_key_arn,
+                "StorageClass": version.storage_class,
+                "ObjectLockMode": version.lock_mode,
+                "ObjectLockRetainUntilDate": version.retain_until,
+                "ObjectLockLegalHoldStatus": "ON" if version.hold else None,
+                "ObjectLockEventHold": "ON" if version.event_hold else None,
+                "TagCount": version.tag_count or None,
+                "BucketKeyEnabled": version.bucket_key or None,
+                "ChecksumType": version.checksum_type if version.checksums else None,
+            }
+            return {
+                "VersionId": version.id,
+                "ContentLength": len(version.body) if version.size is None else version.size,
+                "ETag": version.etag,
+                "Metadata": version.metadata,
+                **version.headers,
+                **{f"Checksum{name}": value for name, value in version.checksums.items()},
+                **{name: value for name, value in optional.items() if value is not None},
+            }
+
+    def update_object_encryption(self, *, Bucket, Key, VersionId, ObjectEncryption):
+        with self._call("update_object_encryption"):
+            version = self._find(Bucket, Key, VersionId)
+            wanted = ObjectEncryption["SSEKMS"]
+            if version.encryption not in ("AES256", "aws:kms"):
+                raise refusal("InvalidRequest", "source encryption is not supported")
+            if version.lock_mode or version.hold or version.event_hold:
+                raise refusal("AccessDenied", "protected by S3 Object Lock", 403)
+            self._change(
+                Bucket,
+                Key,
+                version,
+                encryption="aws:kms",
+                kms_key_arn=wanted["KMSKeyArn"],
+                bucket_key=wanted["BucketKeyEnabled"],
+            )
+
+    def copy_object(self, *, Bucket, Key, CopySource, **options):
+        with self._call("copy_object"):
+            source = self._find(CopySource["Bucket"], CopySource["Key"], CopySource["VersionId"])
+            current = self._find(Bucket, Key, None)
+            if options["CopySourceIfMatch"] != source.etag or options["IfMatch"] != current.etag:
+                raise refusal("PreconditionFailed", "not the ETag", 412)
+            assert options["MetadataDirective"] == options["TaggingDirective"] == "COPY"
+            copy = Version(
+                id=self._next(Key),
+                body=source.body,
+                etag=f'"{self._next("etag")}"',
+                encryption=options["ServerSideEncryption"],
+                kms_key_arn=options["SSEKMSKeyId"],
+                bucket_key=options["BucketKeyEnabled"],
+                checksums={
+                    options["ChecksumAlgorithm"]: hashlib.sha256(source.body).hexdigest()[:12]
+                },
+                headers=source.headers,
+                metadata=source.metadata,
+                tag_count=source.tag_count,
+                storage_class=None
+                if options["StorageClass"] == "STANDARD"
+                else options["StorageClass"],
+                lock_mode=options.get("ObjectLockMode"),
+                retain_until=options.get("ObjectLockRetainUntilDate"),
+                hold=options.get("ObjectLockLegalHoldStatus") == "ON",
+                size=source.size,
+            )
+            self._add(Bucket, Key, replace(copy, **self.spoil), "CopyObject")
+            return {"VersionId": copy.id}
+
+    def delete_object(self, *, Bucket, Key, VersionId):
+        with self._call("delete_object"):
+            found = [each for each in self.versions[Bucket, Key] if each.id == VersionId]
+            if any(version.is_locked for version in found):
+                raise refusal("AccessDenied", "protected by S3 Object Lock", 403)
+            for version in found:
+                self.versions[Bucket, Key].remove(version)
+
+    def put_object_legal_hold(self, *, Bucket, Key, VersionId, LegalHold):
+        with self._call("put_object_legal_hold"):
+            assert LegalHold == {"Status": "ON"}
+            self._change(Bucket, Key, self._find(Bucket, Key, VersionId), hold=True)
+
+    def get_object(self, *, Bucket, Key):
+        with self._call("get_object"):
+            version = self._find(Bucket, Key, None)
+            return {"Body": io.BytesIO(version.body), "ETag": version.etag}
+
+    def put_object(self, *, Bucket, Key, Body, ContentType, IfMatch=None):
+        with self._call("put_object"):
+            assert Bucket == CONTROL, "nothing is ever written over an archived object"
+            assert ContentType == "application/json"
+            if IfMatch is not None and self._find(Bucket, Key, None).etag != IfMatch:
+                raise refusal("PreconditionFailed", "not the ETag", 412)
+            self.control_object(Key, Body)
+
+    def control_object(self, key, body):
+        self.versions[CONTROL, key] = [
+            Version(id="null", body=body, etag=f'"{hashlib.sha256(body).hexdigest()[:12]}"')
+        ]
+
+    # SNS, SQS, SSM
+
+    def publish(self, *, TopicArn, Message, MessageAttributes):
+        with self._call("publish"):
+            event = json.loads(Message)
+            data = event["data"]
+            version = self._find(data["bucket"], data["key"], data["version_id"])
+            announced = (data["kms_key_arn"], data["legal_hold"])
+            assert announced == (version.kms_key_arn, "ON" if version.hold else "OFF")
+            assert MessageAttributes["type"]["StringValue"] == event["type"]
+            self.published.append(event)
+
+    def send_message(self, *, QueueUrl, MessageBody, MessageAttributes):
+        with self._call("send_message"):
+            attributes = {
+                name: attribute["StringValue"] for name, attribute in MessageAttributes.items()
+            }
+            self.dead_letters.append((MessageBody, attributes))
+
+    def get_parameter(self, *, Name, **options):
+        with self._call("get_parameter"):
+            if Name not in self.parameters:
+                raise refusal("ParameterNotFound", "")
+            return {"Parameter": {"Value": self.parameters[Name]}}
+
+    # Inside
+
+    def _call(self, name):
+        return _Call(self, name)
+
+    def _next(self, name):
+        self.ids[name] += 1
+        return f"v{self.ids[name]}"
+
+    def _find(self, bucket, key, version_id, *, is_head=False):
+        versions = self.versions[bucket, key]
+        if version_id is None:
+            found = versions[-1:]
+        else:
+            found = [each for each in versions if each.id == version_id]
+        code = "404" if is_head else "NoSuchKey"
+        if not found:
+            raise refusal(code, "", 404)
+        if found[0].is_delete_marker:
+            raise refusal("405" if version_id else code, "", 405 if version_id else 404)
+        return found[0]
+
+    def _change(self, bucket, key, version, **properties):
+        versions = self.versions[bucket, key]
+        versions[versions.index(version)] = replace(version, **properties)
+
+    def _add(self, bucket, key, version, reason):
+        self.versions[bucket, key].append(version)
+        self.events.append(
+            self.created(key, version.id, bucket=bucket, size=len(version.body), reason=reason)
+        )
+
+
+class _Call:
+    """One call to AWS, with all that may befall it."""
+
+    def __init__(self, aws, name):
+        self._aws, self._name = aws, name
+
+    def __enter__(self):
+        aws = self._aws
+        if happening := aws.before.pop(self._name, None):
+            happening()
+        aws._lock.acquire()
+        try:
+            self._begin()
+        except BaseException:
+            aws._lock.release()
+            raise
+
+    def __exit__(self, kind, error, traceback):
+        aws = self._aws
+        try:
+            if isinstance(error, AssertionError):
+                aws.violations.append(error)
+            elif error is None:
+                aws.after_each_call()
+                self._cut()
+        finally:
+            aws._lock.release()
+
+    def _begin(self):
+        aws = self._aws
+        self._cut()
+        aws.calls.append(self._name)
+        if codes := aws.failures.get(self._name):
+            raise refusal(codes.pop(0), "made to fail", 500)
+
+    def _cut(self):
+        cut_after = self._aws.cut_after
+        if cut_after is not None and len(self._aws.calls) >= cut_after:
+            raise Cut
+
+
+def refusal(code, message, status=400):
+    """Return what boto3 raises when AWS says no."""
+    return ClientError(
+        {
+            "Error": {"Code": code, "Message": message},
+            "ResponseMetadata": {"HTTPStatusCode": status},
+        },
+        "Any",
+    )
+
+
+@dataclass(frozen=True)
+class Objects:
+    """What others put into a bucket of a real S3 or an emulator, and what is there."""
+
+    s3: Any
+    bucket: str
+
+    def put(self, key, body=b"lines", **options):
+        return self.s3.put_object(Bucket=self.bucket, Key=key, Body=body, **options)["VersionId"]
+
+    def read(self, key):
+        """Return the bodies of all versions of a key by their ids."""
+        listed = self.s3.list_object_versions(Bucket=self.bucket, Prefix=key)
+        ids = [version["VersionId"] for version in listed.get("Versions", [])]
+        return {
+            version_id: self.s3.get_object(Bucket=self.bucket, Key=key, VersionId=version_id)[
+                "Body"
+            ].read()
+            for version_id in ids
+        }
+
+
+@pytest.fixture(autouse=True)
+def _environment(monkeypatch):
+    monkeypatch.setenv("POWERTOOLS_METRICS_NAMESPACE", "logferry")
+    monkeypatch.setenv("POWERTOOLS_SERVICE_NAME", "sse-enforcer")
+
+
+@pytest.fixture
+def world() -> World:
+    """Return an empty archive with the function connected to it."""
+    return World()
+
+
+@pytest.fixture
+def metrics(capsys):
+    """Return a function that gives the sums of all metrics emitted since it was last called."""
+
+    def read() -> dict[str, float]:
+        sums: defaultdict[str, float] = defaultdict(float)
+        for line in capsys.readouterr().out.splitlines():
+            entry = json.loads(line)
+            for directive in entry.get("_aws", {}).get("CloudWatchMetrics", []):
+                assert directive["Namespace"] == "logferry"
+                for metric in directive["Metrics"]:
+                    sums[metric["Name"]] += sum(entry[metric["Name"]])
+        return dict(sums)
+
+    return read
+
+
+@pytest.fixture
+def log(monkeypatch):
+    """Return a function that gives the entries logged so far."""
+    stream = io.StringIO()
+    monkeypatch.setattr(handler.logger.registered_handler, "stream", stream)
+    return lambda: [json.loads(line) for line in stream.getvalue().splitlines()]
+
+
+@pytest.fixture
+def objects_in():
+    """Return what makes the objects of a bucket: ``objects_in(s3_client, bucket_name)``."""
+    return Objects

@@ -1,0 +1,338 @@
+import json
+
+import pytest
+
+from sse_enforcer.settings import Hold
+
+
+def reasons(world):
+    return [attributes["reason"] for _, attributes in world.dead_letters]
+
+
+def put_many(world, count, **properties):
+    keys = [f"{world.PREFIX}/direct/stream-{number:04}/000000.gz" for number in range(count)]
+    for key in keys:
+        world.put(key, **properties)
+    return keys
+
+
+def test_every_object_is_encrypted_then_held_then_published_then_the_record_is_secured(
+    world, metrics
+):
+    message = world.completed(*put_many(world, 1))
+
+    assert world.deliver(message) == []
+    assert [name for name in world.calls if name != "head_object"] == [
+        "get_parameter",
+        "get_object",
+        "update_object_encryption",
+        "put_object_legal_hold",
+        "publish",
+        "get_object",
+        "put_object",
+    ]
+    assert world.ledger_state() == ("secured", 5)
+    assert metrics() == {"ObjectsUpdated": 1, "ObjectsHeld": 1}
+    (event,) = world.published
+    assert event["data"]["export_id"] == json.loads(message)["data"]["export_id"]
+    assert (event["data"]["encryption"], event["data"]["legal_hold"]) == ("updated_in_place", "ON")
+
+
+def test_all_of_many_objects_are_secured(world, metrics):
+    keys = put_many(world, 50)
+
+    assert world.deliver(world.completed(*keys)) == []
+    assert all(world.only(key).hold for key in keys)
+    assert len({event["id"] for event in world.published}) == 50
+    assert metrics() == {"ObjectsUpdated": 50, "ObjectsHeld": 50}
+
+
+def test_objects_that_the_event_has_no_room_for_are_found_in_the_control_bucket(world):
+    keys = put_many(world, 3)
+
+    assert world.deliver(world.completed(*keys, elsewhere=True)) == []
+    assert all(world.only(key).hold for key in keys)
+    assert world.ledger_state()[0] == "secured"
+
+
+def test_an_export_without_objects_is_secured(world):
+    assert world.deliver(world.completed()) == []
+    assert world.ledger_state()[0] == "secured"
+
+
+def test_without_holds_objects_are_encrypted_and_published(world):
+    world.restart(hold=Hold.OFF)
+    (key,) = keys = put_many(world, 1)
+
+    assert world.deliver(world.completed(*keys)) == []
+    assert not world.only(key).hold
+    assert world.published[0]["data"]["legal_hold"] == "OFF"
+    assert world.ledger_state()[0] == "secured"
+
+
+def test_an_object_on_hold_costs_one_look(world):
+    keys = put_many(world, 1, encryption="aws:kms", kms_key_arn=world.KEY_ARN, hold=True)
+
+    assert world.deliver(world.completed(*keys)) == []
+    assert world.calls.count("head_object") == 1
+    assert world.changes() == []
+
+
+def test_a_secured_export_is_not_touched_again(world):
+    keys = put_many(world, 1)
+    message = world.completed(*keys, state="secured")
+
+    assert world.deliver(message) == []
+    assert world.changes() == []
+    assert world.published == []
+
+
+# Versions that are gone
+
+
+def test_the_hold_goes_on_the_copy_that_replaced_the_manifests_version(world):
+    (key,) = keys = put_many(world, 1, encryption="aws:kms:dsse")
+    message = world.completed(*keys)
+    world.deliver(world.events[0])
+    assert [version.id for version in world.at(key)] == ["v2"]
+
+    assert world.deliver(message) == []
+    assert world.only(key).hold
+    assert world.ledger_state()[0] == "secured"
+    assert world.published[-1]["data"]["replaced_version_id"] == "v1"
+    assert world.published[-1]["data"]["encryption"] == "copied"
+
+
+def test_the_hold_goes_on_the_copy_of_a_retained_version(world):
+    (key,) = keys = put_many(
+        world, 1, lock_mode="GOVERNANCE", retain_until=world.NEXT_YEAR, encryption="AES256"
+    )
+    message = world.completed(*keys)
+    world.deliver(*world.events)
+
+    assert world.deliver(message) == []
+    assert [(version.id, version.hold) for version in world.at(key)] == [
+        ("v1", False),
+        ("v2", True),
+    ]
+
+
+def test_a_missing_object_is_reported_loudly_and_the_export_is_not_secured(world, metrics):
+    lost, kept = keys = put_many(world, 2)
+    message = world.completed(*keys)
+    world.versions[world.ARCHIVE, lost].clear()
+
+    assert world.deliver(message) == []
+    assert reasons(world) == ["object_missing"]
+    assert lost in world.dead_letters[0][1]["detail"]
+    assert world.ledger_state() == ("completed", 4)
+    assert world.only(kept).hold
+    assert metrics() == {"ObjectsUpdated": 1, "ObjectsHeld": 1, "ObjectsMissing": 1, "Refused": 1}
+
+
+def test_an_equal_object_at_the_key_is_not_taken_for_the_missing_one(world):
+    (key,) = keys = put_many(world, 1)
+    message = world.completed(*keys)
+    world.versions[world.ARCHIVE, key].clear()
+    world.put(key)
+
+    assert world.deliver(message) == []
+    assert reasons(world) == ["object_missing"]
+    assert not world.only(key).hold
+
+
+def test_a_copy_that_is_gone_too_is_missing(world):
+    (key,) = keys = put_many(world, 1, encryption="aws:kms:dsse")
+    message = world.completed(*keys)
+    world.deliver(world.events[0])
+    world.versions[world.ARCHIVE, key].clear()
+
+    world.deliver(message)
+
+    assert reasons(world) == ["object_missing"]
+
+
+# Failures
+
+
+def test_an_object_that_fails_does_not_keep_the_others_from_being_secured(world):
+    keys = put_many(world, 20)
+    message = world.completed(*keys)
+    world.failures = {"put_object_legal_hold": ["SlowDown"]}
+
+    assert world.deliver(message) == [message]
+    assert sum(world.only(key).hold for key in keys) == 19
+    assert world.ledger_state() == ("completed", 4)
+
+    assert world.deliver(message, receive_count=2) == []
+    assert all(world.only(key).hold for key in keys)
+    assert world.ledger_state()[0] == "secured"
+
+
+def test_a_refused_object_is_reported_and_the_others_are_secured(world):
+    keys = put_many(world, 3)
+    large = f"{world.PREFIX}/direct/large/000000.gz"
+    world.put(large, size=6 * 1024**3, hold=True)
+    message = world.completed(*keys, large)
+    before = world.only(large)
+
+    assert world.deliver(message) == []
+    assert reasons(world) == ["too_large_to_copy"]
+    assert all(world.only(key).hold for key in keys)
+    assert world.only(large) == before
+    assert world.ledger_state()[0] == "completed"
+
+
+def test_trying_again_comes_before_giving_up(world):
+    keys = put_many(world, 2)
+    message = world.completed(*keys)
+    world.versions[world.ARCHIVE, keys[0]].clear()
+    world.failures = {"put_object_legal_hold": ["SlowDown"]}
+
+    assert world.deliver(message) == [message]
+    assert world.dead_letters == []
+
+
+def test_what_is_left_when_the_time_is_up_is_done_next_time(world):
+    keys = put_many(world, 30)
+    message = world.completed(*keys)
+    time = [60_000] * 11 + [0] * 100
+
+    assert world.deliver(message, remaining_ms=time) == [message]
+    assert sum(world.only(key).hold for key in keys) == 10
+    assert world.ledger_state()[0] == "completed"
+
+    assert world.deliver(message, receive_count=2) == []
+    assert all(world.only(key).hold for key in keys)
+    assert {event["data"]["key"] for event in world.published[10:]} == set(keys)
+
+
+def test_an_exporter_that_writes_the_record_meanwhile_is_not_overwritten(world):
+    message = world.completed(*put_many(world, 1))
+
+    def exporter_notes_its_publication():
+        ((key, (version,)),) = [
+            (key, versions)
+            for (bucket, key), versions in world.versions.items()
+            if bucket == world.CONTROL and versions
+        ]
+        record = json.loads(version.body)
+        record["revision"] += 1
+        record["completed"]["published_at"] = "2026-11-23T06:05:00.000Z"
+        world.control_object(key, json.dumps(record).encode())
+
+    world.before["put_object"] = exporter_notes_its_publication
+
+    assert world.deliver(message) == []
+    assert world.ledger_state() == ("secured", 6)
+    assert world.calls.count("put_object") == 2
+
+
+def test_a_record_that_changes_all_the_time_returns_the_message(world):
+    message = world.completed(*put_many(world, 1))
+    world.failures = {"put_object": ["ConditionalRequestConflict"] * 5}
+
+    assert world.deliver(message) == [message]
+    assert world.deliver(message, receive_count=2) == []
+    assert world.ledger_state()[0] == "secured"
+
+
+def test_a_second_worker_that_was_faster_is_no_failure(world):
+    message = world.completed(*put_many(world, 1))
+    world.before["put_object"] = lambda: world.deliver(message)
+
+    assert world.deliver(message) == []
+    assert world.ledger_state() == ("secured", 5)
+
+
+def test_without_a_key_no_object_is_held(world, metrics):
+    message = world.completed(*put_many(world, 2))
+    del world.parameters[world.KEY_PARAMETER]
+
+    assert world.deliver(message) == [message]
+    assert world.changes() == []
+    assert metrics() == {"KeyProblem": 1}
+
+
+# Messages that cannot be right
+
+
+@pytest.mark.parametrize("state", ["requested", "failed"])
+def test_objects_of_an_export_that_the_ledger_does_not_call_completed_are_not_held(world, state):
+    message = world.completed(*put_many(world, 1))
+    ((key, (version,)),) = [
+        (key, versions)
+        for (bucket, key), versions in world.versions.items()
+        if bucket == "control-bucket"
+    ]
+    record = json.loads(version.body) | {
+        "state": state,
+        "failed": {"reason": "cancelled", "message": "m", "at": "2026-11-23T06:05:00.000Z"},
+    }
+    world.control_object(key, json.dumps(record).encode())
+
+    assert world.deliver(message) == []
+    assert world.changes() == []
+    assert reasons(world) == ["not_completed"]
+
+
+def test_an_export_without_a_record_is_dead_lettered(world):
+    message = world.completed(*put_many(world, 1))
+    for bucket, key in list(world.versions):
+        if bucket == world.CONTROL:
+            world.versions[bucket, key].clear()
+
+    assert world.deliver(message) == []
+    assert world.changes() == []
+    assert reasons(world) == ["not_in_ledger"]
+
+
+def test_an_export_to_another_bucket_is_dead_lettered(world):
+    message = world.completed(*put_many(world, 1), bucket="somebody-elses-bucket")
+
+    assert world.deliver(message) == []
+    assert world.calls == ["send_message"]
+    assert reasons(world) == ["wrong_bucket"]
+
+
+@pytest.mark.parametrize(
+    "key", ["manual/upload.txt", "other-prod/group/2026/11/21/00/direct/s/000000.gz"]
+)
+def test_an_object_outside_the_exports_prefix_keeps_the_whole_export_untouched(world, key):
+    keys = put_many(world, 2)
+    world.put(key)
+
+    assert world.deliver(world.completed(*keys, key)) == []
+    assert world.changes() == []
+    assert reasons(world) == ["unknown_key"]
+
+
+def test_a_manifest_in_another_bucket_is_not_read(world):
+    message = json.loads(world.completed(*put_many(world, 1), elsewhere=True))
+    message["data"]["manifest"]["location"]["bucket"] = "somebody-elses-bucket"
+
+    assert world.deliver(json.dumps(message)) == []
+    assert reasons(world) == ["wrong_bucket"]
+    assert world.changes() == []
+
+
+@pytest.mark.parametrize("body", [b"{}", b"", None])
+def test_a_manifest_that_is_not_what_the_event_says_is_not_believed(world, body):
+    message = world.completed(*put_many(world, 1), elsewhere=True)
+    if body is None:
+        world.versions[world.CONTROL, "manifest/long.json"].clear()
+    else:
+        world.control_object("manifest/long.json", body)
+
+    assert world.deliver(message) == []
+    assert reasons(world) == ["manifest"]
+    assert world.changes() == []
+
+
+def test_an_export_event_that_breaks_its_contract_is_dead_lettered(world):
+    message = json.loads(world.completed(*put_many(world, 1)))
+    del message["data"]["manifest"]
+
+    assert world.deliver(json.dumps(message)) == []
+    assert reasons(world) == ["contract"]
+    assert world.changes() == []

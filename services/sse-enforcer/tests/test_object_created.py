@@ -1,0 +1,657 @@
+from functools import partial
+
+import pytest
+from botocore.exceptions import ClientError
+
+from sse_enforcer.settings import Hold
+
+RETAINED = {"encryption": "AES256", "lock_mode": "COMPLIANCE"}
+
+
+def refuse(code, message, *_, **__):
+    raise ClientError(
+        {"Error": {"Code": code, "Message": message}, "ResponseMetadata": {"HTTPStatusCode": 400}},
+        "HeadObject",
+    )
+
+
+def reasons(world):
+    return [attributes["reason"] for _, attributes in world.dead_letters]
+
+
+# Encryption
+
+
+def test_an_object_under_the_right_key_is_only_looked_at(world, metrics):
+    event = world.put(encryption="aws:kms", kms_key_arn=world.KEY_ARN)
+
+    assert world.deliver(event) == []
+    assert world.changes() == []
+    assert world.published == []
+    assert metrics() == {"ObjectsAlreadyRight": 1}
+
+
+@pytest.mark.parametrize(
+    "before",
+    [{"encryption": "AES256"}, {"encryption": "aws:kms", "kms_key_arn": "arn:aws:kms:other"}],
+    ids=["sse-s3", "another key"],
+)
+def test_a_wrongly_encrypted_object_is_updated_in_place(world, metrics, before):
+    event = world.put(**before)
+
+    assert world.deliver(event) == []
+    assert world.changes() == ["update_object_encryption"]
+    version = world.only()
+    assert (version.id, version.kms_key_arn, version.bucket_key) == ("v1", world.KEY_ARN, True)
+    assert metrics() == {"ObjectsUpdated": 1}
+
+
+def test_a_change_is_published(world):
+    world.deliver(world.put())
+
+    (event,) = world.published
+    assert event["type"] == "logferry.object.secured.v1"
+    assert event["source"] == "urn:logferry:sse-enforcer"
+    assert event["data"] == {
+        "bucket": world.ARCHIVE,
+        "key": world.LOG_FILE,
+        "version_id": "v1",
+        "size_bytes": 9,
+        "kms_key_arn": world.KEY_ARN,
+        "legal_hold": "OFF",
+        "encryption": "updated_in_place",
+    }
+
+
+def test_a_message_that_was_received_before_is_published_again_with_the_same_id(world):
+    event = world.put()
+    world.failures = {"publish": ["InternalError"]}
+
+    assert world.deliver(event) == [event]
+    world.deliver(event, receive_count=2)
+    world.deliver(event, receive_count=3)
+
+    first, again = world.published
+    assert first["id"] == again["id"]
+
+
+def test_the_own_copys_event_changes_nothing(world):
+    world.deliver(world.put(encryption="aws:kms:dsse"))
+    before, world.calls = world.state(), []
+
+    assert world.deliver(world.events[-1]) == []
+    assert world.changes() == []
+    assert world.state() == before
+
+
+def test_every_reason_of_creation_is_dealt_with(world):
+    for number, reason in enumerate(["PutObject", "POST Object", "CompleteMultipartUpload"]):
+        key = world.LOG_FILE.replace("stream", f"stream-{number}")
+        world.put(key)
+        world.deliver(world.created(key, "v1", reason=reason))
+        assert world.only(key).kms_key_arn == world.KEY_ARN
+
+
+def test_a_key_with_everything_in_it_is_taken_as_it_is(world):
+    key = world.LOG_FILE.replace("stream", "100% a+b&c=d Köln 注文 [$LATEST]")
+
+    assert world.deliver(world.put(key)) == []
+    assert world.only(key).kms_key_arn == world.KEY_ARN
+
+
+def test_a_version_that_is_gone_is_done(world):
+    assert world.deliver(world.created(world.LOG_FILE, "v1")) == []
+    assert world.dead_letters == world.published == []
+
+
+def test_a_delete_marker_is_done(world):
+    world.put(is_delete_marker=True)
+
+    assert world.deliver(world.created(world.LOG_FILE, "v1")) == []
+    assert world.changes() == []
+
+
+def test_a_noncurrent_version_is_updated_in_place_too(world):
+    event = world.put()
+    world.put(body=b"newer", encryption="aws:kms", kms_key_arn=world.KEY_ARN)
+
+    assert world.deliver(event) == []
+    assert [version.kms_key_arn for version in world.at()] == [world.KEY_ARN] * 2
+
+
+# Copies
+
+
+def test_what_cannot_be_updated_in_place_is_copied_and_then_removed(world, metrics):
+    event = world.put(encryption="aws:kms:dsse", metadata={"a": "b"}, tag_count=2)
+
+    assert world.deliver(event) == []
+    assert world.changes() == ["copy_object", "delete_object"]
+    copy = world.only()
+    assert (copy.id, copy.body, copy.kms_key_arn) == ("v2", b"log lines", world.KEY_ARN)
+    assert (copy.metadata, copy.tag_count, copy.bucket_key) == ({"a": "b"}, 2, True)
+    assert metrics() == {"ObjectsCopied": 1, "BytesCopied": 9}
+    (published,) = world.published
+    assert published["data"]["replaced_version_id"] == "v1"
+    assert published["data"]["encryption"] == "copied"
+
+
+def test_a_retained_object_is_copied_with_its_retention_and_stays(world, metrics):
+    event = world.put(**RETAINED, retain_until=world.NEXT_YEAR, storage_class="STANDARD_IA")
+
+    assert world.deliver(event) == []
+    original, copy = world.at()
+    assert (original.id, original.encryption) == ("v1", "AES256")
+    assert copy.kms_key_arn == world.KEY_ARN
+    assert (copy.lock_mode, copy.retain_until) == ("COMPLIANCE", world.NEXT_YEAR)
+    assert copy.storage_class == "STANDARD_IA"
+    assert "delete_object" not in world.calls
+    assert metrics() == {"ObjectsCopied": 1, "BytesCopied": 9, "ReplacedVersionsKept": 1}
+    assert "replaced_version_id" not in world.published[0]["data"]
+
+
+def test_a_kept_original_is_copied_once_however_often_its_event_comes(world):
+    event = world.put(**RETAINED, retain_until=world.NEXT_YEAR)
+
+    for receive_count in (1, 2, 3):
+        assert world.deliver(event, receive_count=receive_count) == []
+    assert world.calls.count("copy_object") == 1
+    assert len({published["id"] for published in world.published}) == 1
+
+
+def test_a_retention_that_has_ended_is_not_copied_and_does_not_keep_the_original(world):
+    event = world.put(**RETAINED, retain_until=world.LAST_YEAR)
+
+    assert world.deliver(event) == []
+    copy = world.only()
+    assert (copy.id, copy.lock_mode, copy.kms_key_arn) == ("v2", None, world.KEY_ARN)
+
+
+def test_a_held_object_is_copied_with_its_hold_and_stays(world):
+    event = world.put(hold=True)
+
+    assert world.deliver(event) == []
+    assert [(version.kms_key_arn, version.hold) for version in world.at()] == [
+        (None, True),
+        (world.KEY_ARN, True),
+    ]
+    assert world.published[0]["data"]["legal_hold"] == "ON"
+
+
+def test_a_copy_without_a_checksum_to_compare_does_not_remove_its_original(world, metrics):
+    event = world.put(encryption="aws:kms:dsse", checksums={})
+
+    assert world.deliver(event) == []
+    assert [version.id for version in world.at()] == ["v1", "v2"]
+    assert metrics()["ReplacedVersionsKept"] == 1
+
+
+@pytest.mark.parametrize(
+    ("value", "checksum_type"), [("abc-2", "FULL_OBJECT"), ("abc", "COMPOSITE")]
+)
+def test_a_checksum_of_parts_proves_nothing(world, value, checksum_type):
+    parts = {"checksums": {"CRC64NVME": value}, "checksum_type": checksum_type}
+
+    world.deliver(world.put(encryption="aws:kms:dsse", **parts))
+
+    assert [version.id for version in world.at()] == ["v1", "v2"]
+    assert world.dead_letters == []
+
+
+def test_a_current_version_that_only_looks_alike_is_not_taken_for_the_copy(world):
+    event = world.put(encryption="aws:kms:dsse", checksums={})
+    world.put(body=b"log LINES", encryption="aws:kms", kms_key_arn=world.KEY_ARN)
+
+    assert world.deliver(event) == []
+    assert world.changes() == []
+    assert reasons(world) == ["not_current"]
+
+
+def test_a_recorded_copy_is_found_under_a_newer_version(world):
+    event = world.put(**RETAINED, retain_until=world.NEXT_YEAR)
+    world.deliver(event)
+    world.put(body=b"newer")
+
+    assert world.deliver(event, receive_count=2) == []
+    assert world.calls.count("copy_object") == 1
+    assert world.dead_letters == []
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        {"body": b"log line"},
+        {"checksums": {"CRC64NVME": "other"}},
+        {"kms_key_arn": "arn:aws:kms:eu-west-1:111122223333:key/4567-other"},
+        {"metadata": {"x": "y"}},
+        {"headers": {}},
+        {"tag_count": 1},
+        {"storage_class": "STANDARD_IA"},
+    ],
+    ids=lambda spoil: next(iter(spoil)),
+)
+def test_a_copy_that_differs_never_removes_its_original(world, metrics, spoil):
+    event = world.put(encryption="aws:kms:dsse")
+    world.spoil = spoil
+
+    assert world.deliver(event) == []
+    assert [version.id for version in world.at()] == ["v1", "v2"]
+    assert "delete_object" not in world.calls
+    assert world.published == []
+    assert reasons(world) == ["copy_differs"]
+    assert metrics()["Refused"] == 1
+
+
+def test_copies_that_do_not_help_come_to_an_end(world):
+    event = world.put(**RETAINED, retain_until=world.NEXT_YEAR)
+    world.spoil = {"kms_key_arn": world.OTHER_KEY_ARN}
+    world.deliver(event)
+
+    world.deliver(event, receive_count=2)
+    world.deliver(world.events[-1])
+
+    assert reasons(world) == ["copy_differs", "not_current", "copy_of_copy"]
+    assert len(world.at()) == 2
+
+
+def test_a_noncurrent_version_is_not_copied_over_the_current_one(world):
+    event = world.put(encryption="aws:kms:dsse")
+    world.put(body=b"newer")
+
+    assert world.deliver(event) == []
+    assert world.changes() == []
+    assert reasons(world) == ["not_current"]
+
+
+def test_a_version_under_a_delete_marker_is_not_copied_back_to_life(world):
+    event = world.put(encryption="aws:kms:dsse")
+    world.put(is_delete_marker=True)
+
+    assert world.deliver(event) == []
+    assert world.changes() == []
+    assert reasons(world) == ["not_current"]
+
+
+def test_a_version_written_just_before_the_copy_is_not_covered_up(world):
+    event = world.put(encryption="aws:kms:dsse")
+    world.before["copy_object"] = lambda: world.put(body=b"newer")
+
+    assert world.deliver(event) == [event]
+    assert [version.body for version in world.at()] == [b"log lines", b"newer"]
+
+
+def test_a_second_worker_makes_no_second_copy(world):
+    event = world.put(encryption="aws:kms:dsse")
+    world.before["copy_object"] = lambda: world.deliver(event)
+
+    assert world.deliver(event) == [event]
+    assert world.deliver(event, receive_count=2) == []
+    assert world.only().id == "v2"
+
+
+def test_a_hold_placed_meanwhile_by_another_worker_leads_to_no_copy(world):
+    event = world.put()
+    completed = world.completed(world.LOG_FILE)
+    world.before["update_object_encryption"] = lambda: world.deliver(completed)
+
+    assert world.deliver(event) == []
+    assert "copy_object" not in world.calls
+    assert world.only().hold
+
+
+@pytest.mark.parametrize(
+    ("properties", "reason"),
+    [
+        ({"size": 5 * 1024**3 + 1, "hold": True}, "too_large_to_copy"),
+        ({"storage_class": "DEEP_ARCHIVE", "hold": True}, "offline"),
+        ({"event_hold": True}, "event_hold"),
+    ],
+)
+def test_what_can_be_neither_updated_nor_copied_is_reported_and_untouched(
+    world, properties, reason
+):
+    event = world.put(**properties)
+    before = world.state()
+
+    assert world.deliver(event) == []
+    assert world.state() == before
+    assert reasons(world) == [reason]
+    assert world.dead_letters[0][0] == event
+
+
+def test_a_large_object_is_updated_in_place(world):
+    event = world.put(size=6 * 1024**4)
+
+    assert world.deliver(event) == []
+    assert world.only().kms_key_arn == world.KEY_ARN
+
+
+def test_the_copys_checksum_is_of_the_originals_algorithm(world):
+    event = world.put(encryption="aws:kms:dsse", checksums={"SHA256": "?"})
+    world.spoil = {"checksums": {"SHA256": "?"}}
+
+    world.deliver(event)
+
+    assert world.only().id == "v2"
+
+
+# Failures
+
+
+@pytest.mark.parametrize(
+    "operation",
+    [
+        "head_object",
+        "update_object_encryption",
+        "copy_object",
+        "put_object",
+        "delete_object",
+        "publish",
+    ],
+)
+@pytest.mark.parametrize("code", ["InternalError", "SlowDown", "AccessDenied"])
+def test_a_failing_call_returns_the_message_and_loses_nothing(world, operation, code):
+    encryption = "AES256" if operation == "update_object_encryption" else "aws:kms:dsse"
+    event = world.put(encryption=encryption)
+    world.failures = {operation: [code]}
+
+    assert world.deliver(event) == [event]
+    assert world.at()[-1].body == b"log lines"
+    assert world.dead_letters == []
+
+    assert world.deliver(event, receive_count=2) == []
+    assert world.only().kms_key_arn == world.KEY_ARN
+
+
+def test_a_copy_that_fails_never_removes_anything(world):
+    event = world.put(encryption="aws:kms:dsse")
+    world.failures = {"copy_object": ["KMS.DisabledException"]}
+
+    assert world.deliver(event) == [event]
+    assert "delete_object" not in world.calls
+    assert world.only().id == "v1"
+
+
+def test_the_tenth_failure_in_a_container_is_handled_like_the_first(world):
+    for _ in range(9):
+        world.deliver(world.created(world.LOG_FILE, "gone"))
+    event = world.put(encryption="aws:kms:dsse")
+    world.failures = {"copy_object": ["NoSuchKey"]}
+
+    assert world.deliver(event) == [event]
+    assert world.deliver(event, receive_count=2) == []
+    assert world.only().id == "v2"
+
+
+def test_a_refusal_without_a_lock_is_a_missing_permission_and_leads_to_no_copy(world):
+    event = world.put()
+    world.failures = {"update_object_encryption": ["AccessDenied"] * 2}
+
+    assert world.deliver(event) == [event]
+    assert "copy_object" not in world.calls
+
+
+def test_an_update_that_did_not_happen_is_not_published(world, monkeypatch):
+    event = world.put()
+    monkeypatch.setattr(world, "update_object_encryption", lambda **_: {})
+
+    assert world.deliver(event) == [event]
+    assert world.published == []
+
+
+def test_only_the_failing_message_returns_to_the_queue(world):
+    good, bad = world.put(), world.put(world.LOG_FILE.replace("stream", "other"))
+    world.before["head_object"] = lambda: world.failures.update({"head_object": ["SlowDown"]})
+
+    assert world.deliver(bad, good) == [bad]
+    assert world.only().kms_key_arn == world.KEY_ARN
+
+
+# The key
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "alias/logs",
+        "arn:aws:kms:eu-west-1:111122223333:alias/logs",
+        "1234abcd-12ab-34cd-56ef-1234567890ab",
+        "arn:aws:kms:eu-west-1:111122223333:key/1234 ",
+        "",
+    ],
+)
+def test_without_the_arn_of_a_key_nothing_is_touched(world, metrics, log, value):
+    event = world.put()
+    world.parameters[world.KEY_PARAMETER] = value
+
+    assert world.deliver(event) == [event]
+    assert world.changes() == []
+    assert metrics() == {"KeyProblem": 1}
+    (entry,) = log()
+    assert f"SSM parameter {world.KEY_PARAMETER} is not" in entry["exception"]
+    assert repr(value) in entry["exception"]
+
+
+def test_a_missing_key_parameter_is_a_key_problem(world, metrics):
+    event = world.put()
+    del world.parameters[world.KEY_PARAMETER]
+
+    assert world.deliver(event) == [event]
+    assert world.changes() == []
+    assert metrics() == {"KeyProblem": 1}
+
+
+def test_a_key_that_kms_refuses_is_a_key_problem(world, metrics):
+    event = world.put()
+    world.failures = {"update_object_encryption": ["KMS.DisabledException"]}
+
+    assert world.deliver(event) == [event]
+    assert metrics() == {"KeyProblem": 1}
+
+
+def test_the_key_is_asked_for_once_for_many_objects(world):
+    events = [world.put(f"{world.PREFIX}/direct/s{number}/000000.gz") for number in range(20)]
+
+    world.deliver(*events)
+
+    assert world.calls.count("get_parameter") == 1
+
+
+def test_a_changed_key_is_seen_when_the_time_to_live_has_passed(world):
+    world.restart(kms_key_ttl_seconds=0)
+    world.deliver(world.put())
+    world.parameters[world.KEY_PARAMETER] = world.OTHER_KEY_ARN
+
+    world.deliver(world.put())
+
+    assert [version.kms_key_arn for version in world.at()] == [world.KEY_ARN, world.OTHER_KEY_ARN]
+
+
+# Holds
+
+
+@pytest.mark.parametrize("hold", [Hold.ON_COMPLETION, Hold.OFF])
+def test_no_hold_is_placed_on_creation_unless_asked_for(world, hold):
+    world.restart(hold=hold)
+
+    world.deliver(world.put())
+
+    assert not world.only().hold
+
+
+def test_a_hold_on_creation_comes_after_the_encryption(world, metrics):
+    world.restart(hold=Hold.ON_CREATION)
+
+    assert world.deliver(world.put()) == []
+    assert world.changes() == ["update_object_encryption", "put_object_legal_hold"]
+    assert world.only().hold
+    assert world.published[0]["data"]["legal_hold"] == "ON"
+    assert metrics() == {"ObjectsUpdated": 1, "ObjectsHeld": 1}
+
+
+def test_a_hold_alone_is_published_too(world):
+    world.restart(hold=Hold.ON_CREATION)
+
+    world.deliver(world.put(encryption="aws:kms", kms_key_arn=world.KEY_ARN))
+
+    assert world.published[0]["data"]["encryption"] == "already_right"
+
+
+def test_an_object_on_hold_is_not_held_again(world):
+    world.restart(hold=Hold.ON_CREATION)
+
+    world.deliver(world.put(encryption="aws:kms", kms_key_arn=world.KEY_ARN, hold=True))
+
+    assert world.changes() == []
+
+
+# Keys that are not the archive's
+
+
+@pytest.mark.parametrize(
+    "key", ["manual/upload.txt", "athena/result.csv", "manifest/2026/11/21/00/list.json"]
+)
+def test_an_object_outside_the_layout_is_not_even_looked_at(world, metrics, key):
+    event = world.put(key)
+
+    assert world.deliver(event) == []
+    assert world.calls == []
+    assert world.only(key).encryption == "AES256"
+    assert metrics() == {"ObjectsLeftAlone": 1}
+
+
+def test_a_write_test_is_removed(world, metrics):
+    event = world.put(world.WRITE_TEST, b"Permission Check Successful")
+
+    assert world.deliver(event) == []
+    assert world.at(world.WRITE_TEST) == []
+    assert metrics() == {"WriteTestsRemoved": 1}
+
+
+def test_only_the_write_tests_own_version_is_removed(world):
+    world.put(world.WRITE_TEST, b"first")
+    event = world.put(world.WRITE_TEST, b"second")
+    world.put(world.WRITE_TEST, b"third")
+
+    world.deliver(event)
+
+    assert [version.body for version in world.at(world.WRITE_TEST)] == [b"first", b"third"]
+
+
+@pytest.mark.parametrize("lock", ["hold", "retention", "event hold"])
+def test_a_locked_write_test_is_left(world, metrics, lock):
+    locks = {
+        "hold": {"hold": True},
+        "retention": {"lock_mode": "GOVERNANCE", "retain_until": world.NEXT_YEAR},
+        "event hold": {"event_hold": True},
+    }
+    event = world.put(world.WRITE_TEST, b"test", **locks[lock])
+
+    assert world.deliver(event) == []
+    assert "delete_object" not in world.calls
+    assert metrics() == {"ObjectsLeftAlone": 1}
+
+
+def test_a_write_test_locked_meanwhile_is_left(world):
+    event = world.put(world.WRITE_TEST, b"test")
+    version = world.only(world.WRITE_TEST)
+    world.before["delete_object"] = lambda: world._change(
+        world.ARCHIVE, world.WRITE_TEST, version, hold=True
+    )
+
+    assert world.deliver(event) == []
+    assert world.only(world.WRITE_TEST).hold
+
+
+def test_a_large_object_in_a_write_tests_place_is_left(world, metrics):
+    event = world.put(world.WRITE_TEST, b"x" * 1025)
+
+    assert world.deliver(event) == []
+    assert world.only(world.WRITE_TEST).body == b"x" * 1025
+    assert metrics() == {"ObjectsLeftAlone": 1}
+
+
+def test_a_write_test_is_removed_without_any_key(world):
+    del world.parameters[world.KEY_PARAMETER]
+
+    assert world.deliver(world.put(world.WRITE_TEST, b"test")) == []
+    assert world.at(world.WRITE_TEST) == []
+
+
+# Messages that cannot be dealt with
+
+
+def test_an_object_of_another_bucket_is_dead_lettered(world):
+    event = world.put(bucket="somebody-elses-bucket")
+
+    assert world.deliver(event) == []
+    assert world.calls == ["send_message"]
+    assert reasons(world) == ["wrong_bucket"]
+
+
+def test_an_object_without_a_version_is_dead_lettered(world):
+    event = world.created(world.LOG_FILE, None)
+
+    assert world.deliver(event) == []
+    assert reasons(world) == ["not_versioned"]
+
+
+def test_an_object_that_s3_describes_to_nobody_is_left(world, monkeypatch):
+    event = world.put()
+    monkeypatch.setattr(world, "_find", partial(refuse, "400", "Bad Request"))
+
+    assert world.deliver(event) == [event]
+    assert world.changes() == []
+
+
+@pytest.mark.parametrize(
+    "body",
+    ["", "not JSON", "[]", "null", '"text"', "{}", '{"Records": []}', '{"detail-type": "x"}'],
+)
+def test_a_message_that_is_none_of_ours_is_dead_lettered(world, body):
+    assert world.deliver(body) == []
+    assert reasons(world) == ["contract"]
+    assert world.dead_letters[0][0] == body
+
+
+def test_a_dead_letter_says_why_in_a_form_that_sqs_takes(world):
+    key = world.LOG_FILE.replace("stream", "\x01" + "x" * 900)
+    event = world.created(key, None)
+
+    world.deliver(event)
+
+    ((body, attributes),) = world.dead_letters
+    assert body == event
+    assert attributes["service"] == "sse-enforcer"
+    assert len(attributes["detail"]) <= 1000
+    assert attributes["detail"].isprintable()
+
+
+def test_a_message_that_cannot_be_dead_lettered_returns_to_the_queue(world):
+    world.failures = {"send_message": ["InternalError"]}
+
+    assert world.deliver("not JSON") == ["not JSON"]
+
+
+def test_nothing_is_begun_when_the_time_is_up(world):
+    event = world.put()
+
+    assert world.deliver(event, remaining_ms=19_999) == [event]
+    assert world.calls == []
+
+
+def test_the_log_names_the_object(world, log):
+    world.deliver(world.put())
+
+    (entry,) = log()
+    assert entry["message"] == "secured"
+    assert entry["bucket"] == world.ARCHIVE
+    assert (entry["object_key"], entry["version_id"]) == (world.LOG_FILE, "v1")
+
+
+def test_the_log_of_a_message_names_nothing_of_the_one_before(world, log):
+    world.deliver(world.created(world.LOG_FILE, "gone"), "not JSON")
+
+    gone, dead = log()
+    assert gone["object_key"] == world.LOG_FILE
+    assert "object_key" not in dead
