@@ -1,0 +1,473 @@
+"""AWS as this service needs it: export tasks, the archive, the ledger, the queues and the topic."""
+
+import hashlib
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from itertools import batched, islice
+from typing import TYPE_CHECKING, Any
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import ClientError, HTTPClientError
+from botocore.exceptions import ConnectionError as BotocoreConnectionError
+
+from exporter.errors import (
+    ExportRefusedError,
+    LedgerConflictError,
+    SlotBusyError,
+    TransientError,
+)
+from exporter.refusal import reason_of
+from exporter.task import Task
+from logferry_contracts.export_completed import ExportCompleted
+from logferry_contracts.export_failed import ExportFailed
+from logferry_contracts.export_requested import ExportRequested
+from logferry_contracts.ledger_record import LedgerRecord, ledger_key, manifest_key
+from logferry_contracts.manifest import ArchivedObject, Manifest, ManifestLocation
+from logferry_contracts.source import Source, SourceName
+from logferry_contracts.window import Window
+from logferry_contracts.wire import emit, parse
+
+if TYPE_CHECKING:
+    from mypy_boto3_logs import CloudWatchLogsClient
+    from mypy_boto3_logs.type_defs import ExportTaskTypeDef
+    from mypy_boto3_s3 import S3Client
+    from mypy_boto3_s3.type_defs import ObjectIdentifierTypeDef
+    from mypy_boto3_sns import SNSClient
+    from mypy_boto3_sqs import SQSClient
+    from mypy_boto3_sts import STSClient
+
+CLIENT_CONFIG = Config(
+    retries={"mode": "standard", "total_max_attempts": 5}, connect_timeout=5, read_timeout=30
+)
+"""Every client's but one: throttles, 5xx and broken connections are tried again with backoff."""
+CREATE_CONFIG = CLIENT_CONFIG.merge(Config(retries={"mode": "standard", "total_max_attempts": 1}))
+"""CreateExportTask's: once. It has no client token, so a second call may make a second task, and
+botocore takes its LimitExceededException for throttling, and waits."""
+
+SESSION_NAME_CHARACTERS = 64
+"""https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html"""
+SESSION_SECONDS = 3600
+"""The longest that a role may assume another for.
+
+https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles.html#iam-term-role-chaining
+"""
+SESSION_RESERVE = timedelta(minutes=10)
+"""A session with less left is not used for another invocation's work."""
+
+TASK_PAGES = 10
+"""Of 50 tasks each, read at most to find a task by its name."""
+CLOCK_SKEW = timedelta(minutes=1)
+"""How far AWS's services may be apart in what time it is."""
+DELETED_PER_CALL = 1000
+"""https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteObjects.html"""
+DETAIL_CHARACTERS = 1000
+"""Enough of an error for a person, far from a message's limit."""
+
+_TRANSIENT_CODES = frozenset(
+    {
+        "ExpiredTokenException",
+        "InternalFailure",
+        "OperationAbortedException",
+        "RequestLimitExceeded",
+        # Of an export task, it can only be one of our own name: the next look finds it.
+        "ResourceAlreadyExistsException",
+        "ServiceUnavailable",
+        "ServiceUnavailableException",
+        "Throttling",
+        "ThrottlingException",
+        "TooManyRequestsException",
+    }
+)
+_HTTP_SERVER_ERROR = 500
+
+
+class SourceAccount:
+    """The export tasks of one account and Region."""
+
+    def __init__(self, logs: "CloudWatchLogsClient", logs_once: "CloudWatchLogsClient") -> None:
+        """Create tasks with ``logs_once``, a client without retries; do all else with ``logs``."""
+        self._logs = logs
+        self._logs_once = logs_once
+
+    def create_task(self, record: LedgerRecord) -> str:
+        """Create the export task of an export, named after it, and return the task's id.
+
+        Raises:
+            SlotBusyError: Another task is active.
+            ExportRefusedError: A person has to mend something first.
+            TransientError: AWS did not say whether there is a task now.
+        """
+        with _sorted_errors():
+            created = self._logs_once.create_export_task(
+                taskName=record.export_id,
+                logGroupName=record.log_group.name,
+                fromTime=record.window.from_ms,
+                to=record.window.to_ms,
+                destination=record.destination.bucket,
+                destinationPrefix=record.destination.prefix,
+            )
+        return created["taskId"]
+
+    def task(self, task_id: str) -> Task | None:
+        """Return a task, or None when AWS does not know it.
+
+        Raises:
+            ExportRefusedError: The role may not look.
+            TransientError: AWS did not answer.
+        """
+        with _sorted_errors():
+            found = self._logs.describe_export_tasks(taskId=task_id)["exportTasks"]
+        return _task(found[0]) if found else None
+
+    def newest_tasks(self, since: datetime) -> list[Task]:
+        """Return the newest tasks, newest first: enough to find one created after ``since``.
+
+        While a task holds the slot, none can be created, so the first page is enough.
+        https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/DescribeExportTasks.html
+        https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_DescribeExportTasks.html
+
+        Raises:
+            ExportRefusedError: The role may not look.
+            TransientError: AWS did not answer.
+        """
+        since_ms = (since - CLOCK_SKEW).timestamp() * 1000
+        tasks: list[Task] = []
+        with _sorted_errors():
+            pages = self._logs.get_paginator("describe_export_tasks").paginate()
+            for page in islice(pages, TASK_PAGES):
+                found = [_task(described) for described in page["exportTasks"]]
+                tasks += found
+                if any(
+                    task.holds_slot or (task.created_ms or since_ms) < since_ms for task in found
+                ):
+                    break
+        return tasks
+
+    def cancel_task(self, task_id: str) -> None:
+        """Ask a task to stop; one that has ended stays as it is."""
+        with _sorted_errors(), suppress(self._logs.exceptions.InvalidOperationException):
+            self._logs.cancel_export_task(taskId=task_id)
+
+
+class SourceAccounts:
+    """The accounts whose logs are exported, by their assumed roles."""
+
+    def __init__(self, sts: "STSClient") -> None:
+        """Assume the sources' roles with ``sts``."""
+        self._sts = sts
+        self._sessions: dict[Source, tuple[SourceAccount, datetime]] = {}
+
+    def account(self, source: Source, now: datetime) -> SourceAccount:
+        """Return a source's account, through a session that is still good for a while.
+
+        Raises:
+            ExportRefusedError: The role cannot be assumed.
+            TransientError: STS did not answer.
+        """
+        account, expires_at = self._sessions.get(source, (None, now))
+        if account is None or expires_at - now < SESSION_RESERVE:
+            account, expires_at = self._assume(source)
+            self._sessions[source] = account, expires_at
+        return account
+
+    def _assume(self, source: Source) -> tuple[SourceAccount, datetime]:
+        external_id: dict[str, Any] = (
+            {} if source.external_id is None else {"ExternalId": source.external_id}
+        )
+        with _sorted_errors():
+            credentials = self._sts.assume_role(
+                RoleArn=source.role_arn,
+                RoleSessionName=f"logferry-exporter-{source.profile}"[:SESSION_NAME_CHARACTERS],
+                DurationSeconds=SESSION_SECONDS,
+                **external_id,
+            )["Credentials"]
+
+        def logs(config: Config) -> "CloudWatchLogsClient":
+            return boto3.client(
+                "logs",
+                region_name=source.region,
+                aws_access_key_id=credentials["AccessKeyId"],
+                aws_secret_access_key=credentials["SecretAccessKey"],
+                aws_session_token=credentials["SessionToken"],
+                config=config,
+            )
+
+        return SourceAccount(logs(CLIENT_CONFIG), logs(CREATE_CONFIG)), credentials["Expiration"]
+
+
+class Archive:
+    """The archive buckets, each in its source's Region."""
+
+    def __init__(self, s3_in: Callable[[str], "S3Client"]) -> None:
+        """Use the client that ``s3_in`` returns for a Region."""
+        self._s3_in = s3_in
+
+    def objects(self, region: str, bucket: str, folder: str) -> list[ArchivedObject]:
+        """Return the current version of every object below ``folder``."""
+        return [
+            ArchivedObject(
+                key=version["Key"],
+                version_id=version["VersionId"],
+                size_bytes=version["Size"],
+                etag=version["ETag"].strip('"'),
+            )
+            for version in self._versions(region, bucket, folder)
+            if version["IsLatest"]
+        ]
+
+    def remove(self, region: str, bucket: str, folder: str) -> list[str]:
+        """Remove every object version below ``folder``, a task's own.
+
+        Returns:
+            What could not be removed because it is locked or held: ``<key>@<version id>: why``.
+
+        Raises:
+            TransientError: S3 failed to remove some; trying again does no harm.
+        """
+        versions: Iterator[ObjectIdentifierTypeDef] = (
+            {"Key": version["Key"], "VersionId": version["VersionId"]}
+            for version in self._versions(region, bucket, folder)
+        )
+        left = []
+        for some in batched(versions, DELETED_PER_CALL, strict=False):
+            answer = self._s3_in(region).delete_objects(
+                Bucket=bucket, Delete={"Objects": list(some), "Quiet": True}
+            )
+            for error in answer.get("Errors", []):
+                what = f"{error.get('Key')}@{error.get('VersionId')}: {error.get('Message')}"
+                # S3 says so of a version under Object Lock, and where the permission is missing.
+                # https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-lock.html
+                if error.get("Code") != "AccessDenied":
+                    raise TransientError(f"DeleteObjects in {bucket}: {error.get('Code')}: {what}")
+                left.append(what)
+        return left
+
+    def region_of(self, region: str, bucket: str) -> str | None:
+        """Return the Region that a bucket is in, or None when it does not show itself.
+
+        ``region`` is where it should be.
+        """
+        try:
+            return self._s3_in(region).head_bucket(Bucket=bucket).get("BucketRegion")
+        except ClientError:
+            return None
+
+    def _versions(self, region: str, bucket: str, folder: str) -> Iterator[Any]:
+        pages = (
+            self._s3_in(region)
+            .get_paginator("list_object_versions")
+            .paginate(Bucket=bucket, Prefix=folder)
+        )
+        return (version for page in pages for version in page.get("Versions", []))
+
+
+@dataclass(frozen=True)
+class LedgerEntry:
+    """A ledger record as it was read or written, and the ETag to change it by."""
+
+    record: LedgerRecord
+    etag: str
+
+
+class Ledger:
+    """The ledger's records in the control bucket, changed by compare-and-swap only.
+
+    https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html
+    """
+
+    def __init__(self, s3: "S3Client", bucket: str) -> None:
+        """Use the control bucket ``bucket``."""
+        self._s3 = s3
+        self._bucket = bucket
+
+    def read(self, source: SourceName, window: Window, export_id: str) -> LedgerEntry | None:
+        """Return a record, or None when there is none.
+
+        Raises:
+            ContractError: The record breaks its contract.
+        """
+        try:
+            found = self._s3.get_object(
+                Bucket=self._bucket, Key=ledger_key(source, window, export_id)
+            )
+        except self._s3.exceptions.NoSuchKey:
+            return None
+        return LedgerEntry(parse(LedgerRecord, found["Body"].read()), found["ETag"])
+
+    def create(self, record: LedgerRecord) -> LedgerEntry:
+        """Write a new record.
+
+        Raises:
+            LedgerConflictError: There is one already, or somebody else is writing it.
+        """
+        return self._put(record, IfNoneMatch="*")
+
+    def replace(self, entry: LedgerEntry, record: LedgerRecord) -> LedgerEntry:
+        """Write a record in place of what was read.
+
+        Raises:
+            LedgerConflictError: It is not what was read any more.
+        """
+        return self._put(record, IfMatch=entry.etag)
+
+    def put_manifest(self, record: LedgerRecord, manifest: Manifest) -> ManifestLocation:
+        """Write a manifest beside the ledger; the same manifest gives the same object."""
+        body = emit(manifest).encode()
+        key = manifest_key(record.source, record.window, record.export_id)
+        self._s3.put_object(Bucket=self._bucket, Key=key, Body=body, ContentType="application/json")
+        return ManifestLocation(
+            bucket=self._bucket,
+            key=key,
+            size_bytes=len(body),
+            sha256=hashlib.sha256(body).hexdigest(),
+        )
+
+    def _put(self, record: LedgerRecord, **condition: Any) -> LedgerEntry:
+        try:
+            written = self._s3.put_object(
+                Bucket=self._bucket,
+                Key=record.key,
+                Body=emit(record).encode(),
+                ContentType="application/json",
+                **condition,
+            )
+        except ClientError as error:
+            if _code(error) in {"PreconditionFailed", "ConditionalRequestConflict"}:
+                raise LedgerConflictError(record.key) from error
+            raise
+        return LedgerEntry(record, written["ETag"])
+
+
+class Queue:
+    """The FIFO queue that this function consumes, and its dead-letter queue."""
+
+    def __init__(self, sqs: "SQSClient", queue_url: str, dead_letter_queue_url: str) -> None:
+        """Use ``sqs`` for every call."""
+        self._sqs = sqs
+        self._queue_url = queue_url
+        self._dead_letter_queue_url = dead_letter_queue_url
+
+    def send(self, event: ExportRequested) -> None:
+        """Put a request at the end of its slot; the same request within 5 minutes counts once.
+
+        https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/using-messagededuplicationid-property.html
+        """
+        self._sqs.send_message(
+            QueueUrl=self._queue_url,
+            MessageBody=emit(event),
+            MessageGroupId=event.data.source.slot,
+            MessageDeduplicationId=event.id,
+        )
+
+    def give_back(self, receipt_handles: Sequence[str], interval_s: int) -> list[str]:
+        """Let messages of a batch, at most 10, be received again after ``interval_s``.
+
+        All for the same time: SQS hands out no message of a group while one of the group is
+        invisible, so the first of them stays the first.
+        https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_ReceiveMessage.html
+
+        Returns:
+            What SQS did not take: those messages come back when the queue's own visibility
+            timeout is over.
+        """
+        answer = self._sqs.change_message_visibility_batch(
+            QueueUrl=self._queue_url,
+            Entries=[
+                {"Id": str(place), "ReceiptHandle": handle, "VisibilityTimeout": interval_s}
+                for place, handle in enumerate(receipt_handles)
+            ],
+        )
+        return [f"{entry['Code']} {entry.get('Message')}" for entry in answer.get("Failed", [])]
+
+    def dead_letter(
+        self, body: str, *, group_id: str, message_id: str, reason: str, detail: str
+    ) -> None:
+        """Keep a message as it came, and why it is here."""
+        attributes = {
+            "reason": reason,
+            "detail": _printable(detail) or reason,
+            "service": "exporter",
+        }
+        self._sqs.send_message(
+            QueueUrl=self._dead_letter_queue_url,
+            MessageBody=body,
+            MessageGroupId=group_id,
+            MessageDeduplicationId=message_id,
+            MessageAttributes={
+                name: {"DataType": "String", "StringValue": value}
+                for name, value in attributes.items()
+            },
+        )
+
+
+class Topic:
+    """The topic for events."""
+
+    def __init__(self, sns: "SNSClient", topic_arn: str) -> None:
+        """Publish to ``topic_arn``."""
+        self._sns = sns
+        self._topic_arn = topic_arn
+
+    def publish(self, event: ExportCompleted | ExportFailed) -> None:
+        """Publish an event, with the attributes that filter policies read."""
+        self._sns.publish(
+            TopicArn=self._topic_arn,
+            Message=emit(event),
+            MessageAttributes={
+                name: {"DataType": "String", "StringValue": value}
+                for name, value in event.attributes.items()
+            },
+        )
+
+
+@contextmanager
+def _sorted_errors() -> Iterator[None]:
+    """Turn an error of a source's account into what it means for the export."""
+    try:
+        yield
+    except ClientError as error:
+        meant = _meaning(error)
+        if meant is None:
+            raise
+        raise meant from error
+    except (BotocoreConnectionError, HTTPClientError) as error:
+        raise TransientError(str(error)) from error
+
+
+def _meaning(error: ClientError) -> Exception | None:
+    code = _code(error)
+    message = f"{error.operation_name}: {code}: {error.response['Error'].get('Message', '')}"
+    if code == "LimitExceededException":
+        return SlotBusyError(message)
+    status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+    if code in _TRANSIENT_CODES or status >= _HTTP_SERVER_ERROR:
+        return TransientError(message)
+    reason = reason_of(code, message)
+    return None if reason is None else ExportRefusedError(reason, message)
+
+
+def _task(described: "ExportTaskTypeDef") -> Task:
+    status = described.get("status", {})
+    execution = described.get("executionInfo", {})
+    return Task(
+        task_id=described["taskId"],
+        name=described.get("taskName"),
+        bucket=described.get("destination", ""),
+        prefix=described.get("destinationPrefix", ""),
+        status=status.get("code", ""),
+        message=status.get("message", ""),
+        created_ms=execution.get("creationTime"),
+        completed_ms=execution.get("completionTime"),
+    )
+
+
+def _code(error: ClientError) -> str:
+    return error.response["Error"]["Code"]
+
+
+def _printable(text: str) -> str:
+    """Return the beginning of a text without the control characters that SQS refuses."""
+    return "".join(char if char.isprintable() else " " for char in text)[:DETAIL_CHARACTERS]

@@ -1,0 +1,43 @@
+"""What can go wrong, sorted by what happens to the message then."""
+
+
+class SettingsError(Exception):
+    """Page: the environment is unusable, and every invocation fails until somebody mends it."""
+
+
+class ExportRefusedError(Exception):
+    """Fail the export at once and dead-letter: only a person can mend it.
+
+    Attributes:
+        reason: Why, as a reason code, such as ``bucket_policy``.
+    """
+
+    def __init__(self, reason: str, message: str) -> None:
+        """Keep AWS's own words in ``message``."""
+        super().__init__(message)
+        self.reason = reason
+
+
+class SlotBusyError(Exception):
+    """Wait: another export task is active in the account and Region. Not a failure."""
+
+
+class LedgerConflictError(Exception):
+    """Read again and decide again: somebody else changed the ledger record meanwhile."""
+
+
+class NotFinishedError(Exception):
+    """Give the message back: there is nothing to do for it until some time has passed.
+
+    Attributes:
+        interval_s: After how many seconds to look again.
+    """
+
+    def __init__(self, interval_s: int) -> None:
+        """Say when the next look is."""
+        super().__init__(f"look again in {interval_s} s")
+        self.interval_s = interval_s
+
+
+class TransientError(Exception):
+    """Give the message back for a short while: AWS was busy, or the outcome is not known."""

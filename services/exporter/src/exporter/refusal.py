@@ -1,0 +1,164 @@
+"""Why AWS refuses an export, in a word, and what mends it, in words.
+
+AWS has one error code for most of it, so its texts have to be read. They are not documented; those
+here were seen. A text that is not known becomes ``invalid_parameter``, with AWS's own words.
+"""
+
+import json
+import re
+
+from logferry_contracts.ledger_record import Failed, LedgerRecord
+
+MEND_CHARACTERS = 4096
+"""The contract's limit."""
+
+_NO_GRANT = (
+    re.compile(r"given bucket failed|been granted permission", re.IGNORECASE),
+    "bucket_policy",
+)
+_TEXTS = {
+    "AccessDenied": (_NO_GRANT,),
+    "AccessDeniedException": (_NO_GRANT,),
+    "InvalidParameterException": (
+        (re.compile(r"bucket does not exist", re.IGNORECASE), "bucket_missing"),
+        (re.compile(r"\bkms\b|dsse", re.IGNORECASE), "bucket_encryption"),
+        _NO_GRANT,
+        (re.compile(r"bucket.*\bregion", re.IGNORECASE), "bucket_region"),
+        (re.compile(r"creation time|was created", re.IGNORECASE), "created_after_window"),
+    ),
+    "ResourceNotFoundException": (),
+}
+_OTHERWISE = {
+    "AccessDenied": "access_denied",
+    "AccessDeniedException": "access_denied",
+    "InvalidParameterException": "invalid_parameter",
+    "ResourceNotFoundException": "log_group_deleted",
+}
+_MAY_HIDE_THE_REGION = {"bucket_policy", "invalid_parameter"}
+_NOTHING_TO_REPEAT = {"log_group_deleted", "created_after_window"}
+
+
+_WORDS = {
+    "access_denied": "Let {role_arn} call logs:CreateExportTask on {log_group_arn}, "
+    "logs:DescribeExportTasks and logs:CancelExportTask on *, and s3:PutObject on {bucket_arn}/*.",
+    "bucket_encryption": "Let the policy of the KMS key that bucket {bucket} encrypts with by "
+    "default allow kms:GenerateDataKey and kms:Decrypt to the service logs.{region}.amazonaws.com "
+    "and to {role_arn}. DSSE-KMS cannot be used.",
+    "bucket_missing": "Create bucket {bucket} in {region}, or plan with a bucket that is there.",
+    "bucket_policy": "Add these statements to the policy of bucket {bucket}: {bucket_policy}",
+    "bucket_region": "Plan with a bucket in {region}: CloudWatch Logs of {region} cannot export to "
+    "bucket {bucket}, which is in another Region.",
+    "created_after_window": "Nothing is missing: log group {log_group_arn} was created after the "
+    "window's end.",
+    "log_group_deleted": "Nothing can be exported any more: log group {log_group_arn} is gone. If "
+    "it should be there, look in CloudTrail who deleted it.",
+    "task_cancelled": "Find out in account {account_id}, {region}, who cancels export tasks.",
+    "task_failed": "Find out in account {account_id}, {region}, why export tasks of "
+    "{log_group_arn} end with: {message}",
+    "task_lost": "Look below s3://{bucket}/{prefix}/ for what the task has written: it was left "
+    "there.",
+}
+_ROLE_WORDS = (
+    "Let the trust policy of {role_arn} allow sts:AssumeRole to the exporter's role, with the "
+    "external id that the source has, and let the exporter's role call sts:AssumeRole on "
+    "{role_arn}."
+)
+_OTHER_WORDS = "Find out what AWS means for {log_group_arn} and bucket {bucket}: {message}"
+
+
+def reason_of(code: str, message: str) -> str | None:
+    """Return the reason code of a refusal, or None for an error that is none."""
+    if code not in _TEXTS:
+        return None
+    return next(
+        (reason for pattern, reason in _TEXTS[code] if pattern.search(message)), _OTHERWISE[code]
+    )
+
+
+def may_be_the_region(reason: str) -> bool:
+    """Return whether the bucket's Region may be what AWS means by this refusal."""
+    return reason in _MAY_HIDE_THE_REGION
+
+
+def mend(record: LedgerRecord, role_arn: str) -> str:
+    """Return what somebody has to do about a failed export.
+
+    Args:
+        record: The failed export's.
+        role_arn: The role in the source's account.
+    """
+    assert record.failed is not None  # noqa: S101  (only asked of a failed export)
+    if record.failed.next_export_id is not None:
+        return "Nothing: the next generation has been asked for."
+    words = _words(record.failed).format(
+        bucket=record.destination.bucket,
+        bucket_arn=_bucket_arn(record, role_arn),
+        bucket_policy=_bucket_policy(record, role_arn),
+        prefix=record.destination.prefix,
+        account_id=record.source.account_id,
+        region=record.source.region,
+        log_group_arn=record.log_group.arn,
+        role_arn=role_arn,
+        message=record.failed.message or "(nothing)",
+    )
+    if record.failed.reason in _NOTHING_TO_REPEAT:
+        return words
+    again = f" Then request the export again, as generation {record.generation + 1}."
+    return words[: MEND_CHARACTERS - len(again)] + again
+
+
+def _words(failed: Failed) -> str:
+    if failed.reason == "access_denied" and "AssumeRole" in failed.message:
+        return _ROLE_WORDS
+    return _WORDS.get(failed.reason, _OTHER_WORDS)
+
+
+def _bucket_policy(record: LedgerRecord, role_arn: str) -> str:
+    """Return the statements that AWS asks for, with this source's names in.
+
+    https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/S3ExportTasks.html
+    """
+    bucket_arn = _bucket_arn(record, role_arn)
+    partition = role_arn.split(":")[1]
+    account_id, region = record.source.account_id, record.source.region
+    service = {"Service": f"logs.{region}.amazonaws.com"}
+    from_source = {
+        "StringEquals": {"aws:SourceAccount": [account_id]},
+        "ArnLike": {"aws:SourceArn": [f"arn:{partition}:logs:{region}:{account_id}:log-group:*"]},
+    }
+    owner_has_control = {"s3:x-amz-acl": "bucket-owner-full-control"}
+    statements = [
+        _allow("s3:GetBucketAcl", bucket_arn, service, from_source),
+        _allow(
+            "s3:PutObject",
+            f"{bucket_arn}/*",
+            service,
+            {
+                "StringEquals": {**from_source["StringEquals"], **owner_has_control},
+                "ArnLike": from_source["ArnLike"],
+            },
+        ),
+        _allow(
+            "s3:PutObject",
+            f"{bucket_arn}/*",
+            {"AWS": role_arn},
+            {"StringEquals": owner_has_control},
+        ),
+    ]
+    return json.dumps(statements)
+
+
+def _allow(
+    action: str, resource: str, principal: dict[str, str], condition: object
+) -> dict[str, object]:
+    return {
+        "Effect": "Allow",
+        "Principal": principal,
+        "Action": action,
+        "Resource": resource,
+        "Condition": condition,
+    }
+
+
+def _bucket_arn(record: LedgerRecord, role_arn: str) -> str:
+    return f"arn:{role_arn.split(':')[1]}:s3:::{record.destination.bucket}"

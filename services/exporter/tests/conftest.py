@@ -1,0 +1,562 @@
+"""An AWS of plain Python: one slot, export tasks that take their time, and calls that can crash.
+
+It keeps the rules that the exporter has to live with: one active task per account and Region
+(https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_CreateExportTask.html),
+PENDING first, no token that makes CreateExportTask safe to repeat, conditional writes, FIFO order
+with a locked message group, and at-least-once delivery.
+"""
+
+import io
+import itertools
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any, Literal, cast
+
+import pytest
+
+from exporter.aws import LedgerEntry
+from exporter.errors import ExportRefusedError, LedgerConflictError, SlotBusyError
+from exporter.export import Wiring, logger, metrics
+from exporter.handler import work
+from exporter.settings import Settings
+from exporter.task import Task
+from logferry_contracts.export import Destination, export_id
+from logferry_contracts.export_completed import ExportCompleted
+from logferry_contracts.export_failed import ExportFailed
+from logferry_contracts.export_requested import ExportRequested, ExportRequestedData
+from logferry_contracts.ledger_record import LedgerRecord, ledger_key, manifest_key
+from logferry_contracts.log_group import LogGroup
+from logferry_contracts.manifest import ArchivedObject, Manifest, ManifestLocation
+from logferry_contracts.source import Source, SourceName
+from logferry_contracts.window import Window
+from logferry_contracts.wire import emit, parse
+
+if TYPE_CHECKING:
+    import logging
+
+BUCKET = "amzn-s3-demo-archive"
+CONTROL_BUCKET = "amzn-s3-demo-control"
+START = datetime(2026, 11, 23, 6, 0, tzinfo=UTC)
+VISIBILITY_TIMEOUT = timedelta(minutes=12)
+DEDUPLICATION = timedelta(minutes=5)
+FUNCTION_MS = 120_000
+
+
+class Crash(BaseException):
+    """The process is gone: nothing catches it, and nothing after it happens."""
+
+
+def settings(**changes: Any) -> Settings:
+    values: dict[str, Any] = {
+        "control_bucket": CONTROL_BUCKET,
+        "topic_arn": "arn:aws:sns:eu-west-1:999988887777:log-export-events",
+        "queue_url": "https://sqs.eu-west-1.amazonaws.com/999988887777/log-sqs-shop-collect.fifo",
+        "dead_letter_queue_url": (
+            "https://sqs.eu-west-1.amazonaws.com/999988887777/log-sqs-shop-collect-dlq.fifo"
+        ),
+        "wait_in_invocation_s": 20,
+        "max_generations": 3,
+    }
+    return Settings(**values | changes)
+
+
+def export_request(
+    name: str = "/aws/lambda/orders", *, generation: int = 1, profile: str = "shop"
+) -> ExportRequestedData:
+    source = Source(
+        profile=profile,
+        account_id="111122223333",
+        region="eu-west-1",
+        role_arn="arn:aws:iam::111122223333:role/logferry-source",
+    )
+    window = Window(from_ms=1_795_215_600_000, to_ms=1_795_302_000_000)
+    return ExportRequestedData(
+        export_id=export_id(source, name, window, generation),
+        generation=generation,
+        source=source,
+        log_group=LogGroup(
+            name=name,
+            arn=f"arn:aws:logs:eu-west-1:111122223333:log-group:{name}",
+            log_group_class="STANDARD",
+            created_ms=1_741_944_413_589,
+        ),
+        window=window,
+        destination=Destination(bucket=BUCKET, prefix=f"{profile}/{name.strip('/')}/2026/11/21/00"),
+        lane="slot",
+        estimated_bytes=0,
+    )
+
+
+@dataclass
+class Plan:
+    """How the export tasks of one log group go.
+
+    Attributes:
+        outcomes: Of its tasks in turn; the last one goes on.
+        keys: What a task that completes writes below its folder; one that fails, the first half.
+    """
+
+    pending_s: float = 0.5
+    running_s: float = 1.0
+    outcomes: tuple[str, ...] = ("COMPLETED",)
+    keys: tuple[str, ...] = ("stream-a/000000.gz", "stream-b/000000.gz", "stream-b/000001.gz")
+    refusal: tuple[str, str] | None = None
+
+
+@dataclass
+class Job:
+    """An export task as AWS has it inside."""
+
+    task_id: str
+    name: str | None
+    bucket: str
+    prefix: str
+    created: datetime
+    pending_s: float
+    running_s: float
+    outcome: str
+    keys: tuple[str, ...]
+    is_lost: bool = False
+    has_written: bool = False
+
+    @property
+    def ends(self) -> datetime:
+        return self.created + timedelta(seconds=self.pending_s + self.running_s)
+
+    def status(self, now: datetime) -> str:
+        if now < self.created + timedelta(seconds=self.pending_s):
+            return "PENDING"
+        return "RUNNING" if now < self.ends else self.outcome
+
+
+@dataclass
+class Version:
+    key: str
+    version_id: str
+    is_locked: bool = False
+
+
+@dataclass
+class Letter:
+    """A message in a queue."""
+
+    message_id: str
+    body: str
+    group_id: str
+    receive_count: int = 0
+    first_received: datetime | None = None
+    visible_at: datetime = START
+
+
+@dataclass
+class DeadLetter:
+    body: str
+    group_id: str
+    message_id: str
+    reason: str
+    detail: str
+
+
+class Cloud:
+    """All of AWS that the exporter sees, and the queue that drives it."""
+
+    def __init__(self, **changes: Any) -> None:
+        self.now = START
+        self.settings = settings(**changes)
+        self.calls: list[str] = []
+        self.crash: Callable[[int, Literal["before", "after"]], bool] = lambda _n, _side: False
+        self.interrupt: Callable[[str], None] = lambda _name: None
+        self.plans: dict[str, Plan] = {}
+        self.jobs: list[Job] = []
+        self.archive: list[Version] = []
+        self.bucket_region: str | None = "eu-west-1"
+        self.ledger: dict[str, tuple[str, str]] = {}
+        self.manifests: dict[str, bytes] = {}
+        self.letters: list[Letter] = []
+        self.sent: dict[str, datetime] = {}
+        self.dead_letters: list[DeadLetter] = []
+        self.events: list[ExportCompleted | ExportFailed] = []
+        self.refused_handles: list[str] = []
+        self.numbers = itertools.count(1)
+
+    # -- what tests do ------------------------------------------------------------------------
+
+    def request(self, data: ExportRequestedData | None = None, *, is_planned: bool = True) -> str:
+        """Send a request as the planner does: the ledger record first."""
+        data = data or export_request()
+        record = LedgerRecord.model_validate(
+            {
+                "schema": "urn:logferry:schema:ledger-record:1.0",
+                "revision": 1,
+                "state": "requested",
+                "requested_at": "2026-11-23T05:00:00.000Z",
+                "source": data.source.name,
+                **{
+                    name: getattr(data, name)
+                    for name in (
+                        "export_id",
+                        "generation",
+                        "log_group",
+                        "window",
+                        "destination",
+                        "lane",
+                    )
+                },
+            }
+        )
+        if is_planned:
+            self.put_record(record)
+        event = ExportRequested.of(
+            data, id=data.export_id, source="urn:logferry:planner", time=self.now
+        )
+        self.enqueue(emit(event), data.source.slot)
+        return data.export_id
+
+    def enqueue(self, body: str, group_id: str = "111122223333.eu-west-1") -> None:
+        self.letters.append(Letter(f"message-{next(self.numbers)}", body, group_id))
+
+    def put_record(self, record: LedgerRecord) -> None:
+        self.ledger[record.key] = (emit(record), f'"{next(self.numbers)}"')
+
+    def record(self, data: ExportRequestedData | None = None) -> LedgerRecord:
+        data = data or export_request()
+        body, _ = self.ledger[ledger_key(data.source, data.window, data.export_id)]
+        return parse(LedgerRecord, body)
+
+    def start_job(self, data: ExportRequestedData | None = None, **changes: Any) -> Job:
+        """A task that is not the exporter's doing; without ``data``, somebody else's."""
+        values: dict[str, Any] = {
+            "task_id": f"task-{next(self.numbers)}",
+            "name": data.export_id if data else None,
+            "bucket": data.destination.bucket if data else "their-bucket",
+            "prefix": data.destination.prefix if data else "exportedlogs",
+            "created": self.now,
+            "pending_s": 0.0,
+            "running_s": 30.0,
+            "outcome": "COMPLETED",
+            "keys": Plan.keys if data else (),
+        }
+        job = Job(**values | changes)
+        self.jobs.append(job)
+        return job
+
+    def wiring(self, **changes: Any) -> Wiring:
+        parts: dict[str, Any] = {
+            "settings": self.settings,
+            "ledger": FakeLedger(self),
+            "accounts": FakeAccounts(self),
+            "archive": FakeArchive(self),
+            "queue": FakeQueue(self),
+            "topic": FakeTopic(self),
+            "clock": lambda: self.now,
+            "sleep": self.sleep,
+        }
+        return Wiring(**parts | changes)
+
+    def deliver(self, batch_size: int = 1, remaining_ms: int = FUNCTION_MS) -> dict[str, Any]:
+        """Wait for the first message to be visible, and hand it over with those behind it."""
+        batch = self.letters[:batch_size]
+        self.now = max([self.now, *(letter.visible_at for letter in self.letters)])
+        for letter in batch:
+            letter.receive_count += 1
+            letter.first_received = letter.first_received or self.now
+            letter.visible_at = self.now + VISIBILITY_TIMEOUT
+        answer = self.invoke(batch, remaining_ms)
+        failed = {failure["itemIdentifier"] for failure in answer["batchItemFailures"]}
+        self.letters = [
+            letter for letter in self.letters if letter not in batch or letter.message_id in failed
+        ]
+        return answer
+
+    def invoke(self, batch: list[Letter], remaining_ms: int = FUNCTION_MS) -> dict[str, Any]:
+        context = cast("Any", SimpleNamespace(get_remaining_time_in_millis=lambda: remaining_ms))
+        event = {"Records": [self.as_record(letter) for letter in batch]}
+        return cast("dict[str, Any]", work(self.wiring(), event, context))
+
+    def run(self, batch_size: int = 1, deliveries: int = 1500) -> int:
+        """Deliver until the queue is empty; a crash is followed by the next delivery."""
+        for delivery in range(deliveries):
+            if not self.letters:
+                return delivery
+            try:
+                self.deliver(batch_size)
+            except Crash:
+                self.now += timedelta(seconds=1)
+        raise AssertionError(f"the queue is not empty after {deliveries} deliveries")
+
+    def as_record(self, letter: Letter) -> dict[str, Any]:
+        first_received = letter.first_received or self.now
+        return {
+            "messageId": letter.message_id,
+            "receiptHandle": letter.message_id,
+            "body": letter.body,
+            "eventSource": "aws:sqs",
+            "attributes": {
+                "ApproximateReceiveCount": str(letter.receive_count),
+                "ApproximateFirstReceiveTimestamp": str(int(first_received.timestamp() * 1000)),
+                "MessageGroupId": letter.group_id,
+            },
+        }
+
+    # -- what AWS does ------------------------------------------------------------------------
+
+    def sleep(self, seconds: float) -> None:
+        self.now += timedelta(seconds=seconds)
+
+    @contextmanager
+    def call(self, name: str) -> Iterator[None]:
+        self.interrupt(name)
+        self.calls.append(name)
+        number = len(self.calls)
+        self.now += timedelta(milliseconds=20)
+        self.write()
+        if self.crash(number, "before"):
+            raise Crash(name)
+        yield
+        if self.crash(number, "after"):
+            raise Crash(name)
+
+    def write(self) -> None:
+        """Put into the archive what tasks that have ended by now have written."""
+        for job in self.jobs:
+            if not job.has_written and self.now >= job.ends:
+                job.has_written = True
+                count = len(job.keys) if job.outcome == "COMPLETED" else len(job.keys) // 2
+                self.archive += [
+                    Version(f"{job.prefix}/{job.task_id}/{key}", f"version-{next(self.numbers)}")
+                    for key in job.keys[:count]
+                ]
+
+    def tasks_of(self, data: ExportRequestedData | None = None) -> list[Job]:
+        name = (data or export_request()).export_id
+        return [job for job in self.jobs if job.name == name]
+
+    def completed_events(self) -> list[ExportCompleted]:
+        return [event for event in self.events if isinstance(event, ExportCompleted)]
+
+    def failed_events(self) -> list[ExportFailed]:
+        return [event for event in self.events if isinstance(event, ExportFailed)]
+
+
+@dataclass
+class FakeLedger:
+    cloud: Cloud
+
+    def read(self, source: SourceName, window: Window, export_id: str) -> LedgerEntry | None:
+        with self.cloud.call("ledger.read"):
+            found = self.cloud.ledger.get(ledger_key(source, window, export_id))
+            return None if found is None else LedgerEntry(parse(LedgerRecord, found[0]), found[1])
+
+    def create(self, record: LedgerRecord) -> LedgerEntry:
+        return self._put(record, expected=None)
+
+    def replace(self, entry: LedgerEntry, record: LedgerRecord) -> LedgerEntry:
+        return self._put(record, expected=entry.etag)
+
+    def put_manifest(self, record: LedgerRecord, manifest: Manifest) -> ManifestLocation:
+        with self.cloud.call("ledger.put_manifest"):
+            key = manifest_key(record.source, record.window, record.export_id)
+            self.cloud.manifests[key] = emit(manifest).encode()
+            return ManifestLocation(
+                bucket=CONTROL_BUCKET,
+                key=key,
+                size_bytes=len(self.cloud.manifests[key]),
+                sha256="0" * 64,
+            )
+
+    def _put(self, record: LedgerRecord, expected: str | None) -> LedgerEntry:
+        with self.cloud.call(f"ledger.{record.state}"):
+            etag = self.cloud.ledger.get(record.key, (None, None))[1]
+            if etag != expected:
+                raise LedgerConflictError(record.key)
+            self.cloud.put_record(record)
+            return LedgerEntry(record, self.cloud.ledger[record.key][1])
+
+
+@dataclass
+class FakeAccounts:
+    cloud: Cloud
+
+    def account(self, source: Source, now: datetime) -> "FakeAccount":
+        return FakeAccount(self.cloud)
+
+
+@dataclass
+class FakeAccount:
+    cloud: Cloud
+
+    def create_task(self, record: LedgerRecord) -> str:
+        cloud = self.cloud
+        with cloud.call("logs.create_task"):
+            plan = cloud.plans.get(record.log_group.name, Plan())
+            if plan.refusal is not None:
+                raise ExportRefusedError(*plan.refusal)
+            if any(job.status(cloud.now) in {"PENDING", "RUNNING"} for job in cloud.jobs):
+                raise SlotBusyError("LimitExceededException: Resource limit exceeded.")
+            earlier = sum(job.prefix == record.destination.prefix for job in cloud.jobs)
+            job = Job(
+                task_id=f"task-{next(cloud.numbers)}",
+                name=record.export_id,
+                bucket=record.destination.bucket,
+                prefix=record.destination.prefix,
+                created=cloud.now,
+                pending_s=plan.pending_s,
+                running_s=plan.running_s,
+                outcome=plan.outcomes[min(earlier, len(plan.outcomes) - 1)],
+                keys=plan.keys,
+            )
+            cloud.jobs.append(job)
+            return job.task_id
+
+    def task(self, task_id: str) -> Task | None:
+        with self.cloud.call("logs.task"):
+            found = [job for job in self.cloud.jobs if job.task_id == task_id and not job.is_lost]
+            return self._shown(found[0]) if found else None
+
+    def newest_tasks(self, since: datetime) -> list[Task]:
+        with self.cloud.call("logs.newest_tasks"):
+            return [self._shown(job) for job in reversed(self.cloud.jobs) if not job.is_lost]
+
+    def cancel_task(self, task_id: str) -> None:
+        with self.cloud.call("logs.cancel_task"):
+            for job in self.cloud.jobs:
+                if job.task_id == task_id and self.cloud.now < job.ends:
+                    job.outcome, job.pending_s, job.running_s, job.keys = "CANCELLED", 0, 0, ()
+
+    def _shown(self, job: Job) -> Task:
+        status = job.status(self.cloud.now)
+        has_ended = self.cloud.now >= job.ends
+        return Task(
+            task_id=job.task_id,
+            name=job.name,
+            bucket=job.bucket,
+            prefix=job.prefix,
+            status=status,
+            message="The task broke." if status == "FAILED" else "",
+            created_ms=int(job.created.timestamp() * 1000),
+            completed_ms=int(job.ends.timestamp() * 1000) if has_ended else None,
+        )
+
+
+@dataclass
+class FakeArchive:
+    cloud: Cloud
+
+    def objects(self, region: str, bucket: str, folder: str) -> list[ArchivedObject]:
+        with self.cloud.call("archive.objects"):
+            return [
+                ArchivedObject(
+                    key=version.key, version_id=version.version_id, size_bytes=100, etag="e"
+                )
+                for version in reversed(self.cloud.archive)
+                if version.key.startswith(folder)
+            ]
+
+    def remove(self, region: str, bucket: str, folder: str) -> list[str]:
+        with self.cloud.call("archive.remove"):
+            below = [v for v in self.cloud.archive if v.key.startswith(folder)]
+            self.cloud.archive = [v for v in self.cloud.archive if v not in below or v.is_locked]
+            return [version.key for version in below if version.is_locked]
+
+    def region_of(self, region: str, bucket: str) -> str | None:
+        with self.cloud.call("archive.region_of"):
+            return self.cloud.bucket_region
+
+
+@dataclass
+class FakeQueue:
+    cloud: Cloud
+
+    def send(self, event: ExportRequested) -> None:
+        cloud = self.cloud
+        with cloud.call("queue.send"):
+            sent = cloud.sent.get(event.id)
+            if sent is None or cloud.now - sent > DEDUPLICATION:
+                cloud.sent[event.id] = cloud.now
+                cloud.enqueue(emit(event), event.data.source.slot)
+
+    def give_back(self, receipt_handles: list[str], interval_s: int) -> list[str]:
+        with self.cloud.call("queue.give_back"):
+            for letter in self.cloud.letters:
+                if letter.message_id in receipt_handles:
+                    letter.visible_at = self.cloud.now + timedelta(seconds=interval_s)
+            return self.cloud.refused_handles
+
+    def dead_letter(
+        self, body: str, *, group_id: str, message_id: str, reason: str, detail: str
+    ) -> None:
+        with self.cloud.call("queue.dead_letter"):
+            self.cloud.dead_letters.append(DeadLetter(body, group_id, message_id, reason, detail))
+
+
+@dataclass
+class FakeTopic:
+    cloud: Cloud
+    announced: set[str] = field(default_factory=set)
+
+    def publish(self, event: ExportCompleted | ExportFailed) -> None:
+        with self.cloud.call("topic.publish"):
+            emit(event)
+            if isinstance(event, ExportCompleted):
+                there = {version.version_id for version in self.cloud.archive}
+                for each in event.data.manifest.objects or []:
+                    assert each.version_id in there, "announced, and not in the archive"
+            self.cloud.events.append(event)
+
+
+@pytest.fixture
+def new_cloud() -> Callable[..., Cloud]:
+    """Makes an AWS with other settings."""
+    return Cloud
+
+
+@pytest.fixture
+def cloud() -> Cloud:
+    return Cloud()
+
+
+@pytest.fixture
+def plan() -> type[Plan]:
+    return Plan
+
+
+@pytest.fixture
+def request_for() -> Callable[..., ExportRequestedData]:
+    return export_request
+
+
+@pytest.fixture
+def emitted(capsys: pytest.CaptureFixture[str]) -> Callable[[str], list[float]]:
+    """Returns all values of a metric, as CloudWatch would get them."""
+
+    def values(name: str) -> list[float]:
+        if metrics.metric_set:
+            metrics.flush_metrics()
+        found: list[float] = []
+        for line in capsys.readouterr().out.splitlines():
+            document = json.loads(line)
+            if "_aws" in document:
+                found += document.get(name, [])
+        return found
+
+    return values
+
+
+@pytest.fixture
+def logged() -> Iterator[Callable[[], list[dict[str, Any]]]]:
+    """Returns the log lines so far."""
+    stream = io.StringIO()
+    handler = cast("logging.StreamHandler[Any]", logger.registered_handler)
+    stream_before = handler.setStream(stream)
+    yield lambda: [json.loads(line) for line in stream.getvalue().splitlines()]
+    handler.setStream(stream_before)
+
+
+@pytest.fixture(autouse=True)
+def _no_metrics_left() -> Iterator[None]:
+    yield
+    metrics.provider.clear_metrics()

@@ -1,0 +1,804 @@
+"""The adapters, on moto and on LocalStack, and on answers that neither of them gives."""
+
+import hashlib
+import json
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import boto3
+import pytest
+from botocore.awsrequest import AWSResponse
+from botocore.compat import HTTPHeaders
+from botocore.stub import Stubber
+
+from exporter import handler, task
+from exporter.aws import (
+    CREATE_CONFIG,
+    Archive,
+    Ledger,
+    Queue,
+    SourceAccount,
+    SourceAccounts,
+    Topic,
+)
+from exporter.errors import (
+    ExportRefusedError,
+    LedgerConflictError,
+    SlotBusyError,
+    TransientError,
+)
+from logferry_contracts.export import Destination
+from logferry_contracts.export_failed import ExportFailed, ExportFailedData
+from logferry_contracts.export_requested import ExportRequested, ExportRequestedData
+from logferry_contracts.ledger_record import LedgerRecord, manifest_key
+from logferry_contracts.manifest import Manifest
+from logferry_contracts.wire import ContractError, emit, parse
+
+if TYPE_CHECKING:
+    from mypy_boto3_logs import CloudWatchLogsClient
+
+    from devstack.pytest_backends import Backend
+
+type RequestFor = Callable[..., ExportRequestedData]
+
+NOW = datetime(2026, 11, 23, 6, 0, tzinfo=UTC)
+NOW_MS = int(NOW.timestamp() * 1000)
+
+on_localstack = pytest.mark.parametrize(
+    "backend", [pytest.param("localstack", marks=pytest.mark.localstack)], indirect=True
+)
+"""For what moto does not model: one task at a time, bucket policies, creation times."""
+
+
+@pytest.fixture
+def bucket(backend: "Backend") -> str:
+    name = f"archive-{backend.account_id}"
+    s3 = backend.client("s3")
+    s3.create_bucket(
+        Bucket=name,
+        CreateBucketConfiguration={"LocationConstraint": backend.region},
+        ObjectLockEnabledForBucket=True,
+    )
+    service = {"Service": f"logs.{backend.region}.amazonaws.com"}
+    s3.put_bucket_policy(
+        Bucket=name,
+        Policy=json.dumps(
+            {
+                "Version": "2012-10-17",
+                "Statement": [
+                    {
+                        "Effect": "Allow",
+                        "Principal": service,
+                        "Action": action,
+                        "Resource": resource,
+                        "Condition": {"StringEquals": {"aws:SourceAccount": [backend.account_id]}},
+                    }
+                    for action, resource in (
+                        ("s3:GetBucketAcl", f"arn:aws:s3:::{name}"),
+                        ("s3:PutObject", f"arn:aws:s3:::{name}/*"),
+                    )
+                ],
+            }
+        ),
+    )
+    return name
+
+
+@pytest.fixture
+def record(backend: "Backend", bucket: str, request_for: RequestFor) -> LedgerRecord:
+    """An export of a log group of the backend's account that covers the present."""
+    wanted = task.requested_record(request_for("/shop/orders"), NOW)
+    now_ms = int(datetime.now(UTC).timestamp() * 1000)
+    return wanted.model_copy(
+        update={
+            "source": wanted.source.model_copy(
+                update={"account_id": backend.account_id, "region": backend.region}
+            ),
+            "window": wanted.window.model_copy(
+                update={"from_ms": now_ms - 3_600_000, "to_ms": now_ms + 3_600_000}
+            ),
+            "destination": Destination(bucket=bucket, prefix="shop/shop/orders/2026/11/21/00"),
+        }
+    )
+
+
+@pytest.fixture
+def log_group(backend: "Backend", record: LedgerRecord) -> str:
+    logs = backend.client("logs")
+    name = record.log_group.name
+    logs.create_log_group(logGroupName=name)
+    logs.create_log_stream(logGroupName=name, logStreamName="web/1")
+    logs.put_log_events(
+        logGroupName=name,
+        logStreamName="web/1",
+        logEvents=[{"timestamp": record.window.from_ms + 60_000, "message": "order 1"}],
+    )
+    return name
+
+
+@pytest.fixture
+def source_account(
+    backend: "Backend", record: LedgerRecord, request_for: RequestFor
+) -> SourceAccount:
+    source = request_for().source.model_copy(
+        update={
+            "account_id": backend.account_id,
+            "region": backend.region,
+            "role_arn": f"arn:aws:iam::{backend.account_id}:role/logferry-source",
+            "external_id": "logferry",
+        }
+    )
+    return SourceAccounts(backend.client("sts")).account(source, datetime.now(UTC))
+
+
+# -- export tasks ------------------------------------------------------------------------------
+
+
+def test_a_created_task_is_found_by_its_id_and_by_its_name(
+    source_account: SourceAccount, record: LedgerRecord, log_group: str
+) -> None:
+    assert log_group == record.log_group.name
+    task_id = source_account.create_task(record)
+    found = source_account.task(task_id)
+    assert found is not None
+    assert found.name == record.export_id
+    assert (found.bucket, found.prefix) == (record.destination.bucket, record.destination.prefix)
+    listed = source_account.newest_tasks(since=datetime.now(UTC) - timedelta(hours=1))
+    assert [(each.task_id, each.name) for each in listed] == [(task_id, record.export_id)]
+
+
+@pytest.mark.usefixtures("log_group")
+@on_localstack
+def test_a_second_task_finds_the_slot_busy(
+    source_account: SourceAccount, record: LedgerRecord
+) -> None:
+    source_account.create_task(record)
+    with pytest.raises(SlotBusyError, match="LimitExceededException"):
+        source_account.create_task(record)
+
+
+@pytest.mark.usefixtures("log_group")
+@on_localstack
+def test_a_task_that_is_cancelled_twice_stays_cancelled(
+    source_account: SourceAccount, record: LedgerRecord
+) -> None:
+    task_id = source_account.create_task(record)
+    source_account.cancel_task(task_id)
+    source_account.cancel_task(task_id)
+    found = source_account.task(task_id)
+    assert found is not None
+    assert found.status in {"PENDING_CANCEL", "CANCELLED"}
+
+
+@on_localstack
+def test_a_task_that_aws_does_not_know_is_none(source_account: SourceAccount) -> None:
+    assert source_account.task("00000000-0000-4000-8000-000000000000") is None
+
+
+def test_a_log_group_that_is_gone_is_a_refusal(
+    source_account: SourceAccount, record: LedgerRecord
+) -> None:
+    with pytest.raises(ExportRefusedError, match="CreateExportTask") as caught:
+        source_account.create_task(record)
+    assert caught.value.reason == "log_group_deleted"
+
+
+@pytest.mark.usefixtures("log_group")
+def test_a_bucket_that_is_missing_is_a_refusal(
+    source_account: SourceAccount, record: LedgerRecord
+) -> None:
+    elsewhere = Destination(bucket="no-such-bucket-anywhere", prefix="p")
+    with pytest.raises(ExportRefusedError) as caught:
+        source_account.create_task(record.model_copy(update={"destination": elsewhere}))
+    assert caught.value.reason == "bucket_missing"
+
+
+@pytest.mark.usefixtures("log_group")
+@on_localstack
+def test_a_bucket_that_does_not_let_cloudwatch_logs_in_is_a_refusal(
+    backend: "Backend", source_account: SourceAccount, record: LedgerRecord
+) -> None:
+    backend.client("s3").delete_bucket_policy(Bucket=record.destination.bucket)
+    with pytest.raises(ExportRefusedError) as caught:
+        source_account.create_task(record)
+    assert caught.value.reason == "bucket_policy"
+
+
+@pytest.mark.usefixtures("log_group")
+@on_localstack
+def test_a_window_before_the_log_group_is_a_refusal(
+    source_account: SourceAccount, record: LedgerRecord
+) -> None:
+    window = record.window.model_copy(update={"from_ms": 1_000, "to_ms": 2_000})
+    with pytest.raises(ExportRefusedError) as caught:
+        source_account.create_task(record.model_copy(update={"window": window}))
+    assert caught.value.reason == "created_after_window"
+
+
+@pytest.fixture
+def logs(monkeypatch: pytest.MonkeyPatch) -> "CloudWatchLogsClient":
+    """A client that answers only what a test gives it."""
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
+    return boto3.client(
+        "logs",
+        region_name="eu-west-1",
+        endpoint_url="http://127.0.0.1:9",
+        config=CREATE_CONFIG,
+    )
+
+
+@pytest.fixture
+def answers(logs: "CloudWatchLogsClient") -> Iterator[Stubber]:
+    with Stubber(logs) as stubber:
+        yield stubber
+
+
+def plain_record(request_for: RequestFor) -> LedgerRecord:
+    return task.requested_record(request_for(), NOW)
+
+
+@pytest.mark.parametrize(
+    ("code", "status"),
+    [
+        ("ThrottlingException", 400),
+        ("ServiceUnavailableException", 503),
+        ("OperationAbortedException", 400),
+        ("ResourceAlreadyExistsException", 400),
+        ("SomethingNew", 500),
+    ],
+)
+def test_what_may_pass_is_tried_again(
+    logs: "CloudWatchLogsClient",
+    answers: Stubber,
+    request_for: RequestFor,
+    code: str,
+    status: int,
+) -> None:
+    answers.add_client_error("create_export_task", code, http_status_code=status)
+    with pytest.raises(TransientError, match=code):
+        SourceAccount(logs, logs).create_task(plain_record(request_for))
+
+
+def test_an_error_that_nobody_knows_stays_what_it_is(
+    logs: "CloudWatchLogsClient", answers: Stubber, request_for: RequestFor
+) -> None:
+    answers.add_client_error("create_export_task", "SomethingNew")
+    with pytest.raises(logs.exceptions.ClientError, match="SomethingNew"):
+        SourceAccount(logs, logs).create_task(plain_record(request_for))
+
+
+def test_a_broken_connection_leaves_the_outcome_open(
+    logs: "CloudWatchLogsClient", request_for: RequestFor
+) -> None:
+    with pytest.raises(TransientError, match=r"127\.0\.0\.1:9"):
+        SourceAccount(logs, logs).create_task(plain_record(request_for))
+
+
+def test_a_busy_slot_costs_one_call(logs: "CloudWatchLogsClient", request_for: RequestFor) -> None:
+    sent: list[str] = []
+
+    class Raw:
+        def stream(self, **_: Any) -> Iterator[bytes]:
+            yield b'{"__type": "LimitExceededException", "message": "Resource limit exceeded."}'
+
+    def answer(request: Any, **_: Any) -> Any:
+        sent.append(request.url)
+        return AWSResponse(request.url, 400, HTTPHeaders(), Raw())
+
+    logs.meta.events.register("before-send.logs.CreateExportTask", answer)
+    with pytest.raises(SlotBusyError):
+        SourceAccount(logs, logs).create_task(plain_record(request_for))
+    assert len(sent) == 1
+
+
+def test_the_export_asks_for_exactly_its_window(
+    logs: "CloudWatchLogsClient", answers: Stubber, request_for: RequestFor
+) -> None:
+    record = plain_record(request_for)
+    answers.add_response(
+        "create_export_task",
+        {"taskId": "task-1"},
+        {
+            "taskName": record.export_id,
+            "logGroupName": "/aws/lambda/orders",
+            "fromTime": record.window.from_ms,
+            "to": record.window.to_ms,
+            "destination": record.destination.bucket,
+            "destinationPrefix": record.destination.prefix,
+        },
+    )
+    assert SourceAccount(logs, logs).create_task(record) == "task-1"
+
+
+def described(number: int, status: str = "COMPLETED", age_s: float = 0) -> dict[str, Any]:
+    return {
+        "taskId": f"task-{number}",
+        "status": {"code": status},
+        "executionInfo": {"creationTime": NOW_MS - int(age_s * 1000)},
+    }
+
+
+def test_a_task_of_somebody_else_without_any_name_can_be_read(
+    logs: "CloudWatchLogsClient", answers: Stubber
+) -> None:
+    answers.add_response("describe_export_tasks", {"exportTasks": [{"taskId": "task-1"}]})
+    (found,) = SourceAccount(logs, logs).newest_tasks(NOW)
+    assert (found.name, found.bucket, found.status, found.created_ms) == (None, "", "", None)
+
+
+def test_tasks_are_read_back_to_the_time_that_matters(
+    logs: "CloudWatchLogsClient", answers: Stubber
+) -> None:
+    for number, age_s in enumerate([0, 300, 700]):
+        page = {"exportTasks": [described(number, age_s=age_s)], "nextToken": f"after-{number}"}
+        answers.add_response("describe_export_tasks", page)
+    found = SourceAccount(logs, logs).newest_tasks(NOW - timedelta(seconds=600))
+    assert [each.task_id for each in found] == ["task-0", "task-1", "task-2"]
+
+
+def test_one_page_is_enough_while_a_task_holds_the_slot(
+    logs: "CloudWatchLogsClient", answers: Stubber
+) -> None:
+    page = {"exportTasks": [described(1, "RUNNING")], "nextToken": "more"}
+    answers.add_response("describe_export_tasks", page)
+    (found,) = SourceAccount(logs, logs).newest_tasks(NOW - timedelta(hours=1))
+    assert found.holds_slot
+
+
+def test_the_search_for_a_task_has_an_end(logs: "CloudWatchLogsClient", answers: Stubber) -> None:
+    for number in range(10):
+        page = {"exportTasks": [described(number)], "nextToken": f"after-{number}"}
+        answers.add_response("describe_export_tasks", page)
+    assert len(SourceAccount(logs, logs).newest_tasks(NOW - timedelta(hours=1))) == 10
+
+
+# -- the sources' roles ------------------------------------------------------------------------
+
+
+class Sts:
+    """AssumeRole, and how it was called."""
+
+    def __init__(self) -> None:
+        self.calls: list[dict[str, Any]] = []
+
+    def assume_role(self, **parameters: Any) -> dict[str, Any]:
+        self.calls.append(parameters)
+        credentials = {"AccessKeyId": "a", "SecretAccessKey": "b", "SessionToken": "c"}
+        return {"Credentials": credentials | {"Expiration": NOW + timedelta(hours=1)}}
+
+
+def test_a_session_is_used_again_until_ten_minutes_before_its_end(request_for: RequestFor) -> None:
+    sts: Any = Sts()
+    accounts, source = SourceAccounts(sts), request_for().source
+    first = accounts.account(source, NOW)
+    assert accounts.account(source, NOW + timedelta(minutes=49)) is first
+    assert accounts.account(source, NOW + timedelta(minutes=51)) is not first
+    assert len(sts.calls) == 2
+
+
+def test_the_role_is_assumed_under_a_name_that_fits(request_for: RequestFor) -> None:
+    sts: Any = Sts()
+    source = request_for(profile="p" * 32).source
+    SourceAccounts(sts).account(source, NOW)
+    with_id = source.model_copy(update={"external_id": "shared-secret"})
+    SourceAccounts(sts).account(with_id, NOW)
+    plain, external = sts.calls
+    assert plain == {
+        "RoleArn": "arn:aws:iam::111122223333:role/logferry-source",
+        "RoleSessionName": f"logferry-exporter-{'p' * 32}",
+        "DurationSeconds": 3600,
+    }
+    assert external == plain | {"ExternalId": "shared-secret"}
+
+
+def test_a_role_that_cannot_be_assumed_is_a_refusal(
+    monkeypatch: pytest.MonkeyPatch, request_for: RequestFor
+) -> None:
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
+    sts = boto3.client("sts", region_name="eu-west-1")
+    with Stubber(sts) as stubber:
+        stubber.add_client_error("assume_role", "AccessDenied", "not authorized")
+        with pytest.raises(ExportRefusedError, match="AssumeRole: AccessDenied") as caught:
+            SourceAccounts(sts).account(request_for().source, NOW)
+    assert caught.value.reason == "access_denied"
+
+
+# -- the archive -------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def archive(backend: "Backend") -> Archive:
+    return Archive(lambda region: backend.client("s3", region_name=region))
+
+
+def put(backend: "Backend", bucket: str, key: str, body: bytes = b"events", **more: Any) -> str:
+    version_id: str = backend.client("s3").put_object(Bucket=bucket, Key=key, Body=body, **more)[
+        "VersionId"
+    ]
+    return version_id
+
+
+def versions(backend: "Backend", bucket: str) -> set[tuple[str, str]]:
+    found = backend.client("s3").list_object_versions(Bucket=bucket).get("Versions", [])
+    return {(version["Key"], version["VersionId"]) for version in found}
+
+
+def test_only_current_objects_below_the_folder_are_listed(
+    backend: "Backend", bucket: str, archive: Archive
+) -> None:
+    put(backend, bucket, "p/task-1/[$LATEST] a/000000.gz", b"old")
+    current = put(backend, bucket, "p/task-1/[$LATEST] a/000000.gz", b"events")
+    put(backend, bucket, "p/task-1/gone/000000.gz")
+    backend.client("s3").delete_object(Bucket=bucket, Key="p/task-1/gone/000000.gz")
+    put(backend, bucket, "p/task-11/a/000000.gz")
+    put(backend, bucket, "p/aws-logs-write-test")
+    (found,) = archive.objects(backend.region, bucket, "p/task-1/")
+    assert (found.key, found.version_id) == ("p/task-1/[$LATEST] a/000000.gz", current)
+    assert found.size_bytes == 6
+    assert found.etag == hashlib.md5(b"events", usedforsecurity=False).hexdigest()
+
+
+def test_more_objects_than_fit_on_a_page_are_all_listed(
+    backend: "Backend", bucket: str, archive: Archive, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # LocalStack does not get past a page that ends at a key with characters to encode.
+    keys = {f"p/task-1/stream-{number}/000000.gz" for number in range(5)}
+    for key in keys:
+        put(backend, bucket, key)
+
+    def small_pages(params: dict[str, Any], **_: Any) -> None:
+        params["MaxKeys"] = 2
+
+    s3 = backend.client("s3")
+    s3.meta.events.register("provide-client-params.s3.ListObjectVersions", small_pages)
+    found = Archive(lambda _region: s3).objects(backend.region, bucket, "p/task-1/")
+    assert {each.key for each in found} == keys
+
+
+def test_every_version_of_a_tasks_folder_is_removed_and_no_other(
+    backend: "Backend", bucket: str, archive: Archive
+) -> None:
+    put(backend, bucket, "p/task-1/a/000000.gz", b"one")
+    put(backend, bucket, "p/task-1/a/000000.gz", b"two")
+    put(backend, bucket, "p/task-1/b/000000.gz")
+    others = {
+        (key, put(backend, bucket, key)) for key in ("p/task-11/a/000000.gz", "p/task-2/a/0.gz")
+    }
+    assert archive.remove(backend.region, bucket, "p/task-1/") == []
+    assert versions(backend, bucket) == others
+
+
+def test_a_locked_version_is_left_and_named(
+    backend: "Backend", bucket: str, archive: Archive
+) -> None:
+    locked = put(
+        backend,
+        bucket,
+        "p/task-1/a/000000.gz",
+        ObjectLockMode="COMPLIANCE",
+        ObjectLockRetainUntilDate=datetime.now(UTC) + timedelta(minutes=10),
+    )
+    put(backend, bucket, "p/task-1/b/000000.gz")
+    (left,) = archive.remove(backend.region, bucket, "p/task-1/")
+    assert left.startswith("p/task-1/a/000000.gz@")  # moto does not say which version
+    assert versions(backend, bucket) == {("p/task-1/a/000000.gz", locked)}
+
+
+def test_an_error_of_a_removal_that_may_pass_is_tried_again(
+    backend: "Backend", bucket: str
+) -> None:
+    s3 = backend.client("s3")
+    listed = {"Versions": [{"Key": "p/task-1/a", "VersionId": "v1"}], "IsTruncated": False}
+    error = {"Key": "p/task-1/a", "VersionId": "v1", "Code": "InternalError", "Message": "oops"}
+    with Stubber(s3) as stubber:
+        stubber.add_response("list_object_versions", listed)
+        stubber.add_response("delete_objects", {"Errors": [error]})
+        with pytest.raises(TransientError, match="InternalError"):
+            Archive(lambda _region: s3).remove(backend.region, bucket, "p/task-1/")
+
+
+def test_a_bucket_shows_its_region_from_anywhere(
+    backend: "Backend", bucket: str, archive: Archive
+) -> None:
+    assert archive.region_of(backend.region, bucket) == backend.region
+    assert archive.region_of("eu-north-1", bucket) == backend.region
+    assert archive.region_of(backend.region, "no-such-bucket-anywhere") is None
+
+
+# -- the ledger --------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def ledger(backend: "Backend", bucket: str) -> Ledger:
+    return Ledger(backend.client("s3"), bucket)
+
+
+def test_a_record_is_read_as_it_was_written(ledger: Ledger, record: LedgerRecord) -> None:
+    assert ledger.read(record.source, record.window, record.export_id) is None
+    written = ledger.create(record)
+    assert ledger.read(record.source, record.window, record.export_id) == written
+    replaced = ledger.replace(written, record.as_submitted("task-1", at=NOW))
+    assert ledger.read(record.source, record.window, record.export_id) == replaced
+    assert replaced.record.revision == 2
+
+
+def test_a_record_is_created_once(ledger: Ledger, record: LedgerRecord) -> None:
+    ledger.create(record)
+    with pytest.raises(LedgerConflictError, match=record.export_id):
+        ledger.create(record)
+
+
+def test_a_record_that_changed_meanwhile_is_not_replaced(
+    ledger: Ledger, record: LedgerRecord
+) -> None:
+    seen = ledger.create(record)
+    ledger.replace(seen, record.as_submitted("task-1", at=NOW))
+    with pytest.raises(LedgerConflictError):
+        ledger.replace(seen, record.as_submitted("task-2", at=NOW))
+    found = ledger.read(record.source, record.window, record.export_id)
+    assert found is not None
+    assert found.record.submitted is not None
+    assert found.record.submitted.task_id == "task-1"
+
+
+def test_a_record_that_is_gone_is_not_written_again_by_a_replacement(
+    backend: "Backend", bucket: str, ledger: Ledger, record: LedgerRecord
+) -> None:
+    seen = ledger.create(record)
+    backend.client("s3").delete_object(Bucket=bucket, Key=record.key)
+    with pytest.raises(Exception, match=r"NoSuchKey|PreconditionFailed|ledger/"):
+        ledger.replace(seen, record.as_submitted("task-1", at=NOW))
+    assert ledger.read(record.source, record.window, record.export_id) is None
+
+
+def test_a_record_that_breaks_its_contract_is_not_read(
+    backend: "Backend", bucket: str, ledger: Ledger, record: LedgerRecord
+) -> None:
+    put(backend, bucket, record.key, b'{"state": "odd"}')
+    with pytest.raises(ContractError, match="LedgerRecord"):
+        ledger.read(record.source, record.window, record.export_id)
+
+
+def test_a_manifest_is_found_where_its_location_says(
+    backend: "Backend", bucket: str, ledger: Ledger, record: LedgerRecord
+) -> None:
+    manifest = task.manifest([])
+    location = ledger.put_manifest(record, manifest)
+    assert location.key == manifest_key(record.source, record.window, record.export_id)
+    body = backend.client("s3").get_object(Bucket=location.bucket, Key=location.key)["Body"].read()
+    assert parse(Manifest, body) == manifest
+    assert location.size_bytes == len(body)
+    assert location.sha256 == hashlib.sha256(body).hexdigest()
+    assert ledger.put_manifest(record, manifest) == location
+
+
+# -- the queues and the topic ------------------------------------------------------------------
+
+
+class Queues:
+    """The exporter's queue and its dead-letter queue, from outside."""
+
+    def __init__(self, backend: "Backend") -> None:
+        self.sqs = backend.client("sqs")
+        self.url, self.dead_letter_url = (
+            self.sqs.create_queue(QueueName=name, Attributes={"FifoQueue": "true"})["QueueUrl"]
+            for name in ("log-sqs-shop-collect.fifo", "log-sqs-shop-collect-dlq.fifo")
+        )
+
+    def receive(self, url: str, wait_s: int = 0) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = self.sqs.receive_message(
+            QueueUrl=url,
+            MaxNumberOfMessages=10,
+            WaitTimeSeconds=wait_s,
+            MessageAttributeNames=["All"],
+            MessageSystemAttributeNames=["All"],
+        ).get("Messages", [])
+        return found
+
+
+@pytest.fixture
+def queues(backend: "Backend") -> Queues:
+    return Queues(backend)
+
+
+@pytest.fixture
+def queue(queues: Queues) -> Queue:
+    return Queue(queues.sqs, queues.url, queues.dead_letter_url)
+
+
+def event_of(request: ExportRequestedData) -> ExportRequested:
+    return ExportRequested.of(
+        request, id=request.export_id, source="urn:logferry:exporter:shop", time=NOW
+    )
+
+
+def test_a_request_goes_into_its_slot_once(
+    queue: Queue, queues: Queues, request_for: RequestFor
+) -> None:
+    event = event_of(request_for(generation=2))
+    queue.send(event)
+    queue.send(event)
+    (message,) = queues.receive(queues.url)
+    assert parse(ExportRequested, message["Body"]) == event
+    assert message["Attributes"]["MessageGroupId"] == "111122223333.eu-west-1"
+    assert message["Attributes"]["MessageDeduplicationId"] == event.id
+
+
+def test_messages_given_back_come_again_in_their_order(
+    queue: Queue, queues: Queues, request_for: RequestFor
+) -> None:
+    for name in ("/one", "/two", "/three"):
+        queue.send(event_of(request_for(name)))
+    received = queues.receive(queues.url)
+    bodies = [message["Body"] for message in received]
+    assert len(bodies) == 3
+    assert queues.receive(queues.url) == []
+    assert queue.give_back([message["ReceiptHandle"] for message in received], 0) == []
+    assert [message["Body"] for message in queues.receive(queues.url)] == bodies
+
+
+def test_no_message_overtakes_one_that_was_given_back_for_longer(
+    queue: Queue, queues: Queues, request_for: RequestFor
+) -> None:
+    for name in ("/one", "/two"):
+        queue.send(event_of(request_for(name)))
+    received = queues.receive(queues.url)
+    queue.give_back([message["ReceiptHandle"] for message in received], 300)
+    assert queues.receive(queues.url) == []
+
+
+def test_a_receipt_handle_that_sqs_does_not_take_is_reported(queue: Queue) -> None:
+    (problem,) = queue.give_back(["not-a-handle"], 1)
+    assert problem
+
+
+def test_a_dead_letter_is_the_message_and_why(queue: Queue, queues: Queues) -> None:
+    queue.dead_letter(
+        "not JSON",
+        group_id="111122223333.eu-west-1",
+        message_id="message-1",
+        reason="contract",
+        detail="line one\nline two \x00" + "x" * 2_000,
+    )
+    (message,) = queues.receive(queues.dead_letter_url)
+    assert message["Body"] == "not JSON"
+    assert message["Attributes"]["MessageGroupId"] == "111122223333.eu-west-1"
+    assert message["Attributes"]["MessageDeduplicationId"] == "message-1"
+    attributes = {
+        name: value["StringValue"] for name, value in message["MessageAttributes"].items()
+    }
+    assert attributes["reason"] == "contract"
+    assert attributes["service"] == "exporter"
+    assert attributes["detail"].startswith("line one line two  xxx")
+    assert len(attributes["detail"]) == 1_000
+
+
+def test_a_dead_letter_without_a_detail_says_its_reason(queue: Queue, queues: Queues) -> None:
+    queue.dead_letter("{}", group_id="g", message_id="m", reason="task_failed", detail="")
+    (message,) = queues.receive(queues.dead_letter_url)
+    assert message["MessageAttributes"]["detail"]["StringValue"] == "task_failed"
+
+
+def test_an_event_can_be_filtered_by_its_attributes(
+    backend: "Backend", queues: Queues, request_for: RequestFor
+) -> None:
+    sns = backend.client("sns")
+    topic_arn = sns.create_topic(Name="log-export-events")["TopicArn"]
+    url = queues.sqs.create_queue(QueueName="team")["QueueUrl"]
+    arn = queues.sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])
+    sns.subscribe(
+        TopicArn=topic_arn,
+        Protocol="sqs",
+        Endpoint=arn["Attributes"]["QueueArn"],
+        Attributes={
+            "RawMessageDelivery": "true",
+            "FilterPolicy": json.dumps(
+                {"type": ["logferry.export.failed.v1"], "log_group": ["/aws/lambda/orders"]}
+            ),
+        },
+    )
+    topic = Topic(sns, topic_arn)
+    for name in ("/aws/lambda/refunds", "/aws/lambda/orders"):
+        topic.publish(failed_event(request_for(name)))
+    (message,) = queues.receive(url, wait_s=20)
+    assert message["Body"] == emit(failed_event(request_for()))
+    assert message["MessageAttributes"]["account_id"]["StringValue"] == "111122223333"
+
+
+def failed_event(request: ExportRequestedData) -> ExportFailed:
+    data = ExportFailedData(
+        export_id=request.export_id,
+        generation=1,
+        source=request.source.name,
+        log_group_name=request.log_group.name,
+        window=request.window,
+        destination=request.destination,
+        reason="task_failed",
+        message="",
+        mend="Nothing.",
+        will_be_retried=True,
+        failed_at="2026-11-23T06:00:00Z",
+    )
+    return ExportFailed.of(
+        data, id=request.export_id, source="urn:logferry:exporter:shop", time=NOW
+    )
+
+
+# -- all of it together ------------------------------------------------------------------------
+
+
+class Context:
+    """What the handler and its logger read of a Lambda context."""
+
+    function_name = "log-sqs-shop-collect-fifoSQSConsumer"
+    memory_limit_in_mb = 256
+    invoked_function_arn = "arn:aws:lambda:eu-west-1:999988887777:function:exporter"
+    aws_request_id = "request-1"
+
+    def get_remaining_time_in_millis(self) -> int:
+        return 120_000
+
+
+@pytest.fixture
+def wired(
+    backend: "Backend", bucket: str, queues: Queues, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[None]:
+    """The handler, wired to the backend by its environment as in Lambda."""
+    topic_arn = backend.client("sns").create_topic(Name="log-export-events")["TopicArn"]
+    monkeypatch.setenv("CONTROL_BUCKET", bucket)
+    monkeypatch.setenv("TOPIC_ARN", topic_arn)
+    monkeypatch.setenv("QUEUE_URL", queues.url)
+    monkeypatch.setenv("DEAD_LETTER_QUEUE_URL", queues.dead_letter_url)
+    yield
+    handler._wiring.cache_clear()
+    handler._s3_in.cache_clear()
+
+
+def as_lambda_record(message: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "messageId": message["MessageId"],
+        "receiptHandle": message["ReceiptHandle"],
+        "body": message["Body"],
+        "attributes": message["Attributes"],
+    }
+
+
+@pytest.mark.usefixtures("wired", "log_group")
+@on_localstack
+def test_a_message_becomes_objects_a_ledger_record_and_no_dead_letter(
+    queue: Queue, queues: Queues, ledger: Ledger, record: LedgerRecord, request_for: RequestFor
+) -> None:
+    role_arn = f"arn:aws:iam::{record.source.account_id}:role/logferry-source"
+    wanted = request_for("/shop/orders")
+    source = wanted.source.model_copy(
+        update={"account_id": record.source.account_id, "role_arn": role_arn}
+    )
+    queue.send(
+        event_of(
+            wanted.model_copy(
+                update={
+                    "source": source,
+                    "window": record.window,
+                    "destination": record.destination,
+                }
+            )
+        )
+    )
+    context: Any = Context()
+    for _ in range(30):
+        messages = queues.receive(queues.url, wait_s=20)
+        answer = handler.handle({"Records": [as_lambda_record(each) for each in messages]}, context)
+        if not answer["batchItemFailures"]:
+            break
+    found = ledger.read(record.source, record.window, record.export_id)
+    assert found is not None
+    assert found.record.completed is not None
+    assert found.record.completed.published_at is not None
+    (archived,) = found.record.completed.manifest.objects or []
+    assert found.record.submitted is not None
+    folder = f"{record.destination.prefix}/{found.record.submitted.task_id}"
+    assert archived.key == f"{folder}/web-1/000000.gz"
+    assert queues.receive(queues.dead_letter_url) == []

@@ -1,0 +1,143 @@
+"""AWS's words for a refusal, and ours for what mends it."""
+
+import json
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+import pytest
+
+from exporter import refusal, task
+from logferry_contracts.export_requested import ExportRequestedData
+from logferry_contracts.ledger_record import Failed
+
+NOT_GRANTED = (
+    "GetBucketAcl call on the given bucket failed. Please check if CloudWatch Logs has been "
+    "granted permission to perform this operation."
+)
+
+type RequestFor = Callable[..., ExportRequestedData]
+
+
+@pytest.mark.parametrize(
+    ("code", "message", "reason"),
+    [
+        (
+            "ResourceNotFoundException",
+            "The specified log group does not exist.",
+            "log_group_deleted",
+        ),
+        ("InvalidParameterException", "The given bucket does not exist.", "bucket_missing"),
+        ("InvalidParameterException", NOT_GRANTED, "bucket_policy"),
+        ("AccessDeniedException", NOT_GRANTED, "bucket_policy"),
+        ("InvalidParameterException", "The bucket is in a different region.", "bucket_region"),
+        ("InvalidParameterException", "buckets encrypted with DSSE-KMS", "bucket_encryption"),
+        (
+            "InvalidParameterException",
+            "The specified end time is earlier than the log group's creation time.",
+            "created_after_window",
+        ),
+        ("InvalidParameterException", "words that nobody has seen", "invalid_parameter"),
+        (
+            "AccessDeniedException",
+            "not authorized to perform: logs:CreateExportTask on log-group:/aws/kms/bucket-region",
+            "access_denied",
+        ),
+        ("AccessDenied", "not authorized to perform: sts:AssumeRole", "access_denied"),
+        ("SomethingNew", NOT_GRANTED, None),
+    ],
+)
+def test_a_refusal_gets_its_reason_code(code: str, message: str, reason: str | None) -> None:
+    assert refusal.reason_of(code, message) == reason
+
+
+def mended(
+    request_for: RequestFor,
+    reason: str,
+    message: str = "",
+    next_export_id: str | None = None,
+    role_arn: str = "arn:aws:iam::111122223333:role/logferry-source",
+) -> str:
+    at = datetime(2026, 11, 23, 6, 0, tzinfo=UTC)
+    failed = Failed(
+        reason=reason, message=message, at="2026-11-23T06:00:00Z", next_export_id=next_export_id
+    )
+    return refusal.mend(task.requested_record(request_for(), at).as_failed(failed), role_arn)
+
+
+def test_a_missing_bucket_policy_is_written_out_with_the_sources_names(
+    request_for: RequestFor,
+) -> None:
+    words = mended(request_for, "bucket_policy")
+    statements, _ = json.JSONDecoder().raw_decode(words[words.index("[") :])
+    acl, service_put, role_put = statements
+    assert acl["Resource"] == "arn:aws:s3:::amzn-s3-demo-archive"
+    assert acl["Action"] == "s3:GetBucketAcl"
+    assert service_put["Resource"] == "arn:aws:s3:::amzn-s3-demo-archive/*"
+    for statement in (acl, service_put):
+        assert statement["Principal"] == {"Service": "logs.eu-west-1.amazonaws.com"}
+        condition = statement["Condition"]
+        assert condition["StringEquals"]["aws:SourceAccount"] == ["111122223333"]
+        assert condition["ArnLike"]["aws:SourceArn"] == [
+            "arn:aws:logs:eu-west-1:111122223333:log-group:*"
+        ]
+    assert role_put["Principal"] == {"AWS": "arn:aws:iam::111122223333:role/logferry-source"}
+    for statement in (service_put, role_put):
+        acl_condition = statement["Condition"]["StringEquals"]["s3:x-amz-acl"]
+        assert acl_condition == "bucket-owner-full-control"
+
+
+def test_arns_are_of_the_roles_partition(request_for: RequestFor) -> None:
+    role_arn = "arn:aws-us-gov:iam::111122223333:role/logferry-source"
+    words = mended(request_for, "bucket_policy", role_arn=role_arn)
+    assert "arn:aws-us-gov:s3:::amzn-s3-demo-archive/*" in words
+    assert "arn:aws:" not in words
+
+
+@pytest.mark.parametrize(
+    ("reason", "message", "part"),
+    [
+        ("bucket_missing", "", "Create bucket amzn-s3-demo-archive in eu-west-1"),
+        ("bucket_region", "", "Plan with a bucket in eu-west-1"),
+        ("bucket_encryption", "", "kms:GenerateDataKey and kms:Decrypt"),
+        (
+            "access_denied",
+            "CreateExportTask: AccessDeniedException: no",
+            "CreateExportTask on arn:aws:logs:eu-west-1:111122223333:log-group:/aws/lambda/orders",
+        ),
+        ("access_denied", "AssumeRole: AccessDenied: no", "trust policy of arn:aws:iam::1111"),
+        ("task_failed", "Internal {failure}", "end with: Internal {failure}"),
+        ("task_cancelled", "", "who cancels export tasks"),
+        ("task_lost", "", "s3://amzn-s3-demo-archive/shop/aws/lambda/orders/2026/11/21/00/"),
+        ("a_reason_of_later", "what AWS said", "what AWS said"),
+    ],
+)
+def test_every_reason_has_words_that_name_the_things(
+    request_for: RequestFor, reason: str, message: str, part: str
+) -> None:
+    words = mended(request_for, reason, message)
+    assert part in words
+    assert words.endswith(" Then request the export again, as generation 2.")
+
+
+@pytest.mark.parametrize("reason", ["log_group_deleted", "created_after_window"])
+def test_what_cannot_be_exported_is_not_to_be_requested_again(
+    request_for: RequestFor, reason: str
+) -> None:
+    assert "again" not in mended(request_for, reason)
+
+
+def test_an_export_that_is_tried_again_needs_nobody(request_for: RequestFor) -> None:
+    words = mended(request_for, "task_failed", next_export_id="0" * 32)
+    assert words == "Nothing: the next generation has been asked for."
+
+
+def test_the_words_stay_within_the_contract(request_for: RequestFor) -> None:
+    words = mended(request_for, "invalid_parameter", "x" * 4096)
+    assert len(words) == 4096
+    assert words.endswith("as generation 2.")
+
+
+@pytest.mark.parametrize("reason", ["bucket_policy", "invalid_parameter"])
+def test_a_wrong_region_may_hide_behind_other_words(reason: str) -> None:
+    assert refusal.may_be_the_region(reason)
+    assert not refusal.may_be_the_region("log_group_deleted")

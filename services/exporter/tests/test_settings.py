@@ -1,0 +1,56 @@
+"""The settings, and every way in which they can be wrong."""
+
+import pytest
+
+from exporter.errors import SettingsError
+from exporter.settings import Settings
+
+ENV = {
+    "CONTROL_BUCKET": "amzn-s3-demo-control",
+    "TOPIC_ARN": "arn:aws:sns:eu-west-1:999988887777:log-export-events",
+    "QUEUE_URL": "https://sqs.eu-west-1.amazonaws.com/999988887777/log-sqs-shop-collect.fifo",
+    "DEAD_LETTER_QUEUE_URL": (
+        "https://sqs.eu-west-1.amazonaws.com/999988887777/log-sqs-shop-collect-dlq.fifo"
+    ),
+}
+
+
+def test_what_is_optional_has_a_default() -> None:
+    settings = Settings.from_env(ENV)
+    assert settings.wait_in_invocation_s == 20
+    assert settings.max_generations == 3
+
+
+def test_everything_can_be_set() -> None:
+    env = ENV | {"WAIT_IN_INVOCATION_SECONDS": "0", "MAX_GENERATIONS": "1"}
+    assert Settings.from_env(env) == Settings(
+        control_bucket="amzn-s3-demo-control",
+        topic_arn="arn:aws:sns:eu-west-1:999988887777:log-export-events",
+        queue_url=ENV["QUEUE_URL"],
+        dead_letter_queue_url=ENV["DEAD_LETTER_QUEUE_URL"],
+        wait_in_invocation_s=0,
+        max_generations=1,
+    )
+
+
+def test_one_error_names_every_problem() -> None:
+    env = {"QUEUE_URL": "https://sqs/standard-queue", "MAX_GENERATIONS": "0"}
+    with pytest.raises(SettingsError) as caught:
+        Settings.from_env(env | {"WAIT_IN_INVOCATION_SECONDS": "soon"})
+    for name in (*ENV, "MAX_GENERATIONS", "WAIT_IN_INVOCATION_SECONDS"):
+        assert f"{name} is not" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("WAIT_IN_INVOCATION_SECONDS", "841"),
+        ("WAIT_IN_INVOCATION_SECONDS", "-1"),
+        ("MAX_GENERATIONS", "1001"),
+        ("TOPIC_ARN", "arn:aws:sns:eu-west-1:999988887777:topic.fifo"),
+        ("CONTROL_BUCKET", ""),
+    ],
+)
+def test_a_value_out_of_range_is_refused(name: str, value: str) -> None:
+    with pytest.raises(SettingsError, match=name):
+        Settings.from_env(ENV | {name: value})
