@@ -1,4 +1,4 @@
-"""The command `python -m devstack`: LocalStack up, down and its status."""
+"""The command `python -m devstack`: the demo; LocalStack up, down and its status."""
 
 import json
 from dataclasses import asdict
@@ -9,13 +9,44 @@ from cyclopts import App, Parameter
 from rich.console import Console
 
 from devstack import localstack
+from devstack.demo import DIRECTORY, DemoError, Options, run
 from devstack.localstack import DEFAULT_PORT, STATE, LocalStackError
+from logferry.errors import DeployError, PackageError
 
 NOT_RUNNING = 3
 """The exit code of `status` when nothing runs, as init scripts have it."""
 
 app = App(name="devstack", help="AWS on this machine: LocalStack without Docker.")
 console = Console(highlight=False, soft_wrap=True)
+
+
+@app.command
+def demo(
+    *,
+    keep: Annotated[bool, Parameter(negative="")] = False,
+    kill_exporter_every: int | None = None,
+    events_per_stream: int = 60,
+    directory: Path = DIRECTORY,
+) -> int:
+    """Run the whole suite on this machine, and count what arrived by reading the archive back.
+
+    Exit code 0 only if every event is in the archive, once, encrypted, held and announced.
+
+    Args:
+        keep: Leave LocalStack running at the end, to look around in it.
+        kill_exporter_every: Kill each exporter's process after every so many of its AWS calls.
+        events_per_stream: How many events each log stream gets.
+        directory: Where LocalStack's state, the zips and summary.json go.
+    """
+    options = Options(directory, events_per_stream, kill_exporter_every, keep)
+    try:
+        problems = run(options, console).problems
+    except (DemoError, LocalStackError, DeployError, PackageError) as error:
+        console.print(f"{error}", style="red", markup=False)
+        return 1
+    for problem in problems:
+        console.print(problem, style="red", markup=False)
+    return 1 if problems else 0
 
 
 @app.command

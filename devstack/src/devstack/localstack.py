@@ -9,6 +9,7 @@ Everything it writes is below one folder, the state folder, and nothing is kept 
 
 import json
 import os
+import random
 import shutil
 import signal
 import socket
@@ -29,6 +30,9 @@ PYTHON = REPOSITORY / ".venv-localstack" / "bin" / "python"
 STATE = REPOSITORY / "build" / "localstack"
 HOST = "127.0.0.1"
 DEFAULT_PORT = 4566
+
+UNASSIGNED_PORTS = range(20_000, 32_000)
+"""Below the ports that Linux gives to outgoing connections, from 32,768 on."""
 
 START_LIMIT_S = 120.0
 """The first start on a busy machine compiles all of LocalStack."""
@@ -202,10 +206,21 @@ def command_lines() -> dict[int, str]:
 
 
 def free_port() -> int:
-    """A port of 127.0.0.1 that nobody listens on now."""
+    """A port that nothing listens on and that no connection is given meanwhile.
+
+    Those that the system would choose are also those it gives to outgoing connections.
+    """
+    return next(port for port in random.sample(UNASSIGNED_PORTS, 100) if _is_free(port))
+
+
+def _is_free(port: int) -> bool:
     with socket.socket() as probe:
-        probe.bind((HOST, 0))
-        return int(probe.getsockname()[1])
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((HOST, port))
+        except OSError:
+            return False
+        return True
 
 
 def addons_status(endpoint: str) -> dict[str, Any] | None:
@@ -268,15 +283,11 @@ def _wait_until_ready(
 
 
 def _refuse_taken(port: int) -> None:
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((HOST, port))
-        except OSError as error:
-            other = addons_status(f"http://{HOST}:{port}")
-            owner = f"another LocalStack (process {other['pid']})" if other else "another program"
-            message = f"port {port} of {HOST} is taken by {owner}: stop it or choose another --port"
-            raise LocalStackError(message) from error
+    if not _is_free(port):
+        other = addons_status(f"http://{HOST}:{port}")
+        owner = f"another LocalStack (process {other['pid']})" if other else "another program"
+        message = f"port {port} of {HOST} is taken by {owner}: stop it or choose another --port"
+        raise LocalStackError(message)
 
 
 def _wait_for(condition: Callable[[], bool], limit_s: float) -> bool:

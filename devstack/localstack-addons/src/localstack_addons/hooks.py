@@ -14,6 +14,7 @@ ADD_ONS = (
     "log_groups",
     "object_encryption",
     "s3_events",
+    "bucket_properties",
     "scheduler",
     "faults",
 )

@@ -1,0 +1,259 @@
+"""The main job on an AWS on this machine: deployed, run by a schedule, counted by reading back."""
+
+import json
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console, Group
+from rich.live import Live
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn
+from rich.table import Table
+from rich.text import Text
+
+from devstack import archive, localstack
+from devstack.figures import Figures, figures
+from devstack.organisation import Account, organisation, previous_day
+from devstack.suite import TIME_ZONE, Suite
+from devstack.watch import Watch
+from logferry.package import Zip, build_zips
+from logferry.stack import Progress as StackProgress
+from logferry_contracts.ledger_record import LedgerRecord
+from logferry_contracts.window import Window
+
+HUB_ACCOUNT_ID = "111122223333"
+DIRECTORY = localstack.REPOSITORY / "build" / "demo"
+SUMMARY = "summary.json"
+_LAST_LINES = 8
+_ENDED = {"secured", "skipped", "failed"}
+
+
+class DemoError(Exception):
+    """The run did not come to its end; the message says what is missing."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """How to run the demo.
+
+    Attributes:
+        directory: Where LocalStack's state, the zips and the summary go.
+        events_per_stream: How many events each log stream has.
+        kill_exporter_every: Kill the exporter's process after every so many AWS calls.
+        keep: Leave LocalStack running at the end.
+        patience: How long to wait for the exports.
+    """
+
+    directory: Path
+    events_per_stream: int = 60
+    kill_exporter_every: int | None = None
+    keep: bool = False
+    patience: timedelta = timedelta(minutes=4)
+
+
+def run(options: Options, console: Console) -> Figures:
+    """Run the demo and return its figures, which are written to ``summary.json`` too.
+
+    Raises:
+        DemoError: The exports did not end in time.
+        LocalStackError: LocalStack could not be started.
+        DeployError: A stack could not be deployed.
+    """
+    began = time.monotonic()
+    now = datetime.now(ZoneInfo(TIME_ZONE))
+    window = previous_day(now)
+    accounts = organisation(
+        window,
+        now_ms=round(now.timestamp() * 1000),
+        events_per_stream=options.events_per_stream,
+    )
+    with _localstack_and_zips(options, console) as (endpoint, zips):
+        suite = Suite(
+            endpoint,
+            hub_account_id=HUB_ACCOUNT_ID,
+            accounts={account.profile: account.account_id for account in accounts},
+        )
+        _prepare(suite, accounts, zips, console)
+        watch = _follow(suite, accounts, options, console)
+        with console.status("Reading the archive back"):
+            found = archive.read(suite.client("s3"), suite.archive_bucket)
+            result = figures(
+                accounts=accounts,
+                window=window,
+                ledger=suite.ledger(),
+                archive=found,
+                kms_key_arn=suite.kms_key_arn,
+                completion_event_ids=set(watch.completed),
+                exporter_kills=sum(suite.kills(account.profile) for account in accounts),
+                seconds=time.monotonic() - began,
+            )
+    _write(result, options.directory / SUMMARY)
+    _show(result, window, options, console)
+    return result
+
+
+@contextmanager
+def _localstack_and_zips(options: Options, console: Console) -> Iterator[tuple[str, list[Zip]]]:
+    """Start LocalStack and build the zips meanwhile; yield its endpoint and the zips."""
+    with ThreadPoolExecutor(1) as builder:
+        built = builder.submit(build_zips, options.directory / "zips")
+        with console.status("Starting LocalStack, building the Lambda zips"):
+            if options.keep:
+                kept = localstack.status() or localstack.start_detached()
+                yield kept.endpoint, built.result()
+                return
+            with localstack.running(options.directory / "localstack") as started:
+                yield started.endpoint, built.result()
+
+
+def _prepare(suite: Suite, accounts: list[Account], zips: list[Zip], console: Console) -> None:
+    """Deploy the suite and create the accounts' log groups."""
+    began = time.monotonic()
+    with console.status("Deploying") as status:
+
+        def show(progress: StackProgress) -> None:
+            if progress.is_final:
+                console.print(f"  {time.monotonic() - began:5.1f} s  {progress.subject}")
+            else:
+                status.update(f"Deploying {progress.subject}: {progress.detail}")
+
+        suite.deploy(zips, show)
+        for account in accounts:
+            suite.put_logs(account.account_id, account.log_groups)
+            events = sum(1 for _ in account.events())
+            console.print(
+                f"  {account.profile}: {len(account.log_groups)} log groups, {events:,} events"
+            )
+
+
+def _follow(suite: Suite, accounts: list[Account], options: Options, console: Console) -> Watch:
+    """Let the schedules fire and show what happens until every export has ended."""
+    queue_url = suite.subscribe("a-team-of-yours")
+    profiles = [account.profile for account in accounts]
+    for profile in profiles:
+        if options.kill_exporter_every:
+            suite.kill_exporter(profile, after_call=options.kill_exporter_every, repeat=True)
+        at = suite.fire_schedule(profile)
+        console.print(f"  schedule of {profile} fires at {at:%H:%M:%S} UTC")
+    watch = Watch()
+    screen = _Screen(accounts)
+    deadline = time.monotonic() + options.patience.total_seconds()
+    with Live(screen.view(), console=console, refresh_per_second=8) as live:
+        while True:
+            for body in suite.receive(queue_url):
+                screen.add(watch.take(body), watch)
+                live.update(screen.view())
+            open_records = _not_ended(suite, accounts, watch)
+            if not open_records:
+                return watch
+            if time.monotonic() > deadline:
+                raise DemoError(f"after {options.patience}: {'; '.join(open_records[:10])}")
+
+
+def _not_ended(suite: Suite, accounts: list[Account], watch: Watch) -> list[str]:
+    """Return what is still to be waited for, once no event comes any more."""
+    unplanned = [a.profile for a in accounts if a.profile not in watch.plans]
+    if unplanned:
+        return [f"no plan of {profile} yet" for profile in unplanned]
+    return [_line(record) for record in suite.ledger() if record.state not in _ENDED]
+
+
+def _line(record: LedgerRecord) -> str:
+    return f"{record.source.profile} {record.log_group.name} is {record.state}"
+
+
+class _Screen:
+    """A bar for each account, and the last events."""
+
+    def __init__(self, accounts: list[Account]) -> None:
+        self._progress = Progress(
+            TextColumn("  {task.description:<10}"),
+            BarColumn(40),
+            MofNCompleteColumn(),
+            TextColumn("exports  {task.fields[objects]} objects held"),
+        )
+        self._bars: dict[str, TaskID] = {
+            account.profile: self._progress.add_task(account.profile, total=None, objects=0)
+            for account in accounts
+        }
+        self._lines: list[str] = []
+
+    def add(self, line: str, watch: Watch) -> None:
+        """Show one more event."""
+        self._lines = [*self._lines, line][-_LAST_LINES:]
+        for profile, bar in self._bars.items():
+            plan = watch.plans.get(profile)
+            self._progress.update(
+                bar,
+                completed=watch.completed_of(profile),
+                total=plan.data.requested if plan else None,
+                objects=sum(key.startswith(f"{profile}/") for key, _ in watch.held),
+            )
+
+    def view(self) -> Group:
+        """Return what the screen shows now."""
+        lines = [
+            Text(f"  {line}", style="dim", no_wrap=True, overflow="ellipsis")
+            for line in self._lines
+        ]
+        return Group(self._progress, *lines)
+
+
+def _write(result: Figures, path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(result.as_json(), indent=2) + "\n")
+
+
+def _show(result: Figures, window: Window, options: Options, console: Console) -> None:
+    console.print(f"\nThe window [{_utc(window.from_ms)}, {_utc(window.to_ms)})", markup=False)
+    table = Table(box=SIMPLE_HEAD, pad_edge=False)
+    table.add_column("account")
+    for name in ("groups", "requested", "completed", "events put in", "archived"):
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_column("skipped")
+    for account in result.per_account:
+        table.add_row(
+            account.profile,
+            str(account.log_groups),
+            str(account.requested),
+            str(account.completed),
+            f"{account.events_put_in_window:,}",
+            f"{account.events_archived_in_window:,}",
+            ", ".join(f"{n} {reason}" for reason, n in sorted(account.skipped.items())) or "-",
+        )
+    console.print(table)
+    facts = {
+        "events missing, surplus, from outside": (
+            f"{result.events_missing}, {result.events_surplus}, "
+            f"{result.events_archived_outside_window}"
+        ),
+        "objects, under the right key, held": (
+            f"{result.objects}, {result.objects_under_right_key}, {result.objects_held}"
+        ),
+        "completion events received": str(result.completion_events_received),
+        "exporter processes killed": str(result.exporter_kills),
+        "seconds": f"{result.seconds:.0f}",
+    }
+    for name, value in facts.items():
+        console.print(f"  {name:<40}{value}")
+    console.print("\nWhere to look next:")
+    console.print(f"  {_shown(options.directory / SUMMARY)}  the same figures")
+    if options.keep:
+        console.print("  make localstack-status  it goes on running; README.md says what is in it")
+    else:
+        console.print("  python -m devstack demo --keep  leaves it running, to look around in it")
+    console.print("  services/*/README.md  what each service did here, and what it does on failure")
+
+
+def _shown(path: Path) -> Path:
+    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
+
+
+def _utc(at_ms: int) -> str:
+    return datetime.fromtimestamp(at_ms / 1000, ZoneInfo("UTC")).isoformat(timespec="milliseconds")

@@ -1,0 +1,340 @@
+"""The suite in the embedded LocalStack: deployed from its templates and zips, used from outside."""
+
+import json
+import os
+import time
+import urllib.request
+import uuid
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from urllib.parse import urlsplit
+
+import boto3
+from botocore.config import Config as ClientConfig
+from localstack_client.session import Session
+
+from devstack.organisation import LogGroup
+from logferry.config import Config
+from logferry.hub import deploy_hub, deploy_source_account
+from logferry.package import Target, Zip
+from logferry.stack import Watch
+from logferry_contracts.ledger_record import LedgerRecord
+from logferry_contracts.message import timestamp
+from logferry_contracts.plan_request import PlanRequest
+from logferry_contracts.source import SourceName
+from logferry_contracts.wire import parse
+
+REGION = "eu-west-1"
+TIME_ZONE = "Asia/Seoul"
+"""The days that the execution variables mean: UTC+9."""
+_DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+"""No proxy is asked for what is on this machine."""
+
+
+class Suite:
+    """The suite of one hub account in one LocalStack.
+
+    Attributes:
+        endpoint: LocalStack's URL on this machine.
+        hub_account_id: The account that holds the archive and the services.
+        accounts: The account id of each source, by its profile.
+    """
+
+    def __init__(self, endpoint: str, *, hub_account_id: str, accounts: Mapping[str, str]) -> None:
+        self.endpoint = endpoint
+        self.hub_account_id = hub_account_id
+        self._accounts = accounts
+        self._clients: dict[tuple[str, str], Any] = {}
+
+    def client(self, service: str, account_id: str | None = None) -> Any:
+        """Return a client of the hub, or of another account."""
+        account_id = account_id or self.hub_account_id
+        if (service, account_id) not in self._clients:
+            session = Session(
+                aws_access_key_id=account_id,  # LocalStack takes the access key for the account
+                region_name=REGION,
+                localstack_host=urlsplit(self.endpoint).netloc,
+            )
+            self._clients[service, account_id] = session.client(
+                service, config=ClientConfig(max_pool_connections=16, proxies={})
+            )
+        return self._clients[service, account_id]
+
+    def deploy(self, zips: Sequence[Zip], watch: Watch = lambda _: None) -> None:
+        """Deploy a role into each source's account, and the services into the hub's.
+
+        Raises:
+            DeployError: A stack failed; names each resource that failed, and why.
+        """
+        with self._as_aws():
+            for profile, account_id in self._accounts.items():
+                deploy_source_account(_session(account_id), self.config, profile, watch)
+            deploy_hub(_session(self.hub_account_id), self.config, zips, watch)
+
+    @property
+    def config(self) -> Config:
+        """What is deployed: settle 0, as the logs of yesterday are all there already."""
+        return Config.model_validate(
+            {
+                "region": REGION,
+                "hub_account_id": self.hub_account_id,
+                "settle_minutes": 0,
+                "time_zone": TIME_ZONE,
+                "architecture": Target.of("host").architecture,
+                # A message whose exporter was killed comes back after this.
+                "exporter": {"function_timeout_s": 30, "visibility_timeout_s": 30},
+                "sources": [
+                    {"profile": profile, "account_id": account_id, "schedule": "cron(10 3 * * ? *)"}
+                    for profile, account_id in self._accounts.items()
+                ],
+            }
+        )
+
+    @contextmanager
+    def _as_aws(self) -> Iterator[None]:
+        """Let boto3 find LocalStack where it looks for AWS."""
+        before = os.environ.get("AWS_ENDPOINT_URL")
+        os.environ["AWS_ENDPOINT_URL"] = self.endpoint
+        try:
+            yield
+        finally:
+            del os.environ["AWS_ENDPOINT_URL"]
+            if before is not None:
+                os.environ["AWS_ENDPOINT_URL"] = before
+
+    def parameter(self, name: str) -> str:
+        """Return a value that the stacks share."""
+        value: str = self.client("ssm").get_parameter(Name=name)["Parameter"]["Value"]
+        return value
+
+    @property
+    def archive_bucket(self) -> str:
+        """The archive bucket."""
+        return self.parameter("/logferry/archive/bucket")
+
+    @property
+    def kms_key_arn(self) -> str:
+        """The key that every object of the archive has to be under."""
+        return self.parameter("/app/cloudwatch/log/export/s3/kms/arn")
+
+    def source(self, profile: str) -> SourceName:
+        """Return a deployed source."""
+        return SourceName(profile=profile, account_id=self._accounts[profile], region=REGION)
+
+    def put_logs(self, account_id: str, log_groups: Iterable[LogGroup]) -> None:
+        """Create log groups, at the age they have, with their events."""
+        self.control(
+            "logs",
+            {
+                "account": account_id,
+                "region": REGION,
+                "log_groups": [
+                    {
+                        "name": group.name,
+                        "created_ms": group.created_ms,
+                        "log_group_class": group.log_group_class,
+                        **(
+                            {"retention_days": group.retention_days} if group.retention_days else {}
+                        ),
+                        "streams": [asdict(stream) for stream in group.streams],
+                    }
+                    for group in log_groups
+                ],
+            },
+        )
+
+    def subscribe(self, queue_name: str) -> str:
+        """Subscribe a new queue to every event of the suite, as a team would; return its URL."""
+        sqs, sns = self.client("sqs"), self.client("sns")
+        topic_arn = self.parameter("/logferry/topic/arn")
+        url: str = sqs.create_queue(QueueName=queue_name)["QueueUrl"]
+        arn = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])
+        queue_arn = arn["Attributes"]["QueueArn"]
+        allow_topic = {
+            "Version": "2012-10-17",
+            "Statement": [
+                {
+                    "Effect": "Allow",
+                    "Principal": {"Service": "sns.amazonaws.com"},
+                    "Action": "sqs:SendMessage",
+                    "Resource": queue_arn,
+                    "Condition": {"ArnEquals": {"aws:SourceArn": topic_arn}},
+                }
+            ],
+        }
+        sqs.set_queue_attributes(QueueUrl=url, Attributes={"Policy": json.dumps(allow_topic)})
+        sns.subscribe(
+            TopicArn=topic_arn,
+            Protocol="sqs",
+            Endpoint=queue_arn,
+            Attributes={"RawMessageDelivery": "true"},
+        )
+        return url
+
+    def receive(self, queue_url: str, *, wait_s: int = 1) -> Iterator[str]:
+        """Yield the bodies that are in a queue now, each deleted once it has been taken."""
+        sqs = self.client("sqs")
+        while True:
+            got = sqs.receive_message(
+                QueueUrl=queue_url, MaxNumberOfMessages=10, WaitTimeSeconds=wait_s
+            ).get("Messages", [])
+            if not got:
+                return
+            for message in got:
+                yield message["Body"]
+                sqs.delete_message(QueueUrl=queue_url, ReceiptHandle=message["ReceiptHandle"])
+
+    def fire_schedule(self, profile: str) -> datetime:
+        """Set a source's schedule to fire once, in some seconds; return when."""
+        scheduler = self.client("scheduler")
+        name = f"logferry-{profile}"
+        known = scheduler.get_schedule(Name=name)
+        # Far enough ahead for a slow machine: a schedule whose time has passed never fires.
+        at = datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=5)
+        scheduler.update_schedule(
+            Name=name,
+            ScheduleExpression=f"at({at:%Y-%m-%dT%H:%M:%S})",
+            ScheduleExpressionTimezone="UTC",
+            FlexibleTimeWindow=known["FlexibleTimeWindow"],
+            Target=known["Target"],
+            State="ENABLED",
+        )
+        return at
+
+    def invoke_planner(self, event: Mapping[str, Any]) -> dict[str, Any]:
+        """Invoke the planner with an event and return its answer.
+
+        Raises:
+            RuntimeError: It raised, with what it said.
+        """
+        answer = self.client("lambda").invoke(
+            FunctionName="logferry-planner", Payload=json.dumps(event)
+        )
+        payload: dict[str, Any] = json.load(answer["Payload"])
+        if "FunctionError" in answer:
+            raise RuntimeError(json.dumps(payload))
+        return payload
+
+    def plan_request(self, profile: str, *, include: list[str]) -> dict[str, Any]:
+        """Return a PlanRequest for the previous day of the log groups that match a pattern."""
+        source = self.source(profile)
+        rule = {"unit": "day", "time_zone": TIME_ZONE, "settle_minutes": 0}
+        return {
+            "specversion": "1.0",
+            "id": uuid.uuid4().hex,
+            "source": "devstack",
+            "type": PlanRequest.TYPE,
+            "time": timestamp(datetime.now(UTC)),
+            "datacontenttype": "application/json",
+            "dataschema": PlanRequest.SCHEMA,
+            "data": {
+                "source": {
+                    **source.model_dump(),
+                    "role_arn": f"arn:aws:iam::{source.account_id}:role/logferry-source",
+                },
+                "bucket": self.archive_bucket,
+                "window_rule": rule,
+                "selection": {"include": include},
+            },
+        }
+
+    def queue_url(self, name: str) -> str:
+        """Return the URL of one of the hub's queues."""
+        url: str = self.client("sqs").get_queue_url(QueueName=name)["QueueUrl"]
+        return url
+
+    def export_tasks(self, profile: str, *, name: str) -> list[dict[str, Any]]:
+        """Return a source's export tasks of a name."""
+        logs = self.client("logs", self.source(profile).account_id)
+        pages = logs.get_paginator("describe_export_tasks").paginate()
+        return [
+            task for page in pages for task in page["exportTasks"] if task.get("taskName") == name
+        ]
+
+    @contextmanager
+    def busy_slot(self, profile: str) -> Iterator[str]:
+        """Let somebody else's export task run in a source's account; yield its id.
+
+        The task is cancelled at the end.
+        """
+        source = self.source(profile)
+        logs = self.client("logs", source.account_id)
+        name = f"/somebody-else/{uuid.uuid4().hex}"
+        logs.create_log_group(logGroupName=name)
+        now_ms = round(time.time() * 1000)
+        self.control("exports", {"account": source.account_id, "running_s": 3600})
+        task_id = logs.create_export_task(
+            logGroupName=name,
+            fromTime=now_ms - 1000,
+            to=now_ms,
+            destination=self.archive_bucket,
+            destinationPrefix="somebody-else",
+        )["taskId"]
+        self.control("exports", {"account": source.account_id, "running_s": 0.1})
+        try:
+            yield task_id
+        finally:
+            logs.cancel_export_task(taskId=task_id)
+
+    def ledger(self) -> list[LedgerRecord]:
+        """Return every record of the ledger."""
+        s3, bucket = self.client("s3"), self.parameter("/logferry/control/bucket")
+        pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix="ledger/")
+        keys = [found["Key"] for page in pages for found in page.get("Contents", [])]
+        return [
+            parse(LedgerRecord, s3.get_object(Bucket=bucket, Key=key)["Body"].read())
+            for key in keys
+        ]
+
+    def control(
+        self, route: str, body: dict[str, Any] | None = None, *, method: str | None = None
+    ) -> Any:
+        """Call one of the add-ons' control routes: POST with a body, GET without."""
+        request = urllib.request.Request(  # noqa: S310  (loopback http)
+            f"{self.endpoint}/_devstack/{route}",
+            data=None if body is None else json.dumps(body).encode(),
+            headers={"Content-Type": "application/json"},
+            method=method,
+        )
+        with _DIRECT.open(request, timeout=60) as answer:
+            return json.load(answer)
+
+    def calls(self, profile: str) -> list[str]:
+        """Return the AWS calls of a source's exporter, such as ``logs.CreateExportTask``."""
+        return [f"{c['service']}.{c['operation']}" for c in self._faults(profile)["calls"]]
+
+    def kills(self, profile: str) -> int:
+        """Return how often a source's exporter was killed."""
+        kills: int = self._faults(profile)["kills"]
+        return kills
+
+    def kill_exporter(self, profile: str, *, after_call: int, repeat: bool = False) -> None:
+        """Kill an exporter's process after its AWS call of this number, the answer being lost."""
+        self.control(
+            "faults",
+            {
+                "function": self.source(profile).exporter_function_name,
+                "kill_after_call": after_call,
+                "repeat": repeat,
+            },
+        )
+
+    def reset_faults(self) -> None:
+        """Disarm every fault, and forget all calls and kills."""
+        self.control("faults", method="DELETE")
+
+    def _faults(self, profile: str) -> dict[str, Any]:
+        name = self.source(profile).exporter_function_name
+        seen: dict[str, dict[str, Any]] = self.control("faults")["functions"]
+        return seen.get(name, {"calls": [], "kills": 0})
+
+
+def _session(account_id: str) -> boto3.Session:
+    return boto3.Session(
+        aws_access_key_id=account_id,  # LocalStack takes the access key for the account
+        aws_secret_access_key="any",  # noqa: S106  (and does not look at this)
+        region_name=REGION,
+    )

@@ -1,0 +1,45 @@
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from devstack.organisation import organisation, previous_day
+
+NOW = datetime(2026, 11, 23, 15, 30, tzinfo=ZoneInfo("Asia/Seoul"))
+WINDOW = previous_day(NOW)
+NOW_MS = round(NOW.timestamp() * 1000)
+ACCOUNTS = organisation(WINDOW, now_ms=NOW_MS)
+
+
+def test_the_previous_day_ends_where_today_begins():
+    assert WINDOW.to_ms == datetime(2026, 11, 23, tzinfo=NOW.tzinfo).timestamp() * 1000
+    assert WINDOW.to_ms - WINDOW.from_ms == 86_400_000
+
+
+def test_the_same_window_gives_the_same_logs():
+    assert organisation(WINDOW, now_ms=NOW_MS) == ACCOUNTS
+
+
+@pytest.mark.parametrize("account", ACCOUNTS, ids=lambda account: account.profile)
+def test_every_stream_has_events_on_the_windows_edges_and_just_outside(account):
+    edges = {WINDOW.from_ms - 1, WINDOW.from_ms, WINDOW.to_ms - 1, WINDOW.to_ms, WINDOW.to_ms + 1}
+    for group in account.log_groups:
+        for stream in group.streams:
+            if group.created_ms < WINDOW.to_ms:
+                assert edges <= {timestamp_ms for timestamp_ms, _ in stream.events}
+
+
+def test_the_company_has_what_is_awkward_to_export():
+    groups = [group for account in ACCOUNTS for group in account.log_groups]
+    streams = {stream.name for group in groups for stream in group.streams}
+    assert any(not group.streams for group in groups)
+    assert {"STANDARD", "INFREQUENT_ACCESS", "DELIVERY"} == {g.log_group_class for g in groups}
+    assert any(group.created_ms > WINDOW.to_ms for group in groups)
+    assert any("[$LATEST]" in stream for stream in streams)
+    assert any(" " in stream for stream in streams)
+    assert any("%" in stream for stream in streams)
+    assert any(not stream.isascii() for stream in streams)
+
+
+def test_no_event_is_in_the_future():
+    assert max(event[2] for account in ACCOUNTS for event in account.events()) <= NOW_MS

@@ -1,0 +1,152 @@
+"""The suite, deployed once for all tests across services, and a queue that hears everything."""
+
+import gzip
+import itertools
+import json
+import secrets
+import time
+from collections.abc import Callable, Iterator
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+from jsonschema import Draft202012Validator
+
+from devstack.organisation import LogGroup, LogStream, previous_day
+from devstack.suite import TIME_ZONE, Suite
+from logferry.package import build_zips
+from logferry_contracts.ledger_record import LedgerRecord
+
+SCHEMAS = {
+    schema["$id"]: Draft202012Validator(schema)
+    for path in Path(__file__).parents[1].glob("contracts/schemas/*/*.json")
+    for schema in [json.loads(path.read_text())]
+}
+PROFILES = ("alpha", "beta")
+PATIENCE_S = 90
+
+
+@pytest.fixture(scope="session")
+def suite(localstack: str, tmp_path_factory: pytest.TempPathFactory) -> Suite:
+    """The suite with two sources, deployed from the templates and the real zips.
+
+    Tests share it: each has log groups of its own name, and plans only those.
+    """
+    accounts = {profile: str(10**11 + secrets.randbelow(10**11)) for profile in PROFILES}
+    hub_account_id = str(2 * 10**11 + secrets.randbelow(10**11))
+    suite = Suite(localstack, hub_account_id=hub_account_id, accounts=accounts)
+    suite.deploy(build_zips(tmp_path_factory.mktemp("zips")))
+    return suite
+
+
+class Tap:
+    """Everything the topic publishes, each message checked against the schema that it names."""
+
+    def __init__(self, suite: Suite, queue_url: str) -> None:
+        self._suite = suite
+        self._queue_url = queue_url
+        self.events: list[dict[str, Any]] = []
+
+    def until(self, condition: Callable[[], object]) -> None:
+        """Take in events until a condition holds."""
+        deadline = time.monotonic() + PATIENCE_S
+        while not condition():
+            self._take_in()
+            assert time.monotonic() < deadline, [
+                (event["type"], event["data"].get("log_group_name")) for event in self.events
+            ]
+
+    def idle(self) -> bool:
+        """Return whether nothing has come in the last second: what was published is here."""
+        return not self._take_in()
+
+    def of(self, noun_and_participle: str, log_group_name: str) -> list[dict[str, Any]]:
+        """Return the data of a kind of event about one log group, such as ``export.completed``."""
+        return [
+            event["data"]
+            for event in self.events
+            if event["type"] == f"logferry.{noun_and_participle}.v1"
+            and event["data"]["log_group_name"] == log_group_name
+        ]
+
+    def _take_in(self) -> bool:
+        bodies = list(self._suite.receive(self._queue_url))
+        for event in map(json.loads, bodies):
+            SCHEMAS[event["dataschema"]].validate(event)
+            self.events.append(event)
+        return bool(bodies)
+
+
+@pytest.fixture
+def tap(suite: Suite) -> Iterator[Tap]:
+    """A queue that is subscribed to every event from now on."""
+    url = suite.subscribe(f"tap-{secrets.token_hex(6)}")
+    yield Tap(suite, url)
+    suite.client("sqs").delete_queue(QueueUrl=url)
+
+
+_numbers = itertools.count()
+
+
+@pytest.fixture
+def name() -> str:
+    """A log group name that no other test uses."""
+    return f"/test/{next(_numbers)}-{secrets.token_hex(4)}"
+
+
+@pytest.fixture
+def some_logs(suite: Suite) -> Callable[..., None]:
+    """Put ten events of the previous day into each stream of a source's log groups."""
+
+    def put(
+        profile: str, *names: str, streams: tuple[str, ...] = ("web/1", "[$LATEST]ü 100%")
+    ) -> None:
+        window = previous_day(datetime.now(ZoneInfo(TIME_ZONE)))
+        events = [(window.from_ms + n * 1000, f"{profile} event {n}") for n in range(10)]
+        groups = [
+            LogGroup(name, window.from_ms - 1, [LogStream(stream, events) for stream in streams])
+            for name in names
+        ]
+        suite.put_logs(suite.source(profile).account_id, groups)
+
+    return put
+
+
+@pytest.fixture
+def lines(suite: Suite) -> Callable[[dict[str, Any]], list[str]]:
+    """Read every line of the objects in a manifest."""
+
+    def read(manifest: dict[str, Any]) -> list[str]:
+        s3 = suite.client("s3")
+        bodies = [
+            s3.get_object(
+                Bucket=suite.archive_bucket, Key=found["key"], VersionId=found["version_id"]
+            )["Body"].read()
+            for found in manifest["objects"]
+        ]
+        return [line for body in bodies for line in gzip.decompress(body).decode().splitlines()]
+
+    return read
+
+
+@pytest.fixture
+def plan(suite: Suite) -> Callable[..., dict[str, Any]]:
+    """Plan the previous day of the log groups that match a pattern; return the planner's answer."""
+
+    def invoke(profile: str, pattern: str) -> dict[str, Any]:
+        return suite.invoke_planner(suite.plan_request(profile, include=[pattern]))
+
+    return invoke
+
+
+@pytest.fixture
+def records(suite: Suite) -> Callable[[str], list[LedgerRecord]]:
+    """The ledger's records of one log group, by generation."""
+
+    def read(log_group_name: str) -> list[LedgerRecord]:
+        found = [r for r in suite.ledger() if r.log_group.name == log_group_name]
+        return sorted(found, key=lambda record: record.generation)
+
+    return read

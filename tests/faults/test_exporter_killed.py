@@ -1,0 +1,40 @@
+"""The exporter's process is killed with SIGKILL; the message comes back, and another goes on.
+
+The kill comes after a call has taken effect and before its answer arrives, which is the worst
+moment: the exporter does not know what it has done.
+"""
+
+import itertools
+
+import pytest
+
+pytestmark = pytest.mark.localstack
+
+FEWEST_CALLS = 8
+"""AssumeRole, the ledger read and written, the task created and looked at, its objects listed, the
+event published, the publication recorded."""
+
+
+def test_a_kill_after_any_call_of_an_export_changes_nothing(
+    suite, tap, name, plan, records, some_logs, lines
+):
+    for call in itertools.count(1):
+        log_group_name = f"{name}/{call}"
+        some_logs("alpha", log_group_name)
+        suite.reset_faults()
+        suite.kill_exporter("alpha", after_call=call)
+        plan("alpha", log_group_name)
+        tap.until(lambda n=log_group_name: [r.state for r in records(n)] == ["secured"])
+        tap.until(tap.idle)
+
+        told = {
+            event["manifest"]["total_bytes"] for event in tap.of("export.completed", log_group_name)
+        }
+        [record] = records(log_group_name)
+        tasks = suite.export_tasks("alpha", name=record.export_id)
+        assert len(tasks) == 1, f"{len(tasks)} export tasks after a kill after call {call}"
+        assert len(told) == 1, f"told {told} after a kill after call {call}"
+        assert len(lines(record.completed.manifest.model_dump())) == 20
+        if suite.kills("alpha") == 0:
+            break
+    assert call > FEWEST_CALLS
