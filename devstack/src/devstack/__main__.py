@@ -6,10 +6,11 @@ from pathlib import Path
 from typing import Annotated
 
 from cyclopts import App, Parameter
+from cyclopts.validators import Number
 from rich.console import Console
 
 from devstack import localstack
-from devstack.demo import DIRECTORY, DemoError, Options, run
+from devstack.demo import DIRECTORY, FEWEST_CALLS_BETWEEN_KILLS, DemoError, Options, run
 from devstack.localstack import DEFAULT_PORT, STATE, LocalStackError
 from logferry.errors import DeployError, PackageError
 
@@ -24,8 +25,10 @@ console = Console(highlight=False, soft_wrap=True)
 def demo(
     *,
     keep: Annotated[bool, Parameter(negative="")] = False,
-    kill_exporter_every: int | None = None,
-    events_per_stream: int = 60,
+    kill_exporter_every: Annotated[
+        int | None, Parameter(validator=Number(gte=FEWEST_CALLS_BETWEEN_KILLS))
+    ] = None,
+    events_per_stream: Annotated[int, Parameter(validator=Number(gte=8))] = 60,
     directory: Path = DIRECTORY,
 ) -> int:
     """Run the whole suite on this machine, and count what arrived by reading the archive back.

@@ -30,6 +30,8 @@ from logferry_contracts.window import Window
 HUB_ACCOUNT_ID = "111122223333"
 DIRECTORY = localstack.REPOSITORY / "build" / "demo"
 SUMMARY = "summary.json"
+FEWEST_CALLS_BETWEEN_KILLS = 8
+"""A new process makes some calls before it can write down that it got anywhere."""
 _LAST_LINES = 8
 _ENDED = {"secured", "skipped", "failed"}
 
@@ -45,7 +47,8 @@ class Options:
     Attributes:
         directory: Where LocalStack's state, the zips and the summary go.
         events_per_stream: How many events each log stream has.
-        kill_exporter_every: Kill the exporter's process after every so many AWS calls.
+        kill_exporter_every: Kill the exporter's process after every so many AWS calls, at least
+            `FEWEST_CALLS_BETWEEN_KILLS`; None never kills it.
         keep: Leave LocalStack running at the end.
         patience: How long to wait for the exports.
     """
@@ -216,7 +219,7 @@ def _show(result: Figures, window: Window, options: Options, console: Console) -
     table.add_column("account")
     for name in ("groups", "requested", "completed", "events put in", "archived"):
         table.add_column(name, justify="right", no_wrap=True)
-    table.add_column("skipped")
+    table.add_column("skipped", justify="right")
     for account in result.per_account:
         table.add_row(
             account.profile,
@@ -225,10 +228,12 @@ def _show(result: Figures, window: Window, options: Options, console: Console) -
             str(account.completed),
             f"{account.events_put_in_window:,}",
             f"{account.events_archived_in_window:,}",
-            ", ".join(f"{n} {reason}" for reason, n in sorted(account.skipped.items())) or "-",
+            str(sum(account.skipped.values())),
         )
     console.print(table)
+    skipped = (f"{n} {reason}" for reason, n in sorted(result.skipped.items()))
     facts = {
+        "skipped, by reason": ", ".join(skipped) or "none",
         "events missing, surplus, from outside": (
             f"{result.events_missing}, {result.events_surplus}, "
             f"{result.events_archived_outside_window}"

@@ -85,7 +85,7 @@ class Suite:
                 "time_zone": TIME_ZONE,
                 "architecture": Target.of("host").architecture,
                 # A message whose exporter was killed comes back after this.
-                "exporter": {"function_timeout_s": 30, "visibility_timeout_s": 30},
+                "exporter": {"function_timeout_s": 6, "visibility_timeout_s": 6},
                 "sources": [
                     {"profile": profile, "account_id": account_id, "schedule": "cron(10 3 * * ? *)"}
                     for profile, account_id in self._accounts.items()

@@ -96,7 +96,7 @@ def test_the_message_comes_back_after_a_twentieth_of_the_tasks_age(
     assert wait_s == pytest.approx(age_s * 0.05, abs=1)
 
 
-def test_no_time_is_waited_in_an_invocation_that_has_none_left(
+def test_an_invocation_with_little_time_left_waits_for_half_of_it_at_most(
     cloud: "Cloud", plan: "type[Plan]"
 ) -> None:
     cloud.plans[LOG_GROUP] = plan(running_s=60)
@@ -104,7 +104,7 @@ def test_no_time_is_waited_in_an_invocation_that_has_none_left(
     before = cloud.now
     answer = cloud.deliver(remaining_ms=10_000)
     assert answer["batchItemFailures"]
-    assert cloud.now - before < timedelta(seconds=1)
+    assert timedelta(0) < cloud.now - before <= timedelta(seconds=5)
 
 
 def test_waiting_in_an_invocation_can_be_switched_off(

@@ -24,7 +24,10 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 _TIME_RESERVE = timedelta(seconds=15)
-"""What an invocation keeps of its time when it waits: to look once more, list and publish."""
+"""What an invocation keeps of its time when it waits: to look once more, list and publish.
+
+A function with a shorter timeout than that still spends half of it on waiting.
+"""
 
 _EXPORT_KEYS = ("export_id", "log_group", "generation", "task_id")
 """What log lines carry of one export, and must not of the next."""
@@ -76,7 +79,8 @@ def work(
     wiring: Wiring, event: dict[str, Any], context: "LambdaContext"
 ) -> "PartialItemFailureResponse":
     """Work on a batch of messages, and say when the rest is to come back."""
-    left = timedelta(milliseconds=context.get_remaining_time_in_millis()) - _TIME_RESERVE
+    remaining = timedelta(milliseconds=context.get_remaining_time_in_millis())
+    left = remaining - min(_TIME_RESERVE, remaining / 2)
     longest = timedelta(seconds=wiring.settings.wait_in_invocation_s)
     wait_until = wiring.clock() + min(left, longest)
     processor = SqsFifoPartialProcessor()

@@ -1,0 +1,16 @@
+"""The demo as a whole, while the exporters are killed again and again."""
+
+import pytest
+from rich.console import Console
+
+from devstack.demo import Options, run
+
+pytestmark = pytest.mark.localstack
+
+
+def test_killing_the_exporters_during_the_demo_changes_nothing_in_its_figures(tmp_path):
+    options = Options(tmp_path, events_per_stream=8, kill_exporter_every=25)
+    found = run(options, Console(quiet=True))
+    assert found.exporter_kills >= 10
+    assert found.problems == []
+    assert found.exports_completed == 33
