@@ -1,0 +1,169 @@
+"""The command ``logferry``: exit code 0 when done, 1 when something failed, 2 for bad input."""
+
+import json
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import boto3
+from cyclopts import App, CycloptsError, Parameter
+from rich.console import Console
+
+from logferry import hub
+from logferry.checkout import BUILD
+from logferry.config import load
+from logferry.display import Display
+from logferry.errors import ConfigError, LogferryError
+from logferry.package import SERVICES, Architecture, Zip, build_zips
+from logferry.stack import Proposal
+
+DONE = 0
+FAILED = 1
+BAD_INPUT = 2
+
+_ZIPS = BUILD / "zips"
+_results = Console(highlight=False, soft_wrap=True)
+_messages = Console(stderr=True, highlight=False, soft_wrap=True)
+
+app = App(
+    name="logferry",
+    help="Ferry the CloudWatch Logs of many AWS accounts into one encrypted, locked archive.",
+    help_format="markdown",
+)
+
+type _Json = Annotated[bool, Parameter(name="--json", negative="", show_default=False)]
+type _Flag = Annotated[bool, Parameter(negative="", show_default=False)]
+type _Service = Literal["planner", "exporter", "sse-enforcer"]
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command, and end the process with its exit code."""
+    try:
+        code = app(arguments, exit_on_error=False, result_action="return_value")
+    except CycloptsError:
+        code = BAD_INPUT  # it has been printed
+    sys.exit(code or DONE)
+
+
+@app.command
+def package(
+    *,
+    service: Annotated[tuple[_Service, ...], Parameter(negative="", show_default=False)] = (),
+    arch: Architecture | Literal["host"] = "arm64",
+    out: Path = _ZIPS,
+    as_json: _Json = False,
+) -> int:
+    """Build the services' Lambda zips: the same bytes from the same checkout.
+
+    `logferry package`
+
+    `logferry package --service planner --arch host --out /tmp/zips`
+
+    Args:
+        service: Only this one; may be given again.
+        arch: What Lambda runs them on; `host` for LocalStack on this machine.
+        out: The folder for them.
+        as_json: Print a JSON array of the zips.
+    """
+
+    def run() -> list[dict[str, Any]]:
+        zips = build_zips(
+            out.resolve(),
+            services=service or SERVICES,
+            architecture=arch,
+            report=lambda line: _messages.print(line, markup=False),
+        )
+        return [asdict(built) for built in zips]
+
+    return _exit_code(run, as_json=as_json)
+
+
+@app.command
+def deploy(  # noqa: PLR0913  (an option each)
+    config: Path,
+    /,
+    *,
+    only: Annotated[tuple[str, ...], Parameter(negative="", show_default=False)] = (),
+    arch: Architecture | Literal["host"] | None = None,
+    dry_run: _Flag = False,
+    yes: _Flag = False,
+    as_json: _Json = False,
+) -> int:
+    """Deploy the hub: artifacts, archive, planner, sse-enforcer, an exporter for each source.
+
+    `logferry deploy organization.yaml --dry-run`
+
+    `logferry deploy organization.yaml --only 'exporter-*' --yes`
+
+    It uses the credentials that the AWS CLI would use, which have to be of the hub's account, and
+    AWS_ENDPOINT_URL.
+
+    Args:
+        config: What to deploy; see deploy/examples.
+        only: Only stacks that match, such as `archive` or `exporter-*`; may be given again.
+        arch: Instead of the configuration's architecture; `host` for LocalStack on this machine.
+        dry_run: Show what would change, and change nothing.
+        yes: Do not ask before a change.
+        as_json: Print a JSON array of the stacks and what became of them.
+    """
+
+    def run() -> list[dict[str, Any]]:
+        wanted = load(config)
+        zips = _zips(arch or wanted.architecture)
+        with Display(_messages) as display:
+
+            def confirm(proposals: Sequence[Proposal]) -> bool:
+                return display.confirm(proposals, ask=not (yes or dry_run))
+
+            options = hub.Options(confirm=confirm, only=only, dry_run=dry_run)
+            outcomes = hub.deploy_hub(boto3.Session(), wanted, zips, display.watch, options)
+        return [asdict(outcome) for outcome in outcomes]
+
+    return _exit_code(run, as_json=as_json)
+
+
+@app.command
+def deploy_source_account(config: Path, /, *, profile: str, as_json: _Json = False) -> int:
+    """Make the role in a source's account by which the hub reaches its logs.
+
+    `AWS_PROFILE=shop-admin logferry deploy-source-account organization.yaml --profile shop`
+
+    For many accounts, deploy/source-account.yaml is fit for a StackSet.
+
+    Args:
+        config: What is deployed; see deploy/examples.
+        profile: The source's, as in the configuration.
+        as_json: Print the outcome as JSON.
+    """
+
+    def run() -> list[dict[str, Any]]:
+        wanted = load(config)
+        with Display(_messages) as display:
+            outcome = hub.deploy_source_account(boto3.Session(), wanted, profile, display.watch)
+        return [asdict(outcome)]
+
+    return _exit_code(run, as_json=as_json)
+
+
+def _zips(architecture: Architecture | Literal["host"]) -> list[Zip]:
+    with _messages.status("Building the Lambda zips"):
+        return build_zips(_ZIPS, architecture=architecture)
+
+
+def _exit_code(run: Callable[[], list[dict[str, Any]]], *, as_json: bool) -> int:
+    """Run a command and print its result, or what is wrong."""
+    try:
+        result = run()
+    except LogferryError as error:
+        _messages.print(str(error), style="red", markup=False)
+        if as_json:
+            _results.print_json(json.dumps({"error": str(error)}))
+        return BAD_INPUT if isinstance(error, ConfigError) else FAILED
+    if as_json:
+        _results.print_json(json.dumps(result, default=str))
+    else:
+        for entry in result:
+            _results.print("  ".join(str(value) for value in entry.values()), markup=False)
+    return DONE

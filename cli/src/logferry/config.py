@@ -1,0 +1,288 @@
+"""What to deploy: the operator's YAML file, checked."""
+
+import json
+import re
+from collections import Counter
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import yaml
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    model_validator,
+)
+
+from logferry.errors import ConfigError
+from logferry.package import Architecture
+from logferry_contracts.plan_request import PlanRequest, PlanRequestData, Selection
+from logferry_contracts.source import AccountId, Profile, Region, RoleArn, Source
+from logferry_contracts.window import WindowRule
+
+MAX_SOURCES = 500
+"""The archive's bucket policy names each account twice, and has room for 20 KB.
+
+https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucket-policies.html
+"""
+MAX_SOURCES_WITHOUT_ORGANIZATION = 200
+"""Outside an organisation it names each account once more, by its ARN."""
+PARAMETER_BYTES = 4096
+"""Of a stack parameter's value.
+
+https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/cloudformation-limits.html
+"""
+_CRON_FIELDS = 6
+
+
+def _is_time_zone(name: str) -> str:
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+        raise ValueError("not an IANA time zone, such as Europe/Berlin") from error
+    return name
+
+
+def _is_schedule(expression: str) -> str:
+    match re.fullmatch(r"(cron|rate|at)\((.+)\)", expression):
+        case None:
+            raise ValueError("not cron(...), rate(...) or at(...)")
+        case found if found[1] == "cron" and len(found[2].split()) != _CRON_FIELDS:
+            raise ValueError("cron needs 6 fields: minutes hours day month weekday year")
+    return expression
+
+
+TimeZone = Annotated[str, AfterValidator(_is_time_zone)]
+Schedule = Annotated[str, AfterValidator(_is_schedule)]
+"""https://docs.aws.amazon.com/scheduler/latest/UserGuide/schedule-types.html"""
+OrganizationId = Annotated[str, Field(pattern=r"^o-[a-z0-9]{10,32}$")]
+ExternalId = Annotated[
+    str, Field(min_length=2, max_length=1224, pattern=r"^[A-Za-z0-9+=,.@:/_-]+$")
+]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Timeouts(_Part):
+    """How long a function may take, and when a message that it crashed on comes back."""
+
+    function_timeout_s: Annotated[int, Field(ge=5, le=900)]
+    visibility_timeout_s: Annotated[int, Field(le=43_200)]
+
+    @model_validator(mode="after")
+    def _no_message_comes_back_too_soon(self) -> Self:
+        if self.visibility_timeout_s < self.function_timeout_s:
+            raise ValueError(
+                f"visibility_timeout_s {self.visibility_timeout_s} is less than "
+                f"function_timeout_s {self.function_timeout_s}"
+            )
+        return self
+
+
+class ExporterConfig(Timeouts):
+    """Settings of every exporter."""
+
+    function_timeout_s: Annotated[int, Field(ge=5, le=900)] = 120
+    visibility_timeout_s: Annotated[int, Field(le=43_200)] = 720
+
+
+class EnforcerConfig(Timeouts):
+    """Settings of the sse-enforcer."""
+
+    function_timeout_s: Annotated[int, Field(ge=60, le=900)] = 300
+    visibility_timeout_s: Annotated[int, Field(le=43_200)] = 600
+    hold: Literal["on_completion", "on_creation", "off"] = "on_completion"
+
+
+class SourceConfig(_Part):
+    """One account whose logs are collected.
+
+    Attributes:
+        role_arn: None for the role that ``deploy-source-account`` makes there.
+        schedule: When the planner is asked to plan it.
+        selection: None for every log group.
+        window_rule: None for the days of the configuration's time zone.
+    """
+
+    profile: Profile
+    account_id: AccountId
+    role_arn: RoleArn | None = None
+    schedule: Schedule
+    schedule_time_zone: TimeZone = "UTC"
+    state: Literal["ENABLED", "DISABLED"] = "ENABLED"
+    selection: Selection | None = None
+    window_rule: WindowRule | None = None
+
+    @model_validator(mode="after")
+    def _role_is_in_the_account(self) -> Self:
+        if self.role_arn is not None and self.role_arn.split(":")[4] != self.account_id:
+            raise ValueError(f"role_arn {self.role_arn} is not in account {self.account_id}")
+        return self
+
+    @property
+    def lowercase_profile(self) -> str:
+        """The profile as the names of its queues and its function have it."""
+        return self.profile.lower()
+
+    @property
+    def slug(self) -> str:
+        """The profile as the name of its stack has it, which takes no underscore."""
+        return self.lowercase_profile.replace("_", "-")
+
+
+class Config(_Part):
+    """A hub and its sources, all in one Region.
+
+    Attributes:
+        name: What the names of stacks, buckets, roles and parameters begin with. Another one for
+            each Region of an account, since roles are of all Regions.
+        hub_account_id: The account of the archive and the services.
+        organization_id: The organisation of all accounts; None for accounts without one.
+        external_id: What the sources' roles ask for; None when they ask for nothing.
+        time_zone: Whose days are exported, where a source does not say it.
+        alarm_action_arn: What alarms notify, such as an SNS topic.
+    """
+
+    name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,18}[a-z0-9]$")] = "logferry"
+    region: Region
+    hub_account_id: AccountId
+    organization_id: OrganizationId | None = None
+    external_id: ExternalId | None = None
+    settle_minutes: Annotated[int, Field(ge=0, le=20_160)] = 1440
+    time_zone: TimeZone = "Asia/Seoul"
+    architecture: Architecture = "arm64"
+    alarm_action_arn: Annotated[str, Field(pattern=r"^arn:aws[a-z-]*:[a-z-]+:")] | None = None
+    exporter: ExporterConfig = ExporterConfig()
+    sse_enforcer: EnforcerConfig = EnforcerConfig()
+    sources: Annotated[list[SourceConfig], Field(min_length=1, max_length=MAX_SOURCES)]
+
+    @model_validator(mode="after")
+    def _sources_go_together(self) -> Self:
+        problems = [
+            *_twice("account_id", (s.account_id for s in self.sources), "one slot, one source"),
+            *_twice("profile", (s.slug for s in self.sources), "names of stacks and queues"),
+        ]
+        if self.organization_id is None and len(self.sources) > MAX_SOURCES_WITHOUT_ORGANIZATION:
+            problems.append(
+                f"{len(self.sources)} sources are more than the {MAX_SOURCES_WITHOUT_ORGANIZATION}"
+                " that a bucket policy has room for without organization_id"
+            )
+        problems += [
+            f"the selection of {source.profile} is too long: {size} of {PARAMETER_BYTES} bytes"
+            for source in self.sources
+            if (size := len(self.schedule_input(source).encode())) > PARAMETER_BYTES
+        ]
+        if problems:
+            raise ValueError("; ".join(problems))
+        return self
+
+    @property
+    def partition(self) -> str:
+        """AWS's partition, as ARNs begin with it."""
+        if self.region.startswith("cn-"):
+            return "aws-cn"
+        return "aws-us-gov" if self.region.startswith("us-gov-") else "aws"
+
+    @property
+    def archive_bucket(self) -> str:
+        """The archive bucket, as its template names it."""
+        return f"{self.name}-archive-{self.hub_account_id}-{self.region}"
+
+    def source(self, profile: str) -> SourceConfig:
+        """Return the source of a profile.
+
+        Raises:
+            ConfigError: There is none.
+        """
+        for source in self.sources:
+            if source.profile == profile:
+                return source
+        known = ", ".join(source.profile for source in self.sources)
+        raise ConfigError("sources", [f"profile: {profile}: none of {known}"])
+
+    def role_arn(self, source: SourceConfig) -> str:
+        """Return the ARN of a source's role."""
+        if source.role_arn is not None:
+            return source.role_arn
+        return f"arn:{self.partition}:iam::{source.account_id}:role/{self.name}-source"
+
+    def schedule_input(self, source: SourceConfig) -> str:
+        """Return what a source's schedule asks the planner for, as JSON text.
+
+        Execution variables where they say all of it; a PlanRequest, whose id and time EventBridge
+        Scheduler fills in, where the source has a selection or a window rule.
+        https://docs.aws.amazon.com/scheduler/latest/UserGuide/managing-schedule-context-attributes.html
+        """
+        if source.selection is None and source.window_rule is None:
+            variables = {
+                "loggingBucketName": self.archive_bucket,
+                "roleArn": self.role_arn(source),
+                "Prefix": source.profile,
+            }
+            return json.dumps(variables)
+        request = PlanRequestData(
+            source=Source(
+                profile=source.profile,
+                account_id=source.account_id,
+                region=self.region,
+                role_arn=self.role_arn(source),
+                external_id=self.external_id,
+            ),
+            bucket=self.archive_bucket,
+            window_rule=source.window_rule or WindowRule(unit="day", time_zone=self.time_zone),
+            selection=source.selection,
+        )
+        event = {
+            "specversion": "1.0",
+            "id": "<aws.scheduler.execution-id>",
+            "source": f"urn:logferry:schedule:{source.profile}",
+            "type": PlanRequest.TYPE,
+            "time": "<aws.scheduler.scheduled-time>",
+            "datacontenttype": "application/json",
+            "dataschema": PlanRequest.SCHEMA,
+            "data": request.model_dump(exclude_none=True),
+        }
+        return json.dumps(event)
+
+
+def load(path: Path) -> Config:
+    """Read and check a configuration.
+
+    Raises:
+        ConfigError: The file cannot be read, is no YAML, or breaks rules; names all of them.
+    """
+    try:
+        document = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise ConfigError(str(path), [str(error)]) from error
+    try:
+        return Config.model_validate(document)
+    except ValidationError as error:
+        problems = error.errors(include_url=False)
+        raise ConfigError(str(path), [_problem(problem) for problem in problems]) from error
+
+
+def _problem(problem: Any) -> str:
+    field = ".".join(map(str, problem["loc"])) or "(the file)"
+    value, rule = problem["input"], problem["msg"].removeprefix("Value error, ")
+    if problem["type"] == "string_type" and isinstance(value, int):
+        rule += "; put it into quotes"
+    if problem["type"] == "missing":
+        return f"{field}: is missing"
+    if isinstance(value, dict | list | BaseModel):
+        return f"{field}: {rule}"
+    return f"{field}: {value!r}: {rule}"
+
+
+def _twice(field: str, values: Iterable[str], why: str) -> list[str]:
+    return [
+        f"{field} {value} is there {count} times ({why})"
+        for value, count in Counter(values).items()
+        if count > 1
+    ]

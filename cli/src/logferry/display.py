@@ -1,0 +1,106 @@
+"""What the operator sees while stacks are deployed: a line for each, alive on a terminal."""
+
+import threading
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Self
+
+from rich.console import Console
+from rich.live import Live
+from rich.prompt import Confirm
+from rich.table import Table
+from rich.text import Text
+
+from logferry.errors import DeployError
+from logferry.stack import Progress, Proposal
+
+_SIGNS = {"Add": "+", "Modify": "~", "Remove": "-"}
+
+
+@dataclass
+class _Row:
+    began: float
+    last: Progress
+    seconds: float | None = None
+
+
+class Display:
+    """Shows progress. Used as a context manager; told by `watch`, from any thread."""
+
+    def __init__(self, console: Console) -> None:
+        """Show it on ``console``: as a live table on a terminal, else a line for each end."""
+        self._console = console
+        self._rows: dict[str, _Row] = {}
+        self._lock = threading.Lock()
+        self._live = Live(console=console, get_renderable=self._table, refresh_per_second=8)
+
+    def __enter__(self) -> Self:
+        """Begin to show."""
+        if self._console.is_terminal:
+            self._live.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Leave the last state on the screen."""
+        self._live.stop()
+
+    def watch(self, progress: Progress) -> None:
+        """Take in what is known now."""
+        with self._lock:
+            now = time.monotonic()
+            row = self._rows.setdefault(progress.subject, _Row(now, progress))
+            row.last = progress
+            if progress.is_final:
+                row.seconds = now - row.began
+                if not self._console.is_terminal:
+                    self._console.print(_line(progress.subject, row), markup=False)
+
+    def confirm(self, proposals: Sequence[Proposal], *, ask: bool) -> bool:
+        """Show what would change, and ask whether to go on.
+
+        Raises:
+            DeployError: There is nobody to ask.
+        """
+        self._live.stop()
+        for proposal in proposals:
+            self._console.print(_changes(proposal))
+        if ask and not self._console.is_terminal:
+            raise DeployError("not a terminal, so nobody can be asked: add --yes or --dry-run")
+        agreed = not ask or Confirm.ask("Change this?", console=self._console, default=False)
+        if self._console.is_terminal:
+            self._rows.clear()  # what they did is above
+            self._live.start()
+        return agreed
+
+    def _table(self) -> Table:
+        with self._lock:
+            table = Table.grid(padding=(0, 2))
+            for _ in ("subject", "seconds", "status"):
+                table.add_column(no_wrap=True)
+            table.add_column()  # gives way on a narrow terminal
+            for subject, row in self._rows.items():
+                seconds = time.monotonic() - row.began if row.seconds is None else row.seconds
+                detail = Text(row.last.detail, style="dim", no_wrap=True, overflow="ellipsis")
+                table.add_row(subject, f"{seconds:.0f} s", row.last.status, detail)
+            return table
+
+
+def _line(subject: str, row: _Row) -> str:
+    return f"{subject}  {row.last.status}  {row.seconds or 0:.1f} s"
+
+
+def _changes(proposal: Proposal) -> Text:
+    new = " (new)" if proposal.is_new else ""
+    lines = [f"{proposal.stack.name}{new}"]
+    for change in sorted(proposal.changes, key=lambda change: change.logical_id):
+        replaces = ", REPLACED" if change.replaces else ""
+        sign = _SIGNS.get(change.action, change.action)
+        lines.append(f"  {sign} {change.logical_id} ({change.resource_type}){replaces}")
+    return Text("\n".join(lines))

@@ -1,0 +1,26 @@
+"""What can go wrong, by what the operator does next."""
+
+
+class LogferryError(Exception):
+    """The command cannot go on; the message says what is wrong."""
+
+
+class ConfigError(LogferryError):
+    """The configuration is wrong: mend the file.
+
+    Attributes:
+        problems: One ``field: value: rule`` each.
+    """
+
+    def __init__(self, where: str, problems: list[str]) -> None:
+        """Name every problem of the configuration at ``where``."""
+        super().__init__(f"{where}:\n" + "\n".join(f"  {problem}" for problem in problems))
+        self.problems = problems
+
+
+class PackageError(LogferryError):
+    """A zip could not be built: mend the machine or the service."""
+
+
+class DeployError(LogferryError):
+    """A stack could not be brought to what its template says: mend what AWS names."""

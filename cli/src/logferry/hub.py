@@ -1,0 +1,337 @@
+"""The hub's stacks, in the order in which they need each other, and a source account's stack."""
+
+import base64
+import fnmatch
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import batched
+from typing import TYPE_CHECKING, Literal
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from logferry.config import Config, SourceConfig
+from logferry.errors import ConfigError, DeployError
+from logferry.package import Zip
+from logferry.stack import CLIENT_CONFIG, Progress, Proposal, Stack, Stacks, Watch
+
+if TYPE_CHECKING:
+    import boto3
+    from mypy_boto3_s3 import S3Client
+
+AT_ONCE = 4
+"""Stacks that are deployed side by side."""
+ACCOUNTS_PER_PARAMETER = 300
+"""A stack parameter's value has room for 4,096 bytes; an account id and its comma take 13.
+
+https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/cloudformation-limits.html
+"""
+
+type Confirm = Callable[[Sequence[Proposal]], bool]
+"""Shown what would change; says whether to go on."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a stack."""
+
+    stack_name: str
+    status: Literal["changed", "unchanged", "proposed"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """How to deploy a hub.
+
+    Attributes:
+        confirm: Asked before each step that would change something.
+        only: Patterns of the stacks to deploy, without the name that all begin with, such as
+            ``archive`` or ``exporter-*``; none for all stacks.
+        dry_run: Change nothing. Ends at the first step with a stack that is not there yet: what
+            needs that stack cannot be looked at.
+    """
+
+    confirm: Confirm = lambda _: True
+    only: Sequence[str] = ()
+    dry_run: bool = False
+
+
+class DeclinedError(DeployError):
+    """Somebody said no to a change. What had been changed before stays."""
+
+
+def deploy_hub(
+    session: "boto3.Session",
+    config: Config,
+    zips: Sequence[Zip],
+    watch: Watch = lambda _: None,
+    options: Options = Options(),
+) -> list[Outcome]:
+    """Bring the hub's stacks to what the templates and the configuration say.
+
+    Args:
+        session: With credentials of the hub's account.
+        config: What to deploy.
+        zips: Of the three services.
+        watch: Told what happens, by several threads.
+        options: How.
+
+    Raises:
+        ConfigError: A pattern of ``only`` fits no stack.
+        DeclinedError: ``confirm`` said no.
+        DeployError: The credentials are another account's, or a stack could not be changed.
+    """
+    code = {built.service: built for built in zips}
+    steps = _chosen(hub_stacks(config, code), config, options.only)
+    _check_account(session, config, config.hub_account_id)
+    cloudformation = session.client(
+        "cloudformation", region_name=config.region, config=CLIENT_CONFIG
+    )
+    s3 = session.client("s3", region_name=config.region, config=CLIENT_CONFIG)
+    stacks = Stacks(cloudformation, watch)
+    outcomes: list[Outcome] = []
+    for step in steps:
+        proposals = _propose(stacks, step)
+        changing = [proposal for proposal in proposals if proposal.change_set is not None]
+        if changing and not options.confirm(changing):
+            _at_once(stacks.discard, changing)
+            names = ", ".join(proposal.stack.name for proposal in changing)
+            raise DeclinedError(f"not deployed: {names}")
+        if options.dry_run:
+            _at_once(stacks.discard, changing)
+        else:
+            services = {_service(proposal.stack) for proposal in changing} & code.keys()
+            _at_once(lambda service: _upload(s3, config, code[service], watch), services)
+            _at_once(stacks.carry_out, changing)
+        outcomes += [_outcome(proposal, dry_run=options.dry_run) for proposal in proposals]
+        if options.dry_run and any(proposal.is_new for proposal in changing):
+            break
+    return outcomes
+
+
+def deploy_source_account(
+    session: "boto3.Session", config: Config, profile: str, watch: Watch = lambda _: None
+) -> Outcome:
+    """Make the role in a source's account, which lets the hub in.
+
+    Args:
+        session: With credentials of the source's account.
+        config: Has the source.
+        profile: Of the source.
+        watch: Told what happens.
+
+    Raises:
+        ConfigError: There is no such source, or it has a role of its own.
+        DeployError: The credentials are another account's, or the stack could not be changed.
+    """
+    source = config.source(profile)
+    if source.role_arn is not None:
+        raise ConfigError("sources", [f"role_arn: {source.role_arn}: not of logferry's making"])
+    _check_account(session, config, source.account_id)
+    client = session.client("cloudformation", region_name=config.region, config=CLIENT_CONFIG)
+    stacks = Stacks(client, watch)
+    proposal = stacks.propose(source_account_stack(config, source))
+    stacks.carry_out(proposal)
+    return _outcome(proposal, dry_run=False)
+
+
+def hub_stacks(config: Config, zips: Mapping[str, Zip]) -> list[list[Stack]]:
+    """Return the hub's stacks, in steps: each needs only those of the steps before it.
+
+    Args:
+        config: What to deploy.
+        zips: By their services.
+
+    Raises:
+        DeployError: A service has no zip.
+    """
+    artifacts = _stack(config, "artifacts", "artifacts.yaml", {})
+    archive = _stack(config, "archive", "archive.yaml", _archive_parameters(config))
+    planner = {
+        **_function_parameters(config, zips, "planner"),
+        "SourceRoleArnPatterns": _role_arn_patterns(config),
+        "SettleMinutes": str(config.settle_minutes),
+        "TimeZone": config.time_zone,
+        "ExternalId": config.external_id or "",
+    }
+    enforcer = {
+        **_function_parameters(config, zips, "sse-enforcer"),
+        "FunctionTimeout": str(config.sse_enforcer.function_timeout_s),
+        "VisibilityTimeout": str(config.sse_enforcer.visibility_timeout_s),
+        "Hold": config.sse_enforcer.hold,
+    }
+    exporter = _function_parameters(config, zips, "exporter")
+    return [
+        [artifacts],
+        [archive],
+        [
+            _stack(config, "planner", "planner.yaml", planner),
+            _stack(config, "sse-enforcer", "sse-enforcer.yaml", enforcer),
+        ],
+        [
+            _stack(
+                config,
+                f"exporter-{source.slug}",
+                "exporter.yaml",
+                {**exporter, **_exporter_parameters(config, source)},
+            )
+            for source in config.sources
+        ],
+    ]
+
+
+def source_account_stack(config: Config, source: SourceConfig) -> Stack:
+    """Return the stack of a source's account."""
+    parameters = {
+        "HubAccountId": config.hub_account_id,
+        "Profile": source.profile,
+        "LowercaseProfile": source.lowercase_profile,
+        "ExternalId": config.external_id or "",
+        "OrganizationId": config.organization_id or "",
+    }
+    return _stack(config, "source", "source-account.yaml", parameters)
+
+
+def _stack(config: Config, name: str, template: str, parameters: Mapping[str, str]) -> Stack:
+    return Stack(
+        name=f"{config.name}-{name}",
+        template=template,
+        parameters={"Name": config.name, **parameters},
+        tags={"application": config.name},
+    )
+
+
+def _archive_parameters(config: Config) -> dict[str, str]:
+    account_ids = [source.account_id for source in config.sources]
+    first, *more = (
+        ",".join(some) for some in batched(account_ids, ACCOUNTS_PER_PARAMETER, strict=False)
+    )
+    return {
+        "SourceAccountIds": first,
+        "MoreSourceAccountIds": ",".join(more),
+        "SourceRoleArnPatterns": _role_arn_patterns(config),
+        "OrganizationId": config.organization_id or "",
+    }
+
+
+def _function_parameters(config: Config, zips: Mapping[str, Zip], service: str) -> dict[str, str]:
+    if service not in zips:
+        raise DeployError(f"no zip of {service}: build it with logferry package")
+    return {
+        "CodeKey": code_key(zips[service]),
+        "Architecture": zips[service].architecture,
+        "AlarmActionArn": config.alarm_action_arn or "",
+        "ArtifactBucketName": f"/{config.name}/artifacts/bucket",
+        "ArchiveBucketName": f"/{config.name}/archive/bucket",
+        "ControlBucketName": f"/{config.name}/control/bucket",
+        "KeyArn": f"/{config.name}/kms/key-arn",
+        "TopicArn": f"/{config.name}/topic/arn",
+    }
+
+
+def _exporter_parameters(config: Config, source: SourceConfig) -> dict[str, str]:
+    return {
+        "Profile": source.profile,
+        "LowercaseProfile": source.lowercase_profile,
+        "SourceAccountId": source.account_id,
+        "SourceRoleArn": config.role_arn(source),
+        "ScheduleExpression": source.schedule,
+        "ScheduleTimeZone": source.schedule_time_zone,
+        "ScheduleInput": config.schedule_input(source),
+        "ScheduleState": source.state,
+        "FunctionTimeout": str(config.exporter.function_timeout_s),
+        "VisibilityTimeout": str(config.exporter.visibility_timeout_s),
+    }
+
+
+def _role_arn_patterns(config: Config) -> str:
+    """Return the sources' roles with ``*`` for the account, which leaves few of many."""
+    arns = (config.role_arn(source).split(":") for source in config.sources)
+    return ",".join(sorted({":".join([*arn[:4], "*", *arn[5:]]) for arn in arns}))
+
+
+def code_key(built: Zip) -> str:
+    """Return a zip's key in the artifact bucket: other content has another key."""
+    return f"{built.service}/{built.sha256}.zip"
+
+
+def _service(stack: Stack) -> str:
+    """Return the service that a stack deploys; the other stacks' names are no services'."""
+    return stack.template.removesuffix(".yaml")
+
+
+def _propose(stacks: Stacks, step: Sequence[Stack]) -> list[Proposal]:
+    """Return what would change, or leave nothing behind."""
+    proposals: list[Proposal] = []
+    try:
+        _at_once(lambda stack: proposals.append(stacks.propose(stack)), step)
+    except DeployError:
+        _at_once(stacks.discard, proposals)
+        raise
+    return sorted(proposals, key=lambda proposal: proposal.stack.name)
+
+
+def _at_once[T](work: Callable[[T], None], on: Iterable[T]) -> None:
+    """Do work on several things side by side, all of it whatever fails.
+
+    Raises:
+        DeployError: Some failed; names all of them.
+    """
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        done = [pool.submit(work, thing) for thing in on]
+    errors = [error for future in done if (error := future.exception())]
+    unexpected = [error for error in errors if not isinstance(error, DeployError)]
+    if unexpected:
+        raise unexpected[0]
+    if errors:
+        raise DeployError("\n".join(map(str, errors)))
+
+
+def _outcome(proposal: Proposal, *, dry_run: bool) -> Outcome:
+    if proposal.change_set is None:
+        return Outcome(proposal.stack.name, "unchanged")
+    return Outcome(proposal.stack.name, "proposed" if dry_run else "changed")
+
+
+def _chosen(steps: list[list[Stack]], config: Config, only: Sequence[str]) -> list[list[Stack]]:
+    names = [stack.name.removeprefix(f"{config.name}-") for step in steps for stack in step]
+    wrong = [pattern for pattern in only if not fnmatch.filter(names, pattern)]
+    if wrong:
+        raise ConfigError("only", [f"{pattern}: none of {', '.join(names)}" for pattern in wrong])
+    patterns = [f"{config.name}-{pattern}" for pattern in only or ["*"]]
+    return [
+        [s for s in step if any(fnmatch.fnmatchcase(s.name, pattern) for pattern in patterns)]
+        for step in steps
+    ]
+
+
+def _check_account(session: "boto3.Session", config: Config, account_id: str) -> None:
+    """Make sure that nothing is deployed into a wrong account."""
+    try:
+        sts = session.client("sts", region_name=config.region, config=CLIENT_CONFIG)
+        actual = sts.get_caller_identity()["Account"]
+    except (BotoCoreError, ClientError) as error:
+        raise DeployError(f"no credentials of account {account_id}: {error}") from error
+    if actual != account_id:
+        raise DeployError(f"the credentials are of account {actual}, not of {account_id}")
+
+
+def _upload(s3: "S3Client", config: Config, built: Zip, watch: Watch) -> None:
+    """Put a zip into the artifact bucket, unless it is there."""
+    bucket = f"{config.name}-artifacts-{config.hub_account_id}-{config.region}"
+    name = built.path.name
+    try:
+        there = s3.list_objects_v2(Bucket=bucket, Prefix=code_key(built)).get("Contents")
+        if there:
+            watch(Progress(name, "unchanged", is_final=True))
+            return
+        watch(Progress(name, "uploading"))
+        s3.put_object(
+            Bucket=bucket,
+            Key=code_key(built),
+            Body=built.path.read_bytes(),
+            ChecksumSHA256=base64.b64encode(bytes.fromhex(built.sha256)).decode(),
+        )
+    except (BotoCoreError, ClientError) as error:
+        raise DeployError(f"{name} to s3://{bucket}: {error}") from error
+    watch(Progress(name, "uploaded", is_final=True))

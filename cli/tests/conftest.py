@@ -1,0 +1,49 @@
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from logferry.config import Config
+from logferry.package import SERVICES, Zip, build_zips
+
+HUB = "111122223333"
+
+
+@pytest.fixture
+def document() -> dict[str, Any]:
+    """A configuration as its YAML says it: a hub with two sources."""
+    return {
+        "region": "eu-west-1",
+        "hub_account_id": HUB,
+        "sources": [
+            {"profile": "shop", "account_id": "444455556666", "schedule": "rate(1 day)"},
+            {
+                "profile": "Pay_ments",
+                "account_id": "555566667777",
+                "schedule": "cron(10 3 * * ? *)",
+                "schedule_time_zone": "Asia/Seoul",
+            },
+        ],
+    }
+
+
+@pytest.fixture
+def config(document: dict[str, Any]) -> Config:
+    return Config.model_validate(document)
+
+
+@pytest.fixture
+def some_zips(tmp_path: Path) -> list[Zip]:
+    """Zips as far as a deployment looks at them."""
+    zips = []
+    for number, service in enumerate(SERVICES):
+        path = tmp_path / f"{service}-x86_64.zip"
+        path.write_bytes(service.encode())
+        zips.append(Zip(service, "x86_64", path, f"{number}" * 64, len(service)))
+    return zips
+
+
+@pytest.fixture(scope="session")
+def built_zips(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Zip]:
+    """The real zips for this machine, by service."""
+    return {z.service: z for z in build_zips(tmp_path_factory.mktemp("zips"))}

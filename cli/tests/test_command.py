@@ -1,0 +1,170 @@
+"""The command line: exit codes, what goes to which stream, and help with examples."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from logferry import command, hub
+from logferry.command import BAD_INPUT, DONE, FAILED, main
+from logferry.config import load
+from logferry.errors import ConfigError, DeployError, PackageError
+from logferry.hub import Options, Outcome
+from logferry.package import Zip
+
+
+@pytest.fixture
+def path(tmp_path: Path, document: dict[str, Any]) -> str:
+    path = tmp_path / "organization.yaml"
+    path.write_text(yaml.safe_dump(document))
+    return str(path)
+
+
+@pytest.fixture
+def calls(monkeypatch: pytest.MonkeyPatch, some_zips: list[Zip]) -> list[tuple[Any, ...]]:
+    """What the command asks for; everything succeeds."""
+    made: list[tuple[Any, ...]] = []
+
+    def build_zips(out: Path, **options: Any) -> list[Zip]:
+        made.append(("build_zips", out, options))
+        return some_zips
+
+    def deploy_hub(*arguments: Any) -> list[Outcome]:
+        made.append(("deploy_hub", *arguments))
+        return [Outcome("logferry-archive", "changed")]
+
+    def deploy_source_account(*arguments: Any) -> Outcome:
+        made.append(("deploy_source_account", *arguments))
+        return Outcome("logferry-source", "changed")
+
+    monkeypatch.setattr(command, "build_zips", build_zips)
+    monkeypatch.setattr(hub, "deploy_hub", deploy_hub)
+    monkeypatch.setattr(hub, "deploy_source_account", deploy_source_account)
+    return made
+
+
+def run(*arguments: str) -> int:
+    with pytest.raises(SystemExit) as ended:
+        main(arguments)
+    assert isinstance(ended.value.code, int)
+    return ended.value.code
+
+
+@pytest.mark.parametrize("name", ["package", "deploy", "deploy-source-account"])
+def test_help_has_an_example(capsys: pytest.CaptureFixture[str], name: str) -> None:
+    assert run(name, "--help") == DONE
+    assert f"logferry {name}" in capsys.readouterr().out.split("Parameters")[0].split("\n", 1)[1]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["deploy"],
+        ["deploy", "x.yaml", "--arch", "mips"],
+        ["package", "--service", "everything"],
+        ["deploy-source-account", "x.yaml"],
+        ["undeploy"],
+    ],
+)
+def test_arguments_that_are_wrong_are_bad_input(
+    capsys: pytest.CaptureFixture[str], arguments: list[str]
+) -> None:
+    assert run(*arguments) == BAD_INPUT
+    assert capsys.readouterr().err
+
+
+def test_a_configuration_that_is_wrong_is_bad_input(
+    capsys: pytest.CaptureFixture[str], calls: list[tuple[Any, ...]], tmp_path: Path
+) -> None:
+    path = tmp_path / "x.yaml"
+    path.write_text("region: [Ireland]")
+    assert run("deploy", str(path)) == BAD_INPUT
+    captured = capsys.readouterr()
+    assert "region: Input should be a valid string" in captured.err
+    assert captured.out == ""
+    assert calls == []
+
+
+def test_a_deployment_prints_what_became_of_each_stack(
+    capsys: pytest.CaptureFixture[str], calls: list[tuple[Any, ...]], path: str
+) -> None:
+    assert run("deploy", path, "--yes") == DONE
+    assert capsys.readouterr().out == "logferry-archive  changed\n"
+    built, deployed = calls
+    assert built[2] == {"architecture": "arm64"}
+    options: Options = deployed[-1]
+    assert options.only == ()
+    assert options.confirm([])
+
+
+def test_options_reach_the_deployment(calls: list[tuple[Any, ...]], path: str) -> None:
+    assert run("deploy", path, "--only", "archive", "--only", "planner", "--arch", "host") == DONE
+    built, deployed = calls
+    assert built[2] == {"architecture": "host"}
+    assert deployed[-1].only == ("archive", "planner")
+    assert not deployed[-1].dry_run
+    assert run("deploy", path, "--dry-run") == DONE
+    assert calls[-1][-1].dry_run
+
+
+def test_without_a_terminal_nothing_is_changed_unless_told_so(
+    calls: list[tuple[Any, ...]], path: str
+) -> None:
+    assert run("deploy", path) == DONE
+    with pytest.raises(DeployError, match="add --yes or --dry-run"):
+        calls[-1][-1].confirm([])
+    assert run("deploy", path, "--dry-run") == DONE
+    assert calls[-1][-1].confirm([])
+
+
+def test_json_is_all_that_is_printed_to_stdout(
+    capsys: pytest.CaptureFixture[str], calls: list[tuple[Any, ...]], path: str
+) -> None:
+    assert run("deploy-source-account", path, "--profile", "shop", "--json") == DONE
+    assert json.loads(capsys.readouterr().out) == [
+        {"stack_name": "logferry-source", "status": "changed"}
+    ]
+    assert calls[-1][2:4] == (load(Path(path)), "shop")
+
+
+def test_packaging_prints_each_zip(
+    capsys: pytest.CaptureFixture[str], calls: list[tuple[Any, ...]], tmp_path: Path
+) -> None:
+    assert run("package", "--service", "planner", "--out", str(tmp_path), "--json") == DONE
+    assert json.loads(capsys.readouterr().out)[0] == {
+        "service": "planner",
+        "architecture": "x86_64",
+        "path": str(tmp_path / "planner-x86_64.zip"),
+        "sha256": "0" * 64,
+        "size_bytes": 7,
+    }
+    assert calls[0][1] == tmp_path
+    assert calls[0][2]["services"] == ("planner",)
+    assert calls[0][2]["architecture"] == "arm64"
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (DeployError("logferry-archive: ROLLBACK_COMPLETE"), FAILED),
+        (PackageError("uv: no such [file]"), FAILED),
+        (ConfigError("only", ["x: none of archive"]), BAD_INPUT),
+    ],
+)
+def test_what_went_wrong_is_told_and_the_exit_code_says_whose_turn_it_is(
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    error: Exception,
+    code: int,
+) -> None:
+    def fail(*_: Sequence[Any], **__: Any) -> None:
+        raise error
+
+    monkeypatch.setattr(command, "build_zips", fail)
+    assert run("package", "--json") == code
+    captured = capsys.readouterr()
+    assert json.loads(captured.out) == {"error": str(error)}
+    assert str(error) in captured.err

@@ -1,0 +1,185 @@
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from logferry.checkout import ROOT
+from logferry.config import Config, load
+from logferry.errors import ConfigError
+from logferry_contracts.execution_variables import ExecutionVariables
+from logferry_contracts.plan_request import PlanRequest
+from logferry_contracts.wire import parse
+
+EXAMPLES = sorted((ROOT / "deploy" / "examples").glob("*.yaml"))
+
+
+def problems_of(tmp_path: Path, document: Any) -> list[str]:
+    path = tmp_path / "organization.yaml"
+    path.write_text(document if isinstance(document, str) else yaml.safe_dump(document))
+    with pytest.raises(ConfigError) as caught:
+        load(path)
+    assert str(path) in str(caught.value)
+    return caught.value.problems
+
+
+@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
+def test_examples_are_valid(path: Path) -> None:
+    assert load(path).sources
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "told"),
+    [
+        ("region", "Ireland", "region: 'Ireland': String should match pattern"),
+        ("hub_account_id", 111122223333, "put it into quotes"),
+        ("organization_id", "r-1234", "organization_id: 'r-1234'"),
+        ("time_zone", "Seoul", "time_zone: 'Seoul': not an IANA time zone"),
+        ("settle_minutes", -1, "settle_minutes: -1: Input should be greater than or equal to 0"),
+        ("name", "Log-Ferry", "name: 'Log-Ferry'"),
+        ("architecture", "arm", "architecture: 'arm'"),
+        ("regions", "eu-west-1", "regions: 'eu-west-1': Extra inputs are not permitted"),
+        ("sources", [], "sources: List should have at least 1 item"),
+        (
+            "exporter",
+            {"function_timeout_s": 300, "visibility_timeout_s": 200},
+            "exporter: visibility_timeout_s 200 is less than function_timeout_s 300",
+        ),
+    ],
+)
+def test_a_wrong_field_is_told_with_its_value_and_its_rule(
+    tmp_path: Path, document: dict[str, Any], field: str, value: Any, told: str
+) -> None:
+    (problem,) = problems_of(tmp_path, document | {field: value})
+    assert told in problem
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "told"),
+    [
+        ("profile", "a b", "sources.1.profile: 'a b'"),
+        ("account_id", "55556666777", "sources.1.account_id: '55556666777'"),
+        ("schedule", "daily", "sources.1.schedule: 'daily': not cron(...), rate(...) or at(...)"),
+        ("schedule", "cron(0 3 * * *)", "cron needs 6 fields"),
+        ("schedule_time_zone", "KST", "sources.1.schedule_time_zone: 'KST'"),
+        ("role_arn", "arn:aws:iam::999999999999:role/x", "is not in account 555566667777"),
+        ("state", "on", "sources.1.state: 'on'"),
+        ("selection", {"include": []}, "sources.1.selection.include"),
+    ],
+)
+def test_a_wrong_field_of_a_source_is_told_with_its_place(
+    tmp_path: Path, document: dict[str, Any], field: str, value: Any, told: str
+) -> None:
+    document["sources"][1][field] = value
+    (problem,) = problems_of(tmp_path, document)
+    assert told in problem
+
+
+def test_every_problem_is_told_at_once(tmp_path: Path, document: dict[str, Any]) -> None:
+    del document["region"]
+    document["sources"][0]["schedule"] = "daily"
+    assert len(problems_of(tmp_path, document)) == 2
+
+
+def test_a_missing_field_is_told(tmp_path: Path, document: dict[str, Any]) -> None:
+    del document["hub_account_id"]
+    assert problems_of(tmp_path, document) == ["hub_account_id: is missing"]
+
+
+def test_two_sources_of_one_account_are_refused_because_they_share_a_slot(
+    tmp_path: Path, document: dict[str, Any]
+) -> None:
+    document["sources"][1]["account_id"] = document["sources"][0]["account_id"]
+    (problem,) = problems_of(tmp_path, document)
+    assert "account_id 444455556666 is there 2 times" in problem
+
+
+@pytest.mark.parametrize("profile", ["SHOP", "shop"])
+def test_profiles_with_the_same_names_of_queues_and_stacks_are_refused(
+    tmp_path: Path, document: dict[str, Any], profile: str
+) -> None:
+    document["sources"][1]["profile"] = profile
+    (problem,) = problems_of(tmp_path, document)
+    assert "profile shop is there 2 times" in problem
+
+
+def test_profiles_that_differ_in_an_underscore_would_share_a_stack(
+    tmp_path: Path, document: dict[str, Any]
+) -> None:
+    document["sources"][0]["profile"] = "pay-ments"
+    (problem,) = problems_of(tmp_path, document)
+    assert "profile pay-ments is there 2 times" in problem
+
+
+def test_many_sources_need_an_organization(tmp_path: Path, document: dict[str, Any]) -> None:
+    document["sources"] = [
+        {"profile": f"p{n}", "account_id": f"{n:012}", "schedule": "rate(1 day)"}
+        for n in range(201)
+    ]
+    (problem,) = problems_of(tmp_path, document)
+    assert "without organization_id" in problem
+    assert len(Config.model_validate(document | {"organization_id": "o-a1b2c3d4e5"}).sources) == 201
+
+
+def test_a_selection_too_long_for_a_stack_parameter_is_refused(
+    tmp_path: Path, document: dict[str, Any]
+) -> None:
+    document["sources"][0]["selection"] = {"include": [f"/app/{n:04}/*" for n in range(400)]}
+    (problem,) = problems_of(tmp_path, document)
+    assert "the selection of shop is too long" in problem
+
+
+@pytest.mark.parametrize("text", ["a: [", "\x00", "- 1\n- 2", ""])
+def test_a_file_that_is_no_configuration_is_refused(tmp_path: Path, text: str) -> None:
+    assert problems_of(tmp_path, text)
+
+
+def test_a_file_that_is_not_there_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="No such file"):
+        load(tmp_path / "none.yaml")
+
+
+def test_a_plain_source_is_planned_by_execution_variables(config: Config) -> None:
+    variables = parse(ExecutionVariables, config.schedule_input(config.source("shop")))
+    assert variables.logging_bucket_name == "logferry-archive-111122223333-eu-west-1"
+    assert variables.role_arn == "arn:aws:iam::444455556666:role/logferry-source"
+    assert variables.prefix == "shop"
+    assert variables.queue_options is None
+
+
+def test_a_source_with_a_selection_is_planned_by_a_plan_request(document: dict[str, Any]) -> None:
+    document["external_id"] = "between-us"
+    document["sources"][0]["selection"] = {"exclude": ["/debug/*"]}
+    config = Config.model_validate(document)
+    text = config.schedule_input(config.source("shop"))
+    # What EventBridge Scheduler puts into the places that it fills in.
+    filled = text.replace("<aws.scheduler.execution-id>", "d32c5kddcf5bb8c3").replace(
+        "<aws.scheduler.scheduled-time>", "2026-11-22T18:59:43Z"
+    )
+    request = parse(PlanRequest, filled).data
+    assert request.selection is not None
+    assert request.selection.exclude == ["/debug/*"]
+    assert request.source.external_id == "between-us"
+    assert request.source.role_arn == "arn:aws:iam::444455556666:role/logferry-source"
+    assert request.window_rule.model_dump(exclude_none=True) == {
+        "unit": "day",
+        "time_zone": "Asia/Seoul",
+    }
+    assert set(json.loads(text)) == set(json.loads(filled))
+
+
+@pytest.mark.parametrize(
+    ("region", "partition"),
+    [("eu-west-1", "aws"), ("us-gov-east-1", "aws-us-gov"), ("cn-north-1", "aws-cn")],
+)
+def test_role_arns_are_of_the_regions_partition(
+    document: dict[str, Any], region: str, partition: str
+) -> None:
+    config = Config.model_validate(document | {"region": region})
+    assert config.role_arn(config.sources[0]).startswith(f"arn:{partition}:iam::")
+
+
+def test_an_unknown_profile_is_told_with_the_known_ones(config: Config) -> None:
+    with pytest.raises(ConfigError, match="none of shop, Pay_ments"):
+        config.source("Shop")

@@ -1,0 +1,565 @@
+"""Every template, deployed on LocalStack and read back: a stack that is complete proves nothing.
+
+LocalStack 4.14 drops some properties of some resources and says nothing: BucketEncryption and
+LifecycleConfiguration of buckets, RetentionInDays of log groups. test_templates.py has those.
+"""
+
+import json
+import secrets
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+from botocore.config import Config as ClientConfig
+
+from logferry import stack
+from logferry.config import Config
+from logferry.errors import DeployError
+from logferry.hub import code_key, deploy_hub, deploy_source_account
+from logferry.package import Zip
+from logferry.stack import Stack, deploy_stack
+from logferry_contracts.execution_variables import ExecutionVariables
+from logferry_contracts.plan_completed import PlanCompleted
+from logferry_contracts.wire import parse
+
+pytestmark = pytest.mark.localstack
+
+REGION = "eu-west-1"
+ORGANIZATION = "o-a1b2c3d4e5"
+
+
+@dataclass(frozen=True)
+class Deployed:
+    """A hub with the sources ``shop`` and ``Pay_ments``."""
+
+    config: Config
+    zips: dict[str, Zip]
+    client: Callable[..., Any]
+
+    @property
+    def hub(self) -> str:
+        return self.config.hub_account_id
+
+    @property
+    def archive(self) -> str:
+        return f"logferry-archive-{self.hub}-{REGION}"
+
+    @property
+    def control(self) -> str:
+        return f"logferry-control-{self.hub}-{REGION}"
+
+    @property
+    def topic_arn(self) -> str:
+        return f"arn:aws:sns:{REGION}:{self.hub}:log-export-events"
+
+    @property
+    def key_arn(self) -> str:
+        arn: str = self.client("kms").describe_key(KeyId="alias/logferry")["KeyMetadata"]["Arn"]
+        return arn
+
+    def queue(self, name: str) -> dict[str, str]:
+        sqs = self.client("sqs")
+        url = sqs.get_queue_url(QueueName=name)["QueueUrl"]
+        found = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["All"])["Attributes"]
+        return {**found, "QueueUrl": url}
+
+    def function(self, name: str) -> dict[str, Any]:
+        found: dict[str, Any] = self.client("lambda").get_function_configuration(FunctionName=name)
+        return found
+
+    def role(self, name: str, account_id: str | None = None) -> dict[str, dict[str, Any]]:
+        """A role's permissions by their ids, and who may assume it as ``trust``."""
+        iam = self.client("iam", account_id)
+        (trust,) = iam.get_role(RoleName=name)["Role"]["AssumeRolePolicyDocument"]["Statement"]
+        (policy,) = iam.list_role_policies(RoleName=name)["PolicyNames"]
+        document = iam.get_role_policy(RoleName=name, PolicyName=policy)["PolicyDocument"]
+        return {"trust": trust} | by_sid(document)
+
+
+def by_sid(document: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    return {statement["Sid"]: statement for statement in document["Statement"]}
+
+
+@pytest.fixture(scope="module")
+def session(localstack: str) -> Iterator[Callable[[str], boto3.Session]]:
+    """Sessions by account id, whose clients go to LocalStack as an operator's would."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("AWS_ENDPOINT_URL", localstack)
+        patch.setenv("NO_PROXY", "127.0.0.1")
+        yield lambda account_id: boto3.Session(
+            aws_access_key_id=account_id, aws_secret_access_key="any", region_name=REGION
+        )
+
+
+@pytest.fixture(scope="module")
+def deployed(
+    session: Callable[[str], boto3.Session], built_zips: dict[str, Zip]
+) -> Iterator[Deployed]:
+    hub, shop, payments = (str(n * 10**11 + secrets.randbelow(10**11)) for n in (1, 2, 3))
+    config = Config.model_validate(
+        {
+            "region": REGION,
+            "hub_account_id": hub,
+            "organization_id": ORGANIZATION,
+            "external_id": "between-us",
+            "settle_minutes": 0,
+            "sources": [
+                {
+                    "profile": "shop",
+                    "account_id": shop,
+                    "schedule": "cron(10 3 1 1 ? 2099)",
+                    "schedule_time_zone": "Asia/Seoul",
+                },
+                {
+                    "profile": "Pay_ments",
+                    "account_id": payments,
+                    "schedule": "cron(10 3 1 1 ? 2099)",
+                    "state": "DISABLED",
+                },
+            ],
+        }
+    )
+    for source in config.sources:
+        deploy_source_account(session(source.account_id), config, source.profile)
+    deploy_hub(session(hub), config, list(built_zips.values()))
+    with ExitStack() as clients:
+
+        def client(service: str, account_id: str | None = None) -> Any:
+            made = session(account_id or hub).client(
+                service,  # type: ignore[call-overload]  # any service
+                config=ClientConfig(proxies={}),
+            )
+            return clients.enter_context(closing(made))
+
+        yield Deployed(config, built_zips, client)
+
+
+@pytest.mark.parametrize("kind", ["archive", "control", "artifacts"])
+def test_buckets_are_versioned_private_and_owned(deployed: Deployed, kind: str) -> None:
+    s3, bucket = deployed.client("s3"), f"logferry-{kind}-{deployed.hub}-{REGION}"
+    assert s3.get_bucket_versioning(Bucket=bucket)["Status"] == "Enabled"
+    block = s3.get_public_access_block(Bucket=bucket)["PublicAccessBlockConfiguration"]
+    assert list(block.values()) == [True] * 4
+    (rule,) = s3.get_bucket_ownership_controls(Bucket=bucket)["OwnershipControls"]["Rules"]
+    assert rule == {"ObjectOwnership": "BucketOwnerEnforced"}
+    policy = by_sid(json.loads(s3.get_bucket_policy(Bucket=bucket)["Policy"]))
+    assert policy["TlsOnly"]["Effect"] == "Deny"
+    assert policy["TlsOnly"]["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
+    assert policy["TlsOnly"]["Resource"] == [f"arn:aws:s3:::{bucket}", f"arn:aws:s3:::{bucket}/*"]
+    tags = s3.get_bucket_tagging(Bucket=bucket)["TagSet"]
+    assert tags == [{"Key": "application", "Value": "logferry"}]
+
+
+def test_the_archive_is_locked_without_a_default_retention_and_tells_eventbridge(
+    deployed: Deployed,
+) -> None:
+    s3 = deployed.client("s3")
+    lock = s3.get_object_lock_configuration(Bucket=deployed.archive)["ObjectLockConfiguration"]
+    assert lock == {"ObjectLockEnabled": "Enabled"}
+    told = s3.get_bucket_notification_configuration(Bucket=deployed.archive)
+    assert "EventBridgeConfiguration" in told
+
+
+def test_the_control_bucket_has_no_object_lock(deployed: Deployed) -> None:
+    s3 = deployed.client("s3")
+    with pytest.raises(s3.exceptions.ClientError, match="ObjectLockConfigurationNotFound"):
+        s3.get_object_lock_configuration(Bucket=deployed.control)
+
+
+def test_the_archives_policy_has_the_statements_that_cloudwatch_logs_asks_for(
+    deployed: Deployed,
+) -> None:
+    policy = deployed.client("s3").get_bucket_policy(Bucket=deployed.archive)["Policy"]
+    statements = by_sid(json.loads(policy))
+    accounts = [source.account_id for source in deployed.config.sources]
+    for sid, action in (("LogsAcl", "s3:GetBucketAcl"), ("LogsPut", "s3:PutObject")):
+        statement = statements[sid]
+        assert statement["Principal"] == {"Service": f"logs.{REGION}.amazonaws.com"}
+        assert statement["Action"] == action
+        assert statement["Condition"]["StringEquals"]["aws:SourceAccount"] == accounts
+        assert statement["Condition"]["ArnLike"] == {
+            "aws:SourceArn": f"arn:aws:logs:{REGION}:*:log-group:*"
+        }
+    acl = {"s3:x-amz-acl": "bucket-owner-full-control"}
+    assert acl.items() <= statements["LogsPut"]["Condition"]["StringEquals"].items()
+    assert statements["SourceRolesPut"]["Principal"] == "*"
+    assert statements["SourceRolesPut"]["Condition"] == {
+        "StringEquals": acl | {"aws:PrincipalOrgID": ORGANIZATION},
+        "ArnLike": {"aws:PrincipalArn": ["arn:aws:iam::*:role/logferry-source"]},
+    }
+
+
+def test_a_source_may_export_to_the_archive_and_nobody_else(deployed: Deployed) -> None:
+    def export_from(account_id: str) -> str:
+        logs = deployed.client("logs", account_id)
+        logs.create_log_group(logGroupName="/app")
+        created = logs.create_export_task(
+            logGroupName="/app",
+            fromTime=0,
+            to=4_102_444_800_000,
+            destination=deployed.archive,
+            destinationPrefix="shop/app",
+        )
+        task_id: str = created["taskId"]
+        return task_id
+
+    assert export_from(deployed.config.sources[0].account_id)
+    stranger = str(9 * 10**11 + secrets.randbelow(10**11))
+    with pytest.raises(Exception, match="InvalidParameterException"):
+        export_from(stranger)
+
+
+def test_the_key_rotates_and_serves_only_the_archive_and_the_enforcers_queues(
+    deployed: Deployed,
+) -> None:
+    kms = deployed.client("kms")
+    assert kms.get_key_rotation_status(KeyId=deployed.key_arn)["KeyRotationEnabled"]
+    policy = kms.get_key_policy(KeyId=deployed.key_arn, PolicyName="default")["Policy"]
+    statements = by_sid(json.loads(policy))
+    bucket = f"arn:aws:s3:::{deployed.archive}"
+    for_archive = {"kms:EncryptionContext:aws:s3:arn": [bucket, f"{bucket}/*"]}
+    logs = statements["CloudWatchLogsWritesToTheArchive"]
+    assert logs["Principal"] == {"Service": f"logs.{REGION}.amazonaws.com"}
+    assert logs["Action"] == ["kms:GenerateDataKey", "kms:Decrypt"]
+    assert logs["Condition"] == {"StringLike": for_archive}
+    assert statements["SourceRolesWriteToTheArchive"]["Condition"] == {
+        "StringLike": for_archive,
+        "StringEquals": {"aws:PrincipalOrgID": ORGANIZATION},
+        "ArnLike": {"aws:PrincipalArn": ["arn:aws:iam::*:role/logferry-source"]},
+    }
+    events = statements["EventsGoToTheEnforcersQueues"]
+    assert events["Principal"]["Service"] == ["events.amazonaws.com", "sns.amazonaws.com"]
+    queues = f"arn:aws:sqs:{REGION}:{deployed.hub}:logferry-sse-enforcer*"
+    assert events["Condition"] == {"ArnLike": {"kms:EncryptionContext:aws:sqs:arn": queues}}
+
+
+def test_stacks_find_each_others_values_in_parameters(deployed: Deployed) -> None:
+    ssm = deployed.client("ssm")
+    expected = {
+        "/logferry/artifacts/bucket": f"logferry-artifacts-{deployed.hub}-{REGION}",
+        "/logferry/archive/bucket": deployed.archive,
+        "/logferry/control/bucket": deployed.control,
+        "/logferry/kms/key-arn": deployed.key_arn,
+        "/logferry/topic/arn": deployed.topic_arn,
+        "/app/cloudwatch/log/export/s3/kms/arn": deployed.key_arn,
+    }
+    found = ssm.get_parameters(Names=list(expected))["Parameters"]
+    assert {parameter["Name"]: parameter["Value"] for parameter in found} == expected
+
+
+def test_the_topic_is_encrypted_and_open_to_the_organization(deployed: Deployed) -> None:
+    sns = deployed.client("sns")
+    topic = sns.get_topic_attributes(TopicArn=deployed.topic_arn)["Attributes"]
+    assert topic["KmsMasterKeyId"] == deployed.key_arn
+    statements = by_sid(json.loads(topic["Policy"]))
+    assert statements["MembersOfTheOrganizationSubscribe"]["Action"] == "sns:Subscribe"
+    assert statements["MembersOfTheOrganizationSubscribe"]["Condition"] == {
+        "StringEquals": {
+            "aws:PrincipalOrgID": ORGANIZATION,
+            "sns:Protocol": ["sqs", "lambda", "firehose"],
+        }
+    }
+
+
+@pytest.mark.parametrize(
+    ("name", "dead_letters", "receives", "visibility_s"),
+    [
+        ("log-sqs-shop-collect.fifo", "log-sqs-shop-collect-dlq.fifo", 1000, "720"),
+        ("log-sqs-pay_ments-collect.fifo", "log-sqs-pay_ments-collect-dlq.fifo", 1000, "720"),
+        ("logferry-sse-enforcer", "logferry-sse-enforcer-dlq", 20, "600"),
+    ],
+)
+def test_queues_are_encrypted_and_patient(
+    deployed: Deployed, name: str, dead_letters: str, receives: int, visibility_s: str
+) -> None:
+    queue, dead = deployed.queue(name), deployed.queue(dead_letters)
+    assert json.loads(queue["RedrivePolicy"]) == {
+        "deadLetterTargetArn": dead["QueueArn"],
+        "maxReceiveCount": receives,
+    }
+    assert queue["VisibilityTimeout"] == visibility_s
+    for one in (queue, dead):
+        assert one["KmsMasterKeyId"] == deployed.key_arn
+        assert one["MessageRetentionPeriod"] == "1209600"
+        assert (one.get("FifoQueue") == "true") is name.endswith(".fifo")
+        assert one.get("ContentBasedDeduplication", "false") == "false"
+
+
+def test_the_planners_dead_letter_queue_is_encrypted_and_no_fifo(deployed: Deployed) -> None:
+    queue = deployed.queue("logferry-planner-dlq")
+    assert queue["KmsMasterKeyId"] == deployed.key_arn
+    assert "FifoQueue" not in queue
+
+
+@pytest.mark.parametrize(
+    ("queue", "function", "batch_size", "concurrency"),
+    [
+        ("log-sqs-shop-collect.fifo", "log-sqs-shop-collect-fifoSQSConsumer", 1, 2),
+        ("logferry-sse-enforcer", "logferry-sse-enforcer", 10, 10),
+    ],
+)
+def test_mappings_report_single_failures(
+    deployed: Deployed, queue: str, function: str, batch_size: int, concurrency: int
+) -> None:
+    (mapping,) = deployed.client("lambda").list_event_source_mappings(FunctionName=function)[
+        "EventSourceMappings"
+    ]
+    assert mapping["EventSourceArn"] == deployed.queue(queue)["QueueArn"]
+    assert mapping["BatchSize"] == batch_size
+    assert mapping["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
+    assert mapping["ScalingConfig"] == {"MaximumConcurrency": concurrency}
+    assert mapping["State"] == "Enabled"
+
+
+@pytest.mark.parametrize(
+    ("service", "name", "module", "timeout_s"),
+    [
+        ("planner", "logferry-planner", "planner", 900),
+        ("exporter", "log-sqs-shop-collect-fifoSQSConsumer", "exporter", 120),
+        ("exporter", "log-sqs-pay_ments-collect-fifoSQSConsumer", "exporter", 120),
+        ("sse-enforcer", "logferry-sse-enforcer", "sse_enforcer", 300),
+    ],
+)
+def test_functions_run_the_zips(
+    deployed: Deployed, service: str, name: str, module: str, timeout_s: int
+) -> None:
+    function, built = deployed.function(name), deployed.zips[service]
+    assert function["Runtime"] == "python3.13"
+    assert function["Handler"] == f"{module}.handler.handle"
+    assert function["Architectures"] == [built.architecture]
+    assert function["Timeout"] == timeout_s
+    assert function["CodeSize"] == built.size_bytes
+    assert function["LoggingConfig"]["LogGroup"] == f"/aws/lambda/{name}"
+    variables = function["Environment"]["Variables"]
+    assert variables["POWERTOOLS_SERVICE_NAME"] == service
+    assert variables["POWERTOOLS_METRICS_NAMESPACE"] == "logferry"
+    bucket = f"logferry-artifacts-{deployed.hub}-{REGION}"
+    kept = deployed.client("s3").get_object(Bucket=bucket, Key=code_key(built))["Body"].read()
+    assert kept == built.path.read_bytes()
+
+
+def test_functions_are_told_where_everything_is(deployed: Deployed) -> None:
+    def variables(name: str) -> dict[str, str]:
+        found: dict[str, str] = deployed.function(name)["Environment"]["Variables"]
+        return {k: v for k, v in found.items() if not k.startswith("POWERTOOLS_")}
+
+    everywhere = {"CONTROL_BUCKET": deployed.control, "TOPIC_ARN": deployed.topic_arn}
+    assert variables("logferry-planner") == everywhere | {
+        "DEAD_LETTER_QUEUE_URL": deployed.queue("logferry-planner-dlq")["QueueUrl"],
+        "SETTLE_MINUTES": "0",
+        "TIME_ZONE": "Asia/Seoul",
+        "EXTERNAL_ID": "between-us",
+    }
+    assert variables("log-sqs-shop-collect-fifoSQSConsumer") == everywhere | {
+        "QUEUE_URL": deployed.queue("log-sqs-shop-collect.fifo")["QueueUrl"],
+        "DEAD_LETTER_QUEUE_URL": deployed.queue("log-sqs-shop-collect-dlq.fifo")["QueueUrl"],
+    }
+    assert variables("logferry-sse-enforcer") == everywhere | {
+        "ARCHIVE_BUCKET": deployed.archive,
+        "DEAD_LETTER_QUEUE_URL": deployed.queue("logferry-sse-enforcer-dlq")["QueueUrl"],
+        "HOLD": "on_completion",
+    }
+
+
+def test_a_schedule_asks_the_planner_for_its_source(deployed: Deployed) -> None:
+    found = deployed.client("scheduler").get_schedule(Name="logferry-shop")
+    assert found["ScheduleExpression"] == "cron(10 3 1 1 ? 2099)"
+    assert found["ScheduleExpressionTimezone"] == "Asia/Seoul"
+    assert found["FlexibleTimeWindow"] == {"Mode": "OFF"}
+    assert found["State"] == "ENABLED"
+    target = found["Target"]
+    assert target["Arn"] == deployed.function("logferry-planner")["FunctionArn"]
+    assert target["RoleArn"] == f"arn:aws:iam::{deployed.hub}:role/logferry-schedule-shop"
+    dead_letters = deployed.queue("logferry-planner-dlq")["QueueArn"]
+    assert target["DeadLetterConfig"] == {"Arn": dead_letters}
+    variables = parse(ExecutionVariables, target["Input"])
+    assert variables.prefix == "shop"
+    assert variables.logging_bucket_name == deployed.archive
+    role = deployed.role("logferry-schedule-shop")
+    assert role["AskForAPlan"]["Resource"] == target["Arn"]
+    assert role["DeadLetter"]["Resource"] == dead_letters
+
+
+def test_a_planner_that_fails_leaves_the_request_in_its_dead_letter_queue(
+    deployed: Deployed,
+) -> None:
+    found = deployed.client("lambda").get_function_event_invoke_config(
+        FunctionName="logferry-planner"
+    )
+    assert found["MaximumRetryAttempts"] == 2
+    on_failure = found["DestinationConfig"]["OnFailure"]
+    assert on_failure == {"Destination": deployed.queue("logferry-planner-dlq")["QueueArn"]}
+
+
+def test_the_enforcer_hears_of_new_objects_and_of_completed_exports(deployed: Deployed) -> None:
+    queue, dead = (
+        deployed.queue("logferry-sse-enforcer"),
+        deployed.queue("logferry-sse-enforcer-dlq"),
+    )
+    events, sns = deployed.client("events"), deployed.client("sns")
+    rule = events.describe_rule(Name="logferry-object-created")
+    assert json.loads(rule["EventPattern"]) == {
+        "source": ["aws.s3"],
+        "detail-type": ["Object Created"],
+        "detail": {"bucket": {"name": [deployed.archive]}},
+    }
+    (target,) = events.list_targets_by_rule(Rule="logferry-object-created")["Targets"]
+    assert target["Arn"] == queue["QueueArn"]
+    assert target["DeadLetterConfig"] == {"Arn": dead["QueueArn"]}
+    (subscription,) = sns.list_subscriptions_by_topic(TopicArn=deployed.topic_arn)["Subscriptions"]
+    attributes = sns.get_subscription_attributes(SubscriptionArn=subscription["SubscriptionArn"])[
+        "Attributes"
+    ]
+    assert attributes["Endpoint"] == queue["QueueArn"]
+    assert attributes["RawMessageDelivery"] == "true"
+    assert attributes["FilterPolicyScope"] == "MessageAttributes"
+    assert json.loads(attributes["FilterPolicy"]) == {"type": ["logferry.export.completed.v1"]}
+    assert json.loads(attributes["RedrivePolicy"]) == {"deadLetterTargetArn": dead["QueueArn"]}
+    for one in (queue, dead):
+        policy = by_sid(json.loads(one["Policy"]))
+        assert policy["CreatedObjects"]["Condition"] == {
+            "ArnEquals": {"aws:SourceArn": rule["Arn"]}
+        }
+        assert policy["CompletedExports"]["Condition"] == {
+            "ArnEquals": {"aws:SourceArn": deployed.topic_arn}
+        }
+
+
+def test_an_exporter_reaches_its_own_source_and_removes_nothing_else(deployed: Deployed) -> None:
+    source = deployed.config.source("Pay_ments")
+    role = deployed.role("logferry-exporter-pay_ments")
+    assert role["trust"]["Principal"] == {"Service": "lambda.amazonaws.com"}
+    assert role["ReachTheSource"]["Resource"] == deployed.config.role_arn(source)
+    bucket = f"arn:aws:s3:::{deployed.archive}"
+    assert role["RemoveTheSourcesPartialObjects"]["Resource"] == f"{bucket}/Pay_ments/*"
+    assert role["ListTheSourcesObjects"]["Condition"] == {
+        "StringLike": {"s3:prefix": "Pay_ments/*"}
+    }
+    ledger = f"arn:aws:s3:::{deployed.control}/ledger/{source.account_id}/{REGION}/*"
+    assert ledger in role["ReadAndWriteLedger"]["Resource"]
+    assert role["WorkOnTheQueue"]["Resource"] == (
+        f"arn:aws:sqs:{REGION}:{deployed.hub}:log-sqs-pay_ments-collect.fifo"
+    )
+
+
+def test_the_enforcer_places_holds_and_removes_by_separate_statements(deployed: Deployed) -> None:
+    role = deployed.role("logferry-sse-enforcer")
+    objects = f"arn:aws:s3:::{deployed.archive}/*"
+    assert role["PlaceHolds"]["Action"] == "s3:PutObjectLegalHold"
+    assert role["PlaceHolds"]["Condition"] == {
+        "StringEqualsIfExists": {"s3:object-lock-legal-hold": "ON"}
+    }
+    assert role["RemoveReplaced"]["Action"] == "s3:DeleteObjectVersion"
+    assert role["PlaceHolds"]["Resource"] == role["RemoveReplaced"]["Resource"] == objects
+    assert role["NeverBypassRetention"]["Effect"] == "Deny"
+    assert role["NeverBypassRetention"]["Action"] == "s3:BypassGovernanceRetention"
+    allowed = json.dumps([s["Action"] for s in role.values() if s["Effect"] == "Allow"])
+    assert '"s3:DeleteObject"' not in allowed  # that would put a delete marker over an object
+
+
+def test_a_planner_reaches_only_roles_of_sources(deployed: Deployed) -> None:
+    role = deployed.role("logferry-planner")
+    assert role["ReachSources"]["Resource"] == ["arn:aws:iam::*:role/logferry-source"]
+    assert role["FindArchive"]["Action"] == "s3:ListBucket"
+
+
+def test_a_sources_role_lets_in_the_hubs_planner_and_its_own_exporter(deployed: Deployed) -> None:
+    source = deployed.config.source("Pay_ments")
+    role = deployed.role("logferry-source", source.account_id)
+    assert role["trust"]["Principal"] == {"AWS": f"arn:aws:iam::{deployed.hub}:root"}
+    assert role["trust"]["Condition"] == {
+        "ArnEquals": {
+            "aws:PrincipalArn": [
+                f"arn:aws:iam::{deployed.hub}:role/logferry-planner",
+                f"arn:aws:iam::{deployed.hub}:role/logferry-exporter-pay_ments",
+            ]
+        },
+        "StringEquals": {
+            "aws:PrincipalAccount": deployed.hub,
+            "aws:PrincipalOrgID": ORGANIZATION,
+            "sts:ExternalId": "between-us",
+        },
+    }
+    bucket = f"arn:aws:s3:::{deployed.archive}"
+    assert role["WriteToTheArchive"]["Resource"] == f"{bucket}/Pay_ments/*"
+    assert set(role) == {
+        "trust",
+        "FindLogGroups",
+        "Export",
+        "FollowExports",
+        "WriteToTheArchive",
+        "EncryptInTheArchive",
+        "ReadEncryptedLogGroups",
+    }
+
+
+def test_alarms_watch_dead_letters_ages_and_errors(deployed: Deployed) -> None:
+    found = deployed.client("cloudwatch").describe_alarms(AlarmNamePrefix="logferry-")
+    watched = {
+        alarm["AlarmName"]: (alarm["MetricName"], alarm["Dimensions"][0]["Value"])
+        for alarm in found["MetricAlarms"]
+    }
+    depth, age = "ApproximateNumberOfMessagesVisible", "ApproximateAgeOfOldestMessage"
+    assert watched == {
+        "logferry-planner-errors": ("Errors", "logferry-planner"),
+        "logferry-planner-dead-letters": (depth, "logferry-planner-dlq"),
+        "logferry-sse-enforcer-errors": ("Errors", "logferry-sse-enforcer"),
+        "logferry-sse-enforcer-queue-age": (age, "logferry-sse-enforcer"),
+        "logferry-sse-enforcer-dead-letters": (depth, "logferry-sse-enforcer-dlq"),
+        "logferry-exporter-shop-queue-age": (age, "log-sqs-shop-collect.fifo"),
+        "logferry-exporter-shop-dead-letters": (depth, "log-sqs-shop-collect-dlq.fifo"),
+        "logferry-exporter-pay_ments-queue-age": (age, "log-sqs-pay_ments-collect.fifo"),
+        "logferry-exporter-pay_ments-dead-letters": (depth, "log-sqs-pay_ments-collect-dlq.fifo"),
+    }
+
+
+def test_the_deployed_planner_plans(deployed: Deployed) -> None:
+    schedule = deployed.client("scheduler").get_schedule(Name="logferry-shop")
+    answer = deployed.client("lambda").invoke(
+        FunctionName="logferry-planner", Payload=schedule["Target"]["Input"]
+    )
+    body = answer["Payload"].read()
+    assert "FunctionError" not in answer, body
+    assert parse(PlanCompleted, body).data.source.profile == "shop"
+
+
+def test_only_what_differs_is_deployed_again(
+    deployed: Deployed, session: Callable[[str], boto3.Session]
+) -> None:
+    zips = list(deployed.zips.values())
+    document = deployed.config.model_dump(exclude_none=True)
+    document["sse_enforcer"]["visibility_timeout_s"] = 900
+    changed = Config.model_validate(document)
+    try:
+        for config, seconds in ((changed, "900"), (deployed.config, "600")):
+            outcomes = deploy_hub(session(deployed.hub), config, zips)
+            differ = [o.stack_name for o in outcomes if o.status == "changed"]
+            assert differ == ["logferry-sse-enforcer"]
+            assert deployed.queue("logferry-sse-enforcer")["VisibilityTimeout"] == seconds
+    finally:
+        deploy_hub(session(deployed.hub), deployed.config, zips)
+
+
+def test_a_stack_that_failed_is_told_and_can_be_deployed_once_it_is_mended(
+    account: str,
+    session: Callable[[str], boto3.Session],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(stack, "TEMPLATES", tmp_path)
+    template = tmp_path / "mapping.yaml"
+    template.write_text(
+        "Resources: {Mapping: {Type: 'AWS::Lambda::EventSourceMapping', Properties: "
+        "{FunctionName: nobody, EventSourceArn: 'arn:aws:sqs:eu-west-1:1:q'}}}"
+    )
+    wanted = Stack("mending", "mapping.yaml", {})
+    with pytest.raises(DeployError) as caught:
+        deploy_stack(session(account), wanted, region=REGION)
+    assert "Mapping (AWS::Lambda::EventSourceMapping): CREATE_FAILED: " in str(caught.value)
+    assert "Function does not exist" in str(caught.value)
+    template.write_text("Resources: {Topic: {Type: 'AWS::SNS::Topic'}}")
+    deploy_stack(session(account), wanted, region=REGION)

@@ -1,0 +1,328 @@
+"""The stacks of a hub: which, with what parameters, in what order."""
+
+import threading
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import boto3
+import pytest
+from moto import mock_aws
+from moto.core import DEFAULT_ACCOUNT_ID
+
+from logferry import hub
+from logferry.config import Config
+from logferry.errors import ConfigError, DeployError
+from logferry.hub import DeclinedError, Options, Outcome, deploy_hub, deploy_source_account
+from logferry.package import Zip
+from logferry.stack import Progress, Proposal, Stack
+
+NAMES = [
+    "logferry-artifacts",
+    "logferry-archive",
+    "logferry-planner",
+    "logferry-sse-enforcer",
+    "logferry-exporter-pay-ments",
+    "logferry-exporter-shop",
+]
+
+
+BUCKET = f"logferry-artifacts-{DEFAULT_ACCOUNT_ID}-eu-west-1"
+
+
+class FakeStacks:
+    """Stacks that change at once.
+
+    Attributes:
+        unchanged: The names of those with nothing to change.
+        existing: The names of those that are there already.
+        failing: The names of those that cannot be proposed.
+        log: What happened, in order.
+    """
+
+    unchanged: set[str]
+    existing: set[str]
+    failing: set[str]
+    log: list[tuple[str, str]]
+
+    def __init__(self, *_: object) -> None:
+        self._lock = threading.Lock()
+
+    @classmethod
+    def reset(cls) -> None:
+        cls.unchanged, cls.existing, cls.failing, cls.log = set(), set(), set(), []
+
+    @classmethod
+    def all(cls, word: str) -> list[str]:
+        return [name for said, name in cls.log if said == word]
+
+    def propose(self, stack: Stack) -> Proposal:
+        self._say("proposed", stack)
+        if stack.name in self.failing:
+            raise DeployError(f"{stack.name}: no")
+        change_set = None if stack.name in self.unchanged else f"arn:{stack.name}"
+        return Proposal(stack, change_set, is_new=stack.name not in self.existing)
+
+    def discard(self, proposal: Proposal) -> None:
+        self._say("discarded", proposal.stack)
+
+    def carry_out(self, proposal: Proposal) -> None:
+        self._say("changed", proposal.stack)
+
+    def _say(self, word: str, stack: Stack) -> None:
+        with self._lock:
+            self.log.append((word, stack.name))
+
+
+@pytest.fixture
+def config(document: dict[str, Any]) -> Config:
+    """The hub is moto's account."""
+    return Config.model_validate(document | {"hub_account_id": DEFAULT_ACCOUNT_ID})
+
+
+@pytest.fixture
+def session(monkeypatch: pytest.MonkeyPatch) -> Iterator[boto3.Session]:
+    """The hub's account, with its artifact bucket, on moto; its stacks are fakes."""
+    monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
+    FakeStacks.reset()
+    monkeypatch.setattr(hub, "Stacks", FakeStacks)
+    with mock_aws():
+        made = boto3.Session(aws_access_key_id="k", aws_secret_access_key="s")
+        made.client("s3", region_name="eu-west-1").create_bucket(
+            Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": "eu-west-1"}
+        )
+        yield made
+
+
+def uploaded(session: boto3.Session) -> list[str]:
+    found = session.client("s3", region_name="eu-west-1").list_objects_v2(Bucket=BUCKET)
+    return [entry["Key"] for entry in found.get("Contents", [])]
+
+
+def parameters(config: Config, zips: list[Zip], stack_name: str) -> dict[str, str]:
+    stacks = [s for step in hub.hub_stacks(config, {z.service: z for z in zips}) for s in step]
+    (found,) = (s for s in stacks if s.name == stack_name)
+    return dict(found.parameters)
+
+
+def test_stacks_are_deployed_after_those_that_they_need(
+    session: boto3.Session, config: Config, some_zips: list[Zip]
+) -> None:
+    outcomes = deploy_hub(session, config, some_zips)
+    assert outcomes == [Outcome(name, "changed") for name in NAMES]
+    changed = FakeStacks.all("changed")
+    assert changed[:2] == NAMES[:2]
+    assert set(changed[2:4]) == set(NAMES[2:4])
+    assert set(changed[4:]) == set(NAMES[4:])
+    # Proposals need the parameters that stacks before them make.
+    assert FakeStacks.log.index(("proposed", "logferry-planner")) > FakeStacks.log.index(
+        ("changed", "logferry-archive")
+    )
+
+
+def test_a_zip_is_uploaded_once_by_its_contents_hash(
+    session: boto3.Session, config: Config, some_zips: list[Zip]
+) -> None:
+    seen: list[Progress] = []
+    deploy_hub(session, config, some_zips, seen.append)
+    deploy_hub(session, config, some_zips, seen.append)
+    assert uploaded(session) == [
+        f"exporter/{'1' * 64}.zip",
+        f"planner/{'0' * 64}.zip",
+        f"sse-enforcer/{'2' * 64}.zip",
+    ]
+    ends = sorted((p.subject, p.status) for p in seen if p.is_final)
+    assert ends[:2] == [("exporter-x86_64.zip", "unchanged"), ("exporter-x86_64.zip", "uploaded")]
+    assert len(ends) == 6
+
+
+def test_zips_of_stacks_that_do_not_change_are_not_uploaded(
+    session: boto3.Session, config: Config, some_zips: list[Zip]
+) -> None:
+    FakeStacks.existing = set(NAMES)
+    FakeStacks.unchanged = set(NAMES) - {"logferry-planner"}
+    outcomes = deploy_hub(session, config, some_zips)
+    assert [o.stack_name for o in outcomes if o.status == "changed"] == ["logferry-planner"]
+    assert uploaded(session) == [f"planner/{'0' * 64}.zip"]
+
+
+def test_nobody_is_asked_when_nothing_changes(
+    session: boto3.Session, config: Config, some_zips: list[Zip]
+) -> None:
+    FakeStacks.existing = FakeStacks.unchanged = set(NAMES)
+
+    def never(_: Sequence[Proposal]) -> bool:
+        raise AssertionError("asked")
+
+    outcomes = deploy_hub(session, config, some_zips, options=Options(confirm=never))
+    assert {o.status for o in outcomes} == {"unchanged"}
+
+
+def test_a_no_ends_it_there_and_leaves_no_proposal_behind(
+    session: boto3.Session, config: Config, some_zips: list[Zip]
+) -> None:
+    answers = iter([True, False])
+    with pytest.raises(DeclinedError, match="not deployed: logferry-archive"):
+        deploy_hub(session, config, some_zips, options=Options(confirm=lambda _: next(answers)))
+    assert FakeStacks.all("changed") == ["logferry-artifacts"]
+    assert FakeStacks.all("discarded") == ["logferry-archive"]
+
+
+def test_a_dry_run_changes_nothing(
+    session: boto3.Session, config: Config, some_zips: list[Zip]
+) -> None:
+    FakeStacks.existing = set(NAMES)
+    shown: list[str] = []
+
+    def show(proposals: Sequence[Proposal]) -> bool:
+        shown.extend(proposal.stack.name for proposal in proposals)
+        return True
+
+    outcomes = deploy_hub(session, config, some_zips, options=Options(confirm=show, dry_run=True))
+    assert shown == NAMES
+    assert outcomes == [Outcome(name, "proposed") for name in NAMES]
+    assert sorted(FakeStacks.all("discarded")) == sorted(NAMES)
+    assert FakeStacks.all("changed") == []
+    assert uploaded(session) == []
+
+
+def test_a_dry_run_ends_at_a_new_stack_that_later_ones_need(
+    session: boto3.Session, config: Config, some_zips: list[Zip]
+) -> None:
+    FakeStacks.existing = {"logferry-artifacts"}
+    outcomes = deploy_hub(session, config, some_zips, options=Options(dry_run=True))
+    assert [o.stack_name for o in outcomes] == NAMES[:2]
+
+
+def test_only_what_fits_a_pattern_is_deployed(
+    session: boto3.Session, config: Config, some_zips: list[Zip]
+) -> None:
+    deploy_hub(session, config, some_zips, options=Options(only=["exporter-*", "archive"]))
+    assert FakeStacks.all("changed")[0] == "logferry-archive"
+    assert set(FakeStacks.all("proposed")) == {NAMES[1], *NAMES[4:]}
+
+
+def test_a_pattern_that_fits_nothing_is_bad_input(
+    session: boto3.Session, config: Config, some_zips: list[Zip]
+) -> None:
+    with pytest.raises(ConfigError, match="exporter-shops: none of artifacts, archive"):
+        deploy_hub(session, config, some_zips, options=Options(only=["exporter-shops"]))
+    assert FakeStacks.log == []
+
+
+def test_every_stack_that_fails_is_told_and_the_others_proposals_are_discarded(
+    session: boto3.Session, config: Config, some_zips: list[Zip]
+) -> None:
+    FakeStacks.failing = set(NAMES[2:4])
+    with pytest.raises(DeployError) as caught:
+        deploy_hub(session, config, some_zips)
+    assert sorted(str(caught.value).splitlines()) == [
+        "logferry-planner: no",
+        "logferry-sse-enforcer: no",
+    ]
+    FakeStacks.reset()
+    FakeStacks.failing = {"logferry-planner"}
+    with pytest.raises(DeployError):
+        deploy_hub(session, config, some_zips)
+    assert FakeStacks.all("discarded") == ["logferry-sse-enforcer"]
+
+
+def test_credentials_of_another_account_deploy_nothing(
+    session: boto3.Session, document: dict[str, Any], some_zips: list[Zip]
+) -> None:
+    config = Config.model_validate(document)
+    with pytest.raises(DeployError, match="of account 123456789012, not of 111122223333"):
+        deploy_hub(session, config, some_zips)
+    with pytest.raises(DeployError, match="of account 123456789012, not of 444455556666"):
+        deploy_source_account(session, config, "shop")
+    assert FakeStacks.log == []
+
+
+def test_a_service_without_a_zip_is_told(
+    session: boto3.Session, config: Config, some_zips: list[Zip]
+) -> None:
+    with pytest.raises(DeployError, match="no zip of exporter"):
+        deploy_hub(session, config, [z for z in some_zips if z.service != "exporter"])
+
+
+def test_a_bucket_that_is_not_there_is_told_with_the_zip(
+    session: boto3.Session, config: Config, some_zips: list[Zip]
+) -> None:
+    session.client("s3", region_name="eu-west-1").delete_bucket(Bucket=BUCKET)
+    with pytest.raises(DeployError, match=f"planner-x86_64.zip to s3://{BUCKET}: .*NoSuchBucket"):
+        deploy_hub(session, config, some_zips)
+
+
+def test_a_source_with_a_role_of_its_own_gets_none_of_ours(
+    session: boto3.Session, document: dict[str, Any]
+) -> None:
+    document["sources"][0]["role_arn"] = "arn:aws:iam::444455556666:role/Collect"
+    with pytest.raises(ConfigError, match="role/Collect: not of logferry's making"):
+        deploy_source_account(session, Config.model_validate(document), "shop")
+
+
+def test_a_source_accounts_stack_knows_the_hub_and_the_secret(
+    session: boto3.Session, document: dict[str, Any]
+) -> None:
+    document["external_id"] = "between-us"
+    document["sources"][1]["account_id"] = DEFAULT_ACCOUNT_ID
+    config = Config.model_validate(document)
+    assert deploy_source_account(session, config, "Pay_ments") == Outcome(
+        "logferry-source", "changed"
+    )
+    stack = hub.source_account_stack(config, config.source("Pay_ments"))
+    assert stack.parameters == {
+        "Name": "logferry",
+        "HubAccountId": "111122223333",
+        "Profile": "Pay_ments",
+        "LowercaseProfile": "pay_ments",
+        "ExternalId": "between-us",
+        "OrganizationId": "",
+    }
+
+
+def test_functions_run_on_the_architecture_of_their_zips(
+    config: Config, some_zips: list[Zip]
+) -> None:
+    assert config.architecture == "arm64"
+    assert parameters(config, some_zips, "logferry-planner")["Architecture"] == "x86_64"
+
+
+def test_values_are_found_below_the_hubs_name(
+    document: dict[str, Any], some_zips: list[Zip]
+) -> None:
+    config = Config.model_validate(document | {"name": "logs-euw1"})
+    found = parameters(config, some_zips, "logs-euw1-exporter-shop")
+    assert found["Name"] == "logs-euw1"
+    assert found["TopicArn"] == "/logs-euw1/topic/arn"
+    assert found["SourceRoleArn"] == "arn:aws:iam::444455556666:role/logs-euw1-source"
+
+
+def test_account_ids_are_split_where_a_parameter_is_full(
+    document: dict[str, Any], some_zips: list[Zip]
+) -> None:
+    account_ids = [f"{n:012}" for n in range(301)]
+    document["organization_id"] = "o-a1b2c3d4e5"
+    document["sources"] = [
+        {"profile": f"p{n}", "account_id": account_id, "schedule": "rate(1 day)"}
+        for n, account_id in enumerate(account_ids)
+    ]
+    found = parameters(Config.model_validate(document), some_zips, "logferry-archive")
+    assert found["SourceAccountIds"].split(",") == account_ids[:300]
+    assert found["MoreSourceAccountIds"] == account_ids[300]
+
+
+def test_roles_of_the_same_name_are_one_pattern(
+    document: dict[str, Any], some_zips: list[Zip]
+) -> None:
+    document["sources"].append(
+        {
+            "profile": "old",
+            "account_id": "777788889999",
+            "schedule": "rate(1 day)",
+            "role_arn": "arn:aws:iam::777788889999:role/a-path/Collect",
+        }
+    )
+    found = parameters(Config.model_validate(document), some_zips, "logferry-planner")
+    assert found["SourceRoleArnPatterns"] == (
+        "arn:aws:iam::*:role/a-path/Collect,arn:aws:iam::*:role/logferry-source"
+    )

@@ -1,0 +1,221 @@
+"""The templates as files: what cfn-lint says, and what has to be in them whatever the emulator."""
+
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cfnlint.api import lint_file  # type: ignore[import-untyped]
+from cfnlint.decode.cfn_yaml import load as load_template  # type: ignore[import-untyped]
+from cfnlint.schema.manager import PROVIDER_SCHEMA_MANAGER  # type: ignore[import-untyped]
+
+from logferry.checkout import TEMPLATES
+from logferry.config import MAX_SOURCES, MAX_SOURCES_WITHOUT_ORGANIZATION, Config
+from logferry.hub import hub_stacks
+from logferry.package import Zip
+
+PATHS = sorted(TEMPLATES.glob("*.yaml"))
+ALL = pytest.mark.parametrize("path", PATHS, ids=lambda path: path.stem)
+BUCKET_POLICY_BYTES = 20 * 1024
+"""https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucket-policies.html"""
+KEY_POLICY_BYTES = 32 * 1024
+"""https://docs.aws.amazon.com/kms/latest/developerguide/resource-limits.html"""
+
+
+def resources(path: Path) -> dict[str, dict[str, Any]]:
+    template: dict[str, dict[str, dict[str, Any]]] = load_template(str(path))
+    return template["Resources"]
+
+
+def test_there_is_a_template_for_each_stack() -> None:
+    assert [path.stem for path in PATHS] == [
+        "archive",
+        "artifacts",
+        "exporter",
+        "planner",
+        "source-account",
+        "sse-enforcer",
+    ]
+
+
+@ALL
+def test_cfn_lint_has_nothing_to_say(path: Path) -> None:
+    assert [str(match) for match in lint_file(path)] == []
+
+
+@ALL
+def test_everything_that_takes_tags_has_them(path: Path) -> None:
+    without = []
+    for logical_id, resource in resources(path).items():
+        schema = PROVIDER_SCHEMA_MANAGER.get_resource_schema("us-east-1", resource["Type"]).schema
+        takes_tags = "Tags" in schema["properties"]
+        if takes_tags and "Tags" not in resource["Properties"]:
+            without.append(logical_id)
+    assert without == []
+
+
+@ALL
+def test_stacks_are_coupled_by_nothing_but_parameters(path: Path) -> None:
+    template = load_template(str(path))
+    assert "Transform" not in template
+    assert [r for r in resources(path).values() if r["Type"] == "AWS::CloudFormation::Stack"] == []
+    assert [o for o in template.get("Outputs", {}).values() if "Export" in o] == []
+    assert "Fn::ImportValue" not in json.dumps(template, default=str)
+
+
+@ALL
+def test_what_holds_data_outlives_its_stack(path: Path) -> None:
+    for logical_id, resource in resources(path).items():
+        if resource["Type"] in {"AWS::S3::Bucket", "AWS::KMS::Key"}:
+            # Not plain Retain: a first creation that fails would leave its bucket in the way.
+            assert resource["DeletionPolicy"] == "RetainExceptOnCreate", logical_id
+            assert resource["UpdateReplacePolicy"] == "Retain", logical_id
+
+
+@ALL
+def test_nothing_is_allowed_to_everybody_without_a_condition(path: Path) -> None:
+    for statement in statements(load_template(str(path))["Resources"]):
+        if statement.get("Principal") == "*" and statement["Effect"] == "Allow":
+            assert "aws:PrincipalOrgID" in json.dumps(statement["Condition"])
+
+
+@ALL
+def test_no_policy_of_a_role_allows_every_action_of_a_service(path: Path) -> None:
+    for role in resources(path).values():
+        if role["Type"] == "AWS::IAM::Role":
+            for statement in statements(role["Properties"]["Policies"]):
+                actions = statement["Action"]
+                for action in [actions] if isinstance(actions, str) else actions:
+                    assert not action.endswith(":*")
+
+
+@pytest.mark.parametrize("bucket", ["Archive", "Control"])
+def test_buckets_encrypt_by_default_under_the_keys_arn_with_a_bucket_key(bucket: str) -> None:
+    properties = resources(TEMPLATES / "archive.yaml")[bucket]["Properties"]
+    (rule,) = properties["BucketEncryption"]["ServerSideEncryptionConfiguration"]
+    assert rule["BucketKeyEnabled"] is True
+    assert rule["ServerSideEncryptionByDefault"] == {
+        "SSEAlgorithm": "aws:kms",
+        "KMSMasterKeyID": {"Fn::GetAtt": ["Key", "Arn"]},
+    }
+
+
+def test_buckets_give_up_on_abandoned_uploads() -> None:
+    properties = resources(TEMPLATES / "archive.yaml")["Archive"]["Properties"]
+    (rule,) = properties["LifecycleConfiguration"]["Rules"]
+    assert rule["AbortIncompleteMultipartUpload"] == {"DaysAfterInitiation": 7}
+    assert rule.keys() == {"Id", "Status", "AbortIncompleteMultipartUpload"}  # nothing expires
+
+
+@pytest.mark.parametrize("path", PATHS, ids=lambda path: path.stem)
+def test_functions_logs_are_not_kept_for_ever(path: Path) -> None:
+    for resource in resources(path).values():
+        if resource["Type"] == "AWS::Logs::LogGroup":
+            assert resource["Properties"]["RetentionInDays"] == {"Ref": "LogRetentionDays"}
+
+
+@pytest.mark.parametrize(
+    ("organization_id", "sources"),
+    [("o-a1b2c3d4e5", MAX_SOURCES), (None, MAX_SOURCES_WITHOUT_ORGANIZATION)],
+)
+def test_policies_have_room_for_as_many_sources_as_a_configuration_may_have(
+    some_zips: list[Zip], organization_id: str | None, sources: int
+) -> None:
+    config = Config.model_validate(
+        {
+            "name": "a-name-of-20-letters",
+            "region": "ap-northeast-2",
+            "hub_account_id": "111122223333",
+            "organization_id": organization_id,
+            "sources": [
+                {"profile": f"p{n}", "account_id": f"{n:012}", "schedule": "rate(1 day)"}
+                for n in range(sources)
+            ],
+        }
+    )
+    (archive,) = hub_stacks(config, {z.service: z for z in some_zips})[1]
+    assert all(len(value.encode()) <= 4096 for value in archive.parameters.values())
+    template = load_template(str(TEMPLATES / archive.template))
+    resolved = Resolved(template, archive.parameters).resources
+    bucket_policy = json.dumps(
+        resolved["ArchivePolicy"]["Properties"]["PolicyDocument"], separators=(",", ":")
+    )
+    key_policy = json.dumps(resolved["Key"]["Properties"]["KeyPolicy"], separators=(",", ":"))
+    last = f"{sources - 1:012}"
+    assert bucket_policy.count(last) == (2 if organization_id else 3)
+    assert key_policy.count(last) == (0 if organization_id else 1)
+    assert len(bucket_policy) < BUCKET_POLICY_BYTES
+    assert len(key_policy) < KEY_POLICY_BYTES
+
+
+def statements(node: Any) -> list[dict[str, Any]]:
+    """Every policy statement below ``node``."""
+    if isinstance(node, list):
+        return [found for item in node for found in statements(item)]
+    if not isinstance(node, dict):
+        return []
+    own = [node] if "Effect" in node else []
+    return own + [found for item in node.values() for found in statements(item)]
+
+
+NO_VALUE = object()
+
+
+class Resolved:
+    """A template's resources with the intrinsic functions worked out that the archive's uses."""
+
+    def __init__(self, template: dict[str, Any], given: Mapping[str, str]) -> None:
+        parameters = template["Parameters"]
+        self._conditions = template["Conditions"]
+        self._lists = {n for n, p in parameters.items() if p["Type"] == "CommaDelimitedList"}
+        self._values = {
+            "AWS::AccountId": "111122223333",
+            "AWS::Region": "ap-northeast-2",
+            "AWS::Partition": "aws",
+            **{name: parameter.get("Default") for name, parameter in parameters.items()},
+            **given,
+        }
+        self._functions: dict[str, Callable[[Any], Any]] = {
+            "Ref": self._ref,
+            "Fn::If": lambda of: self.value(
+                of[1] if self.value(self._conditions[of[0]]) else of[2]
+            ),
+            "Fn::Not": lambda of: not self.value(of[0]),
+            "Fn::Equals": lambda of: self.value(of[0]) == self.value(of[1]),
+            "Fn::Split": lambda of: self.value(of[1]).split(of[0]),
+            "Fn::Join": lambda of: of[0].join(self.value(of[1])),
+            "Fn::Sub": self._sub,
+            "Fn::GetAtt": lambda _: self._sub(
+                "arn:aws:s3:::${Name}-archive-111122223333-eu-west-1"
+            ),
+            # S3 and KMS keep an account that is a principal as its ARN.
+            "AWS": lambda of: {"AWS": [f"arn:aws:iam::{p}:root" for p in as_list(self.value(of))]},
+        }
+        self.resources = self.value(template["Resources"])
+
+    def value(self, node: Any) -> Any:
+        if isinstance(node, list):
+            return [found for found in map(self.value, node) if found is not NO_VALUE]
+        if not isinstance(node, dict):
+            return node
+        if len(node) == 1 and next(iter(node)) in self._functions:
+            (name, of) = next(iter(node.items()))
+            return self._functions[name](of)
+        worked_out = {name: self.value(item) for name, item in node.items()}
+        return {name: item for name, item in worked_out.items() if item is not NO_VALUE}
+
+    def _ref(self, name: str) -> Any:
+        if name == "AWS::NoValue":
+            return NO_VALUE
+        value = self._values.get(name, name)
+        return value.split(",") if name in self._lists else value
+
+    def _sub(self, text: str) -> str:
+        for name, value in self._values.items():
+            text = text.replace("${" + name + "}", str(value))
+        return text
+
+
+def as_list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
