@@ -1,7 +1,7 @@
 """Every template, deployed on LocalStack and read back: a stack that is complete proves nothing.
 
-LocalStack 4.14 drops some properties of some resources and says nothing: BucketEncryption and
-LifecycleConfiguration of buckets, RetentionInDays of log groups. test_templates.py has those.
+LocalStack 4.14 drops some properties of some resources and says nothing: LifecycleConfiguration of
+buckets, RetentionInDays of log groups. test_templates.py has those.
 """
 
 import json
@@ -152,6 +152,14 @@ def test_buckets_are_versioned_private_and_owned(deployed: Deployed, kind: str) 
     assert policy["TlsOnly"]["Resource"] == [f"arn:aws:s3:::{bucket}", f"arn:aws:s3:::{bucket}/*"]
     tags = s3.get_bucket_tagging(Bucket=bucket)["TagSet"]
     assert tags == [{"Key": "application", "Value": "logferry"}]
+
+
+@pytest.mark.parametrize("kind", ["archive", "control"])
+def test_objects_are_encrypted_under_the_key_from_the_start(deployed: Deployed, kind: str) -> None:
+    s3, bucket = deployed.client("s3"), getattr(deployed, kind)
+    put = s3.put_object(Bucket=bucket, Key="any", Body=b"any")
+    assert (put["ServerSideEncryption"], put["SSEKMSKeyId"]) == ("aws:kms", deployed.key_arn)
+    assert put["BucketKeyEnabled"] is True
 
 
 def test_the_archive_is_locked_without_a_default_retention_and_tells_eventbridge(
