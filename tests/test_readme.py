@@ -1,0 +1,44 @@
+"""What the READMEs show and name is there."""
+
+import re
+from datetime import datetime
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from devstack.organisation import organisation, previous_day
+from devstack.suite import TIME_ZONE
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text()
+DOCUMENTS = sorted(
+    path
+    for path in ROOT.rglob("*.md")
+    if not {".venv", ".venv-localstack", ".uv", "build"} & set(path.relative_to(ROOT).parts)
+)
+
+
+def test_the_shown_run_has_the_demos_log_groups_and_events():
+    now = datetime.now(ZoneInfo(TIME_ZONE))
+    window = previous_day(now)
+    for account in organisation(window, now_ms=round(now.timestamp() * 1000)):
+        events = [e for e in account.events() if window.from_ms <= e[2] < window.to_ms]
+        row = re.search(
+            rf"^ {account.profile} +(\d+) +(\d+) +(\d+) +([\d,]+) +", README, re.MULTILINE
+        )
+        assert row is not None, f"no row of {account.profile}"
+        assert (row[1], row[4]) == (str(len(account.log_groups)), f"{len(events):,}")
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_every_link_to_a_file_leads_somewhere(path):
+    links = re.findall(r"\]\(([^)#:\s]+)\)", path.read_text())
+    assert [link for link in links if not (path.parent / link).exists()] == []
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_every_make_command_that_is_named_exists(path):
+    commands = set(re.findall(r"(?:`|\$ )make ([a-z-]+)", path.read_text()))
+    makefile = (ROOT / "Makefile").read_text()
+    assert commands <= set(re.findall(r"^([a-z-]+):", makefile, re.MULTILINE))
