@@ -177,6 +177,32 @@ def test_a_log_group_that_is_gone_fails_with_what_to_do_and_the_next_goes_on(
     assert letter["MessageAttributes"]["reason"]["StringValue"] == "log_group_deleted"
 
 
+def test_a_window_that_failed_is_exported_when_it_is_planned_again(
+    suite, tap, name, plan, records, some_logs, lines
+):
+    s3, bucket = suite.client("s3"), suite.archive_bucket
+    policy = s3.get_bucket_policy(Bucket=bucket)["Policy"]
+    some_logs("beta", name)
+    s3.delete_bucket_policy(Bucket=bucket)
+    try:
+        plan("beta", name)
+        tap.until(lambda: tap.of("export.failed", name))
+    finally:
+        s3.put_bucket_policy(Bucket=bucket, Policy=policy)
+    [failed] = tap.of("export.failed", name)
+    assert failed["reason"] == "bucket_policy"
+    source = suite.source("beta")
+    assert f'"aws:SourceAccount": ["{source.account_id}"]' in failed["mend"]
+    dead_letter(suite, source.dead_letter_queue_name)
+
+    plan("beta", name)
+    tap.until(lambda: [r.state for r in records(name)] == ["failed", "secured"] and tap.idle())
+
+    [completed] = tap.of("export.completed", name)
+    assert completed["generation"] == 2
+    assert len(lines(completed["manifest"])) == 20
+
+
 def test_an_object_under_another_key_is_put_under_the_archives(suite, tap):
     key = f"alpha/test/2026/11/22/00/{'0' * 8}-0000-4000-8000-{'0' * 12}/web 1+%ü/000000.gz"
     s3 = suite.client("s3")

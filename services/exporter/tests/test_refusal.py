@@ -116,7 +116,9 @@ def test_every_reason_has_words_that_name_the_things(
 ) -> None:
     words = mended(request_for, reason, message)
     assert part in words
-    assert words.endswith(" Then request the export again, as generation 2.")
+    assert words.endswith(
+        " Then plan this date again (collect_date): the planner asks for a next generation."
+    )
 
 
 @pytest.mark.parametrize("reason", ["log_group_deleted", "created_after_window"])
@@ -134,7 +136,7 @@ def test_an_export_that_is_tried_again_needs_nobody(request_for: RequestFor) -> 
 def test_the_words_stay_within_the_contract(request_for: RequestFor) -> None:
     words = mended(request_for, "invalid_parameter", "x" * 4096)
     assert len(words) == 4096
-    assert words.endswith("as generation 2.")
+    assert words.endswith("the planner asks for a next generation.")
 
 
 @pytest.mark.parametrize("reason", ["bucket_policy", "invalid_parameter"])

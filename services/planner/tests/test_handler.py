@@ -2,7 +2,7 @@
 
 import json
 import logging
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from io import StringIO
@@ -111,13 +111,9 @@ class FakeLedger:
     before_create: Callable[[LedgerRecord], None] = lambda _record: None
     creates: int = 0
 
-    def records(
-        self, source: Source, window: Window, export_ids: Collection[str]
-    ) -> dict[str, LedgerRecord]:
+    def records(self, source: Source, window: Window) -> dict[str, LedgerRecord]:
         return {
-            record.export_id: record
-            for record in self.objects.values()
-            if record.export_id in export_ids
+            record.export_id: record for record in self.objects.values() if record.window == window
         }
 
     def create(self, record: LedgerRecord) -> LedgerRecord:

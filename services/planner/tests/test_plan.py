@@ -222,6 +222,40 @@ def test_a_record_that_has_moved_on_is_left_alone(record: LedgerRecord) -> None:
     assert decision.send is None
 
 
+def failed(record: LedgerRecord) -> LedgerRecord:
+    return record.as_failed(
+        Failed(reason="bucket_policy", message="no", at="2026-11-23T06:00:00.000Z")
+    )
+
+
+def test_a_window_that_failed_is_requested_again_as_the_next_generation() -> None:
+    first = failed(requested())
+    (decision,) = decide_all(PLAN, WINDOW, LogGroups([log_group()], {}), {first.export_id: first})
+    assert decision.outcome == "requested"
+    assert decision.write == decision.send
+    assert decision.write is not None
+    assert decision.write.generation == 2
+    assert decision.write.export_id != first.export_id
+
+
+def test_only_the_newest_generation_of_a_window_counts() -> None:
+    first = failed(requested())
+    second = decide(PLAN, WINDOW, log_group(), generation=2).write
+    assert second is not None
+    submitted = second.as_submitted("task-2", at=NOW)
+    ledger = {record.export_id: record for record in (first, submitted)}
+    (decision,) = decide_all(PLAN, WINDOW, LogGroups([log_group()], {}), ledger)
+    assert (decision.outcome, decision.send) == ("already_in_ledger", None)
+
+
+def test_a_window_that_failed_stays_failed_when_it_cannot_be_exported_any_more() -> None:
+    first = failed(requested())
+    late = replace(PLAN, now=NOW + timedelta(days=30))
+    group = log_group(retention_days=1)
+    (decision,) = decide_all(late, WINDOW, LogGroups([group], {}), {first.export_id: first})
+    assert (decision.outcome, decision.write) == ("already_in_ledger", None)
+
+
 def test_what_the_ledger_knows_counts_before_any_rule() -> None:
     record = requested()
     narrower = replace(PLAN, selection=Selection(exclude=["*"]))

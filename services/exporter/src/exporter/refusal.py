@@ -103,7 +103,7 @@ def mend(record: LedgerRecord, role_arn: str) -> str:
     )
     if record.failed.reason in _NOTHING_TO_REPEAT:
         return words
-    again = f" Then request the export again, as generation {record.generation + 1}."
+    again = " Then plan this date again (collect_date): the planner asks for a next generation."
     return words[: MEND_CHARACTERS - len(again)] + again
 
 

@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import boto3
@@ -10,7 +10,7 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from logferry_contracts.export_requested import ExportRequested
-from logferry_contracts.ledger_record import LedgerRecord, ledger_key, ledger_prefix
+from logferry_contracts.ledger_record import LedgerRecord, ledger_prefix
 from logferry_contracts.log_group import LogGroup
 from logferry_contracts.plan_completed import PlanCompleted
 from logferry_contracts.source import Source
@@ -161,21 +161,18 @@ class Ledger:
         self._s3 = s3
         self._bucket = bucket
 
-    def records(
-        self, source: Source, window: Window, export_ids: Collection[str]
-    ) -> dict[str, LedgerRecord]:
-        """Return those of the records that are there, by export id.
+    def records(self, source: Source, window: Window) -> dict[str, LedgerRecord]:
+        """Return every record of a window, by export id.
 
         Raises:
             LedgerUnreadableError: A record breaks its contract.
         """
-        keys = {ledger_key(source, window, export_id): export_id for export_id in export_ids}
         pages = self._s3.get_paginator("list_objects_v2").paginate(
             Bucket=self._bucket, Prefix=ledger_prefix(source, window)
         )
-        there = [entry["Key"] for page in pages for entry in page.get("Contents", [])]
-        found = {keys[key]: self._read(key) for key in there if key in keys}
-        return {export_id: record for export_id, record in found.items() if record is not None}
+        keys = [entry["Key"] for page in pages for entry in page.get("Contents", [])]
+        found = (self._read(key) for key in keys)
+        return {record.export_id: record for record in found if record is not None}
 
     def create(self, record: LedgerRecord) -> LedgerRecord:
         """Write a new record, and return the one that is there now.

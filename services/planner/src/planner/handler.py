@@ -36,7 +36,6 @@ from planner.plan import (
     decide_all,
     decide_known,
     export_requested,
-    first_export_id,
     run_id,
     summarize,
 )
@@ -204,8 +203,7 @@ def _plan_window(
     wiring: Wiring, plan: Plan, window: Window, log_groups: LogGroups, queue_url: str
 ) -> list[Decision]:
     """Write what is decided into the ledger, then send; a crash in between loses nothing."""
-    export_ids = [first_export_id(plan, group.name, window) for group in log_groups.readable]
-    known = wiring.ledger.records(plan.source, window, export_ids)
+    known = wiring.ledger.records(plan.source, window)
     decisions = [
         _recorded(wiring.ledger, decision)
         for decision in decide_all(plan, window, log_groups, known)

@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import count
 from typing import Literal
 from zoneinfo import ZoneInfo
 
@@ -27,7 +28,7 @@ from planner.windows import date_path, epoch_ms
 PLANNER_URN = "urn:logferry:planner"
 """The CloudEvents ``source`` of everything the planner sends."""
 FIRST_GENERATION = 1
-"""The planner asks for a window's first export; the exporter asks for those after a failure."""
+"""Of a window. The exporter asks for the next ones, and after those whoever plans it again."""
 PREFIX_LIMIT_BYTES = 900
 """A key has 1,024 bytes; the task id, the stream and the file name need the rest.
 
@@ -113,10 +114,9 @@ def decide_all(
         log_groups: All of the source.
         ledger: The records that are there for this window, by export id.
     """
-    decisions = []
-    for log_group in log_groups.readable:
-        known = ledger.get(first_export_id(plan, log_group.name, window))
-        decisions.append(decide(plan, window, log_group) if known is None else decide_known(known))
+    decisions = [
+        _decide_by_ledger(plan, window, log_group, ledger) for log_group in log_groups.readable
+    ]
     decisions += [
         Decision(name, window, "refused", reason="log_group_unreadable", detail=problem)
         for name, problem in log_groups.unreadable.items()
@@ -124,8 +124,37 @@ def decide_all(
     return decisions
 
 
-def decide(plan: Plan, window: Window, log_group: LogGroup) -> Decision:
-    """Return the decision for a log group that the ledger does not know in this window."""
+def _decide_by_ledger(
+    plan: Plan, window: Window, log_group: LogGroup, ledger: Mapping[str, LedgerRecord]
+) -> Decision:
+    known = _newest_generation(plan, window, log_group.name, ledger)
+    if known is None:
+        return decide(plan, window, log_group)
+    if known.state == "failed":
+        # Whoever plans a window again has mended what it failed by, or hopes so.
+        again = decide(plan, window, log_group, generation=known.generation + 1)
+        if again.outcome == "requested":
+            return again
+    return decide_known(known)
+
+
+def _newest_generation(
+    plan: Plan, window: Window, log_group_name: str, ledger: Mapping[str, LedgerRecord]
+) -> LedgerRecord | None:
+    """Return the last record of a window's generations, which follow each other without a gap."""
+    newest = None
+    for generation in count(FIRST_GENERATION):
+        record = ledger.get(export_id(plan.source, log_group_name, window, generation))
+        if record is None:
+            break
+        newest = record
+    return newest
+
+
+def decide(
+    plan: Plan, window: Window, log_group: LogGroup, generation: int = FIRST_GENERATION
+) -> Decision:
+    """Return the decision for a generation of a window that the ledger does not know."""
     if not is_selected(log_group.name, plan.selection, is_own_account=plan.is_own_account):
         # No record: a wider selection can still ask for this window later.
         return Decision(log_group.name, window, "skipped", reason="excluded")
@@ -143,8 +172,8 @@ def decide(plan: Plan, window: Window, log_group: LogGroup) -> Decision:
             "schema": LEDGER_SCHEMA,
             "revision": 1,
             "state": "requested",
-            "export_id": first_export_id(plan, log_group.name, window),
-            "generation": FIRST_GENERATION,
+            "export_id": export_id(plan.source, log_group.name, window, generation),
+            "generation": generation,
             "source": plan.source.name,
             "log_group": log_group,
             "window": window,
@@ -198,11 +227,6 @@ def destination_prefix(plan: Plan, log_group_name: str, window: Window) -> str:
     """Return where an export's objects go, such as ``dev/aws/lambda/hello/2026/11/22/00``."""
     name = log_group_name.removeprefix("/")
     return f"{plan.source.profile}/{name}/{date_path(window, plan.zone)}"
-
-
-def first_export_id(plan: Plan, log_group_name: str, window: Window) -> str:
-    """Return the id of a window's first export."""
-    return export_id(plan.source, log_group_name, window, FIRST_GENERATION)
 
 
 def export_requested(plan: Plan, record: LedgerRecord) -> ExportRequested:
