@@ -20,7 +20,7 @@ from rich.text import Text
 from devstack import archive, localstack
 from devstack.figures import Figures, figures
 from devstack.organisation import Account, organisation, previous_day
-from devstack.suite import TIME_ZONE, Suite
+from devstack.suite import REGION, TIME_ZONE, Suite
 from devstack.watch import Watch
 from logferry.package import Zip, build_zips
 from logferry.stack import Progress as StackProgress
@@ -32,6 +32,18 @@ DIRECTORY = localstack.REPOSITORY / "build" / "demo"
 SUMMARY = "summary.json"
 FEWEST_CALLS_BETWEEN_KILLS = 8
 """A new process makes some calls before it can write down that it got anywhere."""
+KEPT = (
+    "LocalStack goes on running: make localstack-status, make localstack-down",
+    f"export AWS_ENDPOINT_URL=http://127.0.0.1:{localstack.DEFAULT_PORT}",
+    f"export AWS_ACCESS_KEY_ID={HUB_ACCOUNT_ID} AWS_SECRET_ACCESS_KEY=any",
+    f"export AWS_DEFAULT_REGION={REGION}",
+    f"aws s3 ls --recursive s3://logferry-archive-{HUB_ACCOUNT_ID}-{REGION}",
+    f"aws s3 ls --recursive s3://logferry-control-{HUB_ACCOUNT_ID}-{REGION}/ledger/",
+)
+NOT_KEPT = (
+    ".venv/bin/python -m devstack demo --keep  the same, and LocalStack goes on running",
+    "services/*/README.md  what each service did, and what it does when something fails",
+)
 _LAST_LINES = 8
 _ENDED = {"secured", "skipped", "failed"}
 
@@ -117,16 +129,20 @@ def _localstack_and_zips(options: Options, console: Console) -> Iterator[tuple[s
 
 def _prepare(suite: Suite, accounts: list[Account], zips: list[Zip], console: Console) -> None:
     """Deploy the suite and create the accounts' log groups."""
+    console.print("Stacks, each from its template and its zip:")
     began = time.monotonic()
     with console.status("Deploying") as status:
 
         def show(progress: StackProgress) -> None:
             if progress.is_final:
-                console.print(f"  {time.monotonic() - began:5.1f} s  {progress.subject}")
+                console.print(
+                    f"  {time.monotonic() - began:4.1f} s  {progress.subject}  {progress.status}"
+                )
             else:
                 status.update(f"Deploying {progress.subject}: {progress.detail}")
 
         suite.deploy(zips, show)
+        console.print("Accounts, with the logs of the last days:")
         for account in accounts:
             suite.put_logs(account.account_id, account.log_groups)
             events = sum(1 for _ in account.events())
@@ -143,7 +159,7 @@ def _follow(suite: Suite, accounts: list[Account], options: Options, console: Co
         if options.kill_exporter_every:
             suite.kill_exporter(profile, after_call=options.kill_exporter_every, repeat=True)
         at = suite.fire_schedule(profile)
-        console.print(f"  schedule of {profile} fires at {at:%H:%M:%S} UTC")
+        console.print(f"Schedule of {profile} fires at {at:%H:%M:%S} UTC")
     watch = Watch()
     screen = _Screen(accounts)
     deadline = time.monotonic() + options.patience.total_seconds()
@@ -248,12 +264,9 @@ def _show(result: Figures, window: Window, options: Options, console: Console) -
     for name, value in facts.items():
         console.print(f"  {name:<40}{value}")
     console.print("\nWhere to look next:")
-    console.print(f"  {_shown(options.directory / SUMMARY)}  the same figures")
-    if options.keep:
-        console.print("  make localstack-status  it goes on running; README.md says what is in it")
-    else:
-        console.print("  python -m devstack demo --keep  leaves it running, to look around in it")
-    console.print("  services/*/README.md  what each service did here, and what it does on failure")
+    console.print(f"  {_shown(options.directory / SUMMARY)}  the same figures, as JSON")
+    for line in KEPT if options.keep else NOT_KEPT:
+        console.print(f"  {line}", markup=False)
 
 
 def _shown(path: Path) -> Path:

@@ -7,7 +7,7 @@ import urllib.request
 import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import urlsplit
@@ -71,7 +71,8 @@ class Suite:
         """
         with self._as_aws():
             for profile, account_id in self._accounts.items():
-                deploy_source_account(_session(account_id), self.config, profile, watch)
+                named = _named(profile, watch)
+                deploy_source_account(_session(account_id), self.config, profile, named)
             deploy_hub(_session(self.hub_account_id), self.config, zips, watch)
 
     @property
@@ -330,6 +331,11 @@ class Suite:
         name = self.source(profile).exporter_function_name
         seen: dict[str, dict[str, Any]] = self.control("faults")["functions"]
         return seen.get(name, {"calls": [], "kills": 0})
+
+
+def _named(profile: str, watch: Watch) -> Watch:
+    """Say whose stack it is: those of the source accounts all have the same name."""
+    return lambda progress: watch(replace(progress, subject=f"{progress.subject} in {profile}"))
 
 
 def _session(account_id: str) -> boto3.Session:
