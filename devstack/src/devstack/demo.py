@@ -4,7 +4,7 @@ import json
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -116,15 +116,16 @@ def run(options: Options, console: Console) -> Figures:
 @contextmanager
 def _localstack_and_zips(options: Options, console: Console) -> Iterator[tuple[str, list[Zip]]]:
     """Start LocalStack and build the zips meanwhile; yield its endpoint and the zips."""
-    with ThreadPoolExecutor(1) as builder:
+    with ExitStack() as running, ThreadPoolExecutor(1) as builder:
         built = builder.submit(build_zips, options.directory / "zips")
         with console.status("Starting LocalStack, building the Lambda zips"):
             if options.keep:
-                kept = localstack.status() or localstack.start_detached()
-                yield kept.endpoint, built.result()
-                return
-            with localstack.running(options.directory / "localstack") as started:
-                yield started.endpoint, built.result()
+                started = localstack.status() or localstack.start_detached()
+            else:
+                state = options.directory / "localstack"
+                started = running.enter_context(localstack.running(state))
+            zips = built.result()
+        yield started.endpoint, zips
 
 
 def _prepare(suite: Suite, accounts: list[Account], zips: list[Zip], console: Console) -> None:

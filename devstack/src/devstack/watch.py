@@ -54,7 +54,7 @@ class Watch:
         self.completed[event.id] = event
         return (
             f"{data.source.profile}: {data.log_group_name} is in the archive, "
-            f"{data.manifest.object_count} objects, {data.manifest.total_bytes:,} bytes"
+            f"objects: {data.manifest.object_count}, bytes: {data.manifest.total_bytes:,}"
         )
 
     def _failed(self, body: str) -> str:
