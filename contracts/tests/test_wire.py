@@ -18,7 +18,7 @@ from logferry_contracts.object_created import ObjectCreated
 from logferry_contracts.plan_request import PlanRequest
 from logferry_contracts.source import Source, SourceName
 from logferry_contracts.window import Window
-from logferry_contracts.wire import ContractError, emit, parse
+from logferry_contracts.wire import ContractError, emit, parse, validate
 
 TEXT = {f"{each.message}/{each.reason}": each.text for each in examples("accept")}
 REQUESTED = TEXT["export-requested/with-external-id"]
@@ -47,6 +47,12 @@ def test_an_error_names_the_message_the_path_and_the_rule() -> None:
     assert str(refusal.value) == (
         "not a valid ExportRequested: data.window.from_ms: Input should be a valid integer"
     )
+
+
+def test_what_is_passed_on_as_it_is_can_be_checked() -> None:
+    validate(ExportRequested, REQUESTED)
+    with pytest.raises(ContractError, match=r"data\.generation"):
+        validate(ExportRequested, requested(generation=0))
 
 
 def test_an_error_names_every_broken_rule() -> None:

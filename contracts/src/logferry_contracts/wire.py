@@ -34,6 +34,15 @@ def parse[M: Message](message: type[M], body: str | bytes) -> M:
         raise ContractError(message.__name__, _problems(error)) from error
 
 
+def validate(message: type[Message], body: str | bytes) -> None:
+    """Check a message's JSON text that is passed on as it is.
+
+    Raises:
+        ContractError: As `parse`.
+    """
+    parse(message, body)
+
+
 def emit(message: Message) -> str:
     """Write one message as JSON text, checked once more against its contract.
 
@@ -45,7 +54,7 @@ def emit(message: Message) -> str:
         body = message.model_dump_json(by_alias=True, exclude_none=True, warnings="none")
     except PydanticSerializationError as error:
         raise ContractError(type(message).__name__, [f"(the message): {error}"]) from error
-    parse(type(message), body)
+    validate(type(message), body)
     return body
 
 
