@@ -45,7 +45,7 @@ demo: install ## Run the whole suite on an AWS on this machine, and show it
 
 .PHONY: test
 test: install ## All tests: rules, contracts, adapters, and the suite on LocalStack
-	$(BIN)/python -m pytest --quiet -n 2 --dist loadfile --cov --cov-report=term-missing:skip-covered
+	$(BIN)/python -m pytest --quiet -n 2 --dist loadfile --no-loadscope-reorder --cov --cov-report=term-missing:skip-covered
 
 .PHONY: check
 check: lint test ## Everything that has to hold before a change is finished

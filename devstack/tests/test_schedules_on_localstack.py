@@ -41,16 +41,15 @@ def at(moment: datetime) -> str:
 
 
 def soon() -> datetime:
-    return datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=2)
+    """A moment that is not over before the schedule is made: one that is over never comes."""
+    return datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=5)
 
 
 def test_a_function_is_invoked_with_the_input_and_its_keywords_replaced(
     aws: Callable[..., Any], deploy, schedule, wait_for
 ):
-    due, name = (
-        soon(),
-        deploy("import json\ndef handler(event, _): print('got', json.dumps(event))"),
-    )
+    name = deploy("import json\ndef handler(event, _): print('got', json.dumps(event))")
+    due = soon()
     arn = f"arn:aws:lambda:eu-west-1:{aws('sts').get_caller_identity()['Account']}:function:{name}"
     _, schedule_arn = schedule(at(due), arn, Target={"Input": json.dumps(INPUT)})
     logs = aws("logs")

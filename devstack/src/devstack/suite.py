@@ -30,6 +30,7 @@ from logferry_contracts.wire import parse
 REGION = "eu-west-1"
 TIME_ZONE = "Asia/Seoul"
 """The days that the execution variables mean: UTC+9."""
+FIRE_AHEAD = timedelta(seconds=4)
 _DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 """No proxy is asked for what is on this machine."""
 
@@ -193,16 +194,18 @@ class Suite:
         scheduler = self.client("scheduler")
         name = f"logferry-{profile}"
         known = scheduler.get_schedule(Name=name)
-        # Far enough ahead for a slow machine: a schedule whose time has passed never fires.
-        at = datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=5)
-        scheduler.update_schedule(
-            Name=name,
-            ScheduleExpression=f"at({at:%Y-%m-%dT%H:%M:%S})",
-            ScheduleExpressionTimezone="UTC",
-            FlexibleTimeWindow=known["FlexibleTimeWindow"],
-            Target=known["Target"],
-            State="ENABLED",
-        )
+        at = datetime.min.replace(tzinfo=UTC)
+        # A schedule that is stored when its time has passed never fires.
+        while at <= datetime.now(UTC):
+            at = datetime.now(UTC).replace(microsecond=0) + FIRE_AHEAD
+            scheduler.update_schedule(
+                Name=name,
+                ScheduleExpression=f"at({at:%Y-%m-%dT%H:%M:%S})",
+                ScheduleExpressionTimezone="UTC",
+                FlexibleTimeWindow=known["FlexibleTimeWindow"],
+                Target=known["Target"],
+                State="ENABLED",
+            )
         return at
 
     def invoke_planner(self, event: Mapping[str, Any]) -> dict[str, Any]:
