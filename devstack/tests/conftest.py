@@ -16,7 +16,7 @@ ROLE = "arn:aws:iam::{account}:role/any"
 def wait_for() -> Callable[..., Any]:
     """Calls a function until its result is true, and returns that."""
 
-    def wait_for(ask: Callable[[], Any], limit_s: float = 30) -> Any:
+    def wait_for(ask: Callable[[], Any], limit_s: float = 60) -> Any:
         deadline = time.monotonic() + limit_s
         while not (found := ask()):
             assert time.monotonic() < deadline, f"still {found!r} after {limit_s} s"

@@ -73,7 +73,7 @@ def test_no_lambda_process_survives_localstack_s_death(tmp_path: Path, zipped, w
         start_function(started.endpoint, zipped)
         wait_for(lambda: lambda_processes(tmp_path))
         os.kill(started.pid, signal.SIGKILL)
-        wait_for(lambda: not lambda_processes(tmp_path), limit_s=2)
+        wait_for(lambda: not lambda_processes(tmp_path), limit_s=20)
 
 
 def port_of(started: Running) -> int:

@@ -85,8 +85,8 @@ def test_a_schedule_is_fired_on_time_in_its_zone_and_goes_away(
     )
     [message] = wait_for(inbox.take)
     sent = datetime.fromtimestamp(int(message["Attributes"]["SentTimestamp"]) / 1000, UTC)
-    # Within half a second on an idle machine; never early on any.
-    assert timedelta() <= sent - due < timedelta(seconds=4)
+    # Within half a second on an idle machine, later on a busy one; never early on any.
+    assert timedelta() <= sent - due < timedelta(seconds=15)
     assert name not in [each["Name"] for each in aws("scheduler").list_schedules()["Schedules"]]
 
 
