@@ -43,3 +43,11 @@ def test_the_company_has_what_is_awkward_to_export():
 
 def test_no_event_is_in_the_future():
     assert max(event[2] for account in ACCOUNTS for event in account.events()) <= NOW_MS
+
+
+def test_just_after_midnight_a_new_log_group_is_still_younger_than_the_window():
+    midnight = NOW.replace(hour=0, minute=0, second=1)
+    window = previous_day(midnight)
+    accounts = organisation(window, now_ms=round(midnight.timestamp() * 1000))
+    groups = {group.name: group for account in accounts for group in account.log_groups}
+    assert groups["/aws/lambda/shop-launched-today"].created_ms > window.to_ms

@@ -30,6 +30,7 @@ from logferry_contracts.window import Window
 HUB_ACCOUNT_ID = "111122223333"
 DIRECTORY = localstack.REPOSITORY / "build" / "demo"
 SUMMARY = "summary.json"
+BEFORE_MIDNIGHT = timedelta(minutes=2)
 FEWEST_CALLS_BETWEEN_KILLS = 8
 """A new process makes some calls before it can write down that it got anywhere."""
 KEPT = (
@@ -81,7 +82,7 @@ def run(options: Options, console: Console) -> Figures:
         DeployError: A stack could not be deployed.
     """
     began = time.monotonic()
-    now = datetime.now(ZoneInfo(TIME_ZONE))
+    now = _well_before_midnight(console)
     window = previous_day(now)
     accounts = organisation(
         window,
@@ -111,6 +112,16 @@ def run(options: Options, console: Console) -> Figures:
     _write(result, options.directory / SUMMARY)
     _show(result, window, options, console)
     return result
+
+
+def _well_before_midnight(console: Console) -> datetime:
+    """Return the time, once yesterday will still be yesterday when the schedules fire."""
+    now = datetime.now(ZoneInfo(TIME_ZONE))
+    tomorrow = (now + timedelta(days=1)).replace(hour=0, minute=0, second=0, microsecond=0)
+    if tomorrow - now < BEFORE_MIDNIGHT:
+        console.print(f"It is nearly midnight in {TIME_ZONE}: waiting for the new day")
+        time.sleep((tomorrow - now).total_seconds() + 1)
+    return datetime.now(ZoneInfo(TIME_ZONE))
 
 
 @contextmanager

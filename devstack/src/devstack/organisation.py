@@ -151,7 +151,7 @@ class _Company:
 
     def born_after_the_window(self, name: str) -> LogGroup:
         """Make a log group that did not exist in the window."""
-        created_ms = self._now_ms - 60_000
+        created_ms = max(self._window.to_ms + 1, self._now_ms - 60_000)
         return LogGroup(name, created_ms, [LogStream("main", [(created_ms, "hello")])])
 
     def _events(self, writer: _Writer) -> list[tuple[int, str]]:
