@@ -176,23 +176,31 @@ def _follow(suite: Suite, accounts: list[Account], options: Options, console: Co
     screen = _Screen(accounts)
     deadline = time.monotonic() + options.patience.total_seconds()
     with Live(screen.view(), console=console, refresh_per_second=8) as live:
-        while True:
+
+        def take_in() -> None:
             for body in suite.receive(queue_url):
                 screen.add(watch.take(body), watch)
                 live.update(screen.view())
-            open_records = _not_ended(suite, accounts, watch)
-            if not open_records:
-                return watch
+
+        take_in()
+        while unfinished := _not_ended(suite, accounts, watch):
             if time.monotonic() > deadline:
-                raise DemoError(f"after {options.patience}: {'; '.join(open_records[:10])}")
+                raise DemoError(f"after {options.patience}: {'; '.join(unfinished[:10])}")
+            take_in()
+        # The last events may have come while the ledger was read.
+        take_in()
+    return watch
 
 
 def _not_ended(suite: Suite, accounts: list[Account], watch: Watch) -> list[str]:
-    """Return what is still to be waited for, once no event comes any more."""
+    """Return what is still to be waited for."""
     unplanned = [a.profile for a in accounts if a.profile not in watch.plans]
     if unplanned:
         return [f"no plan of {profile} yet" for profile in unplanned]
-    return [_line(record) for record in suite.ledger() if record.state not in _ENDED]
+    unfinished = [_line(record) for record in suite.ledger() if record.state not in _ENDED]
+    if not unfinished and (events := suite.waiting("logferry-sse-enforcer")):
+        return [f"the sse-enforcer has {events} messages to work on"]
+    return unfinished
 
 
 def _line(record: LedgerRecord) -> str:

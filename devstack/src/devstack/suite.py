@@ -258,6 +258,14 @@ class Suite:
             task for page in pages for task in page["exportTasks"] if task.get("taskName") == name
         ]
 
+    def waiting(self, queue_name: str) -> int:
+        """Return how many messages of one of the hub's queues are not done with."""
+        names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
+        counts = self.client("sqs").get_queue_attributes(
+            QueueUrl=self.queue_url(queue_name), AttributeNames=names
+        )["Attributes"]
+        return sum(int(counts[name]) for name in names)
+
     @contextmanager
     def busy_slot(self, profile: str) -> Iterator[str]:
         """Let somebody else's export task run in a source's account; yield its id.
