@@ -216,7 +216,7 @@ def test_an_envelope_takes_the_newest_schema_and_a_time_in_utc() -> None:
         "type": "logferry.plan.requested.v1",
         "time": "2026-11-23T06:00:00.123Z",
         "datacontenttype": "application/json",
-        "dataschema": "urn:logferry:schema:plan-request:1.0",
+        "dataschema": PlanRequest.SCHEMA,
     }
 
 

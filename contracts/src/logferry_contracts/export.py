@@ -16,6 +16,9 @@ Generation = Annotated[int, Field(ge=1, le=1000)]
 Lane = Literal["slot", "direct"]
 """``slot``: by the account's one export task; ``direct``: read with FilterLogEvents."""
 
+TaskId = Annotated[str, Field(min_length=1, max_length=512)]
+"""The id that CloudWatch Logs gives an export task."""
+
 ReasonCode = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[a-z][a-z0-9_]*$")]
 """A reason in a word, such as ``bucket_policy``; new ones may appear in any version."""
 

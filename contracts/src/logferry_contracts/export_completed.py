@@ -4,7 +4,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from logferry_contracts.export import Destination, ExportId, Generation, Lane
+from logferry_contracts.export import Destination, ExportId, Generation, Lane, TaskId
 from logferry_contracts.log_group import LogGroupName
 from logferry_contracts.manifest import Manifest
 from logferry_contracts.message import CloudEvent, Message, Timestamp
@@ -16,7 +16,9 @@ class ExportCompletedData(Message):
     """One export and everything it put into the archive.
 
     Attributes:
-        task_id: CloudWatch Logs' id of the export task; None in the direct lane.
+        task_id: CloudWatch Logs' id of the export task; None in the direct lane, and where
+            there were several.
+        task_ids: The export tasks, where the window was split; None where it was not.
         requested_at: When the planner asked for it.
         completed_at: When the exporter had listed every object.
     """
@@ -28,7 +30,8 @@ class ExportCompletedData(Message):
     window: Window
     destination: Destination
     lane: Lane
-    task_id: Annotated[str, Field(min_length=1, max_length=512)] | None = None
+    task_id: TaskId | None = None
+    task_ids: Annotated[list[TaskId], Field(min_length=1)] | None = None
     manifest: Manifest
     requested_at: Timestamp
     completed_at: Timestamp
@@ -38,7 +41,7 @@ class ExportCompleted(CloudEvent):
     """Exporter → topic. ``id`` is the export's id."""
 
     TYPE: ClassVar[str] = "logferry.export.completed.v1"
-    SCHEMA: ClassVar[str] = "urn:logferry:schema:export-completed:1.0"
+    SCHEMA: ClassVar[str] = "urn:logferry:schema:export-completed:1.1"
 
     type: Literal["logferry.export.completed.v1"]
     dataschema: Annotated[str, Field(pattern=r"^urn:logferry:schema:export-completed:1\.[0-9]+$")]

@@ -13,11 +13,19 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from logferry_contracts.export import Destination, ExportId, Generation, Lane, ReasonCode
+from logferry_contracts.export import (
+    Destination,
+    ExportId,
+    Generation,
+    Lane,
+    ReasonCode,
+    TaskId,
+)
 from logferry_contracts.log_group import LogGroup
 from logferry_contracts.manifest import Manifest
 from logferry_contracts.message import (
     MAX_SAFE_INTEGER,
+    Count,
     EpochMs,
     Message,
     Timestamp,
@@ -28,7 +36,7 @@ from logferry_contracts.window import Window
 
 State = Literal["requested", "submitted", "completed", "secured", "skipped", "failed"]
 
-LEDGER_SCHEMA = "urn:logferry:schema:ledger-record:1.0"
+LEDGER_SCHEMA = "urn:logferry:schema:ledger-record:1.1"
 
 _SECTIONS: dict[str, tuple[str, ...]] = {
     "requested": (),
@@ -49,8 +57,26 @@ _BEFORE: dict[str, tuple[str, ...]] = {
 class Submitted(Message):
     """An export task runs for it, or ran."""
 
-    task_id: Annotated[str, Field(min_length=1, max_length=512)]
+    task_id: TaskId
     at: Timestamp
+
+
+class Half(Message):
+    """An export of one half of a window."""
+
+    export_id: ExportId
+    window: Window
+
+
+class Split(Message):
+    """The window was given to two exports, as one task would have taken longer than AWS allows.
+
+    Attributes:
+        halves: Both, the earlier one first; one ends where the other begins.
+    """
+
+    at: Timestamp
+    halves: Annotated[list[Half], Field(min_length=2, max_length=2)]
 
 
 class Completed(Message):
@@ -108,6 +134,12 @@ class LedgerRecord(Message):
         revision: One more at each change, so that no two contents of a record are alike and an
             ETag compares what it should.
         requested_at: When the planner wrote it.
+        estimated_bytes: The events' size as the planner guessed it; None when it could not.
+        not_before: The export does not begin before; None lets it begin at once.
+        parent_export_id: The export of which this is one half: what this one puts into the
+            archive is in the manifest of that one. None when it is no half.
+        split: Since its window was given to two exports of its halves; the state remains
+            ``submitted`` until both have ended.
     """
 
     record_schema: Annotated[
@@ -128,6 +160,10 @@ class LedgerRecord(Message):
     secured: Secured | None = None
     skipped: Skipped | None = None
     failed: Failed | None = None
+    estimated_bytes: Count | None = None
+    not_before: Timestamp | None = None
+    parent_export_id: ExportId | None = None
+    split: Split | None = None
 
     @model_validator(mode="after")
     def _state_has_its_section(self) -> Self:
@@ -144,6 +180,26 @@ class LedgerRecord(Message):
     def as_submitted(self, task_id: str, *, at: datetime) -> "LedgerRecord":
         """Return the record once the export task has been created."""
         return self._to("submitted", submitted=Submitted(task_id=task_id, at=timestamp(at)))
+
+    def as_split(self, halves: tuple[Half, Half], *, at: datetime) -> "LedgerRecord":
+        """Return the record once its window is left to two exports of its halves.
+
+        Raises:
+            TransitionError: Its task has not been created, or it has ended.
+        """
+        if self.state != "submitted":
+            raise TransitionError(f"export {self.export_id} is {self.state}, not to be split")
+        return self._next(split=Split(at=timestamp(at), halves=list(halves)))
+
+    def as_lane(self, lane: Lane) -> "LedgerRecord":
+        """Return the record once it has been decided to read the events in another way.
+
+        Raises:
+            TransitionError: They are being read already, or have been.
+        """
+        if self.state != "requested":
+            raise TransitionError(f"export {self.export_id} is {self.state}, not to change lane")
+        return self._next(lane=lane)
 
     def as_completed(self, completed: Completed) -> "LedgerRecord":
         """Return the record once every object is listed."""

@@ -4,10 +4,51 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from logferry_contracts.export import ReasonCode
+from logferry_contracts.export import Lane, ReasonCode
+from logferry_contracts.log_group import LogGroupName
+from logferry_contracts.manifest import ObjectKey
 from logferry_contracts.message import CloudEvent, Count, Message
-from logferry_contracts.source import SourceName
+from logferry_contracts.source import BucketName, SourceName
 from logferry_contracts.window import Window
+
+
+class InfrastructureChange(Message):
+    """One thing that the planner created or mended because of ``QueueOptions``.
+
+    Attributes:
+        resource: Such as ``queue``, ``function`` or ``event_source_mapping``.
+        name: Its name in AWS.
+        change: What was done to it, in words, such as ``created``.
+    """
+
+    resource: ReasonCode
+    name: Annotated[str, Field(min_length=1, max_length=256)]
+    change: Annotated[str, Field(min_length=1, max_length=1024)]
+
+
+class PlannedExport(Message):
+    """What would become of one log group in one window.
+
+    Attributes:
+        outcome: ``requested``, ``already_in_ledger``, ``skipped`` or ``refused``.
+        reason: Why it is skipped or refused; None when it is neither.
+        lane: None when its events would not be read.
+        estimated_bytes: Of its events; None when the planner cannot guess.
+    """
+
+    log_group_name: LogGroupName
+    window: Window
+    outcome: ReasonCode
+    reason: ReasonCode | None = None
+    lane: Lane | None = None
+    estimated_bytes: Count | None = None
+
+
+class PlannedLocation(Message):
+    """Where the list of a dry run is when it is too long for an answer: a JSON array."""
+
+    bucket: BucketName
+    key: ObjectKey
 
 
 class PlanCompletedData(Message):
@@ -23,6 +64,11 @@ class PlanCompletedData(Message):
         already_in_ledger: Exports that an earlier plan had asked for or skipped.
         skipped: Exports that need not run, by reason.
         forecast_slot_seconds: How long the source's export slot will be busy; None if unknown.
+        estimated_bytes: Of the requested exports' events together; None if unknown.
+        infrastructure_changes: In the order in which they were made; None when there are none.
+        dry_run: Nothing was written, sent or changed. Such an event is an answer, never published.
+        planned: Of a dry run, in the order of the requests; None when it is at
+            ``planned_location``.
     """
 
     source: SourceName
@@ -32,13 +78,18 @@ class PlanCompletedData(Message):
     already_in_ledger: Count
     skipped: dict[ReasonCode, Count]
     forecast_slot_seconds: Count | None = None
+    estimated_bytes: Count | None = None
+    infrastructure_changes: Annotated[list[InfrastructureChange], Field(min_length=1)] | None = None
+    dry_run: bool | None = None
+    planned: list[PlannedExport] | None = None
+    planned_location: PlannedLocation | None = None
 
 
 class PlanCompleted(CloudEvent):
     """Planner → topic."""
 
     TYPE: ClassVar[str] = "logferry.plan.completed.v1"
-    SCHEMA: ClassVar[str] = "urn:logferry:schema:plan-completed:1.0"
+    SCHEMA: ClassVar[str] = "urn:logferry:schema:plan-completed:1.1"
 
     type: Literal["logferry.plan.completed.v1"]
     dataschema: Annotated[str, Field(pattern=r"^urn:logferry:schema:plan-completed:1\.[0-9]+$")]

@@ -58,6 +58,16 @@ class SourceName(Message):
         return f"log-sqs-{self.profile.lower()}-collect.fifo"
 
     @property
+    def direct_slot(self) -> str:
+        """The FIFO ``MessageGroupId`` of exports that take the direct lane, beside the slot."""
+        return f"{self.slot}.direct"
+
+    @property
+    def direct_queue_name(self) -> str:
+        """The FIFO queue of this source's exports that take the direct lane."""
+        return f"log-sqs-{self.profile.lower()}-direct.fifo"
+
+    @property
     def dead_letter_queue_name(self) -> str:
         """Where the exporter puts what it cannot do, with the reason as an attribute."""
         return f"log-sqs-{self.profile.lower()}-collect-dlq.fifo"

@@ -36,8 +36,11 @@ class WindowRule(Message):
         settle_minutes: How long after its end a window waits before it is planned; None leaves
             it to the planner. AWS: data can take up to 12 hours to become available for export.
             https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/S3Export.html
+        lookback_days: From how many dates, back from the newest due window, each due window is
+            planned that the ledger lacks; None leaves it to the planner.
     """
 
     unit: Literal["day", "hour"]
     time_zone: Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9+_/-]+$")]
     settle_minutes: Annotated[int, Field(ge=0, le=20160)] | None = None
+    lookback_days: Annotated[int, Field(ge=1, le=400)] | None = None
