@@ -1,7 +1,9 @@
 """What several tests on LocalStack need: functions made of a few lines, and waiting."""
 
 import io
+import json
 import time
+import urllib.request
 import zipfile
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -24,6 +26,24 @@ def wait_for() -> Callable[..., Any]:
         return found
 
     return wait_for
+
+
+@pytest.fixture
+def seed(localstack: str, account: str) -> Callable[..., dict[str, int]]:
+    """Makes log groups with a past, and returns how many of what there are."""
+
+    def seed(*log_groups: dict[str, Any]) -> dict[str, int]:
+        document = {"account": account, "region": "eu-west-1", "log_groups": log_groups}
+        request = urllib.request.Request(  # noqa: S310
+            f"{localstack}/_devstack/logs",
+            json.dumps(document).encode(),
+            {"Content-Type": "application/json"},
+        )
+        with urllib.request.urlopen(request) as answer:  # noqa: S310 - a loopback address
+            counts: dict[str, int] = json.load(answer)
+            return counts
+
+    return seed
 
 
 @pytest.fixture

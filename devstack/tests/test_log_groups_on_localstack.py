@@ -1,7 +1,5 @@
-import json
 import time
 import urllib.error
-import urllib.request
 from collections.abc import Callable
 from typing import Any
 
@@ -15,22 +13,6 @@ NOW_MS = time.time_ns() // 1_000_000
 SIXTY_DAYS_AGO_MS = NOW_MS - 60 * DAY_MS
 
 type Seed = Callable[..., dict[str, int]]
-
-
-@pytest.fixture
-def seed(localstack: str, account: str) -> Seed:
-    def post(*log_groups: dict[str, Any]) -> dict[str, int]:
-        document = {"account": account, "region": "eu-west-1", "log_groups": log_groups}
-        request = urllib.request.Request(  # noqa: S310
-            f"{localstack}/_devstack/logs",
-            json.dumps(document).encode(),
-            {"Content-Type": "application/json"},
-        )
-        with urllib.request.urlopen(request) as answer:  # noqa: S310 - a loopback address
-            counts: dict[str, int] = json.load(answer)
-            return counts
-
-    return post
 
 
 @pytest.fixture
