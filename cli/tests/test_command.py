@@ -53,7 +53,7 @@ def run(*arguments: str) -> int:
     return ended.value.code
 
 
-@pytest.mark.parametrize("name", ["package", "deploy", "deploy-source-account"])
+@pytest.mark.parametrize("name", ["package", "deploy", "deploy-source-account", "plan"])
 def test_help_has_an_example(capsys: pytest.CaptureFixture[str], name: str) -> None:
     assert run(name, "--help") == DONE
     assert f"logferry {name}" in capsys.readouterr().out.split("Parameters")[0].split("\n", 1)[1]
@@ -66,6 +66,7 @@ def test_help_has_an_example(capsys: pytest.CaptureFixture[str], name: str) -> N
         ["deploy", "x.yaml", "--arch", "mips"],
         ["package", "--service", "everything"],
         ["deploy-source-account", "x.yaml"],
+        ["plan", "x.yaml"],
         ["undeploy"],
     ],
 )

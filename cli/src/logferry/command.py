@@ -12,6 +12,7 @@ from cyclopts import App, CycloptsError, Parameter
 from rich.console import Console
 
 from logferry import hub
+from logferry import plan as planning
 from logferry.checkout import BUILD
 from logferry.config import load
 from logferry.display import Display
@@ -143,6 +144,50 @@ def deploy_source_account(config: Path, /, *, profile: str, as_json: _Json = Fal
         with Display(_messages) as display:
             outcome = hub.deploy_source_account(boto3.Session(), wanted, profile, display.watch)
         return [asdict(outcome)]
+
+    return _exit_code(run, as_json=as_json)
+
+
+@app.command
+def plan(  # noqa: PLR0913  (an option each)
+    config: Path,
+    /,
+    *,
+    profile: str,
+    first: Annotated[str | None, Parameter(name="--from", show_default=False)] = None,
+    last: Annotated[str | None, Parameter(name="--to", show_default=False)] = None,
+    dry_run: _Flag = False,
+    as_json: _Json = False,
+) -> int:
+    """Let the planner plan a source now, such as days that were missed or have failed.
+
+    `logferry plan organization.yaml --profile shop --dry-run`
+
+    `logferry plan organization.yaml --profile shop --from 2026-11-01 --to 2026-11-07`
+
+    Without dates it plans what the source's schedule would. What is in the archive is not asked
+    for again; what failed is, when its date is given.
+
+    Args:
+        config: What is deployed; see deploy/examples.
+        profile: The source's, as in the configuration.
+        first: The first date, in the source's time zone.
+        last: The last date, inclusive; the newest that is due if left out.
+        dry_run: Show each export that would be asked for, and ask for none.
+        as_json: Print what the planner answered as JSON.
+    """
+
+    def run() -> list[dict[str, Any]]:
+        wanted = load(config)
+        request = planning.plan_request(wanted, profile, first=first, last=last, dry_run=dry_run)
+        with _messages.status(f"The planner plans {profile}"):
+            completed = planning.plan(boto3.Session(), wanted, request)
+        if as_json:
+            return [completed.model_dump(exclude_none=True)]
+        if dry_run:
+            # Whole, also where it is wider than the terminal: log groups are told apart by ends.
+            _results.print(planning.table(completed), width=planning.TABLE_WIDTH, crop=False)
+        return [{"what": what, "n": n} for what, n in planning.counts(completed).items()]
 
     return _exit_code(run, as_json=as_json)
 

@@ -226,7 +226,21 @@ class Config(_Part):
                 "Prefix": source.profile,
             }
             return json.dumps(variables)
-        request = PlanRequestData(
+        event = {
+            "specversion": "1.0",
+            "id": "<aws.scheduler.execution-id>",
+            "source": f"urn:logferry:schedule:{source.profile}",
+            "type": PlanRequest.TYPE,
+            "time": "<aws.scheduler.scheduled-time>",
+            "datacontenttype": "application/json",
+            "dataschema": PlanRequest.SCHEMA,
+            "data": self.plan_request_data(source).model_dump(exclude_none=True),
+        }
+        return json.dumps(event)
+
+    def plan_request_data(self, source: SourceConfig) -> PlanRequestData:
+        """Return what a source's schedule asks the planner for."""
+        return PlanRequestData(
             source=Source(
                 profile=source.profile,
                 account_id=source.account_id,
@@ -238,17 +252,6 @@ class Config(_Part):
             window_rule=source.window_rule or WindowRule(unit="day", time_zone=self.time_zone),
             selection=source.selection,
         )
-        event = {
-            "specversion": "1.0",
-            "id": "<aws.scheduler.execution-id>",
-            "source": f"urn:logferry:schedule:{source.profile}",
-            "type": PlanRequest.TYPE,
-            "time": "<aws.scheduler.scheduled-time>",
-            "datacontenttype": "application/json",
-            "dataschema": PlanRequest.SCHEMA,
-            "data": request.model_dump(exclude_none=True),
-        }
-        return json.dumps(event)
 
 
 def load(path: Path) -> Config:

@@ -24,3 +24,7 @@ class PackageError(LogferryError):
 
 class DeployError(LogferryError):
     """A stack could not be brought to what its template says: mend what AWS names."""
+
+
+class PlanError(LogferryError):
+    """The planner could not be asked, or did not plan: mend what it names."""

@@ -1,0 +1,147 @@
+"""A plan of one source, asked of the deployed planner."""
+
+import json
+import uuid
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from botocore.config import Config as ClientConfig
+from botocore.exceptions import BotoCoreError, ClientError
+from rich.box import SIMPLE_HEAD
+from rich.table import Table
+
+from logferry.config import Config
+from logferry.errors import ConfigError, PlanError
+from logferry_contracts.plan_completed import PlanCompleted, PlanCompletedData, PlannedExport
+from logferry_contracts.plan_request import PlanRequest
+from logferry_contracts.wire import ContractError, emit, parse
+
+if TYPE_CHECKING:
+    import boto3
+    from rich.console import RenderableType
+
+REQUESTER = "urn:logferry:cli"
+PLANNER_SECONDS = 900
+"""The longest that a function may run.
+
+https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
+"""
+TABLE_WIDTH = 1000
+"""Characters that a table may take: more than any row has."""
+CLIENT_CONFIG = ClientConfig(
+    # Asked once and waited for: a second request would be a second plan.
+    retries={"mode": "standard", "total_max_attempts": 1},
+    connect_timeout=5,
+    read_timeout=PLANNER_SECONDS + 10,
+)
+
+
+def plan_request(
+    config: Config,
+    profile: str,
+    *,
+    first: str | None = None,
+    last: str | None = None,
+    dry_run: bool,
+) -> PlanRequest:
+    """Return the request for a plan of a source as it is configured.
+
+    Args:
+        config: Has the source.
+        profile: Of the source.
+        first: The first date to plan, such as ``2026-11-01``; None plans what is due.
+        last: The last date, inclusive; None plans up to the newest window that is due.
+        dry_run: Only say what would be planned.
+
+    Raises:
+        ConfigError: There is no such source, or a date is none.
+    """
+    asked = {"collect_from": first, "collect_to": last, "dry_run": dry_run or None}
+    data = config.plan_request_data(config.source(profile)).model_copy(update=asked)
+    event = PlanRequest.of(data, id=uuid.uuid4().hex, source=REQUESTER, time=datetime.now(UTC))
+    try:
+        return parse(PlanRequest, emit(event))
+    except ContractError as error:
+        raise ConfigError("the request", error.problems) from error
+
+
+def plan(session: "boto3.Session", config: Config, request: PlanRequest) -> PlanCompletedData:
+    """Let the deployed planner plan, and return what became of it.
+
+    Raises:
+        PlanError: The planner could not be asked, refused, failed, or goes on by itself.
+    """
+    answer = _invoke(session, config, request)
+    status = answer.get("status")
+    if status is not None:
+        detail = answer.get("detail") or json.dumps(answer)
+        raise PlanError(f"{status}: {detail}")
+    completed = parse(PlanCompleted, json.dumps(answer)).data
+    if completed.planned_location is None:
+        return completed
+    return completed.model_copy(update={"planned": _planned(session, config, completed)})
+
+
+def table(completed: PlanCompletedData) -> "RenderableType":
+    """Return a dry run's exports as a table."""
+    shown = Table(box=SIMPLE_HEAD, pad_edge=False)
+    for name in ("window (UTC)", "log group", "outcome", "lane"):
+        shown.add_column(name, no_wrap=True)
+    shown.add_column("estimated bytes", justify="right", no_wrap=True)
+    for export in completed.planned or []:
+        shown.add_row(*_row(export))
+    return shown
+
+
+def counts(completed: PlanCompletedData) -> dict[str, Any]:
+    """Return what became of a plan in a few numbers."""
+    return {
+        "windows": len(completed.windows),
+        "log groups found": completed.found,
+        "requested": completed.requested,
+        "already in the ledger": completed.already_in_ledger,
+        **{f"skipped: {reason}": count for reason, count in sorted(completed.skipped.items())},
+        **_if_known("estimated bytes", completed.estimated_bytes),
+        **_if_known("forecast slot seconds", completed.forecast_slot_seconds),
+    }
+
+
+def _if_known(name: str, value: int | None) -> dict[str, int]:
+    return {} if value is None else {name: value}
+
+
+def _row(export: PlannedExport) -> tuple[str, ...]:
+    start, end = (
+        datetime.fromtimestamp(at_ms / 1000, UTC).strftime("%Y-%m-%d %H:%M")
+        for at_ms in (export.window.from_ms, export.window.to_ms)
+    )
+    outcome = export.outcome if export.reason is None else f"{export.outcome}: {export.reason}"
+    size = "" if export.estimated_bytes is None else f"{export.estimated_bytes:,}"
+    return f"{start} to {end}", export.log_group_name, outcome, export.lane or "", size
+
+
+def _invoke(session: "boto3.Session", config: Config, request: PlanRequest) -> dict[str, Any]:
+    function_name = f"{config.name}-planner"
+    try:
+        client = session.client("lambda", region_name=config.region, config=CLIENT_CONFIG)
+        answered = client.invoke(FunctionName=function_name, Payload=emit(request).encode())
+        payload: dict[str, Any] = json.load(answered["Payload"])
+    except (BotoCoreError, ClientError) as error:
+        raise PlanError(f"{function_name}: {error}") from error
+    if "FunctionError" in answered:
+        raise PlanError(f"{function_name}: {payload.get('errorMessage', payload)}")
+    return payload
+
+
+def _planned(
+    session: "boto3.Session", config: Config, completed: PlanCompletedData
+) -> list[PlannedExport]:
+    """Read the list that was too long for an answer."""
+    location = completed.planned_location
+    assert location is not None  # noqa: S101  (the caller has looked)
+    try:
+        s3 = session.client("s3", region_name=config.region)
+        found = s3.get_object(Bucket=location.bucket, Key=location.key)["Body"].read()
+    except (BotoCoreError, ClientError) as error:
+        raise PlanError(f"s3://{location.bucket}/{location.key}: {error}") from error
+    return [PlannedExport.model_validate(each) for each in json.loads(found)]

@@ -1,0 +1,167 @@
+"""A plan that is asked of the deployed planner."""
+
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+import yaml
+from botocore.stub import Stubber
+
+from logferry.command import BAD_INPUT, DONE, FAILED, main
+from logferry.config import Config
+from logferry.errors import ConfigError, PlanError
+from logferry.plan import plan, plan_request
+from logferry_contracts.plan_completed import PlanCompleted
+from logferry_contracts.plan_request import PlanRequest
+from logferry_contracts.wire import emit, parse
+
+EXAMPLES = (
+    Path(__file__).parents[2] / "contracts" / "examples" / "plan-completed" / "1.1" / "accept"
+)
+DRY_RUN = json.loads((EXAMPLES / "dry-run.json").read_text())
+ELSEWHERE = json.loads((EXAMPLES / "dry-run-too-long-for-an-answer.json").read_text())
+
+
+class Aws:
+    """A session whose one function gives one answer, and whose bucket has one object."""
+
+    def __init__(self, answer: dict[str, Any], *, error: str = "", listed: Any = None) -> None:
+        self._answer = {"StatusCode": 200, **({"FunctionError": error} if error else {})}
+        self._payload = answer
+        self._listed = listed
+        self.asked: list[dict[str, Any]] = []
+
+    def client(self, service: str, *, region_name: str, config: Any = None) -> Any:
+        return self
+
+    def invoke(self, *, FunctionName: str, Payload: bytes) -> dict[str, Any]:  # noqa: N803
+        self.asked.append({"function": FunctionName, **json.loads(Payload)})
+        return {**self._answer, "Payload": io.BytesIO(json.dumps(self._payload).encode())}
+
+    def get_object(self, *, Bucket: str, Key: str) -> dict[str, Any]:  # noqa: N803
+        return {"Body": io.BytesIO(json.dumps(self._listed).encode())}
+
+
+@pytest.fixture
+def path(tmp_path: Path, document: dict[str, Any]) -> str:
+    path = tmp_path / "organization.yaml"
+    path.write_text(yaml.safe_dump(document))
+    return str(path)
+
+
+@pytest.fixture
+def deployed(monkeypatch: pytest.MonkeyPatch) -> Aws:
+    aws = Aws(DRY_RUN)
+    monkeypatch.setattr(boto3, "Session", lambda: aws)
+    return aws
+
+
+def run(*arguments: str) -> int:
+    with pytest.raises(SystemExit) as ended:
+        main(arguments)
+    assert isinstance(ended.value.code, int)
+    return ended.value.code
+
+
+def test_the_planner_is_asked_what_the_source_is_configured_for(
+    document: dict[str, Any],
+) -> None:
+    document["external_id"] = "between-us"
+    document["sources"][0] |= {
+        "selection": {"exclude": ["/scratch/*"], "tag_filters": [{"key": "keep"}]},
+        "window_rule": {"unit": "hour", "time_zone": "Europe/Berlin", "lookback_days": 3},
+    }
+
+    request = plan_request(Config.model_validate(document), "shop", dry_run=False)
+
+    data = json.loads(emit(request))["data"]
+    assert data == {
+        "source": {
+            "profile": "shop",
+            "account_id": "444455556666",
+            "region": "eu-west-1",
+            "role_arn": "arn:aws:iam::444455556666:role/logferry-source",
+            "external_id": "between-us",
+        },
+        "bucket": "logferry-archive-111122223333-eu-west-1",
+        "window_rule": {"unit": "hour", "time_zone": "Europe/Berlin", "lookback_days": 3},
+        "selection": {"exclude": ["/scratch/*"], "tag_filters": [{"key": "keep"}]},
+    }
+
+
+def test_dates_and_a_dry_run_are_asked_for(config: Config) -> None:
+    request = plan_request(config, "shop", first="2026-11-01", last="2026-11-07", dry_run=True)
+
+    data = parse(PlanRequest, emit(request)).data
+    assert (data.collect_from, data.collect_to, data.dry_run) == ("2026-11-01", "2026-11-07", True)
+
+
+def test_a_date_that_is_none_is_bad_input(path: str, deployed: Aws, capsys: Any) -> None:
+    assert run("plan", path, "--profile", "shop", "--from", "2026-02-30") == BAD_INPUT
+    assert "data.collect_from" in capsys.readouterr().err
+    assert deployed.asked == []
+
+
+def test_an_unknown_source_is_bad_input(config: Config) -> None:
+    with pytest.raises(ConfigError, match="shopp: none of shop, Pay_ments"):
+        plan_request(config, "shopp", dry_run=True)
+
+
+def test_a_dry_run_shows_every_export_and_the_counts(
+    path: str, deployed: Aws, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run("plan", path, "--profile", "shop", "--dry-run") == DONE
+
+    lines = [" ".join(line.split()) for line in capsys.readouterr().out.splitlines()]
+    assert any("/aws/lambda/checkout requested slot 10,485,760" in line for line in lines)
+    assert any("/aws/lambda/idle skipped: empty" in line for line in lines)
+    assert {"requested 1", "already in the ledger 1", "skipped: empty 1"} <= set(lines)
+    assert deployed.asked[0]["function"] == "logferry-planner"
+    assert deployed.asked[0]["data"]["dry_run"] is True
+
+
+def test_json_is_what_the_planner_answered(
+    path: str, deployed: Aws, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run("plan", path, "--profile", "shop", "--dry-run", "--json") == DONE
+    assert json.loads(capsys.readouterr().out) == [DRY_RUN["data"]]
+
+
+def test_a_list_that_is_elsewhere_is_fetched(config: Config) -> None:
+    aws: Any = Aws(ELSEWHERE, listed=DRY_RUN["data"]["planned"])
+
+    completed = plan(aws, config, plan_request(config, "shop", dry_run=True))
+
+    assert completed.planned == parse(PlanCompleted, json.dumps(DRY_RUN)).data.planned
+
+
+def test_a_refusal_is_a_failure_that_says_why(
+    path: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    detail = "role_arn arn:aws:iam::444455556666:role/x cannot be assumed"
+    answer = {"status": "dead_lettered", "reason": "refused_role_arn", "detail": detail}
+    monkeypatch.setattr(boto3, "Session", lambda: Aws(answer))
+
+    assert run("plan", path, "--profile", "shop") == FAILED
+    assert f"dead_lettered: {detail}" in capsys.readouterr().err
+
+
+def test_a_planner_that_fails_is_named_with_its_error(config: Config) -> None:
+    aws: Any = Aws({"errorMessage": "SQS is away", "errorType": "X"}, error="Unhandled")
+
+    with pytest.raises(PlanError, match="logferry-planner: SQS is away"):
+        plan(aws, config, plan_request(config, "shop", dry_run=False))
+
+
+def test_a_planner_that_is_not_there_is_named(config: Config) -> None:
+    client = boto3.client(
+        "lambda", region_name="eu-west-1", aws_access_key_id="1", aws_secret_access_key="1"
+    )
+    session: Any = type("Session", (), {"client": lambda *_, **__: client})()
+    with Stubber(client) as stub:
+        stub.add_client_error("invoke", "ResourceNotFoundException", "Function not found")
+        with pytest.raises(PlanError, match=r"logferry-planner: .*Function not found"):
+            plan(session, config, plan_request(config, "shop", dry_run=False))
