@@ -26,6 +26,8 @@ BAD_INPUT = 2
 
 _ZIPS = BUILD / "zips"
 _results = Console(highlight=False, soft_wrap=True)
+# Whole, also where that is wider than the terminal: names are often told apart by their ends.
+_tables = Console(highlight=False, width=1000)
 _messages = Console(stderr=True, highlight=False, soft_wrap=True)
 
 app = App(
@@ -185,8 +187,7 @@ def plan(  # noqa: PLR0913  (an option each)
         if as_json:
             return [completed.model_dump(exclude_none=True)]
         if dry_run:
-            # Whole, also where it is wider than the terminal: log groups are told apart by ends.
-            _results.print(planning.table(completed), width=planning.TABLE_WIDTH, crop=False)
+            _tables.print(planning.table(completed))
         return [{"what": what, "n": n} for what, n in planning.counts(completed).items()]
 
     return _exit_code(run, as_json=as_json)

@@ -26,8 +26,6 @@ PLANNER_SECONDS = 900
 
 https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
 """
-TABLE_WIDTH = 1000
-"""Characters that a table may take: more than any row has."""
 CLIENT_CONFIG = ClientConfig(
     # Asked once and waited for: a second request would be a second plan.
     retries={"mode": "standard", "total_max_attempts": 1},
