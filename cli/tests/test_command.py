@@ -53,7 +53,7 @@ def run(*arguments: str) -> int:
     return ended.value.code
 
 
-@pytest.mark.parametrize("name", ["package", "deploy", "deploy-source-account", "plan"])
+@pytest.mark.parametrize("name", ["package", "deploy", "deploy-source-account", "plan", "status"])
 def test_help_has_an_example(capsys: pytest.CaptureFixture[str], name: str) -> None:
     assert run(name, "--help") == DONE
     assert f"logferry {name}" in capsys.readouterr().out.split("Parameters")[0].split("\n", 1)[1]
@@ -67,6 +67,7 @@ def test_help_has_an_example(capsys: pytest.CaptureFixture[str], name: str) -> N
         ["package", "--service", "everything"],
         ["deploy-source-account", "x.yaml"],
         ["plan", "x.yaml"],
+        ["status", "x.yaml", "--windows", "0"],
         ["undeploy"],
     ],
 )

@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import boto3
-from cyclopts import App, CycloptsError, Parameter
+from cyclopts import App, CycloptsError, Parameter, validators
 from rich.console import Console
 
 from logferry import hub
 from logferry import plan as planning
+from logferry import status as archived
 from logferry.checkout import BUILD
 from logferry.config import load
 from logferry.display import Display
@@ -191,6 +192,46 @@ def plan(  # noqa: PLR0913  (an option each)
         return [{"what": what, "n": n} for what, n in planning.counts(completed).items()]
 
     return _exit_code(run, as_json=as_json)
+
+
+@app.command
+def status(
+    config: Path,
+    /,
+    *,
+    profile: Annotated[tuple[str, ...], Parameter(negative="", show_default=False)] = (),
+    windows: Annotated[int, Parameter(validator=validators.Number(gte=1))] = 3,
+    as_json: _Json = False,
+) -> int:
+    """Show what is in the archive, what is under way, and what is missing.
+
+    `logferry status organization.yaml`
+
+    `logferry status organization.yaml --profile shop --windows 30 --json`
+
+    Exit code 1 when a source has failed exports, dead letters, or a gap between its windows.
+
+    Args:
+        config: What is deployed; see deploy/examples.
+        profile: Only this source; may be given again.
+        windows: How many windows to look at, from the newest one back.
+        as_json: Print a JSON array of the sources.
+    """
+    problems: list[dict[str, str]] = []
+
+    def run() -> list[dict[str, Any]]:
+        wanted = load(config)
+        sources = [wanted.source(each) for each in profile] or wanted.sources
+        found = []
+        for each in archived.status(boto3.Session(), wanted, sources, newest=windows):
+            found.append(each.as_json())
+            problems.extend({"profile": each.profile, "problem": text} for text in each.problems)
+            if not as_json:
+                _tables.print(archived.table(each))
+        return found if as_json else [dict(problem) for problem in problems]
+
+    code = _exit_code(run, as_json=as_json)
+    return FAILED if code == DONE and problems else code
 
 
 def _zips(architecture: Architecture | Literal["host"]) -> list[Zip]:

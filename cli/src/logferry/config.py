@@ -194,6 +194,11 @@ class Config(_Part):
         """The archive bucket, as its template names it."""
         return f"{self.name}-archive-{self.hub_account_id}-{self.region}"
 
+    @property
+    def control_bucket(self) -> str:
+        """The control bucket, which has the ledger, as its template names it."""
+        return f"{self.name}-control-{self.hub_account_id}-{self.region}"
+
     def source(self, profile: str) -> SourceConfig:
         """Return the source of a profile.
 

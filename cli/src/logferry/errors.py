@@ -26,5 +26,9 @@ class DeployError(LogferryError):
     """A stack could not be brought to what its template says: mend what AWS names."""
 
 
+class StatusError(LogferryError):
+    """The ledger or a queue could not be read: mend what it names."""
+
+
 class PlanError(LogferryError):
     """The planner could not be asked, or did not plan: mend what it names."""

@@ -1,0 +1,238 @@
+"""How far the archive is: what the ledger says of each source, and what waits in the queues."""
+
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from itertools import accumulate
+from typing import TYPE_CHECKING, Any
+
+from botocore.config import Config as ClientConfig
+from botocore.exceptions import BotoCoreError, ClientError
+from rich.box import SIMPLE_HEAD
+from rich.table import Table
+
+from logferry.config import Config, SourceConfig
+from logferry.errors import StatusError
+from logferry_contracts.ledger_record import LedgerRecord
+from logferry_contracts.source import SourceName
+from logferry_contracts.window import Window
+from logferry_contracts.wire import ContractError, parse
+
+if TYPE_CHECKING:
+    import boto3
+    from mypy_boto3_s3 import S3Client
+    from mypy_boto3_sqs import SQSClient
+    from rich.console import RenderableType
+
+READERS = 16
+"""Ledger records that are read side by side."""
+CLIENT_CONFIG = ClientConfig(
+    retries={"mode": "standard", "total_max_attempts": 5}, max_pool_connections=READERS
+)
+IN_ARCHIVE = ("completed", "secured")
+UNDER_WAY = ("requested", "submitted")
+_WINDOW = re.compile(r"/([0-9]{15})-([0-9]{15})/$")
+
+
+@dataclass(frozen=True, kw_only=True)
+class WindowStatus:
+    """What the ledger says of one window of a source.
+
+    Attributes:
+        states: How many exports there are of each state; of a log group the last try counts.
+        failed: The log groups whose last try failed, and why.
+    """
+
+    window: Window
+    states: Counter[str]
+    failed: dict[str, str]
+
+    def count(self, states: Sequence[str]) -> int:
+        """Return how many exports are in one of some states."""
+        return sum(self.states[state] for state in states)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SourceStatus:
+    """What is known of one source.
+
+    Attributes:
+        windows: The newest ones of the ledger, oldest first.
+        gaps: Between windows of the ledger that do not follow each other.
+        waiting: Messages that the exporter has not done with, in both lanes.
+        dead_letters: Messages that the exporter could not do.
+    """
+
+    profile: str
+    windows: list[WindowStatus]
+    gaps: list[Window]
+    waiting: int
+    dead_letters: int
+
+    @property
+    def problems(self) -> list[str]:
+        """What a person should look at, in words; empty when all is well."""
+        failed = sum(len(window.failed) for window in self.windows)
+        checks = [
+            (not self.windows, "nothing in the ledger: has it been planned?"),
+            (failed > 0, f"{failed} exports failed"),
+            (self.dead_letters > 0, f"{self.dead_letters} dead letters"),
+            *((True, f"nothing from {_range(gap)}") for gap in self.gaps),
+        ]
+        return [text for holds, text in checks if holds]
+
+    def as_json(self) -> dict[str, Any]:
+        """Return it as a JSON document."""
+        return {
+            "profile": self.profile,
+            "windows": [
+                {
+                    "window": each.window.model_dump(),
+                    "states": dict(each.states),
+                    "failed": each.failed,
+                }
+                for each in self.windows
+            ],
+            "gaps": [gap.model_dump() for gap in self.gaps],
+            "waiting": self.waiting,
+            "dead_letters": self.dead_letters,
+            "problems": self.problems,
+        }
+
+
+def status(
+    session: "boto3.Session", config: Config, sources: Sequence[SourceConfig], *, newest: int
+) -> Iterator[SourceStatus]:
+    """Yield the status of each source.
+
+    Args:
+        session: With credentials of the hub's account.
+        config: What is deployed.
+        sources: Of the configuration.
+        newest: How many windows to look at, from the newest one back.
+
+    Raises:
+        StatusError: AWS refused, or a ledger record breaks its contract; names what.
+    """
+    s3 = session.client("s3", region_name=config.region, config=CLIENT_CONFIG)
+    sqs = session.client("sqs", region_name=config.region, config=CLIENT_CONFIG)
+    for source in sources:
+        name = SourceName(
+            profile=source.profile, account_id=source.account_id, region=config.region
+        )
+        try:
+            yield _status(s3, sqs, config.control_bucket, name, newest)
+        except (BotoCoreError, ClientError) as error:
+            raise StatusError(f"{source.profile}: {error}") from error
+
+
+def table(found: SourceStatus) -> "RenderableType":
+    """Return the windows of a source as a table."""
+    shown = Table(box=SIMPLE_HEAD, pad_edge=False)
+    shown.add_column(f"{found.profile}: window (UTC)", no_wrap=True)
+    for name in ("in the archive", "secured", "under way", "skipped", "failed"):
+        shown.add_column(name, justify="right", no_wrap=True)
+    for each in found.windows:
+        counts = (
+            each.count(IN_ARCHIVE),
+            each.states["secured"],
+            each.count(UNDER_WAY),
+            each.states["skipped"],
+            each.states["failed"],
+        )
+        shown.add_row(_range(each.window), *map(str, counts))
+    return shown
+
+
+def _status(
+    s3: "S3Client", sqs: "SQSClient", control_bucket: str, source: SourceName, newest: int
+) -> SourceStatus:
+    windows = _windows(s3, control_bucket, source)
+    found = [
+        _window_status(s3, control_bucket, prefix, window) for prefix, window in windows[-newest:]
+    ]
+    return SourceStatus(
+        profile=source.profile,
+        windows=[each for each in found if each.states],
+        gaps=_gaps([window for _, window in windows]),
+        waiting=sum(_messages(sqs, name) for name in (source.queue_name, source.direct_queue_name)),
+        dead_letters=_messages(sqs, source.dead_letter_queue_name),
+    )
+
+
+def _windows(s3: "S3Client", bucket: str, source: SourceName) -> list[tuple[str, Window]]:
+    """Return the windows that the ledger knows, each with its prefix, oldest first."""
+    pages = s3.get_paginator("list_objects_v2").paginate(
+        Bucket=bucket, Prefix=f"ledger/{source.account_id}/{source.region}/", Delimiter="/"
+    )
+    prefixes = [each["Prefix"] for page in pages for each in page.get("CommonPrefixes", [])]
+    return [
+        (prefix, Window(from_ms=int(edges[1]), to_ms=int(edges[2])))
+        for prefix in prefixes
+        if (edges := _WINDOW.search(prefix))
+    ]
+
+
+def _gaps(windows: Sequence[Window]) -> list[Window]:
+    """Return the times between windows that none of them has; they are in order of their start.
+
+    Windows overlap where one was split, or where the source's rule has changed.
+    """
+    ends = accumulate((window.to_ms for window in windows), max)
+    return [
+        Window(from_ms=end, to_ms=after.from_ms)
+        for end, after in zip(ends, windows[1:], strict=False)
+        if end < after.from_ms
+    ]
+
+
+def _window_status(s3: "S3Client", bucket: str, prefix: str, window: Window) -> WindowStatus:
+    pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
+    keys = [each["Key"] for page in pages for each in page.get("Contents", [])]
+    with ThreadPoolExecutor(READERS) as readers:
+        records = list(readers.map(lambda key: _record(s3, bucket, key), keys))
+    last: dict[str, LedgerRecord] = {}
+    for record in sorted(records, key=lambda record: record.generation):
+        if record.parent_export_id is None:  # a half counts with its whole
+            last[record.log_group.name] = record
+    return WindowStatus(
+        window=window,
+        states=Counter(record.state for record in last.values()),
+        failed={
+            name: record.failed.reason
+            for name, record in sorted(last.items())
+            if record.failed is not None and record.state == "failed"
+        },
+    )
+
+
+def _record(s3: "S3Client", bucket: str, key: str) -> LedgerRecord:
+    body = s3.get_object(Bucket=bucket, Key=key)["Body"].read()
+    try:
+        return parse(LedgerRecord, body)
+    except ContractError as error:
+        raise StatusError(f"s3://{bucket}/{key} is {error}") from error
+
+
+def _messages(sqs: "SQSClient", queue_name: str) -> int:
+    """Return how many messages of a queue are not done with; none of a queue that is not there."""
+    try:
+        url = sqs.get_queue_url(QueueName=queue_name)["QueueUrl"]
+    except sqs.exceptions.QueueDoesNotExist:
+        return 0
+    counted = sqs.get_queue_attributes(
+        QueueUrl=url,
+        AttributeNames=["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"],
+    )["Attributes"]
+    return sum(map(int, counted.values()))
+
+
+def _range(window: Window) -> str:
+    start, end = (
+        datetime.fromtimestamp(at_ms / 1000, UTC).strftime("%Y-%m-%d %H:%M")
+        for at_ms in (window.from_ms, window.to_ms)
+    )
+    return f"{start} to {end}"

@@ -1,0 +1,187 @@
+"""What an operator is told of the archive: from the ledger and the queues, on moto."""
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+import yaml
+from moto import mock_aws
+
+from logferry.command import DONE, FAILED, main
+from logferry.config import Config
+from logferry.errors import StatusError
+from logferry.status import status
+from logferry_contracts.ledger_record import LedgerRecord
+from logferry_contracts.source import SourceName
+from logferry_contracts.wire import emit, parse
+
+EXAMPLES = Path(__file__).parents[2] / "contracts" / "examples" / "ledger-record"
+DAY_MS = 86_400_000
+FIRST_MS = 1_795_215_600_000
+SHOP = SourceName(profile="shop", account_id="444455556666", region="eu-west-1")
+DEAD_LETTERS = "log-sqs-shop-collect-dlq.fifo"
+
+type Put = Callable[..., None]
+
+
+@pytest.fixture
+def session(config: Config, monkeypatch: pytest.MonkeyPatch) -> Iterator[boto3.Session]:
+    """The hub's account with an empty ledger and the queues of one source."""
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "any")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "any")
+    with mock_aws():
+        session = boto3.Session(region_name=config.region)
+        session.client("s3").create_bucket(
+            Bucket=config.control_bucket,
+            CreateBucketConfiguration={"LocationConstraint": config.region},
+        )
+        for name in (SHOP.queue_name, SHOP.direct_queue_name, DEAD_LETTERS):
+            session.client("sqs").create_queue(QueueName=name, Attributes={"FifoQueue": "true"})
+        yield session
+
+
+@pytest.fixture
+def put(session: boto3.Session, config: Config) -> Put:
+    """Put a ledger record, made from one of the contract's examples."""
+
+    def put(example: str, group: str, *, day: int = 0, **changes: Any) -> None:
+        [path] = EXAMPLES.glob(f"*/accept/{example}.json")
+        record = json.loads(path.read_text())
+        window = {"from_ms": FIRST_MS + day * DAY_MS, "to_ms": FIRST_MS + (day + 1) * DAY_MS}
+        record |= {"source": SHOP.model_dump(), "window": window} | changes
+        record["log_group"]["name"] = group
+        wanted = parse(LedgerRecord, json.dumps(record))
+        key = wanted.key.replace(wanted.export_id, f"{group.strip('/')}-{wanted.generation}")
+        session.client("s3").put_object(
+            Bucket=config.control_bucket, Key=key, Body=emit(wanted).encode()
+        )
+
+    return put
+
+
+@pytest.fixture
+def path(tmp_path: Path, document: dict[str, Any]) -> str:
+    path = tmp_path / "organization.yaml"
+    path.write_text(yaml.safe_dump(document))
+    return str(path)
+
+
+def of_shop(session: boto3.Session, config: Config, newest: int = 3) -> Any:
+    [found] = status(session, config, [config.source("shop")], newest=newest)
+    return found
+
+
+def run(*arguments: str) -> int:
+    with pytest.raises(SystemExit) as ended:
+        main(arguments)
+    assert isinstance(ended.value.code, int)
+    return ended.value.code
+
+
+def test_each_log_group_counts_once_by_its_last_try(
+    session: boto3.Session, config: Config, put: Put
+) -> None:
+    put("failed-with-next-generation", "/again", generation=1)
+    put("secured", "/again", generation=2)
+    put("skipped", "/idle")
+    put("submitted", "/long")
+
+    [window] = of_shop(session, config).windows
+
+    assert window.states == {"secured": 1, "skipped": 1, "submitted": 1}
+    assert window.failed == {}
+
+
+def test_a_last_try_that_failed_is_named_with_its_reason(
+    session: boto3.Session, config: Config, put: Put
+) -> None:
+    put("failed-before-a-task", "/broken")
+    put("secured", "/fine")
+
+    found = of_shop(session, config)
+
+    reason = found.windows[0].failed["/broken"]
+    assert reason
+    assert found.problems == ["1 exports failed"]
+
+
+def test_only_the_newest_windows_are_read_and_a_gap_before_them_is_seen(
+    session: boto3.Session, config: Config, put: Put
+) -> None:
+    for day in (0, 2, 3):
+        put("secured", "/a", day=day)
+
+    found = of_shop(session, config, newest=1)
+
+    assert [each.window.from_ms for each in found.windows] == [FIRST_MS + 3 * DAY_MS]
+    assert [gap.from_ms for gap in found.gaps] == [FIRST_MS + DAY_MS]
+    assert found.problems == ["nothing from 2026-11-21 23:00 to 2026-11-22 23:00"]
+
+
+def test_the_halves_of_a_window_are_neither_exports_of_their_own_nor_a_gap(
+    session: boto3.Session, config: Config, put: Put
+) -> None:
+    half = {"from_ms": FIRST_MS, "to_ms": FIRST_MS + DAY_MS // 2}
+    put("secured", "/big")
+    put("half-of-a-window", "/big", window=half)
+    put("secured", "/big", day=1)
+
+    found = of_shop(session, config)
+
+    assert [dict(each.states) for each in found.windows] == [{"secured": 1}, {"secured": 1}]
+    assert found.problems == []
+
+
+def test_messages_of_both_lanes_wait_and_dead_letters_are_a_problem(
+    session: boto3.Session, config: Config, put: Put
+) -> None:
+    put("requested", "/a")
+    sqs = session.client("sqs")
+    for name in (SHOP.queue_name, SHOP.direct_queue_name, DEAD_LETTERS):
+        url = sqs.get_queue_url(QueueName=name)["QueueUrl"]
+        sqs.send_message(
+            QueueUrl=url, MessageBody="{}", MessageGroupId="a", MessageDeduplicationId=name
+        )
+
+    found = of_shop(session, config)
+
+    assert (found.waiting, found.dead_letters) == (2, 1)
+    assert found.problems == ["1 dead letters"]
+
+
+def test_a_source_that_was_never_planned_is_a_problem(
+    session: boto3.Session, config: Config
+) -> None:
+    [found] = status(session, config, [config.source("Pay_ments")], newest=3)
+
+    assert found.problems == ["nothing in the ledger: has it been planned?"]
+
+
+def test_a_record_that_breaks_its_contract_is_named(
+    session: boto3.Session, config: Config, put: Put
+) -> None:
+    put("secured", "/a")
+    s3 = session.client("s3")
+    [found] = s3.list_objects_v2(Bucket=config.control_bucket)["Contents"]
+    s3.put_object(Bucket=config.control_bucket, Key=found["Key"], Body=b"{}")
+
+    with pytest.raises(StatusError, match=f"s3://{config.control_bucket}/{found['Key']} is not"):
+        of_shop(session, config)
+
+
+def test_the_exit_code_tells_a_healthy_source_from_one_with_problems(
+    session: boto3.Session, put: Put, path: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    put("secured", "/a")
+    assert run("status", path, "--profile", "shop") == DONE
+    assert "2026-11-20 23:00 to 2026-11-21 23:00" in capsys.readouterr().out
+    put("failed-before-a-task", "/b")
+
+    assert run("status", path, "--profile", "shop", "--json") == FAILED
+
+    [found] = json.loads(capsys.readouterr().out)
+    assert found["problems"] == ["1 exports failed"]
+    assert found["windows"][0]["states"] == {"secured": 1, "failed": 1}
