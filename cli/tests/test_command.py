@@ -53,7 +53,9 @@ def run(*arguments: str) -> int:
     return ended.value.code
 
 
-@pytest.mark.parametrize("name", ["package", "deploy", "deploy-source-account", "plan", "status"])
+@pytest.mark.parametrize(
+    "name", ["package", "deploy", "deploy-source-account", "destroy", "plan", "status"]
+)
 def test_help_has_an_example(capsys: pytest.CaptureFixture[str], name: str) -> None:
     assert run(name, "--help") == DONE
     assert f"logferry {name}" in capsys.readouterr().out.split("Parameters")[0].split("\n", 1)[1]

@@ -65,3 +65,11 @@ def test_the_answer_decides(monkeypatch: pytest.MonkeyPatch, *, answer: bool) ->
     monkeypatch.setattr(Confirm, "ask", lambda *_, **__: answer)
     with Display(console(terminal=True)) as display:
         assert display.confirm([ARCHIVE], ask=True) is answer
+
+
+def test_a_deletion_is_shown_and_decided_by_whoever_is_there() -> None:
+    made = console(terminal=False)
+    assert Display(made).confirm_deletion(["logferry-planner"], ask=False)
+    assert text_of(made).splitlines() == ["  - logferry-planner"]
+    with pytest.raises(DeployError, match=r"add --yes$"):
+        Display(made).confirm_deletion(["logferry-planner"], ask=True)

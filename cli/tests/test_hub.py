@@ -12,7 +12,14 @@ from moto.core import DEFAULT_ACCOUNT_ID
 from logferry import hub
 from logferry.config import Config
 from logferry.errors import ConfigError, DeployError
-from logferry.hub import DeclinedError, Options, Outcome, deploy_hub, deploy_source_account
+from logferry.hub import (
+    DeclinedError,
+    Options,
+    Outcome,
+    deploy_hub,
+    deploy_source_account,
+    destroy_hub,
+)
 from logferry.package import Zip
 from logferry.stack import Progress, Proposal, Stack
 
@@ -67,6 +74,11 @@ class FakeStacks:
 
     def carry_out(self, proposal: Proposal) -> None:
         self._say("changed", proposal.stack)
+
+    def remove(self, name: str) -> bool:
+        with self._lock:
+            self.log.append(("removed", name))
+        return name in self.existing
 
     def _say(self, word: str, stack: Stack) -> None:
         with self._lock:
@@ -326,3 +338,45 @@ def test_roles_of_the_same_name_are_one_pattern(
     assert found["SourceRoleArnPatterns"] == (
         "arn:aws:iam::*:role/a-path/Collect,arn:aws:iam::*:role/logferry-source"
     )
+
+
+def test_stacks_are_deleted_before_those_that_they_need_and_the_archives_stays(
+    session: boto3.Session, config: Config
+) -> None:
+    FakeStacks.existing = set(NAMES) - {"logferry-exporter-shop"}
+
+    outcomes = destroy_hub(session, config)
+
+    removed = FakeStacks.all("removed")
+    assert set(removed[:2]) == set(NAMES[4:])
+    assert set(removed[2:]) == set(NAMES[2:4])
+    assert {(o.stack_name, o.status) for o in outcomes} == {
+        ("logferry-exporter-shop", "unchanged"),
+        *((name, "deleted") for name in NAMES[2:5]),
+    }
+
+
+def test_only_what_is_named_is_deleted(session: boto3.Session, config: Config) -> None:
+    destroy_hub(session, config, only=["archive", "exporter-shop"])
+    assert FakeStacks.all("removed") == ["logferry-exporter-shop", "logferry-archive"]
+
+
+def test_a_pattern_that_fits_no_stack_deletes_nothing(
+    session: boto3.Session, config: Config
+) -> None:
+    with pytest.raises(ConfigError, match="exporter-shopp: none of artifacts, archive"):
+        destroy_hub(session, config, only=["exporter-shop", "exporter-shopp"])
+    assert FakeStacks.log == []
+
+
+def test_nothing_is_deleted_against_somebodys_will(session: boto3.Session, config: Config) -> None:
+    asked: list[Sequence[str]] = []
+
+    def decline(names: Sequence[str]) -> bool:
+        asked.append(names)
+        return False
+
+    with pytest.raises(DeclinedError, match="not deleted: logferry-planner"):
+        destroy_hub(session, config, only=["planner"], confirm=decline)
+    assert asked == [["logferry-planner"]]
+    assert FakeStacks.log == []

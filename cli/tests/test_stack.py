@@ -291,3 +291,28 @@ def test_no_way_to_aws_is_told_with_the_stack() -> None:
     fake.describe_stacks = unreachable  # type: ignore[method-assign, assignment]
     with pytest.raises(DeployError, match="s: Could not connect to the endpoint URL"):
         stacks(fake).propose(WANTED)
+
+
+def test_a_stack_is_removed_once_it_is_gone() -> None:
+    fake, seen = FakeCloudFormation("UPDATE_COMPLETE"), list[Progress]()
+    assert stacks(fake, seen).remove("s")
+    assert fake.asked() == ["delete_stack"]
+    assert [(p.status, p.is_final) for p in seen] == [
+        ("DELETE_IN_PROGRESS", False),
+        ("DELETE_COMPLETE", True),
+    ]
+
+
+def test_a_stack_that_is_not_there_need_not_be_removed() -> None:
+    fake = FakeCloudFormation()
+    assert not stacks(fake).remove("s")
+    assert fake.asked() == []
+
+
+def test_a_stack_that_cannot_be_removed_names_what_holds_it() -> None:
+    fake = FakeCloudFormation("UPDATE_COMPLETE")
+    fake.delete_stack = lambda **_: setattr(fake, "status", "DELETE_FAILED")  # type: ignore[method-assign]
+    fake.reason = "The following resource(s) failed to delete: [Queue]."
+    fake.events = [event("DELETE_FAILED", "in use")]
+    with pytest.raises(DeployError, match=r"s: DELETE_FAILED\n.*\[Queue\]\.\n  Queue .*: in use"):
+        stacks(fake).remove("s")

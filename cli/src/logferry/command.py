@@ -152,6 +152,44 @@ def deploy_source_account(config: Path, /, *, profile: str, as_json: _Json = Fal
 
 
 @app.command
+def destroy(
+    config: Path,
+    /,
+    *,
+    only: Annotated[tuple[str, ...], Parameter(negative="", show_default=False)] = (),
+    yes: _Flag = False,
+    as_json: _Json = False,
+) -> int:
+    """Delete the hub's stacks; the buckets, the key and all that is in them stay.
+
+    `logferry destroy organization.yaml --only exporter-shop`
+
+    The stacks `archive` and `artifacts` are deleted only when `--only` names them. A request that
+    waits in a queue goes with it; the ledger remembers it: plan its dates again.
+
+    Args:
+        config: What is deployed; see deploy/examples.
+        only: Only stacks that match, such as `exporter-*`; may be given again.
+        yes: Do not ask.
+        as_json: Print a JSON array of the stacks and what became of them.
+    """
+
+    def run() -> list[dict[str, Any]]:
+        wanted = load(config)
+        with Display(_messages) as display:
+            outcomes = hub.destroy_hub(
+                boto3.Session(),
+                wanted,
+                display.watch,
+                only,
+                lambda names: display.confirm_deletion(names, ask=not yes),
+            )
+        return [asdict(outcome) for outcome in outcomes]
+
+    return _exit_code(run, as_json=as_json)
+
+
+@app.command
 def plan(  # noqa: PLR0913  (an option each)
     config: Path,
     /,

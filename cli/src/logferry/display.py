@@ -71,9 +71,23 @@ class Display:
         self._live.stop()
         for proposal in proposals:
             self._console.print(_changes(proposal))
+        return self._agreed("Change this?", ask=ask, instead="--yes or --dry-run")
+
+    def confirm_deletion(self, names: Sequence[str], *, ask: bool) -> bool:
+        """Show which stacks would be deleted, and ask whether to go on.
+
+        Raises:
+            DeployError: There is nobody to ask.
+        """
+        self._live.stop()
+        self._console.print("\n".join(f"  - {name}" for name in names), markup=False)
+        question = "Delete these stacks? Buckets and keys stay."
+        return self._agreed(question, ask=ask, instead="--yes")
+
+    def _agreed(self, question: str, *, ask: bool, instead: str) -> bool:
         if ask and not self._console.is_terminal:
-            raise DeployError("not a terminal, so nobody can be asked: add --yes or --dry-run")
-        agreed = not ask or Confirm.ask("Change this?", console=self._console, default=False)
+            raise DeployError(f"not a terminal, so nobody can be asked: add {instead}")
+        agreed = not ask or Confirm.ask(question, console=self._console, default=False)
         if self._console.is_terminal:
             self._rows.clear()  # what they did is above
             self._live.start()

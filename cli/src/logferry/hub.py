@@ -27,6 +27,10 @@ ACCOUNTS_PER_PARAMETER = 300
 https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/cloudformation-limits.html
 """
 
+KEPT = ("artifacts", "archive")
+"""Stacks that are deleted only when they are named: what they retain is of use to no other stack,
+and to make them again means to import it."""
+
 type Confirm = Callable[[Sequence[Proposal]], bool]
 """Shown what would change; says whether to go on."""
 
@@ -36,7 +40,7 @@ class Outcome:
     """What became of a stack."""
 
     stack_name: str
-    status: Literal["changed", "unchanged", "proposed"]
+    status: Literal["changed", "unchanged", "proposed", "deleted"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,6 +111,64 @@ def deploy_hub(
         if options.dry_run and any(proposal.is_new for proposal in changing):
             break
     return outcomes
+
+
+def destroy_hub(
+    session: "boto3.Session",
+    config: Config,
+    watch: Watch = lambda _: None,
+    only: Sequence[str] = (),
+    confirm: Callable[[Sequence[str]], bool] = lambda _: True,
+) -> list[Outcome]:
+    """Delete stacks of the hub, those first that need others.
+
+    The templates retain the buckets and the key, whatever is deleted. The stacks `KEPT` are
+    deleted only when ``only`` names them: without them those are left without their policies.
+
+    Args:
+        session: With credentials of the hub's account.
+        config: What is deployed.
+        watch: Told what happens, by several threads.
+        only: As in `Options`; none for all stacks but `KEPT`.
+        confirm: Shown the names of the stacks; says whether to go on.
+
+    Raises:
+        ConfigError: A pattern of ``only`` fits no stack.
+        DeclinedError: ``confirm`` said no.
+        DeployError: The credentials are another account's, or a stack could not be deleted.
+    """
+    steps = [
+        ["artifacts"],
+        ["archive"],
+        ["planner", "sse-enforcer"],
+        [f"exporter-{source.slug}" for source in config.sources],
+    ]
+    _check_patterns([name for step in steps for name in step], only)
+    chosen = [
+        [f"{config.name}-{name}" for name in step if _is_chosen(name, only)]
+        for step in reversed(steps)
+    ]
+    _check_account(session, config, config.hub_account_id)
+    names = [name for step in chosen for name in step]
+    if not confirm(names):
+        raise DeclinedError(f"not deleted: {', '.join(names)}")
+    client = session.client("cloudformation", region_name=config.region, config=CLIENT_CONFIG)
+    stacks = Stacks(client, watch)
+    removed: set[str] = set()
+
+    def remove(name: str) -> None:
+        if stacks.remove(name):
+            removed.add(name)
+
+    for step in chosen:
+        _at_once(remove, step)
+    return [Outcome(name, "deleted" if name in removed else "unchanged") for name in names]
+
+
+def _is_chosen(name: str, only: Sequence[str]) -> bool:
+    if not only:
+        return name not in KEPT
+    return any(fnmatch.fnmatchcase(name, pattern) for pattern in only)
 
 
 def deploy_source_account(
@@ -294,15 +356,20 @@ def _outcome(proposal: Proposal, *, dry_run: bool) -> Outcome:
 
 
 def _chosen(steps: list[list[Stack]], config: Config, only: Sequence[str]) -> list[list[Stack]]:
-    names = [stack.name.removeprefix(f"{config.name}-") for step in steps for stack in step]
-    wrong = [pattern for pattern in only if not fnmatch.filter(names, pattern)]
-    if wrong:
-        raise ConfigError("only", [f"{pattern}: none of {', '.join(names)}" for pattern in wrong])
+    _check_patterns(
+        [stack.name.removeprefix(f"{config.name}-") for step in steps for stack in step], only
+    )
     patterns = [f"{config.name}-{pattern}" for pattern in only or ["*"]]
     return [
         [s for s in step if any(fnmatch.fnmatchcase(s.name, pattern) for pattern in patterns)]
         for step in steps
     ]
+
+
+def _check_patterns(names: Sequence[str], only: Sequence[str]) -> None:
+    wrong = [pattern for pattern in only if not fnmatch.filter(names, pattern)]
+    if wrong:
+        raise ConfigError("only", [f"{pattern}: none of {', '.join(names)}" for pattern in wrong])
 
 
 def _check_account(session: "boto3.Session", config: Config, account_id: str) -> None:

@@ -183,6 +183,21 @@ class Stacks:
         if status not in _SUCCEEDED:
             raise DeployError("\n  ".join([f"{name}: {status}", *problems]))
 
+    def remove(self, name: str) -> bool:
+        """Delete a stack, but for what its template retains; return whether it was there.
+
+        Raises:
+            DeployError: It could not be deleted; names each resource that could not, and why.
+        """
+        with _told_about(name):
+            if self._stack(name) is None:
+                self._watch(Progress(name, "not there", is_final=True))
+                return False
+            self._watch(Progress(name, "DELETE_IN_PROGRESS"))
+            self._delete(name)
+        self._watch(Progress(name, "DELETE_COMPLETE", is_final=True))
+        return True
+
     def _follow(self, name: str, seen: set[str]) -> tuple[str, list[str]]:
         """Return the stack's status once it has ended, and why resources failed.
 
@@ -222,7 +237,10 @@ class Stacks:
             if found is None or found["StackStatus"] == "DELETE_COMPLETE":
                 return
             if found["StackStatus"] == "DELETE_FAILED":
-                raise DeployError(f"{name}: {found.get('StackStatusReason', 'DELETE_FAILED')}")
+                reasons = [found.get("StackStatusReason", _NO_REASON)]
+                for event in self._new_events(name, set()):
+                    reasons += _failure(event)
+                raise DeployError("\n  ".join([f"{name}: DELETE_FAILED", *reasons]))
 
     def _changes(self, change_set: str) -> Iterator[Change]:
         pages = self._cloudformation.get_paginator("describe_change_set").paginate(
