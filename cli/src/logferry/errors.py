@@ -30,5 +30,17 @@ class StatusError(LogferryError):
     """The ledger or a queue could not be read: mend what it names."""
 
 
+class LedgerError(LogferryError):
+    """A ledger record breaks its contract: mend the object that it names."""
+
+
+class ReplayError(LogferryError):
+    """Events could not be published again, or not all: mend what it names, and replay again."""
+
+
 class PlanError(LogferryError):
     """The planner could not be asked, or did not plan: mend what it names."""
+
+
+class SweepError(LogferryError):
+    """The archive could not be swept, or not to the end: mend what it names."""

@@ -11,9 +11,18 @@ from pathlib import PurePosixPath
 from typing import Any
 
 CLIENTS: dict[str, tuple[str, ...]] = {
-    "planner": ("logs", "s3", "sns", "sqs", "sts"),
+    "planner": (
+        "cloudwatch",
+        "lambda",
+        "logs",
+        "resourcegroupstaggingapi",
+        "s3",
+        "sns",
+        "sqs",
+        "sts",
+    ),
     "exporter": ("logs", "s3", "sns", "sqs", "sts"),
-    "sse-enforcer": ("s3", "sns", "sqs", "ssm"),
+    "sse-enforcer": ("kms", "s3", "sns", "sqs", "ssm"),
 }
 """Which AWS services each of our services makes a boto3 client of."""
 

@@ -16,6 +16,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
+from urllib.parse import parse_qsl
 
 import pytest
 from botocore.exceptions import ClientError
@@ -25,6 +26,7 @@ from logferry_contracts.ledger_record import LedgerRecord
 from logferry_contracts.wire import emit, parse
 from sse_enforcer import handler
 from sse_enforcer.settings import Settings
+from sse_enforcer.verdict import ObjectVersion
 
 EXAMPLES = Path(__file__).parents[3] / "contracts" / "examples"
 
@@ -39,6 +41,27 @@ LOG_FILE = f"{PREFIX}/{TASK_ID}/stream/000000.gz"
 WRITE_TEST = f"{PREFIX}/aws-logs-write-test"
 NEXT_YEAR = datetime.now(UTC).replace(microsecond=0) + timedelta(days=365)
 LAST_YEAR = NEXT_YEAR - timedelta(days=730)
+
+
+PLAIN = ObjectVersion(
+    key="k",
+    version_id="v1",
+    size_bytes=9,
+    etag='"e1"',
+    encryption="AES256",
+    kms_key_arn=None,
+    bucket_key_enabled=False,
+    storage_class="STANDARD",
+    offline=False,
+    retention=None,
+    legal_hold=False,
+    event_hold=False,
+    checksums={"CRC64NVME": "AAAA"},
+    headers={"ContentType": "application/x-gzip"},
+    metadata={"a": "b"},
+    missing_metadata=0,
+    tag_count=1,
+)
 
 
 class Cut(BaseException):
@@ -66,6 +89,9 @@ class Version:
     hold: bool = False
     event_hold: bool = False
     size: int | None = None
+    part_sizes: tuple[int, ...] = ()
+    restore: str | None = None
+    customer_key: bool = False
     is_delete_marker: bool = False
 
     @property
@@ -75,7 +101,7 @@ class Version:
 
 
 class World:
-    """S3, SNS, SQS and SSM as one, and the enforcer's function connected to them.
+    """S3, SNS, SQS, SSM and KMS as one, and the enforcer's function connected to them.
 
     Tests get it as a fixture, and with it everything else in this file that they need.
     """
@@ -89,6 +115,16 @@ class World:
     def __init__(self):
         self.versions: dict[tuple[str, str], list[Version]] = defaultdict(list)
         self.parameters = {KEY_PARAMETER: KEY_ARN}
+        self.key_states: dict[str, str] = {}
+        """Of keys that are not enabled."""
+        self.versioning = "Enabled"
+        """Of the archive bucket."""
+        self.uploads: dict[str, Upload] = {}
+        """Multipart uploads that were neither completed nor aborted."""
+        self.pauses: list[int] = []
+        """After how many seconds messages were to come back."""
+        self.later = timedelta()
+        """How far the function's clock is ahead of the machine's."""
         self.published: list[dict[str, Any]] = []
         self.dead_letters: list[tuple[str, dict[str, str]]] = []
         self.events: list[str] = []
@@ -113,6 +149,7 @@ class World:
                 "CONTROL_BUCKET": CONTROL,
                 "TOPIC_ARN": "arn:aws:sns:eu-west-1:111122223333:log-export-events",
                 "DEAD_LETTER_QUEUE_URL": "https://sqs.eu-west-1.amazonaws.com/1/dead",
+                "QUEUE_URL": "https://sqs.eu-west-1.amazonaws.com/1/created",
             }
         )
         self.restart()
@@ -134,12 +171,15 @@ class World:
             {
                 "messageId": str(number),
                 "body": body,
+                "receiptHandle": f"handle of {number}",
                 "eventSource": "aws:sqs",
                 "attributes": {"ApproximateReceiveCount": str(receive_count)},
             }
             for number, body in enumerate(bodies)
         ]
-        answer = handler.process(self._service, {"Records": records}, context)
+        answer = handler.process(
+            self._service, {"Records": records}, context, lambda: datetime.now(UTC) + self.later
+        )
         assert not self.violations
         return [bodies[int(item["itemIdentifier"])] for item in answer["batchItemFailures"]]
 
@@ -217,9 +257,10 @@ class World:
 
     def put(self, key=LOG_FILE, body=b"log lines", bucket=ARCHIVE, **properties):
         """Write an object as somebody else does; return its Object Created event."""
-        properties.setdefault("checksums", {"CRC64NVME": hashlib.sha256(body).hexdigest()[:12]})
-        version = Version(id=self._next(key), body=body, etag=f'"{self._next("etag")}"')
-        self._add(bucket, key, replace(version, **properties), "PutObject")
+        properties.setdefault("checksums", {"CRC64NVME": checksum(body)})
+        reason = properties.pop("reason", "PutObject")
+        version = Version(id=self._new_id(key), body=body, etag=f'"{self._next("etag")}"')
+        self._add(bucket, key, replace(version, **properties), reason)
         return self.events[-1]
 
     def at(self, key=LOG_FILE, bucket=ARCHIVE):
@@ -237,7 +278,15 @@ class World:
             name
             for name in self.calls
             if name
-            in ("update_object_encryption", "copy_object", "delete_object", "put_object_legal_hold")
+            in (
+                "update_object_encryption",
+                "copy_object",
+                "create_multipart_upload",
+                "upload_part_copy",
+                "complete_multipart_upload",
+                "delete_object",
+                "put_object_legal_hold",
+            )
         ]
 
     def state(self):
@@ -250,9 +299,13 @@ class World:
 
     # S3
 
-    def head_object(self, *, Bucket, Key, ChecksumMode, VersionId=None):
+    def head_object(self, *, Bucket, Key, ChecksumMode=None, VersionId=None, PartNumber=None):
         with self._call("head_object"):
             version = self._find(Bucket, Key, VersionId, is_head=True)
+            if version.customer_key:
+                raise refusal("400", "Bad Request", 400)
+            if PartNumber is not None:
+                return {"ContentLength": version.part_sizes[PartNumber - 1]}
             assert ChecksumMode == "ENABLED", "without it S3 tells no checksum"
             optional = {
                 "ServerSideEncryption": version.encryption,
@@ -263,6 +316,7 @@ class World:
                 "ObjectLockLegalHoldStatus": "ON" if version.hold else None,
                 "ObjectLockEventHold": "ON" if version.event_hold else None,
                 "TagCount": version.tag_count or None,
+                "Restore": version.restore,
                 "BucketKeyEnabled": version.bucket_key or None,
                 "ChecksumType": version.checksum_type if version.checksums else None,
             }
@@ -300,29 +354,113 @@ class World:
             if options["CopySourceIfMatch"] != source.etag or options["IfMatch"] != current.etag:
                 raise refusal("PreconditionFailed", "not the ETag", 412)
             assert options["MetadataDirective"] == options["TaggingDirective"] == "COPY"
-            copy = Version(
-                id=self._next(Key),
-                body=source.body,
-                etag=f'"{self._next("etag")}"',
-                encryption=options["ServerSideEncryption"],
-                kms_key_arn=options["SSEKMSKeyId"],
-                bucket_key=options["BucketKeyEnabled"],
-                checksums={
-                    options["ChecksumAlgorithm"]: hashlib.sha256(source.body).hexdigest()[:12]
-                },
+            copy = replace(
+                self._copy_of(source.body, Key, options),
+                checksums={options["ChecksumAlgorithm"]: checksum(source.body)},
                 headers=source.headers,
                 metadata=source.metadata,
                 tag_count=source.tag_count,
-                storage_class=None
-                if options["StorageClass"] == "STANDARD"
-                else options["StorageClass"],
-                lock_mode=options.get("ObjectLockMode"),
-                retain_until=options.get("ObjectLockRetainUntilDate"),
-                hold=options.get("ObjectLockLegalHoldStatus") == "ON",
                 size=source.size,
             )
             self._add(Bucket, Key, replace(copy, **self.spoil), "CopyObject")
             return {"VersionId": copy.id}
+
+    def get_bucket_versioning(self, *, Bucket):
+        with self._call("get_bucket_versioning"):
+            return {"Status": self.versioning} if self.versioning else {}
+
+    def get_object_tagging(self, *, Bucket, Key, VersionId):
+        with self._call("get_object_tagging"):
+            count = self._find(Bucket, Key, VersionId).tag_count
+            return {"TagSet": [{"Key": f"k{n}", "Value": f"a&b {n}"} for n in range(count)]}
+
+    def create_multipart_upload(self, *, Bucket, Key, **options):
+        with self._call("create_multipart_upload"):
+            upload_id = self._next("upload")
+            self.uploads[upload_id] = Upload(Key, options, {})
+            return {"UploadId": upload_id}
+
+    def upload_part_copy(
+        self,
+        *,
+        Bucket,
+        Key,
+        UploadId,
+        PartNumber,
+        CopySource,
+        CopySourceIfMatch,
+        CopySourceRange=None,
+    ):
+        with self._call("upload_part_copy"):
+            upload = self._upload(Key, UploadId)
+            source = self._find(CopySource["Bucket"], CopySource["Key"], CopySource["VersionId"])
+            if CopySourceIfMatch != source.etag:
+                raise refusal("PreconditionFailed", "not the ETag", 412)
+            first, last = (CopySourceRange or f"bytes=0-{len(source.body) - 1}")[6:].split("-")
+            body = source.body[int(first) : int(last) + 1]
+            upload.parts[PartNumber] = (f'"{self._next("etag")}"', body)
+            return {"CopyPartResult": self._part(upload, PartNumber)}
+
+    def list_parts(self, *, Bucket, Key, UploadId):
+        with self._call("list_parts"):
+            upload = self._upload(Key, UploadId)
+            return {
+                "Parts": [
+                    {"PartNumber": number, "Size": len(body), **self._part(upload, number)}
+                    for number, (_, body) in sorted(upload.parts.items())
+                ]
+            }
+
+    def complete_multipart_upload(
+        self,
+        *,
+        Bucket,
+        Key,
+        UploadId,
+        MultipartUpload,
+        ChecksumType,
+        MpuObjectSize,
+        IfMatch,
+        **expected,
+    ):
+        with self._call("complete_multipart_upload"):
+            upload = self._upload(Key, UploadId)
+            if self._find(Bucket, Key, None).etag != IfMatch:
+                raise refusal("PreconditionFailed", "not the ETag", 412)
+            chosen = MultipartUpload["Parts"]
+            numbers = [part["PartNumber"] for part in chosen]
+            if numbers != sorted(numbers) or any(
+                part != {"PartNumber": number, **self._part(upload, number)}
+                for number, part in zip(numbers, chosen, strict=True)
+            ):
+                raise refusal("InvalidPart", "not a part of this upload")
+            bodies = [upload.parts[number][1] for number in numbers]
+            algorithm, body = upload.options["ChecksumAlgorithm"], b"".join(bodies)
+            assert ChecksumType == upload.options["ChecksumType"]
+            value = checksum(body) if ChecksumType == "FULL_OBJECT" else of_parts(bodies)
+            if len(body) != MpuObjectSize:
+                raise refusal("InvalidRequest", "not the size")
+            if expected.get(f"Checksum{algorithm}", value) != value:
+                raise refusal("BadDigest", "not the checksum")
+            options = upload.options
+            headers = ("ContentType", "ContentEncoding", "CacheControl")
+            copy = replace(
+                self._copy_of(body, Key, options),
+                checksums={algorithm: value},
+                checksum_type=ChecksumType,
+                headers={name: options[name] for name in headers if name in options},
+                metadata=options["Metadata"],
+                tag_count=len(parse_qsl(options.get("Tagging", ""))),
+                part_sizes=tuple(map(len, bodies)),
+            )
+            del self.uploads[UploadId]
+            self._add(Bucket, Key, replace(copy, **self.spoil), "CompleteMultipartUpload")
+            return {"VersionId": copy.id}
+
+    def abort_multipart_upload(self, *, Bucket, Key, UploadId):
+        with self._call("abort_multipart_upload"):
+            self._upload(Key, UploadId)
+            del self.uploads[UploadId]
 
     def delete_object(self, *, Bucket, Key, VersionId):
         with self._call("delete_object"):
@@ -337,25 +475,30 @@ class World:
             assert LegalHold == {"Status": "ON"}
             self._change(Bucket, Key, self._find(Bucket, Key, VersionId), hold=True)
 
-    def get_object(self, *, Bucket, Key):
+    def get_object(self, *, Bucket, Key, VersionId=None, Range=None):
         with self._call("get_object"):
-            version = self._find(Bucket, Key, None)
+            version = self._find(Bucket, Key, VersionId)
+            if version.customer_key:
+                raise refusal("InvalidRequest", "stored using a form of Server Side Encryption")
             return {"Body": io.BytesIO(version.body), "ETag": version.etag}
 
-    def put_object(self, *, Bucket, Key, Body, ContentType, IfMatch=None):
+    def put_object(self, *, Bucket, Key, Body, ContentType, IfMatch=None, IfNoneMatch=None):
         with self._call("put_object"):
             assert Bucket == CONTROL, "nothing is ever written over an archived object"
             assert ContentType == "application/json"
             if IfMatch is not None and self._find(Bucket, Key, None).etag != IfMatch:
                 raise refusal("PreconditionFailed", "not the ETag", 412)
+            if IfNoneMatch is not None and self.versions[Bucket, Key]:
+                raise refusal("PreconditionFailed", "is there", 412)
             self.control_object(Key, Body)
+            return {"ETag": self.versions[Bucket, Key][-1].etag}
 
     def control_object(self, key, body):
         self.versions[CONTROL, key] = [
             Version(id="null", body=body, etag=f'"{hashlib.sha256(body).hexdigest()[:12]}"')
         ]
 
-    # SNS, SQS, SSM
+    # SNS, SQS, SSM, KMS
 
     def publish(self, *, TopicArn, Message, MessageAttributes):
         with self._call("publish"):
@@ -378,7 +521,29 @@ class World:
         with self._call("get_parameter"):
             if Name not in self.parameters:
                 raise refusal("ParameterNotFound", "")
-            return {"Parameter": {"Value": self.parameters[Name]}}
+            return {"Parameter": self._parameter(Name)}
+
+    def get_parameters_by_path(self, *, Path, Recursive):
+        with self._call("get_parameters_by_path"):
+            assert Recursive
+            below = [name for name in self.parameters if name.startswith(f"{Path}/")]
+            return {"Parameters": [self._parameter(name) for name in below]}
+
+    def describe_key(self, *, KeyId):
+        with self._call("describe_key"):
+            return {
+                "KeyMetadata": {
+                    "KeyState": self.key_states.get(KeyId, "Enabled"),
+                    "KeySpec": "SYMMETRIC_DEFAULT",
+                }
+            }
+
+    def change_message_visibility(self, *, QueueUrl, ReceiptHandle, VisibilityTimeout):
+        with self._call("change_message_visibility"):
+            self.pauses.append(VisibilityTimeout)
+
+    def get_paginator(self, operation):
+        return SimpleNamespace(paginate=lambda **options: [getattr(self, operation)(**options)])
 
     # Inside
 
@@ -388,6 +553,39 @@ class World:
     def _next(self, name):
         self.ids[name] += 1
         return f"v{self.ids[name]}"
+
+    def _new_id(self, key):
+        return self._next(key) if self.versioning == "Enabled" else "null"
+
+    def _parameter(self, name):
+        return {"Name": name, "Value": self.parameters[name], "Type": "String"}
+
+    def _copy_of(self, body, key, options):
+        return Version(
+            id=self._new_id(key),
+            body=body,
+            etag=f'"{self._next("etag")}"',
+            encryption=options["ServerSideEncryption"],
+            kms_key_arn=options["SSEKMSKeyId"],
+            bucket_key=options.get("BucketKeyEnabled", False),
+            storage_class=None
+            if options["StorageClass"] == "STANDARD"
+            else options["StorageClass"],
+            lock_mode=options.get("ObjectLockMode"),
+            retain_until=options.get("ObjectLockRetainUntilDate"),
+            hold=options.get("ObjectLockLegalHoldStatus") == "ON",
+        )
+
+    def _upload(self, key, upload_id):
+        if upload_id not in self.uploads:
+            raise refusal("NoSuchUpload", "", 404)
+        assert self.uploads[upload_id].key == key
+        return self.uploads[upload_id]
+
+    def _part(self, upload, number):
+        etag, body = upload.parts[number]
+        algorithm = upload.options["ChecksumAlgorithm"]
+        return {"ETag": etag, f"Checksum{algorithm}": checksum(body)}
 
     def _find(self, bucket, key, version_id, *, is_head=False):
         versions = self.versions[bucket, key]
@@ -407,7 +605,10 @@ class World:
         versions[versions.index(version)] = replace(version, **properties)
 
     def _add(self, bucket, key, version, reason):
-        self.versions[bucket, key].append(version)
+        versions = self.versions[bucket, key]
+        if version.id == "null":
+            versions[:] = [each for each in versions if each.id != "null"]
+        versions.append(version)
         self.events.append(
             self.created(key, version.id, bucket=bucket, size=len(version.body), reason=reason)
         )
@@ -454,6 +655,25 @@ class _Call:
             raise Cut
 
 
+@dataclass
+class Upload:
+    """A multipart upload; its parts are (ETag, content) by number."""
+
+    key: str
+    options: dict[str, Any]
+    parts: dict[int, tuple[str, bytes]]
+
+
+def checksum(body):
+    """Return what stands for a checksum of any algorithm."""
+    return hashlib.sha256(body).hexdigest()[:12]
+
+
+def of_parts(bodies):
+    """Return what stands for a checksum of parts' checksums."""
+    return f"{checksum(''.join(map(checksum, bodies)).encode())}-{len(bodies)}"
+
+
 def refusal(code, message, status=400):
     """Return what boto3 raises when AWS says no."""
     return ClientError(
@@ -497,6 +717,22 @@ def _environment(monkeypatch):
 def world() -> World:
     """Return an empty archive with the function connected to it."""
     return World()
+
+
+@pytest.fixture(name="of_parts")
+def _of_parts():
+    """Return what makes the checksum of parts' checksums out of the parts' contents."""
+    return of_parts
+
+
+@pytest.fixture
+def version_of():
+    """Return what makes an `ObjectVersion`, with these attributes changed."""
+
+    def make(**changes):
+        return replace(PLAIN, **changes)
+
+    return make
 
 
 @pytest.fixture

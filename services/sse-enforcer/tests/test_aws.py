@@ -2,26 +2,31 @@
 
 import hashlib
 import json
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from botocore.exceptions import ClientError
 
 from logferry_contracts.ledger_record import LedgerRecord
 from logferry_contracts.manifest import ManifestLocation
 from logferry_contracts.object_secured import ObjectSecured
 from logferry_contracts.wire import ContractError, parse
+from sse_enforcer.archive_key import KeyScheme
 from sse_enforcer.aws import (
     Archive,
     ControlBucket,
+    Copying,
     DeadLetters,
     Holds,
-    KmsKeyParameter,
+    KmsKeys,
+    Queue,
     Removals,
     Topic,
 )
 from sse_enforcer.errors import AwsError, KmsKeyError, RefusedError, RemovalRefusedError
-from sse_enforcer.verdict import Verdict, differences, is_proven, verdict
+from sse_enforcer.verdict import differences, is_proven
 
 EXAMPLES = Path(__file__).parents[3] / "contracts" / "examples"
 NOW = datetime(2026, 11, 23, 6, tzinfo=UTC)
@@ -100,7 +105,7 @@ def test_a_version_is_described(objects, archive, key):
 def test_a_version_under_the_key_is_described_as_that(objects, archive, key_arn):
     version_id = objects.put("k", ServerSideEncryption="aws:kms", SSEKMSKeyId=key_arn)
 
-    assert verdict(archive.describe("k", version_id), key_arn) is Verdict.LEAVE
+    assert archive.describe("k", version_id).is_under(key_arn)
 
 
 def test_locks_are_described(objects, archive):
@@ -144,6 +149,7 @@ def test_a_copy_keeps_everything_but_the_encryption(objects, archive, key_arn, k
         Metadata={"a": "b"},
         Tagging="x=1",
         StorageClass="STANDARD_IA",
+        WebsiteRedirectLocation="/elsewhere",
     )
     original = archive.describe(key, version_id)
     copy = archive.describe(key, archive.copy(original, key_arn, None))
@@ -153,6 +159,16 @@ def test_a_copy_keeps_everything_but_the_encryption(objects, archive, key_arn, k
     assert is_proven(original, copy)
     assert copy.bucket_key_enabled
     assert set(objects.read(key)) == {original.version_id, copy.version_id}
+
+
+@pytest.mark.parametrize("status", ["Enabled", "Suspended", None])
+def test_a_bucket_keeps_versions_only_while_versioning_is_enabled(backend, status):
+    s3, name = backend.client("s3"), f"plain-{backend.account_id}"
+    s3.create_bucket(Bucket=name, CreateBucketConfiguration={"LocationConstraint": backend.region})
+    if status is not None:
+        s3.put_bucket_versioning(Bucket=name, VersioningConfiguration={"Status": status})
+
+    assert Archive(s3, name).keeps_versions() is (status == "Enabled")
 
 
 def test_a_bucket_that_is_not_there_is_a_failed_call_with_its_name(objects, s3, key_arn, archive):
@@ -265,7 +281,32 @@ def test_a_replacement_is_found_by_the_version_that_it_replaced(control):
     assert control.replacement(bucket, key + "x", "old") is None
 
 
-# Topic, dead letters, key
+def test_what_is_being_copied_is_written_down_by_one_at_a_time(control):
+    copying = Copying(
+        source_version_id="v1", upload_id="u", request_sha256="0" * 64, busy_until=NOW
+    )
+    assert control.copying("b", "k") is None
+
+    etag = control.take_copying("b", "k", copying, None)
+    assert control.copying("b", "k") == (copying, etag)
+    assert control.take_copying("b", "k", copying, None) is None
+    again = replace(copying, source_version_id="v2")
+    assert control.take_copying("b", "k", again, etag)
+    assert control.take_copying("b", "k", copying, etag) is None
+    assert control.copying("b", "k")[0] == again
+    assert control.copying("b", "other") is None
+
+
+def test_what_is_copied_in_one_call_is_written_down_whatever_was_there(control):
+    copying = Copying(source_version_id="v1", upload_id=None, request_sha256=None, busy_until=NOW)
+
+    control.record_copying("b", "k", copying)
+    control.record_copying("b", "k", replace(copying, source_version_id="v2"))
+
+    assert control.copying("b", "k")[0].source_version_id == "v2"
+
+
+# Topic, queue, dead letters, keys
 
 
 @pytest.fixture
@@ -318,19 +359,106 @@ def test_a_dead_letter_is_the_message_with_its_reason(queue):
     assert len(attributes["detail"]) == 1000
 
 
-def test_the_key_is_read_and_believed_for_its_time(backend, key_arn):
+def test_a_message_is_received_again_when_it_was_asked_for(queue):
+    queue.client.send_message(QueueUrl=queue.url, MessageBody="{}")
+    [message] = queue.client.receive_message(QueueUrl=queue.url, WaitTimeSeconds=10)["Messages"]
+
+    Queue(queue.client, queue.url).give_back(message["ReceiptHandle"], 0)
+
+    assert queue()[0] == "{}"
+
+
+def test_a_receipt_that_sqs_does_not_know_is_a_failed_call(queue):
+    with pytest.raises(AwsError, match="ChangeMessageVisibility"):
+        Queue(queue.client, queue.url).give_back("none", 0)
+
+
+def keys(backend, ttl_seconds=300, **changes):
+    scheme = {"parameter": "/kms/arn", "account_id": backend.account_id, "region": backend.region}
+    return KmsKeys(
+        backend.client("ssm"), backend.client("kms"), KeyScheme(**scheme | changes), ttl_seconds
+    )
+
+
+@pytest.fixture
+def put_parameter(backend):
     ssm = backend.client("ssm")
-    ssm.put_parameter(Name="/kms/arn", Value=key_arn, Type="String")
-    believed, asked = KmsKeyParameter(ssm, "/kms/arn", 300), KmsKeyParameter(ssm, "/kms/arn", 0)
-    assert believed.key_arn() == asked.key_arn() == key_arn
 
-    ssm.put_parameter(Name="/kms/arn", Value="alias/logs", Type="String", Overwrite=True)
+    def put(value, name="/kms/arn", **options):
+        ssm.put_parameter(
+            **{"Name": name, "Value": value, "Type": "String", "Overwrite": True} | options
+        )
 
-    assert believed.key_arn() == key_arn
-    with pytest.raises(KmsKeyError, match=r"/kms/arn is not the ARN of a KMS key: 'alias/logs'"):
-        asked.key_arn()
+    return put
 
 
-def test_a_missing_key_parameter_is_named(backend):
-    with pytest.raises(KmsKeyError, match="/kms/arn cannot be read"):
-        KmsKeyParameter(backend.client("ssm"), "/kms/arn", 300).key_arn()
+def test_the_key_is_read_and_believed_for_its_time(backend, key_arn, put_parameter):
+    put_parameter(key_arn)
+    believed, asked = keys(backend), keys(backend, ttl_seconds=0)
+    assert believed.key_arn("k") == asked.key_arn("k") == key_arn
+
+    put_parameter("alias/logs")
+
+    assert believed.key_arn("k") == key_arn
+    with pytest.raises(KmsKeyError, match=r"SSM parameter /kms/arn: 'alias/logs' is an alias"):
+        asked.key_arn("k")
+
+
+def test_a_parameter_below_names_the_key_of_a_prefix(backend, key_arn, put_parameter):
+    other_arn = backend.client("kms").create_key()["KeyMetadata"]["Arn"]
+    put_parameter(key_arn)
+    put_parameter(other_arn, "/kms/arn/shop-prod/aws/lambda/orders")
+    for number in range(12):  # more than a page
+        put_parameter(key_arn, f"/kms/arn/p{number}")
+    found = keys(backend)
+
+    assert found.key_arn("shop-prod/aws/lambda/orders/2026/000000.gz") == other_arn
+    assert found.key_arn("shop-prod/aws/lambda/000000.gz") == key_arn
+
+
+def test_a_key_that_cannot_be_used_is_named_until_it_can(backend, key_arn, put_parameter):
+    kms, key_id = backend.client("kms"), key_arn.split("/")[1]  # moto takes no ARN here
+    found = keys(backend, ttl_seconds=0)
+
+    def fails(text):
+        return pytest.raises(KmsKeyError, match=f"SSM parameter /kms/arn.* {text}")
+
+    with fails("is missing: put the ARN"):
+        found.key_arn("k")
+    put_parameter(key_arn[:-12] + "0" * 12)
+    with fails("is a key that does not exist; put"):
+        found.key_arn("k")
+    put_parameter(key_arn)
+    kms.disable_key(KeyId=key_id)
+    with fails("is a key in state Disabled; enable it with: aws kms"):
+        found.key_arn("k")
+    kms.enable_key(KeyId=key_id)
+    assert found.key_arn("k") == key_arn
+    kms.schedule_key_deletion(KeyId=key_id)
+    with fails("is a key in state PendingDeletion; keep it with: aws"):
+        found.key_arn("k")
+
+
+class Denied:
+    """An AWS client that may do nothing."""
+
+    def __getattr__(self, operation):
+        raise ClientError(
+            {"Error": {"Code": "AccessDeniedException", "Message": "not authorized"}}, operation
+        )
+
+
+SCHEME = KeyScheme(parameter="/kms/arn", account_id="111122223333", region="eu-west-1")
+KEY_ARN = "arn:aws:kms:eu-west-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab"
+
+
+def test_a_parameter_that_may_not_be_read_is_named_with_what_to_allow():
+    with pytest.raises(KmsKeyError, match="/kms/arn may not be read; allow ssm:GetParameter on it"):
+        KmsKeys(Denied(), Denied(), SCHEME, 300).key_arn("k")
+
+
+def test_a_key_that_may_not_be_looked_at_is_named_with_what_to_allow(world):
+    world.parameters = {"/kms/arn": KEY_ARN}
+
+    with pytest.raises(KmsKeyError, match="may not be looked at; allow kms:DescribeKey on it"):
+        KmsKeys(world, Denied(), SCHEME, 300).key_arn("k")

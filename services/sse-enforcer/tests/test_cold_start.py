@@ -42,4 +42,4 @@ def test_a_container_makes_its_clients_once_with_a_connection_for_each_worker(mo
 
     for _ in range(2):
         assert handler.handle({"Records": []}, CONTEXT) == {"batchItemFailures": []}
-    assert made == ["s3", "sns", "sqs", "ssm"]
+    assert made == ["s3", "sns", "ssm", "kms", "sqs"]

@@ -24,6 +24,8 @@ def test_every_object_is_encrypted_then_held_then_published_then_the_record_is_s
     assert world.deliver(message) == []
     assert [name for name in world.calls if name != "head_object"] == [
         "get_parameter",
+        "get_parameters_by_path",
+        "describe_key",
         "get_object",
         "update_object_encryption",
         "put_object_legal_hold",
@@ -70,6 +72,24 @@ def test_without_holds_objects_are_encrypted_and_published(world):
     assert world.ledger_state()[0] == "secured"
 
 
+def test_each_object_of_an_export_has_the_key_of_its_own_prefix(world):
+    keys = put_many(world, 2)
+    folder = keys[0].rsplit("/", 1)[0]
+    world.parameters[f"{world.KEY_PARAMETER}/{folder}"] = world.OTHER_KEY_ARN
+
+    assert world.deliver(world.completed(*keys)) == []
+    assert [world.only(key).kms_key_arn for key in keys] == [world.OTHER_KEY_ARN, world.KEY_ARN]
+    assert world.ledger_state()[0] == "secured"
+
+
+def test_an_object_already_right_costs_one_look_and_one_hold(world):
+    keys = put_many(world, 20, encryption="aws:kms", kms_key_arn=world.KEY_ARN)
+
+    assert world.deliver(world.completed(*keys)) == []
+    assert world.calls.count("head_object") == 20
+    assert world.changes() == ["put_object_legal_hold"] * 20
+
+
 def test_an_object_on_hold_costs_one_look(world):
     keys = put_many(world, 1, encryption="aws:kms", kms_key_arn=world.KEY_ARN, hold=True)
 
@@ -85,6 +105,27 @@ def test_a_secured_export_is_not_touched_again(world):
     assert world.deliver(message) == []
     assert world.changes() == []
     assert world.published == []
+
+
+def test_what_a_failed_task_left_behind_is_not_held(world):
+    (key,) = put_many(world, 1)
+    left = key.replace("/direct/", f"/{world.TASK_ID}/")
+    world.put(left)
+    message = world.completed(key)
+
+    assert world.deliver(*world.events, message) == []
+    assert world.only(key).hold
+    assert not world.only(left).hold
+
+
+def test_the_log_names_bucket_key_and_version_of_each_object(world, log):
+    keys = put_many(world, 20)
+
+    world.deliver(world.completed(*keys))
+
+    secured = [entry for entry in log() if entry["message"] == "secured"]
+    assert {entry["object_key"] for entry in secured} == set(keys)
+    assert {(entry["bucket"], entry["version_id"]) for entry in secured} == {(world.ARCHIVE, "v1")}
 
 
 # Versions that are gone
@@ -171,15 +212,15 @@ def test_an_object_that_fails_does_not_keep_the_others_from_being_secured(world)
 
 def test_a_refused_object_is_reported_and_the_others_are_secured(world):
     keys = put_many(world, 3)
-    large = f"{world.PREFIX}/direct/large/000000.gz"
-    world.put(large, size=6 * 1024**3, hold=True)
-    message = world.completed(*keys, large)
-    before = world.only(large)
+    offline = f"{world.PREFIX}/direct/offline/000000.gz"
+    world.put(offline, storage_class="GLACIER", hold=True)
+    message = world.completed(*keys, offline)
+    before = world.only(offline)
 
     assert world.deliver(message) == []
-    assert reasons(world) == ["too_large_to_copy"]
+    assert reasons(world) == ["offline"]
     assert all(world.only(key).hold for key in keys)
-    assert world.only(large) == before
+    assert world.only(offline) == before
     assert world.ledger_state()[0] == "completed"
 
 

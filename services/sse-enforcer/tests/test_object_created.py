@@ -22,6 +22,19 @@ def reasons(world):
 # Encryption
 
 
+def test_calls_per_object(world):
+    world.deliver(world.put())  # from here on the key is known
+    under_key = {"encryption": "aws:kms", "kms_key_arn": world.KEY_ARN}
+    another = world.LOG_FILE.replace("stream", "another")
+    for properties, calls in [
+        (under_key, ["head_object"]),
+        ({}, ["head_object", "update_object_encryption", "head_object", "publish"]),
+    ]:
+        event, world.calls = world.put(another, **properties), []
+        world.deliver(event)
+        assert world.calls == calls
+
+
 def test_an_object_under_the_right_key_is_only_looked_at(world, metrics):
     event = world.put(encryption="aws:kms", kms_key_arn=world.KEY_ARN)
 
@@ -92,8 +105,12 @@ def test_every_reason_of_creation_is_dealt_with(world):
         assert world.only(key).kms_key_arn == world.KEY_ARN
 
 
-def test_a_key_with_everything_in_it_is_taken_as_it_is(world):
-    key = world.LOG_FILE.replace("stream", "100% a+b&c=d Köln 注文 [$LATEST]")
+@pytest.mark.parametrize(
+    "stream", ["100% a+b&c=d Köln 注文 [$LATEST]", "%2F+%20", "ü" * 50, "x" * 933]
+)
+def test_a_key_with_everything_in_it_is_taken_as_it_is(world, stream):
+    key = world.LOG_FILE.replace("stream", stream)
+    assert len(key.encode()) <= 1024
 
     assert world.deliver(world.put(key)) == []
     assert world.only(key).kms_key_arn == world.KEY_ARN
@@ -123,7 +140,7 @@ def test_a_noncurrent_version_is_updated_in_place_too(world):
 
 
 def test_what_cannot_be_updated_in_place_is_copied_and_then_removed(world, metrics):
-    event = world.put(encryption="aws:kms:dsse", metadata={"a": "b"}, tag_count=2)
+    event = world.put(encryption=None, metadata={"a": "b"}, tag_count=2)
 
     assert world.deliver(event) == []
     assert world.changes() == ["copy_object", "delete_object"]
@@ -302,9 +319,15 @@ def test_a_hold_placed_meanwhile_by_another_worker_leads_to_no_copy(world):
 @pytest.mark.parametrize(
     ("properties", "reason"),
     [
-        ({"size": 5 * 1024**3 + 1, "hold": True}, "too_large_to_copy"),
         ({"storage_class": "DEEP_ARCHIVE", "hold": True}, "offline"),
+        ({"storage_class": "GLACIER", "encryption": "aws:kms:dsse"}, "offline"),
+        (
+            {"storage_class": "GLACIER", "hold": True, "restore": 'ongoing-request="true"'},
+            "offline",
+        ),
         ({"event_hold": True}, "event_hold"),
+        ({"metadata": {"x-amz-key-v2": "AQID", "x-amz-iv": "BAUG"}}, "client_side_encrypted"),
+        ({"customer_key": True, "encryption": None}, "unreadable"),
     ],
 )
 def test_what_can_be_neither_updated_nor_copied_is_reported_and_untouched(
@@ -315,8 +338,156 @@ def test_what_can_be_neither_updated_nor_copied_is_reported_and_untouched(
 
     assert world.deliver(event) == []
     assert world.state() == before
+    assert world.changes() == []
     assert reasons(world) == [reason]
     assert world.dead_letters[0][0] == event
+
+
+def test_an_archived_object_under_a_newer_one_is_reported_for_what_it_is(world):
+    event = world.put(storage_class="GLACIER", hold=True)
+    world.put(body=b"newer")
+
+    assert world.deliver(event) == []
+    assert reasons(world) == ["offline"]
+
+
+def test_an_archived_object_that_was_copied_before_is_done(world):
+    restored = 'ongoing-request="false", expiry-date="..."'
+    event = world.put(storage_class="GLACIER", hold=True, restore=restored)
+    world.deliver(event)
+    world._change(world.ARCHIVE, world.LOG_FILE, world.at()[0], restore=None)
+
+    assert world.deliver(event, receive_count=2) == []
+    assert world.dead_letters == []
+
+
+def test_an_archived_object_that_was_restored_is_copied(world):
+    event = world.put(
+        storage_class="GLACIER", hold=True, restore='ongoing-request="false", expiry-date="..."'
+    )
+
+    assert world.deliver(event) == []
+    assert [version.storage_class for version in world.at()] == ["GLACIER", "GLACIER"]
+
+
+def test_an_archived_object_is_updated_in_place_without_being_restored(world):
+    assert world.deliver(world.put(storage_class="DEEP_ARCHIVE")) == []
+    assert world.only().kms_key_arn == world.KEY_ARN
+
+
+def test_an_object_under_two_layers_of_the_right_key_is_left(world, metrics):
+    event = world.put(encryption="aws:kms:dsse", kms_key_arn=world.KEY_ARN)
+
+    assert world.deliver(event) == []
+    assert world.changes() == []
+    assert metrics() == {"ObjectsAlreadyRight": 1}
+
+
+def test_the_copy_of_an_object_under_two_layers_has_two_layers(world):
+    event = world.put(encryption="aws:kms:dsse", kms_key_arn=world.OTHER_KEY_ARN)
+
+    assert world.deliver(event) == []
+    copy = world.only()
+    assert (copy.encryption, copy.kms_key_arn) == ("aws:kms:dsse", world.KEY_ARN)
+    assert not copy.bucket_key
+
+
+@pytest.mark.parametrize("code", ["InvalidRequest", "NotImplemented", "MethodNotAllowed"])
+def test_where_s3_knows_no_update_in_place_a_copy_is_made(world, code):
+    event = world.put()
+    world.failures = {"update_object_encryption": [code]}
+
+    assert world.deliver(event) == []
+    assert (world.only().id, world.only().kms_key_arn) == ("v2", world.KEY_ARN)
+
+
+def test_an_object_known_to_be_locked_is_not_tried_in_place(world):
+    world.deliver(world.put(hold=True))
+
+    assert "update_object_encryption" not in world.calls
+
+
+def test_an_update_that_changed_the_content_is_not_taken_for_one(world):
+    event = world.put()
+    world.before["update_object_encryption"] = lambda: world._change(
+        world.ARCHIVE, world.LOG_FILE, world.only(), etag='"other"'
+    )
+
+    assert world.deliver(event) == [event]
+    assert world.published == []
+
+
+# Copied by somebody else
+
+
+@pytest.mark.parametrize("reason", ["CopyObject", "CompleteMultipartUpload"])
+def test_a_locked_object_that_somebody_copied_here_is_copied_once(world, reason):
+    event = world.put(hold=True, reason=reason)
+
+    assert world.deliver(event) == []
+    assert [version.kms_key_arn for version in world.at()] == [None, world.KEY_ARN]
+    assert world.deliver(world.events[-1]) == []
+    assert world.deliver(event, receive_count=2) == []
+    assert world.calls.count("copy_object") == 1
+    assert world.dead_letters == []
+
+
+# No versions
+
+
+@pytest.mark.parametrize("versioning", ["Suspended", None])
+@pytest.mark.parametrize("says_null", [True, False])
+def test_the_null_version_is_updated_in_place(world, versioning, says_null):
+    world.versioning = versioning
+    world.put()
+
+    event = world.created(world.LOG_FILE, "null" if says_null else None)
+    assert world.deliver(event) == []
+    assert (world.only().id, world.only().kms_key_arn) == ("null", world.KEY_ARN)
+    assert world.published[0]["data"]["version_id"] == "null"
+
+
+@pytest.mark.parametrize("versioning", ["Suspended", None])
+def test_nothing_is_copied_where_a_copy_would_overwrite(world, versioning):
+    world.versioning = versioning
+    event = world.put(encryption="aws:kms:dsse")
+    before = world.state()
+
+    assert world.deliver(event) == []
+    assert world.state() == before
+    assert world.changes() == []
+    assert reasons(world) == ["not_versioned"]
+
+
+def test_a_version_from_before_versioning_was_suspended_is_not_copied_over_the_null_version(world):
+    world.versioning = "Suspended"
+    world.put(body=b"null and older")
+    world.versioning = "Enabled"
+    event = world.put(encryption="aws:kms:dsse")
+    world.versioning = "Suspended"
+
+    assert world.deliver(event) == []
+    assert [version.body for version in world.at()] == [b"null and older", b"log lines"]
+    assert reasons(world) == ["not_versioned"]
+
+
+def test_a_null_version_that_was_copied_stays(world, metrics):
+    world.versioning = "Suspended"
+    event = world.put(encryption="aws:kms:dsse")
+    world.versioning = "Enabled"
+
+    assert world.deliver(event) == []
+    assert [version.id for version in world.at()] == ["null", "v1"]
+    assert metrics()["ReplacedVersionsKept"] == 1
+
+
+def test_a_write_test_that_may_be_overwritten_is_left(world, metrics):
+    world.versioning = "Suspended"
+    event = world.put(world.WRITE_TEST, b"Permission Check Successful")
+
+    assert world.deliver(event) == []
+    assert world.only(world.WRITE_TEST).id == "null"
+    assert metrics() == {"ObjectsLeftAlone": 1}
 
 
 def test_a_large_object_is_updated_in_place(world):
@@ -361,6 +532,25 @@ def test_a_failing_call_returns_the_message_and_loses_nothing(world, operation, 
 
     assert world.deliver(event, receive_count=2) == []
     assert world.only().kms_key_arn == world.KEY_ARN
+
+
+def test_a_throttled_read_of_the_key_touches_nothing(world, metrics):
+    event = world.put(encryption="aws:kms:dsse")
+    world.failures = {"get_parameter": ["ThrottlingException"]}
+
+    assert world.deliver(event) == [event]
+    assert world.changes() == []
+    assert metrics() == {}
+
+    assert world.deliver(event, receive_count=2) == []
+    assert world.only().kms_key_arn == world.KEY_ARN
+
+
+def test_a_copy_has_the_very_key_of_its_original(world):
+    key = world.LOG_FILE.replace("stream", "a-b c-d")
+    world.deliver(world.put(key, encryption="aws:kms:dsse"))
+
+    assert list(world.state()) == [(world.ARCHIVE, key)]
 
 
 def test_a_copy_that_fails_never_removes_anything(world):
@@ -412,13 +602,7 @@ def test_only_the_failing_message_returns_to_the_queue(world):
 
 @pytest.mark.parametrize(
     "value",
-    [
-        "alias/logs",
-        "arn:aws:kms:eu-west-1:111122223333:alias/logs",
-        "1234abcd-12ab-34cd-56ef-1234567890ab",
-        "arn:aws:kms:eu-west-1:111122223333:key/1234 ",
-        "",
-    ],
+    ["alias/logs", "arn:aws:kms:eu-west-1:111122223333:key/1234 ", ""],
 )
 def test_without_the_arn_of_a_key_nothing_is_touched(world, metrics, log, value):
     event = world.put()
@@ -428,8 +612,67 @@ def test_without_the_arn_of_a_key_nothing_is_touched(world, metrics, log, value)
     assert world.changes() == []
     assert metrics() == {"KeyProblem": 1}
     (entry,) = log()
-    assert f"SSM parameter {world.KEY_PARAMETER} is not" in entry["exception"]
-    assert repr(value) in entry["exception"]
+    assert f"SSM parameter {world.KEY_PARAMETER}: {value!r} is" in entry["reason"]
+
+
+@pytest.mark.parametrize("state", ["Disabled", "PendingDeletion", "PendingImport"])
+def test_with_a_key_that_cannot_encrypt_nothing_is_touched(world, metrics, log, state):
+    event = world.put(encryption="aws:kms:dsse")
+    world.key_states[world.KEY_ARN] = state
+
+    assert world.deliver(event) == [event]
+    assert world.changes() == []
+    assert metrics() == {"KeyProblem": 1}
+    assert f"{world.KEY_ARN!r} is a key in state {state}; " in log()[0]["reason"]
+
+
+def test_a_burst_of_objects_asks_for_a_bad_key_once(world, metrics):
+    world.key_states[world.KEY_ARN] = "Disabled"
+    events = [world.put(f"{world.PREFIX}/direct/s{number}/000000.gz") for number in range(20)]
+
+    assert world.deliver(*events) == events
+    assert world.calls.count("describe_key") == world.calls.count("get_parameter") == 1
+    assert metrics() == {"KeyProblem": 20}
+    assert all(version.encryption == "AES256" for (version,) in world.state().values())
+
+
+def test_a_message_that_fails_comes_back_later_each_time(world):
+    event = world.put()
+    world.key_states[world.KEY_ARN] = "Disabled"
+
+    for receive_count in (1, 2, 3, 20, 1000):
+        world.deliver(event, receive_count=receive_count)
+    assert world.pauses == [30, 60, 120, 10_800, 10_800]
+
+
+def test_a_pause_that_cannot_be_set_is_left_to_the_queue(world):
+    event = world.put()
+    world.failures = {"head_object": ["SlowDown"], "change_message_visibility": ["InternalError"]}
+
+    assert world.deliver(event) == [event]
+    assert world.pauses == []
+
+
+def test_a_prefix_may_have_a_key_of_its_own(world):
+    world.parameters[f"{world.KEY_PARAMETER}/shop-prod/aws/lambda"] = world.OTHER_KEY_ARN
+    billing = world.LOG_FILE.replace("aws/lambda", "aws/lambda-billing")
+
+    assert world.deliver(world.put(), world.put(billing)) == []
+    assert world.only().kms_key_arn == world.OTHER_KEY_ARN
+    assert world.only(billing).kms_key_arn == world.KEY_ARN
+    assert world.calls.count("get_parameters_by_path") == 1
+
+
+def test_a_bad_key_of_a_prefix_stops_only_its_objects(world, log):
+    name = f"{world.KEY_PARAMETER}/shop-prod/aws/lambda/orders"
+    world.parameters[name] = "alias/orders"
+    other = world.LOG_FILE.replace("orders", "payments")
+    good, bad = world.put(other), world.put()
+
+    assert world.deliver(bad, good) == [bad]
+    assert world.only().encryption == "AES256"
+    assert world.only(other).kms_key_arn == world.KEY_ARN
+    assert f"SSM parameter {name}: 'alias/orders' is an alias" in log()[0]["reason"]
 
 
 def test_a_missing_key_parameter_is_a_key_problem(world, metrics):
@@ -454,7 +697,8 @@ def test_the_key_is_asked_for_once_for_many_objects(world):
 
     world.deliver(*events)
 
-    assert world.calls.count("get_parameter") == 1
+    for operation in ("get_parameter", "get_parameters_by_path", "describe_key"):
+        assert world.calls.count(operation) == 1
 
 
 def test_a_changed_key_is_seen_when_the_time_to_live_has_passed(world):
@@ -589,19 +833,18 @@ def test_an_object_of_another_bucket_is_dead_lettered(world):
     assert reasons(world) == ["wrong_bucket"]
 
 
-def test_an_object_without_a_version_is_dead_lettered(world):
-    event = world.created(world.LOG_FILE, None)
-
-    assert world.deliver(event) == []
-    assert reasons(world) == ["not_versioned"]
-
-
-def test_an_object_that_s3_describes_to_nobody_is_left(world, monkeypatch):
+def test_an_object_whose_own_key_is_disabled_waits_for_it(world, metrics, monkeypatch):
     event = world.put()
-    monkeypatch.setattr(world, "_find", partial(refuse, "400", "Bad Request"))
+    with monkeypatch.context() as changed:
+        # HeadObject's answer has no body to say why in.
+        changed.setattr(world, "head_object", partial(refuse, "400", "Bad Request"))
+        changed.setattr(world, "get_object", partial(refuse, "KMS.DisabledException", "disabled"))
+        assert world.deliver(event) == [event]
+    assert world.dead_letters == []
+    assert metrics() == {"KeyProblem": 1}
 
-    assert world.deliver(event) == [event]
-    assert world.changes() == []
+    assert world.deliver(event, receive_count=2) == []
+    assert world.only().kms_key_arn == world.KEY_ARN
 
 
 @pytest.mark.parametrize(
@@ -616,7 +859,7 @@ def test_a_message_that_is_none_of_ours_is_dead_lettered(world, body):
 
 def test_a_dead_letter_says_why_in_a_form_that_sqs_takes(world):
     key = world.LOG_FILE.replace("stream", "\x01" + "x" * 900)
-    event = world.created(key, None)
+    event = world.put(key, event_hold=True)
 
     world.deliver(event)
 
@@ -637,7 +880,8 @@ def test_nothing_is_begun_when_the_time_is_up(world):
     event = world.put()
 
     assert world.deliver(event, remaining_ms=19_999) == [event]
-    assert world.calls == []
+    assert world.calls == ["change_message_visibility"]
+    assert world.pauses == [1]
 
 
 def test_the_log_names_the_object(world, log):

@@ -1,10 +1,12 @@
-"""What moto does not model: encryption in place, copies of locked objects, and the whole service.
+"""What moto does not model: encryption in place, copies of locked objects and in parts, and the
+whole service with S3's own events.
 
 moto's UpdateObjectEncryption overwrites the object with the request, and its CopyObject refuses
 Object Lock headers without a header that boto3 does not send.
 """
 
 import json
+import time
 from datetime import UTC, datetime
 from types import SimpleNamespace
 
@@ -12,9 +14,17 @@ import pytest
 
 from sse_enforcer import handler
 from sse_enforcer.aws import Archive, Removals
-from sse_enforcer.errors import AwsError, EncryptionRefusedError, KmsKeyError, RemovalRefusedError
+from sse_enforcer.errors import (
+    AwsError,
+    EncryptionRefusedError,
+    EncryptionUnsupportedError,
+    KmsKeyError,
+    RefusedError,
+    RemovalRefusedError,
+)
+from sse_enforcer.parts import MIN_PART_BYTES, checksum_for, cut
 from sse_enforcer.settings import Settings
-from sse_enforcer.verdict import Retention, Verdict, differences, is_proven, verdict
+from sse_enforcer.verdict import Retention, differences, is_proven
 
 pytestmark = pytest.mark.localstack
 
@@ -60,8 +70,8 @@ def test_an_object_is_encrypted_in_place(archive, objects, key_arn):
     archive.reencrypt(before, key_arn)
 
     after = archive.describe("k", before.version_id)
-    assert verdict(before, key_arn) is Verdict.UPDATE
-    assert verdict(after, key_arn) is Verdict.LEAVE
+    assert not before.is_under(key_arn)
+    assert after.is_under(key_arn)
     assert after.bucket_key_enabled
     assert (after.etag, after.checksums) == (before.etag, before.checksums)
     assert objects.read("k") == {before.version_id: b"lines"}
@@ -113,104 +123,360 @@ def test_a_version_under_governance_is_not_removed(s3, bucket, archive, objects)
     assert objects.read("k") == {version.version_id: b"lines"}
 
 
-# The whole service
+def test_an_object_under_two_layers_is_not_encrypted_in_place(archive, objects, key_arn):
+    version_id = objects.put("k", ServerSideEncryption="aws:kms:dsse", SSEKMSKeyId=key_arn)
+
+    with pytest.raises(EncryptionUnsupportedError):
+        archive.reencrypt(archive.describe("k", version_id), key_arn)
+
+
+def test_an_object_under_a_customers_key_is_unreadable(archive, objects):
+    customer_key = {"SSECustomerAlgorithm": "AES256", "SSECustomerKey": "k" * 32}
+    version_id = objects.put("k", **customer_key)
+
+    with pytest.raises(RefusedError, match=r"^unreadable: k \(version .*left to those who have"):
+        archive.describe("k", version_id)
+
+
+# Copies in parts
+
+LARGE = MIN_PART_BYTES + 1
+TAGGING = "a=b&a%2Fb%3D+c=%C3%BC+%2B%40"
+
+
+def body(size_bytes):
+    return (b"%015d\n" * (size_bytes // 16 + 1) % tuple(range(size_bytes // 16 + 1)))[:size_bytes]
+
+
+def upload(s3, bucket, key, *bodies, **options):
+    """Upload an object in parts, as somebody else does; return its version id."""
+    where = {"Bucket": bucket, "Key": key}
+    begun = s3.create_multipart_upload(**where, ChecksumAlgorithm="CRC32", **options)
+    where["UploadId"] = begun["UploadId"]
+    parts = []
+    for number, each in enumerate(bodies, start=1):
+        done = s3.upload_part(**where, PartNumber=number, Body=each, ChecksumAlgorithm="CRC32")
+        parts.append(
+            {"PartNumber": number, "ETag": done["ETag"], "ChecksumCRC32": done["ChecksumCRC32"]}
+        )
+    return s3.complete_multipart_upload(**where, MultipartUpload={"Parts": parts})["VersionId"]
+
+
+def copy_in_parts(archive, original, key_arn, part_bytes=MIN_PART_BYTES):
+    checksum = checksum_for(original)
+    request = archive.upload_request(original, key_arn, original.retention, checksum)
+    upload_id = archive.begin_upload(request)
+    for part in cut(original.size_bytes, part_bytes):
+        archive.copy_part(original, upload_id, part, checksum)
+    copied = archive.copied_parts(original.key, upload_id, checksum)
+    return archive.complete_upload(original, upload_id, list(copied.values()), checksum)
+
+
+@pytest.mark.parametrize("algorithm", ["CRC64NVME", "CRC32", "CRC32C"])
+def test_a_copy_in_parts_keeps_everything_but_the_encryption(
+    s3, bucket, archive, objects, key_arn, algorithm
+):
+    key = "a b/100%/c+d/Köln 注文/[$LATEST]&x=y?.gz"
+    objects.put("source", body(LARGE))
+    # boto3 computes CRC32 alone without a further library; S3 computes each for a copy.
+    version_id = s3.copy_object(
+        Bucket=bucket,
+        Key=key,
+        CopySource={"Bucket": bucket, "Key": "source"},
+        ChecksumAlgorithm=algorithm,
+        MetadataDirective="REPLACE",
+        TaggingDirective="REPLACE",
+        ContentType="application/x-gzip",
+        ContentEncoding="gzip",
+        Expires=IN_2099,
+        WebsiteRedirectLocation="/elsewhere",
+        Metadata={"a": "b"},
+        Tagging=TAGGING,
+        StorageClass="STANDARD_IA",
+        ObjectLockLegalHoldStatus="ON",
+        **RETAINED,
+    )["VersionId"]
+    original = archive.describe(key, version_id)
+    assert list(original.checksums) == [algorithm]
+
+    copy = archive.describe(key, copy_in_parts(archive, original, key_arn))
+
+    assert differences(original, copy, key_arn=key_arn, now=NOW) == []
+    assert is_proven(original, copy)
+    assert copy.checksums == original.checksums
+    assert copy.bucket_key_enabled
+    assert len(original.headers) == 4
+    tags = [
+        s3.get_object_tagging(Bucket=bucket, Key=key, VersionId=each.version_id)["TagSet"]
+        for each in (original, copy)
+    ]
+    assert tags[0] == tags[1] == [{"Key": "a", "Value": "b"}, {"Key": "a/b= c", "Value": "ü +@"}]
+    assert set(objects.read(key).values()) == {body(LARGE)}
+
+
+def test_what_was_uploaded_in_parts_is_proven_by_a_copy_cut_alike(s3, bucket, archive, key_arn):
+    version_id = upload(s3, bucket, "k", body(LARGE), b"the rest")
+    original = archive.describe("k", version_id)
+    assert (original.checksums, list(original.part_checksums)) == ({}, ["CRC32"])
+    assert archive.first_part_bytes(original) == LARGE
+
+    copy = archive.describe("k", copy_in_parts(archive, original, key_arn, LARGE))
+
+    assert copy.part_checksums == original.part_checksums
+    assert is_proven(original, copy)
+
+
+def test_a_copy_in_parts_is_not_made_over_a_newer_version(archive, objects, key_arn):
+    original = archive.describe("k", objects.put("k", b"older"))
+    newer = objects.put("k", b"newer")
+
+    with pytest.raises(AwsError, match=r"CompleteMultipartUpload of k .*PreconditionFailed"):
+        copy_in_parts(archive, original, key_arn)
+    assert objects.read("k") == {original.version_id: b"older", newer: b"newer"}
+
+
+def test_other_bytes_are_never_put_together(s3, bucket, archive, objects, key_arn):
+    original = archive.describe("k", objects.put("k", b"lines"))
+    checksum = checksum_for(original)
+    upload_id = archive.begin_upload(archive.upload_request(original, key_arn, None, checksum))
+    s3.upload_part(Bucket=bucket, Key="k", UploadId=upload_id, PartNumber=1, Body=b"LINES")
+    copied = archive.copied_parts("k", upload_id, checksum)
+
+    with pytest.raises(AwsError, match="BadDigest"):
+        archive.complete_upload(original, upload_id, list(copied.values()), checksum)
+    assert objects.read("k") == {original.version_id: b"lines"}
+
+
+def test_an_upload_that_is_gone_has_no_parts_and_is_aborted_already(archive, objects, key_arn):
+    original = archive.describe("k", objects.put("k"))
+    checksum = checksum_for(original)
+    upload_id = archive.begin_upload(archive.upload_request(original, key_arn, None, checksum))
+    assert archive.copied_parts("k", upload_id, checksum) == {}
+
+    archive.abort_upload("k", upload_id)
+    archive.abort_upload("k", upload_id)
+
+    assert archive.copied_parts("k", upload_id, checksum) is None
+
+
+# The whole service, with S3's own events by way of EventBridge and SQS
 
 KEY = "shop-prod/aws/lambda/orders/2026/11/21/00/direct/{}/000000.gz"
-STREAMS = ["plain", "100% load test", "a+b&c=d?e#f", "Köln 注文 🛒", "2026-11-21-[$LATEST]0c8f"]
+STREAMS = [
+    "plain",
+    "100% load test",
+    "a+b&c=d?e#f%2F+%20",
+    "Köln 注文 🛒",
+    "2026-11-21-[$LATEST]0c8f",
+    "x" * (1024 - len(KEY.format(""))),
+]
+PATIENCE_S = 60
+
+
+class Stage:
+    """An archive whose events reach the function, each of them twice."""
+
+    def __init__(self, aws, account, bucket, key_arn):
+        self.s3, self.bucket = aws("s3"), bucket
+        self._sqs, events = aws("sqs"), aws("events")
+        self._queue_url = self._sqs.create_queue(QueueName="created")["QueueUrl"]
+        self._dead_url = self._sqs.create_queue(QueueName="dead")["QueueUrl"]
+        queue_arn = self._sqs.get_queue_attributes(
+            QueueUrl=self._queue_url, AttributeNames=["QueueArn"]
+        )["Attributes"]["QueueArn"]
+        pattern = {"source": ["aws.s3"], "detail-type": ["Object Created"]}
+        events.put_rule(Name="created", EventPattern=json.dumps(pattern))
+        events.put_targets(Rule="created", Targets=[{"Id": "queue", "Arn": queue_arn}])
+        self.s3.put_bucket_notification_configuration(
+            Bucket=bucket, NotificationConfiguration={"EventBridgeConfiguration": {}}
+        )
+        self.s3.create_bucket(
+            Bucket=f"control-{account}",
+            CreateBucketConfiguration={"LocationConstraint": "eu-west-1"},
+        )
+        aws("ssm").put_parameter(Name="/kms/arn", Value=key_arn, Type="String")
+        self._service = handler.wire(
+            Settings.from_env(
+                {
+                    "ARCHIVE_BUCKET": bucket,
+                    "CONTROL_BUCKET": f"control-{account}",
+                    "TOPIC_ARN": aws("sns").create_topic(Name="log-export-events")["TopicArn"],
+                    "DEAD_LETTER_QUEUE_URL": self._dead_url,
+                    "KMS_KEY_PARAMETER": "/kms/arn",
+                    "COPY_LIMIT_BYTES": str(MIN_PART_BYTES),
+                    "COPY_PART_BYTES": str(MIN_PART_BYTES),
+                }
+            ),
+            lambda name: self.s3 if name == "s3" else aws(name),
+        )
+        self.reasons = []
+
+    def allow_no_update_in_place(self):
+        """Be a Region where S3 does not have UpdateObjectEncryption."""
+        self.s3.meta.events.register(
+            "before-call.s3.UpdateObjectEncryption",
+            lambda **_: (
+                SimpleNamespace(status_code=501),
+                {"Error": {"Code": "NotImplemented", "Message": "not here"}},
+            ),
+        )
+
+    def work(self, count):
+        """Deal with this many events, each twice, and see that no others come."""
+        done, deadline = 0, time.monotonic() + PATIENCE_S
+        while messages := self._receive(wait_s=5 if done < count else 1):
+            for _ in range(2):
+                context = SimpleNamespace(get_remaining_time_in_millis=lambda: 60_000)
+                records = [
+                    {
+                        "messageId": message["MessageId"],
+                        "body": message["Body"],
+                        "receiptHandle": message["ReceiptHandle"],
+                        "attributes": {"ApproximateReceiveCount": "1"},
+                    }
+                    for message in messages
+                ]
+                answer = handler.process(self._service, {"Records": records}, context)
+                assert answer == {"batchItemFailures": []}
+            done += len(messages)
+            assert time.monotonic() < deadline
+        assert done == count
+        letters = self._sqs.receive_message(
+            QueueUrl=self._dead_url, MessageAttributeNames=["reason"], MaxNumberOfMessages=10
+        ).get("Messages", [])
+        self.reasons = [each["MessageAttributes"]["reason"]["StringValue"] for each in letters]
+
+    def _receive(self, wait_s):
+        messages = self._sqs.receive_message(
+            QueueUrl=self._queue_url, MaxNumberOfMessages=10, WaitTimeSeconds=wait_s
+        ).get("Messages", [])
+        for message in messages:
+            self._sqs.delete_message(
+                QueueUrl=self._queue_url, ReceiptHandle=message["ReceiptHandle"]
+            )
+        return messages
 
 
 @pytest.fixture
-def deliver(aws, account, bucket, key_arn):
-    """Return a function that invokes the handler with events ``(key, version id, reason)``."""
-    control = f"control-{account}"
-    aws("s3").create_bucket(
-        Bucket=control, CreateBucketConfiguration={"LocationConstraint": "eu-west-1"}
-    )
-    aws("ssm").put_parameter(Name="/kms/arn", Value=key_arn, Type="String")
-    settings = Settings.from_env(
-        {
-            "ARCHIVE_BUCKET": bucket,
-            "CONTROL_BUCKET": control,
-            "TOPIC_ARN": aws("sns").create_topic(Name="log-export-events")["TopicArn"],
-            "DEAD_LETTER_QUEUE_URL": aws("sqs").create_queue(QueueName="dead")["QueueUrl"],
-            "KMS_KEY_PARAMETER": "/kms/arn",
-            "HOLD": "on_creation",
-        }
-    )
-    service = handler.wire(settings, aws)
-
-    def deliver(*created):
-        records = [
-            {
-                "messageId": str(number),
-                "body": json.dumps(
-                    {
-                        "source": "aws.s3",
-                        "detail-type": "Object Created",
-                        "detail": {
-                            "bucket": {"name": bucket},
-                            "object": {"key": key, "size": 5, "version-id": version_id},
-                            "reason": reason,
-                        },
-                    }
-                ),
-                "attributes": {"ApproximateReceiveCount": "1"},
-            }
-            for number, (key, version_id, reason) in enumerate(created)
-        ]
-        context = SimpleNamespace(get_remaining_time_in_millis=lambda: 60_000)
-        return handler.process(service, {"Records": records}, context)["batchItemFailures"]
-
-    return deliver
+def stage(aws, account, bucket, key_arn):
+    return Stage(aws, account, bucket, key_arn)
 
 
-@pytest.mark.parametrize("stream", STREAMS)
-def test_an_object_of_any_name_is_encrypted_and_held(archive, objects, deliver, key_arn, stream):
-    key = KEY.format(stream)
-    version_id = objects.put(key)
+def test_objects_of_every_name_and_origin_are_encrypted_in_place(stage, objects, archive, key_arn):
+    put = [(KEY.format(stream), objects.put(KEY.format(stream))) for stream in STREAMS]
+    copied, in_parts = KEY.format("copied"), KEY.format("in parts")
+    source = {"Bucket": stage.bucket, "Key": put[1][0]}
+    copy = stage.s3.copy_object(Bucket=stage.bucket, Key=copied, CopySource=source)
+    put.append((copied, copy["VersionId"]))
+    put.append((in_parts, upload(stage.s3, stage.bucket, in_parts, b"lines")))
+    newer = [(key, objects.put(key, b"newer")) for key, _ in put[:2]]
 
-    assert deliver((key, version_id, "PutObject")) == []
-    version = archive.describe(key, version_id)
-    assert verdict(version, key_arn) is Verdict.LEAVE
-    assert version.legal_hold
-    assert objects.read(key) == {version_id: b"lines"}
+    stage.work(len(put) + len(newer))
+
+    for key, version_id in put + newer:
+        assert archive.describe(key, version_id).is_under(key_arn)
+    assert [list(objects.read(key).values()) for key, _ in put] == [
+        *[[b"newer", b"lines"]] * 2,
+        *[[b"lines"]] * (len(put) - 2),
+    ]
+    assert stage.reasons == []
 
 
-@pytest.mark.parametrize("stream", STREAMS)
-def test_a_retained_object_of_any_name_is_copied_once_and_stays(
-    archive, objects, deliver, key_arn, stream
+LOCKS = {
+    "governance": RETAINED,
+    "compliance": RETAINED | {"ObjectLockMode": "COMPLIANCE"},
+    "hold": {"ObjectLockLegalHoldStatus": "ON"},
+    "both": RETAINED | {"ObjectLockLegalHoldStatus": "ON"},
+}
+
+
+def test_locked_objects_are_copied_once_with_their_locks_and_stay(stage, objects, archive, key_arn):
+    put = {KEY.format(name): objects.put(KEY.format(name), **lock) for name, lock in LOCKS.items()}
+
+    stage.work(2 * len(put))
+
+    for key, version_id in put.items():
+        original, copy = archive.describe(key, version_id), archive.describe_current(key)
+        assert not original.is_under(key_arn)
+        assert differences(original, copy, key_arn=key_arn, now=NOW) == []
+        assert (copy.retention, copy.legal_hold) == (original.retention, original.legal_hold)
+        assert list(objects.read(key).values()) == [b"lines", b"lines"]
+    assert stage.reasons == []
+
+
+def test_large_objects_are_copied_in_parts_and_removed_unless_they_are_locked(
+    stage, objects, archive, key_arn
 ):
-    key = KEY.format(stream)
-    version_id = objects.put(key, **RETAINED)
-    event = (key, version_id, "PutObject")
+    stage.allow_no_update_in_place()
+    content = body(2 * MIN_PART_BYTES + 3)
+    small, large, locked, uploaded = (
+        KEY.format(name) for name in ("small", "large", "locked", "uploaded")
+    )
+    objects.put(small)
+    objects.put(large, content, Metadata={"a": "b"}, Tagging=TAGGING)
+    objects.put(locked, content, ObjectLockLegalHoldStatus="ON", **RETAINED)
+    halves = content[: MIN_PART_BYTES + 2], content[MIN_PART_BYTES + 2 :]
+    upload(stage.s3, stage.bucket, uploaded, *halves)
 
-    assert deliver(event, event) == []
-    versions = objects.read(key)
-    assert list(versions.values()) == [b"lines", b"lines"]
-    current = archive.describe_current(key)
-    assert current.version_id != version_id
-    assert verdict(current, key_arn) is Verdict.LEAVE
-    assert current.legal_hold
-    assert current.retention == Retention("GOVERNANCE", IN_2099)
+    stage.work(8)
 
-
-def test_what_s3_cannot_update_is_copied_and_removed(archive, objects, deliver, key_arn):
-    key = KEY.format("double encryption")
-    version_id = objects.put(key, ServerSideEncryption="aws:kms:dsse", SSEKMSKeyId=key_arn)
-
-    assert deliver((key, version_id, "PutObject")) == []
-    (copy_id,) = objects.read(key)
-    assert copy_id != version_id
-    assert deliver((key, copy_id, "CopyObject")) == []
-    assert deliver((key, version_id, "PutObject")) == []
-    assert objects.read(key) == {copy_id: b"lines"}
-    assert archive.describe(key, copy_id).legal_hold
+    bodies = [list(objects.read(key).values()) for key in (small, large, locked, uploaded)]
+    assert bodies == [[b"lines"], [content], [content, content], [content]]
+    for key in (small, large, locked, uploaded):
+        assert archive.describe_current(key).is_under(key_arn)
+    copy = archive.describe_current(large)
+    assert (copy.metadata, copy.tag_count) == ({"a": "b"}, 2)
+    assert archive.describe_current(locked).retention == Retention("GOVERNANCE", IN_2099)
+    assert "Uploads" not in stage.s3.list_multipart_uploads(Bucket=stage.bucket)
+    assert stage.reasons == []
 
 
-def test_a_write_test_is_removed_and_a_strange_object_is_not(objects, deliver):
+def test_what_is_not_ours_to_change_stays_as_it_is(stage, objects, archive):
+    customer_key = {"SSECustomerAlgorithm": "AES256", "SSECustomerKey": "k" * 32}
+    stage.s3.put_object(
+        Bucket=stage.bucket, Key=KEY.format("customer's key"), Body=b"lines", **customer_key
+    )
+    by_client = KEY.format("client's key")
+    objects.put(by_client, Metadata={"x-amz-key-v2": "AQID"})
     write_test = "shop-prod/aws/lambda/orders/2026/11/21/00/aws-logs-write-test"
-    events = [(key, objects.put(key), "PutObject") for key in (write_test, "manual/upload.txt")]
+    for key in (write_test, "manual/upload.txt"):
+        objects.put(key)
 
-    assert deliver(*events) == []
+    stage.work(4)
+
     assert objects.read(write_test) == {}
     assert list(objects.read("manual/upload.txt").values()) == [b"lines"]
+    assert archive.describe_current(by_client).encryption == "AES256"
+    assert sorted(stage.reasons) == ["client_side_encrypted"] * 2 + ["unreadable"] * 2
+
+
+@pytest.fixture
+def suspended(s3, account):
+    """Return a bucket in which versioning was enabled and then suspended."""
+    name = f"suspended-{account}"
+    s3.create_bucket(Bucket=name, CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})
+    for status in ("Enabled", "Suspended"):
+        s3.put_bucket_versioning(Bucket=name, VersioningConfiguration={"Status": status})
+    return name
+
+
+def test_with_suspended_versioning_nothing_is_overwritten(
+    aws, account, suspended, objects_in, key_arn
+):
+    stage, objects = Stage(aws, account, suspended, key_arn), objects_in(aws("s3"), suspended)
+    updatable, other = KEY.format("updatable"), KEY.format("other")
+    stage.s3.put_object(Bucket=suspended, Key=updatable, Body=b"lines")
+    stage.s3.put_object(
+        Bucket=suspended,
+        Key=other,
+        Body=b"lines",
+        ServerSideEncryption="aws:kms:dsse",
+    )
+
+    stage.work(2)
+
+    archive = Archive(stage.s3, suspended)
+    assert archive.describe(updatable, "null").is_under(key_arn)
+    assert not archive.describe(other, "null").is_under(key_arn)
+    assert objects.read(other) == {"null": b"lines"}
+    assert stage.reasons == ["not_versioned"] * 2

@@ -1,3 +1,5 @@
+from datetime import timedelta
+
 import pytest
 
 from sse_enforcer.errors import SettingsError
@@ -18,8 +20,16 @@ def test_what_is_not_said_has_its_default():
         topic_arn="arn:aws:sns:eu-west-1:111122223333:log-export-events",
         dead_letter_queue_url="https://sqs.eu-west-1.amazonaws.com/111122223333/dead",
         kms_key_parameter="/app/cloudwatch/log/export/s3/kms/arn",
+        queue_url=None,
         kms_key_ttl_seconds=300,
+        copy_limit_bytes=5 * 1024**3,
+        copy_part_bytes=256 * 1024**2,
         hold=Hold.ON_COMPLETION,
+        sweep_every=timedelta(hours=24),
+        sweep_full_every=timedelta(days=90),
+        sweep_objects_per_second=100,
+        sweep_grace=timedelta(minutes=60),
+        sweep_upload_age=timedelta(hours=48),
     )
 
 
@@ -51,7 +61,13 @@ def test_all_problems_are_named_at_once():
     [
         ("TOPIC_ARN", REQUIRED["TOPIC_ARN"] + ".fifo"),
         ("DEAD_LETTER_QUEUE_URL", REQUIRED["DEAD_LETTER_QUEUE_URL"] + ".fifo"),
+        ("QUEUE_URL", "https://sqs.eu-west-1.amazonaws.com/111122223333/q.fifo"),
         ("KMS_KEY_PARAMETER", "no spaces"),
+        ("KMS_KEY_PARAMETER", "/ends/with/a/slash/"),
+        ("COPY_LIMIT_BYTES", "5368709121"),
+        ("COPY_LIMIT_BYTES", "5 GiB"),
+        ("COPY_PART_BYTES", "5242879"),
+        ("COPY_PART_BYTES", "5368709121"),
         ("KMS_KEY_TTL_SECONDS", "5 min"),
         ("KMS_KEY_TTL_SECONDS", "-1"),
         ("HOLD", "ON_COMPLETION"),

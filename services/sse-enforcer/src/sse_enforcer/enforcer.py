@@ -5,7 +5,7 @@ found equal by a checksum and written down as its replacement. So an intact vers
 moment, and whoever looks for the removed version finds the copy.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Literal
@@ -13,21 +13,25 @@ from typing import Literal
 from aws_lambda_powertools import Logger
 
 from logferry_contracts.object_secured import ObjectSecured, ObjectSecuredData, secured_id
-from sse_enforcer.aws import Archive, ControlBucket, Holds, Removals
+from sse_enforcer.aws import Archive, ControlBucket, Copying, Holds, Removals
 from sse_enforcer.errors import (
     AwsError,
     EncryptionRefusedError,
+    EncryptionUnsupportedError,
     RefusedError,
     RemovalRefusedError,
 )
-from sse_enforcer.layout import WRITE_TEST_LIMIT_BYTES
+from sse_enforcer.multipart import CopyInParts
 from sse_enforcer.verdict import (
+    NULL_VERSION,
+    Decision,
     ObjectVersion,
     Verdict,
-    check_copyable,
+    Wanted,
     differences,
     is_proven,
-    verdict,
+    on_log_file,
+    on_write_test,
 )
 
 SOURCE = "urn:logferry:sse-enforcer"
@@ -42,24 +46,6 @@ REPLACED_KEPT = "ReplacedVersionsKept"
 WRITE_TESTS_REMOVED = "WriteTestsRemoved"
 
 logger = Logger()
-
-
-@dataclass(frozen=True, kw_only=True)
-class Wanted:
-    """How an object version is to be.
-
-    Attributes:
-        key_arn: The key it is to be under.
-        hold: Whether it is to be on legal hold.
-        may_copy: False for what came about by copying. It could only be copied because a copy
-            did not help, so the copies would never end.
-        now: The time at which retention periods have ended or not.
-    """
-
-    key_arn: str
-    hold: bool
-    may_copy: bool
-    now: datetime
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,20 +83,53 @@ class Secured:
         return ObjectSecured.of(data, id=secured_id(data), source=SOURCE, time=at)
 
 
+@dataclass(frozen=True, kw_only=True)
+class Copies:
+    """How copies are made.
+
+    Attributes:
+        limit_bytes: What is larger is copied in parts.
+        part_bytes: The size of such a part.
+    """
+
+    limit_bytes: int
+    part_bytes: int
+
+
 class Enforcer:
     """Brings object versions under the key and on hold."""
 
     def __init__(
-        self, archive: Archive, holds: Holds, removals: Removals, control: ControlBucket
+        self,
+        archive: Archive,
+        holds: Holds,
+        removals: Removals,
+        control: ControlBucket,
+        copies: Copies,
     ) -> None:
         """Work with these; each can do only its own part."""
         self._archive = archive
         self._holds = holds
         self._removals = removals
         self._control = control
+        self._copy_limit_bytes = copies.limit_bytes
+        self._in_parts = CopyInParts(archive, control, copies.part_bytes)
 
-    def secure(self, key: str, version_id: str, wanted: Wanted) -> Secured | None:
+    def secure(
+        self,
+        key: str,
+        version_id: str,
+        wanted: Wanted,
+        *,
+        has_time: Callable[[], bool] = lambda: True,
+    ) -> Secured | None:
         """Bring a version, or the verified copy that replaced it, to what is wanted.
+
+        Args:
+            key: The object's key.
+            version_id: The version.
+            wanted: How it is to be.
+            has_time: Asked before each part of a copy in parts.
 
         Returns:
             None when the version is gone and no copy has replaced it.
@@ -121,17 +140,17 @@ class Enforcer:
         """
         version = self._archive.describe(key, version_id)
         if version is not None:
-            secured = self._under_key(version, wanted)
+            secured = self._under_key(version, wanted, has_time)
         else:
             copy = self._copy_of_removed(key, version_id)
             if copy is None:
                 return None
             secured = replace(
-                self._under_key(copy, replace(wanted, may_copy=False)),
+                self._under_key(copy, replace(wanted, may_copy=False), has_time),
                 encryption="copied",
                 replaced_version_id=version_id,
             )
-        if wanted.hold:
+        if self._decide(secured.version, wanted).verdict is Verdict.HOLD:
             secured = self._held(secured)
         logger.info(
             "secured",
@@ -152,49 +171,77 @@ class Enforcer:
         version = self._archive.describe(key, version_id)
         if version is None:
             return {}
-        if version.size_bytes > WRITE_TEST_LIMIT_BYTES:
-            logger.warning("write-test left: too long", size_bytes=version.size_bytes)
+        decision = on_write_test(version, now)
+        if decision.verdict is Verdict.LEAVE:
+            logger.warning("write-test left", reason=decision.reason, size_bytes=version.size_bytes)
             return {LEFT_ALONE: 1}
         if not self._removed_unless_locked(version, now):
-            logger.info("write-test left: locked")
+            logger.warning("write-test left", reason="locked meanwhile")
             return {LEFT_ALONE: 1}
         logger.info("write-test removed")
         return {WRITE_TESTS_REMOVED: 1}
 
-    def _under_key(self, version: ObjectVersion, wanted: Wanted) -> Secured:
-        match verdict(version, wanted.key_arn):
-            case Verdict.LEAVE:
-                return _already_right(version)
-            case Verdict.COPY:
-                return self._replaced(version, wanted)
+    def _decide(self, version: ObjectVersion, wanted: Wanted, *, in_place: bool = True) -> Decision:
+        return on_log_file(
+            version, wanted, copy_limit_bytes=self._copy_limit_bytes, in_place=in_place
+        )
+
+    def _under_key(
+        self,
+        version: ObjectVersion,
+        wanted: Wanted,
+        has_time: Callable[[], bool],
+        *,
+        in_place: bool = True,
+    ) -> Secured:
+        decision = self._decide(version, wanted, in_place=in_place)
+        match decision.verdict:
+            case Verdict.COPY | Verdict.COPY_IN_PARTS | Verdict.REPORT:
+                return self._replaced(version, wanted, decision, has_time)
             case Verdict.UPDATE:
                 try:
                     return self._updated(version, wanted.key_arn)
+                except EncryptionUnsupportedError:
+                    return self._under_key(version, wanted, has_time, in_place=False)
                 except EncryptionRefusedError:
                     # A lock may have come since, from a worker that had the key right before.
                     version_now = self._archive.describe(version.key, version.version_id)
                     if version_now is None:
                         raise
-                    if verdict(version_now, wanted.key_arn) is Verdict.LEAVE:
-                        return _already_right(version_now)
-                    if not version_now.has_lock:
+                    if not version_now.is_under(wanted.key_arn) and not version_now.has_lock:
                         raise
-                    return self._replaced(version_now, wanted)
+                    return self._under_key(version_now, wanted, has_time, in_place=False)
+            case _:
+                return Secured(
+                    version=version, encryption="already_right", counts={ALREADY_RIGHT: 1}
+                )
 
     def _updated(self, version: ObjectVersion, key_arn: str) -> Secured:
         self._archive.reencrypt(version, key_arn)
         updated = self._described(version.key, version.version_id)
-        if verdict(updated, key_arn) is not Verdict.LEAVE:
-            raise AwsError(
-                "UpdateObjectEncryption",
-                version.name,
-                "NotApplied",
-                f"the key is {updated.kms_key_arn} afterwards",
-            )
+        # S3 changes nothing else; emulators there are that write the request over the object.
+        for what, have, want in (
+            ("key", updated.kms_key_arn, key_arn),
+            ("ETag", updated.etag, version.etag),
+            ("size", updated.size_bytes, version.size_bytes),
+        ):
+            if have != want:
+                raise AwsError(
+                    "UpdateObjectEncryption",
+                    version.name,
+                    "NotApplied",
+                    f"the {what} is {have} afterwards, not {want}",
+                )
         return Secured(version=updated, encryption="updated_in_place", counts={UPDATED: 1})
 
-    def _replaced(self, version: ObjectVersion, wanted: Wanted) -> Secured:
-        copy, is_new = self._copy(version, wanted)
+    def _replaced(
+        self,
+        version: ObjectVersion,
+        wanted: Wanted,
+        decision: Decision,
+        has_time: Callable[[], bool],
+    ) -> Secured:
+        copy, is_new = self._copy(version, wanted, decision, has_time)
         if found := differences(version, copy, key_arn=wanted.key_arn, now=wanted.now):
             raise RefusedError(
                 "copy_differs", f"{version.name} has {copy.name} as a copy: {'; '.join(found)}"
@@ -206,7 +253,9 @@ class Enforcer:
         )
         event = secured.event(self._archive.bucket, None, wanted.now)
         self._control.record_replacement(version.version_id, event)
-        if not is_proven(version, copy):
+        if NULL_VERSION in (version.version_id, copy.version_id):
+            _log_kept(version, "may be overwritten by something else before it is removed")
+        elif not is_proven(version, copy):
             _log_kept(version, "no checksum proves its copy")
         elif self._removed_unless_locked(version, wanted.now):
             return replace(secured, replaced_version_id=version.version_id)
@@ -214,18 +263,17 @@ class Enforcer:
             _log_kept(version, "locked")
         return replace(secured, counts={**secured.counts, REPLACED_KEPT: 1})
 
-    def _copy(self, version: ObjectVersion, wanted: Wanted) -> tuple[ObjectVersion, bool]:
+    def _copy(
+        self,
+        version: ObjectVersion,
+        wanted: Wanted,
+        decision: Decision,
+        has_time: Callable[[], bool],
+    ) -> tuple[ObjectVersion, bool]:
         """Return a copy of the version, and whether it was made now."""
         current = self._archive.describe_current(version.key)
         if current is not None and current.version_id == version.version_id:
-            if not wanted.may_copy:
-                raise RefusedError(
-                    "copy_of_copy",
-                    f"{version.name} cannot be encrypted in place and came about by copying",
-                )
-            check_copyable(version)
-            retention = version.retention_in_force(wanted.now)
-            copy_id = self._archive.copy(version, wanted.key_arn, retention)
+            copy_id = self._copied(version, wanted, decision, has_time)
             return self._described(version.key, copy_id), True
         # An earlier attempt may have been cut off after its copy.
         if (
@@ -237,19 +285,63 @@ class Enforcer:
         recorded = self._copy_of_removed(version.key, version.version_id)
         if recorded is not None:
             return recorded, False
+        if decision.verdict is Verdict.REPORT:
+            raise RefusedError(decision.reason, decision.detail)
         raise RefusedError(
             "not_current",
             f"{version.name} cannot be encrypted in place, and a copy would cover up the current "
             "version",
         )
 
+    def _copied(
+        self,
+        version: ObjectVersion,
+        wanted: Wanted,
+        decision: Decision,
+        has_time: Callable[[], bool],
+    ) -> str:
+        """Copy the current version onto its own key; return the id of the new version."""
+        if decision.verdict is Verdict.REPORT:
+            raise RefusedError(decision.reason, decision.detail)
+        if not wanted.may_copy:
+            self._check_no_copy_of_ours(version)
+        if not self._archive.keeps_versions():
+            raise RefusedError(
+                "not_versioned",
+                f"{version.name} cannot be encrypted in place, and while the bucket's versioning "
+                "is not enabled a copy would overwrite what it cannot bring back",
+            )
+        if decision.verdict is Verdict.COPY_IN_PARTS:
+            return self._in_parts.copy(version, wanted, has_time)
+        copying = Copying(
+            source_version_id=version.version_id,
+            upload_id=None,
+            request_sha256=None,
+            busy_until=wanted.now,
+        )
+        self._control.record_copying(self._archive.bucket, version.key, copying)
+        retention = version.retention_in_force(wanted.now)
+        return self._archive.copy(version, wanted.key_arn, retention)
+
+    def _check_no_copy_of_ours(self, version: ObjectVersion) -> None:
+        """Refuse a version that a copy of another one may have made.
+
+        Every copy is written down before it is made, since S3's event says of a version no more
+        than that it was copied or uploaded in parts, by whomever.
+        """
+        found = self._control.copying(self._archive.bucket, version.key)
+        if found is not None and found[0].source_version_id != version.version_id:
+            raise RefusedError(
+                "copy_of_copy",
+                f"{version.name} cannot be encrypted in place, and version "
+                f"{found[0].source_version_id} was copied to its key before",
+            )
+
     def _copy_of_removed(self, key: str, version_id: str) -> ObjectVersion | None:
         copy_id = self._control.replacement(self._archive.bucket, key, version_id)
         return None if copy_id is None else self._archive.describe(key, copy_id)
 
     def _held(self, secured: Secured) -> Secured:
-        if secured.version.legal_hold:
-            return secured
         self._holds.place(secured.version)
         return replace(
             secured,
@@ -280,7 +372,3 @@ def _log_kept(version: ObjectVersion, why: str) -> None:
     logger.warning(
         "replaced version kept", object_key=version.key, version_id=version.version_id, reason=why
     )
-
-
-def _already_right(version: ObjectVersion) -> Secured:
-    return Secured(version=version, encryption="already_right", counts={ALREADY_RIGHT: 1})

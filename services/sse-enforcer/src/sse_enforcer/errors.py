@@ -13,7 +13,7 @@ class RefusedError(EnforcerError):
     """Dead-letter: trying again cannot help. What the message is about was left as it is.
 
     Attributes:
-        reason: Why, in a word, such as ``too_large_to_copy``.
+        reason: Why, in a word, such as ``offline``.
     """
 
     def __init__(self, reason: str, detail: str) -> None:
@@ -24,11 +24,32 @@ class RefusedError(EnforcerError):
 
 
 class RetryError(EnforcerError):
-    """Retry: give the message back to its queue. Every step may be done again."""
+    """Retry: give the message back to its queue. Every step may be done again.
+
+    Attributes:
+        pause_s: When to try again, in seconds; None for a pause that grows with each attempt.
+    """
+
+    pause_s: int | None = None
 
 
 class OutOfTimeError(RetryError):
-    """Retry: the invocation ends before the message is done."""
+    """Retry at once: the invocation ends before the message is done."""
+
+    pause_s = 1
+
+
+class CopyUnderWayError(RetryError):
+    """Retry later: another invocation is copying the object, or was until it was killed."""
+
+    def __init__(self, subject: str, pause_s: int) -> None:
+        """Name the object, and when the other invocation has ended for sure."""
+        super().__init__(f"{subject} is being copied, for {pause_s} s at most")
+        self.pause_s = pause_s
+
+
+class OvertakenError(RetryError):
+    """Retry: another invocation goes on with the same sweep, which is then this one's too."""
 
 
 class KmsKeyError(RetryError):
@@ -50,6 +71,10 @@ class AwsError(RetryError):
 
 class EncryptionRefusedError(AwsError):
     """S3 denies encryption in place: Object Lock is in the way, or a permission is missing."""
+
+
+class EncryptionUnsupportedError(AwsError):
+    """S3 has no way to encrypt this version in place: for its kind, or in this Region."""
 
 
 class RemovalRefusedError(AwsError):

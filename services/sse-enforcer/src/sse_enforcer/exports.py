@@ -3,17 +3,18 @@
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from aws_lambda_powertools import Logger
 
 from logferry_contracts.export_completed import ExportCompletedData
 from logferry_contracts.ledger_record import LedgerRecord, ledger_key
 from logferry_contracts.manifest import ArchivedObject, Manifest
-from sse_enforcer.aws import ControlBucket, Topic
-from sse_enforcer.enforcer import Enforcer, Secured, Wanted
+from sse_enforcer.aws import ControlBucket, KmsKeys, Topic
+from sse_enforcer.enforcer import Enforcer, Secured
 from sse_enforcer.errors import EnforcerError, OutOfTimeError, RefusedError, RetryError
 from sse_enforcer.layout import Kind, kind
+from sse_enforcer.verdict import Wanted
 
 WORKERS = 8
 """One boto3 client is bound by its own CPU time beyond that, about 3 ms a call."""
@@ -34,6 +35,7 @@ class Exports:
     enforcer: Enforcer
     control: ControlBucket
     topic: Topic
+    key: KmsKeys
     archive_bucket: str
 
     def secure(
@@ -50,7 +52,7 @@ class Exports:
 
         Args:
             data: The export.
-            wanted: How each of its objects is to be.
+            wanted: How each of its objects is to be; another key may be meant for some.
             has_time: Asked before each object.
             counts: Where to count what was done, also when this raises.
 
@@ -63,13 +65,13 @@ class Exports:
         if record.state == "secured":
             logger.info("export already secured")
             return
-        objects = self._objects(data)
+        objects = self.objects(data)
 
         def attempt(archived: ArchivedObject) -> Secured | EnforcerError:
             if not has_time():
                 return OutOfTimeError("the invocation's time is up")
             try:
-                return self._secure_object(archived, data.export_id, wanted)
+                return self.secure_object(archived, data.export_id, wanted, has_time=has_time)
             except EnforcerError as error:
                 logger.warning(
                     "not secured",
@@ -88,8 +90,22 @@ class Exports:
         self._mark_secured(data, wanted)
         logger.info("export secured", object_count=len(objects))
 
-    def _secure_object(self, archived: ArchivedObject, export_id: str, wanted: Wanted) -> Secured:
-        secured = self.enforcer.secure(archived.key, archived.version_id, wanted)
+    def secure_object(
+        self,
+        archived: ArchivedObject,
+        export_id: str,
+        wanted: Wanted,
+        *,
+        has_time: Callable[[], bool] = lambda: True,
+    ) -> Secured:
+        """Bring one object of a completed export to what is wanted, and publish it.
+
+        Raises:
+            RefusedError: It cannot be brought there, or (``object_missing``) is gone.
+            RetryError: Something failed.
+        """
+        wanted = replace(wanted, key_arn=self.key.key_arn(archived.key))
+        secured = self.enforcer.secure(archived.key, archived.version_id, wanted, has_time=has_time)
         if secured is None:
             raise RefusedError(
                 OBJECT_MISSING,
@@ -121,8 +137,8 @@ class Exports:
             f"{LEDGER_ATTEMPTS} times"
         )
 
-    def _objects(self, data: ExportCompletedData) -> list[ArchivedObject]:
-        """Return the manifest's objects.
+    def objects(self, data: ExportCompletedData) -> list[ArchivedObject]:
+        """Return the objects of an export's manifest.
 
         Raises:
             RefusedError: ``manifest``, ``wrong_bucket`` or ``unknown_key``: nothing of the export

@@ -4,9 +4,6 @@ import re
 from datetime import datetime
 from enum import Enum
 
-WRITE_TEST_LIMIT_BYTES = 1024
-"""A write-test holds one short sentence; anything longer is somebody's data."""
-
 _HOUR = (
     r"(?P<profile>[A-Za-z0-9_-]{1,32})/"
     r"(?P<log_group>[.\-_/#A-Za-z0-9]*)/"

@@ -3,10 +3,13 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from enum import Enum
 from typing import Self
 
 from sse_enforcer.errors import SettingsError
+from sse_enforcer.parts import MAX_PART_BYTES, MIN_PART_BYTES
+from sse_enforcer.verdict import COPY_LIMIT_BYTES
 
 _BUCKET = r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]"
 _REQUIRED = {
@@ -19,18 +22,44 @@ _REQUIRED = {
     "DEAD_LETTER_QUEUE_URL": (r"https?://\S+(?<!\.fifo)", "the URL of a standard SQS queue"),
 }
 _OPTIONAL = {
+    "QUEUE_URL": ("", r"|https?://\S+(?<!\.fifo)", "the URL of a standard SQS queue"),
     "KMS_KEY_PARAMETER": (
         "/app/cloudwatch/log/export/s3/kms/arn",
-        r"[A-Za-z0-9_.:/-]{1,2048}",
-        "the name of an SSM parameter",
+        r"(/[A-Za-z0-9_.-]+)+",
+        "the name of an SSM parameter, from its first slash",
     ),
     "KMS_KEY_TTL_SECONDS": ("300", r"[0-9]{1,5}", "a number of seconds from 0 to 99999"),
+    "COPY_LIMIT_BYTES": (
+        str(COPY_LIMIT_BYTES),
+        r"[0-9]+",
+        "a number of bytes",
+    ),
+    "COPY_PART_BYTES": (
+        str(256 * 1024**2),
+        r"[0-9]+",
+        "a number of bytes",
+    ),
     "HOLD": (
         "on_completion",
         "on_completion|on_creation|off",
         "on_completion, on_creation or off",
     ),
+    "SWEEP_EVERY_HOURS": ("24", r"[0-9]{1,4}", "a number of hours from 0 to 9999"),
+    "SWEEP_FULL_EVERY_DAYS": ("90", r"[0-9]{1,4}", "a number of days from 0 to 9999"),
+    "SWEEP_OBJECTS_PER_SECOND": ("100", r"[1-9][0-9]{0,3}", "a number from 1 to 9999"),
+    "SWEEP_GRACE_MINUTES": ("60", r"[0-9]{1,4}", "a number of minutes from 0 to 9999"),
+    # An export task, and whatever it uploads, may take 24 hours.
+    "SWEEP_UPLOAD_HOURS": (
+        "48",
+        r"2[4-9]|[3-9][0-9]|[1-9][0-9]{2,3}",
+        "a number of hours from 24 to 9999",
+    ),
 }
+
+_BYTES = (
+    ("COPY_LIMIT_BYTES", 0, COPY_LIMIT_BYTES),
+    ("COPY_PART_BYTES", MIN_PART_BYTES, MAX_PART_BYTES),
+)
 
 
 class Hold(Enum):
@@ -51,9 +80,17 @@ class Settings:
         control_bucket: ``CONTROL_BUCKET``, with the ledger, manifests and replacements.
         topic_arn: ``TOPIC_ARN``, where ObjectSecured is published.
         dead_letter_queue_url: ``DEAD_LETTER_QUEUE_URL``.
+        queue_url: ``QUEUE_URL``, the queue that this function consumes; None when not given.
         kms_key_parameter: ``KMS_KEY_PARAMETER``, which holds the key's ARN.
-        kms_key_ttl_seconds: ``KMS_KEY_TTL_SECONDS``, how long that ARN is believed.
+        kms_key_ttl_seconds: ``KMS_KEY_TTL_SECONDS``, how long keys and their ARNs are believed.
+        copy_limit_bytes: ``COPY_LIMIT_BYTES``; larger objects are copied in parts.
+        copy_part_bytes: ``COPY_PART_BYTES``, the size of such a part.
         hold: ``HOLD``.
+        sweep_every: ``SWEEP_EVERY_HOURS``, from the start of one scheduled pass to the next.
+        sweep_full_every: ``SWEEP_FULL_EVERY_DAYS``, after which a pass looks at everything again.
+        sweep_objects_per_second: ``SWEEP_OBJECTS_PER_SECOND``, a pass's pace at most.
+        sweep_grace: ``SWEEP_GRACE_MINUTES``; what is younger is left to the messages about it.
+        sweep_upload_age: ``SWEEP_UPLOAD_HOURS``, after which a multipart upload is abandoned.
     """
 
     archive_bucket: str
@@ -61,8 +98,26 @@ class Settings:
     topic_arn: str
     dead_letter_queue_url: str
     kms_key_parameter: str
+    queue_url: str | None
     kms_key_ttl_seconds: int
+    copy_limit_bytes: int
+    copy_part_bytes: int
     hold: Hold
+    sweep_every: timedelta
+    sweep_full_every: timedelta
+    sweep_objects_per_second: int
+    sweep_grace: timedelta
+    sweep_upload_age: timedelta
+
+    @property
+    def account_id(self) -> str:
+        """The account of the topic, which is the archive's and its keys' too."""
+        return self.topic_arn.split(":")[4]
+
+    @property
+    def region(self) -> str:
+        """The Region of the topic, which is the archive's and its keys' too."""
+        return self.topic_arn.split(":")[3]
 
     @classmethod
     def from_env(cls, env: Mapping[str, str]) -> Self:
@@ -80,6 +135,9 @@ class Settings:
             for name, (rule, what) in rules.items()
             if not re.fullmatch(rule, values[name])
         ]
+        for name, least, most in _BYTES:
+            if values[name].isdecimal() and not least <= int(values[name]) <= most:
+                problems.append(f"{name} is not between {least} and {most}: {values[name]!r}")
         if problems:
             raise SettingsError("; ".join(problems))
         return cls(
@@ -88,6 +146,14 @@ class Settings:
             topic_arn=values["TOPIC_ARN"],
             dead_letter_queue_url=values["DEAD_LETTER_QUEUE_URL"],
             kms_key_parameter=values["KMS_KEY_PARAMETER"],
+            queue_url=values["QUEUE_URL"] or None,
+            copy_limit_bytes=int(values["COPY_LIMIT_BYTES"]),
+            copy_part_bytes=int(values["COPY_PART_BYTES"]),
             kms_key_ttl_seconds=int(values["KMS_KEY_TTL_SECONDS"]),
             hold=Hold(values["HOLD"]),
+            sweep_every=timedelta(hours=int(values["SWEEP_EVERY_HOURS"])),
+            sweep_full_every=timedelta(days=int(values["SWEEP_FULL_EVERY_DAYS"])),
+            sweep_objects_per_second=int(values["SWEEP_OBJECTS_PER_SECOND"]),
+            sweep_grace=timedelta(minutes=int(values["SWEEP_GRACE_MINUTES"])),
+            sweep_upload_age=timedelta(hours=int(values["SWEEP_UPLOAD_HOURS"])),
         )

@@ -1,14 +1,21 @@
 """What to do with one object version, and whether a copy can stand in for it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
+from email.utils import parsedate_to_datetime
 from enum import Enum
 from typing import Final
 
-from sse_enforcer.errors import RefusedError
-
 SSE_KMS: Final = "aws:kms"
+DSSE_KMS: Final = "aws:kms:dsse"
+"""Two layers under one key: never less than SSE-KMS, so a version under the right key stays as it
+is, and a copy of one under another key has two layers again.
+https://docs.aws.amazon.com/AmazonS3/latest/userguide/UsingDSSEncryption.html"""
+
+NULL_VERSION: Final = "null"
+"""The version that S3 overwrites instead of keeping, wherever versioning is off or suspended.
+https://docs.aws.amazon.com/AmazonS3/latest/userguide/VersioningWorkflows.html"""
 
 UPDATABLE_ENCRYPTIONS = frozenset({"AES256", SSE_KMS})
 """What UpdateObjectEncryption takes as a source.
@@ -18,9 +25,17 @@ COPY_LIMIT_BYTES = 5 * 1024**3
 """CopyObject copies up to 5 GB; above that it takes a multipart copy.
 https://docs.aws.amazon.com/AmazonS3/latest/API/API_CopyObject.html"""
 
+WRITE_TEST_LIMIT_BYTES = 1024
+"""A write-test holds one short sentence; anything longer is somebody's data."""
+
 OFFLINE_STORAGE_CLASSES = frozenset({"GLACIER", "DEEP_ARCHIVE"})
 """Cannot be read, so not copied, before they are restored.
 https://docs.aws.amazon.com/AmazonS3/latest/userguide/archived-objects.html"""
+
+CLIENT_KEY_METADATA = frozenset({"x-amz-key", "x-amz-key-v2", "x-amz-3"})
+"""The metadata in which the S3 Encryption Client keeps an object's own data key.
+https://docs.aws.amazon.com/amazon-s3-encryption-client/latest/developerguide/content-metadata.html
+"""
 
 
 @dataclass(frozen=True)
@@ -51,6 +66,7 @@ class ObjectVersion:
         retention: Also one that has ended; None when there never was any.
         event_hold: Whether an Object Lock event hold is on.
         checksums: Of the whole object, by algorithm, such as ``{"CRC64NVME": "AAAA..."}``.
+        part_checksums: Checksums of its parts' checksums, such as ``{"CRC32": "AAAA...-3"}``.
         headers: Content headers, such as ``{"ContentType": "application/gzip"}``.
         missing_metadata: How many metadata entries S3 has that it cannot send.
     """
@@ -72,6 +88,7 @@ class ObjectVersion:
     metadata: Mapping[str, str]
     missing_metadata: int
     tag_count: int
+    part_checksums: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
@@ -91,55 +108,99 @@ class ObjectVersion:
         """Return the retention period if it has not ended."""
         return self.retention if self.retention and self.retention.until > now else None
 
+    def is_under(self, key_arn: str) -> bool:
+        """Whether it is encrypted under a KMS key.
+
+        A missing Bucket Key costs KMS calls, not safety, and is no reason to rewrite anything.
+        """
+        return self.encryption in (SSE_KMS, DSSE_KMS) and self.kms_key_arn == key_arn
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wanted:
+    """How an object version is to be.
+
+    Attributes:
+        key_arn: The key it is to be under.
+        hold: Whether it is to be on legal hold.
+        may_copy: False for what may have come about by a copy of ours. It could only be copied
+            again because that copy did not help, so the copies would never end.
+        now: The time at which retention periods have ended or not.
+    """
+
+    key_arn: str
+    hold: bool
+    may_copy: bool
+    now: datetime
+
 
 class Verdict(Enum):
-    """What a version's encryption needs."""
+    """What is to be done with a version next."""
 
     LEAVE = "leave"
     UPDATE = "update in place"
     COPY = "copy"
+    COPY_IN_PARTS = "multipart copy"
+    HOLD = "hold"
+    REMOVE = "remove write-test"
+    REPORT = "report"
 
 
-def verdict(version: ObjectVersion, key_arn: str) -> Verdict:
-    """Say what brings a version under the key.
+@dataclass(frozen=True)
+class Decision:
+    """A verdict, and what to say about it.
 
-    A missing Bucket Key costs KMS calls, not safety, and is no reason to rewrite anything.
+    Attributes:
+        reason: Why, in a word, such as ``offline``; empty where the verdict says it all.
+        detail: The version and what would help, in a sentence.
     """
-    if version.encryption == SSE_KMS and version.kms_key_arn == key_arn:
-        return Verdict.LEAVE
-    return Verdict.UPDATE if version.encryption in UPDATABLE_ENCRYPTIONS else Verdict.COPY
+
+    verdict: Verdict
+    reason: str = ""
+    detail: str = ""
 
 
-def check_copyable(version: ObjectVersion) -> None:
-    """Refuse to copy what a copy cannot stand in for.
+def on_log_file(
+    version: ObjectVersion,
+    wanted: Wanted,
+    *,
+    copy_limit_bytes: int = COPY_LIMIT_BYTES,
+    in_place: bool = True,
+) -> Decision:
+    """Say what a log file's version needs next: first the key, then the hold.
 
-    Raises:
-        RefusedError: ``too_large_to_copy``, ``offline``, ``event_hold`` or ``hidden_metadata``.
+    Args:
+        version: The version.
+        wanted: How it is to be.
+        copy_limit_bytes: Above this size a copy is made in parts.
+        in_place: Whether S3 may update it in place; False once S3 has refused to.
     """
-    if version.size_bytes > COPY_LIMIT_BYTES:
-        raise RefusedError(
-            "too_large_to_copy",
-            f"{version.name} cannot be encrypted in place, and CopyObject takes at most "
-            f"{COPY_LIMIT_BYTES} bytes, not {version.size_bytes}",
+    if version.is_under(wanted.key_arn):
+        needs_hold = wanted.hold and not version.legal_hold
+        return Decision(Verdict.HOLD if needs_hold else Verdict.LEAVE)
+    if CLIENT_KEY_METADATA & version.metadata.keys():
+        return _report(
+            version,
+            "client_side_encrypted",
+            "was encrypted by a client, which CloudWatch Logs never does, and is left to whoever "
+            "put it there",
         )
-    if version.offline:
-        raise RefusedError(
-            "offline",
-            f"{version.name} cannot be encrypted in place, and in storage class "
-            f"{version.storage_class} it must be restored before it can be copied",
-        )
-    if version.event_hold:
-        raise RefusedError(
-            "event_hold",
-            f"{version.name} cannot be encrypted in place while its Object Lock event hold is on, "
-            "and a copy would not keep the hold's duration",
-        )
-    if version.missing_metadata:
-        raise RefusedError(
-            "hidden_metadata",
-            f"{version.name} cannot be encrypted in place, and {version.missing_metadata} of its "
-            "metadata entries cannot be read to compare a copy's",
-        )
+    # A retention period that has ended may or may not keep S3 from it: it is tried.
+    is_updatable = version.encryption in UPDATABLE_ENCRYPTIONS and not version.is_locked(wanted.now)
+    if in_place and is_updatable:
+        return Decision(Verdict.UPDATE)
+    return _on_copying(version, copy_limit_bytes)
+
+
+def on_write_test(version: ObjectVersion, now: datetime) -> Decision:
+    """Say whether a write-test's version is removed or left."""
+    if version.size_bytes > WRITE_TEST_LIMIT_BYTES:
+        return Decision(Verdict.LEAVE, "too long")
+    if version.version_id == NULL_VERSION:
+        return Decision(Verdict.LEAVE, "may be overwritten by something else before it is removed")
+    if version.is_locked(now):
+        return Decision(Verdict.LEAVE, "locked")
+    return Decision(Verdict.REMOVE)
 
 
 def differences(
@@ -150,9 +211,10 @@ def differences(
     A checksum counts where both have one of the same algorithm. A copy of an original without
     retention may have one, as by the bucket's default; what the original has, the copy has too.
     """
-    have_and_want = {
+    have_and_want: dict[str, tuple[object, object]] = {
         "size": (copy.size_bytes, original.size_bytes),
-        "encryption": (verdict(copy, key_arn), Verdict.LEAVE),
+        "encryption": (copy.encryption, copys_encryption(original)),
+        "key": (copy.kms_key_arn, key_arn),
         "storage class": (copy.storage_class, original.storage_class),
         "headers": (copy.headers, original.headers),
         "metadata": (copy.metadata, original.metadata),
@@ -172,6 +234,65 @@ def differences(
 
 
 def is_proven(original: ObjectVersion, copy: ObjectVersion) -> bool:
-    """Whether a checksum of the whole object shows that the content of both is the same."""
+    """Whether checksums show that the content of both is the same.
+
+    Those of the whole object do. A checksum of parts' checksums does too if it is the same: then
+    the parts are. If it is not, that says nothing, as the parts may have been cut elsewhere.
+    """
     shared = original.checksums.keys() & copy.checksums.keys()
-    return bool(shared) and all(original.checksums[name] == copy.checksums[name] for name in shared)
+    if shared:
+        return all(original.checksums[name] == copy.checksums[name] for name in shared)
+    return bool(original.part_checksums.items() & copy.part_checksums.items())
+
+
+def copys_encryption(original: ObjectVersion) -> str:
+    """Return what a copy is encrypted with."""
+    return DSSE_KMS if original.encryption == DSSE_KMS else SSE_KMS
+
+
+def _on_copying(version: ObjectVersion, copy_limit_bytes: int) -> Decision:
+    if version.offline:
+        return _report(
+            version,
+            "offline",
+            "cannot be encrypted in place, and in storage class "
+            f"{version.storage_class} it must be restored before it can be copied",
+        )
+    if version.event_hold:
+        return _report(
+            version,
+            "event_hold",
+            "cannot be encrypted in place while its Object Lock event hold is on, and a copy would "
+            "not keep the hold's duration",
+        )
+    if version.missing_metadata:
+        return _report(
+            version,
+            "hidden_metadata",
+            f"cannot be encrypted in place, and {version.missing_metadata} of its metadata entries "
+            "cannot be read to compare a copy's",
+        )
+    # CopyObject makes one whole of what had parts: nothing would prove that the copy is equal.
+    only_parts_prove_it = version.part_checksums and not version.checksums
+    if version.size_bytes <= copy_limit_bytes and not only_parts_prove_it:
+        return Decision(Verdict.COPY)
+    if not _is_date(version.headers.get("ExpiresString")):
+        return _report(
+            version,
+            "hidden_metadata",
+            "cannot be encrypted in place, and its Expires header, "
+            f"{version.headers['ExpiresString']!r}, cannot be given to a copy in parts",
+        )
+    return Decision(Verdict.COPY_IN_PARTS)
+
+
+def _is_date(expires: str | None) -> bool:
+    """Whether an Expires header can be sent again; so can none."""
+    try:
+        return expires is None or bool(parsedate_to_datetime(expires))
+    except ValueError:
+        return False
+
+
+def _report(version: ObjectVersion, reason: str, why: str) -> Decision:
+    return Decision(Verdict.REPORT, reason, f"{version.name} {why}")

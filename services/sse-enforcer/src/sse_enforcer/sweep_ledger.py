@@ -1,0 +1,172 @@
+"""The part of a sweep that goes through the ledger: exports that were never secured, or are not."""
+
+from collections import Counter
+from dataclasses import replace
+from itertools import batched
+
+from logferry_contracts.export_completed import ExportCompletedData
+from logferry_contracts.ledger_record import Completed, LedgerRecord
+from logferry_contracts.manifest import ArchivedObject
+from logferry_contracts.wire import ContractError
+from sse_enforcer.errors import EnforcerError, OutOfTimeError, RefusedError, RetryError
+from sse_enforcer.exports import MISSING, OBJECT_MISSING
+from sse_enforcer.findings import Action, Finding, ListedRecord
+from sse_enforcer.report import Place
+from sse_enforcer.settings import Hold
+from sse_enforcer.sweep_slice import ATTEMPTS_LIMIT, CHUNK, PAGE_WEIGHT, Look, Slice
+from sse_enforcer.verdict import ObjectVersion, Wanted
+
+type _Read = LedgerRecord | EnforcerError | ContractError | None
+
+
+class LedgerSweep:
+    """Reads ledger records, and secures the exports that are not."""
+
+    def __init__(self, part: Slice) -> None:
+        """Work as ``part`` of a sweep."""
+        self._part = part
+        self._with = part.wiring
+
+    def sweep_page(self) -> None:
+        """Deal with a page of the listing, or less when the time is up."""
+        part = self._part
+        listed, is_end = self._with.listing.ledger(part.report.place.key)
+        for chunk in batched(listed, CHUNK, strict=False):
+            due = [each for each in chunk if part.lookout.is_due(each.key, each.last_modified)]
+            for each, record in zip(due, part.side_by_side(self._read, due), strict=True):
+                if not part.time.is_enough() or not self._sweep_record(each.key, record):
+                    return
+                part.report.records_read += 1
+                part.go_on_at(Place(phase="ledger", key=each.key), 1)
+            part.go_on_at(Place(phase="ledger", key=chunk[-1].key))
+            if not part.time.is_enough():
+                return
+        part.go_on_at(
+            Place(phase="done") if is_end else part.report.place,
+            PAGE_WEIGHT,
+        )
+
+    def _read(self, listed: ListedRecord) -> _Read:
+        self._with.turn()
+        try:
+            found = self._with.control.ledger_record(listed.key)
+        except (EnforcerError, ContractError) as error:
+            return error
+        return None if found is None else found[0]
+
+    def _sweep_record(self, key: str, record: _Read) -> bool:
+        """Secure an export, or what became unheld of a secured one.
+
+        Returns:
+            False when the time was up before it was done.
+        """
+        part = self._part
+        looks: list[Look] = []
+        if isinstance(record, EnforcerError | ContractError):
+            looks = [part.failed(Finding.UNREADABLE, key, None, record)]
+        elif record is not None:
+            looks = self._export(record)
+        if not part.gives_up and any(look.is_cut_off for look in looks):
+            for look in looks:
+                # Whatever else was found will be found again.
+                if look.is_mended:
+                    part.take_in(look)
+                else:
+                    part.count(look.counts)
+            return False
+        for look in looks:
+            again = [key] if look.example is None else [key, look.example.key]
+            part.take_in(look, *again)
+        part.forget_attempts(looks)
+        return True
+
+    def _export(self, record: LedgerRecord) -> list[Look]:
+        completed = record.completed
+        if (
+            completed is None
+            or record.destination.bucket != self._with.archive.bucket
+            # The export that it is a half of has its objects in the manifest, too.
+            or record.parent_export_id is not None
+        ):
+            return []
+        data = _data(record, completed)
+        if record.state == "completed":
+            return [self._secure(record, data)]
+        if self._part.hold is Hold.OFF or not self._part.report.may_be_unheld(
+            record.destination.prefix
+        ):
+            return []
+        try:
+            objects = self._with.exports.objects(data)
+        except (EnforcerError, ContractError) as error:
+            return [self._part.failed(Finding.NOT_HELD, record.key, None, error)]
+        return self._part.side_by_side(lambda each: self._hold(each, record.export_id), objects)
+
+    def _secure(self, record: LedgerRecord, data: ExportCompletedData) -> Look:
+        if self._part.is_dry_run:
+            return self._part.found(Finding.NOT_SECURED, Action.WOULD_MEND, record.key)
+        if self._part.gives_up:
+            stuck = RetryError(f"not tried again: the sweep got stuck here {ATTEMPTS_LIMIT} times")
+            return self._part.failed(Finding.NOT_SECURED, record.key, None, stuck)
+        counts: Counter[str] = Counter()
+        wanted = self._wanted(hold=self._part.hold is not Hold.OFF)
+        try:
+            self._with.exports.secure(data, wanted, has_time=self._part.has_turn, counts=counts)
+            look = self._part.found(Finding.NOT_SECURED, Action.MENDED, record.key)
+        except (EnforcerError, ContractError) as error:
+            look = self._part.failed(Finding.NOT_SECURED, record.key, None, error)
+        return replace(look, counts=counts + Counter(look.counts))
+
+    def _hold(self, archived: ArchivedObject, export_id: str) -> Look:
+        """Look at one object of a secured export, and put it on hold if it is not."""
+        part, key, version_id = self._part, archived.key, archived.version_id
+        try:
+            if not part.has_turn():
+                raise OutOfTimeError("the invocation's time is up")
+            found = self._stand_in(archived)
+            if found is not None and found.legal_hold:
+                return Look()
+            if part.is_dry_run and found is not None:
+                return part.found(Finding.NOT_HELD, Action.WOULD_MEND, key, version_id)
+            if found is None:
+                raise RefusedError(OBJECT_MISSING, f"{key} (version {version_id}) is gone")
+            secured = self._with.exports.secure_object(
+                archived, export_id, self._wanted(hold=True), has_time=part.time.is_left
+            )
+        except EnforcerError as error:
+            look = part.failed(Finding.NOT_HELD, key, version_id, error)
+            if isinstance(error, RefusedError) and error.reason == OBJECT_MISSING:
+                return replace(look, counts={MISSING: 1})
+            return look
+        look = part.found(Finding.NOT_HELD, Action.MENDED, key, version_id)
+        return replace(look, counts=secured.counts)
+
+    def _stand_in(self, archived: ArchivedObject) -> ObjectVersion | None:
+        """Return a manifest's version, or the verified copy that has its hold."""
+        archive = self._with.archive
+        found = archive.describe(archived.key, archived.version_id)
+        if found is not None and found.legal_hold:
+            return found
+        copy_id = self._with.control.replacement(archive.bucket, archived.key, archived.version_id)
+        return found if copy_id is None else archive.describe(archived.key, copy_id)
+
+    def _wanted(self, *, hold: bool) -> Wanted:
+        key_arn = self._part.report.about.key_arn
+        return Wanted(key_arn=key_arn, hold=hold, may_copy=True, now=self._part.now)
+
+
+def _data(record: LedgerRecord, completed: Completed) -> ExportCompletedData:
+    """Return what the export's ExportCompleted said."""
+    return ExportCompletedData(
+        export_id=record.export_id,
+        generation=record.generation,
+        source=record.source,
+        log_group_name=record.log_group.name,
+        window=record.window,
+        destination=record.destination,
+        lane=record.lane,
+        task_id=None if record.submitted is None else record.submitted.task_id,
+        manifest=completed.manifest,
+        requested_at=record.requested_at,
+        completed_at=completed.at,
+    )
