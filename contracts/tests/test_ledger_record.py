@@ -8,8 +8,10 @@ import pytest
 from contracts.tests.documents import examples
 
 from logferry_contracts.ledger_record import (
+    LEDGER_SCHEMA,
     Completed,
     Failed,
+    Half,
     LedgerRecord,
     TransitionError,
     ledger_key,
@@ -98,7 +100,7 @@ def test_a_change_keeps_what_was_known(old: str, new: str) -> None:
     before = json.loads(emit(IN_STATE[old]))
     after = json.loads(emit(MOVES[new](IN_STATE[old])))
 
-    kept = before.keys() - {"state", "revision"}
+    kept = before.keys() - {"schema", "state", "revision"}
     assert {name: after[name] for name in kept} == {name: before[name] for name in kept}
 
 
@@ -172,3 +174,38 @@ def test_keys_are_in_the_order_of_their_windows() -> None:
 
     assert prefixes == sorted(prefixes)
     assert len({len(prefix) for prefix in prefixes}) == 1
+
+
+def test_a_change_is_written_by_the_newest_schema_whichever_the_record_was_read_by() -> None:
+    old = IN_STATE["submitted"]
+    assert old.record_schema != LEDGER_SCHEMA
+
+    assert MOVES["completed"](old).record_schema == LEDGER_SCHEMA
+
+
+def _halves(record: LedgerRecord) -> tuple[Half, Half]:
+    window = record.window
+    middle_ms = (window.from_ms + window.to_ms) // 2
+    return (
+        Half(export_id="0" * 32, window=Window(from_ms=window.from_ms, to_ms=middle_ms)),
+        Half(export_id="1" * 32, window=Window(from_ms=middle_ms, to_ms=window.to_ms)),
+    )
+
+
+def test_only_a_submitted_export_is_split_and_it_stays_submitted() -> None:
+    record = IN_STATE["submitted"].as_split(_halves(IN_STATE["submitted"]), at=AT)
+
+    assert record.state == "submitted"
+    assert record.split is not None
+    assert record.split.at == "2026-11-23T06:30:00.250Z"
+    assert parse(LedgerRecord, emit(record)) == record
+    for state in IN_STATE.keys() - {"submitted"}:
+        with pytest.raises(TransitionError, match=f"is {state}, not to be split"):
+            IN_STATE[state].as_split(_halves(IN_STATE[state]), at=AT)
+
+
+def test_only_an_export_that_has_not_begun_changes_its_lane() -> None:
+    assert IN_STATE["requested"].as_lane("direct").lane == "direct"
+    for state in IN_STATE.keys() - {"requested"}:
+        with pytest.raises(TransitionError, match=f"is {state}, not to change lane"):
+            IN_STATE[state].as_lane("direct")

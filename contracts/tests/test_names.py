@@ -125,8 +125,9 @@ def test_a_secured_object_is_named_for_its_version_and_state(text: str) -> None:
 
 @pytest.mark.parametrize("source", [SOURCE, LONGEST], ids=["usual", "longest"])
 def test_names_of_queues_and_functions_are_within_the_limits_of_aws(source: SourceName) -> None:
-    assert re.fullmatch(r"[A-Za-z0-9_-]+", source.exporter_function_name)
-    assert len(source.exporter_function_name) <= FUNCTION_NAME_MAX
+    for function_name in (source.exporter_function_name, source.direct_function_name):
+        assert re.fullmatch(r"[A-Za-z0-9_-]+", function_name)
+        assert len(function_name) <= FUNCTION_NAME_MAX
     for queue_name in (source.queue_name, source.dead_letter_queue_name):
         assert re.fullmatch(r"[A-Za-z0-9_-]+\.fifo", queue_name)
         assert len(queue_name) <= QUEUE_NAME_MAX
@@ -138,6 +139,7 @@ def test_names_of_queues_and_functions_are_those_of_the_profile() -> None:
     assert source.queue_name == "log-sqs-prd-collect.fifo"
     assert source.dead_letter_queue_name == "log-sqs-prd-collect-dlq.fifo"
     assert source.exporter_function_name == "log-sqs-prd-collect-fifoSQSConsumer"
+    assert source.direct_function_name == "log-sqs-prd-direct-fifoSQSConsumer"
 
 
 def test_the_longest_profile_fills_the_name_of_a_function() -> None:
@@ -150,8 +152,14 @@ def test_a_slot_is_a_message_group_of_its_account_and_region_alone() -> None:
     assert SOURCE.model_copy(update={"profile": "store"}).slot == SOURCE.slot
 
 
+def test_each_date_is_waited_for_in_a_message_group_of_its_own() -> None:
+    assert SOURCE.day_group("2026-11-22") == "111122223333.eu-central-1.day.2026-11-22"
+    assert re.fullmatch(MESSAGE_GROUP_ID, LONGEST.day_group("2026-11-22"))
+    assert SOURCE.day_group("2026-11-22") != SOURCE.day_group("2026-11-23")
+
+
 def test_every_type_of_event_is_its_own() -> None:
     events = [each for each in MESSAGES.values() if issubclass(each, CloudEvent)]
 
-    assert len({each.TYPE for each in events}) == len(events) == 6
+    assert len({each.TYPE for each in events}) == len(events) == 9
     assert all(re.fullmatch(r"logferry\.[a-z]+\.[a-z]+\.v1", each.TYPE) for each in events)

@@ -1,16 +1,25 @@
 """The README says what is there, and its Python runs."""
 
+import gzip
+import io
 import json
+import os
 import re
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 from contracts.tests.documents import CONTRACTS, examples
 
 from logferry_contracts.catalogue import MESSAGES
+from logferry_contracts.export_completed import ExportCompleted
 from logferry_contracts.message import CloudEvent
+from logferry_contracts.wire import parse
 
 README = (CONTRACTS / "README.md").read_text("utf-8")
-(READING,) = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
+READING, ARCHIVE = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
+CONSOLE = "".join(re.findall(r"```console\n(\$ python.*?)```", README, flags=re.DOTALL))
 COMPLETED = {each.reason: each for each in examples("accept") if each.message == "export-completed"}
 
 
@@ -52,3 +61,52 @@ def test_its_python_prints_what_is_wrong_as_its_comment_says(
     exec(READING, {"body": json.dumps(document)})  # noqa: S102  (the README's own lines)
 
     assert f"# {capsys.readouterr().out.strip()}\n" in READING
+
+
+def test_its_python_prints_every_event_of_the_archive(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lines = gzip.compress(b"2026-11-21T15:00:00.000Z one\n2026-11-21T15:00:01.000Z two\n")
+    event = parse(ExportCompleted, COMPLETED["several-streams"].text)
+    first = (event.data.manifest.objects or [])[0].model_copy(update={"size_bytes": len(lines)})
+    manifest = event.data.manifest.model_copy(update={"objects": [first]})
+    data = event.data.model_copy(update={"manifest": manifest})
+
+    class S3:
+        def get_object(self, **asked: str) -> dict[str, io.BytesIO]:
+            assert asked["VersionId"] == first.version_id
+            return {"Body": io.BytesIO(lines)}
+
+    monkeypatch.setattr("boto3.client", lambda _: S3())
+    exec(ARCHIVE, {"event": event.model_copy(update={"data": data})})  # noqa: S102  (as above)
+
+    stream = first.key.split("/")[-2]
+    assert capsys.readouterr().out.splitlines() == [
+        f"2026-11-21 15:00:00+00:00 {stream} one",
+        f"2026-11-21 15:00:01+00:00 {stream} two",
+    ]
+
+
+def test_its_commands_print_what_it_shows(tmp_path: Path) -> None:
+    environment = {
+        **os.environ,
+        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+        "PYTHONWARNINGS": "ignore::DeprecationWarning",
+    }
+    commands = [line.removeprefix("$ ") for line in CONSOLE.splitlines() if line.startswith("$ ")]
+    printed = [
+        subprocess.run(
+            ["bash", "-c", command],
+            cwd=tmp_path,
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+        ).stdout
+        for command in commands
+    ]
+
+    shown = "".join(f"$ {each}\n{said}" for each, said in zip(commands, printed, strict=True))
+    assert shown == CONSOLE
+    assert len(commands) == 6

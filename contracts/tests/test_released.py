@@ -26,8 +26,10 @@ def overwritten(schemas: Path) -> list[str]:
 
 def _verdict(released: str | None, present: str | None) -> str:
     if present is None:
-        return "is missing"
-    return "is not in SHA256SUMS" if released is None else "has changed since its release"
+        return "is missing: readers were built for it; restore it"
+    if released is None:
+        return "is not in SHA256SUMS: list it once it is to stay as it is"
+    return "has changed since its release: restore it, and make the change a new version"
 
 
 @pytest.fixture
@@ -36,23 +38,31 @@ def schemas(tmp_path: Path) -> Path:
 
 
 def test_every_schema_is_as_it_was_released() -> None:
-    assert overwritten(SCHEMAS) == []
+    found = overwritten(SCHEMAS)
+
+    assert not found, "\n".join([*found, "See contracts/VERSIONING.md."])
 
 
 def test_a_missing_schema_is_noticed(schemas: Path) -> None:
     (schemas / "export-failed" / "1.0.json").unlink()
 
-    assert overwritten(schemas) == ["export-failed/1.0.json: is missing"]
+    assert overwritten(schemas) == [
+        "export-failed/1.0.json: is missing: readers were built for it; restore it"
+    ]
 
 
 def test_a_changed_schema_is_noticed(schemas: Path) -> None:
     path = schemas / "export-failed" / "1.0.json"
     path.write_bytes(path.read_bytes() + b"\n")
 
-    assert overwritten(schemas) == ["export-failed/1.0.json: has changed since its release"]
+    (told,) = overwritten(schemas)
+
+    assert told.startswith("export-failed/1.0.json: has changed since its release: restore it")
 
 
 def test_an_unlisted_schema_is_noticed(schemas: Path) -> None:
     shutil.copy(schemas / "export-failed" / "1.0.json", schemas / "export-failed" / "1.1.json")
 
-    assert overwritten(schemas) == ["export-failed/1.1.json: is not in SHA256SUMS"]
+    assert overwritten(schemas) == [
+        "export-failed/1.1.json: is not in SHA256SUMS: list it once it is to stay as it is"
+    ]

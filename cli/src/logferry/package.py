@@ -54,6 +54,14 @@ _MACHINES: dict[str, Architecture] = {
 }
 
 _NOT_AT_RUN_TIME = {"tests", "bin"}
+_FOR_SUBSCRIBERS = {
+    f"logferry_contracts/{name}"
+    for name in (
+        *("examples", "schemas", "__main__.py", "archive.py", "command.py"),
+        *("documents.py", "events.py", "exact.py"),
+    )
+}
+"""What the contracts have for others: a service reads and writes by the models alone."""
 _INSTALLERS_NOTES = {"RECORD", "INSTALLER", "REQUESTED", "direct_url.json", "uv_cache.json"}
 """They differ from one installation to the next."""
 _TYPING_ONLY = {".pyi", ".typed"}
@@ -261,10 +269,16 @@ def _install(folder: Path, target: Target, *what: str) -> None:
         *("--target", str(folder), *target.options, *what),
     )
     for path in sorted(folder.rglob("*"), reverse=True):
+        is_others = path.relative_to(folder).as_posix() in _FOR_SUBSCRIBERS
         if path.is_dir():
-            if path.name in _NOT_AT_RUN_TIME:
+            if is_others or path.name in _NOT_AT_RUN_TIME:
                 shutil.rmtree(path)
-        elif path.name in _INSTALLERS_NOTES or path.suffix in _TYPING_ONLY or path.name == ".lock":
+        elif (
+            is_others
+            or path.name in _INSTALLERS_NOTES
+            or path.suffix in _TYPING_ONLY
+            or path.name == ".lock"
+        ):
             path.unlink()
     # "unchecked": Python takes it whatever the time of the source, which a zip does not keep.
     # A process of its own: what else has been loaded shows in the bytecode.

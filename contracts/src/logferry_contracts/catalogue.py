@@ -2,6 +2,8 @@
 
 from collections.abc import Mapping
 
+from logferry_contracts.day_completed import DayCompleted
+from logferry_contracts.day_planned import DayPlanned
 from logferry_contracts.execution_variables import ExecutionVariables
 from logferry_contracts.export_completed import ExportCompleted
 from logferry_contracts.export_failed import ExportFailed
@@ -11,9 +13,12 @@ from logferry_contracts.message import Message
 from logferry_contracts.object_created import ObjectCreated
 from logferry_contracts.object_secured import ObjectSecured
 from logferry_contracts.plan_completed import PlanCompleted
+from logferry_contracts.plan_continued import PlanContinued
 from logferry_contracts.plan_request import PlanRequest
 
 MESSAGES: Mapping[str, type[Message]] = {
+    "day-completed": DayCompleted,
+    "day-planned": DayPlanned,
     "execution-variables": ExecutionVariables,
     "export-completed": ExportCompleted,
     "export-failed": ExportFailed,
@@ -22,5 +27,6 @@ MESSAGES: Mapping[str, type[Message]] = {
     "object-created": ObjectCreated,
     "object-secured": ObjectSecured,
     "plan-completed": PlanCompleted,
+    "plan-continued": PlanContinued,
     "plan-request": PlanRequest,
 }

@@ -1,15 +1,25 @@
 """ExportCompleted: a log group's window is in the archive."""
 
-from typing import Annotated, ClassVar, Literal
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field
 
 from logferry_contracts.export import Destination, ExportId, Generation, Lane, TaskId
+from logferry_contracts.ledger_record import LedgerRecord
 from logferry_contracts.log_group import LogGroupName
-from logferry_contracts.manifest import Manifest
-from logferry_contracts.message import CloudEvent, Message, Timestamp
+from logferry_contracts.manifest import Manifest, ManifestLocation
+from logferry_contracts.message import CloudEvent, Message, Timestamp, timestamp
 from logferry_contracts.source import SourceName
 from logferry_contracts.window import Window
+from logferry_contracts.wire import emit
+
+PUBLISHED_BYTES = 240 * 1024
+"""Of an event's text; its message attributes and it may have 256 KiB together.
+
+https://docs.aws.amazon.com/sns/latest/api/API_Publish.html
+"""
 
 
 class ExportCompletedData(Message):
@@ -21,6 +31,8 @@ class ExportCompletedData(Message):
         task_ids: The export tasks, where the window was split; None where it was not.
         requested_at: When the planner asked for it.
         completed_at: When the exporter had listed every object.
+        replayed_at: When it was published again because somebody asked for it; None when it was
+            not.
     """
 
     export_id: ExportId
@@ -35,6 +47,7 @@ class ExportCompletedData(Message):
     manifest: Manifest
     requested_at: Timestamp
     completed_at: Timestamp
+    replayed_at: Timestamp | None = None
 
 
 class ExportCompleted(CloudEvent):
@@ -47,6 +60,57 @@ class ExportCompleted(CloudEvent):
     dataschema: Annotated[str, Field(pattern=r"^urn:logferry:schema:export-completed:1\.[0-9]+$")]
     data: ExportCompletedData
 
+    @classmethod
+    def of_record(
+        cls,
+        record: LedgerRecord,
+        split_task_ids: Sequence[str] = (),
+        *,
+        replayed_at: datetime | None = None,
+    ) -> Self:
+        """Return the event of a completed export. The same record gives the same event.
+
+        Args:
+            record: The export's, ``completed`` or ``secured``.
+            split_task_ids: Of an export that was split, the tasks that did it; otherwise none.
+            replayed_at: When it is published again because somebody asked for it.
+        """
+        assert record.completed is not None  # noqa: S101  (only asked of a completed export)
+        submitted = None if split_task_ids else record.submitted
+        data = ExportCompletedData(
+            export_id=record.export_id,
+            generation=record.generation,
+            source=record.source,
+            log_group_name=record.log_group.name,
+            window=record.window,
+            destination=record.destination,
+            lane=record.lane,
+            task_id=None if submitted is None else submitted.task_id,
+            task_ids=list(split_task_ids) or None,
+            manifest=record.completed.manifest,
+            requested_at=record.requested_at,
+            completed_at=record.completed.at,
+            replayed_at=None if replayed_at is None else timestamp(replayed_at),
+        )
+        return cls.of(
+            data,
+            id=record.export_id,
+            source=record.source.exporter_urn,
+            time=datetime.fromisoformat(record.completed.at),
+        )
+
+    @property
+    def is_too_long(self) -> bool:
+        """Whether it cannot be published with the list of its objects."""
+        return self.data.manifest.objects is not None and (
+            len(emit(self).encode()) > PUBLISHED_BYTES
+        )
+
+    def with_objects_at(self, location: ManifestLocation) -> Self:
+        """Return the event without the list of its objects, which is elsewhere."""
+        short = self.data.manifest.model_copy(update={"objects": None, "location": location})
+        return self.model_copy(update={"data": self.data.model_copy(update={"manifest": short})})
+
     @property
     def attributes(self) -> dict[str, str]:
         """The SNS message attributes, for filter policies."""
@@ -54,4 +118,5 @@ class ExportCompleted(CloudEvent):
             "type": self.type,
             "log_group": self.data.log_group_name,
             **self.data.source.attributes,
+            **({} if self.data.replayed_at is None else {"replayed": "true"}),
         }

@@ -8,6 +8,7 @@ One JSON object per export in the control bucket, changed only by compare-and-sw
     skipped
 """
 
+from collections.abc import Callable
 from datetime import datetime
 from typing import Annotated, Literal, Self
 
@@ -232,7 +233,40 @@ class LedgerRecord(Message):
         return self._next(state=state, **sections)
 
     def _next(self, **changes: object) -> "LedgerRecord":
-        return self.model_copy(update={"revision": self.revision + 1, **changes})
+        # Whoever changes a record writes it by the newest schema, whichever it was read by.
+        written_by = {"record_schema": LEDGER_SCHEMA, "revision": self.revision + 1}
+        return self.model_copy(update=written_by | changes)
+
+
+type ReadRecord = Callable[[Window, str], LedgerRecord | None]
+"""Returns the record of a window and an export id of the source in question, if there is one."""
+
+
+def newest_halves(record: LedgerRecord, read: ReadRecord) -> list[LedgerRecord]:
+    """Return the newest generation of each half of an export that was split; none of any other."""
+    halves = () if record.split is None else record.split.halves
+    newest = (_newest_generation(half, read) for half in halves)
+    return [half for half in newest if half is not None]
+
+
+def split_task_ids(record: LedgerRecord, read: ReadRecord) -> list[str]:
+    """Return the tasks that did an export which was split; none for any other."""
+    found = []
+    for half in newest_halves(record, read):
+        if half.split is not None:
+            found += split_task_ids(half, read)
+        elif half.submitted is not None:
+            found.append(half.submitted.task_id)
+    return found
+
+
+def _newest_generation(half: Half, read: ReadRecord) -> LedgerRecord | None:
+    newest = None
+    name: str | None = half.export_id
+    while name is not None and (found := read(half.window, name)) is not None:
+        newest = found
+        name = None if found.failed is None else found.failed.next_export_id
+    return newest
 
 
 def ledger_prefix(source: SourceName, window: Window) -> str:

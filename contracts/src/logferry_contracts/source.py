@@ -44,6 +44,11 @@ class SourceName(Message):
         return {"profile": self.profile, "account_id": self.account_id, "region": self.region}
 
     @property
+    def exporter_urn(self) -> str:
+        """The CloudEvents ``source`` of what this source's exporter sends."""
+        return f"urn:logferry:exporter:{self.profile}"
+
+    @property
     def slot(self) -> str:
         """The place for one active export task that AWS gives each account and Region.
 
@@ -67,6 +72,13 @@ class SourceName(Message):
         """The FIFO queue of this source's exports that take the direct lane."""
         return f"log-sqs-{self.profile.lower()}-direct.fifo"
 
+    def day_group(self, date: str) -> str:
+        """Return the FIFO ``MessageGroupId`` in which the end of a date's exports is waited for.
+
+        It is none of the slot's, which goes on meanwhile, and no other date's.
+        """
+        return f"{self.slot}.day.{date}"
+
     @property
     def dead_letter_queue_name(self) -> str:
         """Where the exporter puts what it cannot do, with the reason as an attribute."""
@@ -76,6 +88,11 @@ class SourceName(Message):
     def exporter_function_name(self) -> str:
         """The Lambda function that consumes the queue."""
         return f"log-sqs-{self.profile.lower()}-collect-fifoSQSConsumer"
+
+    @property
+    def direct_function_name(self) -> str:
+        """The Lambda function that consumes the direct lane's queue."""
+        return f"log-sqs-{self.profile.lower()}-direct-fifoSQSConsumer"
 
 
 class Source(SourceName):

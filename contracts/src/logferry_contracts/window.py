@@ -6,6 +6,9 @@ from pydantic import Field, model_validator
 
 from logferry_contracts.message import EpochMs, Message
 
+TimeZone = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9+_/-]+$")]
+"""The name of an IANA time zone, such as ``Europe/Berlin``."""
+
 
 class Window(Message):
     """The half-open range ``[from_ms, to_ms)`` of event timestamps.
@@ -32,7 +35,6 @@ class WindowRule(Message):
 
     Attributes:
         unit: A calendar day or hour of the time zone.
-        time_zone: An IANA time zone, such as ``Europe/Berlin``.
         settle_minutes: How long after its end a window waits before it is planned; None leaves
             it to the planner. AWS: data can take up to 12 hours to become available for export.
             https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/S3Export.html
@@ -41,6 +43,6 @@ class WindowRule(Message):
     """
 
     unit: Literal["day", "hour"]
-    time_zone: Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9+_/-]+$")]
+    time_zone: TimeZone
     settle_minutes: Annotated[int, Field(ge=0, le=20160)] | None = None
     lookback_days: Annotated[int, Field(ge=1, le=400)] | None = None

@@ -1,9 +1,14 @@
 """Read a message and write one: nothing enters or leaves a service but through here."""
 
+from typing import Literal
+
 from pydantic import ValidationError
 from pydantic_core import PydanticSerializationError
 
 from logferry_contracts.message import Message
+
+type Reason = Literal["contract", "not_json", "too_long", "unknown_type", "unknown_major"]
+"""What is wrong in a word: for a metric, or an attribute of a dead letter."""
 
 
 class ContractError(ValueError):
@@ -13,13 +18,17 @@ class ContractError(ValueError):
         message_name: The contract it was read against, such as ``ExportRequested``.
         problems: One ``path: rule`` per problem, such as
             ``data.window.from_ms: Input should be a valid integer``.
+        reason: The same in a word.
     """
 
-    def __init__(self, message_name: str, problems: list[str]) -> None:
+    def __init__(
+        self, message_name: str, problems: list[str], *, reason: Reason = "contract"
+    ) -> None:
         """Name the contract and every rule that is broken."""
         super().__init__(f"not a valid {message_name}: {'; '.join(problems)}")
         self.message_name = message_name
         self.problems = problems
+        self.reason: Reason = reason
 
 
 def parse[M: Message](message: type[M], body: str | bytes) -> M:
@@ -31,7 +40,7 @@ def parse[M: Message](message: type[M], body: str | bytes) -> M:
     try:
         return message.model_validate_json(body)
     except ValidationError as error:
-        raise ContractError(message.__name__, _problems(error)) from error
+        raise ContractError(message.__name__, _problems(error), reason=_reason(error)) from error
 
 
 def validate(message: type[Message], body: str | bytes) -> None:
@@ -63,3 +72,8 @@ def _problems(error: ValidationError) -> list[str]:
         f"{'.'.join(map(str, problem['loc'])) or '(the message)'}: {problem['msg']}"
         for problem in error.errors(include_url=False, include_input=False)
     ]
+
+
+def _reason(error: ValidationError) -> Reason:
+    found = {problem["type"] for problem in error.errors(include_url=False, include_input=False)}
+    return "not_json" if found & {"json_invalid", "string_unicode"} else "contract"
