@@ -1,9 +1,12 @@
 from collections.abc import Callable
+from io import StringIO
 from typing import Any
 
 import pytest
+from services.planner.tests.fakes import World
 
 from devstack.pytest_backends import Backend
+from planner import handler
 
 ARRIVAL_S = 5
 
@@ -28,3 +31,19 @@ def take(backend: Backend) -> Callable[..., list[Any]]:
         return messages
 
     return taken
+
+
+@pytest.fixture
+def world(monkeypatch: pytest.MonkeyPatch) -> World:
+    """The planner among fakes."""
+    world = World()
+    monkeypatch.setattr(handler, "_wiring", world.wiring)
+    return world
+
+
+@pytest.fixture
+def log(monkeypatch: pytest.MonkeyPatch) -> StringIO:
+    """What is logged; the metrics go to stdout."""
+    stream = StringIO()
+    monkeypatch.setattr(handler.logger.registered_handler, "stream", stream)
+    return stream

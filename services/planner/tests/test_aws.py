@@ -3,30 +3,35 @@
 import json
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
-import boto3
 import pytest
 from botocore.exceptions import ClientError
 
 from devstack.pytest_backends import Backend
+from logferry_contracts.documents import examples
 from logferry_contracts.export import Destination, export_id
 from logferry_contracts.export_requested import ExportRequested, ExportRequestedData
 from logferry_contracts.ledger_record import LEDGER_SCHEMA, LedgerRecord
 from logferry_contracts.log_group import LogGroup
 from logferry_contracts.plan_completed import PlanCompleted, PlanCompletedData
+from logferry_contracts.plan_continued import PlanContinued
 from logferry_contracts.source import Source
 from logferry_contracts.window import Window
 from logferry_contracts.wire import emit, parse
 from planner.aws import (
     BATCH_BYTES,
+    CLIENT_CONFIG,
     RESEND_WAITS_S,
     Archive,
+    Continuations,
     DeadLetters,
     ExportQueues,
     Ledger,
-    SourceAccounts,
+    Outbox,
+    PlanFiles,
     Topic,
 )
 from planner.errors import (
@@ -104,178 +109,6 @@ def client_error(operation: str, code: str, text: str = "no") -> ClientError:
     return ClientError({"Error": {"Code": code, "Message": text}}, operation)
 
 
-# --- log groups
-
-
-def logs_of_account(backend: Backend, source: Source) -> Any:
-    """A client of the source's account: both doubles make one by AssumeRole."""
-    credentials = backend.client("sts").assume_role(
-        RoleArn=source.role_arn, RoleSessionName="test-data"
-    )["Credentials"]
-    return boto3.client(
-        "logs",
-        aws_access_key_id=credentials["AccessKeyId"],
-        aws_secret_access_key=credentials["SecretAccessKey"],
-        aws_session_token=credentials["SessionToken"],
-    )
-
-
-def another_account(backend: Backend) -> str:
-    return str(int(backend.account_id) ^ 1).rjust(12, "0")
-
-
-def test_every_page_of_the_source_accounts_groups_is_read(backend: Backend) -> None:
-    source = source_of(another_account(backend))
-    logs = logs_of_account(backend, source)
-    names = [f"/app/group-{number:03}" for number in range(120)]
-    for name in names:
-        logs.create_log_group(logGroupName=name)
-    backend.client("logs").create_log_group(logGroupName="/of-another-account")
-
-    found = SourceAccounts(backend.client("sts")).log_groups(source)
-
-    assert [group.name for group in found.readable] == names
-    assert found.unreadable == {}
-
-
-def test_a_group_is_described_in_the_contracts_words(backend: Backend) -> None:
-    source = source_of(another_account(backend))
-    logs = logs_of_account(backend, source)
-    logs.create_log_group(logGroupName="/app/cold", logGroupClass="INFREQUENT_ACCESS")
-    logs.put_retention_policy(logGroupName="/app/cold", retentionInDays=7)
-    logs.create_log_group(logGroupName="/app/web")
-
-    cold, web = SourceAccounts(backend.client("sts")).log_groups(source).readable
-
-    if backend.name != "moto":  # moto keeps no class and returns none
-        assert cold.log_group_class == "INFREQUENT_ACCESS"
-    assert cold.retention_days == 7
-    assert cold.arn == f"arn:aws:logs:eu-west-1:{source.account_id}:log-group:/app/cold"
-    assert cold.created_ms > 0
-    assert web.log_group_class == "STANDARD"
-    assert web.retention_days is None
-
-
-class FakeSts:
-    """AssumeRole as AWS refuses it; neither double looks at roles or trust policies."""
-
-    def __init__(self, error: str | None = None) -> None:
-        self.error = error
-        self.asked: list[dict[str, Any]] = []
-
-    def assume_role(self, **asked: Any) -> dict[str, Any]:
-        self.asked.append(asked)
-        if self.error:
-            raise client_error("AssumeRole", self.error, "not authorized")
-        return {"Credentials": {"AccessKeyId": "a", "SecretAccessKey": "s", "SessionToken": "t"}}
-
-
-class FakeLogs:
-    """DescribeLogGroups with answers of later years, which no double gives."""
-
-    def __init__(self, *groups: dict[str, Any], error: str | None = None) -> None:
-        self.groups = groups
-        self.error = error
-
-    def get_paginator(self, _operation: str) -> "FakeLogs":
-        return self
-
-    def paginate(self, **_options: Any) -> Any:
-        if self.error:
-            raise client_error("DescribeLogGroups", self.error)
-        yield {"logGroups": list(self.groups)}
-
-
-def accounts_with(
-    monkeypatch: pytest.MonkeyPatch, logs: FakeLogs, sts: FakeSts | None = None
-) -> SourceAccounts:
-    monkeypatch.setattr("planner.aws.boto3.client", lambda *_args, **_options: logs)
-    return SourceAccounts(cast("Any", sts or FakeSts()))
-
-
-def test_the_role_is_assumed_with_the_external_id_for_an_hour(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    sts = FakeSts()
-    source = source_of(profile="p" * 32, external_id="acme-1")
-    accounts_with(monkeypatch, FakeLogs(), sts).log_groups(source)
-    assert sts.asked == [
-        {
-            "RoleArn": source.role_arn,
-            "RoleSessionName": f"logferry-planner-{'p' * 32}",
-            "DurationSeconds": 3600,
-            "ExternalId": "acme-1",
-        }
-    ]
-
-
-def test_without_an_external_id_none_is_sent(monkeypatch: pytest.MonkeyPatch) -> None:
-    sts = FakeSts()
-    accounts_with(monkeypatch, FakeLogs(), sts).log_groups(SOURCE)
-    assert "ExternalId" not in sts.asked[0]
-
-
-def test_a_role_that_cannot_be_assumed_is_refused_with_what_aws_said(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    accounts = accounts_with(monkeypatch, FakeLogs(), FakeSts("AccessDenied"))
-    with pytest.raises(PlanRefusedError, match=r"cannot be assumed: .*not authorized") as refused:
-        accounts.log_groups(SOURCE)
-    assert refused.value.reason == "refused_role_arn"
-    assert refused.value.value == SOURCE.role_arn
-
-
-def test_a_role_that_may_not_list_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    accounts = accounts_with(monkeypatch, FakeLogs(error="AccessDeniedException"))
-    with pytest.raises(PlanRefusedError, match="may not call logs:DescribeLogGroups"):
-        accounts.log_groups(SOURCE)
-
-
-@pytest.mark.parametrize("code", ["Throttling", "ServiceUnavailable"])
-def test_an_error_that_may_pass_is_not_taken_for_a_refusal(
-    monkeypatch: pytest.MonkeyPatch, code: str
-) -> None:
-    with pytest.raises(ClientError):
-        accounts_with(monkeypatch, FakeLogs(), FakeSts(code)).log_groups(SOURCE)
-    with pytest.raises(ClientError):
-        accounts_with(monkeypatch, FakeLogs(error=code)).log_groups(SOURCE)
-
-
-def described(name: str, **values: object) -> dict[str, Any]:
-    arn = f"arn:aws:logs:eu-west-1:111111111111:log-group:{name}"
-    return {"logGroupName": name, "arn": f"{arn}:*", "creationTime": 1, **values}
-
-
-def test_a_group_of_a_class_that_is_new_is_found_like_any_other(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    logs = FakeLogs(described("/new", logGroupClass="FROZEN"))
-    (group,) = accounts_with(monkeypatch, logs).log_groups(SOURCE).readable
-    assert group.log_group_class == "FROZEN"
-
-
-def test_a_group_without_a_class_is_a_standard_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    (group,) = accounts_with(monkeypatch, FakeLogs(described("/old"))).log_groups(SOURCE).readable
-    assert group == LogGroup(
-        name="/old",
-        arn="arn:aws:logs:eu-west-1:111111111111:log-group:/old",
-        log_group_class="STANDARD",
-        created_ms=1,
-    )
-
-
-def test_a_group_that_the_contract_has_no_words_for_is_named_and_hides_no_other(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    logs = FakeLogs(described("/new", retentionInDays=36_500), described("/old", storedBytes=0))
-    found = accounts_with(monkeypatch, logs).log_groups(SOURCE)
-    assert [group.name for group in found.readable] == ["/old"]
-    assert found.readable[0].stored_bytes == 0
-    assert list(found.unreadable) == ["/new"]
-    assert "retention_days" in found.unreadable["/new"]
-    assert found.found == 2
-
-
 # --- archive bucket
 
 
@@ -327,40 +160,63 @@ def bucket(backend: Backend) -> str:
     return create_bucket(backend, "control")
 
 
-def test_a_record_that_was_created_is_read_back(backend: Backend, bucket: str) -> None:
-    ledger = Ledger(backend.client("s3"), bucket)
-    new = record()
+def ledger_in(backend: Backend, bucket: str) -> Ledger:
+    return Ledger(backend.client("s3", config=CLIENT_CONFIG), bucket)
+
+
+def test_records_that_were_created_are_known_and_read_back_in_order(
+    backend: Backend, bucket: str
+) -> None:
+    ledger = ledger_in(backend, bucket)
+    new = [record(f"/app/{number:02}") for number in range(20)]
     assert ledger.create(new) == new
-    assert ledger.records(SOURCE, WINDOW) == {new.export_id: new}
-    body = backend.client("s3").get_object(Bucket=bucket, Key=new.key)["Body"].read()
-    assert parse(LedgerRecord, body) == new
+    assert sorted(ledger.known(SOURCE, [WINDOW]), key=str) == sorted(
+        ((WINDOW, each.export_id) for each in new), key=str
+    )
+    assert ledger.read([*(each.key for each in new), f"{new[0].key}.no"]) == [*new, None]
+    body = backend.client("s3").get_object(Bucket=bucket, Key=new[0].key)["Body"].read()
+    assert parse(LedgerRecord, body) == new[0]
 
 
 def test_the_first_record_stays_and_the_second_writer_is_told_what_it_says(
     backend: Backend, bucket: str
 ) -> None:
-    ledger = Ledger(backend.client("s3"), bucket)
-    first = record().as_submitted("task-1", at=NOW)
-    ledger.create(first)
-    assert ledger.create(record()) == first
-    assert ledger.records(SOURCE, WINDOW) == {first.export_id: first}
+    ledger = ledger_in(backend, bucket)
+    first, other = record().as_submitted("task-1", at=NOW), record("/other")
+    ledger.create([first])
+    assert ledger.create([other, record()]) == [other, first]
+    assert ledger.read([first.key]) == [first]
 
 
-def test_only_records_of_the_window_are_returned(backend: Backend, bucket: str) -> None:
-    ledger = Ledger(backend.client("s3"), bucket)
-    later = Window(from_ms=WINDOW.to_ms, to_ms=WINDOW.to_ms + 1)
-    one, other, of_later = record("/a"), record("/b"), record("/a", later)
-    for each in (one, other, of_later):
-        ledger.create(each)
-    assert ledger.records(SOURCE, WINDOW) == {one.export_id: one, other.export_id: other}
+def windows_from(first: Window, count: int) -> list[Window]:
+    length = first.to_ms - first.from_ms
+    return [
+        Window(from_ms=first.from_ms + number * length, to_ms=first.to_ms + number * length)
+        for number in range(count)
+    ]
+
+
+def test_only_records_of_the_asked_windows_are_known_and_all_come_in_one_sweep(
+    backend: Backend, bucket: str
+) -> None:
+    ledger = ledger_in(backend, bucket)
+    before, first, second, third, after = windows_from(WINDOW, 5)
+    an_hour = Window(from_ms=second.from_ms, to_ms=second.from_ms + 3_600_000)
+    ledger.create(record("/a", window) for window in (before, first, third, after, an_hour))
+    calls = []
+    ledger._s3.meta.events.register(
+        "before-call.s3.ListObjectsV2", lambda **call: calls.append(call)
+    )
+    known = list(ledger.known(SOURCE, [first, second, third]))
+    assert known == [(window, record("/a", window).export_id) for window in (first, third)]
+    assert len(calls) == 1
 
 
 def test_a_record_that_breaks_its_contract_is_named(backend: Backend, bucket: str) -> None:
     key = record().key
     backend.client("s3").put_object(Bucket=bucket, Key=key, Body=b'{"state": "lost"}')
-    ledger = Ledger(backend.client("s3"), bucket)
     with pytest.raises(LedgerUnreadableError, match=f"s3://{bucket}/{key} is not a valid"):
-        ledger.records(SOURCE, WINDOW)
+        ledger_in(backend, bucket).read([key])
 
 
 class ContestedS3:
@@ -393,28 +249,90 @@ class ContestedS3:
 
 def test_a_conflict_whose_other_writer_failed_is_tried_again() -> None:
     s3 = ContestedS3("ConditionalRequestConflict", None)
-    assert Ledger(cast("Any", s3), "control").create(record()) == record()
+    assert Ledger(cast("Any", s3), "control").create([record()]) == [record()]
     assert s3.answers == []
 
 
 def test_a_conflict_whose_other_writer_was_done_gives_its_record() -> None:
     other = record().as_submitted("task-1", at=NOW)
     s3 = ContestedS3("ConditionalRequestConflict", there=emit(other).encode())
-    assert Ledger(cast("Any", s3), "control").create(record()) == other
+    assert Ledger(cast("Any", s3), "control").create([record()]) == [other]
 
 
 def test_a_conflict_without_end_is_an_error() -> None:
     s3 = ContestedS3(*["ConditionalRequestConflict"] * 3)
     with pytest.raises(LedgerBusyError, match="was in conflict 3 times"):
-        Ledger(cast("Any", s3), "control").create(record())
+        Ledger(cast("Any", s3), "control").create([record()])
 
 
 def test_another_error_of_s3_is_not_taken_for_a_conflict_nor_for_an_absent_record() -> None:
     with pytest.raises(ClientError, match="SlowDown"):
-        Ledger(cast("Any", ContestedS3("SlowDown")), "control").create(record())
+        Ledger(cast("Any", ContestedS3("SlowDown")), "control").create([record()])
     denied = ContestedS3("PreconditionFailed", get_error="AccessDenied")
     with pytest.raises(ClientError, match="AccessDenied"):
-        Ledger(cast("Any", denied), "control").create(record())
+        Ledger(cast("Any", denied), "control").create([record()])
+
+
+# --- outbox and files
+
+
+def test_a_note_is_there_until_it_is_removed_and_only_its_sources(
+    backend: Backend, bucket: str
+) -> None:
+    outbox = Outbox(backend.client("s3"), bucket)
+    keys = [record(f"/app/{number}").key for number in range(3)]
+    other_source = SOURCE.model_copy(update={"region": "eu-west-2"})
+    first, second = outbox.put(SOURCE, keys), outbox.put(SOURCE, keys)
+    outbox.put(other_source, keys)
+    notes = outbox.notes(SOURCE)
+    assert {note.key for note in notes} == {first, second}
+    assert all(abs((datetime.now(UTC) - note.written_at).total_seconds()) < 3600 for note in notes)
+    assert outbox.read(first) == keys
+
+    outbox.remove(first)
+    outbox.remove(first)
+    assert [note.key for note in outbox.notes(SOURCE)] == [second]
+    assert outbox.read(first) == []
+
+
+def test_a_note_that_cannot_be_read_is_named(backend: Backend, bucket: str) -> None:
+    backend.client("s3").put_object(Bucket=bucket, Key="outbox/1", Body=b"[]")
+    with pytest.raises(LedgerUnreadableError, match=f"s3://{bucket}/outbox/1 is not a valid Note"):
+        Outbox(backend.client("s3"), bucket).read("outbox/1")
+
+
+def test_a_note_that_may_not_be_read_is_not_taken_for_a_removed_one() -> None:
+    denied = Outbox(cast("Any", ContestedS3(get_error="AccessDenied")), "control")
+    with pytest.raises(ClientError, match="AccessDenied"):
+        denied.read("outbox/1")
+    files = PlanFiles(cast("Any", ContestedS3(get_error="AccessDenied")), "control")
+    with pytest.raises(ClientError, match="AccessDenied"):
+        files.get("plans/1", Path("never written"))
+
+
+def test_a_plans_file_comes_back_as_it_was_until_it_is_removed(
+    backend: Backend, bucket: str, tmp_path: Path
+) -> None:
+    files = PlanFiles(backend.client("s3"), bucket)
+    kept, fetched = tmp_path / "kept", tmp_path / "fetched"
+    kept.write_bytes(bytes(range(256)) * 5000)
+    files.put(kept, "plans/1")
+    assert files.get("plans/1", fetched)
+    assert fetched.read_bytes() == kept.read_bytes()
+    files.remove("plans/1")
+    assert not files.get("plans/1", fetched)
+
+
+def test_a_continuation_is_left_to_lambda_to_deliver() -> None:
+    asked = []
+    functions = SimpleNamespace(invoke=lambda **request: asked.append(request))
+    (example,) = examples("accept", "plan-continued")[:1]
+    event = parse(PlanContinued, example.text)
+    Continuations(cast("Any", functions)).send("arn:aws:lambda:eu-west-1:1:function:x", event)
+    (request,) = asked
+    assert request["FunctionName"] == "arn:aws:lambda:eu-west-1:1:function:x"
+    assert request["InvocationType"] == "Event"
+    assert parse(PlanContinued, request["Payload"]) == event
 
 
 # --- queues and topic
@@ -433,7 +351,7 @@ def test_messages_arrive_in_order_in_the_slots_group(backend: Backend, take: Tak
     create_queue(backend, SOURCE.queue_name)
     queues = ExportQueues(backend.client("sqs"))
     sent = [message(f"/app/{number:02}") for number in range(23)]
-    url = queues.url(SOURCE)
+    url = queues.urls(SOURCE, direct=True)["slot"]
     queues.send(url, sent)
     messages = take(url, expected=len(sent))
     assert [parse(ExportRequested, taken["Body"]) for taken in messages] == sent
@@ -452,9 +370,25 @@ def test_a_message_that_is_sent_twice_at_once_arrives_once(backend: Backend, tak
 
 def test_a_queue_that_does_not_exist_is_refused_by_name(backend: Backend) -> None:
     with pytest.raises(PlanRefusedError) as refused:
-        ExportQueues(backend.client("sqs")).url(SOURCE)
+        ExportQueues(backend.client("sqs")).urls(SOURCE, direct=True)
     assert str(refused.value) == "queue log-sqs-dev-collect.fifo does not exist"
     assert refused.value.reason == "refused_queue"
+
+
+def test_the_direct_lane_has_a_queue_and_a_group_of_its_own_where_there_is_one(
+    backend: Backend, take: Take
+) -> None:
+    slot_url = create_queue(backend, SOURCE.queue_name)
+    queues = ExportQueues(backend.client("sqs"))
+    assert queues.urls(SOURCE, direct=True) == {"slot": slot_url}
+    direct_url = create_queue(backend, SOURCE.direct_queue_name)
+    assert queues.urls(SOURCE, direct=False) == {"slot": slot_url}
+    assert queues.urls(SOURCE, direct=True) == {"slot": slot_url, "direct": direct_url}
+
+    data = message().data.model_copy(update={"lane": "direct"})
+    queues.send(direct_url, [message().model_copy(update={"data": data})])
+    (taken,) = take(direct_url, expected=1)
+    assert taken["Attributes"]["MessageGroupId"] == "111111111111.eu-west-1.direct"
 
 
 def test_a_dead_letter_says_why_it_is_there(backend: Backend, take: Take) -> None:
@@ -581,14 +515,14 @@ def test_only_the_messages_that_were_not_taken_are_sent_again() -> None:
 def test_messages_that_are_never_taken_end_in_an_error_that_names_them() -> None:
     sqs = FailingSqs([{IDS[0]: False}] * 5)
     waits: list[float] = []
-    with pytest.raises(MessagesNotSentError, match=f"export {IDS[0]}: InternalError try again"):
+    with pytest.raises(MessagesNotSentError, match=f"message {IDS[0]}: InternalError try again"):
         ExportQueues(cast("Any", sqs), waits.append).send("url", EVENTS)
     assert waits == list(RESEND_WAITS_S)
 
 
 def test_a_message_at_fault_is_named_and_not_sent_again_while_the_others_go_out() -> None:
     sqs = FailingSqs([{IDS[0]: True, IDS[1]: False}])
-    with pytest.raises(MessagesNotSentError, match=f"refuses export {IDS[0]}: InternalError"):
+    with pytest.raises(MessagesNotSentError, match=f"refuses message {IDS[0]}: InternalError"):
         send(sqs)
     assert sorted(sqs.taken) == sorted(IDS[1:])
     assert sum(entry["Id"] == IDS[0] for batch in sqs.batches for entry in batch) == 1

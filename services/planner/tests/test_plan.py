@@ -1,36 +1,33 @@
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from logferry_contracts.export_requested import ExportRequested
 from logferry_contracts.ledger_record import Completed, Failed, LedgerRecord
 from logferry_contracts.log_group import LogGroup
 from logferry_contracts.manifest import Manifest
-from logferry_contracts.plan_request import Selection
 from logferry_contracts.source import Source
 from logferry_contracts.window import Window
 from logferry_contracts.wire import emit, parse
 from planner.plan import (
-    LogGroups,
+    Candidate,
+    Decision,
     Plan,
     decide,
-    decide_all,
     decide_known,
     destination_prefix,
     export_requested,
+    next_generation,
     run_id,
     skip_reason,
-    summarize,
 )
 from planner.windows import epoch_ms
 
 NOW = datetime(2026, 11, 23, 6, tzinfo=UTC)
 BERLIN = ZoneInfo("Europe/Berlin")
-DAY_MS = 86_400_000
 # The 21st of November in Berlin.
 WINDOW = Window(
     from_ms=epoch_ms(datetime(2026, 11, 21, tzinfo=BERLIN)),
@@ -47,8 +44,7 @@ PLAN = Plan(
     source=SOURCE,
     bucket="acme-log-archive",
     zone=BERLIN,
-    selection=Selection(exclude=["/debug/*"]),
-    is_own_account=False,
+    direct_lane_max_bytes=1000,
     now=NOW,
 )
 
@@ -65,18 +61,22 @@ def log_group(name: str = "/aws/lambda/hello", **values: object) -> LogGroup:
     )
 
 
+def decision(group: LogGroup, *, is_empty: bool = False, **known: Any) -> Decision:
+    return decide(PLAN, Candidate(group, WINDOW, **known), is_empty=is_empty)
+
+
 def requested(name: str = "/aws/lambda/hello") -> LedgerRecord:
-    record = decide(PLAN, WINDOW, log_group(name)).write
+    record = decision(log_group(name)).write
     assert record is not None
     return record
 
 
 def test_a_group_is_requested_with_its_record_and_its_message() -> None:
-    decision = decide(PLAN, WINDOW, log_group(retention_days=30, stored_bytes=7))
-    assert decision.outcome == "requested"
-    assert decision.write == decision.send
-    assert decision.write is not None
-    record = decision.write
+    made = decision(log_group(retention_days=30, stored_bytes=7), estimated_bytes=5000)
+    assert (made.outcome, made.lane) == ("requested", "slot")
+    assert made.write == made.send
+    assert made.write is not None
+    record = made.write
     assert parse(LedgerRecord, emit(record)) == record
     assert record.key.startswith("ledger/111111111111/eu-west-1/")
     assert record.source == SOURCE.name
@@ -91,6 +91,7 @@ def test_a_group_is_requested_with_its_record_and_its_message() -> None:
     assert event.data.source == SOURCE
     assert event.data.log_group == record.log_group
     assert event.data.window == WINDOW
+    assert event.data.estimated_bytes == record.estimated_bytes == 5000
 
 
 def test_the_folder_is_named_by_the_clock_of_the_windows_zone() -> None:
@@ -105,10 +106,7 @@ def test_only_one_leading_slash_of_the_group_is_left_out() -> None:
 
 def test_groups_whose_names_differ_by_a_hyphen_or_slash_are_different_exports() -> None:
     names = ["/app/foo-bar", "/app/foobar", "/app/foo/bar"]
-    groups = LogGroups([log_group(name) for name in names], {})
-    decisions = decide_all(PLAN, WINDOW, groups, {})
-    assert [decision.outcome for decision in decisions] == ["requested"] * 3
-    records = [decision.send for decision in decisions if decision.send]
+    records = [requested(name) for name in names]
     assert len({record.export_id for record in records}) == 3
     assert len({record.destination.prefix for record in records}) == 3
 
@@ -173,29 +171,49 @@ def test_only_the_delivery_class_is_skipped(log_group_class: str, reason: str | 
 
 
 def test_a_skipped_group_has_a_record_that_says_why_and_no_message() -> None:
-    decision = decide(PLAN, WINDOW, log_group(log_group_class="DELIVERY"))
-    assert (decision.outcome, decision.reason) == ("skipped", "class_unsupported")
-    assert decision.send is None
-    assert decision.write is not None
-    record = parse(LedgerRecord, emit(decision.write))
+    made = decision(log_group(log_group_class="DELIVERY"))
+    assert (made.outcome, made.reason, made.lane) == ("skipped", "class_unsupported", None)
+    assert made.send is None
+    assert made.write is not None
+    record = parse(LedgerRecord, emit(made.write))
     assert record.state == "skipped"
     assert record.skipped is not None
     assert record.skipped.reason == "class_unsupported"
 
 
-def test_an_excluded_group_leaves_no_record_so_that_it_can_be_included_later() -> None:
-    decision = decide(PLAN, WINDOW, log_group("/debug/x"))
-    assert (decision.outcome, decision.reason) == ("skipped", "excluded")
-    assert decision.write is None
-    assert decision.send is None
+def test_an_empty_window_is_skipped_unless_another_rule_says_more() -> None:
+    assert decision(log_group(), is_empty=True).reason == "empty"
+    delivery = log_group(log_group_class="DELIVERY")
+    assert decision(delivery, is_empty=True).reason == "class_unsupported"
+
+
+@pytest.mark.parametrize(
+    ("log_group_class", "known", "lane"),
+    [
+        ("STANDARD", {"estimated_bytes": 999}, "direct"),
+        ("STANDARD", {"estimated_bytes": 1000}, "slot"),
+        ("STANDARD", {}, "slot"),
+        ("INFREQUENT_ACCESS", {"estimated_bytes": 1}, "slot"),
+        ("STANDARD", {"estimated_bytes": 0, "seems_empty": True}, "slot"),
+    ],
+)
+def test_only_what_is_standard_and_known_to_be_small_takes_the_direct_lane(
+    log_group_class: str, known: dict[str, Any], lane: str
+) -> None:
+    assert decision(log_group(log_group_class=log_group_class), **known).lane == lane
+
+
+def test_without_a_direct_lane_even_an_empty_window_takes_the_slot() -> None:
+    plan = replace(PLAN, direct_lane_max_bytes=0)
+    candidate = Candidate(log_group(), WINDOW, estimated_bytes=0)
+    assert decide(plan, candidate, is_empty=False).lane == "slot"
 
 
 def test_a_record_that_says_requested_is_sent_again_as_it_is() -> None:
     record = requested()
-    decision = decide_known(record)
-    assert decision.outcome == "already_in_ledger"
-    assert decision.write is None
-    assert decision.send == record
+    made = decide_known(record)
+    assert (made.outcome, made.write, made.lane) == ("already_in_ledger", None, None)
+    assert made.send == record
 
 
 def moved_on() -> list[LedgerRecord]:
@@ -209,17 +227,23 @@ def moved_on() -> list[LedgerRecord]:
     failed = submitted.as_failed(
         Failed(reason="bucket_policy", message="no", at="2026-11-23T06:00:00.000Z")
     )
-    skipped = decide(PLAN, WINDOW, log_group(log_group_class="DELIVERY")).write
+    skipped = decision(log_group(log_group_class="DELIVERY")).write
     assert skipped is not None
     return [submitted, completed, completed.as_secured(at=NOW), failed, skipped]
 
 
 @pytest.mark.parametrize("record", moved_on(), ids=lambda record: record.state)
 def test_a_record_that_has_moved_on_is_left_alone(record: LedgerRecord) -> None:
-    decision = decide_known(record)
-    assert decision.outcome == "already_in_ledger"
-    assert decision.write is None
-    assert decision.send is None
+    made = decide_known(record)
+    assert made.outcome == "already_in_ledger"
+    assert made.write is None
+    assert made.send is None
+
+
+@pytest.mark.parametrize("record", moved_on(), ids=lambda record: record.state)
+def test_only_a_window_that_failed_has_a_next_generation(record: LedgerRecord) -> None:
+    generation = next_generation(record, record.log_group, now=NOW)
+    assert generation == (2 if record.state == "failed" else None)
 
 
 def failed(record: LedgerRecord) -> LedgerRecord:
@@ -228,50 +252,31 @@ def failed(record: LedgerRecord) -> LedgerRecord:
     )
 
 
-def test_a_window_that_failed_is_requested_again_as_the_next_generation() -> None:
-    first = failed(requested())
-    (decision,) = decide_all(PLAN, WINDOW, LogGroups([log_group()], {}), {first.export_id: first})
-    assert decision.outcome == "requested"
-    assert decision.write == decision.send
-    assert decision.write is not None
-    assert decision.write.generation == 2
-    assert decision.write.export_id != first.export_id
+def test_the_next_generation_of_a_window_is_another_export() -> None:
+    first = requested()
+    made = decision(log_group(), generation=2)
+    assert made.write is not None
+    assert made.write.generation == 2
+    assert made.write.export_id != first.export_id
 
 
-def test_only_the_newest_generation_of_a_window_counts() -> None:
-    first = failed(requested())
-    second = decide(PLAN, WINDOW, log_group(), generation=2).write
-    assert second is not None
-    submitted = second.as_submitted("task-2", at=NOW)
-    ledger = {record.export_id: record for record in (first, submitted)}
-    (decision,) = decide_all(PLAN, WINDOW, LogGroups([log_group()], {}), ledger)
-    assert (decision.outcome, decision.send) == ("already_in_ledger", None)
-
-
-def test_a_window_that_failed_stays_failed_when_it_cannot_be_exported_any_more() -> None:
-    first = failed(requested())
-    late = replace(PLAN, now=NOW + timedelta(days=30))
+def test_a_window_that_failed_and_cannot_be_exported_any_more_has_no_next_generation() -> None:
     group = log_group(retention_days=1)
-    (decision,) = decide_all(late, WINDOW, LogGroups([group], {}), {first.export_id: first})
-    assert (decision.outcome, decision.write) == ("already_in_ledger", None)
+    assert next_generation(failed(requested()), group, now=NOW + timedelta(days=30)) is None
 
 
-def test_what_the_ledger_knows_counts_before_any_rule() -> None:
-    record = requested()
-    narrower = replace(PLAN, selection=Selection(exclude=["*"]))
-    (decision,) = decide_all(
-        narrower, WINDOW, LogGroups([log_group()], {}), {record.export_id: record}
-    )
-    assert decision.outcome == "already_in_ledger"
-    assert decision.send == record
+def test_a_message_says_what_the_exporter_has_put_into_its_record() -> None:
+    later = {"not_before": "2026-11-23T07:00:00.000Z", "parent_export_id": "0" * 32}
+    event = export_requested(PLAN, requested().model_copy(update=later))
+    assert {name: getattr(event.data, name) for name in later} == later
 
 
 def test_the_longest_names_make_a_prefix_that_the_contract_takes() -> None:
     source = SOURCE.model_copy(update={"profile": "p" * 32})
     plan = replace(PLAN, source=source)
-    decision = decide(plan, WINDOW, log_group("/" + "g" * 511))
-    assert decision.write is not None
-    assert parse(LedgerRecord, emit(decision.write)) == decision.write
+    made = decide(plan, Candidate(log_group("/" + "g" * 511), WINDOW), is_empty=False)
+    assert made.write is not None
+    assert parse(LedgerRecord, emit(made.write)) == made.write
 
 
 @pytest.mark.parametrize(("letters", "outcome"), [(441, "requested"), (442, "refused")])
@@ -280,59 +285,9 @@ def test_a_group_whose_prefix_is_too_long_is_refused_by_itself(letters: int, out
     name = "é" * letters
     group = LogGroup.model_construct(**{**vars(log_group()), "name": name})
     assert len(destination_prefix(PLAN, name, WINDOW).encode()) == 18 + 2 * letters
-    decisions = decide_all(PLAN, WINDOW, LogGroups([group, log_group()], {}), {})
-    assert [decision.outcome for decision in decisions] == [outcome, "requested"]
-
-
-def test_a_group_that_no_message_can_describe_is_refused_and_counted() -> None:
-    groups = LogGroups([log_group()], {"/new": "retention_days: Input should be less"})
-    decisions = decide_all(PLAN, WINDOW, groups, {})
-    assert [decision.outcome for decision in decisions] == ["requested", "refused"]
-    assert decisions[1].detail == "retention_days: Input should be less"
-    summary = summarize(PLAN, [WINDOW], groups.found, decisions)
-    assert (summary.found, summary.requested) == (2, 1)
-    assert summary.skipped == {"log_group_unreadable": 1}
-
-
-groups_strategy = st.lists(
-    st.builds(
-        log_group,
-        st.sampled_from(["/a", "/b", "/debug/c", "/d-e", "/de"]),
-        log_group_class=st.sampled_from(["STANDARD", "DELIVERY", "INFREQUENT_ACCESS"]),
-        created_ms=st.sampled_from([0, WINDOW.to_ms, WINDOW.to_ms + 1]),
-        retention_days=st.sampled_from([1, 7]),
-    ),
-    unique_by=lambda group: group.name,
-)
-
-
-@given(
-    groups=groups_strategy,
-    unreadable=st.dictionaries(st.sampled_from(["/x", "/y"]), st.just("why")),
-    known=st.sets(st.sampled_from(["/a", "/b", "/debug/c", "/d-e", "/de"])),
-    windows=st.integers(min_value=0, max_value=3),
-)
-@settings(deadline=None)
-def test_the_counts_add_up(
-    groups: list[LogGroup], unreadable: dict[str, str], known: set[str], windows: int
-) -> None:
-    log_groups = LogGroups(groups, unreadable)
-    plan = replace(PLAN, now=WINDOW_END + timedelta(days=5))
-    anything = replace(plan, selection=None)
-    planned = [
-        Window(from_ms=WINDOW.from_ms + i * DAY_MS, to_ms=WINDOW.to_ms + i * DAY_MS)
-        for i in range(windows)
-    ]
-    decisions = []
-    for window in planned:
-        ledger = [decide(anything, window, log_group(name)).write for name in known]
-        decisions += decide_all(
-            plan, window, log_groups, {record.export_id: record for record in ledger if record}
-        )
-    summary = summarize(plan, planned, log_groups.found, decisions)
-    assert summary.found * len(summary.windows) == (
-        summary.requested + summary.already_in_ledger + sum(summary.skipped.values())
-    )
+    made = decision(group)
+    assert made.outcome == outcome
+    assert (made.write is None) == (outcome == "refused")
 
 
 def test_the_id_of_a_run_is_the_same_for_the_same_invocation_only() -> None:

@@ -1,23 +1,28 @@
 """The planner as a whole, with AWS's doubles instead of fakes."""
 
 import json
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 from typing import Any, cast
 
 import boto3
 import pytest
+from services.planner.tests.fakes import plan_request
 
 from devstack.pytest_backends import Backend
+from logferry_contracts.day_planned import DayPlanned
 from logferry_contracts.export_requested import ExportRequested
 from logferry_contracts.ledger_record import LedgerRecord
 from logferry_contracts.plan_completed import PlanCompleted
 from logferry_contracts.wire import parse
 from planner import handler
+from planner.aws import Continuations
 
-# Later than the groups that the tests create, so that yesterday is a window they were there for.
-CLOCK = datetime.now(UTC) + timedelta(days=3)
+STARTED = datetime.now(UTC)
+# Half a day after the end of today, wherever that is, so that today is the newest window.
+CLOCK = STARTED + timedelta(hours=36)
 
 
 @dataclass(frozen=True)
@@ -28,6 +33,10 @@ class Context:
     function_name: str = "logferry-planner"
     memory_limit_in_mb: int = 256
     aws_request_id: str = "request-1"
+    remaining_ms: int = 900_000
+
+    def get_remaining_time_in_millis(self) -> int:
+        return self.remaining_ms
 
 
 @dataclass(frozen=True)
@@ -43,21 +52,37 @@ class Aws:
     control: str
     logs: Any
     take: Callable[..., list[Any]]
+    days: list[Any] = field(default_factory=list)
 
     def plan(self, **changes: Any) -> dict[str, Any]:
-        context = Context(
-            f"arn:aws:lambda:eu-west-1:{self.backend.account_id}:function:logferry-planner"
-        )
-        answer: dict[str, Any] = handler.handle(
+        return self.invoke(
             {
                 "loggingBucketName": self.archive,
                 "roleArn": f"arn:aws:iam::{self.source_account_id}:role/CollectCloudWatchLogsRole",
                 "Prefix": "Dev",
                 **changes,
-            },
-            cast("Any", context),
+            }
         )
+
+    def invoke(self, event: dict[str, Any], *, remaining_ms: int = 900_000) -> dict[str, Any]:
+        context = Context(
+            f"arn:aws:lambda:eu-west-1:{self.backend.account_id}:function:logferry-planner",
+            remaining_ms=remaining_ms,
+        )
+        answer: dict[str, Any] = handler.handle(event, cast("Any", context))
         return answer
+
+    def log_groups(self, *names: str, empty: Sequence[str] = ()) -> None:
+        """Create log groups, those of ``names`` with an event of today."""
+        for name in (*names, *empty):
+            self.logs.create_log_group(logGroupName=name)
+        for name in names:
+            self.logs.create_log_stream(logGroupName=name, logStreamName="main")
+            self.logs.put_log_events(
+                logGroupName=name,
+                logStreamName="main",
+                logEvents=[{"timestamp": round(STARTED.timestamp() * 1000), "message": "hello"}],
+            )
 
     def records(self) -> list[LedgerRecord]:
         s3 = self.backend.client("s3")
@@ -69,7 +94,8 @@ class Aws:
 
     def requests(self, *, expected: int) -> list[ExportRequested]:
         messages = self.take(self.queue_url, expected=expected)
-        return [parse(ExportRequested, message["Body"]) for message in messages]
+        self.days.extend(each for each in messages if DayPlanned.TYPE in each["Body"])
+        return [parse(ExportRequested, each["Body"]) for each in messages if each not in self.days]
 
 
 @pytest.fixture
@@ -95,6 +121,7 @@ def aws(backend: Backend, take: Callable[..., list[Any]], monkeypatch: pytest.Mo
         "TOPIC_ARN": topic_arn,
         "DEAD_LETTER_QUEUE_URL": dead_letters,
         "SETTLE_MINUTES": "720",
+        "LOOKBACK_DAYS": "1",
     }.items():
         monkeypatch.setenv(name, value)
     handler._wiring.cache_clear()
@@ -126,28 +153,54 @@ def aws(backend: Backend, take: Callable[..., list[Any]], monkeypatch: pytest.Mo
     )
 
 
-def test_a_hundred_and_twenty_groups_are_requested_recorded_and_announced(aws: Aws) -> None:
-    names = [f"/app/group-{number:03}" for number in range(118)] + ["/app/up-per", "/app/upper"]
-    for name in names:
-        aws.logs.create_log_group(logGroupName=name)
+def test_a_hundred_and_twenty_groups_are_recorded_and_those_with_events_requested(
+    aws: Aws,
+) -> None:
+    names = [f"/app/group-{number:03}" for number in range(10)] + ["/app/up-per", "/app/upper"]
+    empty = [f"/app/idle-{number:03}" for number in range(108)]
+    aws.log_groups(*names, empty=empty)
 
     answer = aws.plan()
 
-    requests = aws.requests(expected=120)
-    assert [request.data.log_group.name for request in requests] == names
-    assert len({request.id for request in requests}) == 120
-    assert {record.export_id for record in aws.records()} == {request.id for request in requests}
+    requests = aws.requests(expected=13)
+    assert sorted(request.data.log_group.name for request in requests) == names
+    assert len({request.id for request in requests}) == 12
+    states = {record.export_id: record.state for record in aws.records()}
+    assert len(states) == 120
+    assert {id_ for id_, state in states.items() if state == "requested"} == {
+        request.id for request in requests
+    }
+    (day,) = aws.days
+    planned = parse(DayPlanned, day["Body"])
+    assert day["Attributes"]["MessageGroupId"] == planned.data.source.day_group(planned.data.date)
+    assert [window.model_dump() for window in planned.data.windows] == answer["data"]["windows"]
     (event,) = aws.take(aws.events_queue_url, expected=1)
     completed = parse(PlanCompleted, event["Body"])
     assert json.loads(event["Body"]) == answer
     assert completed.data.source.account_id == aws.source_account_id
-    assert (completed.data.found, completed.data.requested) == (120, 120)
+    assert (completed.data.found, completed.data.requested) == (120, 12)
+    assert completed.data.skipped == {"empty": 108}
     assert event["MessageAttributes"]["profile"]["StringValue"] == "Dev"
 
 
+def test_a_finished_plan_that_is_run_again_lists_and_sends_nothing(aws: Aws) -> None:
+    aws.log_groups("/app/a", empty=["/app/b"])
+    aws.plan()
+    assert len(aws.requests(expected=2)) == 1
+    s3 = handler._wiring().ledger._s3
+    calls: list[str] = []
+    s3.meta.events.register("before-call.s3", lambda model, **_call: calls.append(model.name))
+
+    answer = aws.plan()
+
+    assert answer["data"]["already_in_ledger"] == 2
+    assert aws.requests(expected=0) == []
+    # The archive bucket, the outbox, the ledger and the notes of dates.
+    assert calls == ["HeadBucket", "ListObjectsV2", "ListObjectsV2", "ListObjectsV2"]
+
+
 def test_a_plan_that_was_cut_before_the_queue_is_finished_by_the_next(aws: Aws) -> None:
-    for name in ("/app/a", "/app/b"):
-        aws.logs.create_log_group(logGroupName=name)
+    aws.log_groups("/app/a", "/app/b")
     sqs = handler._wiring().queues._sqs
 
     def cut(**_request: Any) -> None:
@@ -163,10 +216,46 @@ def test_a_plan_that_was_cut_before_the_queue_is_finished_by_the_next(aws: Aws) 
 
     aws.plan()
 
-    assert {request.id for request in aws.requests(expected=2)} == {
+    assert {request.id for request in aws.requests(expected=3)} == {
         record.export_id for record in aws.records()
     }
     assert len(aws.take(aws.events_queue_url, expected=1)) == 1
+
+
+def test_a_plan_goes_on_in_the_next_invocation_where_the_first_has_left_it(
+    aws: Aws, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    aws.log_groups("/app/a", "/app/b", empty=["/app/c"])
+    wiring, invoked = handler._wiring(), []
+    functions = SimpleNamespace(invoke=lambda **request: invoked.append(request))
+    continued = replace(wiring, continuations=Continuations(cast("Any", functions)))
+    monkeypatch.setattr(handler, "_wiring", lambda: continued)
+    monkeypatch.setattr("planner.requesting.EXPORTS_AT_ONCE", 1)
+    aws.logs.create_log_group(logGroupName="/app/ignored")
+    source = {
+        "profile": "dev",
+        "account_id": aws.source_account_id,
+        "region": aws.backend.region,
+        "role_arn": f"arn:aws:iam::{aws.source_account_id}:role/CollectCloudWatchLogsRole",
+    }
+    request = plan_request(
+        source=source, bucket=aws.archive, selection={"exclude": ["/app/ignored"]}
+    )
+    request["data"]["window_rule"] = {"unit": "day", "time_zone": "Asia/Seoul"}
+
+    answer, parts = aws.invoke(request, remaining_ms=0), 1
+    while answer.get("status") == "continued":
+        parts += 1
+        event = json.loads(invoked[-1]["Payload"])
+        answer = aws.invoke(event, remaining_ms=0 if parts < 3 else 900_000)
+
+    assert (answer["data"]["found"], answer["data"]["requested"]) == (4, 2)
+    assert answer["data"]["skipped"] == {"empty": 1, "excluded": 1}
+    assert parts == len(invoked) + 1 == 3
+    assert len(aws.requests(expected=3)) == 2
+    assert len(aws.take(aws.events_queue_url, expected=1)) == 1
+    left = aws.backend.client("s3").list_objects_v2(Bucket=aws.control).get("Contents", [])
+    assert [each["Key"] for each in left if not each["Key"].startswith("ledger/")] == []
 
 
 def test_a_request_that_nothing_can_be_done_with_is_a_dead_letter(aws: Aws) -> None:

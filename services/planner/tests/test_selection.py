@@ -1,19 +1,37 @@
 import pytest
+from services.planner.tests.fakes import log_group
 
-from logferry_contracts.plan_request import Selection
+from logferry_contracts.plan_request import Selection, TagFilter
 from planner.selection import is_selected
 
 
-def selected(
-    name: str, *, include: list[str] | None = None, exclude: list[str] | None = None
-) -> bool:
-    globs = {"include": include, "exclude": exclude}
-    selection = Selection.model_validate({key: value for key, value in globs.items() if value})
-    return is_selected(name, selection, is_own_account=False)
+def selected(name: str, *, log_group_class: str = "STANDARD", **selection: list[str]) -> bool:
+    return is_selected(
+        log_group(name, log_group_class=log_group_class),
+        Selection.model_validate(selection),
+        frozenset(),
+        is_own_account=False,
+    )
 
 
 def test_without_a_selection_every_group_is_archived() -> None:
-    assert is_selected("/app/web", None, is_own_account=False)
+    assert is_selected(log_group("/app/web"), None, frozenset(), is_own_account=False)
+
+
+def test_only_groups_of_a_selected_class_are_archived() -> None:
+    classes = ["STANDARD", "FROZEN"]
+    assert selected("/a", log_group_classes=classes)
+    assert selected("/a", log_group_class="FROZEN", log_group_classes=classes)
+    assert not selected("/a", log_group_class="INFREQUENT_ACCESS", log_group_classes=classes)
+
+
+def test_with_tag_filters_only_tagged_groups_are_archived_as_far_as_globs_take_them() -> None:
+    selection = Selection(exclude=["/debug/*"], tag_filters=[TagFilter(key="archive")])
+    tagged = frozenset({log_group("/a").arn, log_group("/debug/b").arn})
+    assert [
+        is_selected(log_group(name), selection, tagged, is_own_account=False)
+        for name in ("/a", "/debug/b", "/c")
+    ] == [True, False, False]
 
 
 def test_an_empty_selection_takes_every_group() -> None:
@@ -55,19 +73,23 @@ OWN = [
     "/aws/lambda/logferry-planner",
     "/aws/lambda/logferry-sse-enforcer",
     "/aws/lambda/log-sqs-dev-collect-fifoSQSConsumer",
+    "/aws/lambda/log-sqs-dev-direct-fifoSQSConsumer",
 ]
 
 
 @pytest.mark.parametrize("name", OWN)
 def test_own_groups_are_left_out_of_the_own_account_even_when_included(name: str) -> None:
-    assert not is_selected(name, None, is_own_account=True)
-    assert not is_selected(name, Selection(include=["*"]), is_own_account=True)
+    group = log_group(name)
+    everything = Selection(include=["*"])
+    assert not is_selected(group, None, frozenset(), is_own_account=True)
+    assert not is_selected(group, everything, frozenset(), is_own_account=True)
 
 
 @pytest.mark.parametrize("name", OWN)
 def test_groups_of_the_same_names_in_another_account_are_archived(name: str) -> None:
-    assert is_selected(name, None, is_own_account=False)
+    assert is_selected(log_group(name), None, frozenset(), is_own_account=False)
 
 
 def test_a_name_that_only_begins_like_an_own_one_is_archived() -> None:
-    assert is_selected("/aws/lambda/logferry-planner-2", None, is_own_account=True)
+    group = log_group("/aws/lambda/logferry-planner-2")
+    assert is_selected(group, None, frozenset(), is_own_account=True)

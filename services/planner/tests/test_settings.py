@@ -23,23 +23,40 @@ def test_what_is_left_out_has_its_default() -> None:
         settle=timedelta(hours=24),
         time_zone="Asia/Seoul",
         external_id=None,
+        lookback_days=14,
+        direct_lane_max_bytes=800_000_000,
+        exporter_role_arn=None,
+        exporter_architecture="arm64",
     )
 
 
 def test_an_empty_variable_counts_as_left_out() -> None:
-    empty = {"SETTLE_MINUTES": "", "TIME_ZONE": "", "EXTERNAL_ID": ""}
+    names = ("SETTLE_MINUTES", "LOOKBACK_DAYS", "DIRECT_LANE_MAX_BYTES", "TIME_ZONE")
+    names += ("EXTERNAL_ID", "EXPORTER_ROLE_ARN", "EXPORTER_ARCHITECTURE")
+    empty = dict.fromkeys(names, "")
     assert Settings.from_env(GOOD | empty) == Settings.from_env(GOOD)
 
 
 def test_every_setting_is_read() -> None:
     settings = Settings.from_env(
-        GOOD | {"SETTLE_MINUTES": "0", "TIME_ZONE": "Europe/Berlin", "EXTERNAL_ID": "a-1"}
+        GOOD
+        | {
+            "SETTLE_MINUTES": "0",
+            "LOOKBACK_DAYS": "400",
+            "DIRECT_LANE_MAX_BYTES": "0",
+            "TIME_ZONE": "Europe/Berlin",
+            "EXTERNAL_ID": "a-1",
+            "EXPORTER_ROLE_ARN": "arn:aws:iam::999999999999:role/team/exporters",
+            "EXPORTER_ARCHITECTURE": "x86_64",
+        }
     )
-    assert (settings.settle, settings.time_zone, settings.external_id) == (
-        timedelta(),
-        "Europe/Berlin",
-        "a-1",
-    )
+    assert settings.settle == timedelta()
+    assert settings.lookback_days == 400
+    assert settings.direct_lane_max_bytes == 0
+    assert settings.time_zone == "Europe/Berlin"
+    assert settings.external_id == "a-1"
+    assert settings.exporter_role_arn == "arn:aws:iam::999999999999:role/team/exporters"
+    assert settings.exporter_architecture == "x86_64"
 
 
 def test_one_error_names_every_problem() -> None:
@@ -52,7 +69,11 @@ def test_one_error_names_every_problem() -> None:
                 "DEAD_LETTER_QUEUE_URL": "https://sqs/1/dlq.fifo",
                 "SETTLE_MINUTES": "-1",
                 "TIME_ZONE": "Seoul",
+                "LOOKBACK_DAYS": "0",
+                "DIRECT_LANE_MAX_BYTES": "1e6",
                 "EXTERNAL_ID": "a b",
+                "EXPORTER_ROLE_ARN": "exporters",
+                "EXPORTER_ARCHITECTURE": "aarch64",
             }
         )
     assert str(error.value).split("; ") == [
@@ -61,8 +82,12 @@ def test_one_error_names_every_problem() -> None:
         "TOPIC_ARN is not the ARN of a standard SNS topic: 'log-export-events'",
         "DEAD_LETTER_QUEUE_URL is not the URL of a standard SQS queue: 'https://sqs/1/dlq.fifo'",
         "SETTLE_MINUTES is not a number from 0 to 20160: '-1'",
+        "LOOKBACK_DAYS is not a number from 1 to 400: '0'",
+        "DIRECT_LANE_MAX_BYTES is not a number from 0 to 1000000000: '1e6'",
         "TIME_ZONE is not an IANA time zone: 'Seoul'",
         "EXTERNAL_ID is not an external id: 'a b'",
+        "EXPORTER_ROLE_ARN is not the ARN of a role: 'exporters'",
+        "EXPORTER_ARCHITECTURE is not arm64 or x86_64: 'aarch64'",
     ]
 
 

@@ -7,12 +7,16 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from logferry_contracts.plan_request import PlanRequestData
+from logferry_contracts.source import Source
 from logferry_contracts.window import Window, WindowRule
 from planner.errors import PlanRefusedError
 from planner.windows import (
     date_path,
+    day_of,
     due_windows,
     epoch_ms,
+    is_explicit,
     newest_window,
     windows_of_date,
     zone_named,
@@ -39,6 +43,34 @@ moments = st.datetimes(
 )
 # The first call for a zone reads a file, which takes as long as it takes.
 relaxed = settings(deadline=None)
+
+
+def request(rule: WindowRule, **dates: str) -> PlanRequestData:
+    source = Source(
+        profile="dev",
+        account_id="111111111111",
+        region="eu-west-1",
+        role_arn="arn:aws:iam::111111111111:role/logferry-source",
+    )
+    return PlanRequestData.model_validate(
+        {"source": source, "bucket": "acme-log-archive", "window_rule": rule, **dates}
+    )
+
+
+def due(
+    rule: WindowRule,
+    *,
+    now: datetime,
+    settle: timedelta = DAY,
+    lookback_days: int = 1,
+    **dates: str,
+) -> list[Window]:
+    return due_windows(
+        request(rule, **dates),
+        now=now,
+        default_settle=settle,
+        default_lookback_days=lookback_days,
+    )
 
 
 def ms(text: str) -> int:
@@ -188,10 +220,8 @@ def test_the_last_second_of_the_day_is_in_the_window() -> None:
 def test_a_window_becomes_due_the_moment_its_settle_time_is_over() -> None:
     rule = WindowRule(unit="day", time_zone="Asia/Seoul", settle_minutes=60)
     due_at = datetime(2026, 11, 23, 1, tzinfo=SEOUL)
-    (before,) = due_windows(
-        rule, None, now=due_at - timedelta(milliseconds=1), default_settle=timedelta()
-    )
-    (after,) = due_windows(rule, None, now=due_at, default_settle=timedelta())
+    (before,) = due(rule, now=due_at - timedelta(milliseconds=1))
+    (after,) = due(rule, now=due_at)
     assert date_path(before, SEOUL) == "2026/11/21/00"
     assert date_path(after, SEOUL) == "2026/11/22/00"
 
@@ -199,21 +229,88 @@ def test_a_window_becomes_due_the_moment_its_settle_time_is_over() -> None:
 def test_a_rule_without_a_settle_time_waits_for_the_default() -> None:
     rule = WindowRule(unit="hour", time_zone="UTC")
     now = datetime(2026, 11, 23, 12, 30, tzinfo=UTC)
-    (window,) = due_windows(rule, None, now=now, default_settle=timedelta(hours=12))
-    assert window.to_ms == ms("2026-11-23T00:00:00Z")
+    assert due(rule, now=now, settle=timedelta(hours=12))[-1].to_ms == ms("2026-11-23T00:00:00Z")
 
 
 def test_a_settle_time_of_zero_is_not_taken_for_an_absent_one() -> None:
     rule = WindowRule(unit="hour", time_zone="UTC", settle_minutes=0)
     now = datetime(2026, 11, 23, 12, 30, tzinfo=UTC)
-    (window,) = due_windows(rule, None, now=now, default_settle=DAY)
-    assert window.to_ms == ms("2026-11-23T12:00:00Z")
+    assert due(rule, now=now)[-1].to_ms == ms("2026-11-23T12:00:00Z")
+
+
+# --- lookback
+
+
+@given(zone=zones, moment=moments, unit=units, days=st.integers(1, 20))
+@example(zone=APIA, moment=datetime(2011, 12, 31, 12, tzinfo=UTC), unit="day", days=1)
+@example(zone=APIA, moment=datetime(2011, 12, 31, 12, tzinfo=UTC), unit="hour", days=1)
+@example(zone=BERLIN, moment=datetime(2026, 10, 25, 3, tzinfo=UTC), unit="hour", days=1)
+@example(zone=LORD_HOWE, moment=datetime(2026, 4, 6, tzinfo=UTC), unit="hour", days=2)
+@relaxed
+def test_due_windows_follow_each_other_without_gap_or_overlap_up_to_the_newest(
+    zone: ZoneInfo, moment: datetime, unit: Unit, days: int
+) -> None:
+    rule = WindowRule(unit=unit, time_zone=zone.key, settle_minutes=0, lookback_days=days)
+    windows = due(rule, now=moment)
+    assert windows[-1] == newest_window(unit, zone, ended_by=moment)
+    assert all(earlier.to_ms == later.from_ms for earlier, later in pairwise(windows))
+    longer = rule.model_copy(update={"lookback_days": days + 1})
+    assert due(longer, now=moment)[-len(windows) :] == windows
+
+
+@given(
+    zone=zones,
+    moment=moments,
+    unit=units,
+    days=st.integers(2, 15),
+    late=st.timedeltas(timedelta(), timedelta(days=15)),
+)
+@example(
+    zone=APIA,
+    moment=datetime(2011, 12, 29, 12, tzinfo=UTC),
+    unit="day",
+    days=2,
+    late=timedelta(days=1),
+)
+@relaxed
+def test_a_run_that_comes_late_makes_up_every_window_since_the_last_one(
+    zone: ZoneInfo, moment: datetime, unit: Unit, days: int, late: timedelta
+) -> None:
+    rule = WindowRule(unit=unit, time_zone=zone.key, settle_minutes=0, lookback_days=days)
+    last, next_ = due(rule, now=moment), due(rule, now=moment + min(late, (days - 1) * DAY))
+    planned = sorted({*last, *next_}, key=lambda window: window.from_ms)
+    assert all(earlier.to_ms == later.from_ms for earlier, later in pairwise(planned))
+
+
+@pytest.mark.parametrize(("days", "dates"), [(1, [21]), (2, [20, 21]), (14, list(range(8, 22)))])
+def test_the_lookback_counts_the_newest_due_day(days: int, dates: list[int]) -> None:
+    rule = WindowRule(unit="day", time_zone="Europe/Berlin", lookback_days=days)
+    windows = due(rule, now=datetime(2026, 11, 23, 6, tzinfo=UTC))
+    assert [day_of(window, BERLIN) for window in windows] == [
+        f"2026-11-{date:02}" for date in dates
+    ]
+
+
+def test_a_lookback_of_a_day_has_25_hours_when_the_clock_is_set_back() -> None:
+    rule = WindowRule(unit="hour", time_zone="Europe/Berlin", settle_minutes=0, lookback_days=1)
+    windows = due(rule, now=datetime(2026, 10, 25, 9, 30, tzinfo=BERLIN))
+    assert len(windows) == 25
+    assert date_path(windows[0], BERLIN) == "2026/10/24/09"
+
+
+def test_a_rule_without_a_lookback_has_the_default() -> None:
+    rule = WindowRule(unit="day", time_zone="UTC")
+    now = datetime(2026, 11, 23, tzinfo=UTC)
+    assert len(due(rule, now=now, lookback_days=5)) == 5
+
+
+# --- dates
 
 
 def test_a_collect_date_gives_every_window_of_that_date() -> None:
     rule = WindowRule(unit="hour", time_zone="Europe/Berlin")
     now = datetime(2026, 11, 23, tzinfo=UTC)
-    assert due_windows(rule, "2026-10-25", now=now, default_settle=DAY) == windows_of_date(
+    assert due(rule, now=now, collect_date="2026-10-25") == windows_of_date(
         "hour", BERLIN, date(2026, 10, 25)
     )
 
@@ -221,35 +318,104 @@ def test_a_collect_date_gives_every_window_of_that_date() -> None:
 def test_a_collect_date_that_is_over_but_not_settled_gives_only_the_hours_that_are() -> None:
     rule = WindowRule(unit="hour", time_zone="UTC")
     now = datetime(2026, 11, 23, 3, tzinfo=UTC)
-    hours = due_windows(rule, "2026-11-22", now=now, default_settle=timedelta(hours=24))
+    hours = due(rule, now=now, collect_date="2026-11-22")
     assert [date_path(hour, ZoneInfo("UTC")) for hour in hours] == [
         "2026/11/22/00",
         "2026/11/22/01",
         "2026/11/22/02",
     ]
     days = WindowRule(unit="day", time_zone="UTC")
-    assert due_windows(days, "2026-11-22", now=now, default_settle=timedelta(hours=24)) == []
+    assert due(days, now=now, collect_date="2026-11-22") == []
+
+
+@given(zone=zones, first=dates, length=st.integers(0, 40), unit=units)
+@example(zone=APIA, first=date(2011, 12, 29), length=2, unit="day")
+@relaxed
+def test_a_range_is_the_windows_of_its_first_to_its_last_date(
+    zone: ZoneInfo, first: date, length: int, unit: Unit
+) -> None:
+    last = first + timedelta(days=length)
+    windows = due(
+        WindowRule(unit=unit, time_zone=zone.key),
+        now=datetime(2101, 1, 5, tzinfo=UTC),
+        collect_from=str(first),
+        collect_to=str(last),
+    )
+    assert all(earlier.to_ms == later.from_ms for earlier, later in pairwise(windows))
+    asked = [window for day in (first, last) for window in windows_of_date(unit, zone, day)]
+    assert [window for window in asked if window not in windows] == []
+    assert {day_of(window, zone) for window in windows} <= {
+        str(first + timedelta(days=days)) for days in range(length + 1)
+    }
+
+
+@pytest.mark.parametrize("unit", get_args(Unit))
+def test_a_range_without_an_end_goes_up_to_the_newest_due_window(unit: Unit) -> None:
+    rule = WindowRule(unit=unit, time_zone="Europe/Berlin", settle_minutes=90)
+    now = datetime(2026, 11, 23, 6, tzinfo=UTC)
+    windows = due(rule, now=now, collect_from="2026-11-20")
+    assert day_of(windows[0], BERLIN) == "2026-11-20"
+    assert windows[-1] == due(rule, now=now)[-1]
+
+
+def test_a_range_that_begins_after_the_newest_due_window_is_empty() -> None:
+    rule = WindowRule(unit="day", time_zone="UTC", settle_minutes=20_160)
+    now = datetime(2026, 11, 23, 6, tzinfo=UTC)
+    assert due(rule, now=now, collect_from="2026-11-20") == []
 
 
 @pytest.mark.parametrize(
-    ("collect_date", "rule"),
+    ("dates", "refusal"),
     [
-        ("2026-11-23", "is not over yet in Asia/Seoul"),
-        ("9999-12-31", "is not over yet in Asia/Seoul"),
-        ("1970-01-01", "is before 1970-01-02"),
+        ({"collect_date": "2026-11-23"}, "collect_date 2026-11-23 is not over yet in Asia/Seoul"),
+        ({"collect_date": "9999-12-31"}, "collect_date 9999-12-31 is not over yet in Asia/Seoul"),
+        ({"collect_date": "1970-01-01"}, "collect_date 1970-01-01 is before 1970-01-02"),
+        ({"collect_from": "2026-11-23"}, "collect_from 2026-11-23 is not over yet in Asia/Seoul"),
+        (
+            {"collect_from": "2026-11-20", "collect_to": "2026-11-23"},
+            "collect_to 2026-11-23 is not over yet in Asia/Seoul",
+        ),
+        (
+            {"collect_from": "1969-12-31", "collect_to": "2026-11-20"},
+            "collect_from 1969-12-31 is before 1970-01-02",
+        ),
+        (
+            {"collect_from": "2026-11-20", "collect_to": "2026-11-19"},
+            "collect_from 2026-11-20 is after collect_to 2026-11-19",
+        ),
+        ({"collect_to": "2026-11-19"}, "collect_to 2026-11-19 needs collect_from"),
+        (
+            {"collect_date": "2026-11-19", "collect_to": "2026-11-19"},
+            "collect_date 2026-11-19 excludes collect_from and collect_to",
+        ),
+        (
+            {"collect_from": "2014-01-01"},
+            "collect_from 2014-01-01 makes 4709 windows of a plan, which has at most 4000",
+        ),
     ],
 )
-def test_a_collect_date_that_cannot_be_planned_is_refused(collect_date: str, rule: str) -> None:
+def test_dates_that_cannot_be_planned_are_refused_by_field_value_and_rule(
+    dates: dict[str, str], refusal: str
+) -> None:
     now = datetime(2026, 11, 23, 23, 59, 59, tzinfo=SEOUL)
     with pytest.raises(PlanRefusedError) as refused:
-        due_windows(
-            WindowRule(unit="day", time_zone="Asia/Seoul"),
-            collect_date,
-            now=now,
-            default_settle=DAY,
-        )
-    assert str(refused.value) == f"collect_date {collect_date} {rule}"
-    assert refused.value.reason == "refused_collect_date"
+        due(WindowRule(unit="day", time_zone="Asia/Seoul"), now=now, **dates)
+    assert str(refused.value) == refusal
+    assert refused.value.reason == f"refused_{refusal.split(maxsplit=1)[0]}"
+
+
+def test_a_lookback_of_more_windows_than_a_plan_has_is_refused() -> None:
+    rule = WindowRule(unit="hour", time_zone="UTC", lookback_days=400)
+    with pytest.raises(PlanRefusedError, match="lookback_days 400 makes 9600 windows"):
+        due(rule, now=datetime(2026, 11, 23, tzinfo=UTC))
+
+
+@pytest.mark.parametrize(
+    ("dates", "explicit"),
+    [({}, False), ({"collect_date": "2026-11-01"}, True), ({"collect_from": "2026-11-01"}, True)],
+)
+def test_a_request_with_dates_is_explicit(dates: dict[str, str], *, explicit: bool) -> None:
+    assert is_explicit(request(WindowRule(unit="day", time_zone="UTC"), **dates)) is explicit
 
 
 @pytest.mark.parametrize("name", ["Europe/Berln", "Europe", "/etc/passwd", "a//b", "../UTC"])

@@ -1,19 +1,25 @@
-"""AWS as this service needs it: the source's log groups, the ledger, the queues and the topic."""
+"""The planner's own account: the archive bucket, the ledger, the queues and the topic."""
 
-import json
 import time
-from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+import uuid
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
 
-import boto3
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
+from logferry_contracts.day_planned import DayPlanned
+from logferry_contracts.export import Lane
 from logferry_contracts.export_requested import ExportRequested
 from logferry_contracts.ledger_record import LedgerRecord, ledger_prefix
-from logferry_contracts.log_group import LogGroup
+from logferry_contracts.message import Message
 from logferry_contracts.plan_completed import PlanCompleted
-from logferry_contracts.source import Source
+from logferry_contracts.plan_continued import PlanContinued
+from logferry_contracts.source import Source, SourceName
 from logferry_contracts.window import Window
 from logferry_contracts.wire import ContractError, emit, parse
 from planner.errors import (
@@ -22,11 +28,9 @@ from planner.errors import (
     MessagesNotSentError,
     PlanRefusedError,
 )
-from planner.plan import LogGroups
 
 if TYPE_CHECKING:
-    from mypy_boto3_logs import CloudWatchLogsClient
-    from mypy_boto3_logs.type_defs import LogGroupTypeDef
+    from mypy_boto3_lambda import LambdaClient
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_sns import SNSClient
     from mypy_boto3_sqs import SQSClient
@@ -34,22 +38,17 @@ if TYPE_CHECKING:
         BatchResultErrorEntryTypeDef,
         SendMessageBatchRequestEntryTypeDef,
     )
-    from mypy_boto3_sts import STSClient
 
+THREADS = 16
+"""How many objects are written or read at once; more are no faster, as each call takes CPU time."""
 CLIENT_CONFIG = Config(
-    retries={"mode": "standard", "total_max_attempts": 6}, connect_timeout=5, read_timeout=30
+    retries={"mode": "standard", "total_max_attempts": 6},
+    connect_timeout=5,
+    read_timeout=30,
+    max_pool_connections=THREADS,
 )
 """Every client's: throttles, 5xx and broken connections are tried again with backoff."""
 
-SESSION_NAME_CHARACTERS = 64
-"""https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html"""
-SESSION_SECONDS = 3600
-"""The longest that a role may assume another for; an invocation lasts at most 900.
-
-https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles.html#iam-term-role-chaining
-"""
-LOG_GROUPS_PER_PAGE = 50
-"""https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_DescribeLogGroups.html"""
 BATCH_ENTRIES = 10
 """https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessageBatch.html"""
 BATCH_BYTES = 1_048_576
@@ -63,64 +62,7 @@ DETAIL_CHARACTERS = 1000
 """Enough of an error for a person, far from a message's limit."""
 CREATE_ATTEMPTS = 3
 """How often a record is tried to be created while others are at it."""
-
-
-class SourceAccounts:
-    """The accounts whose logs are collected."""
-
-    def __init__(self, sts: "STSClient") -> None:
-        """Assume the sources' roles with ``sts``."""
-        self._sts = sts
-
-    def log_groups(self, source: Source) -> LogGroups:
-        """Return every log group of a source, of all classes, by name.
-
-        Raises:
-            PlanRefusedError: The role cannot be assumed, or may not list log groups.
-        """
-        pages = (
-            self._logs(source)
-            .get_paginator("describe_log_groups")
-            .paginate(PaginationConfig={"PageSize": LOG_GROUPS_PER_PAGE})
-        )
-        readable = []
-        unreadable = {}
-        try:
-            for described in (group for page in pages for group in page["logGroups"]):
-                try:
-                    readable.append(_log_group(described))
-                except ContractError as error:
-                    unreadable[described["logGroupName"]] = str(error)
-        except ClientError as error:
-            if _code(error) == "AccessDeniedException":
-                raise _refused_role(source, "may not call logs:DescribeLogGroups", error) from error
-            raise
-        return LogGroups(readable, unreadable)
-
-    def _logs(self, source: Source) -> "CloudWatchLogsClient":
-        external_id: dict[str, Any] = (
-            {} if source.external_id is None else {"ExternalId": source.external_id}
-        )
-        try:
-            assumed = self._sts.assume_role(
-                RoleArn=source.role_arn,
-                RoleSessionName=f"logferry-planner-{source.profile}"[:SESSION_NAME_CHARACTERS],
-                DurationSeconds=SESSION_SECONDS,
-                **external_id,
-            )
-        except ClientError as error:
-            if _code(error) == "AccessDenied":
-                raise _refused_role(source, "cannot be assumed", error) from error
-            raise
-        credentials = assumed["Credentials"]
-        return boto3.client(
-            "logs",
-            region_name=source.region,
-            aws_access_key_id=credentials["AccessKeyId"],
-            aws_secret_access_key=credentials["SecretAccessKey"],
-            aws_session_token=credentials["SessionToken"],
-            config=CLIENT_CONFIG,
-        )
+FILE_CHUNK_BYTES = 1_048_576
 
 
 class Archive:
@@ -161,28 +103,50 @@ class Ledger:
         self._s3 = s3
         self._bucket = bucket
 
-    def records(self, source: Source, window: Window) -> dict[str, LedgerRecord]:
-        """Return every record of a window, by export id.
+    def known(self, source: SourceName, windows: Sequence[Window]) -> Iterator[tuple[Window, str]]:
+        """Yield the window and the export id of every record of some windows.
+
+        A thousand records cost one call, whatever windows they are of.
+
+        Args:
+            source: Whose records.
+            windows: In the order of time; what lies between the first and the last is listed.
+        """
+        window_of = {ledger_prefix(source, window): window for window in windows}
+        prefixes = list(window_of)
+        common, _, _ = prefixes[0].removesuffix("/").rpartition("/")
+        pages = self._s3.get_paginator("list_objects_v2").paginate(
+            Bucket=self._bucket, Prefix=f"{common}/", StartAfter=prefixes[0]
+        )
+        for key in (entry["Key"] for page in pages for entry in page.get("Contents", [])):
+            prefix = key[: key.rindex("/") + 1]
+            if prefix > prefixes[-1]:
+                return
+            if prefix in window_of:
+                yield window_of[prefix], key.removeprefix(prefix).removesuffix(".json")
+
+    def read(self, keys: Iterable[str]) -> list[LedgerRecord | None]:
+        """Return the records of some keys, in their order; None where there is none.
 
         Raises:
             LedgerUnreadableError: A record breaks its contract.
         """
-        pages = self._s3.get_paginator("list_objects_v2").paginate(
-            Bucket=self._bucket, Prefix=ledger_prefix(source, window)
-        )
-        keys = [entry["Key"] for page in pages for entry in page.get("Contents", [])]
-        found = (self._read(key) for key in keys)
-        return {record.export_id: record for record in found if record is not None}
+        with ThreadPoolExecutor(THREADS) as threads:
+            return list(threads.map(self._read, keys))
 
-    def create(self, record: LedgerRecord) -> LedgerRecord:
-        """Write a new record, and return the one that is there now.
+    def create(self, records: Iterable[LedgerRecord]) -> list[LedgerRecord]:
+        """Write new records, and return the ones that are there now, in their order.
 
-        That is another one when somebody else was faster: decide again by what it says.
+        One is not the one to write when somebody else was faster: decide again by what it says.
 
         Raises:
-            LedgerUnreadableError: The record that is there breaks its contract.
-            LedgerBusyError: Others were writing it all the time.
+            LedgerUnreadableError: A record that is there breaks its contract.
+            LedgerBusyError: Others were writing one all the time.
         """
+        with ThreadPoolExecutor(THREADS) as threads:
+            return list(threads.map(self._create, records))
+
+    def _create(self, record: LedgerRecord) -> LedgerRecord:
         for _ in range(CREATE_ATTEMPTS):
             try:
                 self._s3.put_object(
@@ -205,16 +169,145 @@ class Ledger:
         )
 
     def _read(self, key: str) -> LedgerRecord | None:
+        return _read(self._s3, self._bucket, key, LedgerRecord)
+
+
+class Note(Message):
+    """Ledger records that may have been written without their messages having been sent.
+
+    Attributes:
+        keys: The records' keys.
+    """
+
+    keys: list[str]
+
+
+@dataclass(frozen=True)
+class NoteThere:
+    """A note in the outbox, or of a date.
+
+    Attributes:
+        written_at: By S3's clock.
+    """
+
+    key: str
+    written_at: datetime
+
+
+class Outbox:
+    """Notes of what is being sent, in the control bucket.
+
+    A note is there before the first of its records is, and until the last of its messages is
+    with SQS. So a record that no note names has been sent, without having to be read.
+    """
+
+    def __init__(self, s3: "S3Client", bucket: str) -> None:
+        """Use the control bucket ``bucket``."""
+        self._s3 = s3
+        self._bucket = bucket
+
+    def put(self, source: SourceName, keys: Sequence[str]) -> str:
+        """Write a note that nobody else writes, and return its key."""
+        key = f"{_outbox(source)}{uuid.uuid4()}.json"
+        self._s3.put_object(
+            Bucket=self._bucket,
+            Key=key,
+            Body=emit(Note(keys=list(keys))).encode(),
+            ContentType="application/json",
+        )
+        return key
+
+    def notes(self, source: SourceName) -> list[NoteThere]:
+        """Return a source's notes: there are some while it is planned, and after a crash."""
+        return _notes(self._s3, self._bucket, _outbox(source))
+
+    def read(self, key: str) -> list[str]:
+        """Return the keys of a note's records; none when the note is not there any more."""
+        note = _read(self._s3, self._bucket, key, Note)
+        return [] if note is None else note.keys
+
+    def remove(self, key: str) -> None:
+        """Remove a note whose messages are all with SQS."""
+        self._s3.delete_object(Bucket=self._bucket, Key=key)
+
+
+class DayNotes:
+    """Notes of dates whose end is to be told, in the control bucket: each is a DayPlanned."""
+
+    def __init__(self, s3: "S3Client", bucket: str) -> None:
+        """Use the control bucket ``bucket``."""
+        self._s3 = s3
+        self._bucket = bucket
+
+    def put(self, planned: DayPlanned) -> None:
+        """Write a note; the same one again makes it a new one."""
+        self._s3.put_object(
+            Bucket=self._bucket,
+            Key=f"{_days(planned.data.source)}{planned.id}.json",
+            Body=emit(planned).encode(),
+            ContentType="application/json",
+        )
+
+    def there(self, source: SourceName) -> list[NoteThere]:
+        """Return the notes of a source's account and Region."""
+        return _notes(self._s3, self._bucket, _days(source))
+
+    def read(self, key: str) -> DayPlanned | None:
+        """Return a note; None when it is not there any more.
+
+        Raises:
+            LedgerUnreadableError: It breaks its contract.
+        """
+        return _read(self._s3, self._bucket, key, DayPlanned)
+
+    def remove(self, key: str) -> None:
+        """Remove a note whose message is with SQS."""
+        self._s3.delete_object(Bucket=self._bucket, Key=key)
+
+
+class PlanFiles:
+    """Files of a plan in the control bucket."""
+
+    def __init__(self, s3: "S3Client", bucket: str) -> None:
+        """Use the control bucket ``bucket``."""
+        self._s3 = s3
+        self.bucket = bucket
+
+    def put(self, path: Path, key: str) -> None:
+        """Keep a file."""
+        with path.open("rb") as body:
+            self._s3.put_object(Bucket=self.bucket, Key=key, Body=body)
+
+    def get(self, key: str, path: Path) -> bool:
+        """Fetch a file into ``path``; False when it is not there any more."""
         try:
-            body = self._s3.get_object(Bucket=self._bucket, Key=key)["Body"].read()
+            body = self._s3.get_object(Bucket=self.bucket, Key=key)["Body"]
         except ClientError as error:
             if _code(error) == "NoSuchKey":
-                return None
+                return False
             raise
-        try:
-            return parse(LedgerRecord, body)
-        except ContractError as error:
-            raise LedgerUnreadableError(f"s3://{self._bucket}/{key} is {error}") from error
+        with path.open("wb") as file:
+            for chunk in body.iter_chunks(FILE_CHUNK_BYTES):
+                file.write(chunk)
+        return True
+
+    def remove(self, key: str) -> None:
+        """Remove a file that nobody will ask for."""
+        self._s3.delete_object(Bucket=self.bucket, Key=key)
+
+
+class Continuations:
+    """The planner's own function, which goes on with plans that need more than one invocation."""
+
+    def __init__(self, functions: "LambdaClient") -> None:
+        """Use ``functions`` for every call."""
+        self._functions = functions
+
+    def send(self, function_arn: str, event: PlanContinued) -> None:
+        """Have a plan gone on with; Lambda keeps the event until then."""
+        self._functions.invoke(
+            FunctionName=function_arn, InvocationType="Event", Payload=emit(event).encode()
+        )
 
 
 class ExportQueues:
@@ -225,18 +318,32 @@ class ExportQueues:
         self._sqs = sqs
         self._wait = wait
 
-    def url(self, source: Source) -> str:
-        """Return the URL of a source's queue.
+    def urls(self, source: Source, *, direct: bool) -> dict[Lane, str]:
+        """Return the URLs of a source's queues, by lane; the direct lane need not have one.
+
+        Args:
+            source: Whose queues.
+            direct: Whether to look for the direct lane's queue at all.
 
         Raises:
-            PlanRefusedError: There is no such queue.
+            PlanRefusedError: There is no queue for the export slot.
         """
-        try:
-            return self._sqs.get_queue_url(QueueName=source.queue_name)["QueueUrl"]
-        except self._sqs.exceptions.QueueDoesNotExist as error:
-            raise PlanRefusedError("queue", source.queue_name, "does not exist") from error
+        slot_url = self._url(source.queue_name)
+        if slot_url is None:
+            raise PlanRefusedError("queue", source.queue_name, "does not exist")
+        urls: dict[Lane, str] = {"slot": slot_url}
+        direct_url = self._url(source.direct_queue_name) if direct else None
+        if direct_url is not None:
+            urls["direct"] = direct_url
+        return urls
 
-    def send(self, queue_url: str, events: Sequence[ExportRequested]) -> None:
+    def _url(self, queue_name: str) -> str | None:
+        try:
+            return self._sqs.get_queue_url(QueueName=queue_name)["QueueUrl"]
+        except self._sqs.exceptions.QueueDoesNotExist:
+            return None
+
+    def send(self, queue_url: str, events: Sequence[ExportRequested | DayPlanned]) -> None:
         """Send messages, in batches; what SQS does not take at first is sent again.
 
         Raises:
@@ -308,33 +415,51 @@ class DeadLetters:
         )
 
 
-def _log_group(described: "LogGroupTypeDef") -> LogGroup:
-    """Return a log group in the contract's words.
-
-    Raises:
-        ContractError: The contract has no words for it, such as for a retention of a century.
-    """
-    values = {
-        "name": described["logGroupName"],
-        "arn": described.get("logGroupArn") or described["arn"].removesuffix(":*"),
-        "log_group_class": described.get("logGroupClass", "STANDARD"),
-        "created_ms": described["creationTime"],
-        "retention_days": described.get("retentionInDays"),
-        "stored_bytes": described.get("storedBytes"),
-    }
-    return parse(
-        LogGroup,
-        json.dumps({name: value for name, value in values.items() if value is not None}),
-    )
-
-
-def _entry(event: ExportRequested) -> "SendMessageBatchRequestEntryTypeDef":
+def _entry(event: ExportRequested | DayPlanned) -> "SendMessageBatchRequestEntryTypeDef":
     return {
         "Id": event.id,
         "MessageBody": emit(event),
-        "MessageGroupId": event.data.source.slot,
+        "MessageGroupId": _group(event),
         "MessageDeduplicationId": event.id,
     }
+
+
+def _group(event: ExportRequested | DayPlanned) -> str:
+    if isinstance(event, DayPlanned):
+        return event.group
+    source = event.data.source
+    return source.direct_slot if event.data.lane == "direct" else source.slot
+
+
+def _outbox(source: SourceName) -> str:
+    return f"outbox/{source.account_id}/{source.region}/"
+
+
+def _days(source: SourceName) -> str:
+    return f"plans/{source.account_id}/{source.region}/days/"
+
+
+def _notes(s3: "S3Client", bucket: str, prefix: str) -> list[NoteThere]:
+    pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
+    return [
+        NoteThere(entry["Key"], entry["LastModified"])
+        for page in pages
+        for entry in page.get("Contents", [])
+    ]
+
+
+def _read[M: Message](s3: "S3Client", bucket: str, key: str, message: type[M]) -> M | None:
+    """Return what an object says; None when there is none."""
+    try:
+        body = s3.get_object(Bucket=bucket, Key=key)["Body"].read()
+    except ClientError as error:
+        if _code(error) == "NoSuchKey":
+            return None
+        raise
+    try:
+        return parse(message, body)
+    except ContractError as error:
+        raise LedgerUnreadableError(f"s3://{bucket}/{key} is {error}") from error
 
 
 def _batches(
@@ -355,13 +480,9 @@ def _batches(
 
 def _named(failed: Sequence["BatchResultErrorEntryTypeDef"]) -> str:
     return "; ".join(
-        f"export {entry['Id']}: {entry['Code']} {entry.get('Message', '')}".rstrip()
+        f"message {entry['Id']}: {entry['Code']} {entry.get('Message', '')}".rstrip()
         for entry in failed
     )
-
-
-def _refused_role(source: Source, rule: str, error: ClientError) -> PlanRefusedError:
-    return PlanRefusedError("role_arn", source.role_arn, f"{rule}: {error}")
 
 
 def _code(error: ClientError) -> str:

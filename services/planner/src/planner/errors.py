@@ -40,3 +40,7 @@ class MessagesNotSentError(Exception):
 
     Nothing is lost: their ledger records say ``requested``, so the next run sends them again.
     """
+
+
+class InfrastructureBusyError(Exception):
+    """Others were changing an exporter's queue or function all the time: retry the plan."""

@@ -5,24 +5,19 @@ group is exported.
 """
 
 import hashlib
-from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from itertools import count
 from typing import Literal
 from zoneinfo import ZoneInfo
 
-from logferry_contracts.export import Destination, export_id
+from logferry_contracts.export import Destination, Lane, export_id
 from logferry_contracts.export_requested import ExportRequested, ExportRequestedData
 from logferry_contracts.ledger_record import LEDGER_SCHEMA, LedgerRecord, Skipped
 from logferry_contracts.log_group import LogGroup
 from logferry_contracts.message import timestamp
-from logferry_contracts.plan_completed import PlanCompletedData
-from logferry_contracts.plan_request import Selection
 from logferry_contracts.source import Source
 from logferry_contracts.window import Window
-from planner.selection import is_selected
 from planner.windows import date_path, epoch_ms
 
 PLANNER_URN = "urn:logferry:planner"
@@ -41,25 +36,13 @@ Until then an export may still save it: a group that keeps events for a day woul
 be exported with a settle time of a day.
 https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_PutRetentionPolicy.html
 """
+STANDARD = "STANDARD"
+"""The log group class whose events can be read one by one, with FilterLogEvents.
 
+https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/CloudWatch_Logs_Log_Classes.html
+"""
 
-@dataclass(frozen=True)
-class LogGroups:
-    """The log groups of a source.
-
-    Attributes:
-        readable: In the order of their names.
-        unreadable: What keeps a group from being described in a message, by its name. Such a
-            group is counted and reported, never silently dropped.
-    """
-
-    readable: Sequence[LogGroup]
-    unreadable: Mapping[str, str]
-
-    @property
-    def found(self) -> int:
-        """How many there are."""
-        return len(self.readable) + len(self.unreadable)
+type Outcome = Literal["requested", "already_in_ledger", "skipped", "refused"]
 
 
 @dataclass(frozen=True)
@@ -69,17 +52,33 @@ class Plan:
     Attributes:
         bucket: The archive bucket.
         zone: The time zone of the windows, which is that of the archive's folders too.
-        selection: None takes every log group.
-        is_own_account: Whether the source is in the account that logferry's functions run in.
-        now: Aware.
+        direct_lane_max_bytes: A window with fewer bytes goes through the direct lane; 0 when
+            there is none.
+        now: Aware; when the run began, and the same in all its invocations.
     """
 
     source: Source
     bucket: str
     zone: ZoneInfo
-    selection: Selection | None
-    is_own_account: bool
+    direct_lane_max_bytes: int
     now: datetime
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """One log group in one window, which the ledger does not know.
+
+    Attributes:
+        generation: The first one, unless the one before has failed.
+        estimated_bytes: The size of the window's events; None when nothing tells.
+        seems_empty: Whether metrics know of no event that can be in the window.
+    """
+
+    log_group: LogGroup
+    window: Window
+    generation: int = FIRST_GENERATION
+    estimated_bytes: int | None = None
+    seems_empty: bool = False
 
 
 @dataclass(frozen=True)
@@ -96,68 +95,27 @@ class Decision:
 
     log_group_name: str
     window: Window
-    outcome: Literal["requested", "already_in_ledger", "skipped", "refused"]
+    outcome: Outcome
     reason: str | None = None
     detail: str | None = None
     write: LedgerRecord | None = None
     send: LedgerRecord | None = None
 
+    @property
+    def lane(self) -> Lane | None:
+        """Where it was sent to, when it was requested."""
+        return self.send.lane if self.outcome == "requested" and self.send else None
 
-def decide_all(
-    plan: Plan, window: Window, log_groups: LogGroups, ledger: Mapping[str, LedgerRecord]
-) -> list[Decision]:
-    """Return one decision per log group.
+
+def decide(plan: Plan, candidate: Candidate, *, is_empty: bool) -> Decision:
+    """Return the decision for a log group that the ledger does not know in this window.
 
     Args:
         plan: The run.
-        window: A window that is due.
-        log_groups: All of the source.
-        ledger: The records that are there for this window, by export id.
+        candidate: The group, the window and what is known of their size.
+        is_empty: Whether it is certain that the window has no event.
     """
-    decisions = [
-        _decide_by_ledger(plan, window, log_group, ledger) for log_group in log_groups.readable
-    ]
-    decisions += [
-        Decision(name, window, "refused", reason="log_group_unreadable", detail=problem)
-        for name, problem in log_groups.unreadable.items()
-    ]
-    return decisions
-
-
-def _decide_by_ledger(
-    plan: Plan, window: Window, log_group: LogGroup, ledger: Mapping[str, LedgerRecord]
-) -> Decision:
-    known = _newest_generation(plan, window, log_group.name, ledger)
-    if known is None:
-        return decide(plan, window, log_group)
-    if known.state == "failed":
-        # Whoever plans a window again has mended what it failed by, or hopes so.
-        again = decide(plan, window, log_group, generation=known.generation + 1)
-        if again.outcome == "requested":
-            return again
-    return decide_known(known)
-
-
-def _newest_generation(
-    plan: Plan, window: Window, log_group_name: str, ledger: Mapping[str, LedgerRecord]
-) -> LedgerRecord | None:
-    """Return the last record of a window's generations, which follow each other without a gap."""
-    newest = None
-    for generation in count(FIRST_GENERATION):
-        record = ledger.get(export_id(plan.source, log_group_name, window, generation))
-        if record is None:
-            break
-        newest = record
-    return newest
-
-
-def decide(
-    plan: Plan, window: Window, log_group: LogGroup, generation: int = FIRST_GENERATION
-) -> Decision:
-    """Return the decision for a generation of a window that the ledger does not know."""
-    if not is_selected(log_group.name, plan.selection, is_own_account=plan.is_own_account):
-        # No record: a wider selection can still ask for this window later.
-        return Decision(log_group.name, window, "skipped", reason="excluded")
+    log_group, window = candidate.log_group, candidate.window
     prefix = destination_prefix(plan, log_group.name, window)
     if len(prefix.encode()) > PREFIX_LIMIT_BYTES:
         return Decision(
@@ -167,26 +125,33 @@ def decide(
             reason="destination_prefix_too_long",
             detail=f"{len(prefix.encode())} bytes, at most {PREFIX_LIMIT_BYTES}: {prefix}",
         )
+    # Metrics that knew of no event were wrong if there is one; they know no size either.
+    estimated_bytes = None if candidate.seems_empty else candidate.estimated_bytes
     requested = LedgerRecord.model_validate(
         {
             "schema": LEDGER_SCHEMA,
             "revision": 1,
             "state": "requested",
-            "export_id": export_id(plan.source, log_group.name, window, generation),
-            "generation": generation,
+            "export_id": export_id(plan.source, log_group.name, window, candidate.generation),
+            "generation": candidate.generation,
             "source": plan.source.name,
             "log_group": log_group,
             "window": window,
             "destination": Destination(bucket=plan.bucket, prefix=prefix),
-            "lane": "slot",
+            "lane": lane(plan, log_group, estimated_bytes),
+            "estimated_bytes": estimated_bytes,
             "requested_at": timestamp(plan.now),
         }
     )
-    reason = skip_reason(log_group, window, now=plan.now)
+    reason = skip_reason(log_group, window, now=plan.now) or ("empty" if is_empty else None)
     if reason is None:
         return Decision(log_group.name, window, "requested", write=requested, send=requested)
     skipped = requested.model_copy(
-        update={"state": "skipped", "skipped": Skipped(reason=reason, at=timestamp(plan.now))}
+        update={
+            "state": "skipped",
+            "skipped": Skipped(reason=reason, at=timestamp(plan.now)),
+            "lane": "slot",
+        }
     )
     return Decision(log_group.name, window, "skipped", reason=reason, write=skipped)
 
@@ -205,8 +170,19 @@ def decide_known(record: LedgerRecord) -> Decision:
     )
 
 
+def next_generation(record: LedgerRecord, log_group: LogGroup, *, now: datetime) -> int | None:
+    """Return the generation to ask for where this record is the newest one; None for none.
+
+    Whoever plans a window again that failed has mended what it failed by, or hopes so. A window
+    that cannot be exported any more stays failed.
+    """
+    if record.state != "failed" or skip_reason(log_group, record.window, now=now) is not None:
+        return None
+    return record.generation + 1
+
+
 def skip_reason(log_group: LogGroup, window: Window, *, now: datetime) -> str | None:
-    """Return why a window of a log group need not be exported; None when it has to be."""
+    """Return why a window of a log group need not be exported; None when it may have to be."""
     if log_group.log_group_class == "DELIVERY":
         # Kept for a day or two, and export is not offered for it.
         # https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/CloudWatch_Logs_Log_Classes.html
@@ -221,6 +197,13 @@ def skip_reason(log_group: LogGroup, window: Window, *, now: datetime) -> str | 
         if window.to_ms <= epoch_ms(now - retention - DELETION_LAG):
             return "retention_passed"
     return None
+
+
+def lane(plan: Plan, log_group: LogGroup, estimated_bytes: int | None) -> Lane:
+    """Return which way a window takes: ``direct`` is for what is known to be small."""
+    if log_group.log_group_class != STANDARD or estimated_bytes is None:
+        return "slot"
+    return "direct" if estimated_bytes < plan.direct_lane_max_bytes else "slot"
 
 
 def destination_prefix(plan: Plan, log_group_name: str, window: Window) -> str:
@@ -240,26 +223,13 @@ def export_requested(plan: Plan, record: LedgerRecord) -> ExportRequested:
             window=record.window,
             destination=record.destination,
             lane=record.lane,
-            estimated_bytes=0,
+            estimated_bytes=record.estimated_bytes or 0,
+            not_before=record.not_before,
+            parent_export_id=record.parent_export_id,
         ),
         id=record.export_id,
         source=PLANNER_URN,
         time=plan.now,
-    )
-
-
-def summarize(
-    plan: Plan, windows: Sequence[Window], found: int, decisions: Iterable[Decision]
-) -> PlanCompletedData:
-    """Count the decisions, so that ``found`` times the windows is the sum of all counts."""
-    counts = Counter(decision.reason or decision.outcome for decision in decisions)
-    return PlanCompletedData(
-        source=plan.source.name,
-        windows=list(windows),
-        found=found,
-        requested=counts.pop("requested", 0),
-        already_in_ledger=counts.pop("already_in_ledger", 0),
-        skipped=dict(counts),
     )
 
 

@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Self
+from typing import Literal, Self, cast
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from planner.errors import SettingsError
@@ -21,6 +21,12 @@ _MAX_SETTLE_MINUTES = 20_160
 
 https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_PutLogEvents.html
 """
+_DEFAULT_LOOKBACK_DAYS = 14
+_MAX_LOOKBACK_DAYS = 400
+"""As in a PlanRequest."""
+_DEFAULT_DIRECT_LANE_MAX_BYTES = 800_000_000
+"""Less than the exporters' limit of 1 GB: metrics count bytes when they come, not by their time."""
+_MAX_DIRECT_LANE_MAX_BYTES = 1_000_000_000
 
 _REQUIRED = {
     "AWS_REGION": (r"[a-z]{2,4}(-[a-z]+)+-[0-9]+", "a Region"),
@@ -33,6 +39,12 @@ _REQUIRED = {
 }
 _EXTERNAL_ID = re.compile(r"[A-Za-z0-9+=,.@:/_-]{2,1224}")
 """https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html"""
+_EXPORTER_ROLE_ARN = re.compile(r"arn:aws[a-z-]*:iam::[0-9]{12}:role/[A-Za-z0-9+=,.@_/-]{1,576}")
+
+type Architecture = Literal["arm64", "x86_64"]
+"""As Lambda names it."""
+
+_DEFAULT_ARCHITECTURE: Architecture = "arm64"
 
 
 @dataclass(frozen=True)
@@ -45,8 +57,14 @@ class Settings:
         topic_arn: ``TOPIC_ARN``, where PlanCompleted is published.
         dead_letter_queue_url: ``DEAD_LETTER_QUEUE_URL``, a standard queue.
         settle: ``SETTLE_MINUTES``, for requests that do not say it themselves.
+        lookback_days: ``LOOKBACK_DAYS``, for requests that do not say it themselves.
+        direct_lane_max_bytes: ``DIRECT_LANE_MAX_BYTES``; windows with fewer bytes of events take
+            the direct lane of a source that has one; 0 when none do.
         time_zone: ``TIME_ZONE``, for execution variables: they cannot say it.
         external_id: ``EXTERNAL_ID``, for execution variables; None when roles ask for none.
+        exporter_role_arn: ``EXPORTER_ROLE_ARN``, the role of the exporter functions that the
+            planner makes where execution variables carry QueueOptions; None when it makes none.
+        exporter_architecture: ``EXPORTER_ARCHITECTURE``, what the code of those is built for.
     """
 
     region: str
@@ -54,8 +72,12 @@ class Settings:
     topic_arn: str
     dead_letter_queue_url: str
     settle: timedelta
+    lookback_days: int
+    direct_lane_max_bytes: int
     time_zone: str
     external_id: str | None
+    exporter_role_arn: str | None
+    exporter_architecture: Architecture
 
     @classmethod
     def from_env(cls, env: Mapping[str, str]) -> Self:
@@ -70,17 +92,27 @@ class Settings:
             if not re.fullmatch(pattern, env.get(name, ""))
         ]
         settle_minutes = env.get("SETTLE_MINUTES") or str(_DEFAULT_SETTLE_MINUTES)
+        lookback_days = env.get("LOOKBACK_DAYS") or str(_DEFAULT_LOOKBACK_DAYS)
+        max_bytes = env.get("DIRECT_LANE_MAX_BYTES") or str(_DEFAULT_DIRECT_LANE_MAX_BYTES)
         time_zone = env.get("TIME_ZONE") or _DEFAULT_TIME_ZONE
         external_id = env.get("EXTERNAL_ID") or None
-        if not _is_settle(settle_minutes):
-            problems.append(
-                f"SETTLE_MINUTES is not a number from 0 to {_MAX_SETTLE_MINUTES}: "
-                f"{settle_minutes!r}"
-            )
+        exporter_role_arn = env.get("EXPORTER_ROLE_ARN") or None
+        architecture = env.get("EXPORTER_ARCHITECTURE") or _DEFAULT_ARCHITECTURE
+        for name, text, least, most in (
+            ("SETTLE_MINUTES", settle_minutes, 0, _MAX_SETTLE_MINUTES),
+            ("LOOKBACK_DAYS", lookback_days, 1, _MAX_LOOKBACK_DAYS),
+            ("DIRECT_LANE_MAX_BYTES", max_bytes, 0, _MAX_DIRECT_LANE_MAX_BYTES),
+        ):
+            if not _is_number(text, least, most):
+                problems.append(f"{name} is not a number from {least} to {most}: {text!r}")
         if not _is_time_zone(time_zone):
             problems.append(f"TIME_ZONE is not an IANA time zone: {time_zone!r}")
         if external_id is not None and not _EXTERNAL_ID.fullmatch(external_id):
             problems.append(f"EXTERNAL_ID is not an external id: {external_id!r}")
+        if exporter_role_arn is not None and not _EXPORTER_ROLE_ARN.fullmatch(exporter_role_arn):
+            problems.append(f"EXPORTER_ROLE_ARN is not the ARN of a role: {exporter_role_arn!r}")
+        if architecture not in {"arm64", "x86_64"}:
+            problems.append(f"EXPORTER_ARCHITECTURE is not arm64 or x86_64: {architecture!r}")
         if problems:
             raise SettingsError("; ".join(problems))
         return cls(
@@ -89,13 +121,17 @@ class Settings:
             topic_arn=env["TOPIC_ARN"],
             dead_letter_queue_url=env["DEAD_LETTER_QUEUE_URL"],
             settle=timedelta(minutes=int(settle_minutes)),
+            lookback_days=int(lookback_days),
+            direct_lane_max_bytes=int(max_bytes),
             time_zone=time_zone,
             external_id=external_id,
+            exporter_role_arn=exporter_role_arn,
+            exporter_architecture=cast("Architecture", architecture),
         )
 
 
-def _is_settle(text: str) -> bool:
-    return re.fullmatch(r"[0-9]{1,5}", text) is not None and int(text) <= _MAX_SETTLE_MINUTES
+def _is_number(text: str, least: int, most: int) -> bool:
+    return re.fullmatch(r"[0-9]{1,12}", text) is not None and least <= int(text) <= most
 
 
 def _is_time_zone(name: str) -> bool:

@@ -4,54 +4,76 @@ Windows are half-open and follow each other without gap or overlap, through ever
 clock: one window's end is the next one's start.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import UTC, date, datetime, timedelta
 from itertools import pairwise
 from typing import Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from logferry_contracts.window import Window, WindowRule
+from logferry_contracts.plan_request import PlanRequestData
+from logferry_contracts.window import Window
 from planner.errors import PlanRefusedError
+
+MAX_WINDOWS = 4000
+"""Of one plan. PlanCompleted names them all, and an SNS message has 256 KiB.
+
+https://docs.aws.amazon.com/sns/latest/api/API_Publish.html
+"""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _FIRST_DATE = date(1970, 1, 2)
 """The first date that starts after the epoch in every time zone; AWS's times are not negative."""
+_DAY = timedelta(days=1)
 _HOURS = range(24)
 _DATES_LOOKED_AT = 3
 """Today, of which only hours can be over; yesterday; and one more, as yesterday may never have
 been: Samoa went from 29 to 31 December 2011."""
 
 
-def due_windows(
-    rule: WindowRule, collect_date: str | None, *, now: datetime, default_settle: timedelta
-) -> list[Window]:
-    """Return the windows to plan, oldest first.
+def is_explicit(request: PlanRequestData) -> bool:
+    """Return whether a request names the dates to plan, instead of asking for what is due."""
+    return request.collect_date is not None or request.collect_from is not None
 
-    Without ``collect_date`` that is the newest window that is due; with it, such as
-    ``2026-11-22``, every window of that date that is due. A window is due once its end and the
-    settle time after it have passed.
+
+def due_windows(
+    request: PlanRequestData,
+    *,
+    now: datetime,
+    default_settle: timedelta,
+    default_lookback_days: int,
+) -> list[Window]:
+    """Return the windows to plan, oldest first; a window follows the one before without a gap.
+
+    Without dates those are the newest window that is due and the ones before it, as far as the
+    lookback reaches: N calendar days on the zone's clock. With dates, all due windows of these
+    dates. A window is due once its end and the settle time after it have passed.
 
     Raises:
-        PlanRefusedError: The time zone is unknown; or ``collect_date`` is not over, or is
-            before 1970-01-02.
+        PlanRefusedError: The time zone is unknown; a date is not over, or is before 1970-01-02;
+            the range is reversed or incomplete; or there are more windows than one plan may have.
     """
+    rule = request.window_rule
     zone = zone_named(rule.time_zone)
     settle = (
         default_settle if rule.settle_minutes is None else timedelta(minutes=rule.settle_minutes)
     )
     settled = now - settle
-    if collect_date is None:
-        return [newest_window(rule.unit, zone, ended_by=settled)]
-    day = _date_that_is_over(collect_date, zone, now)
-    return _ended(windows_of_date(rule.unit, zone, day), by=settled)
+    dates = _dates_asked_for(request, zone, now=now, settled=settled)
+    if dates is not None:
+        first, last = dates
+        field = "collect_date" if request.collect_date else "collect_from"
+        _refuse_too_many(field, str(first), rule.unit, (last - first).days + 1)
+        return _ended(_windows_of_dates(rule.unit, zone, first, last), by=settled)
+    days = rule.lookback_days or default_lookback_days
+    _refuse_too_many("lookback_days", str(days), rule.unit, days)
+    return _looked_back(rule.unit, zone, newest_window(rule.unit, zone, ended_by=settled), days)
 
 
 def newest_window(unit: Literal["day", "hour"], zone: ZoneInfo, *, ended_by: datetime) -> Window:
     """Return the newest window whose end is not after ``ended_by``."""
     today = ended_by.astimezone(zone).date()
-    dates = (today - timedelta(days=back) for back in reversed(range(_DATES_LOOKED_AT)))
-    candidates = [window for day in dates for window in windows_of_date(unit, zone, day)]
-    return _ended(candidates, by=ended_by)[-1]
+    first = today - (_DATES_LOOKED_AT - 1) * _DAY
+    return _ended(_windows_of_dates(unit, zone, first, today), by=ended_by)[-1]
 
 
 def windows_of_date(unit: Literal["day", "hour"], zone: ZoneInfo, day: date) -> list[Window]:
@@ -62,7 +84,7 @@ def windows_of_date(unit: Literal["day", "hour"], zone: ZoneInfo, day: date) -> 
     for one that is left out. Empty for a date that the zone left out as a whole.
     """
     from_ms = _start_of(zone, day)
-    to_ms = _start_of(zone, day + timedelta(days=1))
+    to_ms = _start_of(zone, day + _DAY)
     within = _full_hours(zone, day) if unit == "hour" else set()
     edges = sorted({from_ms, to_ms} | {ms for ms in within if from_ms < ms < to_ms})
     return [Window(from_ms=start, to_ms=end) for start, end in pairwise(edges)]
@@ -72,6 +94,12 @@ def date_path(window: Window, zone: ZoneInfo) -> str:
     """Return when a window starts on the zone's clock, as a path such as ``2026/11/22/00``."""
     start = _EPOCH + timedelta(milliseconds=window.from_ms)
     return f"{start.astimezone(zone):%Y/%m/%d/%H}"
+
+
+def day_of(window: Window, zone: ZoneInfo) -> str:
+    """Return the date on which a window starts on the zone's clock, such as ``2026-11-22``."""
+    start = _EPOCH + timedelta(milliseconds=window.from_ms)
+    return f"{start.astimezone(zone):%Y-%m-%d}"
 
 
 def zone_named(name: str) -> ZoneInfo:
@@ -112,15 +140,70 @@ def _full_hours(zone: ZoneInfo, day: date) -> set[int]:
     return instants
 
 
+def _looked_back(
+    unit: Literal["day", "hour"], zone: ZoneInfo, newest: Window, days: int
+) -> list[Window]:
+    """Return the windows that end later than the newest one's end, moved back by some days."""
+    end = (_EPOCH + timedelta(milliseconds=newest.to_ms)).astimezone(zone)
+    # The clock's own arithmetic: the same time of day, whatever the clock did in between. A zone
+    # that left a date out has the moved end where the newest window ends, or even after.
+    moved_back = epoch_ms((end.replace(fold=0) - days * _DAY).astimezone(UTC))
+    after_ms = min(moved_back, newest.from_ms)
+    first = max(_FIRST_DATE, end.date() - (days + 1) * _DAY)
+    windows = _windows_of_dates(unit, zone, first, end.date())
+    return [window for window in windows if after_ms < window.to_ms <= newest.to_ms]
+
+
+def _windows_of_dates(
+    unit: Literal["day", "hour"], zone: ZoneInfo, first: date, last: date
+) -> Iterator[Window]:
+    for back in range((last - first).days + 1):
+        yield from windows_of_date(unit, zone, first + back * _DAY)
+
+
 def _ended(windows: Iterable[Window], *, by: datetime) -> list[Window]:
     by_ms = epoch_ms(by)
     return [window for window in windows if window.to_ms <= by_ms]
 
 
-def _date_that_is_over(text: str, zone: ZoneInfo, now: datetime) -> date:
+def _dates_asked_for(
+    request: PlanRequestData, zone: ZoneInfo, *, now: datetime, settled: datetime
+) -> tuple[date, date] | None:
+    """Return the first and the last date of a request that names dates; both are included."""
+    if request.collect_date is not None:
+        if request.collect_from is not None or request.collect_to is not None:
+            raise PlanRefusedError(
+                "collect_date", request.collect_date, "excludes collect_from and collect_to"
+            )
+        day = _date_that_is_over("collect_date", request.collect_date, zone, now)
+        return day, day
+    if request.collect_from is None:
+        if request.collect_to is not None:
+            raise PlanRefusedError("collect_to", request.collect_to, "needs collect_from")
+        return None
+    first = _date_that_is_over("collect_from", request.collect_from, zone, now)
+    if request.collect_to is None:
+        return first, max(first, settled.astimezone(zone).date())
+    last = _date_that_is_over("collect_to", request.collect_to, zone, now)
+    if last < first:
+        raise PlanRefusedError(
+            "collect_from", request.collect_from, f"is after collect_to {request.collect_to}"
+        )
+    return first, last
+
+
+def _date_that_is_over(field: str, text: str, zone: ZoneInfo, now: datetime) -> date:
     day = date.fromisoformat(text)
     if day >= now.astimezone(zone).date():
-        raise PlanRefusedError("collect_date", text, f"is not over yet in {zone.key}")
+        raise PlanRefusedError(field, text, f"is not over yet in {zone.key}")
     if day < _FIRST_DATE:
-        raise PlanRefusedError("collect_date", text, f"is before {_FIRST_DATE}")
+        raise PlanRefusedError(field, text, f"is before {_FIRST_DATE}")
     return day
+
+
+def _refuse_too_many(field: str, value: str, unit: Literal["day", "hour"], days: int) -> None:
+    windows = days * (1 if unit == "day" else len(_HOURS))
+    if windows > MAX_WINDOWS:
+        raise PlanRefusedError(
+            field, value, f"makes {windows} windows of a plan, which has at most {MAX_WINDOWS}"
+        )

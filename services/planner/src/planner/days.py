@@ -1,0 +1,69 @@
+"""The dates of which a run asks for something: it has their end told.
+
+Each is noted in the control bucket before anything of it is recorded, as what the exporter is to be
+sent once the run has sent all of its requests. So the message is sent however often the run is
+cut: when it is tried again, or by the first run that finds the note of one that must be dead.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+
+from logferry_contracts.day_planned import DayPlanned, DayPlannedData
+from logferry_contracts.source import SourceName
+from logferry_contracts.window import Window, WindowRule
+from planner.aws import DayNotes, ExportQueues
+from planner.plan import PLANNER_URN
+from planner.windows import day_of, windows_of_date, zone_named
+
+RUN_IS_DEAD_AFTER = timedelta(hours=12)
+"""A run has that many hours since it last noted the date, in all of its invocations. The next run
+of a daily schedule comes later."""
+
+
+@dataclass(frozen=True)
+class Days:
+    """The dates of one run.
+
+    Attributes:
+        due_until_ms: The end of the newest window that is due. A date that ends later has windows
+            that are still to be planned, and whoever plans the last of them has its end told.
+        planned_at: When the run began.
+    """
+
+    notes: DayNotes
+    source: SourceName
+    rule: WindowRule
+    run_id: str
+    planned_at: datetime
+    due_until_ms: int
+    _noted: set[str] = field(default_factory=set)
+
+    def note(self, windows: Iterable[Window]) -> None:
+        """Note the dates of windows of which something is about to be recorded or sent."""
+        zone = zone_named(self.rule.time_zone)
+        for day in sorted({day_of(window, zone) for window in windows} - self._noted):
+            self._noted.add(day)
+            whole = windows_of_date(self.rule.unit, zone, date.fromisoformat(day))
+            if whole[-1].to_ms <= self.due_until_ms:
+                self.notes.put(self._planned(day, whole))
+
+    def send(self, queues: ExportQueues, queue_url: str, now: datetime) -> None:
+        """Send what this run has noted, and what one has that must be dead."""
+        for note in self.notes.there(self.source):
+            is_own = note.key.rpartition("/")[2].startswith(f"{self.run_id}-")
+            if is_own or note.written_at < now - RUN_IS_DEAD_AFTER:
+                planned = self.notes.read(note.key)
+                if planned is not None and planned.data.source == self.source:
+                    queues.send(queue_url, [planned])
+                    self.notes.remove(note.key)
+
+    def _planned(self, day: str, windows: list[Window]) -> DayPlanned:
+        return DayPlanned.of(
+            DayPlannedData(
+                source=self.source, date=day, time_zone=self.rule.time_zone, windows=windows
+            ),
+            id=f"{self.run_id}-{day}",
+            source=PLANNER_URN,
+            time=self.planned_at,
+        )

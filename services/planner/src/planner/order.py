@@ -1,0 +1,62 @@
+"""In which order windows are asked for: a source's export slot takes them one after another.
+
+1. What retention deletes soon, by when it does.
+2. Then window by window, the oldest first, and in each of them:
+   a. what has events, the smallest first: all are done at the same time as in any other order, and
+      the average one much sooner; what is of unknown size comes in the middle;
+   b. what seems to be empty, as each of these has to be looked at;
+   c. what need not be exported at all.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import IntEnum
+
+from logferry_contracts.log_group import LogGroup
+from logferry_contracts.window import Window
+from planner.plan import STANDARD, Candidate, skip_reason
+from planner.windows import epoch_ms
+
+SOON = timedelta(days=3)
+"""A slot that is behind by less than that loses nothing that was asked for at once."""
+FAR_MS = 253_402_300_799_999
+"""The deadline of what has none: the end of the year 9999."""
+
+
+class Kind(IntEnum):
+    """What a candidate is expected to be, in the order of 2."""
+
+    ACTIVE = 0
+    SEEMS_EMPTY = 1
+    SKIPPED = 2
+
+
+@dataclass(frozen=True)
+class Place:
+    """A candidate's place, but for its size.
+
+    Attributes:
+        deadline_ms: When retention deletes its first events; `FAR_MS` unless that is soon.
+    """
+
+    deadline_ms: int
+    kind: Kind
+
+
+def place(candidate: Candidate, *, now: datetime) -> Place:
+    """Return where a candidate belongs."""
+    if skip_reason(candidate.log_group, candidate.window, now=now) is not None:
+        return Place(FAR_MS, Kind.SKIPPED)
+    # The events of other classes cannot be looked at, so that they are exported in any case.
+    is_looked_at = candidate.seems_empty and candidate.log_group.log_group_class == STANDARD
+    return Place(
+        _deadline_ms(candidate.log_group, candidate.window, now=now),
+        Kind.SEEMS_EMPTY if is_looked_at else Kind.ACTIVE,
+    )
+
+
+def _deadline_ms(log_group: LogGroup, window: Window, *, now: datetime) -> int:
+    if log_group.retention_days is None:
+        return FAR_MS
+    deadline_ms = window.from_ms + log_group.retention_days * 86_400_000
+    return deadline_ms if deadline_ms <= epoch_ms(now + SOON) else FAR_MS

@@ -1,0 +1,398 @@
+"""A plan from its request to its PlanCompleted, in as many invocations as it needs."""
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from aws_lambda_powertools import Logger, Metrics, single_metric
+from aws_lambda_powertools.metrics import MetricUnit
+
+from logferry_contracts.execution_variables import QueueOptions
+from logferry_contracts.export import Lane
+from logferry_contracts.message import timestamp
+from logferry_contracts.plan_completed import (
+    InfrastructureChange,
+    PlanCompleted,
+    PlanCompletedData,
+    PlannedLocation,
+)
+from logferry_contracts.plan_continued import PlanContinued, PlanContinuedData, PlanFile
+from logferry_contracts.plan_request import PlanRequestData
+from logferry_contracts.wire import emit
+from planner.aws import (
+    Archive,
+    Continuations,
+    DayNotes,
+    DeadLetters,
+    ExportQueues,
+    Ledger,
+    Outbox,
+    PlanFiles,
+    Topic,
+)
+from planner.days import Days
+from planner.errors import PlanRefusedError
+from planner.infrastructure import Infrastructure
+from planner.plan import PLANNER_URN, Plan, run_id
+from planner.requesting import Requesting
+from planner.selection import is_selected
+from planner.settings import Settings
+from planner.source_account import SourceAccount, SourceAccounts, UnreadableLogGroup
+from planner.summary import Summary, summarize
+from planner.windows import day_of, due_windows, is_explicit, zone_named
+from planner.worklist import FoundLogGroup, Worklist
+
+SERVICE = "planner"
+METRICS_NAMESPACE = "logferry"
+
+RESERVE_MS = 120_000
+"""What an invocation keeps back: a step takes some ten seconds, or a minute where every log group
+has to be looked into, and the worklist has to be put away."""
+MAX_PARTS = 200
+"""Of one plan. Each part takes it forward, so that only a plan without end has so many."""
+ANSWER_BYTES = 5_000_000
+"""Of a dry run's list: an invocation's answer may have 6 MB.
+
+https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
+"""
+
+logger = Logger(service=SERVICE)
+metrics = Metrics(namespace=METRICS_NAMESPACE, service=SERVICE)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wiring:
+    """What a plan works with."""
+
+    settings: Settings
+    accounts: SourceAccounts
+    infrastructure: Infrastructure
+    archive: Archive
+    ledger: Ledger
+    outbox: Outbox
+    day_notes: DayNotes
+    files: PlanFiles
+    queues: ExportQueues
+    continuations: Continuations
+    topic: Topic
+    dead_letters: DeadLetters
+    clock: Callable[[], datetime]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Invocation:
+    """One invocation of the function.
+
+    Attributes:
+        request_id: The same when Lambda tries it again.
+        remaining_ms: How long it may still take.
+    """
+
+    function_arn: str
+    request_id: str
+    remaining_ms: Callable[[], int]
+
+    @property
+    def account_id(self) -> str:
+        """The account that logferry's functions run in."""
+        return self.function_arn.split(":")[4]
+
+
+def begin(
+    wiring: Wiring,
+    request: PlanRequestData,
+    queue_options: QueueOptions | None,
+    invocation: Invocation,
+) -> dict[str, Any]:
+    """Plan every due window of a source, as far as the invocation's time goes.
+
+    All that can be refused is looked at before anything is sent.
+
+    Returns:
+        PlanCompleted, or ``{"status": "continued", "run_id": ..., "part": 2}``.
+
+    Raises:
+        PlanRefusedError: The request has to be mended by a person.
+    """
+    source, now = request.source, wiring.clock()
+    windows = due_windows(
+        request,
+        now=now,
+        default_settle=wiring.settings.settle,
+        default_lookback_days=wiring.settings.lookback_days,
+    )
+    if _account_id(source.role_arn) != source.account_id:
+        raise PlanRefusedError("role_arn", source.role_arn, f"is not in {source.account_id}")
+    wiring.archive.check(request.bucket, source.region)
+    run = _Run(
+        wiring=wiring,
+        invocation=invocation,
+        has_time=_timer(invocation),
+        request=request,
+        planned_at=datetime.fromisoformat(timestamp(now)),
+        id=run_id(source, windows, invocation.request_id),
+        part=1,
+        account=wiring.accounts.open(source),
+        changes=wiring.infrastructure.ensure(source, queue_options) if queue_options else [],
+    )
+    queue_urls = run.queue_urls()
+    with _file() as path, closing(Worklist(path, source)) as worklist:
+        zone = zone_named(request.window_rule.time_zone)
+        worklist.add_windows((window, day_of(window, zone)) for window in windows)
+        worklist.add_log_groups(run.log_groups())
+        return run.work(worklist, queue_urls)
+
+
+def go_on(wiring: Wiring, continued: PlanContinuedData, invocation: Invocation) -> dict[str, Any]:
+    """Go on with a plan; the answer is as that of `begin`.
+
+    Returns:
+        Also ``{"status": "done_already", ...}``, when another delivery of the same event has done
+        this part of the plan.
+
+    Raises:
+        PlanRefusedError: The plan has too many parts.
+    """
+    source = continued.request.source
+    with _file() as path:
+        if not wiring.files.get(continued.worklist.key, path):
+            logger.warning("this part of the plan has been done", worklist=continued.worklist.key)
+            return {"status": "done_already", "run_id": continued.run_id, "part": continued.part}
+        run = _Run(
+            wiring=wiring,
+            invocation=invocation,
+            has_time=_timer(invocation),
+            request=continued.request,
+            planned_at=datetime.fromisoformat(continued.planned_at),
+            id=continued.run_id,
+            part=continued.part,
+            account=wiring.accounts.open(source),
+            changes=continued.infrastructure_changes or [],
+        )
+        with closing(Worklist(path, source)) as worklist:
+            return run.work(worklist, run.queue_urls())
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Run:
+    """One invocation's part of a plan."""
+
+    wiring: Wiring
+    invocation: Invocation
+    has_time: Callable[[], bool]
+    request: PlanRequestData
+    planned_at: datetime
+    id: str
+    part: int
+    account: SourceAccount
+    changes: list[InfrastructureChange]
+
+    def queue_urls(self) -> dict[Lane, str]:
+        """Return where messages go, by lane.
+
+        Raises:
+            PlanRefusedError: The source has no queue.
+        """
+        has_direct_lane = self.wiring.settings.direct_lane_max_bytes > 0
+        return self.wiring.queues.urls(self.request.source, direct=has_direct_lane)
+
+    def log_groups(self) -> Iterator[FoundLogGroup]:
+        """Yield all log groups of the source, and which of them are not selected."""
+        selection = self.request.selection
+        tag_filters = selection.tag_filters if selection else None
+        tagged = self.account.tagged(tag_filters) if tag_filters else frozenset()
+        is_own_account = self.request.source.account_id == self.invocation.account_id
+        for found in self.account.log_groups():
+            if isinstance(found, UnreadableLogGroup):
+                logger.error(
+                    "refused",
+                    log_group=found.name,
+                    reason="log_group_unreadable",
+                    detail=found.problem,
+                )
+                yield FoundLogGroup(found.name, None)
+                continue
+            is_included = is_selected(found, selection, tagged, is_own_account=is_own_account)
+            yield FoundLogGroup(found.name, found, is_excluded=not is_included)
+
+    def work(self, worklist: Worklist, queue_urls: dict[Lane, str]) -> dict[str, Any]:
+        """Work until all is done or the time runs low."""
+        settings, source = self.wiring.settings, self.request.source
+        days = Days(
+            notes=self.wiring.day_notes,
+            source=source.name,
+            rule=self.request.window_rule,
+            run_id=self.id,
+            planned_at=self.planned_at,
+            due_until_ms=max((window.to_ms for window in worklist.windows), default=0),
+        )
+        requesting = Requesting(
+            plan=Plan(
+                source=source,
+                bucket=self.request.bucket,
+                zone=zone_named(self.request.window_rule.time_zone),
+                direct_lane_max_bytes=(
+                    settings.direct_lane_max_bytes if "direct" in queue_urls else 0
+                ),
+                now=self.planned_at,
+            ),
+            worklist=worklist,
+            account=self.account,
+            ledger=self.wiring.ledger,
+            outbox=self.wiring.outbox,
+            queues=self.wiring.queues,
+            queue_urls=queue_urls,
+            days=days,
+            reread=is_explicit(self.request),
+            is_dry_run=self._is_dry_run,
+            has_time=self.has_time,
+            clock=self.wiring.clock,
+        )
+        for _ in requesting.steps():
+            if not self.has_time():
+                return self._hand_over(worklist)
+        if not self._is_dry_run:
+            days.send(self.wiring.queues, queue_urls["slot"], self.wiring.clock())
+        return self._complete(worklist)
+
+    @property
+    def _is_dry_run(self) -> bool:
+        return self.request.dry_run is True
+
+    def _hand_over(self, worklist: Worklist) -> dict[str, Any]:
+        """Put the worklist away and invoke the planner again.
+
+        A crash in here, or a second delivery of an event, makes two invocations go on with the
+        plan. They do no harm to each other: the ledger decides who asks for what.
+        """
+        if self._is_dry_run:
+            raise PlanRefusedError(
+                "dry_run", "true", "needs more time than an invocation has: select fewer windows"
+            )
+        if self.part == MAX_PARTS:
+            raise PlanRefusedError(
+                "part", str(self.part), "is the last of a plan; the next plan does what is left"
+            )
+        key = self._key(f"{self.part + 1}.sqlite3")
+        self.wiring.files.put(worklist.path, key)
+        data = PlanContinuedData(
+            request=self.request,
+            planned_at=timestamp(self.planned_at),
+            run_id=self.id,
+            part=self.part + 1,
+            worklist=PlanFile(bucket=self.wiring.files.bucket, key=key),
+            infrastructure_changes=self.changes or None,
+        )
+        self.wiring.continuations.send(
+            self.invocation.function_arn,
+            PlanContinued.of(
+                data,
+                id=f"{self.id}-{data.part}",
+                source=PLANNER_URN,
+                time=self.wiring.clock(),
+            ),
+        )
+        self._remove_worklist()
+        logger.info("continued", run_id=self.id, part=data.part)
+        return {"status": "continued", "run_id": self.id, "part": data.part}
+
+    def _complete(self, worklist: Worklist) -> dict[str, Any]:
+        """Publish what became of every log group, and return it."""
+        summary = summarize(worklist.totals)
+        completed = PlanCompleted.of(
+            PlanCompletedData(
+                source=self.request.source.name,
+                windows=worklist.windows,
+                found=worklist.found,
+                requested=summary.requested,
+                already_in_ledger=summary.already_in_ledger,
+                skipped=dict(summary.skipped),
+                forecast_slot_seconds=summary.slot_s,
+                estimated_bytes=summary.estimated_bytes,
+                infrastructure_changes=self.changes or None,
+                dry_run=True if self._is_dry_run else None,
+                **(self._planned(worklist) if self._is_dry_run else {}),
+            ),
+            id=self.id,
+            source=PLANNER_URN,
+            time=self.wiring.clock(),
+        )
+        if not self._is_dry_run:
+            self.wiring.topic.publish(completed)
+            self._remove_worklist()
+            _report(completed.data, summary)
+        answer: dict[str, Any] = json.loads(emit(completed))
+        return answer
+
+    def _planned(self, worklist: Worklist) -> dict[str, Any]:
+        """Return a dry run's list, or where it is."""
+        with _file() as path:
+            with path.open("w") as file:
+                file.write("[")
+                for number, planned in enumerate(worklist.planned()):
+                    file.write(f"{',\n' if number else ''}{json.dumps(planned)}")
+                file.write("]")
+            if path.stat().st_size <= ANSWER_BYTES:
+                return {"planned": json.loads(path.read_text())}
+            key = self._key("planned.json")
+            self.wiring.files.put(path, key)
+            return {"planned_location": PlannedLocation(bucket=self.wiring.files.bucket, key=key)}
+
+    def _remove_worklist(self) -> None:
+        """Remove what this part began with, so that a late delivery of its event does nothing."""
+        if self.part > 1:
+            self.wiring.files.remove(self._key(f"{self.part}.sqlite3"))
+
+    def _key(self, name: str) -> str:
+        source = self.request.source
+        return f"plans/{source.account_id}/{source.region}/{self.id}/{name}"
+
+
+@contextmanager
+def _file() -> Iterator[Path]:
+    with TemporaryDirectory(prefix="logferry-") as folder:
+        yield Path(folder) / "file"
+
+
+def _timer(invocation: Invocation) -> Callable[[], bool]:
+    """Return what tells whether there is time for another step."""
+    reserve_ms = min(RESERVE_MS, invocation.remaining_ms() // 2)
+    return lambda: invocation.remaining_ms() > reserve_ms
+
+
+def _report(completed: PlanCompletedData, summary: Summary) -> None:
+    for name, number in {
+        "LogGroupsFound": completed.found,
+        "ExportsRequested": summary.requested,
+        "ExportsAlreadyInLedger": summary.already_in_ledger,
+        "ExportsRefused": summary.refused,
+        "ForecastSlotSeconds": summary.slot_s,
+        "SlotOvercommitted": len(summary.overcommitted),
+    }.items():
+        unit = MetricUnit.Seconds if name.endswith("Seconds") else MetricUnit.Count
+        metrics.add_metric(name, unit, number)
+    for reason, number in summary.skipped.items():
+        count_by_reason("ExportsSkipped", reason, number)
+    for day, seconds in summary.overcommitted.items():
+        logger.warning(
+            "a day's windows need more than a day of the export slot", day=day, slot_s=seconds
+        )
+    told = completed.model_dump(exclude={"source", "windows"}, exclude_none=True)
+    logger.info("planned", windows=len(completed.windows), **told)
+
+
+def count_by_reason(name: str, reason: str, count: int) -> None:
+    """Count something under its reason."""
+    with single_metric(name, MetricUnit.Count, count, namespace=METRICS_NAMESPACE) as metric:
+        metric.add_dimension("service", SERVICE)
+        metric.add_dimension("reason", reason)
+
+
+def _account_id(role_arn: str) -> str:
+    """Return the account of ``arn:aws:iam::<account>:role/<name>``."""
+    return role_arn.split(":")[4]

@@ -1,0 +1,277 @@
+"""A worklist worked off: decides each row, records it, sends it, and survives a crash anywhere.
+
+What is asked for is noted in the outbox first, then recorded in the ledger, then sent, and then
+the note is removed. However many planners run at once, and wherever one is cut, a record whose
+message SQS has not taken is named by a note. For the note is there before the record is, and is
+removed by one of three only: by the planner that wrote it, once SQS has taken the messages of all
+its records, of those too that another planner created; by any planner that finds all of its
+records there and has sent again what still says ``requested``; and by one that has done so when
+the note's writer must be dead, so that no more of its records can appear. A record that no note
+names has therefore been sent, or needs no message, and nobody has to read it to know.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from functools import cached_property
+from itertools import chain
+
+from aws_lambda_powertools import Logger
+
+from logferry_contracts.export import Lane
+from logferry_contracts.ledger_record import LedgerRecord, ledger_key
+from planner.activity import Fit, estimated_bytes, ingested_from, sample_of
+from planner.aws import ExportQueues, Ledger, Outbox
+from planner.days import Days
+from planner.order import Kind, place
+from planner.plan import (
+    Candidate,
+    Decision,
+    Plan,
+    decide,
+    decide_known,
+    export_requested,
+    next_generation,
+)
+from planner.source_account import SourceAccount
+from planner.worklist import Row, Verdict, Worklist
+
+ROWS_AT_ONCE = 500
+"""Of a step that asks metrics, which take 500 log groups a call, or reads records.
+
+https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_GetMetricData.html
+"""
+EXPORTS_AT_ONCE = 250
+"""That are recorded and sent together: what a crash leaves half done.
+
+A multiple of ten, so that SQS's batches are full.
+"""
+READERS = 4
+"""How many log groups are looked into at once; an account may make 5 to 25 such calls a second.
+
+https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/cloudwatch_limits_cwl.html
+"""
+WRITER_IS_DEAD_AFTER = timedelta(hours=3)
+"""A function runs for at most 15 minutes; on managed instances, for 90.
+
+https://docs.aws.amazon.com/lambda/latest/api/API_CreateFunction.html
+"""
+SAMPLED_WINDOWS = 5
+SAMPLED_EXPORTS = 60
+"""Of each of these windows, whose records are read to see how long tasks take. Some are of what was
+skipped, or has only just been planned, and tell nothing."""
+
+logger = Logger(service="planner", child=True)
+
+
+@dataclass(frozen=True)
+class Requesting:
+    """One invocation's work on a worklist.
+
+    Attributes:
+        queue_urls: By lane; without the direct lane's when it has no queue.
+        reread: Whether what the ledger has is read, asked for again where it failed, and sent
+            again where it waits; otherwise that it is there is enough.
+        is_dry_run: Nothing is written or sent.
+        has_time: Whether the invocation has enough time left for another step.
+        clock: Gives aware times.
+    """
+
+    plan: Plan
+    worklist: Worklist
+    account: SourceAccount
+    ledger: Ledger
+    outbox: Outbox
+    queues: ExportQueues
+    queue_urls: dict[Lane, str]
+    days: Days
+    reread: bool
+    is_dry_run: bool
+    has_time: Callable[[], bool]
+    clock: Callable[[], datetime]
+
+    def steps(self) -> Iterator[None]:
+        """Do one step after another, and yield after each, until every row is decided.
+
+        Whoever stops in between can go on with a copy of the worklist at any later time.
+        """
+        if not self.is_dry_run:
+            self._send_what_is_noted()
+        while windows := self.worklist.open_windows():
+            self.worklist.learn(self.ledger.known(self.plan.source, windows))
+            self.worklist.mark_new_windows()
+            self.worklist.catch_up(reread=self.reread)
+            for window in windows:
+                self.worklist.fill(window, reread=self.reread)
+            while rows := self.worklist.take("recorded", ROWS_AT_ONCE):
+                self._read_again(rows)
+                yield
+            while rows := self.worklist.take("new", ROWS_AT_ONCE):
+                self._measure(rows)
+                yield
+            self.worklist.place_unknown()
+            while rows := self.worklist.take("ready", EXPORTS_AT_ONCE):
+                self._request(rows)
+                if not self.is_dry_run:  # which is as good as done by now
+                    yield
+            self.worklist.close_windows(keep=self.is_dry_run)
+
+    def _send_what_is_noted(self) -> None:
+        """Send what a planner that was cut may have recorded without having sent it."""
+        for note in self.outbox.notes(self.plan.source):
+            keys = self.outbox.read(note.key)
+            records = [record for record in self.ledger.read(keys) if record is not None]
+            waiting = [record for record in records if record.state == "requested"]
+            self._send(waiting)
+            is_abandoned = note.written_at < self.clock() - WRITER_IS_DEAD_AFTER
+            if is_abandoned or len(records) == len(keys):
+                self.outbox.remove(note.key)
+            logger.info("what had been noted was sent again", note=note.key, exports=len(waiting))
+
+    def _read_again(self, rows: Sequence[Row]) -> None:
+        """Decide rows by what their newest ledger records say."""
+        newest = [
+            replace(row.candidate, generation=self.worklist.newest_generation(row.candidate))
+            for row in rows
+        ]
+        records = self.ledger.read(
+            ledger_key(self.plan.source, each.window, self.worklist.export_id(each))
+            for each in newest
+        )
+        verdicts, renewed, waiting = [], [], []
+        for candidate, record in zip(newest, records, strict=True):
+            if record is None:  # removed since it was listed
+                renewed.append(candidate)
+                continue
+            generation = next_generation(record, candidate.log_group, now=self.plan.now)
+            if generation is not None:
+                renewed.append(replace(candidate, generation=generation))
+                continue
+            decision = decide_known(record)
+            verdicts.append(Verdict(candidate, decision.outcome))
+            if decision.send is not None:
+                waiting.append(decision.send)
+            _log(decision)
+        if not self.is_dry_run:
+            self.days.note({record.window for record in waiting})
+            self._send(waiting)
+        self.worklist.settle(verdicts)
+        self.worklist.renew(renewed)
+
+    def _measure(self, rows: Sequence[Row]) -> None:
+        """Ask metrics what came into log groups, so that rows find their place."""
+        now = self.clock()
+        candidates = [row.candidate for row in rows]
+        window = candidates[0].window
+        places = {each.log_group.name: place(each, now=self.plan.now) for each in candidates}
+        incoming = self.account.incoming_log_events(
+            [name for name, place in places.items() if place.kind is not Kind.SKIPPED],
+            since=ingested_from(window),
+            until=now,
+        )
+        measured = []
+        for each in candidates:
+            events = incoming.get(each.log_group.name)
+            size_bytes = estimated_bytes(each.log_group, window, events, now=now)
+            measured.append(replace(each, estimated_bytes=size_bytes, seems_empty=events == 0))
+        self.worklist.place((each, place(each, now=self.plan.now)) for each in measured)
+
+    def _request(self, rows: Sequence[Row]) -> None:
+        """Decide rows, write what is decided into the ledger, and send what is asked for."""
+        empty = self._empty(rows)
+        decisions = [
+            decide(self.plan, row.candidate, is_empty=number in empty)
+            for number, row in enumerate(rows)
+        ]
+        if not self.is_dry_run:
+            decisions = self._carry_out(decisions)
+        for decision in decisions:
+            _log(decision)
+        self.worklist.settle(
+            self._verdict(row, decision) for row, decision in zip(rows, decisions, strict=True)
+        )
+
+    def _empty(self, rows: Sequence[Row]) -> set[int]:
+        """Return the numbers of the rows that certainly have no event.
+
+        A dry run has only this one invocation: when it runs low, what is in doubt is exported.
+        """
+        seem_empty = [number for number, row in enumerate(rows) if row.candidate.seems_empty]
+
+        def look_into(numbers: Sequence[int]) -> list[int]:
+            return [number for number in numbers if self._is_empty(rows[number].candidate)]
+
+        with ThreadPoolExecutor(READERS) as threads:
+            shares = (seem_empty[reader::READERS] for reader in range(READERS))
+            return set(chain.from_iterable(threads.map(look_into, shares)))
+
+    def _is_empty(self, candidate: Candidate) -> bool:
+        if self.is_dry_run and not self.has_time():
+            return False
+        return not self.account.has_events(candidate.log_group, candidate.window)
+
+    def _carry_out(self, decisions: Sequence[Decision]) -> list[Decision]:
+        """Record decisions and send messages; return what holds where others were faster."""
+        new = set(self.worklist.new_windows())
+        self.days.note(
+            {each.window for each in decisions if each.send or (each.write and each.window in new)}
+        )
+        asked = [decision.send.key for decision in decisions if decision.send]
+        note = self.outbox.put(self.plan.source, asked) if asked else None
+        there = iter(self.ledger.create(each.write for each in decisions if each.write))
+        carried_out = [
+            _as_it_is(decision, next(there)) if decision.write else decision
+            for decision in decisions
+        ]
+        self._send(decision.send for decision in carried_out if decision.send)
+        if note is not None:
+            self.outbox.remove(note)
+        return carried_out
+
+    def _send(self, records: Iterable[LedgerRecord]) -> None:
+        by_lane: dict[Lane, list[LedgerRecord]] = {}
+        for record in records:
+            # One whose queue is gone, or not looked for any more, goes through the slot.
+            lane = record.lane if record.lane in self.queue_urls else "slot"
+            by_lane.setdefault(lane, []).append(record.model_copy(update={"lane": lane}))
+        for lane, of_lane in by_lane.items():
+            self.queues.send(
+                self.queue_urls[lane], [export_requested(self.plan, record) for record in of_lane]
+            )
+
+    def _verdict(self, row: Row, decision: Decision) -> Verdict:
+        return Verdict(
+            row.candidate,
+            decision.outcome,
+            decision.reason,
+            decision.lane,
+            self._fit.seconds(row.size_bytes) if decision.lane == "slot" else 0,
+        )
+
+    @cached_property
+    def _fit(self) -> Fit:
+        """How long tasks take, by the records of the newest windows that have some."""
+        source = self.plan.source
+        known = self.worklist.known(SAMPLED_WINDOWS, SAMPLED_EXPORTS)
+        keys = [ledger_key(source, window, id_) for window, id_ in known]
+        records = [record for record in self.ledger.read(keys) if record is not None]
+        samples = [sample for record in reversed(records) if (sample := sample_of(record))]
+        return Fit.of(samples)
+
+
+def _as_it_is(decision: Decision, there: LedgerRecord) -> Decision:
+    return decision if there == decision.write else decide_known(there)
+
+
+def _log(decision: Decision) -> None:
+    log = logger.error if decision.outcome == "refused" else logger.debug
+    log(
+        decision.outcome,
+        log_group=decision.log_group_name,
+        window=decision.window.model_dump(),
+        reason=decision.reason,
+        detail=decision.detail,
+        lane=decision.lane,
+        sent=decision.send is not None,
+    )

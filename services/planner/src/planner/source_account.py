@@ -1,0 +1,389 @@
+"""A source's account: its log groups, their tags, and whether they have had events."""
+
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cached_property
+from itertools import batched, islice
+from typing import TYPE_CHECKING, Any
+
+import boto3
+import botocore.session
+from aws_lambda_powertools import Logger
+from botocore.config import Config
+from botocore.credentials import (
+    CredentialProvider,
+    CredentialResolver,
+    RefreshableCredentials,
+)
+from botocore.exceptions import BotoCoreError, ClientError
+
+from logferry_contracts.log_group import LogGroup
+from logferry_contracts.plan_request import TagFilter
+from logferry_contracts.source import Source
+from logferry_contracts.window import Window
+from logferry_contracts.wire import ContractError, parse
+from planner.activity import MetricQuestion, metric_question
+from planner.aws import CLIENT_CONFIG
+from planner.errors import PlanRefusedError
+
+if TYPE_CHECKING:
+    from mypy_boto3_cloudwatch import CloudWatchClient
+    from mypy_boto3_cloudwatch.type_defs import MetricDataQueryTypeDef
+    from mypy_boto3_logs import CloudWatchLogsClient
+    from mypy_boto3_logs.type_defs import LogGroupTypeDef
+    from mypy_boto3_sts import STSClient
+
+SOURCE_CONFIG = CLIENT_CONFIG.merge(Config(retries={"mode": "standard", "total_max_attempts": 10}))
+"""The source account's quotas are shared with all else that runs there, and DescribeLogGroups has
+ten a second: a plan that reads a thousand pages waits for its turn more often than others.
+
+https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/cloudwatch_limits_cwl.html
+"""
+SESSION_NAME_CHARACTERS = 64
+"""https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html"""
+SESSION_SECONDS = 3600
+"""The longest that a role may assume another for.
+
+https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles.html#iam-term-role-chaining
+"""
+LOG_GROUPS_PER_PAGE = 50
+"""https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_DescribeLogGroups.html"""
+RESOURCES_PER_PAGE = 100
+"""https://docs.aws.amazon.com/resourcegroupstagging/latest/APIReference/API_GetResources.html"""
+QUERIES_PER_CALL = 500
+"""https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_GetMetricData.html"""
+EMPTY_PAGES = 100
+"""How many pages without an event are read before it stays open whether there is one."""
+DENIALS = 10
+"""How many log groups of an account may refuse to be read before no other is asked."""
+DENIED = frozenset({"AccessDenied", "AccessDeniedException"})
+"""AWS's services do not spell it alike."""
+
+_WRONG_FOR_GOOD = frozenset({"InternalError", "Forbidden"})
+"""Status codes of a metric that its other pages do not mend."""
+
+logger = Logger(service="planner", child=True)
+
+
+@dataclass(frozen=True)
+class UnreadableLogGroup:
+    """A log group that the contract has no words for, such as for a retention of a century.
+
+    Attributes:
+        problem: What keeps it from being described in a message.
+    """
+
+    name: str
+    problem: str
+
+
+class SourceAccounts:
+    """The accounts whose logs are collected."""
+
+    def __init__(
+        self, sts: "STSClient", clock: Callable[[], datetime] = lambda: datetime.now(UTC)
+    ) -> None:
+        """Assume the sources' roles with ``sts``, whose endpoint should be the Region's own."""
+        self._sts = sts
+        self._clock = clock
+
+    def open(self, source: Source) -> "SourceAccount":
+        """Return a source's account, through a session that renews itself.
+
+        Raises:
+            PlanRefusedError: The role cannot be assumed.
+        """
+        credentials = _assume(self._sts, source)
+        refreshable = RefreshableCredentials(
+            credentials["access_key"],
+            credentials["secret_key"],
+            credentials["token"],
+            datetime.fromisoformat(credentials["expiry_time"]),
+            refresh_using=lambda: _assume(self._sts, source),
+            method=_AssumedRole.METHOD,
+            time_fetcher=self._clock,
+        )
+        session = botocore.session.get_session()
+        session.register_component(
+            "credential_provider", CredentialResolver([_AssumedRole(refreshable)])
+        )
+        return SourceAccount(boto3.Session(botocore_session=session), source)
+
+
+class SourceAccount:
+    """One account and Region whose logs are collected.
+
+    What a plan cannot do without is refused when its permission is missing. What only makes a
+    plan shorter is not: there, each doubt ends in an export, and a warning says what to add.
+    """
+
+    def __init__(self, session: boto3.Session, source: Source) -> None:
+        """Use ``session``, whose credentials are of the source's role."""
+        self._session = session
+        self._source = source
+        self._options: dict[str, Any] = {"region_name": source.region, "config": SOURCE_CONFIG}
+        # Made here, as `has_events` may be called by several threads, and no session makes
+        # clients for two at once.
+        self._logs: CloudWatchLogsClient = session.client("logs", **self._options)
+        self._denials = 0
+
+    def log_groups(self) -> Iterator[LogGroup | UnreadableLogGroup]:
+        """Yield every log group of all classes, by name, and keep no more than a page of them.
+
+        Raises:
+            PlanRefusedError: The role may not list log groups.
+        """
+        pages = self._logs.get_paginator("describe_log_groups").paginate(
+            PaginationConfig={"PageSize": LOG_GROUPS_PER_PAGE}
+        )
+        with self._refused_without("logs:DescribeLogGroups"):
+            for page in pages:
+                yield from map(_log_group, page["logGroups"])
+
+    def tagged(self, tag_filters: Sequence[TagFilter]) -> frozenset[str]:
+        """Return the ARNs of the log groups that match every filter, in one sweep.
+
+        A log group is not asked for its tags, and one that never had any is never returned.
+        https://docs.aws.amazon.com/resourcegroupstagging/latest/APIReference/API_GetResources.html
+
+        Raises:
+            PlanRefusedError: The role may not look for tags.
+        """
+        tagging = self._session.client("resourcegroupstaggingapi", **self._options)
+        pages = tagging.get_paginator("get_resources").paginate(
+            # All that CloudWatch Logs has of resources; other than log groups there are few.
+            ResourceTypeFilters=["logs"],
+            TagFilters=[
+                {"Key": tag_filter.key, "Values": tag_filter.values or []}
+                for tag_filter in tag_filters
+            ],
+            PaginationConfig={"PageSize": RESOURCES_PER_PAGE},
+        )
+        with self._refused_without("tag:GetResources"):
+            arns = [
+                resource["ResourceARN"]
+                for page in pages
+                for resource in page["ResourceTagMappingList"]
+            ]
+        return frozenset(arn.removesuffix(":*") for arn in arns if ":log-group:" in arn)
+
+    def incoming_log_events(
+        self, names: Iterable[str], since: datetime, until: datetime
+    ) -> Mapping[str, int]:
+        """Return how many events log groups took in, by name, as far as it is known.
+
+        The counts may include some hours before ``since`` and the hour after ``until``. A group
+        without data points took in none, as far as metrics know; one that is not in the mapping
+        may have taken in any number.
+
+        Args:
+            names: Of log groups; as many as there are.
+            since: Aware; inclusive.
+            until: Aware; now, or not long ago.
+        """
+        question = metric_question(since, until)
+        if question is None:
+            return {}
+        known: dict[str, int] = {}
+        for some in batched(names, QUERIES_PER_CALL, strict=False):
+            try:
+                known |= self._incoming(some, question)
+            except (ClientError, BotoCoreError) as error:
+                # What is not known is exported, and the next call may be answered.
+                self._warn("cloudwatch:GetMetricData", error)
+                if _is_denied(error):
+                    break
+        return known
+
+    def has_events(self, log_group: LogGroup, window: Window) -> bool:
+        """Return whether a log group has an event in a window, and True when in doubt.
+
+        Only the class STANDARD can be read event by event.
+        https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/CloudWatch_Logs_Log_Classes.html
+        """
+        if log_group.log_group_class != "STANDARD" or self._denials >= DENIALS:
+            return True
+        # A page may be empty and not be the last. The API calls the end inclusive, which costs
+        # an export at worst. https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_FilterLogEvents.html
+        pages = self._logs.get_paginator("filter_log_events").paginate(
+            logGroupName=log_group.name,
+            startTime=window.from_ms,
+            endTime=window.to_ms,
+            PaginationConfig={"PageSize": 1},
+        )
+        try:
+            for page in islice(pages, EMPTY_PAGES):
+                if page["events"]:
+                    return True
+                if "nextToken" not in page:
+                    return False
+        except (ClientError, BotoCoreError) as error:
+            if _is_denied(error):
+                self._denials += 1
+            if not _is_denied(error) or self._denials in {1, DENIALS}:
+                self._warn("logs:FilterLogEvents", error, log_group=log_group.name)
+        return True
+
+    def _incoming(self, names: Sequence[str], question: MetricQuestion) -> dict[str, int]:
+        queries: list[MetricDataQueryTypeDef] = [
+            {
+                "Id": f"q{number}",
+                "MetricStat": {
+                    "Metric": {
+                        "Namespace": "AWS/Logs",
+                        "MetricName": "IncomingLogEvents",
+                        "Dimensions": [{"Name": "LogGroupName", "Value": name}],
+                    },
+                    "Period": question.period_s,
+                    "Stat": "Sum",
+                },
+            }
+            for number, name in enumerate(names)
+        ]
+        pages = self._cloudwatch.get_paginator("get_metric_data").paginate(
+            MetricDataQueries=queries, StartTime=question.start, EndTime=question.end
+        )
+        sums = dict.fromkeys((query["Id"] for query in queries), 0.0)
+        # All pages of a metric but the last one are PartialData.
+        status: dict[str, str] = {}
+        for result in (result for page in pages for result in page["MetricDataResults"]):
+            sums[result["Id"]] += sum(result["Values"])
+            if status.get(result["Id"]) not in _WRONG_FOR_GOOD:
+                status[result["Id"]] = result["StatusCode"]
+        return {
+            name: round(sums[query["Id"]])
+            for name, query in zip(names, queries, strict=True)
+            if status.get(query["Id"]) == "Complete"
+        }
+
+    @contextmanager
+    def _refused_without(self, action: str) -> Iterator[None]:
+        try:
+            yield
+        except ClientError as error:
+            if _is_denied(error):
+                raise PlanRefusedError(
+                    "role_arn", self._source.role_arn, f"{self._lacks(action)}: {error}"
+                ) from error
+            raise
+
+    def _warn(self, action: str, error: Exception, log_group: str | None = None) -> None:
+        logger.warning(
+            "empty windows may be exported",
+            reason=f"role {self._source.role_arn} {self._lacks(action)}"
+            if _is_denied(error)
+            else f"{action} failed",
+            detail=str(error),
+            log_group=log_group,
+        )
+
+    def _lacks(self, action: str) -> str:
+        statement = {"Effect": "Allow", "Action": action, "Resource": "*"}
+        return (
+            f"in account {self._source.account_id} may not call {action}; "
+            f"add to its policy: {json.dumps(statement)}"
+        )
+
+    @cached_property
+    def _cloudwatch(self) -> "CloudWatchClient":
+        return self._session.client("cloudwatch", **self._options)
+
+
+class _AssumedRole(CredentialProvider):
+    """The only credentials that a source's session may use, whatever the environment offers."""
+
+    METHOD = "assume-role"
+
+    def __init__(self, credentials: RefreshableCredentials) -> None:
+        super().__init__()
+        self._credentials = credentials
+
+    def load(self) -> RefreshableCredentials:
+        return self._credentials
+
+
+def session_name(source: Source) -> str:
+    """Return who the source's CloudTrail says it was, in the characters that AWS allows."""
+    return f"logferry-planner-{source.profile}"[:SESSION_NAME_CHARACTERS]
+
+
+def _assume(sts: "STSClient", source: Source) -> dict[str, str]:
+    """Return new credentials of a source's role, as botocore wants them.
+
+    Raises:
+        PlanRefusedError: The role cannot be assumed.
+    """
+    external_id: dict[str, Any] = (
+        {} if source.external_id is None else {"ExternalId": source.external_id}
+    )
+    try:
+        credentials = sts.assume_role(
+            RoleArn=source.role_arn,
+            RoleSessionName=session_name(source),
+            DurationSeconds=SESSION_SECONDS,
+            **external_id,
+        )["Credentials"]
+    except ClientError as error:
+        if _is_denied(error):
+            rule = (
+                f"in account {source.account_id} cannot be assumed; {_trust(sts, source)}: {error}"
+            )
+            raise PlanRefusedError("role_arn", source.role_arn, rule) from error
+        raise
+    return {
+        "access_key": credentials["AccessKeyId"],
+        "secret_key": credentials["SecretAccessKey"],
+        "token": credentials["SessionToken"],
+        "expiry_time": credentials["Expiration"].isoformat(),
+    }
+
+
+def _trust(sts: "STSClient", source: Source) -> str:
+    """Return what has to be in which policy for the role to be assumed."""
+    try:
+        caller_arn = _role_arn(sts.get_caller_identity()["Arn"])
+    except ClientError:
+        caller_arn = "<the planner's role>"
+    allow = {"Effect": "Allow", "Action": "sts:AssumeRole"}
+    trust: dict[str, Any] = {**allow, "Principal": {"AWS": caller_arn}}
+    if source.external_id is not None:
+        trust["Condition"] = {"StringEquals": {"sts:ExternalId": source.external_id}}
+    permission = {**allow, "Resource": source.role_arn}
+    return (
+        f"its trust policy needs {json.dumps(trust)}, "
+        f"and the policy of {caller_arn} {json.dumps(permission)}"
+    )
+
+
+def _role_arn(caller_arn: str) -> str:
+    """Return the role of ``arn:aws:sts::<account>:assumed-role/<name>/<session>``.
+
+    A role's path is not in there; other callers' ARNs come back as they are.
+    """
+    partition_and_account, _, names = caller_arn.partition(":assumed-role/")
+    if not names:
+        return caller_arn
+    return f"{partition_and_account.replace(':sts:', ':iam:')}:role/{names.split('/')[0]}"
+
+
+def _log_group(described: "LogGroupTypeDef") -> LogGroup | UnreadableLogGroup:
+    values = {
+        "name": described["logGroupName"],
+        "arn": described.get("logGroupArn") or described["arn"].removesuffix(":*"),
+        "log_group_class": described.get("logGroupClass", "STANDARD"),
+        "created_ms": described["creationTime"],
+        "retention_days": described.get("retentionInDays"),
+        "stored_bytes": described.get("storedBytes"),
+    }
+    told = {name: value for name, value in values.items() if value is not None}
+    try:
+        return parse(LogGroup, json.dumps(told))
+    except ContractError as error:
+        return UnreadableLogGroup(described["logGroupName"], str(error))
+
+
+def _is_denied(error: Exception) -> bool:
+    return isinstance(error, ClientError) and error.response["Error"]["Code"] in DENIED

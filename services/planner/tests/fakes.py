@@ -1,0 +1,384 @@
+"""Everything that is AWS, in memory, and a clock that only these calls move."""
+
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, cast
+
+from logferry_contracts.day_planned import DayPlanned
+from logferry_contracts.execution_variables import QueueOptions
+from logferry_contracts.export import Lane
+from logferry_contracts.export_requested import ExportRequested
+from logferry_contracts.ledger_record import LedgerRecord, ledger_prefix
+from logferry_contracts.log_group import LogGroup
+from logferry_contracts.plan_completed import InfrastructureChange, PlanCompleted
+from logferry_contracts.plan_continued import PlanContinued
+from logferry_contracts.plan_request import TagFilter
+from logferry_contracts.source import Source
+from logferry_contracts.window import Window
+from logferry_contracts.wire import emit, parse
+from planner.aws import NoteThere
+from planner.errors import PlanRefusedError
+from planner.handler import handle
+from planner.planning import Wiring
+from planner.settings import Settings
+from planner.source_account import UnreadableLogGroup
+
+NOW = datetime(2026, 11, 23, 6, tzinfo=UTC)
+ENVIRONMENT = {
+    "AWS_REGION": "ap-northeast-2",
+    "CONTROL_BUCKET": "acme-log-control",
+    "TOPIC_ARN": "arn:aws:sns:ap-northeast-2:999999999999:log-export-events",
+    "DEAD_LETTER_QUEUE_URL": "https://sqs.ap-northeast-2.amazonaws.com/999999999999/dlq",
+    "EXTERNAL_ID": "acme-1",
+    "LOOKBACK_DAYS": "1",
+}
+MANY = 1_000_000
+"""Events that came in, where a test does not say."""
+
+
+def log_group(name: str, **values: object) -> LogGroup:
+    return LogGroup.model_validate(
+        {
+            "name": name,
+            "arn": f"arn:aws:logs:ap-northeast-2:111111111111:log-group:{name}",
+            "log_group_class": "STANDARD",
+            "created_ms": 0,
+            **values,
+        }
+    )
+
+
+def plan_request(**changes: Any) -> dict[str, Any]:
+    data: dict[str, Any] = {
+        "source": {
+            "profile": "dev",
+            "account_id": "111111111111",
+            "region": "eu-west-1",
+            "role_arn": "arn:aws:iam::111111111111:role/CollectCloudWatchLogsRole",
+        },
+        "bucket": "acme-log-archive",
+        "window_rule": {"unit": "day", "time_zone": "Europe/Berlin"},
+    }
+    return {
+        "specversion": "1.0",
+        "id": "1",
+        "source": "urn:acme:schedule",
+        "type": "logferry.plan.requested.v1",
+        "time": "2026-11-23T06:00:00Z",
+        "datacontenttype": "application/json",
+        "dataschema": "urn:logferry:schema:plan-request:1.1",
+        "data": data | changes,
+    }
+
+
+@dataclass
+class Account:
+    """A source's account.
+
+    Attributes:
+        incoming: What metrics know, by log group; None knows nothing of it.
+        eventful: The log groups that FilterLogEvents finds events in.
+    """
+
+    groups: Iterable[LogGroup | UnreadableLogGroup] = field(
+        default_factory=lambda: [log_group("/app/a"), log_group("/app/b")]
+    )
+    incoming: Mapping[str, int | None] = field(default_factory=dict)
+    incoming_otherwise: int | None = MANY
+    eventful: frozenset[str] = frozenset()
+    tagged_arns: frozenset[str] = frozenset()
+    error: Exception | None = None
+    opened: list[Source] = field(default_factory=list)
+    tag_filters: list[Sequence[TagFilter]] = field(default_factory=list)
+    sweeps: int = 0
+    metric_questions: list[tuple[list[str], datetime, datetime]] = field(default_factory=list)
+    looked_into: list[tuple[str, Window]] = field(default_factory=list)
+    spend: Callable[[float], None] = lambda _seconds: None
+
+    def open(self, source: Source) -> "Account":
+        self.opened.append(source)
+        if self.error:
+            raise self.error
+        return self
+
+    def log_groups(self) -> Iterator[LogGroup | UnreadableLogGroup]:
+        self.sweeps += 1
+        yield from self.groups
+
+    def tagged(self, tag_filters: Sequence[TagFilter]) -> frozenset[str]:
+        self.tag_filters.append(tag_filters)
+        return self.tagged_arns
+
+    def incoming_log_events(
+        self, names: Iterable[str], since: datetime, until: datetime
+    ) -> dict[str, int]:
+        asked = list(names)
+        self.metric_questions.append((asked, since, until))
+        known = {name: self.incoming.get(name, self.incoming_otherwise) for name in asked}
+        return {name: count for name, count in known.items() if count is not None}
+
+    def has_events(self, log_group: LogGroup, window: Window) -> bool:
+        self.looked_into.append((log_group.name, window))
+        self.spend(0.05)
+        return log_group.name in self.eventful
+
+
+@dataclass
+class Infrastructure:
+    changes: list[InfrastructureChange] = field(default_factory=list)
+    asked: list[QueueOptions] = field(default_factory=list)
+    error: Exception | None = None
+
+    def ensure(self, source: Source, options: QueueOptions) -> list[InfrastructureChange]:
+        self.asked.append(options)
+        if self.error:
+            raise self.error
+        return self.changes
+
+
+@dataclass
+class Archive:
+    error: Exception | None = None
+
+    def check(self, bucket: str, region: str) -> None:
+        if self.error:
+            raise self.error
+
+
+@dataclass
+class Ledger:
+    objects: dict[str, LedgerRecord] = field(default_factory=dict)
+    before_create: Callable[[LedgerRecord], None] = lambda _record: None
+    creates: int = 0
+    reads: int = 0
+    spend: Callable[[float], None] = lambda _seconds: None
+
+    def known(self, source: Source, windows: Sequence[Window]) -> Iterator[tuple[Window, str]]:
+        prefixes = {ledger_prefix(source, window): window for window in windows}
+        for key in sorted(self.objects):
+            prefix, name = key[: key.rindex("/") + 1], key[key.rindex("/") + 1 :]
+            if prefix in prefixes:
+                yield prefixes[prefix], name.removesuffix(".json")
+
+    def read(self, keys: Iterable[str]) -> list[LedgerRecord | None]:
+        found = [self.objects.get(key) for key in keys]
+        self.reads += len(found)
+        return found
+
+    def create(self, records: Iterable[LedgerRecord]) -> list[LedgerRecord]:
+        there = []
+        for record in records:
+            self.creates += 1
+            self.spend(0.002)
+            self.before_create(record)
+            there.append(self.objects.setdefault(record.key, record))
+        return there
+
+
+@dataclass
+class Outbox:
+    clock: Callable[[], datetime]
+    there: dict[str, tuple[list[str], datetime]] = field(default_factory=dict)
+    written: int = 0
+
+    def put(self, source: Source, keys: Sequence[str]) -> str:
+        self.written += 1
+        name = f"outbox/{self.written}"
+        self.there[name] = (list(keys), self.clock())
+        return name
+
+    def notes(self, source: Source) -> list[NoteThere]:
+        return [NoteThere(name, written_at) for name, (_, written_at) in self.there.items()]
+
+    def read(self, key: str) -> list[str]:
+        return self.there.get(key, ([], None))[0]
+
+    def remove(self, key: str) -> None:
+        self.there.pop(key, None)
+
+
+@dataclass
+class DayNotes:
+    clock: Callable[[], datetime]
+    notes: dict[str, tuple[str, datetime]] = field(default_factory=dict)
+
+    def put(self, planned: DayPlanned) -> None:
+        self.notes[f"days/{planned.id}.json"] = (emit(planned), self.clock())
+
+    def there(self, source: Source) -> list[NoteThere]:
+        return [NoteThere(key, written_at) for key, (_, written_at) in self.notes.items()]
+
+    def read(self, key: str) -> DayPlanned | None:
+        return parse(DayPlanned, self.notes[key][0]) if key in self.notes else None
+
+    def remove(self, key: str) -> None:
+        self.notes.pop(key, None)
+
+
+@dataclass
+class Files:
+    there: dict[str, bytes] = field(default_factory=dict)
+    bucket: str = "acme-log-control"
+
+    def put(self, path: Path, key: str) -> None:
+        self.there[key] = path.read_bytes()
+
+    def get(self, key: str, path: Path) -> bool:
+        if key not in self.there:
+            return False
+        path.write_bytes(self.there[key])
+        return True
+
+    def remove(self, key: str) -> None:
+        self.there.pop(key, None)
+
+
+@dataclass
+class Queues:
+    sent: list[ExportRequested] = field(default_factory=list)
+    days: list[DayPlanned] = field(default_factory=list)
+    by_queue: dict[str, list[str]] = field(default_factory=dict)
+    missing: bool = False
+    has_direct_lane: bool = False
+    before_send: Callable[[Sequence[ExportRequested]], None] = lambda _events: None
+    before_days: Callable[[Sequence[DayPlanned]], None] = lambda _events: None
+
+    def urls(self, source: Source, *, direct: bool) -> dict[Lane, str]:
+        if self.missing:
+            raise PlanRefusedError("queue", source.queue_name, "does not exist")
+        urls: dict[Lane, str] = {"slot": source.queue_name}
+        if direct and self.has_direct_lane:
+            urls["direct"] = source.direct_queue_name
+        return urls
+
+    def send(self, queue_url: str, events: Sequence[ExportRequested | DayPlanned]) -> None:
+        days = [event for event in events if isinstance(event, DayPlanned)]
+        if days:
+            self.before_days(days)
+            self.days += [parse(DayPlanned, emit(event)) for event in days]
+            return
+        self._send(queue_url, [event for event in events if isinstance(event, ExportRequested)])
+
+    def _send(self, queue_url: str, events: Sequence[ExportRequested]) -> None:
+        self.before_send(events)
+        self.sent += [parse(ExportRequested, emit(event)) for event in events]
+        names = [event.data.log_group.name for event in events]
+        self.by_queue.setdefault(queue_url, []).extend(names)
+
+
+@dataclass
+class Continuations:
+    sent: list[dict[str, Any]] = field(default_factory=list)
+    error: Exception | None = None
+
+    def send(self, function_arn: str, event: PlanContinued) -> None:
+        if self.error:
+            raise self.error
+        assert function_arn == Context.invoked_function_arn
+        self.sent.append(json.loads(emit(event)))
+
+
+@dataclass
+class Topic:
+    published: list[PlanCompleted] = field(default_factory=list)
+
+    def publish(self, event: PlanCompleted) -> None:
+        self.published.append(parse(PlanCompleted, emit(event)))
+
+
+@dataclass
+class DeadLetters:
+    letters: list[dict[str, str]] = field(default_factory=list)
+    error: Exception | None = None
+
+    def put(self, body: str, *, reason: str, detail: str) -> None:
+        if self.error:
+            raise self.error
+        self.letters.append({"body": body, "reason": reason, "detail": detail})
+
+
+@dataclass(frozen=True)
+class Context:
+    """What Lambda says about an invocation."""
+
+    remaining_ms: Callable[[], int]
+    aws_request_id: str = "request-1"
+    function_name: str = "logferry-planner"
+    memory_limit_in_mb: int = 256
+    invoked_function_arn: str = "arn:aws:lambda:ap-northeast-2:999999999999:function:x"
+
+    def get_remaining_time_in_millis(self) -> int:
+        return self.remaining_ms()
+
+
+class World:
+    """The planner's surroundings. Invocations have as much time as ``timeout_s``."""
+
+    def __init__(self, **settings: str) -> None:
+        self.settings = Settings.from_env(ENVIRONMENT | settings)
+        self.now = NOW
+        self.timeout_s = 900.0
+        self.account = Account(spend=self.spend)
+        self.infrastructure = Infrastructure()
+        self.archive = Archive()
+        self.ledger = Ledger(spend=self.spend)
+        self.outbox = Outbox(lambda: self.now)
+        self.day_notes = DayNotes(lambda: self.now)
+        self.files = Files()
+        self.queues = Queues()
+        self.continuations = Continuations()
+        self.topic = Topic()
+        self.dead_letters = DeadLetters()
+
+    def spend(self, seconds: float) -> None:
+        self.now += timedelta(seconds=seconds)
+
+    def wiring(self) -> Wiring:
+        fakes = {
+            name: cast("Any", getattr(self, name))
+            for name in (
+                "infrastructure",
+                "archive",
+                "ledger",
+                "outbox",
+                "day_notes",
+                "files",
+                "queues",
+                "continuations",
+                "topic",
+                "dead_letters",
+            )
+        }
+        return Wiring(
+            settings=self.settings,
+            accounts=cast("Any", self.account),
+            clock=lambda: self.now,
+            **fakes,
+        )
+
+    def run(self, event: Any, *, request_id: str = "request-1") -> dict[str, Any]:
+        """Invoke the planner once."""
+        ends_at = self.now + timedelta(seconds=self.timeout_s)
+        context = Context(
+            lambda: round((ends_at - self.now) / timedelta(milliseconds=1)), request_id
+        )
+        answer: dict[str, Any] = handle(event, cast("Any", context))
+        return answer
+
+    def run_to_the_end(self, event: Any) -> dict[str, Any]:
+        """Invoke the planner, and then itself for as long as it asks for it."""
+        answer = self.run(event)
+        while self.continuations.sent:
+            answer = self.run(self.continuations.sent.pop(0))
+        return answer
+
+    def record(self, name: str) -> LedgerRecord:
+        """Return the newest record of a log group."""
+        return [each for each in self.ledger.objects.values() if each.log_group.name == name][-1]
+
+    @property
+    def sent_groups(self) -> list[str]:
+        return [event.data.log_group.name for event in self.queues.sent]

@@ -1,0 +1,713 @@
+"""Whole runs with fakes: ledger, outbox and queue through crashes, races and continuations."""
+
+import json
+from datetime import timedelta
+from itertools import pairwise
+from typing import Any
+
+import pytest
+from services.planner.tests.fakes import MANY, NOW, World, log_group, plan_request
+
+from logferry_contracts.ledger_record import Completed, Failed, LedgerRecord
+from logferry_contracts.manifest import Manifest
+from logferry_contracts.plan_completed import PlanCompletedData, PlannedExport
+from planner import handler, planning, worklist
+from planner.errors import MessagesNotSentError
+from planner.source_account import UnreadableLogGroup
+
+DAY_MS = 86_400_000
+BACKFILL = {"collect_from": "2026-11-18", "collect_to": "2026-11-20"}
+
+
+def counts(answer: dict[str, Any]) -> dict[str, Any]:
+    return {name: answer["data"][name] for name in ("requested", "already_in_ledger", "skipped")}
+
+
+def add_up(data: PlanCompletedData) -> bool:
+    told = data.requested + data.already_in_ledger + sum(data.skipped.values())
+    return data.found * len(data.windows) == told
+
+
+# --- ledger, outbox, queue
+
+
+def test_every_group_has_its_note_and_its_record_before_any_message_goes_out(world: World) -> None:
+    def noted_and_not_sent(record: LedgerRecord) -> None:
+        assert world.queues.sent == []
+        assert record.key in [key for keys, _ in world.outbox.there.values() for key in keys]
+
+    world.ledger.before_create = noted_and_not_sent
+    world.run(plan_request())
+    assert {record.export_id for record in world.ledger.objects.values()} == {
+        event.id for event in world.queues.sent
+    }
+    assert {record.state for record in world.ledger.objects.values()} == {"requested"}
+    assert world.outbox.there == {}
+
+
+def test_after_a_crash_between_ledger_and_queue_the_next_run_sends(world: World) -> None:
+    def away(_events: object) -> None:
+        raise MessagesNotSentError("away")
+
+    world.queues.before_send = away
+    with pytest.raises(MessagesNotSentError):
+        world.run(plan_request())
+    assert len(world.ledger.objects) == 2
+    assert world.topic.published == []
+
+    world.queues.before_send = lambda _events: None
+    world.now += timedelta(minutes=1)
+    answer = world.run(plan_request())
+    assert world.sent_groups == ["/app/a", "/app/b"]
+    assert counts(answer) == {"requested": 0, "already_in_ledger": 2, "skipped": {}}
+    assert world.outbox.there == {}
+
+
+def crash_at_b(record: LedgerRecord) -> None:
+    if record.log_group.name == "/app/b":
+        raise ConnectionError("S3 is away")
+
+
+def test_after_a_crash_between_two_records_the_next_run_does_the_rest(world: World) -> None:
+    world.ledger.before_create = crash_at_b
+    with pytest.raises(ConnectionError):
+        world.run(plan_request())
+    assert world.queues.sent == []
+
+    world.ledger.before_create = lambda _record: None
+    answer = world.run(plan_request())
+    assert world.sent_groups == ["/app/a", "/app/b"]
+    assert counts(answer) == {"requested": 1, "already_in_ledger": 1, "skipped": {}}
+
+
+def test_the_note_of_a_writer_that_may_live_stays_until_all_its_records_are_there(
+    world: World,
+) -> None:
+    world.ledger.before_create = crash_at_b
+    with pytest.raises(ConnectionError):
+        world.run(plan_request())
+    world.ledger.before_create = lambda _record: None
+
+    world.run(plan_request(selection={"exclude": ["/app/b"]}))  # nobody writes b's record
+    assert len(world.outbox.there) == 1
+    assert world.sent_groups == ["/app/a"]
+
+    world.now += timedelta(hours=4)
+    world.run(plan_request(selection={"exclude": ["/app/b"]}))
+    assert world.outbox.there == {}
+
+
+def test_a_record_that_another_planner_is_about_to_send_is_left_to_it_and_its_note(
+    world: World,
+) -> None:
+    def second_planner(_events: object) -> None:
+        world.queues.before_send = lambda _events: None
+        answer = world.run(plan_request(), request_id="request-2")
+        assert counts(answer)["already_in_ledger"] == 2
+
+    world.queues.before_send = second_planner  # while the first one has recorded and not sent
+    world.run(plan_request())
+    assert set(world.sent_groups) == {"/app/a", "/app/b"}
+    assert len({event.id for event in world.queues.sent}) == 2
+    assert world.outbox.there == {}
+
+
+def test_a_planner_that_comes_second_in_a_race_goes_by_the_record_that_is_there(
+    world: World,
+) -> None:
+    def another_is_faster(record: LedgerRecord) -> None:
+        if record.log_group.name == "/app/a":  # and its exporter has begun
+            world.ledger.objects[record.key] = record.as_submitted("task-1", at=NOW)
+        else:
+            world.ledger.objects[record.key] = record.model_copy(
+                update={"requested_at": "2026-11-23T05:59:59.000Z"}
+            )
+
+    world.ledger.before_create = another_is_faster
+    answer = world.run(plan_request())
+    assert world.sent_groups == ["/app/b"]
+    assert counts(answer) == {"requested": 0, "already_in_ledger": 2, "skipped": {}}
+
+
+def test_a_finished_plan_that_is_run_again_reads_and_sends_nothing(world: World) -> None:
+    world.run(plan_request())
+    world.queues.sent.clear()
+    creates = world.ledger.creates
+
+    answer = world.run(plan_request())
+
+    assert counts(answer) == {"requested": 0, "already_in_ledger": 2, "skipped": {}}
+    assert (world.ledger.reads, world.ledger.creates) == (0, creates)
+    assert world.queues.sent == []
+    assert world.outbox.written == 1
+
+
+def test_a_skipped_group_is_recorded_once_and_left_alone_after(world: World) -> None:
+    world.account.groups = [log_group("/app/d", log_group_class="DELIVERY")]
+    first = world.run(plan_request())
+    assert first["data"]["skipped"] == {"class_unsupported": 1}
+    (record,) = world.ledger.objects.values()
+    assert record.state == "skipped"
+
+    second = world.run(plan_request(), request_id="request-2")
+    assert counts(second) == {"requested": 0, "already_in_ledger": 1, "skipped": {}}
+    assert world.ledger.objects[record.key] == record
+    assert world.queues.sent == []
+
+
+# --- dates that are asked for
+
+
+def failed(record: LedgerRecord) -> LedgerRecord:
+    return record.as_failed(
+        Failed(reason="bucket_policy", message="no", at="2026-11-23T06:00:00.000Z")
+    )
+
+
+def test_a_window_that_failed_is_asked_for_again_by_its_date_only(world: World) -> None:
+    world.run(plan_request())
+    for key, record in list(world.ledger.objects.items()):
+        world.ledger.objects[key] = failed(record.as_submitted("task-1", at=NOW))
+    world.queues.sent.clear()
+
+    assert counts(world.run(plan_request()))["already_in_ledger"] == 2
+    assert world.queues.sent == []
+
+    answer = world.run(plan_request(collect_date="2026-11-21"))
+    assert counts(answer)["requested"] == 2
+    assert [event.data.generation for event in world.queues.sent] == [2, 2]
+
+    again = world.run(plan_request(collect_date="2026-11-21"))
+    assert counts(again) == {"requested": 0, "already_in_ledger": 2, "skipped": {}}
+    assert [event.data.generation for event in world.queues.sent[2:]] == [2, 2]
+
+
+def test_what_a_date_has_waiting_is_sent_again_and_what_has_moved_on_is_not(world: World) -> None:
+    world.run(plan_request())
+    record = world.record("/app/a")
+    world.ledger.objects[record.key] = record.as_submitted("task-1", at=NOW)
+    world.queues.sent.clear()
+
+    answer = world.run(plan_request(collect_date="2026-11-21"))
+    assert world.sent_groups == ["/app/b"]
+    assert counts(answer) == {"requested": 0, "already_in_ledger": 2, "skipped": {}}
+
+
+def test_a_window_that_failed_and_cannot_be_exported_any_more_stays_failed(world: World) -> None:
+    world.account.groups = [log_group("/app/a", retention_days=1)]
+    world.run(plan_request())
+    record = world.record("/app/a")
+    world.ledger.objects[record.key] = failed(record)
+    world.now += timedelta(days=9)
+    answer = world.run(plan_request(collect_date="2026-11-21"))
+    assert counts(answer) == {"requested": 0, "already_in_ledger": 1, "skipped": {}}
+
+
+def test_a_range_plans_every_date_of_it_and_the_ledger_lacks(world: World) -> None:
+    world.run(plan_request(collect_date="2026-11-19"))
+    answer = world.run(plan_request(**BACKFILL))
+    assert len(answer["data"]["windows"]) == 3
+    assert counts(answer) == {"requested": 4, "already_in_ledger": 2, "skipped": {}}
+
+
+def test_a_listed_record_that_has_gone_since_is_planned_like_any_new_one(world: World) -> None:
+    world.run(plan_request(collect_date="2026-11-21"))
+    world.ledger.read = lambda keys: [None for _ in keys]  # type: ignore[method-assign]
+    world.queues.sent.clear()
+    answer = world.run(plan_request(collect_date="2026-11-21"))
+    assert counts(answer)["already_in_ledger"] == 2  # as its creation finds it there after all
+
+
+# --- emptiness, size and order
+
+
+def test_a_window_is_skipped_as_empty_when_neither_metrics_nor_events_know_of_any(
+    world: World,
+) -> None:
+    world.account.groups = [log_group(f"/app/{name}") for name in ("busy", "idle", "late", "mute")]
+    world.account.groups.append(log_group("/app/cold", log_group_class="INFREQUENT_ACCESS"))
+    world.account.incoming = {"/app/idle": 0, "/app/late": 0, "/app/mute": None, "/app/cold": 0}
+    world.account.eventful = frozenset({"/app/late", "/app/cold"})
+
+    answer = world.run(plan_request())
+
+    assert answer["data"]["skipped"] == {"empty": 1}
+    record = world.record("/app/idle")
+    assert record.skipped is not None
+    assert record.skipped.reason == "empty"
+    # Only where metrics say zero is an event looked for; in doubt there is one.
+    assert {name for name, _ in world.account.looked_into} >= {"/app/idle", "/app/late"}
+    assert not {name for name, _ in world.account.looked_into} & {"/app/busy", "/app/mute"}
+    assert set(world.sent_groups) == {"/app/busy", "/app/late", "/app/mute", "/app/cold"}
+
+
+def test_metrics_are_asked_from_two_hours_before_the_window_until_now_for_what_is_lacking(
+    world: World,
+) -> None:
+    world.account.groups = [log_group("/app/known")]
+    world.run(plan_request())
+    world.account.groups = [log_group(f"/app/{number:04}") for number in range(1200)]
+    world.account.groups += [
+        log_group("/app/known"),
+        log_group("/app/no", log_group_class="DELIVERY"),
+        log_group("/debug/x"),
+    ]
+    world.account.metric_questions.clear()
+
+    world.run(plan_request(selection={"exclude": ["/debug/*"]}))
+
+    (window,) = world.topic.published[-1].data.windows
+    asked = [name for names, _, _ in world.account.metric_questions for name in names]
+    assert asked == [f"/app/{number:04}" for number in range(1200)]
+    assert len(world.account.metric_questions) == 3
+    for _, since, until in world.account.metric_questions:
+        assert since.timestamp() * 1000 == window.from_ms - 2 * 3_600_000
+        assert NOW <= until <= world.now
+
+
+def sizes(**events: int | None) -> dict[str, int | None]:
+    return {f"/app/{name}": count for name, count in events.items()}
+
+
+def test_what_retention_deletes_soon_goes_first_then_the_smallest(world: World) -> None:
+    names = ["big", "dying", "idle", "late", "middle", "small", "unknown"]
+    world.account.groups = [
+        log_group(f"/app/{name}", **({"retention_days": 3} if name == "dying" else {}))
+        for name in names
+    ]
+    world.account.groups.append(log_group("/app/dead-soon", retention_days=2))
+    world.account.incoming = sizes(
+        big=10**9, dying=10**8, middle=10**6, small=10, unknown=None, late=0, idle=0
+    )
+    world.account.eventful = frozenset({"/app/late"})
+    world.run(plan_request())
+    # Two of three known sizes are middle or more, so that the unknown one is beside the middle.
+    assert world.sent_groups == [
+        "/app/dead-soon",
+        "/app/dying",
+        "/app/small",
+        "/app/middle",
+        "/app/unknown",
+        "/app/big",
+        "/app/late",
+    ]
+
+
+def test_the_oldest_window_goes_first_but_for_what_retention_deletes_soon(world: World) -> None:
+    world.account.groups = [log_group("/app/a"), log_group("/app/b", retention_days=5)]
+    world.run(plan_request(**BACKFILL))
+    sent = [(event.data.log_group.name, event.data.window.from_ms) for event in world.queues.sent]
+    days = sorted({from_ms for _, from_ms in sent})
+    assert sent == [
+        *[("/app/b", day) for day in days],  # the 20th and 5 days: less than 3 days ahead
+        *[("/app/a", day) for day in days],
+    ]
+
+
+def test_small_windows_take_the_direct_lane_of_a_source_that_has_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    world = World(DIRECT_LANE_MAX_BYTES="1000")
+    monkeypatch.setattr(handler, "_wiring", world.wiring)
+    world.queues.has_direct_lane = True
+    names = ["small", "big", "unknown", "wrong"]
+    world.account.groups = [log_group(f"/app/{name}") for name in names]
+    world.account.groups.append(log_group("/app/cold", log_group_class="INFREQUENT_ACCESS"))
+    world.account.incoming = sizes(small=1, big=MANY, unknown=None, cold=1, wrong=0)
+    world.account.eventful = frozenset({"/app/wrong"})  # where metrics knew of no event
+
+    world.run(plan_request())
+
+    assert world.queues.by_queue["log-sqs-dev-direct.fifo"] == ["/app/small"]
+    assert sorted(world.queues.by_queue["log-sqs-dev-collect.fifo"]) == [
+        "/app/big",
+        "/app/cold",
+        "/app/unknown",
+        "/app/wrong",
+    ]
+    assert world.record("/app/small").lane == "direct"
+    assert world.record("/app/wrong").estimated_bytes is None
+
+
+@pytest.mark.parametrize(("has_direct_lane", "max_bytes"), [(False, "1000"), (True, "0")])
+def test_without_a_direct_queue_or_limit_everything_takes_the_slot(
+    monkeypatch: pytest.MonkeyPatch, *, has_direct_lane: bool, max_bytes: str
+) -> None:
+    world = World(DIRECT_LANE_MAX_BYTES=max_bytes)
+    monkeypatch.setattr(handler, "_wiring", world.wiring)
+    world.queues.has_direct_lane = has_direct_lane
+    world.account.incoming_otherwise = 1
+    world.run(plan_request())
+    assert list(world.queues.by_queue) == ["log-sqs-dev-collect.fifo"]
+    assert world.record("/app/a").lane == "slot"
+
+
+def test_what_waits_for_a_direct_lane_that_is_gone_is_sent_through_the_slot(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    world = World(DIRECT_LANE_MAX_BYTES="1000000")
+    monkeypatch.setattr(handler, "_wiring", world.wiring)
+    world.queues.has_direct_lane = True
+    world.account.incoming_otherwise = 1
+    world.run(plan_request())
+    world.queues.has_direct_lane = False
+    world.queues.by_queue.clear()
+
+    world.run(plan_request(collect_date="2026-11-21"))
+
+    assert list(world.queues.by_queue) == ["log-sqs-dev-collect.fifo"]
+    assert {event.data.lane for event in world.queues.sent[2:]} == {"slot"}
+
+
+# --- forecast
+
+
+def completed(record: LedgerRecord, seconds: int) -> LedgerRecord:
+    return record.as_submitted("task-1", at=NOW).as_completed(
+        Completed(
+            at="2026-11-23T06:00:00.000Z",
+            manifest=Manifest(object_count=0, stream_count=0, total_bytes=0, objects=[]),
+            task_created_ms=1_795_300_000_000,
+            task_completed_ms=1_795_300_000_000 + seconds * 1000,
+        )
+    )
+
+
+def test_the_forecast_follows_how_long_tasks_took(world: World) -> None:
+    world.account.groups = [log_group(f"/app/{number:02}") for number in range(40)]
+    first = world.run(plan_request())
+    for key, record in list(world.ledger.objects.items()):
+        world.ledger.objects[key] = completed(record, 60)
+    world.now += timedelta(days=1)
+
+    second = world.run(
+        plan_request(window_rule={"unit": "day", "time_zone": "Europe/Berlin", "lookback_days": 2})
+    )
+
+    assert second["data"]["requested"] == 40
+    assert second["data"]["forecast_slot_seconds"] == pytest.approx(40 * 60, rel=0.01)
+    assert first["data"]["forecast_slot_seconds"] != second["data"]["forecast_slot_seconds"]
+
+
+def test_a_day_that_needs_more_than_a_day_of_the_slot_is_warned_of(
+    world: World, log: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    world.account.groups = [log_group("/app/huge"), log_group("/app/small")]
+    world.account.incoming = sizes(huge=10**11, small=1)
+    answer = world.run(plan_request(**BACKFILL))
+    lines = [json.loads(line) for line in log.getvalue().splitlines()]
+    assert [line["day"] for line in lines if line["level"] == "WARNING"] == [
+        "2026-11-18",
+        "2026-11-19",
+        "2026-11-20",
+    ]
+    metrics = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    (told,) = [line for line in metrics if "SlotOvercommitted" in line]
+    assert told["SlotOvercommitted"] == [3]
+    assert told["ForecastSlotSeconds"] == [answer["data"]["forecast_slot_seconds"]]
+
+
+# --- bounded time
+
+
+def groups_by_the_thousand(count: int) -> list[Any]:
+    return [log_group(f"/app/{number:05}") for number in range(count)]
+
+
+@pytest.fixture
+def small_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("planner.requesting.EXPORTS_AT_ONCE", 10)
+    monkeypatch.setattr("planner.requesting.ROWS_AT_ONCE", 20)
+
+
+def test_fifty_thousand_groups_are_planned_by_invocations_that_end_in_time(world: World) -> None:
+    idle = {f"/app/{number:05}": 0 for number in range(50_000) if number % 10}
+    world.account.groups = groups_by_the_thousand(50_000)
+    world.account.incoming = idle
+
+    answer = world.run_to_the_end(plan_request())
+
+    (published,) = world.topic.published
+    assert answer["id"] == published.id
+    assert (published.data.found, published.data.requested) == (50_000, 5_000)
+    assert published.data.skipped == {"empty": 45_000}
+    assert published.data.already_in_ledger == 0
+    assert len(world.ledger.objects) == 50_000
+    assert len(world.sent_groups) == len(set(world.sent_groups)) == 5_000
+    assert world.account.sweeps == 1
+    assert len(world.account.looked_into) == 45_000
+    assert world.now - NOW > timedelta(seconds=2 * world.timeout_s)
+    assert (world.files.there, world.outbox.there) == ({}, {})
+
+
+@pytest.mark.usefixtures("small_steps")
+def test_a_run_of_several_parts_is_published_once_and_its_counts_add_up(world: World) -> None:
+    world.account.groups = groups_by_the_thousand(60)
+    world.account.groups.append(UnreadableLogGroup("/odd", "too long"))
+    world.timeout_s = 0.03
+    parts = []
+    answer = world.run(plan_request(**BACKFILL, selection={"exclude": ["*7"]}))
+    while answer.get("status") == "continued":
+        parts.append(answer["part"])
+        assert world.topic.published == []
+        world.now += timedelta(minutes=1)
+        answer = world.run(world.continuations.sent.pop())
+    assert parts == list(range(2, len(parts) + 2))
+    assert len(parts) > 5
+    (published,) = world.topic.published
+    assert add_up(published.data)
+    assert published.data.requested == 54 * 3
+    assert published.data.skipped == {"excluded": 18, "log_group_unreadable": 3}
+    times = [event.data.window.from_ms for event in world.queues.sent]
+    assert all(one <= other for one, other in pairwise(times))
+
+
+@pytest.mark.usefixtures("small_steps")
+def test_a_continuation_that_is_delivered_twice_asks_for_nothing_twice(world: World) -> None:
+    world.account.groups = groups_by_the_thousand(60)
+    world.timeout_s = 0.03
+    world.run(plan_request())
+    (second_part,) = world.continuations.sent
+    worklist_of_second_part = dict(world.files.there)
+    world.run_to_the_end(second_part)
+    world.continuations.sent.clear()
+
+    assert world.run(second_part)["status"] == "done_already"
+
+    world.files.there |= worklist_of_second_part  # as if both had begun at once
+    world.timeout_s = 900
+    answer = world.run(second_part)
+    assert len(world.sent_groups) == len(set(world.sent_groups)) == 60
+    assert {event.id for event in world.topic.published} == {answer["id"]}
+    assert all(add_up(event.data) for event in world.topic.published)
+
+
+@pytest.mark.usefixtures("small_steps")
+def test_a_part_that_is_cut_after_handing_over_is_tried_again_and_asks_for_nothing_twice(
+    world: World,
+) -> None:
+    world.account.groups = groups_by_the_thousand(60)
+    world.timeout_s = 0.03
+    world.continuations.error = ConnectionError("Lambda is away")
+    with pytest.raises(ConnectionError):
+        world.run(plan_request())
+    assert world.topic.published == []
+    world.continuations.error = None
+
+    world.run_to_the_end(plan_request())
+
+    assert len(world.sent_groups) == len(set(world.sent_groups)) == 60
+    (published,) = world.topic.published
+    assert add_up(published.data)
+    assert published.data.already_in_ledger > 0
+
+
+def test_a_part_always_takes_the_plan_forward_however_little_time_it_has(world: World) -> None:
+    world.timeout_s = 0
+    answer = world.run_to_the_end(plan_request())
+    assert counts(answer)["requested"] == 2
+
+
+@pytest.mark.usefixtures("small_steps")
+def test_a_plan_of_too_many_parts_is_dead_lettered(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(planning, "MAX_PARTS", 3)
+    world.account.groups = groups_by_the_thousand(100)
+    world.timeout_s = 0.001
+    answer = world.run_to_the_end(plan_request())
+    assert answer["reason"] == "refused_part"
+    (letter,) = world.dead_letters.letters
+    assert json.loads(letter["body"])["data"]["part"] == 3
+    assert "part 3 is the last of a plan" in letter["detail"]
+
+
+def test_windows_that_do_not_fit_in_at_once_are_worked_on_one_after_another(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(worklist, "MAX_ROWS", 5)
+    answer = world.run(plan_request(collect_from="2026-11-10", collect_to="2026-11-20"))
+    assert len(answer["data"]["windows"]) == 11
+    assert counts(answer)["requested"] == 22
+    times = [event.data.window.from_ms for event in world.queues.sent]
+    assert times == sorted(times)
+
+
+# --- dry run
+
+
+def test_a_dry_run_writes_sends_and_publishes_nothing_and_says_what_would_become_of_all(
+    world: World,
+) -> None:
+    world.account.groups = [log_group("/app/known")]
+    world.run(plan_request())
+    before = dict(world.ledger.objects)
+    world.queues.sent.clear()
+    world.topic.published.clear()
+    world.account.groups = [
+        log_group("/app/big"),
+        log_group("/app/idle"),
+        log_group("/app/known"),
+        log_group("/app/small"),
+        log_group("/debug/x"),
+    ]
+    world.account.incoming = sizes(big=10**9, small=40, idle=0)
+
+    answer = world.run(plan_request(dry_run=True, selection={"exclude": ["/debug/*"]}))
+
+    planned = [PlannedExport.model_validate(each) for each in answer["data"].pop("planned")]
+    assert [(each.log_group_name, each.outcome, each.reason) for each in planned] == [
+        ("/app/small", "requested", None),
+        ("/app/big", "requested", None),
+        ("/app/known", "already_in_ledger", None),
+        ("/debug/x", "skipped", "excluded"),
+        ("/app/idle", "skipped", "empty"),
+    ]
+    assert planned[0].lane == "slot"
+    assert planned[0].estimated_bytes is not None
+    assert answer["data"]["dry_run"] is True
+    assert add_up(PlanCompletedData.model_validate_json(json.dumps(answer["data"])))
+    assert world.ledger.objects == before
+    assert world.outbox.written == 1
+    assert (world.queues.sent, world.topic.published, world.files.there) == ([], [], {})
+
+
+def test_a_list_that_is_too_long_for_an_answer_is_put_into_the_control_bucket(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(planning, "ANSWER_BYTES", 100)
+    answer = world.run(plan_request(dry_run=True))
+    location = answer["data"]["planned_location"]
+    assert "planned" not in answer["data"]
+    assert location["bucket"] == "acme-log-control"
+    listed = json.loads(world.files.there[location["key"]])
+    assert [each["log_group_name"] for each in listed] == ["/app/a", "/app/b"]
+
+
+def test_a_dry_run_that_runs_low_exports_what_it_cannot_look_into(world: World) -> None:
+    world.account.groups = groups_by_the_thousand(100)
+    world.account.incoming_otherwise = 0
+    world.timeout_s = 4  # 0.05 s for each group
+    answer = world.run(plan_request(dry_run=True))
+    assert answer["data"]["requested"] > 0
+    assert answer["data"]["skipped"]["empty"] > 0
+    assert add_up(PlanCompletedData.model_validate_json(json.dumps(answer["data"])))
+
+
+@pytest.mark.usefixtures("small_steps")
+def test_a_dry_run_that_needs_a_second_invocation_is_refused_and_not_continued(
+    world: World,
+) -> None:
+    world.account.groups = groups_by_the_thousand(100)
+    world.timeout_s = 0
+    answer = world.run(plan_request(dry_run=True))
+    assert answer["reason"] == "refused_dry_run"
+    assert world.continuations.sent == []
+
+
+# --- what aws-logs-export-to-s3 does otherwise
+
+
+def test_the_last_millisecond_of_a_day_is_in_one_window_and_the_next_in_the_following(
+    world: World,
+) -> None:
+    """It ends a day at 23:59:59.000."""
+    world.run(plan_request(**BACKFILL))
+    windows = sorted({(e.data.window.from_ms, e.data.window.to_ms) for e in world.queues.sent})
+    assert all(one[1] == other[0] for one, other in pairwise(windows))
+    assert [end - start for start, end in windows] == [DAY_MS] * 3
+
+
+def test_a_day_is_planned_only_when_its_late_events_can_be_exported(world: World) -> None:
+    """It exports ten minutes after midnight; AWS takes up to 12 hours."""
+    world.run(plan_request())
+    (window,) = world.topic.published[0].data.windows
+    assert NOW.timestamp() * 1000 - window.to_ms >= 24 * 3_600_000
+
+
+def test_foo_bar_and_foobar_are_both_exported(world: World) -> None:
+    """It removes hyphens and slashes from what tells messages apart."""
+    names = ["/app/foo-bar", "/app/foo/bar", "/app/foobar"]
+    world.account.groups = [log_group(name) for name in names]
+    world.run(plan_request())
+    assert world.sent_groups == names
+    assert len({event.id for event in world.queues.sent}) == 3
+
+
+def test_the_longest_name_is_exported_like_any_other(world: World) -> None:
+    """Its deduplication ids are the names and 44 characters; SQS takes 128."""
+    name = "/" + "g" * 511
+    world.account.groups = [log_group(name)]
+    world.run(plan_request())
+    (event,) = world.queues.sent
+    assert event.data.log_group.name == name
+    assert len(event.id) == 32
+
+
+def test_two_thousand_groups_wait_for_nothing_between_their_batches(world: World) -> None:
+    """It sleeps 1.5 seconds after each ten groups, and is cut after 1,200."""
+    world.account.groups = groups_by_the_thousand(2_000)
+    world.run(plan_request())
+    assert len(world.sent_groups) == 2_000
+    assert world.now - NOW < timedelta(seconds=0.003 * 2_000)  # the ledger's own time
+
+
+def test_days_whose_runs_were_missed_are_made_up_by_the_next_run(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It exports yesterday; a day on which it does not run is lost."""
+    world = World(LOOKBACK_DAYS="14")
+    monkeypatch.setattr(handler, "_wiring", world.wiring)
+    world.account.groups = [log_group("/app/a")]
+    world.run(plan_request())
+    world.now += timedelta(days=10)
+    answer = world.run(plan_request())
+    assert counts(answer) == {"requested": 10, "already_in_ledger": 4, "skipped": {}}
+    windows = [event.data.window for event in world.queues.sent]
+    assert len(set(windows)) == len(windows) == 24
+
+
+def test_two_planners_at_once_make_one_record_and_one_message_of_each_window(
+    world: World,
+) -> None:
+    world.account.groups = groups_by_the_thousand(300)
+    calls = []
+
+    def another_planner(record: LedgerRecord) -> None:
+        calls.append(record)
+        if len(calls) == 100:
+            world.run(plan_request(), request_id="request-2")
+
+    world.ledger.before_create = another_planner
+    world.run(plan_request())
+    assert len(world.ledger.objects) == 300
+    # SQS drops a message that comes again within five minutes, by its deduplication id.
+    assert len({event.id for event in world.queues.sent}) == 300
+    assert all(add_up(event.data) for event in world.topic.published)
+
+
+def test_own_groups_are_left_out_only_where_the_planner_is_at_home(world: World) -> None:
+    world.account.groups = [log_group("/aws/lambda/logferry-planner")]
+    at_home = plan_request()["data"]["source"] | {
+        "account_id": "999999999999",
+        "role_arn": "arn:aws:iam::999999999999:role/CollectCloudWatchLogsRole",
+    }
+    assert world.run(plan_request(source=at_home))["data"]["skipped"] == {"excluded": 1}
+    assert world.run(plan_request())["data"]["requested"] == 1
+
+
+def test_tags_are_looked_for_in_one_sweep(world: World) -> None:
+    world.account.tagged_arns = frozenset({log_group("/app/b").arn})
+    filters = [{"key": "archive"}, {"key": "team", "values": ["a", "b"]}]
+    answer = world.run(plan_request(selection={"tag_filters": filters}))
+    assert world.sent_groups == ["/app/b"]
+    assert answer["data"]["skipped"] == {"excluded": 1}
+    (asked,) = world.account.tag_filters
+    assert [(each.key, each.values) for each in asked] == [("archive", None), ("team", ["a", "b"])]
+
+
+def test_a_message_that_is_sent_again_says_the_same(world: World) -> None:
+    world.run(plan_request())
+    world.run(plan_request(collect_date="2026-11-21"))
+    first, again = world.queues.sent[:2], world.queues.sent[2:]
+    assert [event.data for event in first] == [event.data for event in again]
