@@ -6,7 +6,7 @@ import json
 import secrets
 import time
 from collections.abc import Callable, Iterator
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -17,6 +17,7 @@ from jsonschema import Draft202012Validator
 from devstack.organisation import LogGroup, LogStream, previous_day
 from devstack.suite import TIME_ZONE, Suite
 from logferry.package import build_zips
+from logferry_contracts.export import Lane
 from logferry_contracts.ledger_record import LedgerRecord
 
 SCHEMAS = {
@@ -98,15 +99,26 @@ def name() -> str:
 
 @pytest.fixture
 def some_logs(suite: Suite) -> Callable[..., None]:
-    """Put ten events of the previous day into each stream of a source's log groups."""
+    """Put ten events of the previous day into each stream of a source's log groups.
+
+    They are of a class that can only be exported by a task, unless they are for the direct lane.
+    """
 
     def put(
-        profile: str, *names: str, streams: tuple[str, ...] = ("web/1", "[$LATEST]ü 100%")
+        profile: str,
+        *names: str,
+        streams: tuple[str, ...] = ("web/1", "[$LATEST]ü 100%"),
+        lane: Lane = "slot",
     ) -> None:
         window = previous_day(datetime.now(ZoneInfo(TIME_ZONE)))
         events = [(window.from_ms + n * 1000, f"{profile} event {n}") for n in range(10)]
         groups = [
-            LogGroup(name, window.from_ms - 1, [LogStream(stream, events) for stream in streams])
+            LogGroup(
+                name,
+                window.from_ms - 1,
+                [LogStream(stream, events) for stream in streams],
+                "INFREQUENT_ACCESS" if lane == "slot" else "STANDARD",
+            )
             for name in names
         ]
         suite.put_logs(suite.source(profile).account_id, groups)
@@ -133,10 +145,17 @@ def lines(suite: Suite) -> Callable[[dict[str, Any]], list[str]]:
 
 @pytest.fixture
 def plan(suite: Suite) -> Callable[..., dict[str, Any]]:
-    """Plan the previous day of the log groups that match a pattern; return the planner's answer."""
+    """Plan the previous day of the log groups that match a pattern; return the planner's answer.
 
-    def invoke(profile: str, pattern: str) -> dict[str, Any]:
-        return suite.invoke_planner(suite.plan_request(profile, include=[pattern]))
+    By its date, it is planned again where it has failed.
+    """
+
+    def invoke(profile: str, pattern: str, *, by_date: bool = False) -> dict[str, Any]:
+        yesterday = (datetime.now(ZoneInfo(TIME_ZONE)) - timedelta(days=1)).date()
+        request = suite.plan_request(
+            profile, include=[pattern], collect_date=str(yesterday) if by_date else None
+        )
+        return suite.invoke_planner(request)
 
     return invoke
 

@@ -54,7 +54,7 @@ def run(*arguments: str) -> int:
 
 
 @pytest.mark.parametrize(
-    "name", ["package", "deploy", "deploy-source-account", "destroy", "plan", "status"]
+    "name", ["package", "deploy", "deploy-source-account", "destroy", "plan", "status", "sweep"]
 )
 def test_help_has_an_example(capsys: pytest.CaptureFixture[str], name: str) -> None:
     assert run(name, "--help") == DONE

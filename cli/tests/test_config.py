@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 import yaml
+from pydantic import ValidationError
 
 from logferry.checkout import ROOT
 from logferry.config import Config, load
@@ -183,3 +184,11 @@ def test_role_arns_are_of_the_regions_partition(
 def test_an_unknown_profile_is_told_with_the_known_ones(config: Config) -> None:
     with pytest.raises(ConfigError, match="none of shop, Pay_ments"):
         config.source("Shop")
+
+
+def test_more_cannot_be_planned_for_the_direct_lane_than_it_takes(
+    document: dict[str, Any],
+) -> None:
+    document["direct_lane"] = {"planned_bytes": 8, "most_bytes": 7}
+    with pytest.raises(ValidationError, match="planned_bytes 8 is more than most_bytes 7"):
+        Config.model_validate(document)

@@ -22,6 +22,7 @@ from logferry.errors import DeployError
 from logferry.hub import code_key, deploy_hub, deploy_source_account
 from logferry.package import Zip
 from logferry.stack import Stack, deploy_stack
+from logferry.sweep import sweep
 from logferry_contracts.execution_variables import ExecutionVariables
 from logferry_contracts.plan_completed import PlanCompleted
 from logferry_contracts.wire import parse
@@ -77,7 +78,13 @@ class Deployed:
         (trust,) = iam.get_role(RoleName=name)["Role"]["AssumeRolePolicyDocument"]["Statement"]
         (policy,) = iam.list_role_policies(RoleName=name)["PolicyNames"]
         document = iam.get_role_policy(RoleName=name, PolicyName=policy)["PolicyDocument"]
-        return {"trust": trust} | by_sid(document)
+        permissions = by_sid(document)
+        for shared in iam.list_attached_role_policies(RoleName=name)["AttachedPolicies"]:
+            arn = shared["PolicyArn"]
+            version = iam.get_policy(PolicyArn=arn)["Policy"]["DefaultVersionId"]
+            document = iam.get_policy_version(PolicyArn=arn, VersionId=version)["PolicyVersion"]
+            permissions |= by_sid(document["Document"])
+        return {"trust": trust} | permissions
 
 
 def by_sid(document: dict[str, Any]) -> dict[str, dict[str, Any]]:
@@ -277,6 +284,7 @@ def test_the_topic_is_encrypted_and_open_to_the_organization(deployed: Deployed)
     ("name", "dead_letters", "receives", "visibility_s"),
     [
         ("log-sqs-shop-collect.fifo", "log-sqs-shop-collect-dlq.fifo", 1000, "720"),
+        ("log-sqs-shop-direct.fifo", "log-sqs-shop-collect-dlq.fifo", 1000, "720"),
         ("log-sqs-pay_ments-collect.fifo", "log-sqs-pay_ments-collect-dlq.fifo", 1000, "720"),
         ("logferry-sse-enforcer", "logferry-sse-enforcer-dlq", 20, "600"),
     ],
@@ -307,16 +315,16 @@ def test_the_planners_dead_letter_queue_is_encrypted_and_no_fifo(deployed: Deplo
     ("queue", "function", "batch_size", "concurrency"),
     [
         ("log-sqs-shop-collect.fifo", "log-sqs-shop-collect-fifoSQSConsumer", 1, 2),
+        ("log-sqs-shop-direct.fifo", "log-sqs-shop-direct-fifoSQSConsumer", 1, 2),
         ("logferry-sse-enforcer", "logferry-sse-enforcer", 10, 10),
     ],
 )
 def test_mappings_report_single_failures(
     deployed: Deployed, queue: str, function: str, batch_size: int, concurrency: int
 ) -> None:
-    (mapping,) = deployed.client("lambda").list_event_source_mappings(FunctionName=function)[
-        "EventSourceMappings"
-    ]
-    assert mapping["EventSourceArn"] == deployed.queue(queue)["QueueArn"]
+    (mapping,) = deployed.client("lambda").list_event_source_mappings(
+        FunctionName=function, EventSourceArn=deployed.queue(queue)["QueueArn"]
+    )["EventSourceMappings"]
     assert mapping["BatchSize"] == batch_size
     assert mapping["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
     assert mapping["ScalingConfig"] == {"MaximumConcurrency": concurrency}
@@ -329,6 +337,7 @@ def test_mappings_report_single_failures(
         ("planner", "logferry-planner", "planner", 900),
         ("exporter", "log-sqs-shop-collect-fifoSQSConsumer", "exporter", 120),
         ("exporter", "log-sqs-pay_ments-collect-fifoSQSConsumer", "exporter", 120),
+        ("exporter", "log-sqs-shop-direct-fifoSQSConsumer", "exporter", 900),
         ("sse-enforcer", "logferry-sse-enforcer", "sse_enforcer", 300),
     ],
 )
@@ -359,15 +368,32 @@ def test_functions_are_told_where_everything_is(deployed: Deployed) -> None:
     assert variables("logferry-planner") == everywhere | {
         "DEAD_LETTER_QUEUE_URL": deployed.queue("logferry-planner-dlq")["QueueUrl"],
         "SETTLE_MINUTES": "0",
+        "LOOKBACK_DAYS": "14",
+        "DIRECT_LANE_MAX_BYTES": "800000000",
         "TIME_ZONE": "Asia/Seoul",
         "EXTERNAL_ID": "between-us",
+        "EXPORTER_ROLE_ARN": "",
+        "EXPORTER_ARCHITECTURE": deployed.zips["planner"].architecture,
     }
-    assert variables("log-sqs-shop-collect-fifoSQSConsumer") == everywhere | {
-        "QUEUE_URL": deployed.queue("log-sqs-shop-collect.fifo")["QueueUrl"],
-        "DEAD_LETTER_QUEUE_URL": deployed.queue("log-sqs-shop-collect-dlq.fifo")["QueueUrl"],
+    for name in ("log-sqs-shop-collect-fifoSQSConsumer", "log-sqs-shop-direct-fifoSQSConsumer"):
+        assert variables(name) == everywhere | {
+            "QUEUE_URL": deployed.queue("log-sqs-shop-collect.fifo")["QueueUrl"],
+            "DEAD_LETTER_QUEUE_URL": deployed.queue("log-sqs-shop-collect-dlq.fifo")["QueueUrl"],
+            "RETRY_BACKOFF_SECONDS": "60",
+            "SPLIT_AFTER_HOURS": "22",
+            "DIRECT_LANE_MAX_BYTES": "1000000000",
+            "DIRECT_LANE_CALLS_PER_SECOND": "5",
+        }
+    pace = {"EVERY_HOURS": "24", "FULL_EVERY_DAYS": "90", "OBJECTS_PER_SECOND": "100"}
+    assert variables("logferry-sse-enforcer-sweep") == everywhere | {
+        "ARCHIVE_BUCKET": deployed.archive,
+        "DEAD_LETTER_QUEUE_URL": deployed.queue("logferry-sse-enforcer-dlq")["QueueUrl"],
+        "HOLD": "on_completion",
+        **{f"SWEEP_{name}": value for name, value in pace.items()},
     }
     assert variables("logferry-sse-enforcer") == everywhere | {
         "ARCHIVE_BUCKET": deployed.archive,
+        "QUEUE_URL": deployed.queue("logferry-sse-enforcer")["QueueUrl"],
         "DEAD_LETTER_QUEUE_URL": deployed.queue("logferry-sse-enforcer-dlq")["QueueUrl"],
         "HOLD": "on_completion",
     }
@@ -449,9 +475,11 @@ def test_an_exporter_reaches_its_own_source_and_removes_nothing_else(deployed: D
     }
     ledger = f"arn:aws:s3:::{deployed.control}/ledger/{source.account_id}/{REGION}/*"
     assert ledger in role["ReadAndWriteLedger"]["Resource"]
-    assert role["WorkOnTheQueue"]["Resource"] == (
-        f"arn:aws:sqs:{REGION}:{deployed.hub}:log-sqs-pay_ments-collect.fifo"
-    )
+    for statement in ("WriteWhatWasReadDirectly", "ReadChecksums"):
+        assert role[statement]["Resource"] == f"{bucket}/Pay_ments/*"
+    queues = f"arn:aws:sqs:{REGION}:{deployed.hub}:log-sqs-pay_ments"
+    assert role["WorkOnTheQueue"]["Resource"] == f"{queues}-collect.fifo"
+    assert role["WorkOnTheDirectQueue"]["Resource"] == f"{queues}-direct.fifo"
 
 
 def test_the_enforcer_places_holds_and_removes_by_separate_statements(deployed: Deployed) -> None:
@@ -467,12 +495,91 @@ def test_the_enforcer_places_holds_and_removes_by_separate_statements(deployed: 
     assert role["NeverBypassRetention"]["Action"] == "s3:BypassGovernanceRetention"
     allowed = json.dumps([s["Action"] for s in role.values() if s["Effect"] == "Allow"])
     assert '"s3:DeleteObject"' not in allowed  # that would put a delete marker over an object
+    assert "s3:ListBucketVersions" not in allowed
+    # The sweep may do the same to objects, and no more.
+    sweeping = deployed.role("logferry-sse-enforcer-sweep")
+    assert sweeping.keys() - role.keys() == {"ListTheArchive", "KeepReports"}
+    assert role.keys() - sweeping.keys() == {"WorkOnTheQueue", "DeadLetter"}
+    assert sweeping["ListTheArchive"]["Resource"] == f"arn:aws:s3:::{deployed.archive}"
+    assert sweeping["KeepReports"]["Resource"] == f"arn:aws:s3:::{deployed.control}/sweeps/*"
+
+
+def test_the_sweep_is_gone_on_with_every_quarter_of_an_hour(deployed: Deployed) -> None:
+    name = "logferry-sse-enforcer-sweep"
+    function = deployed.function(name)
+    found = deployed.client("scheduler").get_schedule(Name=name)
+    assert (found["ScheduleExpression"], found["State"]) == ("rate(15 minutes)", "ENABLED")
+    assert found["Target"]["Arn"] == function["FunctionArn"]
+    assert json.loads(found["Target"]["Input"]) == {"run": "schedule"}
+    role = deployed.role("logferry-schedule-sweep")
+    assert role["GoOnWithTheSweep"]["Resource"] == function["FunctionArn"]
+    assert function["Handler"] == "sse_enforcer.handler.sweep"
+    assert function["Timeout"] == 840
+    invocations = deployed.client("lambda").get_function_event_invoke_config(FunctionName=name)
+    assert invocations["MaximumRetryAttempts"] == 0
+
+
+def test_the_deployed_sweep_finds_what_no_event_was_about_and_mends_it(
+    deployed: Deployed, session: Callable[[str], boto3.Session]
+) -> None:
+    s3, functions = deployed.client("s3"), deployed.client("lambda")
+    name = "logferry-sse-enforcer-sweep"
+    events = s3.get_bucket_notification_configuration(Bucket=deployed.archive)
+    del events["ResponseMetadata"]
+    s3.put_bucket_notification_configuration(Bucket=deployed.archive, NotificationConfiguration={})
+    environment = functions.get_function_configuration(FunctionName=name)["Environment"]
+    environment["Variables"]["SWEEP_GRACE_MINUTES"] = "0"
+    functions.update_function_configuration(FunctionName=name, Environment=environment)
+    functions.get_waiter("function_updated_v2").wait(FunctionName=name)
+    prefix = "shop/aws/lambda/orders/2026/11/21/00"
+    log_file, write_test = (
+        f"{prefix}/direct/[$LATEST]a b/000000.gz",
+        f"{prefix}/aws-logs-write-test",
+    )
+    for key in (log_file, write_test):
+        s3.put_object(Bucket=deployed.archive, Key=key, Body=b"x", ServerSideEncryption="AES256")
+
+    found, _ = sweep(session(deployed.hub), deployed.config, dry_run=True, full=False)
+    assert s3.head_object(Bucket=deployed.archive, Key=log_file)["ServerSideEncryption"] == "AES256"
+    mended, _ = sweep(session(deployed.hub), deployed.config, dry_run=False, full=False)
+    nothing, _ = sweep(session(deployed.hub), deployed.config, dry_run=True, full=True)
+
+    ours = {"wrong_key": 1, "write_test": 1}
+    for report, action in ((found, "would_mend"), (mended, "mended")):
+        assert {what: report.found[what] for what in ours} == {
+            what: {action: count} for what, count in ours.items()
+        }
+    assert nothing.open_count == 0
+    assert s3.head_object(Bucket=deployed.archive, Key=log_file)["SSEKMSKeyId"] == deployed.key_arn
+    s3.put_bucket_notification_configuration(
+        Bucket=deployed.archive, NotificationConfiguration=events
+    )
 
 
 def test_a_planner_reaches_only_roles_of_sources(deployed: Deployed) -> None:
     role = deployed.role("logferry-planner")
     assert role["ReachSources"]["Resource"] == ["arn:aws:iam::*:role/logferry-source"]
     assert role["FindArchive"]["Action"] == "s3:ListBucket"
+
+
+def test_a_planner_may_go_on_in_a_next_invocation_and_keeps_what_that_needs(
+    deployed: Deployed,
+) -> None:
+    role, function = deployed.role("logferry-planner"), deployed.function("logferry-planner")
+    assert role["GoOnWithAPlan"]["Resource"] == function["FunctionArn"]
+    assert role["KeepNotesAndPlans"]["Resource"] == [
+        f"arn:aws:s3:::{deployed.control}/outbox/*",
+        f"arn:aws:s3:::{deployed.control}/plans/*",
+    ]
+
+
+def test_a_planner_makes_no_infrastructure_unless_it_is_told_to(deployed: Deployed) -> None:
+    permissions = json.dumps(list(deployed.role("logferry-planner").values()))
+    for action in ("sqs:CreateQueue", "lambda:CreateFunction", "iam:PassRole"):
+        assert action not in permissions
+    roles = {role["RoleName"] for role in deployed.client("iam").list_roles()["Roles"]}
+    assert "logferry-planner" in roles
+    assert "logferry-exporter-provisioned" not in roles
 
 
 def test_a_sources_role_lets_in_the_hubs_planner_and_its_own_exporter(deployed: Deployed) -> None:
@@ -497,6 +604,8 @@ def test_a_sources_role_lets_in_the_hubs_planner_and_its_own_exporter(deployed: 
     assert set(role) == {
         "trust",
         "FindLogGroups",
+        "ReadEvents",
+        "CountEventsAndFindTags",
         "Export",
         "FollowExports",
         "WriteToTheArchive",
@@ -515,12 +624,20 @@ def test_alarms_watch_dead_letters_ages_and_errors(deployed: Deployed) -> None:
     assert watched == {
         "logferry-planner-errors": ("Errors", "logferry-planner"),
         "logferry-planner-dead-letters": (depth, "logferry-planner-dlq"),
+        "logferry-planner-slot-overcommitted": ("SlotOvercommitted", "planner"),
+        "logferry-planner-exports-refused": ("ExportsRefused", "planner"),
         "logferry-sse-enforcer-errors": ("Errors", "logferry-sse-enforcer"),
         "logferry-sse-enforcer-queue-age": (age, "logferry-sse-enforcer"),
         "logferry-sse-enforcer-dead-letters": (depth, "logferry-sse-enforcer-dlq"),
+        "logferry-sse-enforcer-key-problem": ("KeyProblem", "sse-enforcer"),
+        "logferry-sse-enforcer-objects-missing": ("ObjectsMissing", "sse-enforcer"),
+        "logferry-sse-enforcer-sweep-findings": ("SweepFindingsOpen", "sse-enforcer"),
+        "logferry-sse-enforcer-sweep-errors": ("Errors", "logferry-sse-enforcer-sweep"),
         "logferry-exporter-shop-queue-age": (age, "log-sqs-shop-collect.fifo"),
+        "logferry-exporter-shop-direct-queue-age": (age, "log-sqs-shop-direct.fifo"),
         "logferry-exporter-shop-dead-letters": (depth, "log-sqs-shop-collect-dlq.fifo"),
         "logferry-exporter-pay_ments-queue-age": (age, "log-sqs-pay_ments-collect.fifo"),
+        "logferry-exporter-pay_ments-direct-queue-age": (age, "log-sqs-pay_ments-direct.fifo"),
         "logferry-exporter-pay_ments-dead-letters": (depth, "log-sqs-pay_ments-collect-dlq.fifo"),
     }
 

@@ -380,3 +380,41 @@ def test_nothing_is_deleted_against_somebodys_will(session: boto3.Session, confi
         destroy_hub(session, config, only=["planner"], confirm=decline)
     assert asked == [["logferry-planner"]]
     assert FakeStacks.log == []
+
+
+def test_the_settings_of_both_lanes_reach_the_stacks(
+    document: dict[str, Any], some_zips: list[Zip]
+) -> None:
+    document |= {
+        "lookback_days": 30,
+        "provisioning": "ENABLED",
+        "direct_lane": {
+            "planned_bytes": 0,
+            "most_bytes": 7,
+            "calls_per_second": 3,
+            "function_timeout_s": 60,
+            "visibility_timeout_s": 61,
+        },
+        "exporter": {"retry_backoff_s": 5, "split_after_hours": 12},
+    }
+    config = Config.model_validate(document)
+    planner = parameters(config, some_zips, "logferry-planner")
+    assert (planner["LookbackDays"], planner["DirectLaneMaxBytes"]) == ("30", "0")
+    assert planner["Provisioning"] == "ENABLED"
+    exporter = parameters(config, some_zips, "logferry-exporter-shop")
+    assert (exporter["RetryBackoffSeconds"], exporter["SplitAfterHours"]) == ("5", "12")
+    assert (exporter["DirectLaneMaxBytes"], exporter["DirectLaneCallsPerSecond"]) == ("7", "3")
+    timeouts = (exporter["DirectFunctionTimeout"], exporter["DirectVisibilityTimeout"])
+    assert timeouts == ("60", "61")
+
+
+def test_the_settings_of_the_sweep_reach_its_stack(
+    document: dict[str, Any], some_zips: list[Zip]
+) -> None:
+    document["sse_enforcer"] = {
+        "sweep": {"state": "DISABLED", "every_hours": 1, "full_every_days": 7}
+        | {"objects_per_second": 500}
+    }
+    enforcer = parameters(Config.model_validate(document), some_zips, "logferry-sse-enforcer")
+    names = ("State", "EveryHours", "FullEveryDays", "ObjectsPerSecond")
+    assert [enforcer[f"Sweep{name}"] for name in names] == ["DISABLED", "1", "7", "500"]

@@ -135,7 +135,17 @@ def test_a_list_that_is_elsewhere_is_fetched(config: Config) -> None:
 
     completed = plan(aws, config, plan_request(config, "shop", dry_run=True))
 
+    assert completed is not None
     assert completed.planned == parse(PlanCompleted, json.dumps(DRY_RUN)).data.planned
+
+
+def test_a_plan_that_goes_on_by_itself_is_no_failure(
+    path: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(boto3, "Session", lambda: Aws({"status": "continued", "part": 2}))
+
+    assert run("plan", path, "--profile", "shop") == DONE
+    assert capsys.readouterr().out == "continued  PlanCompleted will say how it ended\n"
 
 
 def test_a_refusal_is_a_failure_that_says_why(

@@ -12,7 +12,7 @@ from moto import mock_aws
 
 from logferry.command import DONE, FAILED, main
 from logferry.config import Config
-from logferry.errors import StatusError
+from logferry.errors import LedgerError
 from logferry.status import status
 from logferry_contracts.ledger_record import LedgerRecord
 from logferry_contracts.source import SourceName
@@ -168,7 +168,7 @@ def test_a_record_that_breaks_its_contract_is_named(
     [found] = s3.list_objects_v2(Bucket=config.control_bucket)["Contents"]
     s3.put_object(Bucket=config.control_bucket, Key=found["Key"], Body=b"{}")
 
-    with pytest.raises(StatusError, match=f"s3://{config.control_bucket}/{found['Key']} is not"):
+    with pytest.raises(LedgerError, match=f"s3://{config.control_bucket}/{found['Key']} is not"):
         of_shop(session, config)
 
 

@@ -34,6 +34,7 @@ def test_there_is_a_template_for_each_stack() -> None:
         "artifacts",
         "exporter",
         "planner",
+        "reader",
         "source-account",
         "sse-enforcer",
     ]
@@ -83,8 +84,8 @@ def test_nothing_is_allowed_to_everybody_without_a_condition(path: Path) -> None
 @ALL
 def test_no_policy_of_a_role_allows_every_action_of_a_service(path: Path) -> None:
     for role in resources(path).values():
-        if role["Type"] == "AWS::IAM::Role":
-            for statement in statements(role["Properties"]["Policies"]):
+        if role["Type"] in {"AWS::IAM::Role", "AWS::IAM::ManagedPolicy"}:
+            for statement in statements(role["Properties"]):
                 actions = statement["Action"]
                 for action in [actions] if isinstance(actions, str) else actions:
                     assert not action.endswith(":*")
@@ -106,6 +107,15 @@ def test_buckets_give_up_on_abandoned_uploads() -> None:
     (rule,) = properties["LifecycleConfiguration"]["Rules"]
     assert rule["AbortIncompleteMultipartUpload"] == {"DaysAfterInitiation": 7}
     assert rule.keys() == {"Id", "Status", "AbortIncompleteMultipartUpload"}  # nothing expires
+
+
+def test_nothing_of_the_control_bucket_expires_but_former_versions_and_half_done_plans() -> None:
+    properties = resources(TEMPLATES / "archive.yaml")["Control"]["Properties"]
+    rules = properties["LifecycleConfiguration"]["Rules"]
+    assert {r["Prefix"] for r in rules if "ExpirationInDays" in r} == {"plans/"}
+    assert {
+        r["NoncurrentVersionExpiration"]["NoncurrentDays"] for r in rules if "Prefix" not in r
+    } == {90}
 
 
 @pytest.mark.parametrize("path", PATHS, ids=lambda path: path.stem)
@@ -147,6 +157,74 @@ def test_policies_have_room_for_as_many_sources_as_a_configuration_may_have(
     assert key_policy.count(last) == (0 if organization_id else 1)
     assert len(bucket_policy) < BUCKET_POLICY_BYTES
     assert len(key_policy) < KEY_POLICY_BYTES
+
+
+def test_sweeps_do_not_run_side_by_side_unless_nothing_can_be_reserved() -> None:
+    # LocalStack drops the property.
+    template = load_template(str(TEMPLATES / "sse-enforcer.yaml"))
+    function = template["Resources"]["SweepFunction"]["Properties"]
+    parameter = template["Parameters"]["SweepReservedConcurrency"]
+    assert (parameter["Default"], parameter["AllowedValues"]) == ("1", ["1", ""])
+    assert function["ReservedConcurrentExecutions"] == {
+        "Fn::If": [
+            "HasSweepReservedConcurrency",
+            {"Ref": "SweepReservedConcurrency"},
+            {"Ref": "AWS::NoValue"},
+        ]
+    }
+
+
+def test_a_planner_has_room_for_long_plans_and_may_go_on_with_them() -> None:
+    # LocalStack drops both properties.
+    function = resources(TEMPLATES / "planner.yaml")["Function"]["Properties"]
+    assert function["EphemeralStorage"] == {"Size": 2048}
+    assert function["RecursiveLoop"] == "Allow"
+
+
+def test_the_direct_lane_has_a_disk_for_twice_what_it_reads() -> None:
+    # LocalStack drops the property.
+    template = load_template(str(TEMPLATES / "exporter.yaml"))
+    function = template["Resources"]["DirectFunction"]["Properties"]
+    most_bytes = int(template["Parameters"]["DirectLaneMaxBytes"]["MaxValue"])
+    assert function["EphemeralStorage"]["Size"] * 2**20 > 2 * most_bytes
+
+
+def test_a_planner_makes_only_what_has_the_names_and_bears_the_tag_of_its_own() -> None:
+    found = resources(TEMPLATES / "planner.yaml")
+    policy, role = found["ProvisioningPolicy"], found["ExporterRole"]
+    assert policy["Condition"] == role["Condition"] == "Provisions"
+    by_sid = {statement["Sid"]: statement for statement in statements(policy)}
+    for sid, tags in {
+        "MakeQueues": "RequestTag",
+        "MendItsQueues": "ResourceTag",
+        "MakeFunctions": "RequestTag",
+        "MendItsFunctions": "ResourceTag",
+    }.items():
+        condition = {f"aws:{tags}/logferry:managed-by": "planner"}
+        assert by_sid[sid]["Condition"] == {"StringEquals": condition}, sid
+        assert ":log-sqs-*" in by_sid[sid]["Resource"]["Fn::Sub"], sid
+    assert by_sid["RunTheExporter"] == {
+        "Sid": "RunTheExporter",
+        "Effect": "Allow",
+        "Action": "iam:PassRole",
+        "Resource": {"Fn::GetAtt": ["ExporterRole", "Arn"]},
+        "Condition": {"StringEquals": {"iam:PassedToService": "lambda.amazonaws.com"}},
+    }
+    assert "log-sqs-*-collect-fifoSQSConsumer" in json.dumps(by_sid["MapQueuesToFunctions"])
+
+
+def test_a_provisioned_exporter_may_do_what_a_deployed_one_may() -> None:
+    def actions(resource: dict[str, Any]) -> set[str]:
+        return {
+            action
+            for statement in statements(resource["Properties"]["Policies"])
+            for action in as_list(statement["Action"])
+        }
+
+    deployed = actions(resources(TEMPLATES / "exporter.yaml")["Role"])
+    provisioned = actions(resources(TEMPLATES / "planner.yaml")["ExporterRole"])
+    # Its log group has no template to make it.
+    assert provisioned == deployed | {"logs:CreateLogGroup"}
 
 
 def statements(node: Any) -> list[dict[str, Any]]:

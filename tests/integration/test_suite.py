@@ -74,7 +74,32 @@ def test_the_sources_of_two_accounts_are_exported_each_from_its_own(
     assert all("beta event" in line for line in lines(by_profile["beta"]["manifest"]))
 
 
-def test_an_empty_log_group_completes_without_objects(suite, tap, name, plan, records, some_logs):
+def test_a_small_log_group_is_read_directly_and_ends_as_any_other(
+    suite, tap, name, plan, records, some_logs, lines
+):
+    some_logs("alpha", name, lane="direct")
+    plan("alpha", name)
+    tap.until(lambda: [r.state for r in records(name)] == ["secured"] and tap.idle())
+
+    [completed] = tap.of("export.completed", name)
+    [record] = records(name)
+    assert (completed["lane"], completed["manifest"]["stream_count"]) == ("direct", 2)
+    assert len(lines(completed["manifest"])) == 20
+    assert suite.export_tasks("alpha", name=record.export_id) == []
+
+
+def test_a_log_group_without_events_is_skipped(plan, name, records, some_logs):
+    some_logs("alpha", name, streams=(), lane="direct")
+
+    answer = plan("alpha", name)
+
+    assert answer["data"]["skipped"]["empty"] >= 1
+    assert [(r.state, r.skipped.reason) for r in records(name)] == [("skipped", "empty")]
+
+
+def test_what_may_be_empty_and_cannot_be_looked_into_completes_without_objects(
+    suite, tap, name, plan, records, some_logs
+):
     some_logs("alpha", name, streams=())
     plan("alpha", name)
     tap.until(lambda: [r.state for r in records(name)] == ["secured"] and tap.idle())
@@ -178,7 +203,7 @@ def test_a_log_group_that_is_gone_fails_with_what_to_do_and_the_next_goes_on(
     assert letter["MessageAttributes"]["reason"]["StringValue"] == "log_group_deleted"
 
 
-def test_a_window_that_failed_is_exported_when_it_is_planned_again(
+def test_a_window_that_failed_is_exported_when_its_date_is_planned_again(
     suite, tap, name, plan, records, some_logs, lines
 ):
     s3, bucket = suite.client("s3"), suite.archive_bucket
@@ -196,7 +221,8 @@ def test_a_window_that_failed_is_exported_when_it_is_planned_again(
     assert f'"aws:SourceAccount": ["{source.account_id}"]' in failed["mend"]
     dead_letter(suite, source.dead_letter_queue_name)
 
-    plan("beta", name)
+    assert plan("beta", name)["data"]["requested"] == 0
+    plan("beta", name, by_date=True)
     tap.until(lambda: [r.state for r in records(name)] == ["failed", "secured"] and tap.idle())
 
     [completed] = tap.of("export.completed", name)

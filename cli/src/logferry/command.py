@@ -4,20 +4,24 @@ import json
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import boto3
 from cyclopts import App, CycloptsError, Parameter, validators
 from rich.console import Console
+from rich.prompt import Confirm
 
 from logferry import hub
 from logferry import plan as planning
+from logferry import replay as replaying
 from logferry import status as archived
+from logferry import sweep as sweeping
 from logferry.checkout import BUILD
-from logferry.config import load
+from logferry.config import Config, load
 from logferry.display import Display
-from logferry.errors import ConfigError, LogferryError
+from logferry.errors import ConfigError, LogferryError, ReplayError, SweepError
 from logferry.package import SERVICES, Architecture, Zip, build_zips
 from logferry.stack import Proposal
 
@@ -36,6 +40,9 @@ app = App(
     help="Ferry the CloudWatch Logs of many AWS accounts into one encrypted, locked archive.",
     help_format="markdown",
 )
+
+events = App(name="events", help="The events that teams build on.", help_format="markdown")
+app.command(events)
 
 type _Json = Annotated[bool, Parameter(name="--json", negative="", show_default=False)]
 type _Flag = Annotated[bool, Parameter(negative="", show_default=False)]
@@ -223,6 +230,8 @@ def plan(  # noqa: PLR0913  (an option each)
         request = planning.plan_request(wanted, profile, first=first, last=last, dry_run=dry_run)
         with _messages.status(f"The planner plans {profile}"):
             completed = planning.plan(boto3.Session(), wanted, request)
+        if completed is None:
+            return [{"status": "continued", "detail": "PlanCompleted will say how it ended"}]
         if as_json:
             return [completed.model_dump(exclude_none=True)]
         if dry_run:
@@ -270,6 +279,141 @@ def status(
 
     code = _exit_code(run, as_json=as_json)
     return FAILED if code == DONE and problems else code
+
+
+@app.command
+def sweep(
+    config: Path,
+    /,
+    *,
+    apply: _Flag = False,
+    full: _Flag = False,
+    yes: _Flag = False,
+    as_json: _Json = False,
+) -> int:
+    """Look through the archive for what is not encrypted, held or secured as it has to be.
+
+    `logferry sweep organization.yaml`
+
+    `logferry sweep organization.yaml --full --apply --yes`
+
+    Nothing is changed without `--apply`. Exit code 0 when nothing is left to mend, 1 when
+    something is, 2 when it could not be found out. See docs/sweep.md.
+
+    Args:
+        config: What is deployed; see deploy/examples.
+        apply: Mend what can be mended, after showing it.
+        full: Look at every version, not only at what has changed since the last sweep.
+        yes: With `--apply`: do not look first, and do not ask.
+        as_json: Print the report as JSON.
+    """
+    try:
+        wanted = load(config)
+        report, answer = _swept(wanted, dry_run=not (apply and yes), full=full)
+        if apply and not yes and report.to_mend_count and _agreed(report):
+            report, answer = _swept(wanted, dry_run=False, full=full)
+    except LogferryError as error:
+        _messages.print(str(error), style="red", markup=False)
+        if as_json:
+            _results.print_json(json.dumps({"error": str(error)}))
+        return BAD_INPUT
+    if as_json:
+        _results.print_json(json.dumps(answer))
+    else:
+        _tables.print(sweeping.table(report))
+    return FAILED if report.open_count else DONE
+
+
+@events.command
+def replay(  # noqa: PLR0913  (an option each)
+    config: Path,
+    /,
+    *,
+    first: Annotated[str, Parameter(name="--from")],
+    last: Annotated[str, Parameter(name="--to")],
+    profile: Annotated[tuple[str, ...], Parameter(negative="", show_default=False)] = (),
+    dry_run: _Flag = False,
+    yes: _Flag = False,
+    as_json: _Json = False,
+) -> int:
+    """Publish ExportCompleted again for what the ledger has of some dates.
+
+    `logferry events replay organization.yaml --from 2026-11-01 --to 2026-11-07 --dry-run`
+
+    `logferry events replay organization.yaml --from 2026-11-21 --to 2026-11-21 --profile shop`
+
+    An event has the id that it had the first time, so that who has seen it knows it again;
+    `data.replayed_at`; and the message attribute `replayed`, by which filter policies leave it out.
+
+    Args:
+        config: What is deployed; see deploy/examples.
+        first: The first date, in each source's time zone.
+        last: The last date, inclusive.
+        profile: Only this source; may be given again.
+        dry_run: Show what would be published, and publish nothing.
+        yes: Do not ask.
+        as_json: Print a JSON array of the windows with what was published.
+    """
+
+    def run() -> list[dict[str, Any]]:
+        wanted = load(config)
+        of_dates = replaying.dates(first, last)
+        sources = [wanted.source(each) for each in profile] or wanted.sources
+        session = boto3.Session()
+        with _messages.status("Reading the ledger"):
+            found = list(replaying.find(session, wanted, sources, *of_dates))
+        if not as_json:
+            _tables.print(replaying.table(found))
+        if not dry_run and found:
+            _ask_to_publish(sum(len(each.keys) for each in found), ask=not yes)
+            with _messages.status("Publishing") as shown:
+                replaying.publish(
+                    session,
+                    wanted,
+                    found,
+                    now=datetime.now(UTC),
+                    watch=lambda count: shown.update(f"Publishing: {count:,}"),
+                )
+        return [each.as_json() for each in found] if as_json else []
+
+    return _exit_code(run, as_json=as_json)
+
+
+def _ask_to_publish(count: int, *, ask: bool) -> None:
+    """Ask whether to publish events again.
+
+    Raises:
+        ReplayError: Somebody said no, or there is nobody to ask.
+    """
+    if ask and not _messages.is_terminal:
+        raise ReplayError("not a terminal, so nobody can be asked: add --yes or --dry-run")
+    question = f"Publish {count:,} events again, to all subscribers?"
+    if ask and not Confirm.ask(question, console=_messages, default=False):
+        raise ReplayError("nothing was published")
+
+
+def _swept(
+    wanted: Config, *, dry_run: bool, full: bool
+) -> tuple[sweeping.SweepReport, dict[str, Any]]:
+    doing = "Looking through the archive" if dry_run else "Mending what is wrong in the archive"
+    with _messages.status(doing) as shown:
+        return sweeping.sweep(
+            boto3.Session(),
+            wanted,
+            dry_run=dry_run,
+            full=full,
+            watch=lambda progress: shown.update(f"{doing}: {progress}"),
+        )
+
+
+def _agreed(report: sweeping.SweepReport) -> bool:
+    """Show what would be mended, and ask whether to."""
+    if not _messages.is_terminal:
+        raise SweepError("not a terminal, so nobody can be asked: add --yes, or omit --apply")
+    _messages.print(sweeping.table(report))
+    return Confirm.ask(
+        f"Mend these {report.to_mend_count:,} findings?", console=_messages, default=False
+    )
 
 
 def _zips(architecture: Architecture | Literal["host"]) -> list[Zip]:

@@ -21,7 +21,7 @@ from pydantic import (
 from logferry.errors import ConfigError
 from logferry.package import Architecture
 from logferry_contracts.plan_request import PlanRequest, PlanRequestData, Selection
-from logferry_contracts.source import AccountId, Profile, Region, RoleArn, Source
+from logferry_contracts.source import AccountId, Profile, Region, RoleArn, Source, SourceName
 from logferry_contracts.window import WindowRule
 
 MAX_SOURCES = 500
@@ -85,11 +85,58 @@ class Timeouts(_Part):
         return self
 
 
+class DirectLaneConfig(Timeouts):
+    """Settings of the lane in which small windows are read, beside the export tasks.
+
+    Attributes:
+        planned_bytes: Windows that are guessed to have fewer bytes of events take it; 0 for none.
+            Guesses are rough, so it should be less than `most_bytes`.
+        most_bytes: A window that turns out to have more is exported by a task after all.
+        calls_per_second: Of FilterLogEvents; the account's quota is 5 to 25, by Region.
+    """
+
+    planned_bytes: Annotated[int, Field(ge=0, le=1_000_000_000)] = 800_000_000
+    most_bytes: Annotated[int, Field(ge=1, le=1_000_000_000)] = 1_000_000_000
+    calls_per_second: Annotated[int, Field(ge=1, le=1000)] = 5
+    function_timeout_s: Annotated[int, Field(ge=5, le=900)] = 900
+    visibility_timeout_s: Annotated[int, Field(le=43_200)] = 1800
+
+    @model_validator(mode="after")
+    def _what_is_planned_fits(self) -> Self:
+        if self.planned_bytes > self.most_bytes:
+            raise ValueError(
+                f"planned_bytes {self.planned_bytes} is more than most_bytes {self.most_bytes}"
+            )
+        return self
+
+
 class ExporterConfig(Timeouts):
-    """Settings of every exporter."""
+    """Settings of every exporter.
+
+    Attributes:
+        retry_backoff_s: The pause after the first failed task of a window; it doubles.
+        split_after_hours: The age at which a task is given up and its window split.
+    """
 
     function_timeout_s: Annotated[int, Field(ge=5, le=900)] = 120
     visibility_timeout_s: Annotated[int, Field(le=43_200)] = 720
+    retry_backoff_s: Annotated[int, Field(ge=0, le=900)] = 60
+    split_after_hours: Annotated[int, Field(ge=1, le=23)] = 22
+
+
+class SweepConfig(_Part):
+    """Settings of the sweep of the archive.
+
+    Attributes:
+        state: Whether it runs on schedule.
+        every_hours: From the start of one sweep to the start of the next.
+        full_every_days: After which one looks at everything again.
+    """
+
+    state: Literal["ENABLED", "DISABLED"] = "ENABLED"
+    every_hours: Annotated[int, Field(ge=0, le=9999)] = 24
+    full_every_days: Annotated[int, Field(ge=0, le=9999)] = 90
+    objects_per_second: Annotated[int, Field(ge=1, le=9999)] = 100
 
 
 class EnforcerConfig(Timeouts):
@@ -98,6 +145,7 @@ class EnforcerConfig(Timeouts):
     function_timeout_s: Annotated[int, Field(ge=60, le=900)] = 300
     visibility_timeout_s: Annotated[int, Field(le=43_200)] = 600
     hold: Literal["on_completion", "on_creation", "off"] = "on_completion"
+    sweep: SweepConfig = SweepConfig()
 
 
 class SourceConfig(_Part):
@@ -146,6 +194,10 @@ class Config(_Part):
         organization_id: The organisation of all accounts; None for accounts without one.
         external_id: What the sources' roles ask for; None when they ask for nothing.
         time_zone: Whose days are exported, where a source does not say it.
+        lookback_days: For how many days schedules may stand still without a loss, where a source
+            does not say it.
+        provisioning: Whether the planner makes and mends queues and functions where execution
+            variables carry ``QueueOptions``.
         alarm_action_arn: What alarms notify, such as an SNS topic.
     """
 
@@ -155,9 +207,12 @@ class Config(_Part):
     organization_id: OrganizationId | None = None
     external_id: ExternalId | None = None
     settle_minutes: Annotated[int, Field(ge=0, le=20_160)] = 1440
+    lookback_days: Annotated[int, Field(ge=1, le=400)] = 14
+    provisioning: Literal["DISABLED", "ENABLED"] = "DISABLED"
     time_zone: TimeZone = "Asia/Seoul"
     architecture: Architecture = "arm64"
     alarm_action_arn: Annotated[str, Field(pattern=r"^arn:aws[a-z-]*:[a-z-]+:")] | None = None
+    direct_lane: DirectLaneConfig = DirectLaneConfig()
     exporter: ExporterConfig = ExporterConfig()
     sse_enforcer: EnforcerConfig = EnforcerConfig()
     sources: Annotated[list[SourceConfig], Field(min_length=1, max_length=MAX_SOURCES)]
@@ -210,6 +265,19 @@ class Config(_Part):
                 return source
         known = ", ".join(source.profile for source in self.sources)
         raise ConfigError("sources", [f"profile: {profile}: none of {known}"])
+
+    @property
+    def topic_arn(self) -> str:
+        """The topic for events, as its template names it."""
+        return f"arn:{self.partition}:sns:{self.region}:{self.hub_account_id}:log-export-events"
+
+    def source_name(self, source: SourceConfig) -> SourceName:
+        """Return a source as events name it."""
+        return SourceName(profile=source.profile, account_id=source.account_id, region=self.region)
+
+    def time_zone_of(self, source: SourceConfig) -> str:
+        """Return whose days a source's dates are."""
+        return self.time_zone if source.window_rule is None else source.window_rule.time_zone
 
     def role_arn(self, source: SourceConfig) -> str:
         """Return the ARN of a source's role."""

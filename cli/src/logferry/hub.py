@@ -213,6 +213,9 @@ def hub_stacks(config: Config, zips: Mapping[str, Zip]) -> list[list[Stack]]:
         **_function_parameters(config, zips, "planner"),
         "SourceRoleArnPatterns": _role_arn_patterns(config),
         "SettleMinutes": str(config.settle_minutes),
+        "LookbackDays": str(config.lookback_days),
+        "DirectLaneMaxBytes": str(config.direct_lane.planned_bytes),
+        "Provisioning": config.provisioning,
         "TimeZone": config.time_zone,
         "ExternalId": config.external_id or "",
     }
@@ -221,6 +224,10 @@ def hub_stacks(config: Config, zips: Mapping[str, Zip]) -> list[list[Stack]]:
         "FunctionTimeout": str(config.sse_enforcer.function_timeout_s),
         "VisibilityTimeout": str(config.sse_enforcer.visibility_timeout_s),
         "Hold": config.sse_enforcer.hold,
+        "SweepState": config.sse_enforcer.sweep.state,
+        "SweepEveryHours": str(config.sse_enforcer.sweep.every_hours),
+        "SweepFullEveryDays": str(config.sse_enforcer.sweep.full_every_days),
+        "SweepObjectsPerSecond": str(config.sse_enforcer.sweep.objects_per_second),
     }
     exporter = _function_parameters(config, zips, "exporter")
     return [
@@ -303,6 +310,12 @@ def _exporter_parameters(config: Config, source: SourceConfig) -> dict[str, str]
         "ScheduleState": source.state,
         "FunctionTimeout": str(config.exporter.function_timeout_s),
         "VisibilityTimeout": str(config.exporter.visibility_timeout_s),
+        "DirectFunctionTimeout": str(config.direct_lane.function_timeout_s),
+        "DirectVisibilityTimeout": str(config.direct_lane.visibility_timeout_s),
+        "RetryBackoffSeconds": str(config.exporter.retry_backoff_s),
+        "SplitAfterHours": str(config.exporter.split_after_hours),
+        "DirectLaneMaxBytes": str(config.direct_lane.most_bytes),
+        "DirectLaneCallsPerSecond": str(config.direct_lane.calls_per_second),
     }
 
 

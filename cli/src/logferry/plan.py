@@ -63,14 +63,22 @@ def plan_request(
         raise ConfigError("the request", error.problems) from error
 
 
-def plan(session: "boto3.Session", config: Config, request: PlanRequest) -> PlanCompletedData:
+def plan(
+    session: "boto3.Session", config: Config, request: PlanRequest
+) -> PlanCompletedData | None:
     """Let the deployed planner plan, and return what became of it.
 
+    Returns:
+        None when the plan takes more than one invocation and goes on by itself: its PlanCompleted
+        will say what became of it.
+
     Raises:
-        PlanError: The planner could not be asked, refused, failed, or goes on by itself.
+        PlanError: The planner could not be asked, refused, or failed.
     """
     answer = _invoke(session, config, request)
     status = answer.get("status")
+    if status == "continued":
+        return None
     if status is not None:
         detail = answer.get("detail") or json.dumps(answer)
         raise PlanError(f"{status}: {detail}")

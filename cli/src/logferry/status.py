@@ -1,40 +1,31 @@
 """How far the archive is: what the ledger says of each source, and what waits in the queues."""
 
-import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
-from botocore.config import Config as ClientConfig
 from botocore.exceptions import BotoCoreError, ClientError
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from logferry.config import Config, SourceConfig
 from logferry.errors import StatusError
-from logferry_contracts.ledger_record import LedgerRecord
+from logferry.ledger import CLIENT_CONFIG, Ledger
 from logferry_contracts.source import SourceName
 from logferry_contracts.window import Window
-from logferry_contracts.wire import ContractError, parse
 
 if TYPE_CHECKING:
     import boto3
-    from mypy_boto3_s3 import S3Client
     from mypy_boto3_sqs import SQSClient
     from rich.console import RenderableType
 
-READERS = 16
-"""Ledger records that are read side by side."""
-CLIENT_CONFIG = ClientConfig(
-    retries={"mode": "standard", "total_max_attempts": 5}, max_pool_connections=READERS
-)
+    from logferry_contracts.ledger_record import LedgerRecord
+
 IN_ARCHIVE = ("completed", "secured")
 UNDER_WAY = ("requested", "submitted")
-_WINDOW = re.compile(r"/([0-9]{15})-([0-9]{15})/$")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -115,16 +106,16 @@ def status(
         newest: How many windows to look at, from the newest one back.
 
     Raises:
-        StatusError: AWS refused, or a ledger record breaks its contract; names what.
+        StatusError: AWS refused; names what.
+        LedgerError: A ledger record breaks its contract.
     """
     s3 = session.client("s3", region_name=config.region, config=CLIENT_CONFIG)
+    ledger = Ledger(s3, config.control_bucket)
     sqs = session.client("sqs", region_name=config.region, config=CLIENT_CONFIG)
     for source in sources:
-        name = SourceName(
-            profile=source.profile, account_id=source.account_id, region=config.region
-        )
+        name = config.source_name(source)
         try:
-            yield _status(s3, sqs, config.control_bucket, name, newest)
+            yield _status(ledger, sqs, name, newest)
         except (BotoCoreError, ClientError) as error:
             raise StatusError(f"{source.profile}: {error}") from error
 
@@ -147,13 +138,9 @@ def table(found: SourceStatus) -> "RenderableType":
     return shown
 
 
-def _status(
-    s3: "S3Client", sqs: "SQSClient", control_bucket: str, source: SourceName, newest: int
-) -> SourceStatus:
-    windows = _windows(s3, control_bucket, source)
-    found = [
-        _window_status(s3, control_bucket, prefix, window) for prefix, window in windows[-newest:]
-    ]
+def _status(ledger: Ledger, sqs: "SQSClient", source: SourceName, newest: int) -> SourceStatus:
+    windows = ledger.windows(source)
+    found = [_window_status(ledger, prefix, window) for prefix, window in windows[-newest:]]
     return SourceStatus(
         profile=source.profile,
         windows=[each for each in found if each.states],
@@ -161,19 +148,6 @@ def _status(
         waiting=sum(_messages(sqs, name) for name in (source.queue_name, source.direct_queue_name)),
         dead_letters=_messages(sqs, source.dead_letter_queue_name),
     )
-
-
-def _windows(s3: "S3Client", bucket: str, source: SourceName) -> list[tuple[str, Window]]:
-    """Return the windows that the ledger knows, each with its prefix, oldest first."""
-    pages = s3.get_paginator("list_objects_v2").paginate(
-        Bucket=bucket, Prefix=f"ledger/{source.account_id}/{source.region}/", Delimiter="/"
-    )
-    prefixes = [each["Prefix"] for page in pages for each in page.get("CommonPrefixes", [])]
-    return [
-        (prefix, Window(from_ms=int(edges[1]), to_ms=int(edges[2])))
-        for prefix in prefixes
-        if (edges := _WINDOW.search(prefix))
-    ]
 
 
 def _gaps(windows: Sequence[Window]) -> list[Window]:
@@ -189,11 +163,8 @@ def _gaps(windows: Sequence[Window]) -> list[Window]:
     ]
 
 
-def _window_status(s3: "S3Client", bucket: str, prefix: str, window: Window) -> WindowStatus:
-    pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
-    keys = [each["Key"] for page in pages for each in page.get("Contents", [])]
-    with ThreadPoolExecutor(READERS) as readers:
-        records = list(readers.map(lambda key: _record(s3, bucket, key), keys))
+def _window_status(ledger: Ledger, prefix: str, window: Window) -> WindowStatus:
+    records = [record for _, record in ledger.records(prefix)]
     last: dict[str, LedgerRecord] = {}
     for record in sorted(records, key=lambda record: record.generation):
         if record.parent_export_id is None:  # a half counts with its whole
@@ -207,14 +178,6 @@ def _window_status(s3: "S3Client", bucket: str, prefix: str, window: Window) -> 
             if record.failed is not None and record.state == "failed"
         },
     )
-
-
-def _record(s3: "S3Client", bucket: str, key: str) -> LedgerRecord:
-    body = s3.get_object(Bucket=bucket, Key=key)["Body"].read()
-    try:
-        return parse(LedgerRecord, body)
-    except ContractError as error:
-        raise StatusError(f"s3://{bucket}/{key} is {error}") from error
 
 
 def _messages(sqs: "SQSClient", queue_name: str) -> int:

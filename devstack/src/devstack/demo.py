@@ -45,6 +45,8 @@ NOT_KEPT = (
     ".venv/bin/python -m devstack demo --keep  the same, and LocalStack goes on running",
     "services/*/README.md  what each service did, and what it does when something fails",
 )
+_BYTES_OF_ONE_STREAM = 300
+"""For each of its events, so that log groups of one stream take the direct lane."""
 _LAST_LINES = 8
 _ENDED = {"secured", "skipped", "failed"}
 
@@ -94,6 +96,7 @@ def run(options: Options, console: Console) -> Figures:
             endpoint,
             hub_account_id=HUB_ACCOUNT_ID,
             accounts={account.profile: account.account_id for account in accounts},
+            direct_lane_bytes=options.events_per_stream * _BYTES_OF_ONE_STREAM,
         )
         _prepare(suite, accounts, zips, console)
         watch = _follow(suite, accounts, options, console)
@@ -276,6 +279,9 @@ def _show(result: Figures, window: Window, options: Options, console: Console) -
         ),
         "objects, under the right key, held": (
             f"{result.objects}, {result.objects_under_right_key}, {result.objects_held}"
+        ),
+        "by export task, read directly": (
+            f"{result.exports_by_lane.get('slot', 0)}, {result.exports_by_lane.get('direct', 0)}"
         ),
         "completion events received": str(result.completion_events_received),
         "exporter processes killed": str(result.exporter_kills),

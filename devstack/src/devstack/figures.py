@@ -39,6 +39,7 @@ class Figures:
     exports_requested: int
     exports_completed: int
     exports_failed: int
+    exports_by_lane: dict[str, int]
     skipped: dict[str, int]
     events_put_in_window: int
     events_archived_in_window: int
@@ -118,6 +119,7 @@ def figures(  # noqa: PLR0913  (each is one of the run's independent witnesses)
         exports_requested=sum(account.requested for account in per_account),
         exports_completed=sum(account.completed for account in per_account),
         exports_failed=sum(account.failed for account in per_account),
+        exports_by_lane=dict(Counter(record.lane for record in ledger if record.completed)),
         skipped=dict(sum((Counter(account.skipped) for account in per_account), Counter[str]())),
         events_put_in_window=put_in.total(),
         events_archived_in_window=archived_in.total(),

@@ -42,12 +42,21 @@ class Suite:
         endpoint: LocalStack's URL on this machine.
         hub_account_id: The account that holds the archive and the services.
         accounts: The account id of each source, by its profile.
+        direct_lane_bytes: Windows that are guessed to have fewer take the direct lane.
     """
 
-    def __init__(self, endpoint: str, *, hub_account_id: str, accounts: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        endpoint: str,
+        *,
+        hub_account_id: str,
+        accounts: Mapping[str, str],
+        direct_lane_bytes: int = 10_000_000,
+    ) -> None:
         self.endpoint = endpoint
         self.hub_account_id = hub_account_id
         self._accounts = accounts
+        self._direct_lane_bytes = direct_lane_bytes
         self._clients: dict[tuple[str, str], Any] = {}
 
     def client(self, service: str, account_id: str | None = None) -> Any:
@@ -78,16 +87,30 @@ class Suite:
 
     @property
     def config(self) -> Config:
-        """What is deployed: settle 0, as the logs of yesterday are all there already."""
+        """What is deployed.
+
+        Settle 0, as the logs of yesterday are all there already; yesterday only, as there is a
+        run for it alone; and no pause after a failure, as no test waits for the clock.
+        """
         return Config.model_validate(
             {
                 "region": REGION,
                 "hub_account_id": self.hub_account_id,
                 "settle_minutes": 0,
+                "lookback_days": 1,
                 "time_zone": TIME_ZONE,
+                # A message whose exporter was killed comes back after these.
+                "direct_lane": {
+                    "planned_bytes": self._direct_lane_bytes,
+                    "function_timeout_s": 6,
+                    "visibility_timeout_s": 6,
+                },
                 "architecture": Target.of("host").architecture,
-                # A message whose exporter was killed comes back after this.
-                "exporter": {"function_timeout_s": 6, "visibility_timeout_s": 6},
+                "exporter": {
+                    "function_timeout_s": 6,
+                    "visibility_timeout_s": 6,
+                    "retry_backoff_s": 0,
+                },
                 "sources": [
                     {"profile": profile, "account_id": account_id, "schedule": "cron(10 3 * * ? *)"}
                     for profile, account_id in self._accounts.items()
@@ -222,10 +245,15 @@ class Suite:
             raise RuntimeError(json.dumps(payload))
         return payload
 
-    def plan_request(self, profile: str, *, include: list[str]) -> dict[str, Any]:
-        """Return a PlanRequest for the previous day of the log groups that match a pattern."""
+    def plan_request(
+        self, profile: str, *, include: list[str], collect_date: str | None = None
+    ) -> dict[str, Any]:
+        """Return a PlanRequest for the log groups that match a pattern.
+
+        It is for the previous day, or for a date, which is planned again where it failed.
+        """
         source = self.source(profile)
-        rule = {"unit": "day", "time_zone": TIME_ZONE, "settle_minutes": 0}
+        rule = {"unit": "day", "time_zone": TIME_ZONE, "settle_minutes": 0, "lookback_days": 1}
         return {
             "specversion": "1.0",
             "id": uuid.uuid4().hex,
@@ -242,6 +270,7 @@ class Suite:
                 "bucket": self.archive_bucket,
                 "window_rule": rule,
                 "selection": {"include": include},
+                **({"collect_date": collect_date} if collect_date else {}),
             },
         }
 
@@ -315,33 +344,40 @@ class Suite:
             return json.load(answer)
 
     def calls(self, profile: str) -> list[str]:
-        """Return the AWS calls of a source's exporter, such as ``logs.CreateExportTask``."""
-        return [f"{c['service']}.{c['operation']}" for c in self._faults(profile)["calls"]]
+        """Return the AWS calls of a source's exporter, such as ``logs.CreateExportTask``.
+
+        They are in order for each of its functions: the slot's come first, the direct lane's then.
+        """
+        return [
+            f"{call['service']}.{call['operation']}"
+            for faults in self._faults(profile)
+            for call in faults["calls"]
+        ]
 
     def kills(self, profile: str) -> int:
         """Return how often a source's exporter was killed."""
-        kills: int = self._faults(profile)["kills"]
-        return kills
+        return sum(faults["kills"] for faults in self._faults(profile))
 
     def kill_exporter(self, profile: str, *, after_call: int, repeat: bool = False) -> None:
-        """Kill an exporter's process after its AWS call of this number, the answer being lost."""
-        self.control(
-            "faults",
-            {
-                "function": self.source(profile).exporter_function_name,
-                "kill_after_call": after_call,
-                "repeat": repeat,
-            },
-        )
+        """Kill an exporter's process after its AWS call of this number, the answer being lost.
+
+        Each of its functions counts its own calls.
+        """
+        for name in self._exporter_functions(profile):
+            armed = {"function": name, "kill_after_call": after_call, "repeat": repeat}
+            self.control("faults", armed)
 
     def reset_faults(self) -> None:
         """Disarm every fault, and forget all calls and kills."""
         self.control("faults", method="DELETE")
 
-    def _faults(self, profile: str) -> dict[str, Any]:
-        name = self.source(profile).exporter_function_name
+    def _faults(self, profile: str) -> list[dict[str, Any]]:
         seen: dict[str, dict[str, Any]] = self.control("faults")["functions"]
-        return seen.get(name, {"calls": [], "kills": 0})
+        return [seen[name] for name in self._exporter_functions(profile) if name in seen]
+
+    def _exporter_functions(self, profile: str) -> tuple[str, str]:
+        source = self.source(profile)
+        return source.exporter_function_name, source.direct_function_name
 
 
 def _named(profile: str, watch: Watch) -> Watch:

@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from logferry_contracts.day_completed import DayCompleted
 from logferry_contracts.export_completed import ExportCompleted
 from logferry_contracts.export_failed import ExportFailed
 from logferry_contracts.object_secured import ObjectSecured
@@ -19,6 +20,7 @@ class Watch:
         plans: By profile.
         completed: ExportCompleted by event id.
         failed: ExportFailed by event id.
+        days: DayCompleted by event id.
         held: ``(key, version id)`` of the objects that are on hold.
         deliveries: How many messages there were, repeated ones included.
     """
@@ -26,6 +28,7 @@ class Watch:
     plans: dict[str, PlanCompleted] = field(default_factory=dict)
     completed: dict[str, ExportCompleted] = field(default_factory=dict)
     failed: dict[str, ExportFailed] = field(default_factory=dict)
+    days: dict[str, DayCompleted] = field(default_factory=dict)
     held: set[tuple[str, str]] = field(default_factory=set)
     deliveries: int = 0
 
@@ -63,6 +66,15 @@ class Watch:
         self.failed[event.id] = event
         return f"{data.source.profile}: {data.log_group_name} FAILED, {data.reason}: {data.mend}"
 
+    def _day(self, body: str) -> str:
+        event = parse(DayCompleted, body)
+        data = event.data
+        self.days[event.id] = event
+        return (
+            f"{data.source.profile}: {data.date} is complete, "
+            f"in the archive: {data.completed}, failed: {data.failed}"
+        )
+
     def _secured(self, body: str) -> str:
         data = parse(ObjectSecured, body).data
         if data.legal_hold == "ON":
@@ -80,5 +92,6 @@ _TAKERS: dict[str, Callable[[Watch, str], str]] = {
     PlanCompleted.TYPE: Watch._plan,  # noqa: SLF001  (this module's own)
     ExportCompleted.TYPE: Watch._completed,  # noqa: SLF001
     ExportFailed.TYPE: Watch._failed,  # noqa: SLF001
+    DayCompleted.TYPE: Watch._day,  # noqa: SLF001
     ObjectSecured.TYPE: Watch._secured,  # noqa: SLF001
 }

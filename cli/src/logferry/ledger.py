@@ -1,0 +1,71 @@
+"""The ledger as the operator's commands read it: windows, and the records of one."""
+
+import re
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+from botocore.config import Config as ClientConfig
+
+from logferry.errors import LedgerError
+from logferry_contracts.ledger_record import LedgerRecord
+from logferry_contracts.source import SourceName
+from logferry_contracts.window import Window
+from logferry_contracts.wire import ContractError, parse
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+READERS = 16
+"""Ledger records that are read side by side."""
+CLIENT_CONFIG = ClientConfig(
+    retries={"mode": "standard", "total_max_attempts": 5}, max_pool_connections=READERS
+)
+_WINDOW = re.compile(r"/([0-9]{15})-([0-9]{15})/$")
+
+
+class Ledger:
+    """The ledger of all sources."""
+
+    def __init__(self, s3: "S3Client", control_bucket: str) -> None:
+        """Read it with ``s3``, a client of `CLIENT_CONFIG`."""
+        self._s3 = s3
+        self.bucket = control_bucket
+
+    def windows(self, source: SourceName) -> list[tuple[str, Window]]:
+        """Return the windows that it knows, each with its records' prefix, oldest first."""
+        pages = self._s3.get_paginator("list_objects_v2").paginate(
+            Bucket=self.bucket,
+            Prefix=f"ledger/{source.account_id}/{source.region}/",
+            Delimiter="/",
+        )
+        prefixes = [each["Prefix"] for page in pages for each in page.get("CommonPrefixes", [])]
+        return [
+            (prefix, Window(from_ms=int(edges[1]), to_ms=int(edges[2])))
+            for prefix in prefixes
+            if (edges := _WINDOW.search(prefix))
+        ]
+
+    def records(self, prefix: str) -> list[tuple[str, LedgerRecord]]:
+        """Return the records of a window with their keys.
+
+        Raises:
+            LedgerError: One breaks its contract.
+        """
+        pages = self._s3.get_paginator("list_objects_v2").paginate(
+            Bucket=self.bucket, Prefix=prefix
+        )
+        keys = [each["Key"] for page in pages for each in page.get("Contents", [])]
+        with ThreadPoolExecutor(READERS) as readers:
+            return list(zip(keys, readers.map(self.read, keys), strict=True))
+
+    def read(self, key: str) -> LedgerRecord:
+        """Return one record.
+
+        Raises:
+            LedgerError: It breaks its contract.
+        """
+        body = self._s3.get_object(Bucket=self.bucket, Key=key)["Body"].read()
+        try:
+            return parse(LedgerRecord, body)
+        except ContractError as error:
+            raise LedgerError(f"s3://{self.bucket}/{key} is {error}") from error

@@ -1,0 +1,252 @@
+"""ExportCompleted published again from the ledger, for who has missed or lost it."""
+
+import hashlib
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
+
+from botocore.exceptions import BotoCoreError, ClientError
+from rich.box import SIMPLE_HEAD
+from rich.table import Table
+
+from logferry.config import Config, SourceConfig
+from logferry.errors import ConfigError, ReplayError
+from logferry.ledger import CLIENT_CONFIG, READERS, Ledger
+from logferry_contracts.export_completed import ExportCompleted
+from logferry_contracts.ledger_record import (
+    LedgerRecord,
+    ledger_key,
+    manifest_key,
+    split_task_ids,
+)
+from logferry_contracts.manifest import ManifestLocation
+from logferry_contracts.source import SourceName
+from logferry_contracts.window import Window
+from logferry_contracts.wire import emit
+
+if TYPE_CHECKING:
+    import boto3
+    from mypy_boto3_s3 import S3Client
+    from mypy_boto3_sns import SNSClient
+    from rich.console import RenderableType
+
+NO_SUCH_KEY = "NoSuchKey"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Completions:
+    """What would be published again of one window of a source.
+
+    Attributes:
+        keys: The ledger records.
+        object_count: Of all their manifests.
+        total_bytes: Of all these objects.
+    """
+
+    source: SourceName
+    window: Window
+    keys: list[str]
+    object_count: int
+    total_bytes: int
+
+    def as_json(self) -> dict[str, Any]:
+        """Return it as a JSON document."""
+        return {
+            "profile": self.source.profile,
+            "window": self.window.model_dump(),
+            "events": len(self.keys),
+            "object_count": self.object_count,
+            "total_bytes": self.total_bytes,
+        }
+
+
+def dates(first: str, last: str) -> tuple[date, date]:
+    """Return two dates.
+
+    Raises:
+        ConfigError: One is none, or the last is before the first.
+    """
+    try:
+        found = date.fromisoformat(first), date.fromisoformat(last)
+    except ValueError as error:
+        raise ConfigError("the dates", [f"{first} to {last}: {error}"]) from error
+    if found[1] < found[0]:
+        raise ConfigError("the dates", [f"--to {last} is before --from {first}"])
+    return found
+
+
+def find(
+    session: "boto3.Session",
+    config: Config,
+    sources: Sequence[SourceConfig],
+    first: date,
+    last: date,
+) -> Iterator[Completions]:
+    """Yield the completed exports of each window that starts on one of some dates.
+
+    Args:
+        session: With credentials of the hub's account.
+        config: What is deployed.
+        sources: Of the configuration.
+        first: In each source's time zone.
+        last: Inclusive.
+
+    Raises:
+        LedgerError: A ledger record breaks its contract.
+        ReplayError: AWS refused; names what.
+    """
+    s3 = session.client("s3", region_name=config.region, config=CLIENT_CONFIG)
+    ledger = Ledger(s3, config.control_bucket)
+    for source in sources:
+        name = config.source_name(source)
+        zone = ZoneInfo(config.time_zone_of(source))
+        try:
+            for prefix, window in ledger.windows(name):
+                if first <= _date_of(window, zone) <= last:
+                    found = _completions(ledger, name, prefix, window)
+                    if found.keys:
+                        yield found
+        except (BotoCoreError, ClientError) as error:
+            raise ReplayError(f"{source.profile}: {error}") from error
+
+
+def publish(
+    session: "boto3.Session",
+    config: Config,
+    found: Sequence[Completions],
+    *,
+    now: datetime,
+    watch: Callable[[int], None],
+) -> None:
+    """Publish what was found, as the records say it by now.
+
+    Args:
+        session: With credentials of the hub's account.
+        config: What is deployed.
+        found: By `find`.
+        now: Aware; when the events are replayed.
+        watch: Told after each event how many have been published.
+
+    Raises:
+        LedgerError: A ledger record breaks its contract.
+        ReplayError: AWS refused; those before have been published.
+    """
+    s3 = session.client("s3", region_name=config.region, config=CLIENT_CONFIG)
+    sns = session.client("sns", region_name=config.region, config=CLIENT_CONFIG)
+    again = _Again(s3, sns, Ledger(s3, config.control_bucket), config.topic_arn, now)
+    count = 0
+    for each in found:
+        try:
+            with ThreadPoolExecutor(READERS) as threads:
+                for _ in threads.map(again.publish, each.keys):
+                    count += 1
+                    watch(count)
+        except (BotoCoreError, ClientError) as error:
+            raise ReplayError(f"{each.source.profile}: {error}") from error
+
+
+def table(found: Sequence[Completions]) -> "RenderableType":
+    """Return what would be published as a table."""
+    shown = Table(box=SIMPLE_HEAD, pad_edge=False)
+    for name in ("source", "window (UTC)"):
+        shown.add_column(name, no_wrap=True)
+    for name in ("events", "objects", "bytes"):
+        shown.add_column(name, justify="right", no_wrap=True)
+    for each in found:
+        numbers = (len(each.keys), each.object_count, each.total_bytes)
+        shown.add_row(
+            each.source.profile, _range(each.window), *(f"{number:,}" for number in numbers)
+        )
+    return shown
+
+
+@dataclass(frozen=True)
+class _Again:
+    """Publishes completed exports again."""
+
+    s3: "S3Client"
+    sns: "SNSClient"
+    ledger: Ledger
+    topic_arn: str
+    now: datetime
+
+    def publish(self, key: str) -> None:
+        record = self.ledger.read(key)
+        tasks = split_task_ids(record, lambda window, name: self._half(record.source, window, name))
+        event = ExportCompleted.of_record(record, tasks, replayed_at=self.now)
+        if event.is_too_long:
+            event = event.with_objects_at(self._location(record, event))
+        self.sns.publish(
+            TopicArn=self.topic_arn,
+            Message=emit(event),
+            MessageAttributes={
+                name: {"DataType": "String", "StringValue": value}
+                for name, value in event.attributes.items()
+            },
+        )
+
+    def _half(self, source: SourceName, window: Window, export_id: str) -> LedgerRecord | None:
+        try:
+            return self.ledger.read(ledger_key(source, window, export_id))
+        except ClientError as error:
+            if error.response["Error"]["Code"] == NO_SUCH_KEY:
+                return None
+            raise
+
+    def _location(self, record: LedgerRecord, event: ExportCompleted) -> ManifestLocation:
+        """Return where the list of objects is, and put it there if it is not.
+
+        What an earlier event has named is never overwritten: its checksum would be wrong.
+        """
+        body = emit(event.data.manifest).encode()
+        sha256 = hashlib.sha256(body).hexdigest()
+        key = manifest_key(record.source, record.window, record.export_id)
+        there = self._body(key)
+        if there is None or there != body:
+            key = key if there is None else f"{key.removesuffix('.json')}-{sha256[:16]}.json"
+            self.s3.put_object(
+                Bucket=self.ledger.bucket, Key=key, Body=body, ContentType="application/json"
+            )
+        return ManifestLocation(
+            bucket=self.ledger.bucket, key=key, size_bytes=len(body), sha256=sha256
+        )
+
+    def _body(self, key: str) -> bytes | None:
+        try:
+            return self.s3.get_object(Bucket=self.ledger.bucket, Key=key)["Body"].read()
+        except ClientError as error:
+            if error.response["Error"]["Code"] == NO_SUCH_KEY:
+                return None
+            raise
+
+
+def _completions(ledger: Ledger, source: SourceName, prefix: str, window: Window) -> Completions:
+    of_window = [
+        (key, record.completed.manifest)
+        for key, record in ledger.records(prefix)
+        # A half is told of by its whole.
+        if record.completed is not None and record.parent_export_id is None
+        if record.source == source
+    ]
+    return Completions(
+        source=source,
+        window=window,
+        keys=[key for key, _ in of_window],
+        object_count=sum(manifest.object_count for _, manifest in of_window),
+        total_bytes=sum(manifest.total_bytes for _, manifest in of_window),
+    )
+
+
+def _date_of(window: Window, zone: ZoneInfo) -> date:
+    return datetime.fromtimestamp(window.from_ms / 1000, UTC).astimezone(zone).date()
+
+
+def _range(window: Window) -> str:
+    start, end = (
+        datetime.fromtimestamp(at_ms / 1000, UTC).strftime("%Y-%m-%d %H:%M")
+        for at_ms in (window.from_ms, window.to_ms)
+    )
+    return f"{start} to {end}"

@@ -1,0 +1,61 @@
+"""What an operator asks of the deployed suite by the command's own functions."""
+
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+import boto3
+import pytest
+
+from devstack.organisation import previous_day
+from devstack.suite import REGION, TIME_ZONE
+from logferry.plan import plan as ask_for_plan
+from logferry.plan import plan_request
+from logferry.status import status
+
+pytestmark = pytest.mark.localstack
+
+
+@pytest.fixture
+def session(suite, monkeypatch):
+    """The operator's, in the hub's account."""
+    monkeypatch.setenv("AWS_ENDPOINT_URL", suite.endpoint)
+    return boto3.Session(
+        aws_access_key_id=suite.hub_account_id, aws_secret_access_key="any", region_name=REGION
+    )
+
+
+def test_a_dry_run_says_what_would_become_of_each_log_group_and_does_nothing(
+    suite, session, name, records, some_logs, tap
+):
+    some_logs("alpha", f"{name}/task")
+    some_logs("alpha", f"{name}/direct", lane="direct")
+    some_logs("alpha", f"{name}/idle", lane="direct", streams=())
+
+    request = plan_request(suite.config, "alpha", dry_run=True)
+    completed = ask_for_plan(session, suite.config, request)
+
+    outcomes = {
+        each.log_group_name.removeprefix(f"{name}/"): (each.outcome, each.reason, each.lane)
+        for each in completed.planned
+        if each.log_group_name.startswith(f"{name}/")
+    }
+    assert outcomes == {
+        "task": ("requested", None, "slot"),
+        "direct": ("requested", None, "direct"),
+        "idle": ("skipped", "empty", None),
+    }
+    assert [records(f"{name}/{which}") for which in outcomes] == [[], [], []]
+    assert tap.idle()
+    assert not [event for event in tap.events if event["type"] == "logferry.plan.completed.v1"]
+
+
+def test_the_status_counts_what_the_ledger_has(suite, session, name, plan, records, some_logs, tap):
+    some_logs("alpha", name)
+    plan("alpha", name)
+    tap.until(lambda: [r.state for r in records(name)] == ["secured"])
+
+    [found] = status(session, suite.config, [suite.config.source("alpha")], newest=1)
+
+    window = previous_day(datetime.now(ZoneInfo(TIME_ZONE)))
+    assert found.windows[-1].window == window
+    assert found.windows[-1].states["secured"] >= 1
