@@ -1,0 +1,177 @@
+# The hub's stacks, each after those that it needs. What a stack is made of is in its template; here
+# is which stacks there are, and with which parameters.
+
+locals {
+  templates = "${path.module}/../.."
+
+  partition = (
+    startswith(var.region, "cn-") ? "aws-cn" :
+    startswith(var.region, "us-gov-") ? "aws-us-gov" : "aws"
+  )
+  archive_bucket  = "${var.name}-archive-${var.hub_account_id}-${var.region}"
+  artifact_bucket = "${var.name}-artifacts-${var.hub_account_id}-${var.region}"
+
+  # A stack's parameter is never null.
+  organization_id  = var.organization_id == null ? "" : var.organization_id
+  external_id      = var.external_id == null ? "" : var.external_id
+  alarm_action_arn = var.alarm_action_arn == null ? "" : var.alarm_action_arn
+
+  source_role_arns = {
+    for profile, source in var.sources : profile => coalesce(
+      source.role_arn,
+      "arn:${local.partition}:iam::${source.account_id}:role/${var.name}-source",
+    )
+  }
+  # With * for the account, which leaves few of many: the policies have no room for all.
+  source_role_arn_patterns = join(",", sort(distinct([
+    for arn in values(local.source_role_arns) : replace(arn, "/::[0-9]{12}:/", "::*:")
+  ])))
+
+  # A stack parameter's value has room for 4,096 bytes; an account id and its comma take 13.
+  # https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/cloudformation-limits.html
+  accounts_per_parameter = 300
+  source_account_ids = [
+    for ids in chunklist([for source in values(var.sources) : source.account_id], local.accounts_per_parameter) :
+    join(",", ids)
+  ]
+
+  tags         = { application = var.name }
+  capabilities = ["CAPABILITY_NAMED_IAM"]
+
+  function_parameters = {
+    Name               = var.name
+    Architecture       = var.architecture
+    AlarmActionArn     = local.alarm_action_arn
+    ArtifactBucketName = "/${var.name}/artifacts/bucket"
+    ArchiveBucketName  = "/${var.name}/archive/bucket"
+    ControlBucketName  = "/${var.name}/control/bucket"
+    KeyArn             = "/${var.name}/kms/key-arn"
+    TopicArn           = "/${var.name}/topic/arn"
+  }
+}
+
+# The zips are put into this stack's bucket before the services' stacks are made: see ../README.md.
+resource "aws_cloudformation_stack" "artifacts" {
+  name          = "${var.name}-artifacts"
+  template_body = file("${local.templates}/artifacts.yaml")
+  capabilities  = local.capabilities
+  parameters    = { Name = var.name }
+  tags          = local.tags
+
+  lifecycle {
+    # What it retains is of use to no other stack.
+    prevent_destroy = true
+
+    postcondition {
+      condition     = self.outputs["BucketName"] == local.artifact_bucket
+      error_message = "The provider is not in account ${var.hub_account_id} and Region ${var.region}: it made ${self.outputs["BucketName"]}."
+    }
+  }
+}
+
+resource "aws_cloudformation_stack" "archive" {
+  name          = "${var.name}-archive"
+  template_body = file("${local.templates}/archive.yaml")
+  capabilities  = local.capabilities
+  tags          = local.tags
+
+  parameters = {
+    Name                  = var.name
+    SourceAccountIds      = local.source_account_ids[0]
+    MoreSourceAccountIds  = try(local.source_account_ids[1], "")
+    SourceRoleArnPatterns = local.source_role_arn_patterns
+    OrganizationId        = local.organization_id
+  }
+
+  depends_on = [aws_cloudformation_stack.artifacts]
+
+  lifecycle {
+    # The buckets and the key would stay, without the policies that let anybody write there.
+    prevent_destroy = true
+
+    precondition {
+      condition     = var.organization_id != null || length(var.sources) <= 200
+      error_message = "More than 200 sources need organization_id: the archive's bucket policy has no room for each account's ARN."
+    }
+  }
+}
+
+resource "aws_cloudformation_stack" "planner" {
+  name          = "${var.name}-planner"
+  template_body = file("${local.templates}/planner.yaml")
+  capabilities  = local.capabilities
+  tags          = local.tags
+
+  parameters = merge(local.function_parameters, {
+    CodeKey               = var.code_keys.planner
+    SourceRoleArnPatterns = local.source_role_arn_patterns
+    SettleMinutes         = tostring(var.settle_minutes)
+    LookbackDays          = tostring(var.lookback_days)
+    DirectLaneMaxBytes    = tostring(var.direct_lane.planned_bytes)
+    Provisioning          = var.provisioning
+    TimeZone              = var.time_zone
+    ExternalId            = local.external_id
+  })
+
+  depends_on = [aws_cloudformation_stack.archive]
+}
+
+resource "aws_cloudformation_stack" "sse_enforcer" {
+  name          = "${var.name}-sse-enforcer"
+  template_body = file("${local.templates}/sse-enforcer.yaml")
+  capabilities  = local.capabilities
+  tags          = local.tags
+
+  parameters = merge(local.function_parameters, {
+    CodeKey               = var.code_keys["sse-enforcer"]
+    FunctionTimeout       = tostring(var.sse_enforcer.function_timeout_s)
+    VisibilityTimeout     = tostring(var.sse_enforcer.visibility_timeout_s)
+    Hold                  = var.sse_enforcer.hold
+    SweepState            = var.sse_enforcer.sweep.state
+    SweepEveryHours       = tostring(var.sse_enforcer.sweep.every_hours)
+    SweepFullEveryDays    = tostring(var.sse_enforcer.sweep.full_every_days)
+    SweepObjectsPerSecond = tostring(var.sse_enforcer.sweep.objects_per_second)
+  })
+
+  depends_on = [aws_cloudformation_stack.archive]
+}
+
+resource "aws_cloudformation_stack" "exporter" {
+  for_each = var.sources
+
+  # A stack's name takes no underscore.
+  name          = "${var.name}-exporter-${replace(lower(each.key), "_", "-")}"
+  template_body = file("${local.templates}/exporter.yaml")
+  capabilities  = local.capabilities
+  tags          = local.tags
+
+  parameters = merge(local.function_parameters, {
+    CodeKey                  = var.code_keys.exporter
+    Profile                  = each.key
+    LowercaseProfile         = lower(each.key)
+    SourceAccountId          = each.value.account_id
+    SourceRoleArn            = local.source_role_arns[each.key]
+    ScheduleExpression       = each.value.schedule
+    ScheduleTimeZone         = each.value.schedule_time_zone
+    ScheduleInput            = local.schedule_inputs[each.key]
+    ScheduleState            = each.value.state
+    FunctionTimeout          = tostring(var.exporter.function_timeout_s)
+    VisibilityTimeout        = tostring(var.exporter.visibility_timeout_s)
+    DirectFunctionTimeout    = tostring(var.direct_lane.function_timeout_s)
+    DirectVisibilityTimeout  = tostring(var.direct_lane.visibility_timeout_s)
+    RetryBackoffSeconds      = tostring(var.exporter.retry_backoff_s)
+    SplitAfterHours          = tostring(var.exporter.split_after_hours)
+    DirectLaneMaxBytes       = tostring(var.direct_lane.most_bytes)
+    DirectLaneCallsPerSecond = tostring(var.direct_lane.calls_per_second)
+  })
+
+  # Its schedule calls the planner.
+  depends_on = [aws_cloudformation_stack.planner]
+
+  lifecycle {
+    precondition {
+      condition     = length(local.schedule_inputs[each.key]) <= 4096
+      error_message = "The selection of ${each.key} is too long: a stack's parameter has room for 4,096 bytes."
+    }
+  }
+}

@@ -1,0 +1,355 @@
+variable "name" {
+  description = "What the names of stacks, buckets, roles and parameters begin with; another one for each Region of an account, since roles are of all Regions."
+  type        = string
+  default     = "logferry"
+  nullable    = false
+
+  validation {
+    condition     = can(regex("^[a-z][a-z0-9-]{0,18}[a-z0-9]$", var.name))
+    error_message = "name: 2 to 20 lower-case letters, digits and hyphens, beginning with a letter and not ending with a hyphen."
+  }
+}
+
+variable "region" {
+  description = "The provider's Region: of the hub, its archive and the log groups."
+  type        = string
+  nullable    = false
+
+  validation {
+    condition     = can(regex("^[a-z]{2,4}(-[a-z]+)+-[0-9]+$", var.region))
+    error_message = "region: a Region such as eu-central-1."
+  }
+}
+
+variable "hub_account_id" {
+  description = "The provider's account: of the archive and the services."
+  type        = string
+  nullable    = false
+
+  validation {
+    condition     = can(regex("^[0-9]{12}$", var.hub_account_id))
+    error_message = "hub_account_id: 12 digits, in quotes."
+  }
+}
+
+variable "organization_id" {
+  description = "The organisation of all accounts; null for accounts without one."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.organization_id == null || can(regex("^o-[a-z0-9]{10,32}$", var.organization_id))
+    error_message = "organization_id: an organisation's id such as o-a1b2c3d4e5, or null."
+  }
+}
+
+variable "external_id" {
+  description = "What the sources' roles ask for; null when they ask for nothing."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.external_id == null || can(regex("^[A-Za-z0-9+=,.@:/_-]+$", var.external_id)) && try(length(var.external_id) >= 2 && length(var.external_id) <= 1224, false)
+    error_message = "external_id: 2 to 1,224 letters, digits and characters of +=,.@:/_-, or null."
+  }
+}
+
+variable "time_zone" {
+  description = "The IANA time zone whose days are exported, where a source does not say it."
+  type        = string
+  default     = "Asia/Seoul"
+  nullable    = false
+
+  validation {
+    condition     = can(regex("^[A-Za-z0-9+_/-]{1,64}$", var.time_zone))
+    error_message = "time_zone: an IANA time zone such as Europe/Berlin."
+  }
+}
+
+variable "settle_minutes" {
+  description = "How long after its end a window waits before it is exported, where a source does not say it."
+  type        = number
+  default     = 1440
+  nullable    = false
+
+  validation {
+    condition     = var.settle_minutes >= 0 && var.settle_minutes <= 20160 && floor(var.settle_minutes) == var.settle_minutes
+    error_message = "settle_minutes: a whole number from 0 to 20160."
+  }
+}
+
+variable "lookback_days" {
+  description = "For how many days schedules may stand still without a loss, where a source does not say it."
+  type        = number
+  default     = 14
+  nullable    = false
+
+  validation {
+    condition     = var.lookback_days >= 1 && var.lookback_days <= 400 && floor(var.lookback_days) == var.lookback_days
+    error_message = "lookback_days: a whole number from 1 to 400."
+  }
+}
+
+variable "provisioning" {
+  description = "Whether the planner makes and mends queues and functions where execution variables carry QueueOptions: ENABLED or DISABLED."
+  type        = string
+  default     = "DISABLED"
+  nullable    = false
+
+  validation {
+    condition     = contains(["DISABLED", "ENABLED"], var.provisioning)
+    error_message = "provisioning: ENABLED or DISABLED."
+  }
+}
+
+variable "architecture" {
+  description = "What the zips were built for: arm64 or x86_64."
+  type        = string
+  default     = "arm64"
+  nullable    = false
+
+  validation {
+    condition     = contains(["arm64", "x86_64"], var.architecture)
+    error_message = "architecture: arm64 or x86_64, as the zips were built."
+  }
+}
+
+variable "code_keys" {
+  description = "The services' zips in the artifact bucket, each named by its content: <service>/<SHA-256 in hex>.zip."
+  nullable    = false
+
+  type = object({
+    planner      = string
+    exporter     = string
+    sse-enforcer = string
+  })
+
+  validation {
+    condition = alltrue([
+      for service, key in var.code_keys : can(regex("^${service}/[0-9a-f]{64}\\.zip$", key))
+    ])
+    error_message = "code_keys: <service>/<SHA-256 in hex>.zip for each service, as in planner/<64 hex digits>.zip."
+  }
+}
+
+variable "alarm_action_arn" {
+  description = "What alarms notify, such as an SNS topic; null for nothing."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.alarm_action_arn == null || can(regex("^arn:aws[a-z-]*:[a-z-]+:", var.alarm_action_arn))
+    error_message = "alarm_action_arn: an ARN, or null."
+  }
+}
+
+variable "direct_lane" {
+  description = <<-EOT
+    The lane in which small windows are read, beside the export tasks.
+    planned_bytes: windows that are guessed to have fewer bytes of events take it; 0 for none. Guesses are rough, so it should be less than most_bytes.
+    most_bytes: a window that turns out to have more is exported by a task after all.
+    calls_per_second: of FilterLogEvents; the account's quota is 5 to 25, by Region.
+    function_timeout_s and visibility_timeout_s: how long its function may take, and when a message that it crashed on comes back.
+  EOT
+  default     = {}
+  nullable    = false
+
+  type = object({
+    planned_bytes        = optional(number, 800000000)
+    most_bytes           = optional(number, 1000000000)
+    calls_per_second     = optional(number, 5)
+    function_timeout_s   = optional(number, 900)
+    visibility_timeout_s = optional(number, 1800)
+  })
+
+  validation {
+    condition     = var.direct_lane.planned_bytes >= 0 && var.direct_lane.planned_bytes <= var.direct_lane.most_bytes
+    error_message = "direct_lane.planned_bytes: from 0 to most_bytes."
+  }
+  validation {
+    condition     = var.direct_lane.most_bytes >= 1 && var.direct_lane.most_bytes <= 1000000000
+    error_message = "direct_lane.most_bytes: from 1 to 1000000000."
+  }
+  validation {
+    condition     = var.direct_lane.calls_per_second >= 1 && var.direct_lane.calls_per_second <= 1000
+    error_message = "direct_lane.calls_per_second: from 1 to 1000."
+  }
+  validation {
+    condition     = var.direct_lane.function_timeout_s >= 5 && var.direct_lane.function_timeout_s <= 900
+    error_message = "direct_lane.function_timeout_s: from 5 to 900."
+  }
+  validation {
+    condition     = var.direct_lane.visibility_timeout_s >= var.direct_lane.function_timeout_s && var.direct_lane.visibility_timeout_s <= 43200
+    error_message = "direct_lane.visibility_timeout_s: from function_timeout_s to 43200."
+  }
+}
+
+variable "exporter" {
+  description = <<-EOT
+    Every exporter's settings.
+    function_timeout_s and visibility_timeout_s: how long the function may take, and when a message that it crashed on comes back.
+    retry_backoff_s: the pause after the first failed task of a window; it doubles.
+    split_after_hours: the age at which a task is given up and its window split.
+  EOT
+  default     = {}
+  nullable    = false
+
+  type = object({
+    function_timeout_s   = optional(number, 120)
+    visibility_timeout_s = optional(number, 720)
+    retry_backoff_s      = optional(number, 60)
+    split_after_hours    = optional(number, 22)
+  })
+
+  validation {
+    condition     = var.exporter.function_timeout_s >= 5 && var.exporter.function_timeout_s <= 900
+    error_message = "exporter.function_timeout_s: from 5 to 900."
+  }
+  validation {
+    condition     = var.exporter.visibility_timeout_s >= var.exporter.function_timeout_s && var.exporter.visibility_timeout_s <= 43200
+    error_message = "exporter.visibility_timeout_s: from function_timeout_s to 43200."
+  }
+  validation {
+    condition     = var.exporter.retry_backoff_s >= 0 && var.exporter.retry_backoff_s <= 900
+    error_message = "exporter.retry_backoff_s: from 0 to 900."
+  }
+  validation {
+    condition     = var.exporter.split_after_hours >= 1 && var.exporter.split_after_hours <= 23
+    error_message = "exporter.split_after_hours: from 1 to 23."
+  }
+}
+
+variable "sse_enforcer" {
+  description = <<-EOT
+    The sse-enforcer's settings.
+    hold: when an object gets its legal hold: on_completion, on_creation or off.
+    sweep: the look at the archive itself, on schedule or not (state), from the start of one to the
+    start of the next (every_hours), at everything again after full_every_days.
+  EOT
+  default     = {}
+  nullable    = false
+
+  type = object({
+    function_timeout_s   = optional(number, 300)
+    visibility_timeout_s = optional(number, 600)
+    hold                 = optional(string, "on_completion")
+    sweep = optional(object({
+      state              = optional(string, "ENABLED")
+      every_hours        = optional(number, 24)
+      full_every_days    = optional(number, 90)
+      objects_per_second = optional(number, 100)
+    }), {})
+  })
+
+  validation {
+    condition     = var.sse_enforcer.function_timeout_s >= 60 && var.sse_enforcer.function_timeout_s <= 900
+    error_message = "sse_enforcer.function_timeout_s: from 60 to 900."
+  }
+  validation {
+    condition     = var.sse_enforcer.visibility_timeout_s >= var.sse_enforcer.function_timeout_s && var.sse_enforcer.visibility_timeout_s <= 43200
+    error_message = "sse_enforcer.visibility_timeout_s: from function_timeout_s to 43200."
+  }
+  validation {
+    condition     = contains(["on_completion", "on_creation", "off"], var.sse_enforcer.hold)
+    error_message = "sse_enforcer.hold: on_completion, on_creation or off."
+  }
+  validation {
+    condition     = contains(["DISABLED", "ENABLED"], var.sse_enforcer.sweep.state)
+    error_message = "sse_enforcer.sweep.state: ENABLED or DISABLED."
+  }
+  validation {
+    condition = alltrue([
+      for value in [var.sse_enforcer.sweep.every_hours, var.sse_enforcer.sweep.full_every_days] : value >= 0 && value <= 9999
+    ])
+    error_message = "sse_enforcer.sweep.every_hours and full_every_days: from 0 to 9999."
+  }
+  validation {
+    condition     = var.sse_enforcer.sweep.objects_per_second >= 1 && var.sse_enforcer.sweep.objects_per_second <= 9999
+    error_message = "sse_enforcer.sweep.objects_per_second: from 1 to 9999."
+  }
+}
+
+variable "sources" {
+  description = <<-EOT
+    The accounts whose logs are collected, by their profiles: short names, which are also their prefixes in the archive.
+    role_arn: null for the role that the source-accounts module or logferry deploy-source-account makes there.
+    schedule, schedule_time_zone: when the planner is asked to plan it: cron(...), rate(...) or at(...).
+    selection: which log groups, as a PlanRequest has it; null for all of them.
+    window_rule: null for the days of time_zone.
+  EOT
+  nullable    = false
+
+  type = map(object({
+    account_id         = string
+    role_arn           = optional(string)
+    schedule           = string
+    schedule_time_zone = optional(string, "UTC")
+    state              = optional(string, "ENABLED")
+
+    selection = optional(object({
+      include           = optional(list(string))
+      exclude           = optional(list(string))
+      tag_filters       = optional(list(object({ key = string, values = optional(list(string)) })))
+      log_group_classes = optional(list(string))
+    }))
+
+    window_rule = optional(object({
+      unit           = string
+      time_zone      = string
+      settle_minutes = optional(number)
+      lookback_days  = optional(number)
+    }))
+  }))
+
+  validation {
+    condition     = length(var.sources) >= 1 && length(var.sources) <= 500
+    error_message = "sources: 1 to 500. The archive's bucket policy has room for no more."
+  }
+  validation {
+    condition     = alltrue([for profile in keys(var.sources) : can(regex("^[A-Za-z0-9_-]{1,32}$", profile))])
+    error_message = "sources: a profile is 1 to 32 letters, digits, hyphens and underscores."
+  }
+  validation {
+    condition     = length(distinct([for profile in keys(var.sources) : replace(lower(profile), "_", "-")])) == length(var.sources)
+    error_message = "sources: profiles that differ only in case, or in - and _, would have the same stack."
+  }
+  validation {
+    condition     = alltrue([for source in var.sources : can(regex("^[0-9]{12}$", source.account_id))])
+    error_message = "sources: account_id is 12 digits, in quotes."
+  }
+  validation {
+    condition     = length(distinct([for source in var.sources : source.account_id])) == length(var.sources)
+    error_message = "sources: an account can be a source only once: it has one export task at a time."
+  }
+  validation {
+    condition = alltrue([
+      for source in var.sources :
+      source.role_arn == null || can(regex("^arn:aws[a-z-]*:iam::${source.account_id}:role/[A-Za-z0-9+=,.@_/-]+$", source.role_arn))
+    ])
+    error_message = "sources: role_arn is the ARN of a role in the source's own account, or null."
+  }
+  validation {
+    condition = alltrue([
+      for source in var.sources : can(regex("^((rate|at)\\(.+\\)|cron\\(\\S+( \\S+){5}\\))$", source.schedule))
+    ])
+    error_message = "sources: schedule is rate(...), at(...) or cron(...) with 6 fields: minutes hours day month weekday year."
+  }
+  validation {
+    condition     = alltrue([for source in var.sources : contains(["DISABLED", "ENABLED"], source.state)])
+    error_message = "sources: state is ENABLED or DISABLED."
+  }
+  validation {
+    condition = alltrue([
+      for source in var.sources :
+      contains(["day", "hour"], source.window_rule.unit) if source.window_rule != null
+    ])
+    error_message = "sources: window_rule.unit is day or hour."
+  }
+  validation {
+    condition = alltrue([
+      for source in var.sources :
+      alltrue([for part in values(source.selection) : try(length(part) > 0, part == null)]) if source.selection != null
+    ])
+    error_message = "sources: a part of a selection is left out or has something in it; an empty list is neither."
+  }
+}
