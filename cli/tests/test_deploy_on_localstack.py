@@ -284,7 +284,7 @@ def test_the_topic_is_encrypted_and_open_to_the_organization(deployed: Deployed)
     ("name", "dead_letters", "receives", "visibility_s"),
     [
         ("log-sqs-shop-collect.fifo", "log-sqs-shop-collect-dlq.fifo", 1000, "720"),
-        ("log-sqs-shop-direct.fifo", "log-sqs-shop-collect-dlq.fifo", 1000, "720"),
+        ("log-sqs-shop-direct.fifo", "log-sqs-shop-collect-dlq.fifo", 1000, "1800"),
         ("log-sqs-pay_ments-collect.fifo", "log-sqs-pay_ments-collect-dlq.fifo", 1000, "720"),
         ("logferry-sse-enforcer", "logferry-sse-enforcer-dlq", 20, "600"),
     ],

@@ -38,7 +38,11 @@ from botocore.exceptions import EndpointConnectionError
 
 assert boto3.__file__.startswith(unpacked), boto3.__file__
 calls = {
+    "cloudwatch": lambda cloudwatch: cloudwatch.list_metrics(),
+    "kms": lambda kms: kms.list_keys(),
+    "lambda": lambda functions: functions.list_functions(),
     "logs": lambda logs: logs.describe_log_groups(),
+    "resourcegroupstaggingapi": lambda tagging: tagging.get_resources(),
     "s3": lambda s3: s3.head_bucket(Bucket="a-bucket"),
     "sns": lambda sns: sns.publish(TopicArn="arn:aws:sns:eu-west-1:111122223333:t", Message="m"),
     "sqs": lambda sqs: sqs.send_message(QueueUrl="https://sqs/1/q", MessageBody="m"),

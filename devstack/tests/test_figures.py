@@ -21,7 +21,7 @@ def an_object(*events, kms_key_arn=KEY, legal_hold=True, key="shop/app/web/k.gz"
     return ObjectVersion(key, "v1", True, kms_key_arn, legal_hold, Counter(events))
 
 
-def run(*archive, told=frozenset(), ledger=()) -> Figures:
+def run(*archive, told=frozenset(), days=1, ledger=()) -> Figures:
     return figures(
         accounts=[SHOP],
         window=WINDOW,
@@ -29,6 +29,7 @@ def run(*archive, told=frozenset(), ledger=()) -> Figures:
         archive=list(archive),
         kms_key_arn=KEY,
         completion_event_ids=set(told),
+        days_announced=days,
         exporter_kills=0,
         seconds=1.0,
     )
@@ -67,6 +68,12 @@ def test_a_run_that_requested_nothing_is_a_problem():
 
 def test_completion_events_without_a_completed_export_are_a_problem():
     assert "1 completion events for 0 completed exports" in run(an_object(Y), told={"e"}).problems
+
+
+def test_a_day_that_nobody_announced_is_a_problem():
+    told = "0 of 1 accounts' days announced as complete"
+    assert told in run(an_object(Y), days=0).problems
+    assert told not in run(an_object(Y), days=1).problems
 
 
 def test_lines_that_go_on_belong_to_the_event_before_them():

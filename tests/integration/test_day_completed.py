@@ -45,15 +45,3 @@ def test_a_date_is_announced_once_after_the_last_of_its_exports(suite, tap, name
     assert data["completed"] == states.count("completed") + states.count("secured") >= 2
     assert data["failed"] == states.count("failed")
     assert sum(data["skipped"].values()) == states.count("skipped")
-
-
-def test_a_plan_that_asks_for_nothing_announces_no_date(tap, name, plan, some_logs):
-    some_logs("beta", name)
-    first = plan("beta", name)
-    tap.until(lambda: days(tap, first["id"]) and tap.idle())
-
-    again = plan("beta", name)
-
-    tap.until(tap.idle)
-    assert again["data"]["requested"] == 0
-    assert days(tap, again["id"]) == []

@@ -38,7 +38,7 @@ def request(suite: Suite, profile: str, name: str, *, lane: Lane) -> None:
             bucket=suite.archive_bucket, prefix=f"{profile}/{name.strip('/')}/2026/11/21/00"
         ),
         lane=lane,
-        estimated_bytes=1,
+        estimated_bytes=20_000_000,  # enough to be read in slices
     )
     event = ExportRequested.of(data, id=data.export_id, source="urn:test", time=datetime.now(UTC))
     queue_name = source.direct_queue_name if lane == "direct" else source.queue_name

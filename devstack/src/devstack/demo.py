@@ -109,6 +109,7 @@ def run(options: Options, console: Console) -> Figures:
                 archive=found,
                 kms_key_arn=suite.kms_key_arn,
                 completion_event_ids=set(watch.completed),
+                days_announced=len(watch.days),
                 exporter_kills=sum(suite.kills(account.profile) for account in accounts),
                 seconds=time.monotonic() - began,
             )
@@ -203,7 +204,9 @@ def _not_ended(suite: Suite, accounts: list[Account], watch: Watch) -> list[str]
     unfinished = [_line(record) for record in suite.ledger() if record.state not in _ENDED]
     if not unfinished and (events := suite.waiting("logferry-sse-enforcer")):
         return [f"the sse-enforcer has {events} messages to work on"]
-    return unfinished
+    days_of = {day.data.source.profile for day in watch.days.values()}
+    not_over = [a.profile for a in accounts if a.profile not in days_of]
+    return unfinished or [f"the day of {profile} is not complete" for profile in not_over]
 
 
 def _line(record: LedgerRecord) -> str:
@@ -283,7 +286,9 @@ def _show(result: Figures, window: Window, options: Options, console: Console) -
         "by export task, read directly": (
             f"{result.exports_by_lane.get('slot', 0)}, {result.exports_by_lane.get('direct', 0)}"
         ),
-        "completion events received": str(result.completion_events_received),
+        "completion events, of exports and days": (
+            f"{result.completion_events_received}, {result.days_announced}"
+        ),
         "exporter processes killed": str(result.exporter_kills),
         "seconds": f"{result.seconds:.0f}",
     }

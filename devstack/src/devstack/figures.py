@@ -52,6 +52,7 @@ class Figures:
     objects_held: int
     write_tests_left: int
     completion_events_received: int
+    days_announced: int
     exporter_kills: int
     seconds: float
     per_account: list[AccountFigures]
@@ -83,6 +84,10 @@ class Figures:
             ),
             (not self.write_tests_left, f"{self.write_tests_left} write-test objects left"),
             (told == done, f"{told} completion events for {done} completed exports"),
+            (
+                self.days_announced == self.accounts,
+                f"{self.days_announced} of {self.accounts} accounts' days announced as complete",
+            ),
         ]
         return [problem for holds, problem in checks if not holds]
 
@@ -99,6 +104,7 @@ def figures(  # noqa: PLR0913  (each is one of the run's independent witnesses)
     archive: list[ObjectVersion],
     kms_key_arn: str,
     completion_event_ids: set[str],
+    days_announced: int,
     exporter_kills: int,
     seconds: float,
 ) -> Figures:
@@ -132,6 +138,7 @@ def figures(  # noqa: PLR0913  (each is one of the run's independent witnesses)
         objects_held=sum(version.legal_hold for version in logs),
         write_tests_left=len(archive) - len(logs),
         completion_events_received=len(completion_event_ids),
+        days_announced=days_announced,
         exporter_kills=exporter_kills,
         seconds=round(seconds, 1),
         per_account=per_account,

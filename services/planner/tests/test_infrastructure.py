@@ -173,6 +173,7 @@ def test_everything_is_made_once_as_the_options_say(hub: Hub) -> None:
     sqs = hub.client("sqs")
     variables = configuration["Environment"]["Variables"]
     assert variables["QUEUE_URL"] == sqs.get_queue_url(QueueName=QUEUE)["QueueUrl"]
+    assert variables["DIRECT_LANE_MAX_BYTES"] == "100000000"
     assert (
         variables["DEAD_LETTER_QUEUE_URL"]
         == (sqs.get_queue_url(QueueName=DEAD_LETTER_QUEUE)["QueueUrl"])

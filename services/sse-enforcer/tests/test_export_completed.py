@@ -107,6 +107,18 @@ def test_a_secured_export_is_not_touched_again(world):
     assert world.published == []
 
 
+def test_an_event_of_a_secured_export_that_is_replayed_changes_nothing(world):
+    keys = put_many(world, 1)
+    event = json.loads(world.completed(*keys, state="secured"))
+    event["dataschema"] = "urn:logferry:schema:export-completed:1.1"
+    event["data"]["replayed_at"] = "2026-12-01T09:30:00.000Z"
+
+    assert world.deliver(json.dumps(event)) == []
+    assert world.changes() == []
+    assert world.published == []
+    assert world.ledger_state()[0] == "secured"
+
+
 def test_what_a_failed_task_left_behind_is_not_held(world):
     (key,) = put_many(world, 1)
     left = key.replace("/direct/", f"/{world.TASK_ID}/")
