@@ -9,26 +9,35 @@ with a locked message group, and at-least-once delivery.
 import io
 import itertools
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 import pytest
 
 from exporter.aws import LedgerEntry
-from exporter.errors import ExportRefusedError, LedgerConflictError, SlotBusyError
+from exporter.direct import Event, Slice
+from exporter.errors import (
+    ExportRefusedError,
+    LedgerConflictError,
+    SlotBusyError,
+    TransientError,
+)
 from exporter.export import Wiring, logger, metrics
 from exporter.handler import work
 from exporter.settings import Settings
 from exporter.task import Task
+from logferry_contracts.day_completed import DayCompleted
+from logferry_contracts.day_planned import DayPlanned, DayPlannedData
 from logferry_contracts.export import Destination, export_id
 from logferry_contracts.export_completed import ExportCompleted
 from logferry_contracts.export_failed import ExportFailed
 from logferry_contracts.export_requested import ExportRequested, ExportRequestedData
-from logferry_contracts.ledger_record import LedgerRecord, ledger_key, manifest_key
+from logferry_contracts.ledger_record import LedgerRecord, ledger_key, ledger_prefix, manifest_key
 from logferry_contracts.log_group import LogGroup
 from logferry_contracts.manifest import ArchivedObject, Manifest, ManifestLocation
 from logferry_contracts.source import Source, SourceName
@@ -50,6 +59,17 @@ class Crash(BaseException):
     """The process is gone: nothing catches it, and nothing after it happens."""
 
 
+def lost_answer(name: str) -> Exception:
+    """What a call says that was made and whose answer did not arrive.
+
+    botocore repeats a conditional write, and then finds that somebody has written: itself.
+    """
+    reads = {"ledger.read", "ledger.windows", "ledger.keys", "ledger.read_keys"}
+    if name.startswith("ledger.") and name not in reads:
+        return LedgerConflictError(name)
+    return TransientError(f"{name}: read timeout")
+
+
 def settings(**changes: Any) -> Settings:
     values: dict[str, Any] = {
         "control_bucket": CONTROL_BUCKET,
@@ -60,12 +80,21 @@ def settings(**changes: Any) -> Settings:
         ),
         "wait_in_invocation_s": 20,
         "max_generations": 3,
+        "retry_backoff": timedelta(seconds=60),
+        "split_after": timedelta(hours=22),
+        "direct_lane_max_bytes": 10_000,
+        "direct_lane_calls_per_second": 5,
     }
     return Settings(**values | changes)
 
 
 def export_request(
-    name: str = "/aws/lambda/orders", *, generation: int = 1, profile: str = "shop"
+    name: str = "/aws/lambda/orders",
+    *,
+    generation: int = 1,
+    profile: str = "shop",
+    lane: Literal["slot", "direct"] = "slot",
+    estimated_bytes: int = 0,
 ) -> ExportRequestedData:
     source = Source(
         profile=profile,
@@ -86,9 +115,23 @@ def export_request(
         ),
         window=window,
         destination=Destination(bucket=BUCKET, prefix=f"{profile}/{name.strip('/')}/2026/11/21/00"),
-        lane="slot",
-        estimated_bytes=0,
+        lane=lane,
+        estimated_bytes=estimated_bytes,
     )
+
+
+def one_by_one(jobs: Sequence[Callable[[], None]]) -> None:
+    """Instead of threads, so that calls have an order."""
+    for job in jobs:
+        job()
+
+
+def part_of_a_day(window: Window) -> float:
+    return (window.to_ms - window.from_ms) / 86_400_000
+
+
+def group_of(data: ExportRequestedData) -> str:
+    return data.source.direct_slot if data.lane == "direct" else data.source.slot
 
 
 @dataclass
@@ -96,6 +139,7 @@ class Plan:
     """How the export tasks of one log group go.
 
     Attributes:
+        running_s: Of a task for a whole day; half a day takes half of it.
         outcomes: Of its tasks in turn; the last one goes on.
         keys: What a task that completes writes below its folder; one that fails, the first half.
     """
@@ -120,24 +164,38 @@ class Job:
     running_s: float
     outcome: str
     keys: tuple[str, ...]
+    window: Window | None = None
+    cancelling_s: float = 0
+    is_called_off: bool = False
     is_lost: bool = False
+    is_out_of_the_list: bool = False
     has_written: bool = False
 
     @property
     def ends(self) -> datetime:
-        return self.created + timedelta(seconds=self.pending_s + self.running_s)
+        return self.created + timedelta(seconds=self.pending_s + self.running_s + self.cancelling_s)
 
     def status(self, now: datetime) -> str:
         if now < self.created + timedelta(seconds=self.pending_s):
             return "PENDING"
-        return "RUNNING" if now < self.ends else self.outcome
+        if now >= self.ends:
+            return self.outcome
+        return "RUNNING" if self.cancelling_s == 0 else "PENDING_CANCEL"
+
+    def end_after(self, seconds: float) -> None:
+        """AWS ends a task that runs for too long."""
+        if self.pending_s + self.running_s > seconds:
+            self.outcome, self.running_s = "FAILED", seconds - self.pending_s
 
 
 @dataclass
 class Version:
+    """An object version; of what a task wrote nobody looks at the body."""
+
     key: str
     version_id: str
     is_locked: bool = False
+    body: bytes = b""
 
 
 @dataclass
@@ -150,6 +208,8 @@ class Letter:
     receive_count: int = 0
     first_received: datetime | None = None
     visible_at: datetime = START
+    sent_at: datetime = START
+    attributes: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass
@@ -168,9 +228,16 @@ class Cloud:
         self.now = START
         self.settings = settings(**changes)
         self.calls: list[str] = []
-        self.crash: Callable[[int, Literal["before", "after"]], bool] = lambda _n, _side: False
+        self.crash: Callable[[int, Literal["before", "after", "lost"]], bool] = lambda _n, _how: (
+            False
+        )
         self.interrupt: Callable[[str], None] = lambda _name: None
         self.plans: dict[str, Plan] = {}
+        self.task_limit_s: float = 86_400
+        self.cancel_s: float = 0
+        self.pages: dict[str, list[list[Event]]] = {}
+        self.unreadable: Exception | None = None
+        self.unwritable: Exception | None = None
         self.jobs: list[Job] = []
         self.archive: list[Version] = []
         self.bucket_region: str | None = "eu-west-1"
@@ -179,8 +246,13 @@ class Cloud:
         self.letters: list[Letter] = []
         self.sent: dict[str, datetime] = {}
         self.dead_letters: list[DeadLetter] = []
-        self.events: list[ExportCompleted | ExportFailed] = []
+        self.retention = timedelta(days=14)
+        self.keys_read: list[str] = []
+        self.warm: Wiring | None = None
+        self.events: list[ExportCompleted | ExportFailed | DayCompleted] = []
         self.refused_handles: list[str] = []
+        self.given_back_to: list[str] = []
+        self.is_everything_sent_twice = False
         self.numbers = itertools.count(1)
 
     # -- what tests do ------------------------------------------------------------------------
@@ -213,11 +285,46 @@ class Cloud:
         event = ExportRequested.of(
             data, id=data.export_id, source="urn:logferry:planner", time=self.now
         )
-        self.enqueue(emit(event), data.source.slot)
+        self.enqueue(emit(event), group_of(data))
         return data.export_id
 
-    def enqueue(self, body: str, group_id: str = "111122223333.eu-west-1") -> None:
-        self.letters.append(Letter(f"message-{next(self.numbers)}", body, group_id))
+    def request_day(self, *windows: Window, run: str = "run-1") -> str:
+        """Send a date's DayPlanned, as the planner does once it has sent all requests."""
+        source = export_request().source
+        planned = DayPlanned.of(
+            DayPlannedData(
+                source=source.name,
+                date="2026-11-21",
+                time_zone="Europe/Berlin",
+                windows=list(windows) or [export_request().window],
+            ),
+            id=f"{run}-2026-11-21",
+            source="urn:logferry:planner",
+            time=START,
+        )
+        self.enqueue(emit(planned), planned.group)
+        return planned.id
+
+    def enqueue(
+        self,
+        body: str,
+        group_id: str = "111122223333.eu-west-1",
+        attributes: dict[str, str] | None = None,
+    ) -> None:
+        for _ in range(2 if self.is_everything_sent_twice else 1):
+            message_id = f"message-{next(self.numbers)}"
+            letter = Letter(message_id, body, group_id, sent_at=self.now)
+            letter.attributes = attributes or {}
+            self.letters.append(letter)
+
+    def redrive(self) -> None:
+        """Move every dead letter back, as StartMessageMoveTask does: as a new message, with all
+        that the letter has. https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_StartMessageMoveTask.html
+        """
+        for letter in self.dead_letters:
+            attributes = {"reason": letter.reason, "detail": letter.detail}
+            self.enqueue(letter.body, letter.group_id, attributes)
+        self.dead_letters.clear()
 
     def put_record(self, record: LedgerRecord) -> None:
         self.ledger[record.key] = (emit(record), f'"{next(self.numbers)}"')
@@ -226,6 +333,9 @@ class Cloud:
         data = data or export_request()
         body, _ = self.ledger[ledger_key(data.source, data.window, data.export_id)]
         return parse(LedgerRecord, body)
+
+    def records(self) -> list[LedgerRecord]:
+        return [parse(LedgerRecord, body) for body, _ in self.ledger.values()]
 
     def start_job(self, data: ExportRequestedData | None = None, **changes: Any) -> Job:
         """A task that is not the exporter's doing; without ``data``, somebody else's."""
@@ -254,6 +364,7 @@ class Cloud:
             "topic": FakeTopic(self),
             "clock": lambda: self.now,
             "sleep": self.sleep,
+            "together": one_by_one,
         }
         return Wiring(**parts | changes)
 
@@ -275,7 +386,7 @@ class Cloud:
     def invoke(self, batch: list[Letter], remaining_ms: int = FUNCTION_MS) -> dict[str, Any]:
         context = cast("Any", SimpleNamespace(get_remaining_time_in_millis=lambda: remaining_ms))
         event = {"Records": [self.as_record(letter) for letter in batch]}
-        return cast("dict[str, Any]", work(self.wiring(), event, context))
+        return cast("dict[str, Any]", work(self.warm or self.wiring(), event, context))
 
     def run(self, batch_size: int = 1, deliveries: int = 1500) -> int:
         """Deliver until the queue is empty; a crash is followed by the next delivery."""
@@ -295,10 +406,20 @@ class Cloud:
             "receiptHandle": letter.message_id,
             "body": letter.body,
             "eventSource": "aws:sqs",
+            "eventSourceARN": (
+                "arn:aws:sqs:eu-west-1:999988887777:log-sqs-shop-direct.fifo"
+                if letter.group_id.endswith(".direct")
+                else "arn:aws:sqs:eu-west-1:999988887777:log-sqs-shop-collect.fifo"
+            ),
             "attributes": {
+                "SentTimestamp": str(int(letter.sent_at.timestamp() * 1000)),
                 "ApproximateReceiveCount": str(letter.receive_count),
                 "ApproximateFirstReceiveTimestamp": str(int(first_received.timestamp() * 1000)),
                 "MessageGroupId": letter.group_id,
+            },
+            "messageAttributes": {
+                name: {"dataType": "String", "stringValue": value}
+                for name, value in letter.attributes.items()
             },
         }
 
@@ -319,6 +440,8 @@ class Cloud:
         yield
         if self.crash(number, "after"):
             raise Crash(name)
+        if self.crash(number, "lost"):
+            raise lost_answer(name)
 
     def write(self) -> None:
         """Put into the archive what tasks that have ended by now have written."""
@@ -338,6 +461,9 @@ class Cloud:
     def completed_events(self) -> list[ExportCompleted]:
         return [event for event in self.events if isinstance(event, ExportCompleted)]
 
+    def day_events(self) -> list[DayCompleted]:
+        return [event for event in self.events if isinstance(event, DayCompleted)]
+
     def failed_events(self) -> list[ExportFailed]:
         return [event for event in self.events if isinstance(event, ExportFailed)]
 
@@ -350,6 +476,22 @@ class FakeLedger:
         with self.cloud.call("ledger.read"):
             found = self.cloud.ledger.get(ledger_key(source, window, export_id))
             return None if found is None else LedgerEntry(parse(LedgerRecord, found[0]), found[1])
+
+    def keys(self, source: SourceName, windows: Sequence[Window]) -> list[str]:
+        with self.cloud.call("ledger.keys"):
+            prefixes = tuple(ledger_prefix(source, window) for window in windows)
+            return sorted(key for key in self.cloud.ledger if key.startswith(prefixes))
+
+    def read_keys(self, keys: Sequence[str]) -> list[tuple[str, LedgerRecord]]:
+        with self.cloud.call("ledger.read_keys"):
+            self.cloud.keys_read += keys
+            return [(key, parse(LedgerRecord, self.cloud.ledger[key][0])) for key in keys]
+
+    def windows(self, source: SourceName, since_ms: int, until_ms: int) -> list[Window]:
+        with self.cloud.call("ledger.windows"):
+            found = {record.window for record in self.cloud.records()}
+            near = [window for window in found if since_ms <= window.from_ms <= until_ms]
+            return sorted(near, key=lambda window: (window.from_ms, window.to_ms))
 
     def create(self, record: LedgerRecord) -> LedgerEntry:
         return self._put(record, expected=None)
@@ -395,9 +537,10 @@ class FakeAccount:
             plan = cloud.plans.get(record.log_group.name, Plan())
             if plan.refusal is not None:
                 raise ExportRefusedError(*plan.refusal)
-            if any(job.status(cloud.now) in {"PENDING", "RUNNING"} for job in cloud.jobs):
+            if any(cloud.now < job.ends for job in cloud.jobs):
                 raise SlotBusyError("LimitExceededException: Resource limit exceeded.")
-            earlier = sum(job.prefix == record.destination.prefix for job in cloud.jobs)
+            same_prefix = [j for j in cloud.jobs if j.prefix == record.destination.prefix]
+            earlier = sum(not job.is_called_off for job in same_prefix)
             job = Job(
                 task_id=f"task-{next(cloud.numbers)}",
                 name=record.export_id,
@@ -405,10 +548,12 @@ class FakeAccount:
                 prefix=record.destination.prefix,
                 created=cloud.now,
                 pending_s=plan.pending_s,
-                running_s=plan.running_s,
+                running_s=plan.running_s * part_of_a_day(record.window),
                 outcome=plan.outcomes[min(earlier, len(plan.outcomes) - 1)],
                 keys=plan.keys,
+                window=record.window,
             )
+            job.end_after(cloud.task_limit_s)
             cloud.jobs.append(job)
             return job.task_id
 
@@ -419,13 +564,32 @@ class FakeAccount:
 
     def newest_tasks(self, since: datetime) -> list[Task]:
         with self.cloud.call("logs.newest_tasks"):
-            return [self._shown(job) for job in reversed(self.cloud.jobs) if not job.is_lost]
+            return [
+                self._shown(job)
+                for job in reversed(self.cloud.jobs)
+                if not job.is_lost and not job.is_out_of_the_list
+            ]
+
+    def events(
+        self, record: LedgerRecord, part: Slice, next_token: str | None
+    ) -> tuple[list[Event], str | None]:
+        cloud = self.cloud
+        with cloud.call("logs.events"):
+            if cloud.unreadable is not None:
+                raise cloud.unreadable
+            pages, number = cloud.pages.get(record.log_group.name, PAGES), int(next_token or 0)
+            page = [e for e in pages[number] if part.start_ms <= e.timestamp_ms <= part.end_ms]
+            return page, str(number + 1) if number + 1 < len(pages) else None
 
     def cancel_task(self, task_id: str) -> None:
         with self.cloud.call("logs.cancel_task"):
             for job in self.cloud.jobs:
                 if job.task_id == task_id and self.cloud.now < job.ends:
-                    job.outcome, job.pending_s, job.running_s, job.keys = "CANCELLED", 0, 0, ()
+                    if job.status(self.cloud.now) == "PENDING":
+                        job.keys, job.is_called_off = (), True
+                    age_s = (self.cloud.now - job.created).total_seconds()
+                    job.outcome, job.pending_s, job.running_s = "CANCELLED", 0, age_s
+                    job.cancelling_s = self.cloud.cancel_s
 
     def _shown(self, job: Job) -> Task:
         status = job.status(self.cloud.now)
@@ -442,9 +606,30 @@ class FakeAccount:
         )
 
 
+PAGES = [
+    [Event("web/1", 1_795_215_600_000, "first"), Event("web/2", 1_795_215_600_000, "second")],
+    [Event("web/1", 1_795_215_600_001, "third")],
+]
+"""Of a log group in the direct lane."""
+
+
 @dataclass
 class FakeArchive:
     cloud: Cloud
+
+    def put(self, region: str, bucket: str, key: str, path: Path) -> ArchivedObject:
+        cloud = self.cloud
+        with cloud.call("archive.put"):
+            if cloud.unwritable is not None:
+                raise cloud.unwritable
+            body = path.read_bytes()
+            there = [version for version in cloud.archive if version.key == key]
+            if not there or there[-1].body != body:
+                there.append(Version(key, f"version-{next(cloud.numbers)}", body=body))
+                cloud.archive.append(there[-1])
+            return ArchivedObject(
+                key=key, version_id=there[-1].version_id, size_bytes=len(body), etag="e"
+            )
 
     def objects(self, region: str, bucket: str, folder: str) -> list[ArchivedObject]:
         with self.cloud.call("archive.objects"):
@@ -455,6 +640,11 @@ class FakeArchive:
                 for version in reversed(self.cloud.archive)
                 if version.key.startswith(folder)
             ]
+
+    def folders(self, region: str, bucket: str, prefix: str) -> list[str]:
+        with self.cloud.call("archive.folders"):
+            below = [v.key for v in self.cloud.archive if v.key.startswith(f"{prefix}/")]
+            return sorted({key.removeprefix(f"{prefix}/").split("/")[0] for key in below})
 
     def remove(self, region: str, bucket: str, folder: str) -> list[str]:
         with self.cloud.call("archive.remove"):
@@ -477,14 +667,23 @@ class FakeQueue:
             sent = cloud.sent.get(event.id)
             if sent is None or cloud.now - sent > DEDUPLICATION:
                 cloud.sent[event.id] = cloud.now
-                cloud.enqueue(emit(event), event.data.source.slot)
+                cloud.enqueue(emit(event), group_of(event.data))
 
-    def give_back(self, receipt_handles: list[str], interval_s: int) -> list[str]:
-        with self.cloud.call("queue.give_back"):
-            for letter in self.cloud.letters:
-                if letter.message_id in receipt_handles:
-                    letter.visible_at = self.cloud.now + timedelta(seconds=interval_s)
-            return self.cloud.refused_handles
+    @property
+    def retention(self) -> timedelta:
+        with self.cloud.call("queue.retention"):
+            return self.cloud.retention
+
+    def give_back(self, queue_arn: str, receipt_handles: list[str], interval_s: int) -> list[str]:
+        try:
+            with self.cloud.call("queue.give_back"):
+                self.cloud.given_back_to.append(queue_arn.rpartition(":")[2])
+                for letter in self.cloud.letters:
+                    if letter.message_id in receipt_handles:
+                        letter.visible_at = self.cloud.now + timedelta(seconds=interval_s)
+        except TransientError as error:
+            return [str(error)]
+        return self.cloud.refused_handles
 
     def dead_letter(
         self, body: str, *, group_id: str, message_id: str, reason: str, detail: str
@@ -498,7 +697,7 @@ class FakeTopic:
     cloud: Cloud
     announced: set[str] = field(default_factory=set)
 
-    def publish(self, event: ExportCompleted | ExportFailed) -> None:
+    def publish(self, event: ExportCompleted | ExportFailed | DayCompleted) -> None:
         with self.cloud.call("topic.publish"):
             emit(event)
             if isinstance(event, ExportCompleted):

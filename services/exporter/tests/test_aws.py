@@ -1,8 +1,13 @@
 """The adapters, on moto and on LocalStack, and on answers that neither of them gives."""
 
+import base64
+import gzip
 import hashlib
 import json
+import os
+import urllib.request
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +17,7 @@ from botocore.awsrequest import AWSResponse
 from botocore.compat import HTTPHeaders
 from botocore.stub import Stubber
 
-from exporter import handler, task
+from exporter import aws, handler, task
 from exporter.aws import (
     CREATE_CONFIG,
     Archive,
@@ -28,15 +33,17 @@ from exporter.errors import (
     SlotBusyError,
     TransientError,
 )
-from logferry_contracts.export import Destination
+from logferry_contracts.export import Destination, export_id
 from logferry_contracts.export_failed import ExportFailed, ExportFailedData
 from logferry_contracts.export_requested import ExportRequested, ExportRequestedData
 from logferry_contracts.ledger_record import LedgerRecord, manifest_key
-from logferry_contracts.manifest import Manifest
+from logferry_contracts.manifest import Checksum, Manifest
+from logferry_contracts.window import Window
 from logferry_contracts.wire import ContractError, emit, parse
 
 if TYPE_CHECKING:
     from mypy_boto3_logs import CloudWatchLogsClient
+    from mypy_boto3_s3 import S3Client
 
     from devstack.pytest_backends import Backend
 
@@ -172,8 +179,12 @@ def test_a_task_that_is_cancelled_twice_stays_cancelled(
 
 
 @on_localstack
-def test_a_task_that_aws_does_not_know_is_none(source_account: SourceAccount) -> None:
-    assert source_account.task("00000000-0000-4000-8000-000000000000") is None
+def test_a_task_that_aws_does_not_know_is_none_and_can_be_cancelled(
+    source_account: SourceAccount,
+) -> None:
+    task_id = "00000000-0000-4000-8000-000000000000"
+    assert source_account.task(task_id) is None
+    source_account.cancel_task(task_id)
 
 
 def test_a_log_group_that_is_gone_is_a_refusal(
@@ -441,6 +452,91 @@ def test_only_current_objects_below_the_folder_are_listed(
     assert found.etag == hashlib.md5(b"events", usedforsecurity=False).hexdigest()
 
 
+@on_localstack  # moto does not say which versions have one
+def test_the_checksum_that_s3_keeps_of_an_object_is_listed(
+    backend: "Backend", bucket: str, archive: Archive
+) -> None:
+    for algorithm in ("CRC32", "SHA256"):
+        put(backend, bucket, f"p/task-1/{algorithm}/0.gz", ChecksumAlgorithm=algorithm)
+    found = archive.objects(backend.region, bucket, "p/task-1/")
+    checksums = {each.checksum.algorithm: each.checksum.value for each in found if each.checksum}
+    digest = base64.b64encode(hashlib.sha256(b"events").digest()).decode()
+    assert set(checksums) == {"CRC32", "SHA256"}
+    assert checksums["SHA256"] == digest
+
+
+def version_of(name: str, **more: Any) -> dict[str, Any]:
+    return {
+        "Key": f"p/task-1/{name}",
+        "VersionId": "v1",
+        "IsLatest": True,
+        "Size": 6,
+        "ETag": '"e"',
+        **more,
+    }
+
+
+@pytest.fixture
+def s3(monkeypatch: pytest.MonkeyPatch) -> "S3Client":
+    """A client that answers only what a test gives it."""
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
+    return boto3.client("s3", region_name="eu-west-1", endpoint_url="http://127.0.0.1:9")
+
+
+def test_an_object_without_a_checksum_is_not_asked_for_one(s3: "S3Client") -> None:
+    with Stubber(s3) as stubber:
+        stubber.add_response("list_object_versions", {"Versions": [version_of("a")]})
+        (found,) = Archive(lambda _region: s3).objects("eu-west-1", "archive", "p/task-1/")
+    assert found.checksum is None
+
+
+def test_objects_are_listed_without_checksums_where_those_may_not_be_read(
+    s3: "S3Client",
+) -> None:
+    versions = [version_of(name, ChecksumAlgorithm=["CRC32"]) for name in ("a", "b")]
+    with Stubber(s3) as stubber:
+        stubber.add_response("list_object_versions", {"Versions": versions})
+        for _ in versions:
+            stubber.add_client_error("head_object", "403", http_status_code=403)
+        found = Archive(lambda _region: s3).objects("eu-west-1", "archive", "p/task-1/")
+    assert [each.checksum for each in found] == [None, None]
+
+
+def test_an_object_that_goes_while_it_is_listed_is_no_object_without_a_checksum(
+    s3: "S3Client",
+) -> None:
+    with Stubber(s3) as stubber:
+        versions = [version_of("a", ChecksumAlgorithm=["CRC32"])]
+        stubber.add_response("list_object_versions", {"Versions": versions})
+        stubber.add_client_error("head_object", "404", http_status_code=404)
+        with pytest.raises(s3.exceptions.ClientError):
+            Archive(lambda _region: s3).objects("eu-west-1", "archive", "p/task-1/")
+
+
+def test_only_so_many_objects_are_asked_for_their_checksum(
+    s3: "S3Client", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(aws, "MAX_CHECKSUMS", 1)
+    versions = [version_of(name, ChecksumAlgorithm=["CRC32"]) for name in ("a", "b")]
+    with Stubber(s3) as stubber:
+        stubber.add_response("list_object_versions", {"Versions": versions})
+        stubber.add_response("head_object", {"ChecksumCRC32": "AAAAAA=="})
+        first, second = Archive(lambda _region: s3).objects("eu-west-1", "archive", "p/task-1/")
+    assert first.checksum == Checksum(algorithm="CRC32", value="AAAAAA==")
+    assert second.checksum is None
+
+
+def test_the_folders_below_a_prefix_are_the_ids_of_tasks(
+    backend: "Backend", bucket: str, archive: Archive
+) -> None:
+    for key in ("p/task-1/a/0.gz", "p/task-1/b/0.gz", "p/task-2/a/0.gz", "p/aws-logs-write-test"):
+        put(backend, bucket, key)
+    put(backend, bucket, "p2/task-3/a/0.gz")
+    assert archive.folders(backend.region, bucket, "p") == ["task-1", "task-2"]
+    assert archive.folders(backend.region, bucket, "nothing") == []
+
+
 def test_more_objects_than_fit_on_a_page_are_all_listed(
     backend: "Backend", bucket: str, archive: Archive, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -525,6 +621,51 @@ def test_a_record_is_read_as_it_was_written(ledger: Ledger, record: LedgerRecord
     assert replaced.record.revision == 2
 
 
+def test_the_windows_that_have_records_are_found_by_their_start(
+    ledger: Ledger, record: LedgerRecord
+) -> None:
+    edges = [(100, 200), (100, 300), (150, 200), (200, 300), (1_795_215_600_000, 1_795_302_000_000)]
+    for from_ms, to_ms in edges:
+        window = Window(from_ms=from_ms, to_ms=to_ms)
+        for name in (record.export_id, "0" * 32):
+            ledger.create(record.model_copy(update={"window": window, "export_id": name}))
+    elsewhere = record.source.model_copy(update={"region": "eu-north-1"})
+    ledger.create(record.model_copy(update={"source": elsewhere}))
+
+    def found(since_ms: int, until_ms: int) -> list[tuple[int, int]]:
+        windows = ledger.windows(record.source, since_ms, until_ms)
+        return [(window.from_ms, window.to_ms) for window in windows]
+
+    assert found(-1, 10**13) == edges
+    assert found(100, 150) == edges[:3]
+    assert found(101, 199) == edges[2:3]
+    assert found(1_000, 2_000) == []
+
+
+def test_the_records_of_a_dates_windows_are_found_and_read_and_no_others(
+    ledger: Ledger, record: LedgerRecord
+) -> None:
+    edges = [(100, 200), (200, 300), (200, 250), (300, 400), (400, 500)]
+    for number, (from_ms, to_ms) in enumerate(edges):
+        window = Window(from_ms=from_ms, to_ms=to_ms)
+        for name in (f"{number}" * 32, f"{number}" * 31 + "a"):
+            ledger.create(record.model_copy(update={"window": window, "export_id": name}))
+    hours = [Window(from_ms=at_ms, to_ms=at_ms + 100) for at_ms in (200, 300)]
+
+    keys = ledger.keys(record.source, hours)
+    read = ledger.read_keys(keys)
+
+    assert [key for key, _ in read] == keys
+    assert [each.key for _, each in read] == keys
+    assert [each.export_id for _, each in read] == [
+        "1" * 32,
+        "1" * 31 + "a",
+        "3" * 32,
+        "3" * 31 + "a",
+    ]
+    assert ledger.keys(record.source, [Window(from_ms=1, to_ms=2)]) == []
+
+
 def test_a_record_is_created_once(ledger: Ledger, record: LedgerRecord) -> None:
     ledger.create(record)
     with pytest.raises(LedgerConflictError, match=record.export_id):
@@ -578,14 +719,47 @@ def test_a_manifest_is_found_where_its_location_says(
 # -- the queues and the topic ------------------------------------------------------------------
 
 
+QUEUE_ARN = "arn:aws:sqs:eu-west-1:999988887777:log-sqs-shop-collect.fifo"
+DIRECT_QUEUE_ARN = "arn:aws:sqs:eu-west-1:999988887777:log-sqs-shop-direct.fifo"
+
+
 class Queues:
-    """The exporter's queue and its dead-letter queue, from outside."""
+    """The exporter's queues and their dead-letter queue, from outside."""
 
     def __init__(self, backend: "Backend") -> None:
         self.sqs = backend.client("sqs")
-        self.url, self.dead_letter_url = (
+        self.url, self.direct_url, self.dead_letter_url = (
             self.sqs.create_queue(QueueName=name, Attributes={"FifoQueue": "true"})["QueueUrl"]
-            for name in ("log-sqs-shop-collect.fifo", "log-sqs-shop-collect-dlq.fifo")
+            for name in (
+                "log-sqs-shop-collect.fifo",
+                "log-sqs-shop-direct.fifo",
+                "log-sqs-shop-collect-dlq.fifo",
+            )
+        )
+
+    def redrive(self) -> None:
+        """Move the dead letters back.
+
+        The destination has to be named: SQS itself knows a source only of what it has moved there.
+        https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_StartMessageMoveTask.html
+        """
+        arns = {
+            url: self.sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])[
+                "Attributes"
+            ]["QueueArn"]
+            for url in (self.url, self.dead_letter_url)
+        }
+        policy = {"deadLetterTargetArn": arns[self.dead_letter_url], "maxReceiveCount": 1000}
+        self.sqs.set_queue_attributes(
+            QueueUrl=self.url, Attributes={"RedrivePolicy": json.dumps(policy)}
+        )
+        self.sqs.start_message_move_task(
+            SourceArn=arns[self.dead_letter_url], DestinationArn=arns[self.url]
+        )
+
+    def make_visible(self, url: str, message: dict[str, Any]) -> None:
+        self.sqs.change_message_visibility(
+            QueueUrl=url, ReceiptHandle=message["ReceiptHandle"], VisibilityTimeout=0
         )
 
     def receive(self, url: str, wait_s: int = 0) -> list[dict[str, Any]]:
@@ -627,6 +801,21 @@ def test_a_request_goes_into_its_slot_once(
     assert message["Attributes"]["MessageDeduplicationId"] == event.id
 
 
+def test_a_message_of_the_direct_lane_goes_back_into_its_own_queue(
+    queue: Queue, queues: Queues
+) -> None:
+    queues.sqs.send_message(
+        QueueUrl=queues.direct_url,
+        MessageBody="{}",
+        MessageGroupId="111122223333.eu-west-1.direct",
+        MessageDeduplicationId="1",
+    )
+    (message,) = queues.receive(queues.direct_url)
+    assert queues.receive(queues.direct_url) == []
+    assert queue.give_back(DIRECT_QUEUE_ARN, [message["ReceiptHandle"]], 0) == []
+    assert len(queues.receive(queues.direct_url)) == 1
+
+
 def test_messages_given_back_come_again_in_their_order(
     queue: Queue, queues: Queues, request_for: RequestFor
 ) -> None:
@@ -636,7 +825,7 @@ def test_messages_given_back_come_again_in_their_order(
     bodies = [message["Body"] for message in received]
     assert len(bodies) == 3
     assert queues.receive(queues.url) == []
-    assert queue.give_back([message["ReceiptHandle"] for message in received], 0) == []
+    assert queue.give_back(QUEUE_ARN, [message["ReceiptHandle"] for message in received], 0) == []
     assert [message["Body"] for message in queues.receive(queues.url)] == bodies
 
 
@@ -646,13 +835,23 @@ def test_no_message_overtakes_one_that_was_given_back_for_longer(
     for name in ("/one", "/two"):
         queue.send(event_of(request_for(name)))
     received = queues.receive(queues.url)
-    queue.give_back([message["ReceiptHandle"] for message in received], 300)
+    queue.give_back(QUEUE_ARN, [message["ReceiptHandle"] for message in received], 300)
     assert queues.receive(queues.url) == []
 
 
 def test_a_receipt_handle_that_sqs_does_not_take_is_reported(queue: Queue) -> None:
-    (problem,) = queue.give_back(["not-a-handle"], 1)
+    (problem,) = queue.give_back(QUEUE_ARN, ["not-a-handle"], 1)
     assert problem
+
+
+def test_messages_that_cannot_be_given_back_do_not_keep_the_others_from_being_done(
+    backend: "Backend", queues: Queues
+) -> None:
+    sqs = backend.client("sqs")
+    with Stubber(sqs) as stubber:
+        stubber.add_client_error("change_message_visibility_batch", "AccessDenied", "no")
+        (problem,) = Queue(sqs, queues.url, queues.dead_letter_url).give_back(QUEUE_ARN, ["h"], 1)
+    assert "AccessDenied" in problem
 
 
 def test_a_dead_letter_is_the_message_and_why(queue: Queue, queues: Queues) -> None:
@@ -676,10 +875,39 @@ def test_a_dead_letter_is_the_message_and_why(queue: Queue, queues: Queues) -> N
     assert len(attributes["detail"]) == 1_000
 
 
+@on_localstack
+def test_a_dead_letter_put_back_is_a_new_message_that_says_why_it_was_one(
+    backend: "Backend", queue: Queue, queues: Queues
+) -> None:
+    queue.dead_letter("body", group_id="g", message_id="m", reason="task_failed", detail="why")
+    (letter,) = queues.receive(queues.dead_letter_url)
+    queues.make_visible(queues.dead_letter_url, letter)
+    queues.redrive()
+    (message,) = queues.receive(queues.url, wait_s=20)
+    assert message["Body"] == "body"
+    assert message["Attributes"]["MessageGroupId"] == "g"
+    assert message["Attributes"]["SequenceNumber"] != letter["Attributes"]["SequenceNumber"]
+    assert message["MessageAttributes"]["reason"]["StringValue"] == "task_failed"
+    # It may fail again at once: the second letter must not pass for a duplicate of the first.
+    queue.dead_letter(
+        "body", group_id="g", message_id=message["MessageId"], reason="again", detail="why"
+    )
+    (again,) = queues.receive(queues.dead_letter_url)
+    assert again["MessageAttributes"]["reason"]["StringValue"] == "again"
+
+
 def test_a_dead_letter_without_a_detail_says_its_reason(queue: Queue, queues: Queues) -> None:
     queue.dead_letter("{}", group_id="g", message_id="m", reason="task_failed", detail="")
     (message,) = queues.receive(queues.dead_letter_url)
     assert message["MessageAttributes"]["detail"]["StringValue"] == "task_failed"
+
+
+def test_the_slots_queue_says_how_long_it_keeps_a_message(queues: Queues) -> None:
+    queue = Queue(queues.sqs, queues.url, queues.dead_letter_url)
+    queues.sqs.set_queue_attributes(
+        QueueUrl=queues.url, Attributes={"MessageRetentionPeriod": "86400"}
+    )
+    assert queue.retention == timedelta(days=1)
 
 
 def test_an_event_can_be_filtered_by_its_attributes(
@@ -762,6 +990,7 @@ def as_lambda_record(message: dict[str, Any]) -> dict[str, Any]:
         "messageId": message["MessageId"],
         "receiptHandle": message["ReceiptHandle"],
         "body": message["Body"],
+        "eventSourceARN": QUEUE_ARN,
         "attributes": message["Attributes"],
     }
 
@@ -801,4 +1030,77 @@ def test_a_message_becomes_objects_a_ledger_record_and_no_dead_letter(
     assert found.record.submitted is not None
     folder = f"{record.destination.prefix}/{found.record.submitted.task_id}"
     assert archived.key == f"{folder}/web-1/000000.gz"
+    assert queues.receive(queues.dead_letter_url) == []
+
+
+def tasks_run_for(backend: "Backend", seconds: float) -> None:
+    """Let the account's next export tasks take so long."""
+    asked = urllib.request.Request(  # noqa: S310  (loopback http)
+        f"{os.environ['AWS_ENDPOINT_URL']}/_devstack/exports",
+        data=json.dumps({"account": backend.account_id, "running_s": seconds}).encode(),
+        headers={"Content-Type": "application/json"},
+    )
+    with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(asked, timeout=60):
+        pass
+
+
+@pytest.mark.usefixtures("wired", "log_group")
+@on_localstack
+def test_a_window_that_is_too_much_is_exported_in_halves_and_announced_as_one(
+    backend: "Backend",
+    queue: Queue,
+    queues: Queues,
+    ledger: Ledger,
+    record: LedgerRecord,
+    request_for: RequestFor,
+) -> None:
+    wanted = request_for("/shop/orders")
+    role_arn = f"arn:aws:iam::{record.source.account_id}:role/logferry-source"
+    source = wanted.source.model_copy(
+        update={"account_id": record.source.account_id, "role_arn": role_arn}
+    )
+    (described,) = backend.client("logs").describe_log_groups()["logGroups"]
+    log_group = wanted.log_group.model_copy(update={"created_ms": described["creationTime"]})
+    window = record.window
+    name = export_id(source, wanted.log_group.name, window, 1)
+    changes = {"source": source, "window": window, "destination": record.destination}
+    identity = {"export_id": name, "log_group": log_group}
+    queue.send(event_of(wanted.model_copy(update=changes | identity)))
+    backend.client("logs").put_log_events(
+        logGroupName="/shop/orders",
+        logStreamName="web/1",
+        logEvents=[{"timestamp": window.to_ms - 60_000, "message": "order 2"}],
+    )
+    soon = replace(handler._wiring().settings, split_after=task.CLOCK_SKEW + timedelta(seconds=1))
+    wiring = replace(handler._wiring(), settings=soon)
+    context: Any = Context()
+    tasks_run_for(backend, 60)
+    for _ in range(20):
+        messages = queues.receive(queues.url, wait_s=5)
+        answer = handler.work(wiring, {"Records": [as_lambda_record(m) for m in messages]}, context)
+        tasks_run_for(backend, 0.1)
+        kept = {failure["itemIdentifier"] for failure in answer["batchItemFailures"]}
+        for message in messages:
+            if message["MessageId"] not in kept:
+                handle = message["ReceiptHandle"]
+                queues.sqs.delete_message(QueueUrl=queues.url, ReceiptHandle=handle)
+        found = ledger.read(source, window, name)
+        if found is not None and found.record.completed is not None:
+            break
+    assert found is not None
+    assert found.record.completed is not None
+    assert found.record.split is not None
+    objects = found.record.completed.manifest.objects or []
+    s3 = backend.client("s3")
+    bodies = [
+        s3.get_object(Bucket=record.destination.bucket, Key=each.key)["Body"].read()
+        for each in objects
+    ]
+    lines = [line[25:] for body in bodies for line in gzip.decompress(body).decode().splitlines()]
+    assert sorted(lines) == ["order 1", "order 2"]
+    listed = s3.list_objects_v2(
+        Bucket=record.destination.bucket, Prefix=f"{record.destination.prefix}/"
+    )["Contents"]
+    there = {each["Key"] for each in listed if not each["Key"].endswith("aws-logs-write-test")}
+    assert there == {each.key for each in objects}, "what the cancelled task wrote is gone"
     assert queues.receive(queues.dead_letter_url) == []

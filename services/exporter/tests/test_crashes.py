@@ -4,10 +4,15 @@ At the end the archive, the ledger and the events are always those of an undistu
 """
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
+from datetime import timedelta
 from typing import TYPE_CHECKING, Literal
 
 import pytest
 
+from exporter.direct import SLICE_BYTES, Event
+from exporter.errors import ExportRefusedError
+from exporter.task import CLOCK_SKEW
 from logferry_contracts.export_requested import ExportRequestedData
 
 if TYPE_CHECKING:
@@ -63,10 +68,77 @@ def refused(cloud: "Cloud", plan: type["Plan"], _request_for: RequestFor) -> Non
     cloud.request()
 
 
+def split_window(cloud: "Cloud", plan: type["Plan"], _request_for: RequestFor) -> None:
+    """A message that comes back late finds its task ended by AWS, and not by the exporter."""
+    cloud.settings = replace(cloud.settings, split_after=CLOCK_SKEW + timedelta(seconds=2))
+    cloud.task_limit_s = 2.5
+    cloud.plans[LOG_GROUP] = plan(running_s=2.8)
+    cloud.request()
+
+
+def window_split_twice(cloud: "Cloud", plan: type["Plan"], request_for: RequestFor) -> None:
+    split_window(cloud, plan, request_for)
+    cloud.plans[LOG_GROUP] = plan(running_s=5.6)
+
+
+def failed_half(cloud: "Cloud", plan: type["Plan"], request_for: RequestFor) -> None:
+    split_window(cloud, plan, request_for)
+    outcomes = ("COMPLETED", "FAILED", "COMPLETED", "FAILED", "FAILED", "COMPLETED")
+    cloud.plans[LOG_GROUP] = plan(running_s=2.8, outcomes=outcomes)
+
+
+def mended(cloud: "Cloud", plan: type["Plan"], _request_for: RequestFor) -> None:
+    cloud.plans[LOG_GROUP] = plan(outcomes=("FAILED", "FAILED", "FAILED", "COMPLETED"))
+    cloud.request()
+
+
 def two_exports(cloud: "Cloud", plan: type["Plan"], request_for: RequestFor) -> None:
     cloud.plans["/second"] = plan(outcomes=("CANCELLED", "COMPLETED"))
     cloud.request(request_for("/first"))
     cloud.request(request_for("/second"))
+
+
+def direct(cloud: "Cloud", _plan: type["Plan"], request_for: RequestFor) -> None:
+    cloud.request(request_for(lane="direct"))
+
+
+def direct_and_empty(cloud: "Cloud", _plan: type["Plan"], request_for: RequestFor) -> None:
+    cloud.pages[LOG_GROUP] = [[], []]
+    cloud.request(request_for(lane="direct"))
+
+
+def direct_in_slices(cloud: "Cloud", _plan: type["Plan"], request_for: RequestFor) -> None:
+    cloud.settings = replace(cloud.settings, direct_lane_max_bytes=2 * SLICE_BYTES)
+    cloud.pages[LOG_GROUP] = [
+        [Event("web", 1_795_215_600_000, "early"), Event("web", 1_795_302_000_000, "late")]
+    ]
+    cloud.request(request_for(lane="direct", estimated_bytes=2 * SLICE_BYTES))
+
+
+def direct_without_record(cloud: "Cloud", _plan: type["Plan"], request_for: RequestFor) -> None:
+    cloud.request(request_for(lane="direct"), is_planned=False)
+
+
+def too_much_for_the_direct_lane(
+    cloud: "Cloud", _plan: type["Plan"], request_for: RequestFor
+) -> None:
+    cloud.pages[LOG_GROUP] = [[Event("web", 1_795_215_600_000, "x" * 10_000)]]
+    cloud.request(request_for(lane="direct"))
+
+
+def direct_refused(cloud: "Cloud", _plan: type["Plan"], request_for: RequestFor) -> None:
+    cloud.unreadable = ExportRefusedError("access_denied", "FilterLogEvents: AccessDenied")
+    cloud.request(request_for(lane="direct"))
+
+
+def direct_beside_the_slot(cloud: "Cloud", _plan: type["Plan"], request_for: RequestFor) -> None:
+    cloud.request(request_for("/slot"))
+    cloud.request(request_for("/direct", lane="direct"))
+
+
+def asked_for_in_both_lanes(cloud: "Cloud", _plan: type["Plan"], request_for: RequestFor) -> None:
+    cloud.request(request_for(lane="direct"))
+    cloud.request(request_for(lane="slot"), is_planned=False)
 
 
 SCENES = [
@@ -79,8 +151,28 @@ SCENES = [
     failed_task,
     failing_tasks,
     refused,
+    split_window,
+    window_split_twice,
+    failed_half,
+    mended,
     two_exports,
+    direct,
+    direct_and_empty,
+    direct_in_slices,
+    direct_without_record,
+    too_much_for_the_direct_lane,
+    direct_refused,
+    direct_beside_the_slot,
+    asked_for_in_both_lanes,
 ]
+
+REDRIVEN = {failed_half, mended}
+"""Scenes in which somebody puts the dead letters back at the end."""
+
+LONGEST_WAY = 9
+"""Calls that a delivery makes until something is recorded, so that the next one has fewer to make:
+of a failed try."""
+LONGEST_WAYS = {split_window: 14, window_split_twice: 20, failed_half: 24}
 
 scenes = pytest.mark.parametrize("scene", SCENES, ids=lambda scene: scene.__name__)
 
@@ -90,8 +182,16 @@ def undisturbed(
 ) -> "Cloud":
     cloud = new_cloud()
     scene(cloud, plan, request_for)
-    cloud.run()
+    run(cloud, scene)
     return cloud
+
+
+def run(cloud: "Cloud", scene: Scene) -> None:
+    cloud.run()
+    if scene in REDRIVEN:
+        assert cloud.dead_letters
+        cloud.redrive()
+        cloud.run()
 
 
 def states(cloud: "Cloud") -> dict[str, str]:
@@ -131,14 +231,16 @@ def check_archive(cloud: "Cloud", expected: "Cloud") -> None:
             assert not any(f"/{job.task_id}/" in version.key for version in cloud.archive)
 
 
-def crash_points(calls: int) -> Iterator[tuple[int, Literal["before", "after"]]]:
+def crash_points(calls: int) -> Iterator[tuple[int, Literal["before", "after", "lost"]]]:
+    """Yield where a run is cut: the process is killed, or it does not hear what its call did."""
+    yield 1, "before"
     for number in range(1, calls + 1):
-        yield number, "before"
         yield number, "after"
+        yield number, "lost"
 
 
 @scenes
-def test_a_crash_around_any_call_changes_nothing_in_the_end(
+def test_a_cut_after_any_call_changes_nothing_in_the_end(
     scene: Scene, new_cloud: Callable[..., "Cloud"], plan: type["Plan"], request_for: RequestFor
 ) -> None:
     expected = undisturbed(scene, new_cloud, plan, request_for)
@@ -146,24 +248,25 @@ def test_a_crash_around_any_call_changes_nothing_in_the_end(
         cloud = new_cloud()
         scene(cloud, plan, request_for)
         cloud.crash = lambda *here, point=point: here == point
-        cloud.run()
+        run(cloud, scene)
         check(cloud, expected)
 
 
 @scenes
-@pytest.mark.parametrize("every", [6, 7, 11])  # a failed try makes six calls until it is recorded
+@pytest.mark.parametrize("more", [0, 1, 5])
 def test_a_process_that_dies_again_and_again_gets_there_all_the_same(
     scene: Scene,
-    every: int,
+    more: int,
     new_cloud: Callable[..., "Cloud"],
     plan: type["Plan"],
     request_for: RequestFor,
 ) -> None:
     expected = undisturbed(scene, new_cloud, plan, request_for)
+    every = LONGEST_WAYS.get(scene, LONGEST_WAY) + more
     cloud = new_cloud()
     scene(cloud, plan, request_for)
     cloud.crash = lambda number, side: side == "after" and number % every == 0
-    cloud.run()
+    run(cloud, scene)
     check(cloud, expected)
 
 
@@ -173,14 +276,13 @@ def test_every_message_may_come_twice(
 ) -> None:
     expected = undisturbed(scene, new_cloud, plan, request_for)
     cloud = new_cloud()
+    cloud.is_everything_sent_twice = True
     scene(cloud, plan, request_for)
-    for letter in list(cloud.letters):
-        cloud.enqueue(letter.body)
-    cloud.run()
+    run(cloud, scene)
     check(cloud, expected)
 
 
-def deliver_again_at(cloud: "Cloud", place: int) -> None:
+def deliver_again_at(cloud: "Cloud", place: int, before: Callable[[], None] = lambda: None) -> None:
     """Let a second delivery of the first message run to its end at a call of the first one."""
     second, *_ = cloud.letters
     calls = iter(range(1, 10_000))
@@ -188,6 +290,7 @@ def deliver_again_at(cloud: "Cloud", place: int) -> None:
     def interrupt(_name: str) -> None:
         if next(calls) == place:
             cloud.interrupt = lambda _name: None
+            before()
             cloud.invoke([second])
 
     cloud.interrupt = interrupt
@@ -220,6 +323,44 @@ def test_two_deliveries_at_once_make_one_export(
             assert len(cloud.tasks_of()) == 1
 
 
+@pytest.mark.parametrize(
+    "scene", [failed_task, failing_tasks, split_window, mended], ids=lambda scene: scene.__name__
+)
+def test_two_deliveries_at_once_do_what_one_does(
+    scene: Scene, new_cloud: Callable[..., "Cloud"], plan: type["Plan"], request_for: RequestFor
+) -> None:
+    """At each call of the run, the message in flight is delivered a second time, to its end.
+
+    A task that came too late is cancelled, and what it wrote is in no manifest.
+    """
+    expected = undisturbed(scene, new_cloud, plan, request_for)
+    for place in range(1, len(expected.calls) + 1):
+        cloud = new_cloud()
+        scene(cloud, plan, request_for)
+
+        def interrupt(_name: str, cloud: "Cloud" = cloud, place: int = place) -> None:
+            if len(cloud.calls) + 1 == place:
+                cloud.interrupt = lambda _name: None
+                cloud.invoke(cloud.letters[:1])
+
+        cloud.interrupt = interrupt
+        run(cloud, scene)
+        assert states(cloud) == states(expected)
+        check_events(cloud, expected)
+        needed = [job.name for job in cloud.jobs if job.outcome != "CANCELLED"]
+        assert len(needed) == len(set(needed)), "two tasks that count for one export"
+        assert {v.key.split("/")[-3] for v in cloud.archive} <= set(named_tasks(cloud))
+
+
+def named_tasks(cloud: "Cloud") -> set[str]:
+    """The tasks of completed exports."""
+    return {
+        record.submitted.task_id
+        for record in cloud.records()
+        if record.state == "completed" and record.submitted is not None
+    }
+
+
 def test_a_task_that_another_delivery_made_needless_is_cancelled_and_named_in_the_log(
     cloud: "Cloud", capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -235,3 +376,30 @@ def test_a_task_that_another_delivery_made_needless_is_cancelled_and_named_in_th
     cloud.run()
     assert [job.outcome for job in cloud.tasks_of()] == ["COMPLETED", "CANCELLED"]
     assert "cancelled a second task" in caplog.text
+
+
+@pytest.mark.parametrize("late_events", [0, 1])
+def test_two_direct_readings_at_once_announce_one_of_them(
+    new_cloud: Callable[..., "Cloud"], request_for: RequestFor, late_events: int
+) -> None:
+    """Whether the second one finds the same events, or one that came late."""
+    data = request_for(lane="direct")
+    for place in range(1, len(["read", "page", "page", "put", "put", "completed"]) + 5):
+        cloud = new_cloud()
+        cloud.request(data)
+        late = [[Event("web/1", 1_795_215_600_000 + n, "x")] for n in range(2 + late_events)]
+
+        def grow(cloud: "Cloud" = cloud, late: list[list[Event]] = late) -> None:
+            cloud.pages[LOG_GROUP] = late
+
+        cloud.pages[LOG_GROUP] = late[:2]
+        deliver_again_at(cloud, place, grow)
+        cloud.run()
+        completed = cloud.record().completed
+        assert completed is not None
+        assert not cloud.jobs
+        assert len({event.model_dump_json() for event in cloud.completed_events()}) == 1
+        there = {version.version_id for version in cloud.archive}
+        assert {each.version_id for each in completed.manifest.objects or []} <= there
+        if not late_events:
+            assert len(cloud.archive) == 1

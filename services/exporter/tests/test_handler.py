@@ -1,14 +1,17 @@
 """What the handler does with messages, against an AWS of plain Python."""
 
+import json
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from exporter import handler
+from exporter import handler, waiting
 from exporter.errors import ExportRefusedError, SettingsError, TransientError
 from exporter.export import metrics
+from exporter.task import CLOCK_SKEW
 from logferry_contracts.export_requested import ExportRequestedData
 from logferry_contracts.ledger_record import LedgerRecord
 
@@ -75,7 +78,7 @@ def test_an_empty_window_completes_with_an_empty_manifest(
 def test_a_long_task_is_waited_for_by_giving_the_message_back(
     cloud: "Cloud", plan: "type[Plan]"
 ) -> None:
-    cloud.plans[LOG_GROUP] = plan(running_s=86_000)
+    cloud.plans[LOG_GROUP] = plan(running_s=79_000)
     cloud.request()
     deliveries = cloud.run()
     assert 100 < deliveries < 1000
@@ -83,17 +86,18 @@ def test_a_long_task_is_waited_for_by_giving_the_message_back(
     assert len(cloud.jobs) == 1
 
 
-def test_the_message_comes_back_after_a_twentieth_of_the_tasks_age(
+def test_the_message_comes_back_the_later_the_older_the_task_is(
     cloud: "Cloud", plan: "type[Plan]"
 ) -> None:
-    cloud.plans[LOG_GROUP] = plan(running_s=86_000)
+    cloud.plans[LOG_GROUP] = plan(running_s=79_000)
     cloud.request()
     for _ in range(30):
         cloud.deliver()
     (job,) = cloud.jobs
     wait_s = (cloud.letters[0].visible_at - cloud.now).total_seconds()
     age_s = (cloud.now - job.created).total_seconds()
-    assert wait_s == pytest.approx(age_s * 0.05, abs=1)
+    assert wait_s == pytest.approx(waiting.interval_s(age_s, receive_count=30), abs=1)
+    assert wait_s > 10
 
 
 def test_an_invocation_with_little_time_left_waits_for_half_of_it_at_most(
@@ -115,6 +119,31 @@ def test_waiting_in_an_invocation_can_be_switched_off(
     assert cloud.deliver()["batchItemFailures"]
     cloud.run()
     assert cloud.record().state == "completed"
+
+
+def test_a_task_that_was_just_created_is_not_looked_at(
+    new_cloud: Callable[..., "Cloud"],
+) -> None:
+    cloud = new_cloud(wait_in_invocation_s=0)
+    cloud.request()
+    assert cloud.deliver()["batchItemFailures"]
+    assert len(cloud.jobs) == 1
+    assert "logs.task" not in cloud.calls
+
+
+def test_the_first_look_comes_when_the_last_tasks_would_have_ended(
+    cloud: "Cloud", plan: "type[Plan]", request_for: Callable[..., ExportRequestedData]
+) -> None:
+    for _ in range(3):
+        job = cloud.start_job(running_s=40.0)
+        cloud.now = job.ends
+    cloud.plans[LOG_GROUP] = plan(running_s=41.0)
+    cloud.request()
+    cloud.deliver()
+    job, visible_at = cloud.jobs[-1], cloud.letters[0].visible_at
+    assert visible_at - job.created == pytest.approx(
+        timedelta(seconds=40), abs=timedelta(seconds=1)
+    )
 
 
 def test_a_missing_ledger_record_is_written_from_the_message(cloud: "Cloud") -> None:
@@ -555,17 +584,22 @@ def test_messages_given_back_together_come_back_together(
     assert cloud.letters[0].visible_at - cloud.now < timedelta(seconds=5)
 
 
-@pytest.mark.parametrize("batch_size", [1, 3, 10])
-def test_exports_of_a_slot_run_one_after_the_other_in_order(
-    cloud: "Cloud", plan: "type[Plan]", request_for: RequestFor, batch_size: int
+@pytest.mark.parametrize("batch_size", range(1, 11))
+@pytest.mark.parametrize("slow", [0, 3, 6])
+def test_exports_of_a_slot_run_one_after_the_other_in_order_whatever_the_batch(
+    cloud: "Cloud",
+    plan: "type[Plan]",
+    request_for: RequestFor,
+    batch_size: int,
+    slow: int,
 ) -> None:
     names = [f"/group/{number}" for number in range(7)]
-    cloud.plans["/group/3"] = plan(running_s=900)
+    cloud.plans[names[slow]] = plan(running_s=900)
     for name in names:
         cloud.request(request_for(name))
     cloud.run(batch_size)
     assert [event.data.log_group_name for event in cloud.completed_events()] == names
-    assert len(cloud.jobs) == len(names)
+    assert [job.name for job in cloud.jobs] == [request_for(name).export_id for name in names]
 
 
 def test_an_unexpected_error_gives_its_message_back_and_says_why(
@@ -667,13 +701,46 @@ def test_messages_that_sqs_does_not_take_back_are_reported_in_the_log(
 # -- what it tells its operators ---------------------------------------------------------------
 
 
-def test_the_time_that_a_task_took_is_measured(
-    cloud: "Cloud", plan: "type[Plan]", emitted: Callable[[str], list[float]]
+@pytest.mark.parametrize("outcome", ["COMPLETED", "FAILED"])
+def test_how_long_the_slot_was_busy_is_measured_whatever_became_of_it(
+    cloud: "Cloud", plan: "type[Plan]", emitted: Callable[[str], list[float]], outcome: str
 ) -> None:
-    cloud.plans[LOG_GROUP] = plan(pending_s=0.5, running_s=7.5)
+    cloud.plans[LOG_GROUP] = plan(pending_s=0.5, running_s=7.5, outcomes=(outcome, "COMPLETED"))
     cloud.request()
     cloud.run()
-    assert emitted("TaskSeconds") == [8.0]
+    assert emitted("SlotBusySeconds") == [8.0] * len(cloud.jobs)
+
+
+def test_how_long_a_request_was_in_the_queue_is_measured_once(
+    cloud: "Cloud", plan: "type[Plan]", emitted: Callable[[str], list[float]]
+) -> None:
+    cloud.plans[LOG_GROUP] = plan(running_s=300)
+    cloud.request()
+    cloud.now += timedelta(minutes=7)
+    assert cloud.run() > 1
+    assert emitted("QueueAgeSeconds") == [pytest.approx(420, abs=1)]
+
+
+def test_metrics_are_those_of_a_lane(
+    cloud: "Cloud", request_for: RequestFor, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cloud.request()
+    cloud.request(request_for("/direct", lane="direct"))
+    cloud.run()
+    documents = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    lanes = {d["lane"] for d in documents if "_aws" in d and "ExportsCompleted" in d}
+    assert lanes == {"slot", "direct"}
+
+
+def test_the_metrics_of_a_message_that_is_no_request_have_no_lane(
+    cloud: "Cloud", capsys: pytest.CaptureFixture[str]
+) -> None:
+    cloud.enqueue("not JSON")
+    cloud.run()
+    documents = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    (metric,) = [document for document in documents if "_aws" in document]
+    assert metric["DeadLetters"] == [1]
+    assert "lane" not in metric
 
 
 @pytest.mark.parametrize(
@@ -687,13 +754,39 @@ def test_bytes_and_exports_are_counted(
     assert emitted(name) == values
 
 
-def test_every_failed_generation_is_counted(
-    cloud: "Cloud", plan: "type[Plan]", emitted: Callable[[str], list[float]]
+@pytest.mark.parametrize(
+    ("name", "values"),
+    [("ExportsRetried", [1, 1]), ("ExportsFailed", [1]), ("DeadLetters", [1])],
+)
+def test_tries_are_counted_apart_from_exports_that_failed_for_good(
+    cloud: "Cloud",
+    plan: "type[Plan]",
+    emitted: Callable[[str], list[float]],
+    name: str,
+    values: list[float],
 ) -> None:
     cloud.plans[LOG_GROUP] = plan(outcomes=("FAILED",))
     cloud.request()
     cloud.run()
-    assert emitted("ExportsFailed") == [1, 1, 1]
+    assert emitted(name) == values
+
+
+@pytest.mark.parametrize(
+    ("name", "values"),
+    [("ExportsSplit", [1]), ("ExportsCompleted", [1]), ("BytesArchived", [300, 300])],
+)
+def test_a_split_export_counts_as_one_and_its_bytes_once(
+    cloud: "Cloud",
+    plan: "type[Plan]",
+    emitted: Callable[[str], list[float]],
+    name: str,
+    values: list[float],
+) -> None:
+    cloud.settings = replace(cloud.settings, split_after=CLOCK_SKEW + timedelta(seconds=2))
+    cloud.plans[LOG_GROUP] = plan(running_s=2.8)
+    cloud.request()
+    cloud.run()
+    assert emitted(name) == values
 
 
 def test_log_lines_carry_the_export_and_its_task(

@@ -43,6 +43,9 @@ type RequestFor = Callable[..., ExportRequestedData]
             "access_denied",
         ),
         ("AccessDenied", "not authorized to perform: sts:AssumeRole", "access_denied"),
+        ("NoSuchBucket", "The specified bucket does not exist", "bucket_missing"),
+        ("KMS.DisabledException", "arn:aws:kms:... is disabled", "bucket_encryption"),
+        ("PermanentRedirect", "must be addressed using the specified endpoint", "bucket_region"),
         ("SomethingNew", NOT_GRANTED, None),
     ],
 )
@@ -105,9 +108,15 @@ def test_arns_are_of_the_roles_partition(request_for: RequestFor) -> None:
             "CreateExportTask on arn:aws:logs:eu-west-1:111122223333:log-group:/aws/lambda/orders",
         ),
         ("access_denied", "AssumeRole: AccessDenied: no", "trust policy of arn:aws:iam::1111"),
+        (
+            "access_denied",
+            "PutObject: AccessDenied: not authorized to perform kms:GenerateDataKey",
+            "s3:GetObject on arn:aws:s3:::amzn-s3-demo-archive/shop/aws/lambda/orders/",
+        ),
         ("task_failed", "Internal {failure}", "end with: Internal {failure}"),
         ("task_cancelled", "", "who cancels export tasks"),
         ("task_lost", "", "s3://amzn-s3-demo-archive/shop/aws/lambda/orders/2026/11/21/00/"),
+        ("window_indivisible", "It took 79200.0 s", "take so long: It took 79200.0 s"),
         ("a_reason_of_later", "what AWS said", "what AWS said"),
     ],
 )
@@ -117,7 +126,7 @@ def test_every_reason_has_words_that_name_the_things(
     words = mended(request_for, reason, message)
     assert part in words
     assert words.endswith(
-        " Then plan this date again (collect_date): the planner asks for a next generation."
+        " Then put the dead letter back into its queue, or plan this date again (collect_date)."
     )
 
 
@@ -136,7 +145,7 @@ def test_an_export_that_is_tried_again_needs_nobody(request_for: RequestFor) -> 
 def test_the_words_stay_within_the_contract(request_for: RequestFor) -> None:
     words = mended(request_for, "invalid_parameter", "x" * 4096)
     assert len(words) == 4096
-    assert words.endswith("the planner asks for a next generation.")
+    assert words.endswith("or plan this date again (collect_date).")
 
 
 @pytest.mark.parametrize("reason", ["bucket_policy", "invalid_parameter"])

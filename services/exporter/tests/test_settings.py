@@ -1,5 +1,7 @@
 """The settings, and every way in which they can be wrong."""
 
+from datetime import timedelta
+
 import pytest
 
 from exporter.errors import SettingsError
@@ -17,12 +19,23 @@ ENV = {
 
 def test_what_is_optional_has_a_default() -> None:
     settings = Settings.from_env(ENV)
-    assert settings.wait_in_invocation_s == 20
+    assert settings.wait_in_invocation_s == 2
     assert settings.max_generations == 3
+    assert settings.retry_backoff == timedelta(minutes=1)
+    assert settings.split_after == timedelta(hours=22)
+    assert settings.direct_lane_max_bytes == 1_000_000_000
+    assert settings.direct_lane_calls_per_second == 5
 
 
 def test_everything_can_be_set() -> None:
-    env = ENV | {"WAIT_IN_INVOCATION_SECONDS": "0", "MAX_GENERATIONS": "1"}
+    env = ENV | {
+        "WAIT_IN_INVOCATION_SECONDS": "0",
+        "MAX_GENERATIONS": "1",
+        "RETRY_BACKOFF_SECONDS": "0",
+        "SPLIT_AFTER_HOURS": "23",
+        "DIRECT_LANE_MAX_BYTES": "1",
+        "DIRECT_LANE_CALLS_PER_SECOND": "25",
+    }
     assert Settings.from_env(env) == Settings(
         control_bucket="amzn-s3-demo-control",
         topic_arn="arn:aws:sns:eu-west-1:999988887777:log-export-events",
@@ -30,6 +43,10 @@ def test_everything_can_be_set() -> None:
         dead_letter_queue_url=ENV["DEAD_LETTER_QUEUE_URL"],
         wait_in_invocation_s=0,
         max_generations=1,
+        retry_backoff=timedelta(0),
+        split_after=timedelta(hours=23),
+        direct_lane_max_bytes=1,
+        direct_lane_calls_per_second=25,
     )
 
 
@@ -47,8 +64,13 @@ def test_one_error_names_every_problem() -> None:
         ("WAIT_IN_INVOCATION_SECONDS", "841"),
         ("WAIT_IN_INVOCATION_SECONDS", "-1"),
         ("MAX_GENERATIONS", "1001"),
+        ("RETRY_BACKOFF_SECONDS", "901"),
+        ("SPLIT_AFTER_HOURS", "0"),
+        ("SPLIT_AFTER_HOURS", "24"),
         ("TOPIC_ARN", "arn:aws:sns:eu-west-1:999988887777:topic.fifo"),
         ("CONTROL_BUCKET", ""),
+        ("DIRECT_LANE_MAX_BYTES", "1000000001"),
+        ("DIRECT_LANE_CALLS_PER_SECOND", "0"),
     ],
 )
 def test_a_value_out_of_range_is_refused(name: str, value: str) -> None:

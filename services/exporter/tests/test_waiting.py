@@ -6,41 +6,90 @@ from exporter import waiting
 
 DAY_S = 86_400
 QUEUE_RETENTION_S = 14 * DAY_S
-IN_INVOCATION_S = 20
+VISIBILITY_LIMIT_S = DAY_S / 2
+IN_INVOCATION_S = 2
+TASKS_S = (1, 3, 10, 30, 60, 100, 600, 3600, DAY_S)
 
 
-def looks_until(task_s: float) -> tuple[int, float]:
-    """Receives that a task needs, and how long after its end it is found, at worst."""
+def looks_until(task_s: float, first_look_s: float = 0.0) -> tuple[int, int, float]:
+    """Looks and receives that a task needs, and how long after its end it is found."""
     now = 0.0
+    looks = 0
     receives = 0
     while True:
         receives += 1
         invocation_ends = now + IN_INVOCATION_S
         while True:
-            if now >= task_s:
-                return receives, now - task_s
-            pause = waiting.pause_s(now)
+            if now > 0:
+                looks += 1
+                first_look_s = 0.0
+                if now >= task_s:
+                    return looks, receives, now - task_s
+            pause = waiting.pause_s(now, first_look_s)
             if now + pause > invocation_ends:
                 break
             now += pause
-        now += waiting.interval_s(now, receives)
+        now += waiting.interval_s(now, receives, first_look_s)
 
 
 def test_a_task_of_a_day_takes_far_fewer_receives_than_sqs_allows() -> None:
-    receives, _ = looks_until(DAY_S)
+    _, receives, _ = looks_until(DAY_S)
     assert receives < 500 < waiting.MAX_RECEIVES
 
 
-@pytest.mark.parametrize("task_s", [10, 60, 600, 3600])
+@pytest.mark.parametrize("task_s", TASKS_S)
 def test_the_end_of_a_task_is_found_with_little_delay(task_s: int) -> None:
-    _, delay_s = looks_until(task_s)
-    assert delay_s <= 0.3 + task_s * 0.06 + 1
+    _, _, delay_s = looks_until(task_s)
+    assert delay_s <= 1 + max(task_s**0.5, waiting.LEAST_GROWTH * task_s) * 1.1
+
+
+@pytest.mark.parametrize("task_s", TASKS_S)
+def test_looks_get_rarer_the_longer_a_task_takes(task_s: int) -> None:
+    looks, _, _ = looks_until(task_s)
+    assert looks <= 2 + min(2 * task_s**0.5, task_s)
+
+
+@pytest.mark.parametrize("task_s", [10, 60, 100])
+def test_a_first_look_that_waits_for_quick_tasks_saves_most_looks(task_s: int) -> None:
+    first_look_s = waiting.first_look_s([task_s * 0.8, task_s * 0.9, task_s * 1.5], 0)
+    assert looks_until(task_s, first_look_s)[0] * 2 <= looks_until(task_s)[0]
 
 
 def test_a_tiny_task_ends_within_one_receive() -> None:
-    receives, delay_s = looks_until(1.5)
+    _, receives, delay_s = looks_until(1.1)
     assert receives == 1
     assert delay_s < 0.5
+
+
+def test_the_first_look_comes_when_a_third_of_the_last_tasks_had_ended() -> None:
+    assert waiting.first_look_s([9.0, 1.0, 5.0, 7.0, 3.0, 8.0], 0) == 5.0
+    assert waiting.first_look_s([7.0], 0) == 7.0
+
+
+def test_the_first_look_waits_longer_for_more_bytes() -> None:
+    assert waiting.first_look_s([2.0], 300_000_000) == 12.0
+
+
+def test_a_first_look_without_anything_to_go_by_comes_at_once() -> None:
+    assert waiting.first_look_s([], 0) == 0.0
+    assert waiting.pause_s(0.0, 0.0) == waiting.PAUSE_FLOOR_S
+
+
+@pytest.mark.parametrize(("took_s", "estimated_bytes"), [([80_000.0], 0), ([], 10**12)])
+def test_no_estimate_puts_the_first_look_off_for_long(
+    took_s: list[float], estimated_bytes: int
+) -> None:
+    first_look_s = waiting.first_look_s(took_s, estimated_bytes)
+    assert waiting.interval_s(0.0, 1, first_look_s) == 120
+
+
+@pytest.mark.parametrize("receive_count", [1, 500, 599, 600, 999])
+@pytest.mark.parametrize("age_s", [None, 0.0, 60.0, float(DAY_S)])
+def test_no_message_is_given_back_for_longer_than_it_may_be_invisible(
+    age_s: float | None, receive_count: int
+) -> None:
+    """https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-visibility-timeout.html"""
+    assert waiting.interval_s(age_s, receive_count, 1e9) < VISIBILITY_LIMIT_S
 
 
 @pytest.mark.parametrize("age_s", [None, 0.0, 30.0])
@@ -57,19 +106,22 @@ def test_an_error_that_stays_does_not_use_up_the_receives() -> None:
 
 
 @pytest.mark.parametrize(
-    ("age_s", "interval_s"), [(0, 1), (19, 1), (60, 3), (600, 30), (6000, 300), (DAY_S, 300)]
+    ("age_s", "interval_s"),
+    [(0, 1), (2, 1), (9, 3), (100, 10), (900, 30), (6000, 180), (DAY_S, 300)],
 )
-def test_the_interval_is_a_twentieth_of_the_age_within_bounds(age_s: int, interval_s: int) -> None:
+def test_the_interval_is_the_square_root_of_the_age_within_bounds(
+    age_s: int, interval_s: int
+) -> None:
     assert waiting.interval_s(age_s, 1) == interval_s
 
 
 def test_the_pause_grows_with_the_age() -> None:
-    assert waiting.pause_s(0) == 0.3
-    assert waiting.pause_s(10) == pytest.approx(0.8)
+    assert waiting.pause_s(0) == 0.5
+    assert waiting.pause_s(4) == 2.0
 
 
 def test_a_clock_that_is_behind_shortens_no_pause() -> None:
-    assert waiting.pause_s(-5) == 0.3
+    assert waiting.pause_s(-5) == 0.5
     assert waiting.interval_s(-5, 1) == 1
 
 

@@ -1,11 +1,15 @@
 """AWS as this service needs it: export tasks, the archive, the ledger, the queues and the topic."""
 
+import base64
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cached_property, partial
 from itertools import batched, islice
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import boto3
@@ -13,19 +17,27 @@ from botocore.config import Config
 from botocore.exceptions import ClientError, HTTPClientError
 from botocore.exceptions import ConnectionError as BotocoreConnectionError
 
+from exporter.direct import Event, Slice
 from exporter.errors import (
     ExportRefusedError,
     LedgerConflictError,
+    NotForDirectLaneError,
     SlotBusyError,
     TransientError,
 )
 from exporter.refusal import reason_of
-from exporter.task import Task
+from exporter.task import CLOCK_SKEW, Task
+from logferry_contracts.day_completed import DayCompleted
 from logferry_contracts.export_completed import ExportCompleted
 from logferry_contracts.export_failed import ExportFailed
 from logferry_contracts.export_requested import ExportRequested
-from logferry_contracts.ledger_record import LedgerRecord, ledger_key, manifest_key
-from logferry_contracts.manifest import ArchivedObject, Manifest, ManifestLocation
+from logferry_contracts.ledger_record import (
+    LedgerRecord,
+    ledger_key,
+    ledger_prefix,
+    manifest_key,
+)
+from logferry_contracts.manifest import ArchivedObject, Checksum, Manifest, ManifestLocation
 from logferry_contracts.source import Source, SourceName
 from logferry_contracts.window import Window
 from logferry_contracts.wire import emit, parse
@@ -59,19 +71,40 @@ SESSION_RESERVE = timedelta(minutes=10)
 
 TASK_PAGES = 10
 """Of 50 tasks each, read at most to find a task by its name."""
-CLOCK_SKEW = timedelta(minutes=1)
-"""How far AWS's services may be apart in what time it is."""
+MAX_CHECKSUMS = 500
+"""Of one export, in key order. Each takes a call, and an export may have more objects than an
+invocation has time for. https://docs.aws.amazon.com/AmazonS3/latest/API/API_HeadObject.html"""
+HEAD_WORKERS = 8
+"""Fewer than the client's ten connections."""
+LEDGER_READERS = 8
+"""The same."""
 DELETED_PER_CALL = 1000
 """https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteObjects.html"""
+DEAD_LETTER_REASON = "reason"
+"""The attribute that only dead letters have, also when somebody has put one back into a queue."""
 DETAIL_CHARACTERS = 1000
 """Enough of an error for a person, far from a message's limit."""
 
+_NOT_READABLE_CODES = frozenset(
+    {
+        # Of other classes than STANDARD.
+        # https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/CloudWatch_Logs_Log_Classes.html
+        "InvalidOperationException",
+        "InvalidParameterException",
+        # A role that may not read events may have them exported all the same.
+        "AccessDeniedException",
+    }
+)
+"""What FilterLogEvents says of log groups that an export task may still be able to export."""
 _TRANSIENT_CODES = frozenset(
     {
+        # Somebody else is writing the same object.
+        "ConditionalRequestConflict",
         "ExpiredTokenException",
         "InternalFailure",
         "OperationAbortedException",
         "RequestLimitExceeded",
+        "RequestTimeout",
         # Of an export task, it can only be one of our own name: the next look finds it.
         "ResourceAlreadyExistsException",
         "ServiceUnavailable",
@@ -147,9 +180,55 @@ class SourceAccount:
         return tasks
 
     def cancel_task(self, task_id: str) -> None:
-        """Ask a task to stop; one that has ended stays as it is."""
-        with _sorted_errors(), suppress(self._logs.exceptions.InvalidOperationException):
+        """Ask a task to stop; one that has ended, or is forgotten, stays as it is.
+
+        Raises:
+            ExportRefusedError: The role may not cancel.
+            TransientError: AWS did not answer.
+        """
+        errors = self._logs.exceptions
+        is_over = (errors.InvalidOperationException, errors.ResourceNotFoundException)
+        with _sorted_errors(), suppress(*is_over):
             self._logs.cancel_export_task(taskId=task_id)
+
+    def events(
+        self, record: LedgerRecord, part: Slice, next_token: str | None
+    ) -> tuple[list[Event], str | None]:
+        """Return a page of the events in a part of an export's window, and the next page's token.
+
+        A page may be empty and yet not the last, and AWS was seen to give the token of an empty
+        page twice, for which botocore's paginator stops: only a page without a token is the last.
+        Both ends of FilterLogEvents' range are inclusive, as are those of CreateExportTask's.
+        https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_FilterLogEvents.html
+
+        Args:
+            record: The export.
+            part: Of its window.
+            next_token: Of the part's page before; None for the first page.
+
+        Raises:
+            NotForDirectLaneError: The log group's events cannot be read in this way.
+            ExportRefusedError: A person has to mend something first.
+            TransientError: AWS was busy.
+        """
+        token: dict[str, Any] = {} if next_token is None else {"nextToken": next_token}
+        with _sorted_errors():
+            try:
+                page = self._logs.filter_log_events(
+                    logGroupName=record.log_group.name,
+                    startTime=part.start_ms,
+                    endTime=part.end_ms,
+                    **token,
+                )
+            except ClientError as error:
+                if _code(error) in _NOT_READABLE_CODES:
+                    raise NotForDirectLaneError(str(error)) from error
+                raise
+        found = [
+            Event(event["logStreamName"], event["timestamp"], event["message"])
+            for event in page["events"]
+        ]
+        return found, page.get("nextToken")
 
 
 class SourceAccounts:
@@ -207,16 +286,55 @@ class Archive:
 
     def objects(self, region: str, bucket: str, folder: str) -> list[ArchivedObject]:
         """Return the current version of every object below ``folder``."""
+        current = [each for each in self._versions(region, bucket, folder) if each["IsLatest"]]
+        with_checksum = [each for each in current if each.get("ChecksumAlgorithm")]
+        checksums = self._checksums(region, bucket, with_checksum[:MAX_CHECKSUMS])
         return [
             ArchivedObject(
                 key=version["Key"],
                 version_id=version["VersionId"],
                 size_bytes=version["Size"],
                 etag=version["ETag"].strip('"'),
+                checksum=checksums.get(version["Key"]),
             )
-            for version in self._versions(region, bucket, folder)
-            if version["IsLatest"]
+            for version in current
         ]
+
+    def folders(self, region: str, bucket: str, prefix: str) -> list[str]:
+        """Return the names of the folders right below a prefix, which are ids of export tasks."""
+        pages = (
+            self._s3_in(region)
+            .get_paginator("list_object_versions")
+            .paginate(Bucket=bucket, Prefix=f"{prefix}/", Delimiter="/")
+        )
+        found = [each["Prefix"] for page in pages for each in page.get("CommonPrefixes", [])]
+        return [folder.removeprefix(f"{prefix}/").removesuffix("/") for folder in found]
+
+    def put(self, region: str, bucket: str, key: str, path: Path) -> ArchivedObject:
+        """Write an object in one piece, unless an earlier try has written the very same.
+
+        It is encrypted as the bucket has it by default, which is how CloudWatch Logs writes too:
+        so both lanes' objects are under the same key, and the exporter need not know which.
+        An earlier try's object that differs is left as a former version: it may hold events that
+        nobody has any more.
+
+        Raises:
+            ExportRefusedError: A person has to mend something first.
+            TransientError: S3 was busy, or somebody else is writing the object.
+        """
+        with path.open("rb") as body:
+            sha256 = base64.b64encode(hashlib.file_digest(body, "sha256").digest()).decode()
+        write = partial(self._write, region, bucket, key, path, sha256)
+        with _sorted_errors():
+            try:
+                return write(IfNoneMatch="*")
+            except ClientError as error:
+                if _code(error) != "PreconditionFailed":
+                    raise
+            there = self._s3_in(region).head_object(Bucket=bucket, Key=key, ChecksumMode="ENABLED")
+            if there.get("ChecksumSHA256") == sha256:
+                return _written(key, path, sha256, there)
+            return write()
 
     def remove(self, region: str, bucket: str, folder: str) -> list[str]:
         """Remove every object version below ``folder``, a task's own.
@@ -254,6 +372,47 @@ class Archive:
             return self._s3_in(region).head_bucket(Bucket=bucket).get("BucketRegion")
         except ClientError:
             return None
+
+    def _write(
+        self, region: str, bucket: str, key: str, path: Path, sha256: str, **condition: Any
+    ) -> ArchivedObject:
+        with path.open("rb") as body:
+            answer = self._s3_in(region).put_object(
+                Bucket=bucket,
+                Key=key,
+                Body=body,
+                ContentType="application/gzip",
+                ChecksumSHA256=sha256,
+                **condition,
+            )
+        return _written(key, path, sha256, answer)
+
+    def _checksums(
+        self, region: str, bucket: str, versions: Sequence[Any]
+    ) -> dict[str, Checksum | None]:
+        """Return what S3 keeps of each object, by its key; nothing where that may not be read."""
+        read = partial(self._checksum, region, bucket)
+        with ThreadPoolExecutor(max_workers=HEAD_WORKERS) as pool:
+            try:
+                found = list(pool.map(read, versions))
+            except ClientError as error:
+                if _code(error) != "403":
+                    raise
+                return {}
+        return {version["Key"]: each for version, each in zip(versions, found, strict=True)}
+
+    def _checksum(self, region: str, bucket: str, version: Any) -> Checksum | None:
+        head: Mapping[str, Any] = self._s3_in(region).head_object(
+            Bucket=bucket,
+            Key=version["Key"],
+            VersionId=version["VersionId"],
+            ChecksumMode="ENABLED",
+        )
+        for algorithm in version["ChecksumAlgorithm"]:
+            value = head.get(f"Checksum{algorithm}")
+            if value is not None:
+                return Checksum(algorithm=algorithm, value=value)
+        return None
 
     def _versions(self, region: str, bucket: str, folder: str) -> Iterator[Any]:
         pages = (
@@ -296,6 +455,58 @@ class Ledger:
         except self._s3.exceptions.NoSuchKey:
             return None
         return LedgerEntry(parse(LedgerRecord, found["Body"].read()), found["ETag"])
+
+    def keys(self, source: SourceName, windows: Sequence[Window]) -> list[str]:
+        """Return the keys of all records of some windows; a thousand cost one call.
+
+        Args:
+            source: Whose records.
+            windows: In the order of time; what lies between the first and the last is listed.
+        """
+        prefixes = [ledger_prefix(source, window) for window in windows]
+        folder, _, _ = prefixes[0].removesuffix("/").rpartition("/")
+        pages = self._s3.get_paginator("list_objects_v2").paginate(
+            Bucket=self._bucket, Prefix=f"{folder}/", StartAfter=prefixes[0]
+        )
+        found = []
+        for key in (each["Key"] for page in pages for each in page.get("Contents", [])):
+            prefix = key[: key.rindex("/") + 1]
+            if prefix > prefixes[-1]:
+                break
+            if prefix in prefixes:
+                found.append(key)
+        return found
+
+    def read_keys(self, keys: Sequence[str]) -> list[tuple[str, LedgerRecord]]:
+        """Return each key with its record, read side by side.
+
+        Raises:
+            ContractError: A record breaks its contract.
+        """
+        with ThreadPoolExecutor(LEDGER_READERS) as readers:
+            return list(zip(keys, readers.map(self._read_key, keys), strict=True))
+
+    def _read_key(self, key: str) -> LedgerRecord:
+        body = self._s3.get_object(Bucket=self._bucket, Key=key)["Body"].read()
+        return parse(LedgerRecord, body)
+
+    def windows(self, source: SourceName, since_ms: int, until_ms: int) -> Iterator[Window]:
+        """Yield the windows of a source that have records, by their start: both inclusive."""
+        earliest = Window(from_ms=max(since_ms, 0), to_ms=max(since_ms, 0) + 1)
+        folder, _, first = ledger_prefix(source, earliest).removesuffix("/").rpartition("/")
+        pages = self._s3.get_paginator("list_objects_v2").paginate(
+            Bucket=self._bucket,
+            Prefix=f"{folder}/",
+            Delimiter="/",
+            StartAfter=f"{folder}/{first.partition('-')[0]}",
+        )
+        for page in pages:
+            for each in page.get("CommonPrefixes", []):
+                _, _, name = each["Prefix"].removesuffix("/").rpartition("/")
+                from_ms, to_ms = map(int, name.split("-"))
+                if from_ms > until_ms:
+                    return
+                yield Window(from_ms=from_ms, to_ms=to_ms)
 
     def create(self, record: LedgerRecord) -> LedgerEntry:
         """Write a new record.
@@ -342,7 +553,7 @@ class Ledger:
 
 
 class Queue:
-    """The FIFO queue that this function consumes, and its dead-letter queue."""
+    """The FIFO queue of the slot, that of the direct lane, and the dead-letter queue of both."""
 
     def __init__(self, sqs: "SQSClient", queue_url: str, dead_letter_queue_url: str) -> None:
         """Use ``sqs`` for every call."""
@@ -362,24 +573,41 @@ class Queue:
             MessageDeduplicationId=event.id,
         )
 
-    def give_back(self, receipt_handles: Sequence[str], interval_s: int) -> list[str]:
+    @cached_property
+    def retention(self) -> timedelta:
+        """How long the slot's queue keeps a message."""
+        attributes = self._sqs.get_queue_attributes(
+            QueueUrl=self._queue_url, AttributeNames=["MessageRetentionPeriod"]
+        )["Attributes"]
+        return timedelta(seconds=int(attributes["MessageRetentionPeriod"]))
+
+    def give_back(
+        self, queue_arn: str, receipt_handles: Sequence[str], interval_s: int
+    ) -> list[str]:
         """Let messages of a batch, at most 10, be received again after ``interval_s``.
+
+        They go back to the queue that they came from, which may be the direct lane's.
 
         All for the same time: SQS hands out no message of a group while one of the group is
         invisible, so the first of them stays the first.
         https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_ReceiveMessage.html
 
         Returns:
-            What SQS did not take: those messages come back when the queue's own visibility
-            timeout is over.
+            What SQS did not take, or did not say that it has: those messages come back when the
+            queue's own visibility timeout is over, and the batch's others are done with.
         """
-        answer = self._sqs.change_message_visibility_batch(
-            QueueUrl=self._queue_url,
-            Entries=[
-                {"Id": str(place), "ReceiptHandle": handle, "VisibilityTimeout": interval_s}
-                for place, handle in enumerate(receipt_handles)
-            ],
-        )
+        # Both lanes' queues are of one account and Region, so their URLs differ by the name.
+        base_url, _, _ = self._queue_url.rpartition("/")
+        try:
+            answer = self._sqs.change_message_visibility_batch(
+                QueueUrl=f"{base_url}/{queue_arn.rpartition(':')[2]}",
+                Entries=[
+                    {"Id": str(place), "ReceiptHandle": handle, "VisibilityTimeout": interval_s}
+                    for place, handle in enumerate(receipt_handles)
+                ],
+            )
+        except (ClientError, BotocoreConnectionError, HTTPClientError) as error:
+            return [str(error)]
         return [f"{entry['Code']} {entry.get('Message')}" for entry in answer.get("Failed", [])]
 
     def dead_letter(
@@ -387,7 +615,7 @@ class Queue:
     ) -> None:
         """Keep a message as it came, and why it is here."""
         attributes = {
-            "reason": reason,
+            DEAD_LETTER_REASON: reason,
             "detail": _printable(detail) or reason,
             "service": "exporter",
         }
@@ -411,7 +639,7 @@ class Topic:
         self._sns = sns
         self._topic_arn = topic_arn
 
-    def publish(self, event: ExportCompleted | ExportFailed) -> None:
+    def publish(self, event: ExportCompleted | ExportFailed | DayCompleted) -> None:
         """Publish an event, with the attributes that filter policies read."""
         self._sns.publish(
             TopicArn=self._topic_arn,
@@ -447,6 +675,16 @@ def _meaning(error: ClientError) -> Exception | None:
         return TransientError(message)
     reason = reason_of(code, message)
     return None if reason is None else ExportRefusedError(reason, message)
+
+
+def _written(key: str, path: Path, sha256: str, answer: Mapping[str, Any]) -> ArchivedObject:
+    return ArchivedObject(
+        key=key,
+        version_id=answer["VersionId"],
+        size_bytes=path.stat().st_size,
+        etag=answer["ETag"].strip('"'),
+        checksum=Checksum(algorithm="SHA256", value=sha256),
+    )
 
 
 def _task(described: "ExportTaskTypeDef") -> Task:

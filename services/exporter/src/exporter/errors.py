@@ -22,6 +22,10 @@ class SlotBusyError(Exception):
     """Wait: another export task is active in the account and Region. Not a failure."""
 
 
+class NotForDirectLaneError(Exception):
+    """Hand the export over to the slot: the direct lane cannot do it, or not in time."""
+
+
 class LedgerConflictError(Exception):
     """Read again and decide again: somebody else changed the ledger record meanwhile."""
 

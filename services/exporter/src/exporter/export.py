@@ -4,39 +4,40 @@ Every step may be done again. A step first does its work and then records it, so
 between repeats the work and never skips it.
 """
 
+import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import cached_property
 
 from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 
-from exporter import refusal, task, waiting
+from exporter import announcement, day, direct, refusal, split, task, waiting
 from exporter.aws import Archive, Ledger, LedgerEntry, Queue, SourceAccount, SourceAccounts, Topic
 from exporter.errors import (
     ExportRefusedError,
     LedgerConflictError,
     NotFinishedError,
+    NotForDirectLaneError,
     SlotBusyError,
     TransientError,
 )
+from exporter.family import Family
+from exporter.reading import Reading, Together, side_by_side
 from exporter.settings import Settings
-from logferry_contracts.export_completed import ExportCompleted, ExportCompletedData
-from logferry_contracts.export_failed import ExportFailed, ExportFailedData
+from logferry_contracts.export_completed import ExportCompleted
 from logferry_contracts.export_requested import ExportRequested, ExportRequestedData
-from logferry_contracts.ledger_record import Completed, Failed, LedgerRecord
+from logferry_contracts.ledger_record import Completed, Failed, Half, LedgerRecord
 from logferry_contracts.manifest import Manifest
 from logferry_contracts.message import timestamp
-from logferry_contracts.wire import ContractError, emit
+from logferry_contracts.wire import ContractError
 
 SERVICE = "exporter"
-MAX_EVENT_BYTES = 240 * 1024
-"""Of an event's text; its message attributes and it may have 256 KiB together.
-
-https://docs.aws.amazon.com/sns/latest/api/API_Publish.html
-"""
 MESSAGE_CHARACTERS = 4096
 """The contracts' limit for what AWS said."""
+MAX_FOLDERS = 10
+"""How many folders of unknown tasks are looked into; more than a few are a case for a person."""
 LEDGER_READS = 10
 """How often a record may change under one invocation before it gives up for a while."""
 
@@ -56,6 +57,22 @@ class Wiring:
     topic: Topic
     clock: Callable[[], datetime]
     sleep: Callable[[float], None]
+    together: Together = side_by_side
+
+    @cached_property
+    def budget(self) -> direct.Budget:
+        """What all exports in the direct lane may take of the account's API quota together."""
+        return direct.Budget(self.settings.direct_lane_calls_per_second)
+
+    @cached_property
+    def family(self) -> Family:
+        """The exports in the ledger that belong together."""
+        return Family(self.ledger)
+
+    @cached_property
+    def ended(self) -> dict[str, day.Ended]:
+        """Exports of dates that are waited for, by the keys of their records."""
+        return {}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,9 +80,12 @@ class Delivery:
     """One delivery of a message.
 
     Attributes:
-        group_id: The slot.
+        group_id: The slot, the direct lane beside it, or a date.
         receive_count: 1 for the first delivery.
+        sent_at: When it was put into its queue.
         wait_until: Until when this invocation may wait for a task.
+        work_until: Until when it may do anything that can be done again from the start.
+        is_redriven: Whether it was a dead letter that somebody has put back.
     """
 
     body: str
@@ -73,7 +93,10 @@ class Delivery:
     group_id: str
     receive_count: int
     first_received_at: datetime
+    sent_at: datetime
     wait_until: datetime
+    work_until: datetime
+    is_redriven: bool
 
 
 def dead_letter(wiring: Wiring, delivery: Delivery, reason: str, detail: str) -> None:
@@ -86,6 +109,16 @@ def dead_letter(wiring: Wiring, delivery: Delivery, reason: str, detail: str) ->
         detail=detail,
     )
     logger.error("dead-lettered", reason=reason, detail=detail)
+    metrics.add_metric("DeadLetters", MetricUnit.Count, 1)
+
+
+def log_keys(request: ExportRequestedData) -> dict[str, str | int]:
+    """Return what log lines carry of one export, and must not of the next."""
+    return {
+        "export_id": request.export_id,
+        "log_group": request.log_group.name,
+        "generation": request.generation,
+    }
 
 
 @dataclass(frozen=True)
@@ -131,46 +164,143 @@ class Export:
     def _step(self, entry: LedgerEntry) -> LedgerEntry | None:
         """Do one step; return the ledger entry as it is then, or None when all is done."""
         try:
-            step = task.decide(
-                entry.record,
-                self._look(entry.record),
-                now=self._now(),
-                max_generations=self.wiring.settings.max_generations,
-            )
+            tasks = self._look(entry.record)
         except ExportRefusedError as error:
-            step = self._refused(entry.record, error)
-        return self._execute(entry, step)
+            return self._execute(entry, self._refused(entry.record, error))
+        after = self._execute(entry, self._decide(entry.record, tasks))
+        if after is not None and task.has_task(entry.record) and not task.has_task(after.record):
+            for took_s in (ended.took_s for ended in tasks if ended.took_s is not None):
+                metrics.add_metric("SlotBusySeconds", MetricUnit.Seconds, took_s)
+        return after
 
-    def _execute(  # noqa: PLR0911  (one for each kind of step)
-        self, entry: LedgerEntry, step: task.Step
+    def _decide(self, record: LedgerRecord, tasks: list[task.Task]) -> task.Step | split.SplitStep:
+        if record.split is not None and record.state in {"submitted", "failed"}:
+            return split.decide(record, self.wiring.family.halves(record))
+        settings = self.wiring.settings
+        return task.decide(
+            record,
+            tasks,
+            now=self._now(),
+            max_generations=settings.max_generations,
+            asked=self.request.lane,
+            split_after=settings.split_after,
+            is_redriven=self.delivery.is_redriven,
+        )
+
+    def _execute(  # noqa: PLR0911  (one for each group of steps)
+        self, entry: LedgerEntry, step: task.Step | split.SplitStep
     ) -> LedgerEntry | None:
         match step:
             case task.Done():
                 logger.info("acknowledged", why=step.why)
                 return None
+            case task.Publish():
+                return self._publish(entry)
+            case task.Wait() | task.Postpone() | task.Cancel():
+                return self._execute_waiting(entry, step)
+            case task.Create() | task.Adopt() | task.Complete():
+                return self._execute_task(entry, step)
+            case task.Retry() | task.Fail() | task.AskAgain():
+                return self._execute_failure(entry, step)
+            case task.Split() | split.Merge() | split.Revive():
+                return self._execute_split(entry, step)
+            case task.ReadDirectly() | task.LeaveDirectLane() | task.AskSlot():
+                return self._execute_beside_the_slot(entry, step)
+
+    def _execute_waiting(
+        self, entry: LedgerEntry, step: task.Wait | task.Postpone | task.Cancel
+    ) -> LedgerEntry:
+        match step:
             case task.Wait():
                 return self._wait(entry, step)
+            case task.Postpone():
+                return self._postpone(entry, step.until)
+            case task.Cancel():
+                return self._cancel(entry, step.task)
+
+    def _execute_task(
+        self, entry: LedgerEntry, step: task.Create | task.Adopt | task.Complete
+    ) -> LedgerEntry:
+        match step:
             case task.Create():
-                return self._create(entry)
+                return self._create(entry, step)
             case task.Adopt():
                 return self._submit(entry, step.task.task_id, "adopted")
             case task.Complete():
                 return self._complete(entry, step.task)
-            case task.Publish():
-                return self._publish(entry)
+
+    def _execute_failure(
+        self, entry: LedgerEntry, step: task.Retry | task.Fail | task.AskAgain
+    ) -> LedgerEntry:
+        match step:
             case task.Retry():
                 return self._fail(entry, step, next_export_id=self._request_next(entry, step))
             case task.Fail():
                 return self._fail(entry, step)
+            case task.AskAgain():
+                return self._ask_again(entry)
+
+    def _execute_split(
+        self, entry: LedgerEntry, step: task.Split | split.Merge | split.Revive
+    ) -> LedgerEntry | None:
+        match step:
+            case task.Split():
+                return self._split(entry, step)
+            case split.Merge():
+                return self._merge(entry, step)
+            case split.Revive():
+                return self._revive(entry)
+
+    def _execute_beside_the_slot(
+        self, entry: LedgerEntry, step: task.ReadDirectly | task.LeaveDirectLane | task.AskSlot
+    ) -> LedgerEntry | None:
+        match step:
+            case task.ReadDirectly():
+                return self._read_directly(entry)
+            case task.LeaveDirectLane():
+                return self._leave_direct_lane(entry, step.why)
+            case task.AskSlot():
+                self._ask_slot()
+                return None
 
     def _look(self, record: LedgerRecord) -> list[task.Task]:
         """Return the tasks that matter in this state."""
+        if not task.is_slots(record, self.request.lane):
+            return []
         if record.state == "requested":
-            return self._account().newest_tasks(since=self.delivery.first_received_at)
-        if record.submitted is not None and record.state == "submitted":
+            tasks = self._account().newest_tasks(since=self.delivery.first_received_at)
+            is_first = self.delivery.receive_count == 1 and not self.delivery.is_redriven
+            if is_first or task.is_explained(record, tasks):
+                return tasks
+            return [*tasks, *self._tasks_by_folder(record)]
+        if record.submitted is not None and task.has_task(record):
             found = self._account().task(record.submitted.task_id)
             return [] if found is None else [found]
         return []
+
+    def _tasks_by_folder(self, record: LedgerRecord) -> list[task.Task]:
+        """Return the tasks that have written below the export's prefix, as far as AWS knows them.
+
+        A task that an earlier try created may be too long ago for the list of the newest ones.
+        What it has written says its id, and only AWS says what it is worth: a folder whose task AWS
+        does not know is left alone, and the export is done again.
+        """
+        destination, region = record.destination, record.source.region
+        folders = self.wiring.archive.folders(region, destination.bucket, destination.prefix)
+        found = {folder: self._task_of(folder) for folder in folders[:MAX_FOLDERS]}
+        unknown = [folder for folder, each in found.items() if each is None]
+        if unknown:
+            logger.warning(
+                "below the export's prefix are folders of no known task", folders=unknown
+            )
+        return [each for each in found.values() if each is not None]
+
+    def _task_of(self, folder: str) -> task.Task | None:
+        try:
+            return self._account().task(folder)
+        except ExportRefusedError:
+            # No name of a task: the role may look, as it has listed the newest ones just now.
+            return None
 
     def _wait(self, entry: LedgerEntry, step: task.Wait) -> LedgerEntry:
         """Wait a little here if there is time, and look again; else give the message back.
@@ -179,11 +309,11 @@ class Export:
             NotFinishedError: There is no time.
         """
         metrics.add_metric("ForeignWaits" if step.is_foreign else "Waits", MetricUnit.Count, 1)
-        pause_s = waiting.pause_s(step.age_s)
+        pause_s = waiting.pause_s(step.age_s, step.first_look_s)
         if self._now() + timedelta(seconds=pause_s) <= self.delivery.wait_until:
             self.wiring.sleep(pause_s)
             return entry
-        interval_s = waiting.interval_s(step.age_s, self.delivery.receive_count)
+        interval_s = waiting.interval_s(step.age_s, self.delivery.receive_count, step.first_look_s)
         logger.info(
             "given back",
             waits_for="another task" if step.is_foreign else "its task",
@@ -192,7 +322,74 @@ class Export:
         )
         raise NotFinishedError(interval_s)
 
-    def _create(self, entry: LedgerEntry) -> LedgerEntry:
+    def _postpone(self, entry: LedgerEntry, until: datetime) -> LedgerEntry:
+        """Wait for a time, here if there is time, as `_wait` does."""
+        metrics.add_metric("Waits", MetricUnit.Count, 1)
+        left_s = (until - self._now()).total_seconds()
+        if until <= self.delivery.wait_until:
+            self.wiring.sleep(left_s)
+            return entry
+        logger.info("given back", waits_for="its backoff", interval_s=math.ceil(left_s))
+        raise NotFinishedError(min(math.ceil(left_s), waiting.INTERVAL_CEILING_S))
+
+    def _cancel(self, entry: LedgerEntry, running: task.Task) -> LedgerEntry:
+        """Stop a task that is too slow. If that is not allowed, AWS will do it."""
+        try:
+            self._account().cancel_task(running.task_id)
+        except ExportRefusedError as error:
+            logger.warning("the task cannot be cancelled", detail=str(error))
+            return self._wait(entry, task.Wait(running.age_s(self._now()), is_foreign=False))
+        logger.warning("cancelled a task that is too slow", age_s=running.age_s(self._now()))
+        return self._wait(entry, task.Wait(None, is_foreign=False))
+
+    def _split(self, entry: LedgerEntry, step: task.Split) -> LedgerEntry:
+        """Ask for both halves of the window, before the record says that they have been."""
+        record = entry.record
+        self._remove_objects(record, step.task_id)
+        requests = [
+            self.wiring.family.add_half(self.request, record, window, self._now())
+            for window in task.halved(record) or ()
+        ]
+        for request in requests:
+            self._send(request)
+        first, second = (Half(export_id=each.export_id, window=each.window) for each in requests)
+        entry = self.wiring.ledger.replace(entry, record.as_split((first, second), at=self._now()))
+        logger.info("split", halves=[first.export_id, second.export_id])
+        metrics.add_metric("ExportsSplit", MetricUnit.Count, 1)
+        return entry
+
+    def _merge(self, entry: LedgerEntry, step: split.Merge) -> LedgerEntry:
+        return self._record_completion(entry, split.merged(step.halves, self._now()))
+
+    def _revive(self, entry: LedgerEntry) -> LedgerEntry | None:
+        """Take the next generation forward, unless somebody has asked for one of the whole window.
+
+        The halves find it through the failed one's record, so that says so first.
+        """
+        failed = entry.record
+        revived = split.revived(failed, self._now())
+        try:
+            self.wiring.ledger.create(revived)
+        except LedgerConflictError:
+            logger.info("the next generation is in the ledger already")
+        if failed.failed is not None and failed.failed.next_export_id is None:
+            entry = self._record_next(entry, revived.export_id)
+        known = self.wiring.ledger.read(revived.source, revived.window, revived.export_id)
+        if known is not None and known.record.split == failed.split:
+            self._advance_relative(known.record)
+        return None
+
+    def _advance_relative(self, record: LedgerRecord) -> None:
+        """Take forward an export that this one's end may be the end of."""
+        request = split.request_of(record, self.request.source)
+        logger.append_keys(**log_keys(request))
+        relative = replace(self.delivery, is_redriven=False)
+        try:
+            Export(self.wiring, request, relative).advance()
+        finally:
+            logger.append_keys(**log_keys(self.request))
+
+    def _create(self, entry: LedgerEntry, step: task.Create) -> LedgerEntry:
         try:
             task_id = self._account().create_task(entry.record)
         except SlotBusyError:
@@ -200,10 +397,12 @@ class Export:
         except ExportRefusedError as error:
             return self._fail(entry, self._refused(entry.record, error))
         try:
-            return self._submit(entry, task_id, "created")
+            submitted = self._submit(entry, task_id, "created")
         except LedgerConflictError:
             self._cancel_if_redundant(task_id)
             raise
+        first_look_s = waiting.first_look_s(step.took_s, self.request.estimated_bytes)
+        return self._wait(submitted, task.Wait(0.0, is_foreign=False, first_look_s=first_look_s))
 
     def _submit(self, entry: LedgerEntry, task_id: str, how: str) -> LedgerEntry:
         submitted = self.wiring.ledger.replace(
@@ -240,29 +439,97 @@ class Export:
             task_created_ms=ended.created_ms,
             task_completed_ms=ended.completed_ms,
         )
-        entry = self.wiring.ledger.replace(entry, record.as_completed(completed))
-        logger.info("completed", objects=manifest.object_count, total_bytes=manifest.total_bytes)
-        metrics.add_metric("ExportsCompleted", MetricUnit.Count, 1)
+        entry = self._record_completion(entry, completed)
         metrics.add_metric("BytesArchived", MetricUnit.Bytes, manifest.total_bytes)
-        if manifest.object_count == 0:
-            metrics.add_metric("ExportsEmpty", MetricUnit.Count, 1)
-        if ended.created_ms is not None and ended.completed_ms is not None:
-            task_s = (ended.completed_ms - ended.created_ms) / 1000
-            metrics.add_metric("TaskSeconds", MetricUnit.Seconds, task_s)
         return entry
+
+    def _record_completion(self, entry: LedgerEntry, completed: Completed) -> LedgerEntry:
+        manifest = completed.manifest
+        entry = self.wiring.ledger.replace(entry, entry.record.as_completed(completed))
+        logger.info("completed", objects=manifest.object_count, total_bytes=manifest.total_bytes)
+        if entry.record.parent_export_id is None:
+            metrics.add_metric("ExportsCompleted", MetricUnit.Count, 1)
+            if manifest.object_count == 0:
+                metrics.add_metric("ExportsEmpty", MetricUnit.Count, 1)
+        return entry
+
+    def _read_directly(self, entry: LedgerEntry) -> LedgerEntry:
+        """Export without a task; where that is not the way, hand the export over to the slot."""
+        receive_count = self.delivery.receive_count
+        if receive_count > direct.MAX_RECEIVES:
+            return self._leave_direct_lane(entry, f"received {receive_count} times")
+        try:
+            objects = self._reading().objects(entry.record, self.request.estimated_bytes)
+        except NotForDirectLaneError as error:
+            return self._leave_direct_lane(entry, str(error))
+        except ExportRefusedError as error:
+            return self._fail(entry, self._refused(entry.record, error))
+        manifest = task.manifest(objects)
+        completed = Completed(at=timestamp(self._now()), manifest=manifest)
+        entry = self._record_completion(entry, completed)
+        metrics.add_metric("BytesArchived", MetricUnit.Bytes, manifest.total_bytes)
+        return entry
+
+    def _reading(self) -> Reading:
+        wiring = self.wiring
+        return Reading(
+            account=self._account(),
+            archive=wiring.archive,
+            budget=wiring.budget,
+            max_bytes=wiring.settings.direct_lane_max_bytes,
+            until=self.delivery.work_until,
+            clock=wiring.clock,
+            sleep=wiring.sleep,
+            together=wiring.together,
+        )
+
+    def _leave_direct_lane(self, entry: LedgerEntry, why: str) -> LedgerEntry:
+        entry = self.wiring.ledger.replace(entry, entry.record.as_lane("slot"))
+        logger.info("left the direct lane", why=why)
+        metrics.add_metric("ExportsLeftDirectLane", MetricUnit.Count, 1)
+        return entry
+
+    def _ask_slot(self) -> None:
+        """Send the request to the slot: once more does no harm, and not at all would."""
+        self._send(self.request.model_copy(update={"lane": "slot"}))
+        logger.info("asked the slot")
 
     def _request_next(self, entry: LedgerEntry, step: task.Retry) -> str:
         """Ask for the next generation, before this one's record says that it has been."""
         self._remove_objects(entry.record, step.task_id)
-        data = task.next_generation(self.request, entry.record)
+        pause = task.backoff(self.wiring.settings.retry_backoff, entry.record.generation)
+        metrics.add_metric("ExportsRetried", MetricUnit.Count, 1)
+        return self._request_generation(entry.record, self._now() + pause)
+
+    def _ask_again(self, entry: LedgerEntry) -> LedgerEntry:
+        """Ask for the next generation of an export whose dead letter was put back."""
+        entry = self._record_next(entry, self._request_generation(entry.record, None))
+        metrics.add_metric("ExportsRedriven", MetricUnit.Count, 1)
+        return entry
+
+    def _request_generation(self, record: LedgerRecord, not_before: datetime | None) -> str:
+        data = task.next_generation(self.request, record, not_before)
         try:
             self.wiring.ledger.create(task.requested_record(data, self._now()))
         except LedgerConflictError:
             logger.info("the next generation is in the ledger already")
-        self.wiring.queue.send(
-            ExportRequested.of(data, id=data.export_id, source=self._urn(), time=self._now())
-        )
+        self._send(data)
         return data.export_id
+
+    def _record_next(self, entry: LedgerEntry, next_export_id: str) -> LedgerEntry:
+        entry = self.wiring.ledger.replace(entry, task.asked_again(entry.record, next_export_id))
+        logger.info("the next generation was asked for", next_export_id=next_export_id)
+        return entry
+
+    def _send(self, data: ExportRequestedData) -> None:
+        self.wiring.queue.send(
+            ExportRequested.of(
+                data,
+                id=data.export_id,
+                source=data.source.exporter_urn,
+                time=self._now(),
+            )
+        )
 
     def _fail(
         self, entry: LedgerEntry, step: task.Retry | task.Fail, next_export_id: str | None = None
@@ -279,15 +546,24 @@ class Export:
         logger.warning(
             "failed", reason=step.reason, detail=step.message, next_export_id=next_export_id
         )
-        metrics.add_metric("ExportsFailed", MetricUnit.Count, 1)
+        if next_export_id is None and entry.record.parent_export_id is None:
+            metrics.add_metric("ExportsFailed", MetricUnit.Count, 1)
         return entry
 
     def _remove_objects(self, record: LedgerRecord, task_id: str | None) -> None:
+        """Remove what a task has written that ended without all of its objects.
+
+        AWS says that the task is this export's and has failed. No manifest can name its folder
+        then; should one do so all the same, nothing is touched.
+        """
         if task_id is None:
             return
-        left = self.wiring.archive.remove(
-            record.source.region, record.destination.bucket, task.folder(record, task_id)
-        )
+        folder = task.folder(record, task_id)
+        others = self.wiring.family.other_generations(record)
+        if any(task.names_folder(other, folder) for other in others):
+            logger.error("a manifest names what a failed task has written", folder=folder)
+            return
+        left = self.wiring.archive.remove(record.source.region, record.destination.bucket, folder)
         if left:
             logger.warning("locked objects of a failed task were left", left=left)
 
@@ -306,13 +582,22 @@ class Export:
         The publication is recorded last: until then, a crash does all of it once more.
         """
         record = entry.record
-        if record.completed is not None:
-            self.wiring.topic.publish(self._completed_event(record, record.completed))
-        elif record.failed is not None:
-            self.wiring.topic.publish(self._failed_event(record, record.failed))
-            if record.failed.next_export_id is None:
-                dead_letter(self.wiring, self.delivery, record.failed.reason, record.failed.message)
+        will_be_retried = record.failed is not None and record.failed.next_export_id is not None
+        if record.parent_export_id is None:
+            self._announce(record)
+        elif not will_be_retried:
+            self._advance_relative(self.wiring.family.parent(record))
+        # What was split fails by the failure of a half, which has a dead letter.
+        if record.failed is not None and not will_be_retried and record.split is None:
+            dead_letter(self.wiring, self.delivery, record.failed.reason, record.failed.message)
         return self._record_publication(entry)
+
+    def _announce(self, record: LedgerRecord) -> None:
+        if record.completed is not None:
+            self.wiring.topic.publish(self._completed_event(record, record.completed.manifest))
+        else:
+            role_arn = self.request.source.role_arn
+            self.wiring.topic.publish(announcement.failed(record, role_arn))
 
     def _record_publication(self, entry: LedgerEntry) -> LedgerEntry:
         """Record it in whatever the record has become: who hears of an export may change it."""
@@ -326,68 +611,15 @@ class Export:
                 return entry
         raise TransientError(f"the ledger record changed {LEDGER_READS} times")
 
-    def _completed_event(self, record: LedgerRecord, completed: Completed) -> ExportCompleted:
+    def _completed_event(self, record: LedgerRecord, manifest: Manifest) -> ExportCompleted:
         """Return the event, without the list of objects where that makes it too long."""
-        event = self._completed_event_of(record, completed, completed.manifest)
-        if completed.manifest.objects is None or len(emit(event).encode()) <= MAX_EVENT_BYTES:
+        event = ExportCompleted.of_record(record, self.wiring.family.task_ids(record))
+        if not event.is_too_long:
             return event
-        short = completed.manifest.model_copy(
-            update={
-                "objects": None,
-                "location": self.wiring.ledger.put_manifest(record, completed.manifest),
-            }
-        )
-        return self._completed_event_of(record, completed, short)
-
-    def _completed_event_of(
-        self, record: LedgerRecord, completed: Completed, manifest: Manifest
-    ) -> ExportCompleted:
-        data = ExportCompletedData(
-            export_id=record.export_id,
-            generation=record.generation,
-            source=record.source,
-            log_group_name=record.log_group.name,
-            window=record.window,
-            destination=record.destination,
-            lane=record.lane,
-            task_id=None if record.submitted is None else record.submitted.task_id,
-            manifest=manifest,
-            requested_at=record.requested_at,
-            completed_at=completed.at,
-        )
-        return ExportCompleted.of(
-            data,
-            id=record.export_id,
-            source=self._urn(),
-            time=datetime.fromisoformat(completed.at),
-        )
-
-    def _failed_event(self, record: LedgerRecord, failed: Failed) -> ExportFailed:
-        data = ExportFailedData(
-            export_id=record.export_id,
-            generation=record.generation,
-            source=record.source,
-            log_group_name=record.log_group.name,
-            window=record.window,
-            destination=record.destination,
-            reason=failed.reason,
-            message=failed.message,
-            mend=refusal.mend(record, self.request.source.role_arn),
-            will_be_retried=failed.next_export_id is not None,
-            failed_at=failed.at,
-        )
-        return ExportFailed.of(
-            data,
-            id=record.export_id,
-            source=self._urn(),
-            time=datetime.fromisoformat(failed.at),
-        )
+        return event.with_objects_at(self.wiring.ledger.put_manifest(record, manifest))
 
     def _account(self) -> SourceAccount:
         return self.wiring.accounts.account(self.request.source, self._now())
-
-    def _urn(self) -> str:
-        return f"urn:logferry:exporter:{self.request.source.profile}"
 
     def _now(self) -> datetime:
         return self.wiring.clock()

@@ -7,14 +7,26 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import boto3
+from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.batch import SqsFifoPartialProcessor
 
 from exporter import waiting
-from exporter.aws import CLIENT_CONFIG, Archive, Ledger, Queue, SourceAccounts, Topic
+from exporter.aws import (
+    CLIENT_CONFIG,
+    DEAD_LETTER_REASON,
+    Archive,
+    Ledger,
+    Queue,
+    SourceAccounts,
+    Topic,
+)
+from exporter.day_end import DayEnd
 from exporter.errors import NotFinishedError, TransientError
-from exporter.export import Delivery, Export, Wiring, dead_letter, logger, metrics
+from exporter.export import Delivery, Export, Wiring, dead_letter, log_keys, logger, metrics
 from exporter.settings import Settings
+from logferry_contracts.day_planned import DayPlanned
 from logferry_contracts.export_requested import ExportRequested
+from logferry_contracts.message import Message
 from logferry_contracts.wire import ContractError, parse
 
 if TYPE_CHECKING:
@@ -29,8 +41,8 @@ _TIME_RESERVE = timedelta(seconds=15)
 A function with a shorter timeout than that still spends half of it on waiting.
 """
 
-_EXPORT_KEYS = ("export_id", "log_group", "generation", "task_id")
-"""What log lines carry of one export, and must not of the next."""
+_MESSAGE_KEYS = ("export_id", "log_group", "generation", "task_id", "date")
+"""What log lines carry of one message, and must not of the next."""
 
 
 @cache
@@ -57,22 +69,20 @@ def _s3_in(region: str) -> "S3Client":
 
 @logger.inject_lambda_context(clear_state=True)
 def handle(event: dict[str, Any], context: "LambdaContext") -> "PartialItemFailureResponse":
-    """Take the export of each message one step forward.
+    """Take the export of each message one step forward, or see whether a date's have ended.
 
     Args:
-        event: ``{"Records": [{"messageId", "receiptHandle", "body": an ExportRequested,
+        event: ``{"Records": [{"messageId", "receiptHandle", "body": an ExportRequested or a
+            DayPlanned,
+            "eventSourceARN": the slot's queue or the direct lane's,
             "attributes": {"ApproximateReceiveCount", "MessageGroupId", ...}}, ...]}``
         context: Says how much time is left.
 
     Returns:
-        ``{"batchItemFailures": [{"itemIdentifier": <messageId>}, ...]}``: the first message that
-        is not done with, and all after it, so that none overtakes another.
+        ``{"batchItemFailures": [{"itemIdentifier": <messageId>}, ...]}``: of each message group
+        the first message that is not done with, and all after it, so that none overtakes another.
     """
-    try:
-        return work(_wiring(), event, context)
-    finally:
-        if metrics.metric_set:
-            metrics.flush_metrics()
+    return work(_wiring(), event, context)
 
 
 def work(
@@ -82,35 +92,45 @@ def work(
     remaining = timedelta(milliseconds=context.get_remaining_time_in_millis())
     left = remaining - min(_TIME_RESERVE, remaining / 2)
     longest = timedelta(seconds=wiring.settings.wait_in_invocation_s)
-    wait_until = wiring.clock() + min(left, longest)
-    processor = SqsFifoPartialProcessor()
+    now = wiring.clock()
+    wait_until, work_until = now + min(left, longest), now + left
+    processor = SqsFifoPartialProcessor(skip_group_on_error=True)
     # A message that waits is the normal case, and no error of the function.
     processor.raise_on_entire_batch_failure = False
-    with processor(event["Records"], lambda record: _work_on(wiring, record, wait_until)):
+    with processor(
+        event["Records"], lambda record: _work_on(wiring, record, wait_until, work_until)
+    ):
         processor.process()
     answer = processor.response()
-    if answer["batchItemFailures"]:
-        given_back = {failure["itemIdentifier"] for failure in answer["batchItemFailures"]}
-        _give_back(
-            wiring,
-            [record for record in event["Records"] if record["messageId"] in given_back],
-            processor.exceptions[0][1],
-        )
+    given_back = {failure["itemIdentifier"] for failure in answer["batchItemFailures"]}
+    failed = [record for record in event["Records"] if record["messageId"] in given_back]
+    errors = [error for _, error, _ in processor.exceptions]
+    by_group: dict[str, list[tuple[dict[str, Any], BaseException | None]]] = {}
+    for record, error in zip(failed, errors, strict=True):
+        by_group.setdefault(record["attributes"]["MessageGroupId"], []).append((record, error))
+    for of_group in by_group.values():
+        _give_back(wiring, [record for record, _ in of_group], of_group[0][1])
     return answer
 
 
-def _work_on(wiring: Wiring, record: "SQSRecord", wait_until: datetime) -> None:
-    delivery = _delivery(record, wait_until)
-    logger.remove_keys(_EXPORT_KEYS)
+def _work_on(
+    wiring: Wiring, record: "SQSRecord", wait_until: datetime, work_until: datetime
+) -> None:
+    delivery = _delivery(record, wait_until, work_until)
+    logger.remove_keys(_MESSAGE_KEYS)
     logger.append_keys(message_id=delivery.message_id)
+    lane = None
     try:
-        request = parse(ExportRequested, delivery.body).data
-        logger.append_keys(
-            export_id=request.export_id,
-            log_group=request.log_group.name,
-            generation=request.generation,
-        )
-        Export(wiring, request, delivery).advance()
+        if _is_day(delivery.body):
+            planned = parse(DayPlanned, delivery.body)
+            logger.append_keys(date=planned.data.date)
+            DayEnd(wiring, planned, delivery).announce()
+        else:
+            request = parse(ExportRequested, delivery.body).data
+            lane = request.lane
+            logger.append_keys(**log_keys(request))
+            _measure_queue_age(record, wiring.clock())
+            Export(wiring, request, delivery).advance()
     except ContractError as error:
         dead_letter(wiring, delivery, "contract", str(error))
     except NotFinishedError:
@@ -121,6 +141,37 @@ def _work_on(wiring: Wiring, record: "SQSRecord", wait_until: datetime) -> None:
     except Exception:
         logger.exception("given back after an unexpected error")
         raise
+    finally:
+        _flush_metrics(lane)
+
+
+class _Typed(Message):
+    """As much of any message as says what it is."""
+
+    type: str | None = None
+
+
+def _is_day(body: str) -> bool:
+    try:
+        return parse(_Typed, body).type == DayPlanned.TYPE
+    except ContractError:
+        return False  # whoever reads it as a request says what is wrong
+
+
+def _measure_queue_age(record: "SQSRecord", now: datetime) -> None:
+    """Measure how long a message was in the queue before anybody worked on it."""
+    attributes = record.attributes
+    if attributes.approximate_receive_count == "1":
+        age_s = now.timestamp() - int(attributes.sent_timestamp) / 1000
+        metrics.add_metric("QueueAgeSeconds", MetricUnit.Seconds, max(age_s, 0))
+
+
+def _flush_metrics(lane: str | None) -> None:
+    """Emit what one message was measured by, for its lane; a message that is none has no lane."""
+    if metrics.metric_set:
+        if lane is not None:
+            metrics.add_dimension("lane", lane)
+        metrics.flush_metrics()
 
 
 def _give_back(
@@ -133,19 +184,25 @@ def _give_back(
         receive_count = int(records[0]["attributes"]["ApproximateReceiveCount"])
         interval_s = waiting.error_interval_s(receive_count)
     handles = [record["receiptHandle"] for record in records]
-    not_taken = wiring.queue.give_back(handles, interval_s)
+    not_taken = wiring.queue.give_back(records[0]["eventSourceARN"], handles, interval_s)
     if not_taken:
         logger.warning("messages stay invisible for the queue's own time", problems=not_taken)
 
 
-def _delivery(record: "SQSRecord", wait_until: datetime) -> Delivery:
+def _delivery(record: "SQSRecord", wait_until: datetime, work_until: datetime) -> Delivery:
     attributes = record.attributes
-    first_received_ms = int(attributes.approximate_first_receive_timestamp)
     return Delivery(
         body=record.body,
         message_id=record.message_id,
         group_id=attributes.message_group_id or "",
         receive_count=int(attributes.approximate_receive_count),
-        first_received_at=datetime.fromtimestamp(first_received_ms / 1000, UTC),
+        first_received_at=_at(attributes.approximate_first_receive_timestamp),
+        sent_at=_at(attributes.sent_timestamp),
         wait_until=wait_until,
+        work_until=work_until,
+        is_redriven=DEAD_LETTER_REASON in (record.get("messageAttributes") or {}),
     )
+
+
+def _at(epoch_ms: str) -> datetime:
+    return datetime.fromtimestamp(int(epoch_ms) / 1000, UTC)

@@ -16,7 +16,7 @@ _NO_GRANT = (
     re.compile(r"given bucket failed|been granted permission", re.IGNORECASE),
     "bucket_policy",
 )
-_TEXTS = {
+_TEXTS: dict[str, tuple[tuple[re.Pattern[str], str], ...]] = {
     "AccessDenied": (_NO_GRANT,),
     "AccessDeniedException": (_NO_GRANT,),
     "InvalidParameterException": (
@@ -27,12 +27,24 @@ _TEXTS = {
         (re.compile(r"creation time|was created", re.IGNORECASE), "created_after_window"),
     ),
     "ResourceNotFoundException": (),
+    # S3's, of what the direct lane writes.
+    # https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html
+    "KMS.DisabledException": (),
+    "KMS.KMSInvalidStateException": (),
+    "KMS.NotFoundException": (),
+    "NoSuchBucket": (),
+    "PermanentRedirect": (),
 }
 _OTHERWISE = {
     "AccessDenied": "access_denied",
     "AccessDeniedException": "access_denied",
     "InvalidParameterException": "invalid_parameter",
     "ResourceNotFoundException": "log_group_deleted",
+    "KMS.DisabledException": "bucket_encryption",
+    "KMS.KMSInvalidStateException": "bucket_encryption",
+    "KMS.NotFoundException": "bucket_encryption",
+    "NoSuchBucket": "bucket_missing",
+    "PermanentRedirect": "bucket_region",
 }
 _MAY_HIDE_THE_REGION = {"bucket_policy", "invalid_parameter"}
 _NOTHING_TO_REPEAT = {"log_group_deleted", "created_after_window"}
@@ -57,12 +69,18 @@ _WORDS = {
     "{log_group_arn} end with: {message}",
     "task_lost": "Look below s3://{bucket}/{prefix}/ for what the task has written: it was left "
     "there.",
+    "window_indivisible": "Find out in account {account_id}, {region}, why export tasks of "
+    "{log_group_arn} take so long: {message}",
 }
-_ROLE_WORDS = (
-    "Let the trust policy of {role_arn} allow sts:AssumeRole to the exporter's role, with the "
-    "external id that the source has, and let the exporter's role call sts:AssumeRole on "
-    "{role_arn}."
-)
+_DENIED_WORDS = {
+    "AssumeRole": "Let the trust policy of {role_arn} allow sts:AssumeRole to the exporter's role, "
+    "with the external id that the source has, and let the exporter's role call sts:AssumeRole on "
+    "{role_arn}.",
+    "PutObject": "Let the exporter's role call s3:PutObject and s3:GetObject on "
+    "{bucket_arn}/{prefix}/*, and kms:GenerateDataKey and kms:Decrypt on the key that the bucket "
+    "encrypts with by default.",
+}
+"""Of an operation that was denied, where it is not CreateExportTask."""
 _OTHER_WORDS = "Find out what AWS means for {log_group_arn} and bucket {bucket}: {message}"
 
 
@@ -103,13 +121,14 @@ def mend(record: LedgerRecord, role_arn: str) -> str:
     )
     if record.failed.reason in _NOTHING_TO_REPEAT:
         return words
-    again = " Then plan this date again (collect_date): the planner asks for a next generation."
+    again = " Then put the dead letter back into its queue, or plan this date again (collect_date)."
     return words[: MEND_CHARACTERS - len(again)] + again
 
 
 def _words(failed: Failed) -> str:
-    if failed.reason == "access_denied" and "AssumeRole" in failed.message:
-        return _ROLE_WORDS
+    operation = failed.message.partition(":")[0]
+    if failed.reason == "access_denied" and operation in _DENIED_WORDS:
+        return _DENIED_WORDS[operation]
     return _WORDS.get(failed.reason, _OTHER_WORDS)
 
 

@@ -3,12 +3,21 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Self
 
 from exporter.errors import SettingsError
 
-DEFAULT_WAIT_IN_INVOCATION_SECONDS = 20
+DEFAULT_WAIT_IN_INVOCATION_SECONDS = 2
 DEFAULT_MAX_GENERATIONS = 3
+DEFAULT_RETRY_BACKOFF_SECONDS = 60
+DEFAULT_SPLIT_AFTER_HOURS = 22
+DEFAULT_DIRECT_LANE_MAX_BYTES = 1_000_000_000
+DEFAULT_DIRECT_LANE_CALLS_PER_SECOND = 5
+"""FilterLogEvents' lowest quota of any Region.
+
+https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/cloudwatch_limits_cwl.html
+"""
 
 _MAX_WAIT_S = 840
 """A minute less than the longest a function may run.
@@ -17,6 +26,22 @@ https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
 """
 _MAX_GENERATIONS = 1000
 """The contracts' greatest generation."""
+
+_MAX_RETRY_BACKOFF_S = 900
+"""A next generation that is the first of its slot keeps the slot idle while it waits."""
+_MAX_SPLIT_AFTER_HOURS = 23
+"""AWS ends a task after 24.
+
+https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/S3Export.html
+"""
+_MAX_DIRECT_LANE_BYTES = 1_000_000_000
+"""At 5 pages a second about 6 of the 15 minutes that a function may run, and twice this, for a
+stream's lines and their gzip file, fits in a /tmp of 2 GiB.
+
+https://docs.aws.amazon.com/lambda/latest/dg/configuration-ephemeral-storage.html
+"""
+_MAX_CALLS_PER_SECOND = 1000
+"""More than AWS allows anywhere."""
 
 _QUEUE_URL = (r"https?://\S+\.fifo", "the URL of a FIFO queue")
 _REQUIRED = {
@@ -42,6 +67,11 @@ class Settings:
         wait_in_invocation_s: ``WAIT_IN_INVOCATION_SECONDS``, how long one invocation waits for
             export tasks before it gives the message back.
         max_generations: ``MAX_GENERATIONS``, how many tries a window has when tasks fail.
+        retry_backoff: ``RETRY_BACKOFF_SECONDS``, the pause before the second try; it doubles.
+        split_after: ``SPLIT_AFTER_HOURS``, the age at which a task is given up.
+        direct_lane_max_bytes: ``DIRECT_LANE_MAX_BYTES``, how much of a window's events, as lines,
+            uncompressed, is read in the direct lane; what has more goes to the slot.
+        direct_lane_calls_per_second: ``DIRECT_LANE_CALLS_PER_SECOND``, of FilterLogEvents.
     """
 
     control_bucket: str
@@ -50,6 +80,10 @@ class Settings:
     dead_letter_queue_url: str
     wait_in_invocation_s: int
     max_generations: int
+    retry_backoff: timedelta
+    split_after: timedelta
+    direct_lane_max_bytes: int
+    direct_lane_calls_per_second: int
 
     @classmethod
     def from_env(cls, env: Mapping[str, str]) -> Self:
@@ -67,6 +101,14 @@ class Settings:
         generations = env.get("MAX_GENERATIONS") or str(DEFAULT_MAX_GENERATIONS)
         problems += _out_of_range("WAIT_IN_INVOCATION_SECONDS", wait_s, 0, _MAX_WAIT_S)
         problems += _out_of_range("MAX_GENERATIONS", generations, 1, _MAX_GENERATIONS)
+        backoff_s = env.get("RETRY_BACKOFF_SECONDS") or str(DEFAULT_RETRY_BACKOFF_SECONDS)
+        problems += _out_of_range("RETRY_BACKOFF_SECONDS", backoff_s, 0, _MAX_RETRY_BACKOFF_S)
+        split_hours = env.get("SPLIT_AFTER_HOURS") or str(DEFAULT_SPLIT_AFTER_HOURS)
+        problems += _out_of_range("SPLIT_AFTER_HOURS", split_hours, 1, _MAX_SPLIT_AFTER_HOURS)
+        max_bytes = env.get("DIRECT_LANE_MAX_BYTES") or str(DEFAULT_DIRECT_LANE_MAX_BYTES)
+        calls = env.get("DIRECT_LANE_CALLS_PER_SECOND") or str(DEFAULT_DIRECT_LANE_CALLS_PER_SECOND)
+        problems += _out_of_range("DIRECT_LANE_MAX_BYTES", max_bytes, 1, _MAX_DIRECT_LANE_BYTES)
+        problems += _out_of_range("DIRECT_LANE_CALLS_PER_SECOND", calls, 1, _MAX_CALLS_PER_SECOND)
         if problems:
             raise SettingsError("; ".join(problems))
         return cls(
@@ -76,10 +118,14 @@ class Settings:
             dead_letter_queue_url=env["DEAD_LETTER_QUEUE_URL"],
             wait_in_invocation_s=int(wait_s),
             max_generations=int(generations),
+            retry_backoff=timedelta(seconds=int(backoff_s)),
+            split_after=timedelta(hours=int(split_hours)),
+            direct_lane_max_bytes=int(max_bytes),
+            direct_lane_calls_per_second=int(calls),
         )
 
 
 def _out_of_range(name: str, text: str, least: int, most: int) -> list[str]:
-    if re.fullmatch(r"[0-9]{1,4}", text) and least <= int(text) <= most:
+    if re.fullmatch(r"[0-9]{1,10}", text) and least <= int(text) <= most:
         return []
     return [f"{name} is not a number from {least} to {most}: {text!r}"]

@@ -4,19 +4,21 @@
 that changes the record leads to the next one, until it is `Done` or has to `Wait`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from logferry_contracts.export import export_id
+from logferry_contracts.export import Lane, export_id
 from logferry_contracts.export_requested import ExportRequestedData
 from logferry_contracts.ledger_record import LEDGER_SCHEMA, LedgerRecord
 from logferry_contracts.manifest import ArchivedObject, Manifest
 from logferry_contracts.message import timestamp
+from logferry_contracts.window import Window
 
 COMPLETED = "COMPLETED"
 FAILED = "FAILED"
 CANCELLED = "CANCELLED"
+PENDING_CANCEL = "PENDING_CANCEL"
 SLOT_HOLDERS = frozenset({"PENDING", "RUNNING"})
 """The states in which AWS says that a task holds the slot. ``PENDING_CANCEL`` may or may not.
 
@@ -25,8 +27,22 @@ https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_CreateE
 FAILURES = {FAILED: "task_failed", CANCELLED: "task_cancelled"}
 """Reason codes of the states in which a task has ended without its objects."""
 
+_UNDER_WAY = frozenset({"requested", "submitted"})
+
 APPEARANCE = timedelta(minutes=15)
 """How long a created task may stay unknown: AWS does not promise that it is listed at once."""
+
+SPLIT_AFTER = timedelta(hours=22)
+"""The age at which a task is given up: after 24 hours AWS ends it, finished or not.
+
+https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/S3Export.html
+"""
+CLOCK_SKEW = timedelta(minutes=1)
+"""How far AWS's services may be apart in what time it is."""
+
+BACKOFF = timedelta(minutes=1)
+MAX_BACKOFF = timedelta(minutes=15)
+"""A next generation that is the first of its slot keeps the slot idle while it waits."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,6 +75,13 @@ class Task:
         """Whether no other task can be created now."""
         return self.status in SLOT_HOLDERS
 
+    @property
+    def took_s(self) -> float | None:
+        """How long it ran; None while it runs, or when AWS does not say."""
+        if self.created_ms is None or self.completed_ms is None:
+            return None
+        return (self.completed_ms - self.created_ms) / 1000
+
     def age_s(self, now: datetime) -> float | None:
         """Return how long ago it was created."""
         return None if self.created_ms is None else now.timestamp() - self.created_ms / 1000
@@ -78,7 +101,30 @@ class Publish:
 
 @dataclass(frozen=True)
 class Create:
-    """Create the export task and record its id."""
+    """Create the export task and record its id.
+
+    Attributes:
+        took_s: How long the account's last tasks took, those that completed, in seconds.
+    """
+
+    took_s: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True)
+class ReadDirectly:
+    """Read the events themselves and write them to the archive, without a task."""
+
+
+@dataclass(frozen=True)
+class LeaveDirectLane:
+    """Record that the export is the slot's from now on."""
+
+    why: str
+
+
+@dataclass(frozen=True)
+class AskSlot:
+    """Ask the slot for the export, in its own queue, which may have been done already."""
 
 
 @dataclass(frozen=True)
@@ -95,10 +141,42 @@ class Wait:
     Attributes:
         age_s: How old the task is that is waited for; None when it cannot be seen.
         is_foreign: Whether it is the task of another export, or of somebody else.
+        first_look_s: The least age at which looking at it is worth while.
     """
 
     age_s: float | None
     is_foreign: bool
+    first_look_s: float = 0.0
+
+
+@dataclass(frozen=True)
+class Postpone:
+    """Look again when the pause between two generations is over."""
+
+    until: datetime
+
+
+@dataclass(frozen=True)
+class Cancel:
+    """The task will not end before AWS ends it: stop it, then look again."""
+
+    task: Task
+
+
+@dataclass(frozen=True)
+class Split:
+    """The window is too much for one task: ask for its halves, each as an export of its own.
+
+    Attributes:
+        task_id: As in `Retry`.
+    """
+
+    task_id: str | None
+
+
+@dataclass(frozen=True)
+class AskAgain:
+    """It failed for good, and somebody put it back into the queue: ask for the next generation."""
 
 
 @dataclass(frozen=True)
@@ -114,7 +192,7 @@ class Retry:
 
     Attributes:
         task_id: The task whose objects are worthless and to be removed; None when there is no
-            task, or when nobody knows what its objects are worth.
+            task, when it is not this export's, or when nobody knows what its objects are worth.
     """
 
     reason: str
@@ -135,62 +213,182 @@ class Fail:
     task_id: str | None = None
 
 
-type Step = Done | Publish | Create | Adopt | Wait | Complete | Retry | Fail
+type Step = (
+    Done
+    | Publish
+    | Create
+    | Adopt
+    | Wait
+    | Postpone
+    | Cancel
+    | Split
+    | Complete
+    | Retry
+    | Fail
+    | AskAgain
+    | ReadDirectly
+    | LeaveDirectLane
+    | AskSlot
+)
 
 
-def decide(
-    record: LedgerRecord, tasks: Sequence[Task], *, now: datetime, max_generations: int
+def decide(  # noqa: PLR0913  (all that the step depends on, and nothing else)
+    record: LedgerRecord,
+    tasks: Sequence[Task],
+    *,
+    now: datetime,
+    max_generations: int,
+    asked: Lane = "slot",
+    split_after: timedelta = SPLIT_AFTER,
+    is_redriven: bool = False,
 ) -> Step:
     """Return the next step for an export.
 
     Args:
         record: What the ledger says of it.
         tasks: When ``requested``, the newest tasks of the account and Region, newest first; when
-            ``submitted``, the task of the recorded id, or none if AWS does not know it.
+            ``submitted``, the task of the recorded id, or none if AWS does not know it; none in
+            the direct lane.
         now: The time of the look.
         max_generations: How many generations a window may have.
+        asked: The lane that the message asks for, which may not be the record's any more.
+        split_after: At which age a task is given up.
+        is_redriven: Whether the message comes out of the dead-letter queue.
     """
+    if record.state in _UNDER_WAY and not is_slots(record, asked):
+        return _beside_the_slot(record, asked)
     match record.state:
         case "requested":
             return _start(record, tasks, now)
         case "submitted":
-            return _follow(record, tasks, now, max_generations)
+            return _follow(record, tasks, now, max_generations, split_after)
         case "skipped":
             return Done("skipped")
+    return _conclude(record, is_redriven=is_redriven)
+
+
+def _conclude(record: LedgerRecord, *, is_redriven: bool) -> Step:
     outcome = record.completed or record.failed
     if outcome is not None and outcome.published_at is None:
         return Publish()
+    if is_redriven and record.failed is not None and record.failed.next_export_id is None:
+        return AskAgain()
     return Done(f"{record.state} and published")
+
+
+def is_slots(record: LedgerRecord, asked: Lane) -> bool:
+    """Return whether a message that asks for a lane is to work with export tasks.
+
+    A message for the direct lane never does: the one for the slot is the lock on it.
+    """
+    return (record.lane, asked) == ("slot", "slot")
+
+
+def _beside_the_slot(record: LedgerRecord, asked: Lane) -> Step:
+    if record.lane == "slot":
+        return AskSlot()
+    if asked == "slot":
+        return LeaveDirectLane("the slot was asked for it")
+    return ReadDirectly()
 
 
 def _start(record: LedgerRecord, tasks: Sequence[Task], now: datetime) -> Step:
     own = [task for task in tasks if _is_of(record, task)]
     if own:
         return Adopt(min(own, key=_preference))
+    if record.not_before is not None and now < datetime.fromisoformat(record.not_before):
+        return Postpone(datetime.fromisoformat(record.not_before))
     holder = next((task for task in tasks if task.holds_slot), None)
     if holder is not None:
         return Wait(holder.age_s(now), is_foreign=True)
-    return Create()
+    completed = (task.took_s for task in tasks if task.status == COMPLETED)
+    return Create(took_s=tuple(took_s for took_s in completed if took_s is not None))
 
 
 def _follow(
-    record: LedgerRecord, tasks: Sequence[Task], now: datetime, max_generations: int
+    record: LedgerRecord,
+    tasks: Sequence[Task],
+    now: datetime,
+    max_generations: int,
+    split_after: timedelta,
 ) -> Step:
     assert record.submitted is not None  # noqa: S101  (the contract says so of this state)
     task_id, submitted_at = record.submitted.task_id, datetime.fromisoformat(record.submitted.at)
     task = next((task for task in tasks if task.task_id == task_id), None)
-    outcome = Retry if record.generation < max_generations else Fail
+    may_retry = record.generation < max_generations
     if task is None:
-        if now - submitted_at < APPEARANCE:
-            return Wait((now - submitted_at).total_seconds(), is_foreign=False)
-        return outcome(
-            reason="task_lost", message=f"DescribeExportTasks does not know task {task_id}."
-        )
+        return _miss(task_id, now - submitted_at, may_retry=may_retry)
     if task.status == COMPLETED:
         return Complete(task)
+    is_too_old = _lifetime(task, submitted_at, now) >= split_after - CLOCK_SKEW
     if task.status in FAILURES:
-        return outcome(reason=FAILURES[task.status], message=task.message, task_id=task_id)
-    return Wait(task.age_s(now), is_foreign=False)
+        return _give_up(record, task, may_retry=may_retry, is_too_old=is_too_old)
+    if task.holds_slot and is_too_old and halved(record) is not None:
+        return Cancel(task)
+    is_ending = task.status == PENDING_CANCEL
+    return Wait(None if is_ending else task.age_s(now), is_foreign=False)
+
+
+def _miss(task_id: str, since_creation: timedelta, *, may_retry: bool) -> Step:
+    if since_creation < APPEARANCE:
+        return Wait(since_creation.total_seconds(), is_foreign=False)
+    outcome = Retry if may_retry else Fail
+    return outcome(reason="task_lost", message=f"DescribeExportTasks does not know task {task_id}.")
+
+
+def _give_up(record: LedgerRecord, task: Task, *, may_retry: bool, is_too_old: bool) -> Step:
+    worthless = task.task_id if _is_of(record, task) else None
+    if is_too_old and halved(record) is not None:
+        return Split(worthless)
+    if is_too_old:
+        message = f"The task of a window of one millisecond took {task.took_s} s: {task.message}"
+        return Fail(reason="window_indivisible", message=message, task_id=worthless)
+    outcome = Retry if may_retry else Fail
+    return outcome(reason=FAILURES[task.status], message=task.message, task_id=worthless)
+
+
+def _lifetime(task: Task, submitted_at: datetime, now: datetime) -> timedelta:
+    """Return how long a task has run, or ran.
+
+    That is all there is to tell a task that was too slow from one that broke: AWS does not say
+    what state and message it gives to those that it ends after 24 hours.
+    """
+    began_s = submitted_at.timestamp() if task.created_ms is None else task.created_ms / 1000
+    ended_s = now.timestamp() if task.completed_ms is None else task.completed_ms / 1000
+    return timedelta(seconds=ended_s - began_s)
+
+
+def halved(record: LedgerRecord) -> tuple[Window, Window] | None:
+    """Return the two halves of an export's window, or None when it has none.
+
+    The end of the first is the start of the second. As with any two windows that follow each
+    other, an event on that millisecond may be in the archive twice, and is never missing.
+
+    CreateExportTask refuses an end before the log group's creation, so the first half ends after
+    it. It has the events that are older than their group.
+    https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_CreateExportTask.html
+    """
+    from_ms, to_ms = record.window.from_ms, record.window.to_ms
+    middle_ms = (max(from_ms, record.log_group.created_ms) + to_ms) // 2
+    if not from_ms < middle_ms < to_ms:
+        return None
+    return Window(from_ms=from_ms, to_ms=middle_ms), Window(from_ms=middle_ms, to_ms=to_ms)
+
+
+def backoff(first: timedelta, generation: int) -> timedelta:
+    """Return the pause after a failed generation: ``first``, and twice as long each time."""
+    doublings = min(generation - 1, 10)
+    return min(first * (1 << doublings), MAX_BACKOFF)
+
+
+def has_task(record: LedgerRecord) -> bool:
+    """Return whether a task does an export, or did when the record was written."""
+    return record.state == "submitted" and record.split is None
+
+
+def is_explained(record: LedgerRecord, tasks: Sequence[Task]) -> bool:
+    """Return whether the newest tasks say all there is to know about a requested export."""
+    return any(task.holds_slot or _is_of(record, task) for task in tasks)
 
 
 def is_redundant(record: LedgerRecord, task_id: str) -> bool:
@@ -204,12 +402,18 @@ def folder(record: LedgerRecord, task_id: str) -> str:
     return f"{record.destination.prefix}/{task_id}/"
 
 
-def manifest(objects: Sequence[ArchivedObject]) -> Manifest:
-    """Return the manifest of a task's objects; each log stream has a folder of its own."""
+def names_folder(record: LedgerRecord, key_prefix: str) -> bool:
+    """Return whether the ledger record of a completed export has objects of a folder in it."""
+    objects = record.completed.manifest.objects if record.completed is not None else None
+    return any(each.key.startswith(key_prefix) for each in objects or ())
+
+
+def manifest(objects: Iterable[ArchivedObject]) -> Manifest:
+    """Return the manifest of objects; each log stream has a folder of its own in its task's."""
     ordered = sorted(objects, key=lambda each: each.key)
     return Manifest(
         object_count=len(ordered),
-        stream_count=len({each.key.rpartition("/")[0] for each in ordered}),
+        stream_count=len({each.key.split("/")[-2] for each in ordered}),
         total_bytes=sum(each.size_bytes for each in ordered),
         objects=ordered,
     )
@@ -229,12 +433,17 @@ def requested_record(request: ExportRequestedData, at: datetime) -> LedgerRecord
             "window": request.window,
             "destination": request.destination,
             "lane": request.lane,
+            "estimated_bytes": request.estimated_bytes or None,
+            "parent_export_id": request.parent_export_id,
+            "not_before": request.not_before,
             "requested_at": timestamp(at),
         }
     )
 
 
-def next_generation(request: ExportRequestedData, record: LedgerRecord) -> ExportRequestedData:
+def next_generation(
+    request: ExportRequestedData, record: LedgerRecord, not_before: datetime | None = None
+) -> ExportRequestedData:
     """Return the request for the next try of the same window."""
     generation = record.generation + 1
     return request.model_copy(
@@ -242,8 +451,18 @@ def next_generation(request: ExportRequestedData, record: LedgerRecord) -> Expor
             "export_id": export_id(record.source, record.log_group.name, record.window, generation),
             "generation": generation,
             "destination": record.destination,
+            "lane": "slot",  # where the message goes, and where anything can be exported
+            "parent_export_id": record.parent_export_id,
+            "not_before": None if not_before is None else timestamp(not_before),
         }
     )
+
+
+def asked_again(record: LedgerRecord, next_export_id: str) -> LedgerRecord:
+    """Return a failed export's record once its next generation was asked for after all."""
+    assert record.failed is not None  # noqa: S101  (only asked of a failed export)
+    failed = record.failed.model_copy(update={"next_export_id": next_export_id})
+    return record.model_copy(update={"revision": record.revision + 1, "failed": failed})
 
 
 def is_about(record: LedgerRecord, request: ExportRequestedData) -> bool:

@@ -1,16 +1,28 @@
 """When to look at an export task again: rules only.
 
-A task says nothing when it ends, so it has to be looked at. A look that comes 5 % of the task's
-age after the last one finds the end at most 5 % late, and a task of a day costs a few hundred.
+A task says nothing when it ends, so it has to be looked at. Each look costs a call, and one that
+comes too late leaves the slot empty. Most tasks are short, and most of the slot's time goes to a
+few long ones: so looks get rarer with the square root of the task's age, and the first one waits
+until such a task may well have ended. ``make bench`` measures what that comes to.
 """
 
-GROWTH = 0.05
-"""The next look, as a part of the task's age."""
+from collections.abc import Sequence
+from math import sqrt
 
-PAUSE_FLOOR_S = 0.3
-"""Between two looks of one invocation; the smallest tasks take about a second.
+QUICK_TASK = 3
+"""The first look comes when one in so many of the account's last tasks had ended."""
+FAST_BYTES_PER_S = 30e6
+"""Faster than tasks are expected to export, so that the first look is seldom too late."""
+FIRST_LOOK_CEILING_S = 120.0
+"""However wrong the planner's estimate and unlike the last tasks were, this late and no later."""
 
-Three looks a second leave room in AWS's five DescribeExportTasks a second.
+LEAST_GROWTH = 0.03
+"""The next look, as a part of the task's age: from 20 minutes on this is more than the root."""
+
+PAUSE_FLOOR_S = 0.5
+"""Between two looks of one invocation.
+
+Two looks a second leave room in AWS's five DescribeExportTasks a second.
 https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/cloudwatch_limits_cwl.html
 """
 BLIND_PAUSE_S = 1.0
@@ -37,18 +49,37 @@ https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quota
 """
 
 
-def pause_s(age_s: float | None) -> float:
+def first_look_s(took_s: Sequence[float], estimated_bytes: int) -> float:
+    """Return at what age a new task is worth its first look.
+
+    Args:
+        took_s: How long the account's last tasks took, in seconds, of any size.
+        estimated_bytes: What the task exports, as far as anybody knows; 0 if nobody does.
+    """
+    quick_s = sorted(took_s)[len(took_s) // QUICK_TASK] if took_s else 0.0
+    return min(quick_s + estimated_bytes / FAST_BYTES_PER_S, FIRST_LOOK_CEILING_S)
+
+
+def pause_s(age_s: float | None, first_look_s: float = 0.0) -> float:
     """Return how many seconds to wait inside an invocation before the next look.
 
-    ``age_s`` is the age of the task that is waited for, None when it cannot be seen.
+    Args:
+        age_s: The age of the task that is waited for, None when it cannot be seen.
+        first_look_s: The least age at which to look.
     """
-    return BLIND_PAUSE_S if age_s is None else PAUSE_FLOOR_S + GROWTH * max(age_s, 0)
+    if age_s is None:
+        return BLIND_PAUSE_S
+    return max(PAUSE_FLOOR_S, _next_look_s(age_s, first_look_s))
 
 
-def interval_s(age_s: float | None, receive_count: int) -> int:
-    """Return for how many seconds to give a message back that waits for a task."""
+def interval_s(age_s: float | None, receive_count: int, first_look_s: float = 0.0) -> int:
+    """Return for how many seconds to give a message back that waits for a task.
+
+    The arguments are those of `pause_s`.
+    """
     by_receives = RECEIVE_GROWTH ** min(receive_count, MAX_RECEIVES)
-    return _bounded(max(GROWTH * (age_s or 0), by_receives), receive_count, INTERVAL_CEILING_S)
+    by_age = 0.0 if age_s is None else _next_look_s(age_s, first_look_s)
+    return _bounded(max(by_age, by_receives), receive_count, INTERVAL_CEILING_S)
 
 
 def error_interval_s(receive_count: int) -> int:
@@ -61,3 +92,9 @@ def _bounded(seconds: float, receive_count: int, ceiling_s: int) -> int:
     if receive_count >= LATE_RECEIVES:
         ceiling_s = LATE_CEILING_S
     return round(min(max(seconds, INTERVAL_FLOOR_S), ceiling_s))
+
+
+def _next_look_s(age_s: float, first_look_s: float) -> float:
+    # A clock that is behind makes an age negative.
+    age_s = max(age_s, 0.0)
+    return max(sqrt(age_s), LEAST_GROWTH * age_s, first_look_s - age_s)

@@ -1,0 +1,303 @@
+"""One account's export slot, simulated: the exporter's own code against others' ways.
+
+Everything runs on a simulated clock, so the numbers do not depend on the machine.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from math import isinf
+from statistics import median
+
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks.simulation.exporter_run import DIRECT_MEMORY_MB, Function, Latencies, drain
+from benchmarks.simulation.others import aws_logs_export_to_s3, fixed_polling
+from benchmarks.simulation.usage import Usage, side_by_side
+from benchmarks.simulation.workload import LogGroup, active, log_groups, serial_bound_s
+from exporter.direct import READERS
+from exporter.settings import (
+    DEFAULT_DIRECT_LANE_CALLS_PER_SECOND,
+    DEFAULT_DIRECT_LANE_MAX_BYTES,
+)
+from logferry.config import DirectLaneConfig
+
+T0_S = (2.0, 10.0, 30.0)
+RUNS = {50: 9, 500: 5, 1000: 5, 5000: 1}
+"""How many workloads of each size; the tables show medians."""
+SHOWN_T0_S = 10.0
+"""What the columns beyond the makespan are about."""
+
+
+MB = 10**6
+WIDTH = 140
+SHIPPED = DirectLaneConfig()
+
+
+@dataclass(frozen=True)
+class DirectLane:
+    """How the direct lane is set up; by default as it is shipped.
+
+    Attributes:
+        planned_bytes: A log group that is guessed to have less goes this way.
+        most_bytes: One that turns out to have more goes to the slot after all.
+        calls_per_s: Of FilterLogEvents.
+        readers: How many slices of a window are read at once.
+        page_s: Until AWS has answered with a page of events.
+        timeout_s: The function's.
+        memory_mb: The function's.
+    """
+
+    planned_bytes: int = SHIPPED.planned_bytes
+    most_bytes: int = DEFAULT_DIRECT_LANE_MAX_BYTES
+    calls_per_s: int = DEFAULT_DIRECT_LANE_CALLS_PER_SECOND
+    readers: int = READERS
+    page_s: float = Latencies.page_s
+    timeout_s: int = SHIPPED.function_timeout_s
+    memory_mb: int = DIRECT_MEMORY_MB
+
+
+@dataclass(frozen=True)
+class Run:
+    """One workload drained in one way."""
+
+    groups: Sequence[LogGroup]
+    usage: Usage
+
+    @property
+    def over_all(self) -> float:
+        """Makespan ÷ what the tasks of all log groups take without a pause."""
+        return self.usage.makespan_s / serial_bound_s(self.groups)
+
+    @property
+    def over_active(self) -> float:
+        """Makespan ÷ what the tasks of those with events take without a pause."""
+        return self.usage.makespan_s / serial_bound_s(active(self.groups))
+
+    @property
+    def dollars_per_1000_log_groups(self) -> float:
+        """Of all log groups, also the idle ones."""
+        return self.usage.dollars / len(self.groups) * 1000
+
+    @property
+    def dollars_per_1000_exports(self) -> float:
+        """Of those that were exported."""
+        return self.usage.dollars / max(len(self.usage.tasks), len(self.usage.announced)) * 1000
+
+
+type Strategy = Callable[[Sequence[LogGroup], int], Usage]
+"""Takes all log groups and the workload's number."""
+
+
+def bound(groups: Sequence[LogGroup], _seed: int) -> Usage:
+    """What one slot allows for the active log groups: no moment between their tasks."""
+    return Usage(makespan_s=serial_bound_s(active(groups)))
+
+
+def ours(groups: Sequence[LogGroup], _seed: int) -> Usage:
+    """Every log group through the slot, the smallest first, as the planner orders them."""
+    return drain(_smallest_first(groups))
+
+
+def skipping(groups: Sequence[LogGroup], _seed: int) -> Usage:
+    """Only the log groups that have events: their metrics say so."""
+    usage = drain(_smallest_first(active(groups)))
+    usage.calls["cloudwatch.GetMetricData"] += len(groups)
+    return usage
+
+
+def with_direct_lane(lane: DirectLane) -> Strategy:
+    """Only those with events, and the small ones beside the slot."""
+
+    def two_lanes(groups: Sequence[LogGroup], _seed: int) -> Usage:
+        ordered = _smallest_first(active(groups))
+        small = [group for group in ordered if group.estimated_bytes < lane.planned_bytes]
+        directly = _read(small, lane)
+        slot = drain(
+            [group for group in ordered if group not in small] + directly.left_for_slot,
+        )
+        usage = side_by_side([slot, directly])
+        usage.calls["cloudwatch.GetMetricData"] += len(groups)
+        return usage
+
+    return two_lanes
+
+
+def _read(groups: Sequence[LogGroup], lane: DirectLane) -> Usage:
+    function = Function(
+        timeout_s=lane.timeout_s,
+        memory_mb=lane.memory_mb,
+        readers=lane.readers,
+        settings={
+            "direct_lane_max_bytes": lane.most_bytes,
+            "direct_lane_calls_per_second": lane.calls_per_s,
+        },
+    )
+    return drain(groups, lane="direct", latencies=Latencies(page_s=lane.page_s), function=function)
+
+
+def _smallest_first(groups: Sequence[LogGroup]) -> list[LogGroup]:
+    return sorted(groups, key=lambda group: group.estimated_bytes)
+
+
+def polling(every_s: float) -> Strategy:
+    """Return others' way: look every so many seconds."""
+    return lambda groups, _seed: fixed_polling(groups, every_s=every_s)
+
+
+BOUND = "bound: active, no pause"
+OURS = "logferry"
+SKIPPING = "logferry, skipping"
+DIRECT = "logferry, skipping, direct lane"
+THEIRS = "aws-logs-export-to-s3"
+STRATEGIES: dict[str, Strategy] = {
+    BOUND: bound,
+    OURS: ours,
+    SKIPPING: skipping,
+    DIRECT: with_direct_lane(DirectLane()),
+    THEIRS: lambda groups, seed: aws_logs_export_to_s3(groups, seed=seed),
+    "fixed polling, 5 s": polling(5),
+    "fixed polling, 30 s": polling(30),
+    "fixed polling, 60 s": polling(60),
+}
+OTHER_LANES = {
+    "direct lane: up to 64 MB": DirectLane(planned_bytes=64 * MB),
+    "direct lane: one slice at once": DirectLane(readers=1),
+    "direct lane: pages in 0.35 s": DirectLane(page_s=0.35),
+    "direct lane: 1 GB of memory": DirectLane(memory_mb=1024),
+    "direct lane: 10 calls a second": DirectLane(calls_per_s=10),
+}
+"""What the direct lane's settings, and AWS, come to: each differs in one thing from the shipped."""
+
+
+def run() -> dict[str, float]:
+    """Print the tables and return the numbers."""
+    console = Console(width=WIDTH)
+    results = {
+        (count, t0_s): _runs(STRATEGIES, count, t0_s) for count in (50, 500, 5000) for t0_s in T0_S
+    }
+    for count in (50, 500, 5000):
+        console.print(_table(count, {t0_s: results[count, t0_s] for t0_s in T0_S}))
+    lanes = {SKIPPING: skipping, DIRECT: STRATEGIES[DIRECT]}
+    lanes |= {name: with_direct_lane(lane) for name, lane in OTHER_LANES.items()}
+    two_lanes = _runs(lanes, 1000, SHOWN_T0_S)
+    console.print(_lanes_table(two_lanes))
+    return _numbers(results, two_lanes)
+
+
+def _runs(strategies: dict[str, Strategy], count: int, t0_s: float) -> dict[str, list[Run]]:
+    """Drain the same workloads in every way."""
+    results: dict[str, list[Run]] = {name: [] for name in strategies}
+    for seed in range(RUNS[count]):
+        groups = log_groups(count, t0_s=t0_s, seed=seed)
+        for name, strategy in strategies.items():
+            results[name].append(Run(groups, strategy(groups, seed)))
+    return results
+
+
+def _of(runs: Sequence[Run], measure: Callable[[Run], float]) -> float:
+    return median(measure(run) for run in runs)
+
+
+def _table(count: int, results: dict[float, dict[str, list[Run]]]) -> Table:
+    table = Table(title=f"{count} log groups, 80 % of them idle: makespan ÷ bound", box=None)
+    table.add_column("strategy", no_wrap=True)
+    for t0_s in results:
+        for which in ("all", "active"):
+            table.add_column(f"{t0_s:.0f} s\n{which}", justify="right")
+    _add_columns(table)
+    for name, shown in results[SHOWN_T0_S].items():
+        ratios = [
+            _number(_of(of_t0[name], measure), 3)
+            for of_t0 in results.values()
+            for measure in (lambda run: run.over_all, lambda run: run.over_active)
+        ]
+        table.add_row(name, *ratios, *_columns(shown))
+    table.caption = (
+        "2, 10, 30 s: what a task takes without data. all, active: ÷ what the tasks of all log "
+        f"groups take without a pause, or of those with events. The rest: {SHOWN_T0_S:.0f} s."
+    )
+    return table
+
+
+def _lanes_table(results: dict[str, list[Run]]) -> Table:
+    table = Table(title="1000 log groups, 10 s a task: two lanes", box=None)
+    table.add_column("strategy", no_wrap=True)
+    table.add_column("÷ bound\nof all", justify="right")
+    _add_columns(table)
+    for name, runs in results.items():
+        table.add_row(name, _number(_of(runs, lambda run: run.over_all), 3), *_columns(runs))
+    return table
+
+
+def _add_columns(table: Table) -> None:
+    for heading in (
+        "Describe\nper task",
+        "dupli-\ncates",
+        "GB-s per\n1,000 groups",
+        "$ per 1,000\ngroups",
+        "$ per 1,000\nexports",
+    ):
+        table.add_column(heading, justify="right")
+
+
+def _columns(runs: Sequence[Run]) -> list[str]:
+    if not any(run.usage.calls for run in runs):
+        return []
+    return [
+        _number(_of(runs, lambda run: run.usage.describe_calls_per_export), 1),
+        _number(_of(runs, lambda run: run.usage.duplicates), 0),
+        _number(_of(runs, _gb_s_per_1000_log_groups), 0),
+        _number(_of(runs, lambda run: run.dollars_per_1000_log_groups), 3),
+        _number(_of(runs, lambda run: run.dollars_per_1000_exports), 3),
+    ]
+
+
+def _gb_s_per_1000_log_groups(run: Run) -> float:
+    return run.usage.gb_s / len(run.groups) * 1000
+
+
+def _number(value: float, digits: int) -> str:
+    return "never" if isinf(value) else f"{value:,.{digits}f}"
+
+
+def _numbers(
+    results: dict[tuple[int, float], dict[str, list[Run]]], two_lanes: dict[str, list[Run]]
+) -> dict[str, float]:
+    def worst(count: int, name: str, measure: Callable[[Run], float]) -> float:
+        return max(_of(results[count, t0_s][name], measure) for t0_s in T0_S)
+
+    numbers = {
+        f"exporter.makespan_over_serial_bound.n{count}": worst(
+            count, SKIPPING, lambda run: run.over_active
+        )
+        for count in (50, 500, 5000)
+    }
+    numbers["exporter.makespan_over_all_groups_bound.skip_and_direct.n1000"] = _of(
+        two_lanes[DIRECT], lambda run: run.over_all
+    )
+    numbers["exporter.describe_calls_per_export"] = worst(
+        500, SKIPPING, lambda run: run.usage.describe_calls_per_export
+    )
+    numbers["exporter.duplicate_exports"] = sum(
+        run.usage.duplicates
+        for of_strategies in (*results.values(), two_lanes)
+        for name in (OURS, SKIPPING, DIRECT)
+        for run in of_strategies.get(name, [])
+    )
+    numbers["exporter.duplicate_exports.aws_logs_export_to_s3.n50"] = _of(
+        results[50, SHOWN_T0_S][THEIRS], lambda run: run.usage.duplicates
+    )
+    for lanes, name in (("one_lane", SKIPPING), ("two_lanes", DIRECT)):
+        numbers |= {
+            f"exporter.dollars_per_1000_log_groups.{lanes}": _of(
+                two_lanes[name], lambda run: run.dollars_per_1000_log_groups
+            ),
+            f"exporter.dollars_per_1000_exports.{lanes}": _of(
+                two_lanes[name], lambda run: run.dollars_per_1000_exports
+            ),
+            f"exporter.gb_s_per_1000_log_groups.{lanes}": _of(
+                two_lanes[name], _gb_s_per_1000_log_groups
+            ),
+        }
+    return numbers

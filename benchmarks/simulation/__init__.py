@@ -1,0 +1,1 @@
+"""A model of one account's export slot, and the strategies that drain it."""

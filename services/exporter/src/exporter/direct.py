@@ -1,0 +1,142 @@
+"""The direct lane: rules for what is read with FilterLogEvents instead of exported by a task.
+
+What it writes is what an export task writes: the same keys, but for the folder of the task, and the
+same lines. Whatever is too much for it goes to the slot, which takes anything.
+"""
+
+import uuid
+from collections import Counter
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
+from threading import Lock
+from typing import NamedTuple
+
+from exporter.errors import NotForDirectLaneError
+from logferry_contracts.window import Window
+
+MAX_STREAMS = 500
+"""Each log stream is an upload of its own, about a tenth of a second."""
+MAX_RECEIVES = 10
+"""A request that was received more often goes to the slot: whatever is in the way here may not be
+in the way there."""
+MAX_KEY_BYTES = 1024
+"""https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-keys.html"""
+
+READERS = 4
+"""Slices of a window that are read at once. One reader alone waits for AWS half of the time, and
+would use less than two of the five calls a second."""
+SLICE_BYTES = 4_000_000
+"""About six pages of FilterLogEvents. Each slice costs a call for a page that is not full."""
+MAX_SLICES = 24
+"""More than readers, as a log group has busy hours: whoever is done early takes the next one."""
+
+
+class Slice(NamedTuple):
+    """A part of a window; both ends are inclusive, as those of FilterLogEvents' range."""
+
+    start_ms: int
+    end_ms: int
+
+
+class Event(NamedTuple):
+    """One log event."""
+
+    stream_name: str
+    timestamp_ms: int
+    message: str
+
+
+class Budget:
+    """How often FilterLogEvents may be called; the account's other readers need some of its quota.
+
+    https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/cloudwatch_limits_cwl.html
+    """
+
+    def __init__(self, calls_per_second: float) -> None:
+        """Allow evenly spaced calls."""
+        self._interval = timedelta(seconds=1 / calls_per_second)
+        self._next_at = datetime.min.replace(tzinfo=UTC)
+        self._lock = Lock()
+
+    def take(self, now: datetime) -> float:
+        """Take the next call and return how many seconds to wait before it."""
+        with self._lock:
+            # Before one's own call are those of the other readers, one each. A clock that was set
+            # back must not make anybody wait for longer.
+            wait = min(max(self._next_at - now, timedelta(0)), READERS * self._interval)
+            self._next_at = now + wait + self._interval
+        return wait.total_seconds()
+
+
+def slices(window: Window, estimated_bytes: int) -> list[Slice]:
+    """Return the parts in which to read a window, in the order of time; a small one is one part.
+
+    They hold each millisecond of the window, its end included, once.
+
+    Args:
+        window: Both of its ends are read, as an export task does it.
+        estimated_bytes: What is in it, as far as anybody knows; 0 if nobody does.
+    """
+    length_ms = window.to_ms - window.from_ms
+    count = max(1, min(estimated_bytes // SLICE_BYTES, MAX_SLICES, length_ms))
+    starts_ms = [window.from_ms + length_ms * number // count for number in range(count)]
+    ends_ms = [start_ms - 1 for start_ms in starts_ms[1:]] + [window.to_ms]
+    return list(map(Slice, starts_ms, ends_ms))
+
+
+def folder_name(export_id: str) -> str:
+    """Return what stands for the task id in the keys: the export's id in the form of a task's.
+
+    It is the same for each try of an export, and another one for its next generation.
+    """
+    return str(uuid.UUID(hex=export_id))
+
+
+def line(event: Event) -> bytes:
+    r"""Return an event as it stands in an object, such as ``2026-11-21T15:00:00.000Z hello\n``.
+
+    AWS does not specify the format; export tasks were seen to write it.
+    """
+    seconds, milliseconds = divmod(event.timestamp_ms, 1000)
+    moment = datetime.fromtimestamp(seconds, UTC)
+    return f"{moment:%Y-%m-%dT%H:%M:%S}.{milliseconds:03d}Z {event.message}\n".encode()
+
+
+def keys(folder: str, stream_names: Iterable[str]) -> dict[str, str]:
+    """Return the key of each log stream's object, by the stream's name.
+
+    Streams whose names differ by a slash alone share a folder, as they do in an export task's.
+
+    Args:
+        folder: What all of them begin with, ending in a slash.
+        stream_names: Of the streams that have events.
+
+    Raises:
+        NotForDirectLaneError: A key would be longer than S3 takes.
+    """
+    taken: Counter[str] = Counter()
+    found = {}
+    for stream_name in sorted(stream_names):
+        stream_folder = f"{folder}{stream_name.replace('/', '-')}"
+        found[stream_name] = key = f"{stream_folder}/{taken[stream_folder]:06d}.gz"
+        taken[stream_folder] += 1
+        if len(key.encode()) > MAX_KEY_BYTES:
+            raise NotForDirectLaneError(f"the key of log stream {stream_name} would be too long")
+    return found
+
+
+def check_size(size_bytes: int, stream_count: int, *, max_bytes: int) -> None:
+    """Check what has been read so far.
+
+    Args:
+        size_bytes: Of the lines, uncompressed.
+        stream_count: Of the streams that have events.
+        max_bytes: The most that this lane may take.
+
+    Raises:
+        NotForDirectLaneError: It is too much.
+    """
+    if size_bytes > max_bytes:
+        raise NotForDirectLaneError(f"more than {max_bytes} bytes")
+    if stream_count > MAX_STREAMS:
+        raise NotForDirectLaneError(f"more than {MAX_STREAMS} log streams")

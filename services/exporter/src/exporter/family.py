@@ -1,0 +1,88 @@
+"""The exports that belong together in the ledger: generations of a window, halves and parents."""
+
+from collections.abc import Iterator
+from datetime import datetime
+from functools import partial
+from itertools import count
+
+from exporter import split, task
+from exporter.aws import Ledger
+from exporter.errors import LedgerConflictError
+from logferry_contracts.export import export_id
+from logferry_contracts.export_requested import ExportRequestedData
+from logferry_contracts.ledger_record import LedgerRecord, newest_halves, split_task_ids
+from logferry_contracts.source import SourceName
+from logferry_contracts.window import Window
+from logferry_contracts.wire import ContractError
+
+FIRST_GENERATION = 1
+
+
+class Family:
+    """Finds an export's relatives."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        """Find them in ``ledger``."""
+        self._ledger = ledger
+
+    def other_generations(self, record: LedgerRecord) -> Iterator[LedgerRecord]:
+        """Yield what the ledger says of the other tries of the same window."""
+        for generation in count(FIRST_GENERATION):
+            if generation == record.generation:
+                continue
+            name = export_id(record.source, record.log_group.name, record.window, generation)
+            found = self._ledger.read(record.source, record.window, name)
+            if found is not None:
+                yield found.record
+            elif generation > record.generation:
+                return
+
+    def halves(self, record: LedgerRecord) -> list[LedgerRecord]:
+        """Return the newest generation of each half of an export that was split."""
+        return newest_halves(record, partial(self._read, record.source))
+
+    def task_ids(self, record: LedgerRecord) -> list[str]:
+        """Return the tasks that did an export which was split; none for any other."""
+        return split_task_ids(record, partial(self._read, record.source))
+
+    def parent(self, half: LedgerRecord) -> LedgerRecord:
+        """Return the export of which this is a half, looked for in the windows around.
+
+        Raises:
+            ContractError: The ledger has no such export.
+        """
+        since_ms = half.window.to_ms - split.LONGEST_WINDOW_MS
+        for window in self._ledger.windows(half.source, since_ms, half.window.from_ms):
+            if split.may_be_parent(window, half) and half.parent_export_id is not None:
+                found = self._ledger.read(half.source, window, half.parent_export_id)
+                if found is not None:
+                    return found.record
+        raise ContractError("ExportRequested", ["data.parent_export_id: no export of this id"])
+
+    def add_half(
+        self, request: ExportRequestedData, record: LedgerRecord, window: Window, at: datetime
+    ) -> ExportRequestedData:
+        """Write the first record of a half, unless it is there, and return the request for it.
+
+        An earlier generation of the same export may have been split as well: its halves are
+        taken, so that this one's are later generations.
+
+        Raises:
+            LedgerConflictError: Somebody else is writing it.
+        """
+        for generation in count(FIRST_GENERATION):
+            half = split.half_request(request, record, window, generation)
+            try:
+                self._ledger.create(task.requested_record(half, at))
+            except LedgerConflictError:
+                known = self._ledger.read(half.source, window, half.export_id)
+                if known is None:
+                    raise
+                if known.record.parent_export_id != record.export_id:
+                    continue
+            return half
+        raise AssertionError("generations have no end")
+
+    def _read(self, source: SourceName, window: Window, name: str) -> LedgerRecord | None:
+        found = self._ledger.read(source, window, name)
+        return None if found is None else found.record

@@ -1,0 +1,128 @@
+"""One export in the direct lane: read to the last page, then written, an object per log stream.
+
+A window is read in slices, some of them at once. Nothing is written before everything is read, and
+each object appears whole or not at all.
+"""
+
+import shutil
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from threading import Event
+
+from exporter import direct, task
+from exporter.aws import Archive, SourceAccount
+from exporter.errors import NotForDirectLaneError
+from exporter.spool import Spool, remove_leftovers
+from logferry_contracts.ledger_record import LedgerRecord
+from logferry_contracts.manifest import ArchivedObject
+
+FOLDER_PREFIX = "logferry-window-"
+
+type Job = Callable[[], None]
+type Together = Callable[[Sequence[Job]], None]
+"""Does all jobs, begun in this order, and raises the first error."""
+
+
+def side_by_side(jobs: Sequence[Job]) -> None:
+    """Do jobs in as many threads as there are readers."""
+    with ThreadPoolExecutor(direct.READERS) as pool:
+        for done in as_completed([pool.submit(job) for job in jobs]):
+            done.result()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reading:
+    """What a window's events take from CloudWatch Logs to the archive.
+
+    Attributes:
+        budget: Of FilterLogEvents calls.
+        max_bytes: The most that is read, as lines, uncompressed.
+        until: When to give up.
+        together: How slices are read, side by side.
+    """
+
+    account: SourceAccount
+    archive: Archive
+    budget: direct.Budget
+    max_bytes: int
+    until: datetime
+    clock: Callable[[], datetime]
+    sleep: Callable[[float], None]
+    together: Together = side_by_side
+
+    def objects(self, record: LedgerRecord, estimated_bytes: int) -> list[ArchivedObject]:
+        """Read an export's events, write them to the archive and return the objects.
+
+        Args:
+            record: The export.
+            estimated_bytes: What it has, as far as anybody knows; 0 if nobody does.
+
+        Raises:
+            NotForDirectLaneError: It is too much, or takes too long. Objects that were written by
+                then stay, in no manifest: others may have none of their events any more.
+            ExportRefusedError: A person has to mend something first.
+            TransientError: AWS was busy.
+        """
+        with TemporaryDirectory(prefix=FOLDER_PREFIX) as folder:
+            remove_leftovers(Path(folder))
+            spool = Spool(Path(folder))
+            try:
+                self._read(record, estimated_bytes, spool, self._room_bytes(folder))
+                return self._write(record, spool)
+            except OSError as error:
+                raise NotForDirectLaneError(f"no room on disk: {error}") from error
+
+    def _room_bytes(self, folder: str) -> int:
+        """Return how much may be read: a stream's lines and its gzip file are on disk at once."""
+        return min(self.max_bytes, shutil.disk_usage(folder).free // 2)
+
+    def _read(
+        self, record: LedgerRecord, estimated_bytes: int, spool: Spool, max_bytes: int
+    ) -> None:
+        # What is known to be too much is not begun.
+        direct.check_size(estimated_bytes, 0, max_bytes=max_bytes)
+        stopped = Event()
+
+        def read(number: int, part: direct.Slice) -> None:
+            next_token, is_last = None, False
+            try:
+                while not is_last and not stopped.is_set():
+                    self._check_time()
+                    self.sleep(self.budget.take(self.clock()))
+                    events, next_token = self.account.events(record, part, next_token)
+                    spool.add(events, number)
+                    direct.check_size(
+                        spool.size_bytes, len(spool.stream_names), max_bytes=max_bytes
+                    )
+                    is_last = next_token is None
+            except BaseException:
+                # One slice that cannot be read is enough: the others' readers stop as well.
+                stopped.set()
+                raise
+
+        parts = direct.slices(record.window, estimated_bytes)
+        self.together([partial(read, number, part) for number, part in enumerate(parts)])
+
+    def _write(self, record: LedgerRecord, spool: Spool) -> list[ArchivedObject]:
+        folder = task.folder(record, direct.folder_name(record.export_id))
+        written = []
+        for stream_name, key in direct.keys(folder, spool.stream_names).items():
+            self._check_time()
+            written.append(
+                self.archive.put(
+                    record.source.region,
+                    record.destination.bucket,
+                    key,
+                    spool.compressed(stream_name),
+                )
+            )
+        return written
+
+    def _check_time(self) -> None:
+        if self.clock() >= self.until:
+            raise NotForDirectLaneError("it takes longer than an invocation has time for")

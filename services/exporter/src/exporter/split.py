@@ -1,0 +1,147 @@
+"""An export whose window is too much for one task: rules only.
+
+It is left to two exports, one of each half of its window, which name it as their parent. They
+announce nothing: when both have ended, it has ended, with one manifest. A half may be split again.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from exporter.task import Done, Fail, Publish, manifest
+from logferry_contracts.export import export_id
+from logferry_contracts.export_requested import ExportRequestedData
+from logferry_contracts.ledger_record import LEDGER_SCHEMA, Completed, LedgerRecord
+from logferry_contracts.message import timestamp
+from logferry_contracts.source import Source
+from logferry_contracts.window import Window
+from logferry_contracts.wire import ContractError
+
+LONGEST_WINDOW_MS = 25 * 3_600_000
+"""A day, and the hour that it gets when daylight saving ends."""
+
+
+@dataclass(frozen=True)
+class Merge:
+    """Both halves are in the archive: record the objects of both as the export's."""
+
+    halves: Sequence[LedgerRecord]
+
+
+@dataclass(frozen=True)
+class Revive:
+    """Both halves are in the archive after all, after the export failed for one of them.
+
+    A failed export stays failed; its next generation has what it needs already.
+    """
+
+
+type SplitStep = Done | Publish | Fail | Merge | Revive
+
+
+def decide(record: LedgerRecord, halves: Sequence[LedgerRecord]) -> SplitStep:
+    """Return the next step for an export that was split, ``submitted`` or ``failed``.
+
+    Args:
+        record: What the ledger says of it.
+        halves: What the ledger says of the newest generation of each half; of those that it knows.
+    """
+    if record.failed is not None and record.failed.published_at is None:
+        return Publish()
+    if len(halves) > 1 and all(half.completed is not None for half in halves):
+        return Merge(halves) if record.failed is None else Revive()
+    if record.failed is not None:
+        return Done("failed and published")
+    for half in halves:
+        if half.failed is not None and half.failed.next_export_id is None:
+            what = f"The half from {half.window.from_ms} to {half.window.to_ms}"
+            return Fail(reason=half.failed.reason, message=f"{what}: {half.failed.message}")
+    return Done("its halves have not ended")
+
+
+def half_request(
+    request: ExportRequestedData, record: LedgerRecord, window: Window, generation: int
+) -> ExportRequestedData:
+    """Return the request for one half of an export's window.
+
+    Args:
+        request: What asked for the export.
+        record: The export's.
+        window: The half.
+        generation: Of the half.
+    """
+    return request.model_copy(
+        update={
+            "export_id": export_id(record.source, record.log_group.name, window, generation),
+            "generation": generation,
+            "window": window,
+            "destination": record.destination,
+            "lane": record.lane,
+            "estimated_bytes": (record.estimated_bytes or 0) // 2,
+            "parent_export_id": record.export_id,
+            "not_before": None,
+        }
+    )
+
+
+def may_be_parent(window: Window, half: LedgerRecord) -> bool:
+    """Return whether an export of this window may be the one of which this is a half."""
+    return (
+        window != half.window
+        and window.from_ms <= half.window.from_ms
+        and half.window.to_ms <= window.to_ms
+    )
+
+
+def request_of(record: LedgerRecord, source: Source) -> ExportRequestedData:
+    """Return the request that asks for an export in the ledger."""
+    return ExportRequestedData(
+        export_id=record.export_id,
+        generation=record.generation,
+        source=source,
+        log_group=record.log_group,
+        window=record.window,
+        destination=record.destination,
+        lane=record.lane,
+        estimated_bytes=record.estimated_bytes or 0,
+        not_before=record.not_before,
+        parent_export_id=record.parent_export_id,
+    )
+
+
+def merged(halves: Sequence[LedgerRecord], at: datetime) -> Completed:
+    """Return what both halves have put into the archive, and when their tasks ran.
+
+    Raises:
+        ContractError: A half's record does not list its objects.
+    """
+    parts = [half.completed for half in halves if half.completed is not None]
+    objects = []
+    for part in parts:
+        if part.manifest.objects is None:
+            raise ContractError("LedgerRecord", ["completed.manifest.objects: missing in a half"])
+        objects += part.manifest.objects
+    began = [part.task_created_ms for part in parts if part.task_created_ms is not None]
+    ended = [part.task_completed_ms for part in parts if part.task_completed_ms is not None]
+    return Completed(
+        at=timestamp(at),
+        manifest=manifest(objects),
+        task_created_ms=min(began, default=None),
+        task_completed_ms=max(ended, default=None),
+    )
+
+
+def revived(record: LedgerRecord, at: datetime) -> LedgerRecord:
+    """Return the next generation of a failed export that was split, with the same halves."""
+    generation = record.generation + 1
+    return record.model_copy(
+        update={
+            "record_schema": LEDGER_SCHEMA,
+            "revision": 1,
+            "state": "submitted",
+            "export_id": export_id(record.source, record.log_group.name, record.window, generation),
+            "generation": generation,
+            "requested_at": timestamp(at),
+            "failed": None,
+        }
+    )

@@ -1,0 +1,99 @@
+"""Log events on their way from a reader to the archive: on disk, so that memory stays flat."""
+
+import gzip
+import shutil
+from collections import defaultdict
+from collections.abc import Iterable
+from contextlib import suppress
+from itertools import count
+from pathlib import Path
+from threading import Lock
+
+from exporter import direct
+
+GZIP_LEVEL = 6
+LONGEST_INVOCATION_S = 900
+"""https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html"""
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Remove the folders of invocations that were killed: /tmp outlives them.
+
+    Args:
+        folder: Just made, beside the others, whose names begin like its own up to the last hyphen.
+            What is so much older that no invocation can be at it is left over. A message that was
+            being worked on stays invisible for longer, so the next try finds room.
+    """
+    pattern = f"{folder.name.rpartition('-')[0]}-*"
+    for other in folder.parent.glob(pattern):
+        # Somebody else may be removing it as well.
+        with suppress(OSError):
+            if other.stat().st_mtime < folder.stat().st_mtime - LONGEST_INVOCATION_S:
+                shutil.rmtree(other)
+
+
+class Spool:
+    """The lines of each log stream, in a file for each slice, in the order in which they come.
+
+    Readers of different slices may add pages at the same time.
+
+    Attributes:
+        size_bytes: Of all lines, uncompressed.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        """Use an empty folder."""
+        self._folder = folder
+        self._files: dict[str, dict[int, Path]] = {}
+        self._numbers = count()
+        self._lock = Lock()
+        self.size_bytes = 0
+
+    @property
+    def stream_names(self) -> list[str]:
+        """The log streams that have events."""
+        with self._lock:
+            return list(self._files)
+
+    def add(self, events: Iterable[direct.Event], slice_number: int = 0) -> None:
+        """Add a page of a slice's events; the slices' numbers are in the order of time.
+
+        Raises:
+            OSError: The disk is full.
+        """
+        lines: defaultdict[str, list[bytes]] = defaultdict(list)
+        for event in events:
+            lines[event.stream_name].append(direct.line(event))
+        for stream_name, some in lines.items():
+            # Opened for each page: there may be more streams than files may be open.
+            with self._file(stream_name, slice_number).open("ab") as file:
+                file.writelines(some)
+            with self._lock:
+                self.size_bytes += sum(map(len, some))
+
+    def _file(self, stream_name: str, slice_number: int) -> Path:
+        """Return the file of a stream and slice; only the slice's reader writes to it."""
+        with self._lock:
+            files = self._files.setdefault(stream_name, {})
+            if slice_number not in files:
+                files[slice_number] = self._folder / f"{next(self._numbers)}.log"
+            return files[slice_number]
+
+    def compressed(self, stream_name: str) -> Path:
+        """Return a stream's gzip file, which stays until the next stream is asked for.
+
+        The same lines give the same bytes.
+
+        Raises:
+            OSError: The disk is full.
+        """
+        path = self._folder / "compressed.gz"
+        with (
+            path.open("wb") as file,
+            # Without a name and a time in the header, which would differ at each try.
+            gzip.GzipFile("", "wb", GZIP_LEVEL, file, mtime=0) as packed,
+        ):
+            for _, part in sorted(self._files[stream_name].items()):
+                with part.open("rb") as lines:
+                    shutil.copyfileobj(lines, packed)
+        return path

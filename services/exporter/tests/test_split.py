@@ -1,0 +1,499 @@
+"""Windows that are too much for one export task: the rules, and what becomes of them."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from exporter import split, task
+from exporter.errors import ExportRefusedError
+from exporter.task import CLOCK_SKEW, Done, Fail, Publish
+from logferry_contracts.export import export_id
+from logferry_contracts.export_requested import ExportRequestedData
+from logferry_contracts.ledger_record import Completed, Failed, Half, LedgerRecord
+from logferry_contracts.manifest import ArchivedObject
+from logferry_contracts.message import timestamp
+from logferry_contracts.window import Window
+from logferry_contracts.wire import ContractError
+
+if TYPE_CHECKING:
+    from services.exporter.tests.conftest import Cloud, Plan
+
+type RequestFor = Callable[..., ExportRequestedData]
+
+LOG_GROUP = "/aws/lambda/orders"
+NOW = datetime(2026, 11, 23, 6, 0, tzinfo=UTC)
+
+windows = pytest.mark.parametrize(
+    "window",
+    [
+        Window(from_ms=from_ms, to_ms=from_ms + length_ms)
+        for from_ms in (0, 1, 1_795_215_600_000, 1_795_215_600_001)
+        for length_ms in (2, 3, 4, 5, 3_600_000, 86_399_999, 86_400_000, 86_400_001)
+    ],
+    ids=str,
+)
+
+
+# -- rules -------------------------------------------------------------------------------------
+
+
+def record_of(
+    request_for: RequestFor, window: Window, created_ms: int = 0, generation: int = 1
+) -> LedgerRecord:
+    wanted = request_for()
+    name = export_id(wanted.source, LOG_GROUP, window, generation)
+    log_group = wanted.log_group.model_copy(update={"created_ms": created_ms})
+    changes = {"window": window, "generation": generation, "export_id": name}
+    return task.requested_record(wanted.model_copy(update={**changes, "log_group": log_group}), NOW)
+
+
+@windows
+def test_the_halves_are_the_window_without_gap_or_overlap(
+    request_for: RequestFor, window: Window
+) -> None:
+    first, second = task.halved(record_of(request_for, window)) or (window, window)
+    assert (first.from_ms, second.to_ms) == (window.from_ms, window.to_ms)
+    assert first.to_ms == second.from_ms
+    assert abs((first.to_ms - first.from_ms) - (second.to_ms - second.from_ms)) <= 1
+
+
+def test_a_millisecond_has_no_halves(request_for: RequestFor) -> None:
+    assert task.halved(record_of(request_for, Window(from_ms=7, to_ms=8))) is None
+
+
+@pytest.mark.parametrize(
+    ("created_ms", "middle_ms"), [(50, 150), (100, 150), (160, 180), (198, 199), (199, 199)]
+)
+def test_no_half_ends_before_the_log_group_was_created(
+    request_for: RequestFor, created_ms: int, middle_ms: int
+) -> None:
+    """AWS refuses such an end, and events may be older than their group."""
+    window = Window(from_ms=100, to_ms=200)
+    first, second = task.halved(record_of(request_for, window, created_ms)) or (window, window)
+    assert (first.to_ms, second.from_ms) == (middle_ms, middle_ms)
+
+
+def test_what_is_older_than_its_log_group_has_no_halves(request_for: RequestFor) -> None:
+    assert task.halved(record_of(request_for, Window(from_ms=100, to_ms=200), 200)) is None
+
+
+def halves_of(request: ExportRequestedData) -> tuple[LedgerRecord, list[LedgerRecord]]:
+    """An export that was split, and its halves, both requested."""
+    whole = task.requested_record(request, NOW).as_submitted("task-0", at=NOW)
+    halves = [
+        task.requested_record(split.half_request(request, whole, window, 1), NOW)
+        for window in task.halved(whole) or ()
+    ]
+    first, second = (Half(export_id=half.export_id, window=half.window) for half in halves)
+    return whole.as_split((first, second), at=NOW), halves
+
+
+def test_a_parent_is_looked_for_where_it_may_be(request_for: RequestFor) -> None:
+    half = record_of(request_for, Window(from_ms=100, to_ms=200))
+    assert split.may_be_parent(Window(from_ms=100, to_ms=300), half)
+    assert split.may_be_parent(Window(from_ms=0, to_ms=200), half)
+    assert not split.may_be_parent(half.window, half)
+    assert not split.may_be_parent(Window(from_ms=0, to_ms=199), half)
+    assert not split.may_be_parent(Window(from_ms=101, to_ms=300), half)
+
+
+def test_a_half_is_asked_for_as_an_export_of_its_own(request_for: RequestFor) -> None:
+    wanted = request_for().model_copy(update={"estimated_bytes": 1_000})
+    whole, halves = halves_of(wanted)
+    for half in halves:
+        assert half.parent_export_id == whole.export_id
+        assert half.destination == whole.destination
+        assert half.estimated_bytes == 500
+        assert half.generation == 1
+    assert len({whole.export_id, *(half.export_id for half in halves)}) == 3
+    assert len({whole.key, *(half.key for half in halves)}) == 3
+
+
+def done(half: LedgerRecord, task_id: str, *streams: str, took_ms: int = 0) -> LedgerRecord:
+    objects = [
+        ArchivedObject(key=f"p/{task_id}/{each}/000000.gz", version_id="v", size_bytes=5, etag="e")
+        for each in streams
+    ]
+    began_ms = half.window.from_ms
+    return half.as_submitted(task_id, at=NOW).as_completed(
+        Completed(
+            at=timestamp(NOW),
+            manifest=task.manifest(objects),
+            task_created_ms=began_ms,
+            task_completed_ms=began_ms + took_ms,
+        )
+    )
+
+
+def failed(half: LedgerRecord, next_export_id: str | None = None) -> LedgerRecord:
+    return half.as_failed(
+        Failed(
+            reason="task_failed",
+            message="It broke.",
+            at=timestamp(NOW),
+            next_export_id=next_export_id,
+        )
+    )
+
+
+def test_an_export_is_merged_when_both_halves_are_in_the_archive(request_for: RequestFor) -> None:
+    whole, (first, second) = halves_of(request_for())
+    assert split.decide(whole, [first, second]) == Done("its halves have not ended")
+    assert split.decide(whole, [done(first, "a"), second]) == Done("its halves have not ended")
+    both = [done(first, "a"), done(second, "b")]
+    assert split.decide(whole, both) == split.Merge(both)
+    secured = [half.as_secured(at=NOW) for half in both]
+    assert split.decide(whole, secured) == split.Merge(secured)
+
+
+def test_an_export_waits_for_a_half_that_the_ledger_does_not_show(request_for: RequestFor) -> None:
+    whole, (first, _) = halves_of(request_for())
+    assert split.decide(whole, [done(first, "a")]) == Done("its halves have not ended")
+
+
+def test_an_export_fails_with_the_first_half_that_nobody_tries_again(
+    request_for: RequestFor,
+) -> None:
+    whole, (first, second) = halves_of(request_for())
+    retried = failed(first, "0" * 32)
+    assert split.decide(whole, [retried, second]) == Done("its halves have not ended")
+    step = split.decide(whole, [done(first, "a"), failed(second)])
+    assert isinstance(step, Fail)
+    assert step.reason == "task_failed"
+    assert step.message == (
+        f"The half from {second.window.from_ms} to {second.window.to_ms}: It broke."
+    )
+    assert step.task_id is None
+
+
+def test_a_failed_export_is_published_first_and_revived_when_both_halves_are_there(
+    request_for: RequestFor,
+) -> None:
+    whole, (first, second) = halves_of(request_for())
+    both = [done(first, "a"), done(second, "b")]
+    over = failed(whole)
+    assert split.decide(over, both) == Publish()
+    published = over.as_published(at=NOW)
+    assert split.decide(published, both) == split.Revive()
+    assert split.decide(published, [both[0], failed(second)]) == Done("failed and published")
+
+
+def test_the_merged_manifest_has_the_objects_of_both_and_each_stream_once(
+    request_for: RequestFor,
+) -> None:
+    _, (first, second) = halves_of(request_for())
+    completed = split.merged(
+        [
+            done(first, "t1", "both", "only-1", took_ms=10),
+            done(second, "t2", "both", took_ms=7),
+        ],
+        NOW,
+    )
+    manifest = completed.manifest
+    assert (manifest.object_count, manifest.stream_count, manifest.total_bytes) == (3, 2, 15)
+    assert [each.key for each in manifest.objects or []] == [
+        "p/t1/both/000000.gz",
+        "p/t1/only-1/000000.gz",
+        "p/t2/both/000000.gz",
+    ]
+    assert completed.task_created_ms == first.window.from_ms
+    assert completed.task_completed_ms == second.window.from_ms + 7
+
+
+def test_a_half_that_does_not_list_its_objects_is_not_merged(request_for: RequestFor) -> None:
+    _, (first, second) = halves_of(request_for())
+    half = done(first, "t1")
+    assert half.completed is not None
+    hidden = half.completed.manifest.model_copy(update={"objects": None})
+    half = half.model_copy(
+        update={"completed": half.completed.model_copy(update={"manifest": hidden})}
+    )
+    with pytest.raises(ContractError, match="objects"):
+        split.merged([half, done(second, "t2")], NOW)
+
+
+# -- from the task that is too slow to the one event --------------------------------------------
+
+
+def split_soon(cloud: "Cloud", plan: "Plan", limit_s: float = 6) -> None:
+    """Let tasks of five seconds be too slow, and AWS end those of six."""
+    cloud.settings = replace(cloud.settings, split_after=CLOCK_SKEW + timedelta(seconds=5))
+    cloud.task_limit_s = limit_s
+    cloud.plans[LOG_GROUP] = plan
+
+
+def by_state(cloud: "Cloud") -> dict[str, list[LedgerRecord]]:
+    found: dict[str, list[LedgerRecord]] = {}
+    for record in cloud.records():
+        found.setdefault(record.state, []).append(record)
+    return found
+
+
+@pytest.mark.parametrize(("running_s", "parts"), [(8, 2), (16, 4)])
+def test_a_window_that_is_too_much_is_exported_in_parts_and_announced_as_one(
+    cloud: "Cloud", plan: "type[Plan]", running_s: float, parts: int
+) -> None:
+    split_soon(cloud, plan(running_s=running_s))
+    name = cloud.request()
+    cloud.run()
+    (event,) = cloud.events
+    assert event.id == name
+    (whole,) = (record for record in cloud.records() if record.parent_export_id is None)
+    assert whole.completed is not None
+    assert event.model_dump()["data"]["manifest"] == whole.completed.manifest.model_dump()
+    exported = [job for job in cloud.jobs if job.outcome == "COMPLETED"]
+    assert len(exported) == parts
+    edges = [(job.window.from_ms, job.window.to_ms) for job in exported if job.window]
+    assert (edges[0][0], edges[-1][1]) == (whole.window.from_ms, whole.window.to_ms)
+    assert all(earlier[1] == later[0] for earlier, later in pairwise(edges))
+    assert event.model_dump()["data"]["task_ids"] == [job.task_id for job in exported]
+    assert event.model_dump()["data"]["task_id"] is None
+    assert whole.completed.manifest.object_count == len(cloud.archive) == 3 * parts
+    assert whole.completed.manifest.stream_count == 2
+    assert not cloud.dead_letters
+
+
+def test_halves_are_seen_to_and_announce_nothing(cloud: "Cloud", plan: "type[Plan]") -> None:
+    split_soon(cloud, plan(running_s=8))
+    cloud.request()
+    cloud.run()
+    for half in cloud.records():
+        assert half.state == "completed"
+        assert half.completed is not None
+        assert half.completed.published_at is not None
+    assert len(cloud.events) == 1
+
+
+def test_the_message_of_a_split_export_is_done_with_when_both_halves_are_asked_for(
+    cloud: "Cloud", plan: "type[Plan]"
+) -> None:
+    split_soon(cloud, plan(running_s=8))
+    cloud.request()
+    while cloud.record().split is None:
+        cloud.deliver()
+    assert len(cloud.letters) == 2
+    assert cloud.record().state == "submitted"
+    assert len(by_state(cloud)["requested"]) == 2
+
+
+def test_a_task_of_22_hours_is_cancelled_and_none_before(
+    cloud: "Cloud", plan: "type[Plan]"
+) -> None:
+    cloud.plans[LOG_GROUP] = plan(running_s=30 * 3600)
+    cloud.request()
+    cloud.run()
+    first = cloud.jobs[0]
+    assert first.outcome == "CANCELLED"
+    age = first.ends - first.created
+    assert timedelta(hours=22) - CLOCK_SKEW <= age < timedelta(hours=23)
+    assert [job.outcome for job in cloud.jobs[1:]] == ["COMPLETED", "COMPLETED"]
+    assert not any(f"/{first.task_id}/" in version.key for version in cloud.archive)
+    assert len(cloud.completed_events()) == 1
+    assert not cloud.failed_events()
+
+
+def test_a_task_that_is_being_cancelled_is_waited_for(cloud: "Cloud", plan: "type[Plan]") -> None:
+    cloud.settings = replace(cloud.settings, split_after=CLOCK_SKEW + timedelta(seconds=20))
+    cloud.plans[LOG_GROUP] = plan(running_s=35)
+    cloud.cancel_s = 30
+    cloud.request()
+    cloud.run()
+    first = cloud.jobs[0]
+    assert cloud.calls.count("logs.cancel_task") == 1
+    assert cloud.jobs[1].created >= first.ends
+    assert len(cloud.completed_events()) == 1
+
+
+def test_a_window_is_split_as_well_when_it_was_aws_that_ended_the_task(
+    cloud: "Cloud", plan: "type[Plan]"
+) -> None:
+    cloud.plans[LOG_GROUP] = plan(running_s=30 * 3600)
+    cloud.request()
+
+    def refuse(name: str) -> None:
+        if name == "logs.cancel_task":
+            raise ExportRefusedError("access_denied", "CancelExportTask: AccessDenied")
+
+    cloud.interrupt = refuse
+    cloud.run()
+    assert [job.outcome for job in cloud.jobs] == ["FAILED", "COMPLETED", "COMPLETED"]
+    assert cloud.jobs[0].ends - cloud.jobs[0].created == timedelta(hours=24)
+    assert len(cloud.completed_events()) == 1
+    assert not cloud.failed_events()
+
+
+@pytest.mark.parametrize("outcome", ["FAILED", "CANCELLED"])
+def test_a_task_that_broke_early_is_tried_again_and_not_split(
+    cloud: "Cloud", plan: "type[Plan]", outcome: str
+) -> None:
+    cloud.plans[LOG_GROUP] = plan(running_s=3600, outcomes=(outcome, "COMPLETED"))
+    cloud.request()
+    cloud.run()
+    assert len(cloud.jobs) == 2
+    assert cloud.record().split is None
+
+
+def test_a_task_that_completes_while_it_is_cancelled_completes_the_export(
+    cloud: "Cloud", plan: "type[Plan]"
+) -> None:
+    split_soon(cloud, plan(running_s=8), limit_s=60)
+    cloud.request()
+
+    def too_late(name: str) -> None:
+        if name == "logs.cancel_task":
+            cloud.now += timedelta(seconds=10)
+
+    cloud.interrupt = too_late
+    cloud.run()
+    assert len(cloud.jobs) == 1
+    assert cloud.record().state == "completed"
+    assert cloud.record().split is None
+
+
+def test_a_millisecond_that_is_too_much_fails_with_a_reason_of_its_own(
+    cloud: "Cloud", plan: "type[Plan]", request_for: RequestFor
+) -> None:
+    whole = request_for()
+    window = Window(from_ms=whole.window.from_ms, to_ms=whole.window.from_ms + 1)
+    data = whole.model_copy(update={"window": window})
+    split_soon(cloud, plan(running_s=8 * 86_400_000))
+    cloud.request(data)
+    cloud.run()
+    assert "logs.cancel_task" not in cloud.calls
+    (event,) = cloud.failed_events()
+    assert event.data.reason == "window_indivisible"
+    assert [letter.reason for letter in cloud.dead_letters] == ["window_indivisible"]
+
+
+# -- halves that fail --------------------------------------------------------------------------
+
+HALF_FAILS = ("COMPLETED", "FAILED", "COMPLETED", "FAILED", "FAILED", "COMPLETED")
+"""The whole, which is too slow, the first half, the second, the first half again and again."""
+
+
+def test_a_half_that_fails_once_is_tried_again_and_nobody_hears_of_it(
+    cloud: "Cloud", plan: "type[Plan]"
+) -> None:
+    split_soon(cloud, plan(running_s=8, outcomes=("COMPLETED", "FAILED", "COMPLETED")))
+    cloud.request()
+    cloud.run()
+    assert len(cloud.completed_events()) == 1
+    assert not cloud.failed_events()
+    assert cloud.record().state == "completed"
+
+
+def test_a_half_that_fails_for_good_fails_the_whole_with_its_reason(
+    cloud: "Cloud", plan: "type[Plan]"
+) -> None:
+    split_soon(cloud, plan(running_s=8, outcomes=HALF_FAILS))
+    name = cloud.request()
+    cloud.run()
+    (event,) = cloud.events
+    assert event.id == name
+    assert cloud.failed_events()[0].data.reason == "task_failed"
+    assert not cloud.failed_events()[0].data.will_be_retried
+    (letter,) = cloud.dead_letters
+    assert name in letter.body, "the half's message, which names its parent"
+    assert f'"id":"{name}"' not in letter.body
+    assert cloud.record().state == "failed"
+
+
+def test_a_mended_half_completes_the_whole_as_its_next_generation_without_the_other_half_again(
+    cloud: "Cloud", plan: "type[Plan]", request_for: RequestFor
+) -> None:
+    split_soon(cloud, plan(running_s=8, outcomes=HALF_FAILS))
+    cloud.request()
+    cloud.run()
+    tasks_before = len(cloud.jobs)
+    cloud.redrive()
+    cloud.run()
+    assert len(cloud.jobs) == tasks_before + 1
+    first, second = cloud.record(), cloud.record(request_for(generation=2))
+    assert first.failed is not None
+    assert first.failed.next_export_id == second.export_id
+    assert second.split == first.split
+    (event,) = cloud.completed_events()
+    assert event.id == second.export_id
+    assert event.data.manifest.object_count == len(cloud.archive) == 6
+    assert not cloud.dead_letters
+
+
+def test_a_mended_half_leaves_a_window_alone_that_was_planned_again_as_a_whole(
+    cloud: "Cloud", plan: "type[Plan]", request_for: RequestFor
+) -> None:
+    split_soon(cloud, plan(running_s=8, outcomes=HALF_FAILS))
+    cloud.request()
+    cloud.run()
+    planned = request_for(generation=2)
+    cloud.put_record(task.requested_record(planned, cloud.now))
+    cloud.redrive()
+    cloud.run()
+    assert cloud.record(planned).state == "requested"
+    assert cloud.record().state == "failed"
+    assert not cloud.completed_events()
+
+
+def test_a_window_that_is_split_again_gets_halves_of_its_own(
+    cloud: "Cloud", plan: "type[Plan]", request_for: RequestFor
+) -> None:
+    split_soon(cloud, plan(running_s=8, outcomes=HALF_FAILS[:4]))
+    cloud.request()
+    cloud.run()
+    cloud.plans[LOG_GROUP] = plan(running_s=8)
+    planned = request_for(generation=2)
+    cloud.request(planned)
+    cloud.run()
+    assert cloud.record(planned).state == "completed"
+    old, new = (cloud.record(data).split for data in (request_for(), planned))
+    assert old is not None
+    assert new is not None
+    assert not {half.export_id for half in old.halves} & {half.export_id for half in new.halves}
+
+
+def test_a_half_whose_parent_the_ledger_does_not_know_is_dead_lettered(
+    cloud: "Cloud", request_for: RequestFor
+) -> None:
+    orphan = request_for().model_copy(update={"parent_export_id": "0" * 32})
+    cloud.request(orphan, is_planned=False)
+    cloud.run()
+    (letter,) = cloud.dead_letters
+    assert letter.reason == "contract"
+    assert "parent_export_id" in letter.detail
+
+
+# -- both halves at once -----------------------------------------------------------------------
+
+
+def test_both_halves_may_end_at_once(
+    new_cloud: Callable[..., "Cloud"], request_for: RequestFor
+) -> None:
+    """While one delivery works on a half, another one takes the other half to its end."""
+    for place in range(1, 20):
+        cloud = new_cloud()
+        whole, halves = halves_of(request_for())
+        cloud.put_record(whole)
+        for half in halves:
+            data = split.request_of(half, request_for().source)
+            job = cloud.start_job(data, running_s=0.0)
+            cloud.request(data, is_planned=False)
+            cloud.put_record(half.as_submitted(job.task_id, at=cloud.now))
+        calls = iter(range(1, 1_000))
+
+        def interrupt(
+            _name: str, cloud: "Cloud" = cloud, calls: Any = calls, place: int = place
+        ) -> None:
+            if next(calls) == place:
+                cloud.interrupt = lambda _name: None
+                cloud.invoke([cloud.letters[1]])
+
+        cloud.interrupt = interrupt
+        cloud.run()
+        assert len({event.model_dump_json() for event in cloud.events}) == 1
+        (event, *_) = cloud.completed_events()
+        assert event.id == whole.export_id
+        assert event.data.manifest.object_count == 6
+        assert {record.state for record in cloud.records()} == {"completed"}
