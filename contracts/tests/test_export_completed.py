@@ -83,6 +83,21 @@ def test_an_event_too_long_for_the_topic_is_published_without_its_list() -> None
     assert short.data.manifest.object_count == count
 
 
+@pytest.mark.parametrize(("more_bytes", "is_too_long"), [(0, False), (1, True)])
+def test_the_bound_is_exact_to_the_byte(*, more_bytes: int, is_too_long: bool) -> None:
+    of = long_record(962)
+    room = PUBLISHED_BYTES - len(emit(ExportCompleted.of_record(of)).encode())
+    assert of.completed is not None
+    first, *others = of.completed.manifest.objects or []
+    padded = first.model_copy(update={"version_id": "v" * (1 + room + more_bytes)})
+    manifest = of.completed.manifest.model_copy(update={"objects": [padded, *others]})
+    completed = of.completed.model_copy(update={"manifest": manifest})
+    event = ExportCompleted.of_record(of.model_copy(update={"completed": completed}))
+
+    assert len(emit(event).encode()) == PUBLISHED_BYTES + more_bytes
+    assert event.is_too_long == is_too_long
+
+
 def test_the_tasks_of_a_split_are_those_of_the_newest_halves_however_deep() -> None:
     whole = record("split-in-halves")
     assert whole.split is not None

@@ -14,6 +14,7 @@ from exporter.export import metrics
 from exporter.task import CLOCK_SKEW
 from logferry_contracts.export_requested import ExportRequestedData
 from logferry_contracts.ledger_record import LedgerRecord
+from logferry_contracts.wire import emit
 
 if TYPE_CHECKING:
     from services.exporter.tests.conftest import Cloud, Plan
@@ -634,19 +635,20 @@ def test_an_empty_answer_when_every_message_is_done(cloud: "Cloud") -> None:
 def test_a_manifest_too_long_for_an_event_is_announced_by_its_place(
     cloud: "Cloud", plan: "type[Plan]"
 ) -> None:
-    keys = tuple(f"stream-{number:06d}/000000.gz" for number in range(2_000))
+    keys = tuple(f"stream-{number:06d}/000000.gz" for number in range(10_000))
     cloud.plans[LOG_GROUP] = plan(keys=keys)
     cloud.request()
     cloud.run()
     (event,) = cloud.completed_events()
     manifest = event.data.manifest
     assert manifest.objects is None
-    assert manifest.object_count == 2_000
+    assert manifest.object_count == 10_000
+    assert len(emit(event).encode()) < 256 * 1024
     assert manifest.location is not None
     assert manifest.location.key in cloud.manifests
     record = cloud.record()
     assert record.completed is not None
-    assert len(record.completed.manifest.objects or []) == 2_000
+    assert len(record.completed.manifest.objects or []) == 10_000
 
 
 # -- the entry point ---------------------------------------------------------------------------
