@@ -289,6 +289,7 @@ def test_a_source_accounts_stack_knows_the_hub_and_the_secret(
         "LowercaseProfile": "pay_ments",
         "ExternalId": "between-us",
         "OrganizationId": "",
+        "ProvisionedExporter": "DISABLED",
     }
 
 

@@ -60,6 +60,9 @@ TimeZone = Annotated[str, AfterValidator(_is_time_zone)]
 Schedule = Annotated[str, AfterValidator(_is_schedule)]
 """https://docs.aws.amazon.com/scheduler/latest/UserGuide/schedule-types.html"""
 OrganizationId = Annotated[str, Field(pattern=r"^o-[a-z0-9]{10,32}$")]
+KeyArn = Annotated[
+    str, Field(pattern=r"^arn:aws[a-z-]*:kms:[a-z0-9-]+:[0-9]{12}:key/[A-Za-z0-9-]+$")
+]
 ExternalId = Annotated[
     str, Field(min_length=2, max_length=1224, pattern=r"^[A-Za-z0-9+=,.@:/_-]+$")
 ]
@@ -198,6 +201,7 @@ class Config(_Part):
             does not say it.
         provisioning: Whether the planner makes and mends queues and functions where execution
             variables carry ``QueueOptions``.
+        queue_key_arn: The key that those name, where it is not the archive's.
         alarm_action_arn: What alarms notify, such as an SNS topic.
     """
 
@@ -209,6 +213,7 @@ class Config(_Part):
     settle_minutes: Annotated[int, Field(ge=0, le=20_160)] = 1440
     lookback_days: Annotated[int, Field(ge=1, le=400)] = 14
     provisioning: Literal["DISABLED", "ENABLED"] = "DISABLED"
+    queue_key_arn: KeyArn | None = None
     time_zone: TimeZone = "Asia/Seoul"
     architecture: Architecture = "arm64"
     alarm_action_arn: Annotated[str, Field(pattern=r"^arn:aws[a-z-]*:[a-z-]+:")] | None = None

@@ -216,6 +216,7 @@ def hub_stacks(config: Config, zips: Mapping[str, Zip]) -> list[list[Stack]]:
         "LookbackDays": str(config.lookback_days),
         "DirectLaneMaxBytes": str(config.direct_lane.planned_bytes),
         "Provisioning": config.provisioning,
+        "QueueKeyArn": config.queue_key_arn or "",
         "TimeZone": config.time_zone,
         "ExternalId": config.external_id or "",
     }
@@ -257,6 +258,7 @@ def source_account_stack(config: Config, source: SourceConfig) -> Stack:
         "LowercaseProfile": source.lowercase_profile,
         "ExternalId": config.external_id or "",
         "OrganizationId": config.organization_id or "",
+        "ProvisionedExporter": config.provisioning,
     }
     return _stack(config, "source", "source-account.yaml", parameters)
 

@@ -109,6 +109,7 @@ resource "aws_cloudformation_stack" "planner" {
     LookbackDays          = tostring(var.lookback_days)
     DirectLaneMaxBytes    = tostring(var.direct_lane.planned_bytes)
     Provisioning          = var.provisioning
+    QueueKeyArn           = var.queue_key_arn == null ? "" : var.queue_key_arn
     TimeZone              = var.time_zone
     ExternalId            = local.external_id
   })

@@ -102,6 +102,17 @@ variable "provisioning" {
   }
 }
 
+variable "queue_key_arn" {
+  description = "The key that QueueOptions name, where it is not the archive's; null where it is."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.queue_key_arn == null || can(regex("^arn:aws[a-z-]*:kms:[a-z0-9-]+:[0-9]{12}:key/[A-Za-z0-9-]+$", var.queue_key_arn))
+    error_message = "queue_key_arn: the ARN of a KMS key, not of an alias, or null."
+  }
+}
+
 variable "architecture" {
   description = "What the zips were built for: arm64 or x86_64."
   type        = string

@@ -10,12 +10,13 @@ resource "aws_cloudformation_stack_set" "source" {
   tags             = { application = var.name }
 
   parameters = {
-    Name             = var.name
-    HubAccountId     = var.hub_account_id
-    Profile          = var.unlisted_profile
-    LowercaseProfile = var.unlisted_profile
-    ExternalId       = var.external_id == null ? "" : var.external_id
-    OrganizationId   = var.organization_id == null ? "" : var.organization_id
+    Name                = var.name
+    HubAccountId        = var.hub_account_id
+    Profile             = var.unlisted_profile
+    LowercaseProfile    = var.unlisted_profile
+    ExternalId          = var.external_id == null ? "" : var.external_id
+    OrganizationId      = var.organization_id == null ? "" : var.organization_id
+    ProvisionedExporter = var.provisioning
   }
 
   # An account that joins gets its role by itself. One that leaves keeps it: its last days may not be

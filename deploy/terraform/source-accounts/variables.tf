@@ -43,6 +43,18 @@ variable "external_id" {
   }
 }
 
+variable "provisioning" {
+  description = "As the hub's: whether exporters that the planner has made are let in, ENABLED or DISABLED."
+  type        = string
+  default     = "DISABLED"
+  nullable    = false
+
+  validation {
+    condition     = contains(["DISABLED", "ENABLED"], var.provisioning)
+    error_message = "provisioning: ENABLED or DISABLED."
+  }
+}
+
 variable "sources" {
   description = <<-EOT
     The account of each source by its profile: those of the hub's sources that have no role_arn of their own.

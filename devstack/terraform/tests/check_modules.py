@@ -24,7 +24,7 @@ EXAMPLE = MODULES / "examples" / "three-accounts"
 LEFT_ALONE = {
     "artifacts.yaml": set(),
     "archive.yaml": {"DefaultRetentionDays", "DefaultRetentionMode"},
-    "planner.yaml": {"LogRetentionDays", "QueueKeyArn"},
+    "planner.yaml": {"LogRetentionDays"},
     "sse-enforcer.yaml": {
         "ArchiveKeyArn",
         "LogRetentionDays",
@@ -35,7 +35,7 @@ LEFT_ALONE = {
         "SweepTimeout",
     },
     "exporter.yaml": {"LogRetentionDays", "MaxMessageAge"},
-    "source-account.yaml": {"ProvisionedExporter"},
+    "source-account.yaml": set(),
 }
 """Parameters that stay as the templates have them: neither the command nor a module sets them."""
 
@@ -54,6 +54,7 @@ EVERYTHING: dict[str, Any] = {
     "settle_minutes": 60,
     "lookback_days": 30,
     "provisioning": "ENABLED",
+    "queue_key_arn": "arn:aws-us-gov:kms:us-gov-west-1:111122223333:key/0123-abcd",
     "architecture": "x86_64",
     "alarm_action_arn": "arn:aws-us-gov:sns:us-gov-west-1:111122223333:on-call",
     "direct_lane": {
@@ -245,6 +246,7 @@ def test_source_accounts_get_the_stack_that_the_command_deploys(
             "hub_account_id": config.hub_account_id,
             "organization_id": config.organization_id,
             "external_id": config.external_id,
+            "provisioning": config.provisioning,
             "sources": {
                 source.profile: {
                     "account_id": source.account_id,
