@@ -21,7 +21,7 @@ from tf.gen import tfplugin_pb2 as protocol  # type: ignore[import-not-found]
 from tf.gen import tfplugin_pb2_grpc as services
 
 SCHEMA = Path(__file__).parents[2] / "provider_schema.json"
-PROVIDER = "registry.terraform.io/hashicorp/aws"
+PROVIDER = "hashicorp/aws"
 PROTOCOL_VERSION = 6
 UNKNOWN = msgpack.ExtType(0, b"\0")
 """A value that is known only after it has been applied.
