@@ -2,6 +2,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from logferry.config import Config
 from logferry.package import SERVICES, Zip, build_zips
@@ -25,6 +26,14 @@ def document() -> dict[str, Any]:
             },
         ],
     }
+
+
+@pytest.fixture
+def path(tmp_path: Path, document: dict[str, Any]) -> str:
+    """The configuration's file, as the command takes it."""
+    path = tmp_path / "organization.yaml"
+    path.write_text(yaml.safe_dump(document))
+    return str(path)
 
 
 @pytest.fixture

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from logferry import command, hub
 from logferry.command import BAD_INPUT, DONE, FAILED, main
@@ -14,13 +13,6 @@ from logferry.config import load
 from logferry.errors import ConfigError, DeployError, PackageError
 from logferry.hub import Options, Outcome
 from logferry.package import Zip
-
-
-@pytest.fixture
-def path(tmp_path: Path, document: dict[str, Any]) -> str:
-    path = tmp_path / "organization.yaml"
-    path.write_text(yaml.safe_dump(document))
-    return str(path)
 
 
 @pytest.fixture

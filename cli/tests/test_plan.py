@@ -7,7 +7,6 @@ from typing import Any
 
 import boto3
 import pytest
-import yaml
 from botocore.stub import Stubber
 
 from logferry.command import BAD_INPUT, DONE, FAILED, main
@@ -43,13 +42,6 @@ class Aws:
 
     def get_object(self, *, Bucket: str, Key: str) -> dict[str, Any]:  # noqa: N803
         return {"Body": io.BytesIO(json.dumps(self._listed).encode())}
-
-
-@pytest.fixture
-def path(tmp_path: Path, document: dict[str, Any]) -> str:
-    path = tmp_path / "organization.yaml"
-    path.write_text(yaml.safe_dump(document))
-    return str(path)
 
 
 @pytest.fixture

@@ -9,7 +9,6 @@ from typing import Any
 
 import boto3
 import pytest
-import yaml
 from moto import mock_aws
 from rich.prompt import Confirm
 
@@ -103,13 +102,6 @@ def heard(session: boto3.Session) -> Heard:
         return sorted(found, key=lambda each: each[0].data.log_group_name)
 
     return take
-
-
-@pytest.fixture
-def path(tmp_path: Path, document: dict[str, Any]) -> str:
-    path = tmp_path / "organization.yaml"
-    path.write_text(yaml.safe_dump(document))
-    return str(path)
 
 
 def replay(session: boto3.Session, config: Config, first: str, last: str) -> list[int]:

@@ -7,7 +7,6 @@ from typing import Any
 
 import boto3
 import pytest
-import yaml
 from moto import mock_aws
 
 from logferry.command import DONE, FAILED, main
@@ -60,13 +59,6 @@ def put(session: boto3.Session, config: Config) -> Put:
         )
 
     return put
-
-
-@pytest.fixture
-def path(tmp_path: Path, document: dict[str, Any]) -> str:
-    path = tmp_path / "organization.yaml"
-    path.write_text(yaml.safe_dump(document))
-    return str(path)
 
 
 def of_shop(session: boto3.Session, config: Config, newest: int = 3) -> Any:

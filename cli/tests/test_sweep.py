@@ -6,7 +6,6 @@ from typing import Any
 
 import boto3
 import pytest
-import yaml
 from botocore.exceptions import ClientError, ReadTimeoutError
 from rich.prompt import Confirm
 
@@ -80,13 +79,6 @@ class Aws:
         if isinstance(given, Exception):
             raise given
         return {**self._error, "Payload": io.BytesIO(json.dumps(given).encode())}
-
-
-@pytest.fixture
-def path(tmp_path: Any, document: dict[str, Any]) -> str:
-    path = tmp_path / "organization.yaml"
-    path.write_text(yaml.safe_dump(document))
-    return str(path)
 
 
 def deployed(monkeypatch: pytest.MonkeyPatch, *answers: Any, **options: Any) -> Aws:

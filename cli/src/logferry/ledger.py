@@ -2,6 +2,7 @@
 
 import re
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from botocore.config import Config as ClientConfig
@@ -21,6 +22,15 @@ CLIENT_CONFIG = ClientConfig(
     retries={"mode": "standard", "total_max_attempts": 5}, max_pool_connections=READERS
 )
 _WINDOW = re.compile(r"/([0-9]{15})-([0-9]{15})/$")
+
+
+def in_utc(window: Window) -> str:
+    """Return a window as an operator reads it: ``2026-11-21 23:00 to 2026-11-22 23:00``."""
+    start, end = (
+        datetime.fromtimestamp(at_ms / 1000, UTC).strftime("%Y-%m-%d %H:%M")
+        for at_ms in (window.from_ms, window.to_ms)
+    )
+    return f"{start} to {end}"
 
 
 class Ledger:

@@ -12,6 +12,7 @@ from rich.table import Table
 
 from logferry.config import Config
 from logferry.errors import ConfigError, PlanError
+from logferry.ledger import in_utc
 from logferry_contracts.plan_completed import PlanCompleted, PlanCompletedData, PlannedExport
 from logferry_contracts.plan_request import PlanRequest
 from logferry_contracts.wire import ContractError, emit, parse
@@ -117,13 +118,9 @@ def _if_known(name: str, value: int | None) -> dict[str, int]:
 
 
 def _row(export: PlannedExport) -> tuple[str, ...]:
-    start, end = (
-        datetime.fromtimestamp(at_ms / 1000, UTC).strftime("%Y-%m-%d %H:%M")
-        for at_ms in (export.window.from_ms, export.window.to_ms)
-    )
     outcome = export.outcome if export.reason is None else f"{export.outcome}: {export.reason}"
     size = "" if export.estimated_bytes is None else f"{export.estimated_bytes:,}"
-    return f"{start} to {end}", export.log_group_name, outcome, export.lane or "", size
+    return in_utc(export.window), export.log_group_name, outcome, export.lane or "", size
 
 
 def _invoke(session: "boto3.Session", config: Config, request: PlanRequest) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from rich.table import Table
 
 from logferry.config import Config, SourceConfig
 from logferry.errors import ConfigError, ReplayError
-from logferry.ledger import CLIENT_CONFIG, READERS, Ledger
+from logferry.ledger import CLIENT_CONFIG, READERS, Ledger, in_utc
 from logferry_contracts.export_completed import ExportCompleted
 from logferry_contracts.ledger_record import (
     LedgerRecord,
@@ -158,7 +158,7 @@ def table(found: Sequence[Completions]) -> "RenderableType":
     for each in found:
         numbers = (len(each.keys), each.object_count, each.total_bytes)
         shown.add_row(
-            each.source.profile, _range(each.window), *(f"{number:,}" for number in numbers)
+            each.source.profile, in_utc(each.window), *(f"{number:,}" for number in numbers)
         )
     return shown
 
@@ -242,11 +242,3 @@ def _completions(ledger: Ledger, source: SourceName, prefix: str, window: Window
 
 def _date_of(window: Window, zone: ZoneInfo) -> date:
     return datetime.fromtimestamp(window.from_ms / 1000, UTC).astimezone(zone).date()
-
-
-def _range(window: Window) -> str:
-    start, end = (
-        datetime.fromtimestamp(at_ms / 1000, UTC).strftime("%Y-%m-%d %H:%M")
-        for at_ms in (window.from_ms, window.to_ms)
-    )
-    return f"{start} to {end}"

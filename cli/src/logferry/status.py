@@ -3,7 +3,6 @@
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +12,7 @@ from rich.table import Table
 
 from logferry.config import Config, SourceConfig
 from logferry.errors import StatusError
-from logferry.ledger import CLIENT_CONFIG, Ledger
+from logferry.ledger import CLIENT_CONFIG, Ledger, in_utc
 from logferry_contracts.source import SourceName
 from logferry_contracts.window import Window
 
@@ -71,7 +70,7 @@ class SourceStatus:
             (not self.windows, "nothing in the ledger: has it been planned?"),
             (failed > 0, f"{failed} exports failed"),
             (self.dead_letters > 0, f"{self.dead_letters} dead letters"),
-            *((True, f"nothing from {_range(gap)}") for gap in self.gaps),
+            *((True, f"nothing from {in_utc(gap)}") for gap in self.gaps),
         ]
         return [text for holds, text in checks if holds]
 
@@ -134,7 +133,7 @@ def table(found: SourceStatus) -> "RenderableType":
             each.states["skipped"],
             each.states["failed"],
         )
-        shown.add_row(_range(each.window), *map(str, counts))
+        shown.add_row(in_utc(each.window), *map(str, counts))
     return shown
 
 
@@ -191,11 +190,3 @@ def _messages(sqs: "SQSClient", queue_name: str) -> int:
         AttributeNames=["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"],
     )["Attributes"]
     return sum(map(int, counted.values()))
-
-
-def _range(window: Window) -> str:
-    start, end = (
-        datetime.fromtimestamp(at_ms / 1000, UTC).strftime("%Y-%m-%d %H:%M")
-        for at_ms in (window.from_ms, window.to_ms)
-    )
-    return f"{start} to {end}"

@@ -1,4 +1,4 @@
-"""What is told of an export that has ended: rules only. The same record gives the same event."""
+"""What is told of an export that has failed: rules only. The same record gives the same event."""
 
 from datetime import datetime
 

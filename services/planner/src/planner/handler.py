@@ -30,7 +30,16 @@ from planner.aws import (
 )
 from planner.errors import PlanRefusedError
 from planner.infrastructure import Infrastructure
-from planner.planning import Invocation, Wiring, begin, count_by_reason, go_on, logger, metrics
+from planner.planning import (
+    Invocation,
+    Wiring,
+    account_id,
+    begin,
+    count_by_reason,
+    go_on,
+    logger,
+    metrics,
+)
 from planner.settings import Settings
 from planner.source_account import SourceAccounts
 
@@ -146,7 +155,7 @@ def read_request(event: Any, settings: Settings) -> Asked:
         PlanRequestData(
             source=Source(
                 profile=variables.prefix,
-                account_id=_account_id(variables.role_arn),
+                account_id=account_id(variables.role_arn),
                 region=settings.region,
                 role_arn=variables.role_arn,
                 external_id=settings.external_id,
@@ -181,11 +190,6 @@ def _dead_letter(wiring: Wiring, event: Any, reason: str, detail: str) -> dict[s
     logger.error("dead-lettered", reason=reason, detail=detail)
     count_by_reason("PlansDeadLettered", reason, 1)
     return {"status": "dead_lettered", "reason": reason, "detail": detail}
-
-
-def _account_id(role_arn: str) -> str:
-    """Return the account of ``arn:aws:iam::<account>:role/<name>``."""
-    return role_arn.split(":")[4]
 
 
 _ABSENT = object()

@@ -126,7 +126,7 @@ def begin(
         default_settle=wiring.settings.settle,
         default_lookback_days=wiring.settings.lookback_days,
     )
-    if _account_id(source.role_arn) != source.account_id:
+    if account_id(source.role_arn) != source.account_id:
         raise PlanRefusedError("role_arn", source.role_arn, f"is not in {source.account_id}")
     wiring.archive.check(request.bucket, source.region)
     run = _Run(
@@ -393,6 +393,6 @@ def count_by_reason(name: str, reason: str, count: int) -> None:
         metric.add_dimension("reason", reason)
 
 
-def _account_id(role_arn: str) -> str:
+def account_id(role_arn: str) -> str:
     """Return the account of ``arn:aws:iam::<account>:role/<name>``."""
     return role_arn.split(":")[4]
