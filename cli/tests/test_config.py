@@ -47,6 +47,16 @@ def test_examples_are_valid(path: Path) -> None:
             {"function_timeout_s": 300, "visibility_timeout_s": 200},
             "exporter: visibility_timeout_s 200 is less than function_timeout_s 300",
         ),
+        (
+            "archive",
+            {"transition": {"storage_class": "STANDARD_IA", "after_days": 29}},
+            "archive.transition: after_days 29: S3 takes objects into STANDARD_IA after 30 days",
+        ),
+        (
+            "archive",
+            {"default_retention": {"mode": "LEGAL_HOLD", "days": 1}},
+            "archive.default_retention.mode: 'LEGAL_HOLD'",
+        ),
     ],
 )
 def test_a_wrong_field_is_told_with_its_value_and_its_rule(

@@ -179,6 +179,29 @@ def test_the_archive_is_locked_without_a_default_retention_and_tells_eventbridge
     assert "EventBridgeConfiguration" in told
 
 
+def test_a_default_retention_locks_every_new_object(
+    account: str, session: Callable[[str], boto3.Session], aws: Callable[..., Any]
+) -> None:
+    wanted = Stack(
+        "retaining",
+        "archive.yaml",
+        {
+            "Name": "retaining",
+            "SourceAccountIds": "444455556666",
+            "DefaultRetentionMode": "GOVERNANCE",
+            "DefaultRetentionDays": "7",
+        },
+    )
+    deploy_stack(session(account), wanted, region=REGION)
+    s3, bucket = aws("s3"), f"retaining-archive-{account}-{REGION}"
+    put = s3.put_object(Bucket=bucket, Key="any", Body=b"any")
+    found = s3.head_object(Bucket=bucket, Key="any", VersionId=put["VersionId"])
+    assert found["ObjectLockMode"] == "GOVERNANCE"
+    assert (found["ObjectLockRetainUntilDate"] - found["LastModified"]).days in {6, 7}
+    with pytest.raises(s3.exceptions.ClientError, match="AccessDenied"):
+        s3.delete_object(Bucket=bucket, Key="any", VersionId=put["VersionId"])
+
+
 def test_the_control_bucket_has_no_object_lock(deployed: Deployed) -> None:
     s3 = deployed.client("s3")
     with pytest.raises(s3.exceptions.ClientError, match="ObjectLockConfigurationNotFound"):

@@ -324,6 +324,25 @@ def test_account_ids_are_split_where_a_parameter_is_full(
     assert found["MoreSourceAccountIds"] == account_ids[300]
 
 
+def test_the_archive_keeps_objects_as_the_configuration_says(
+    document: dict[str, Any], some_zips: list[Zip]
+) -> None:
+    document["archive"] = {
+        "default_retention": {"mode": "COMPLIANCE", "days": 2557},
+        "transition": {"storage_class": "DEEP_ARCHIVE", "after_days": 90},
+    }
+    found = parameters(Config.model_validate(document), some_zips, "logferry-archive")
+    assert (found["DefaultRetentionMode"], found["DefaultRetentionDays"]) == ("COMPLIANCE", "2557")
+    assert (found["TransitionStorageClass"], found["TransitionDays"]) == ("DEEP_ARCHIVE", "90")
+
+
+def test_the_archive_is_held_and_left_in_standard_where_nothing_is_said(
+    config: Config, some_zips: list[Zip]
+) -> None:
+    found = parameters(config, some_zips, "logferry-archive")
+    assert (found["DefaultRetentionMode"], found["TransitionStorageClass"]) == ("NONE", "NONE")
+
+
 def test_roles_of_the_same_name_are_one_pattern(
     document: dict[str, Any], some_zips: list[Zip]
 ) -> None:

@@ -104,9 +104,27 @@ def test_buckets_encrypt_by_default_under_the_keys_arn_with_a_bucket_key(bucket:
 
 def test_buckets_give_up_on_abandoned_uploads() -> None:
     properties = resources(TEMPLATES / "archive.yaml")["Archive"]["Properties"]
-    (rule,) = properties["LifecycleConfiguration"]["Rules"]
+    rule, _ = properties["LifecycleConfiguration"]["Rules"]
     assert rule["AbortIncompleteMultipartUpload"] == {"DaysAfterInitiation": 7}
     assert rule.keys() == {"Id", "Status", "AbortIncompleteMultipartUpload"}  # nothing expires
+
+
+def test_the_archives_objects_become_cheaper_only_where_that_is_asked_for() -> None:
+    # LocalStack drops the property.
+    properties = resources(TEMPLATES / "archive.yaml")["Archive"]["Properties"]
+    _, rule = properties["LifecycleConfiguration"]["Rules"]
+    condition, transition, nothing = rule["Fn::If"]
+    assert (condition, nothing) == ("HasTransition", {"Ref": "AWS::NoValue"})
+    assert transition == {
+        "Id": "colder-storage",
+        "Status": "Enabled",
+        "Transitions": [
+            {
+                "StorageClass": {"Ref": "TransitionStorageClass"},
+                "TransitionInDays": {"Ref": "TransitionDays"},
+            }
+        ],
+    }
 
 
 def test_nothing_of_the_control_bucket_expires_but_former_versions_and_half_done_plans() -> None:

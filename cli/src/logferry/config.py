@@ -36,6 +36,8 @@ PARAMETER_BYTES = 4096
 
 https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/cloudformation-limits.html
 """
+MIN_DAYS_BEFORE_STANDARD_IA = 30
+"""https://docs.aws.amazon.com/AmazonS3/latest/userguide/lifecycle-transition-general-considerations.html"""
 _CRON_FIELDS = 6
 
 
@@ -86,6 +88,54 @@ class Timeouts(_Part):
                 f"function_timeout_s {self.function_timeout_s}"
             )
         return self
+
+
+class RetentionConfig(_Part):
+    """Object Lock's default retention: nobody can delete an object before it has passed.
+
+    Attributes:
+        mode: In COMPLIANCE nobody at all, not even the account's root; in GOVERNANCE whoever may
+            bypass it.
+    """
+
+    mode: Literal["GOVERNANCE", "COMPLIANCE"]
+    days: Annotated[int, Field(ge=1, le=36_500)]
+
+
+class TransitionConfig(_Part):
+    """Where the archive's objects go as they age, by S3's lifecycle.
+
+    Attributes:
+        storage_class: GLACIER and DEEP_ARCHIVE have to be restored before they can be read.
+        after_days: Counted from an object's creation.
+    """
+
+    storage_class: Literal[
+        "STANDARD_IA", "INTELLIGENT_TIERING", "GLACIER_IR", "GLACIER", "DEEP_ARCHIVE"
+    ]
+    after_days: Annotated[int, Field(ge=0, le=36_500)] = 30
+
+    @model_validator(mode="after")
+    def _s3_takes_it(self) -> Self:
+        if self.storage_class == "STANDARD_IA" and self.after_days < MIN_DAYS_BEFORE_STANDARD_IA:
+            raise ValueError(
+                f"after_days {self.after_days}: S3 takes objects into STANDARD_IA after "
+                f"{MIN_DAYS_BEFORE_STANDARD_IA} days at the earliest"
+            )
+        return self
+
+
+class ArchiveConfig(_Part):
+    """Settings of the archive's bucket.
+
+    Attributes:
+        default_retention: None for legal holds alone. With one, S3 refuses to encrypt an object in
+            place that arrived under a wrong key: it is copied, and its original stays.
+        transition: None to leave all objects in STANDARD.
+    """
+
+    default_retention: RetentionConfig | None = None
+    transition: TransitionConfig | None = None
 
 
 class DirectLaneConfig(Timeouts):
@@ -217,6 +267,7 @@ class Config(_Part):
     time_zone: TimeZone = "Asia/Seoul"
     architecture: Architecture = "arm64"
     alarm_action_arn: Annotated[str, Field(pattern=r"^arn:aws[a-z-]*:[a-z-]+:")] | None = None
+    archive: ArchiveConfig = ArchiveConfig()
     direct_lane: DirectLaneConfig = DirectLaneConfig()
     exporter: ExporterConfig = ExporterConfig()
     sse_enforcer: EnforcerConfig = EnforcerConfig()

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from logferry.config import Config, SourceConfig
+from logferry.config import ArchiveConfig, Config, SourceConfig
 from logferry.errors import ConfigError, DeployError
 from logferry.package import Zip
 from logferry.stack import CLIENT_CONFIG, Progress, Proposal, Stack, Stacks, Watch
@@ -282,6 +282,18 @@ def _archive_parameters(config: Config) -> dict[str, str]:
         "MoreSourceAccountIds": ",".join(more),
         "SourceRoleArnPatterns": _role_arn_patterns(config),
         "OrganizationId": config.organization_id or "",
+        **_retention_parameters(config.archive),
+    }
+
+
+def _retention_parameters(archive: ArchiveConfig) -> dict[str, str]:
+    """Return what keeps objects, and where. Days of what is not wanted are the template's."""
+    retention, transition = archive.default_retention, archive.transition
+    return {
+        "DefaultRetentionMode": retention.mode if retention else "NONE",
+        "DefaultRetentionDays": str(retention.days if retention else 1),
+        "TransitionStorageClass": transition.storage_class if transition else "NONE",
+        "TransitionDays": str(transition.after_days if transition else 30),
     }
 
 

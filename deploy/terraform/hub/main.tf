@@ -75,12 +75,17 @@ resource "aws_cloudformation_stack" "archive" {
   capabilities  = local.capabilities
   tags          = local.tags
 
+  # Days of what is not wanted are the template's.
   parameters = {
-    Name                  = var.name
-    SourceAccountIds      = local.source_account_ids[0]
-    MoreSourceAccountIds  = try(local.source_account_ids[1], "")
-    SourceRoleArnPatterns = local.source_role_arn_patterns
-    OrganizationId        = local.organization_id
+    Name                   = var.name
+    SourceAccountIds       = local.source_account_ids[0]
+    MoreSourceAccountIds   = try(local.source_account_ids[1], "")
+    SourceRoleArnPatterns  = local.source_role_arn_patterns
+    OrganizationId         = local.organization_id
+    DefaultRetentionMode   = try(var.archive.default_retention.mode, "NONE")
+    DefaultRetentionDays   = tostring(try(var.archive.default_retention.days, 1))
+    TransitionStorageClass = try(var.archive.transition.storage_class, "NONE")
+    TransitionDays         = tostring(try(var.archive.transition.after_days, 30))
   }
 
   depends_on = [aws_cloudformation_stack.artifacts]

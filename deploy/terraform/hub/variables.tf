@@ -154,6 +154,47 @@ variable "alarm_action_arn" {
   }
 }
 
+variable "archive" {
+  description = <<-EOT
+    The archive's bucket.
+    default_retention: Object Lock's, GOVERNANCE or COMPLIANCE for so many days; null for legal holds alone. With one, S3 refuses to encrypt an object in place that arrived under a wrong key.
+    transition: the storage class that objects go to after so many days; null to leave them in STANDARD.
+  EOT
+  default     = {}
+  nullable    = false
+
+  type = object({
+    default_retention = optional(object({ mode = string, days = number }))
+    transition        = optional(object({ storage_class = string, after_days = optional(number, 30) }))
+  })
+
+  validation {
+    condition     = try(contains(["GOVERNANCE", "COMPLIANCE"], var.archive.default_retention.mode), var.archive.default_retention == null)
+    error_message = "archive.default_retention.mode: GOVERNANCE or COMPLIANCE."
+  }
+  validation {
+    condition = try(
+      var.archive.default_retention.days >= 1 && var.archive.default_retention.days <= 36500,
+      var.archive.default_retention == null,
+    )
+    error_message = "archive.default_retention.days: from 1 to 36500."
+  }
+  validation {
+    condition = try(
+      contains(["STANDARD_IA", "INTELLIGENT_TIERING", "GLACIER_IR", "GLACIER", "DEEP_ARCHIVE"], var.archive.transition.storage_class),
+      var.archive.transition == null,
+    )
+    error_message = "archive.transition.storage_class: STANDARD_IA, INTELLIGENT_TIERING, GLACIER_IR, GLACIER or DEEP_ARCHIVE."
+  }
+  validation {
+    condition = try(
+      var.archive.transition.after_days >= (var.archive.transition.storage_class == "STANDARD_IA" ? 30 : 0) && var.archive.transition.after_days <= 36500,
+      var.archive.transition == null,
+    )
+    error_message = "archive.transition.after_days: from 0 to 36500, and 30 at least for STANDARD_IA."
+  }
+}
+
 variable "direct_lane" {
   description = <<-EOT
     The lane in which small windows are read, beside the export tasks.

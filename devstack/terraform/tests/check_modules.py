@@ -23,7 +23,7 @@ EXAMPLE = MODULES / "examples" / "three-accounts"
 
 LEFT_ALONE = {
     "artifacts.yaml": set(),
-    "archive.yaml": {"DefaultRetentionDays", "DefaultRetentionMode"},
+    "archive.yaml": set(),
     "planner.yaml": {"LogRetentionDays"},
     "sse-enforcer.yaml": {
         "ArchiveKeyArn",
@@ -57,6 +57,10 @@ EVERYTHING: dict[str, Any] = {
     "queue_key_arn": "arn:aws-us-gov:kms:us-gov-west-1:111122223333:key/0123-abcd",
     "architecture": "x86_64",
     "alarm_action_arn": "arn:aws-us-gov:sns:us-gov-west-1:111122223333:on-call",
+    "archive": {
+        "default_retention": {"mode": "COMPLIANCE", "days": 2557},
+        "transition": {"storage_class": "GLACIER_IR", "after_days": 31},
+    },
     "direct_lane": {
         "planned_bytes": 1,
         "most_bytes": 2,

@@ -28,6 +28,7 @@ run "values_out_of_range" {
     provisioning     = "on"
     architecture     = "arm"
     alarm_action_arn = "on-call"
+    archive          = { transition = { storage_class = "STANDARD_IA", after_days = 29 } }
     direct_lane      = { planned_bytes = 2, most_bytes = 1 }
     exporter         = { visibility_timeout_s = 119 }
     sse_enforcer     = { hold = "never" }
@@ -46,6 +47,7 @@ run "values_out_of_range" {
     var.provisioning,
     var.architecture,
     var.alarm_action_arn,
+    var.archive,
     var.direct_lane,
     var.exporter,
     var.sse_enforcer,
