@@ -8,7 +8,7 @@ UV_VERSION := 0.13.9
 UV := .uv/bin/uv
 BIN := .venv/bin
 MEMBERS := contracts services/planner services/exporter services/sse-enforcer cli devstack
-SOURCES := benchmarks contracts services cli devstack examples tests
+SOURCES := benchmarks contracts services cli devstack docs examples tests
 
 ifeq ($(CI),true)
 export UV_PYTHON_DOWNLOADS := never
@@ -82,7 +82,7 @@ check: lint test terraform-check ## Everything that has to hold before a change 
 lint: install ## Formatting, lint, types, layers, templates
 	$(BIN)/ruff format --check $(SOURCES)
 	$(BIN)/ruff check $(SOURCES)
-	$(BIN)/mypy $(wildcard $(addsuffix /src,$(MEMBERS)) devstack/localstack-addons/src devstack/terraform/src) benchmarks contracts/tools examples
+	$(BIN)/mypy $(wildcard $(addsuffix /src,$(MEMBERS)) devstack/localstack-addons/src devstack/terraform/src) benchmarks contracts/tools docs examples
 	$(BIN)/lint-imports
 	$(BIN)/cfn-lint deploy/*.yaml examples/*/template.yaml
 
@@ -92,8 +92,9 @@ format: install ## Format the code
 	$(BIN)/ruff check --fix-only $(SOURCES)
 
 .PHONY: docs
-docs: install ## Write docs/events.html anew from the contracts
+docs: install ## Write docs/events.html and the tables of docs/costs.md anew
 	$(BIN)/python -m contracts.tools.events_page docs/events.html
+	$(BIN)/python -m docs.tools.costs docs/costs.md
 
 .PHONY: zips
 zips: install ## Build the services' Lambda zips into build/zips
