@@ -1,11 +1,9 @@
 """The README's commands, run as they stand: a team of another account gets its events."""
 
 import json
-import os
 import re
 import secrets
 import shutil
-import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -15,8 +13,9 @@ from typing import Any
 import pytest
 from examples.subscriber.tests.conftest import WINDOW, Hub
 
+from devstack.document import Shell, blocks
 from devstack.suite import REGION
-from logferry.checkout import LOCK, uv
+from logferry.checkout import LOCK
 from logferry_contracts.export_completed import ExportCompleted
 from logferry_contracts.wire import emit
 
@@ -25,7 +24,7 @@ pytestmark = pytest.mark.localstack
 SUBSCRIBER = Path(__file__).parents[1]
 ROOT = SUBSCRIBER.parents[1]
 README = (SUBSCRIBER / "README.md").read_text()
-ACCOUNTS, BUILD, READER, SUBSCRIBE = re.findall(r"```bash\n(.*?)```", README, flags=re.DOTALL)
+ACCOUNTS, BUILD, READER, SUBSCRIBE = blocks(README, "bash")
 TEAM = str(3 * 10**11 + secrets.randbelow(10**11))
 PATIENCE_S = 60
 ORDERS = "/aws/lambda/orders"
@@ -60,28 +59,15 @@ def outputs(hub: Hub, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict
         accounts, replaced = re.subn(rf"\b{name}=\S+", f"{name}={value}", accounts)
         assert replaced == 1
 
+    uses_this_python = {
+        "UV_PYTHON": sys.executable,
+        "UV_PYTHON_DOWNLOADS": "never",
+        "UV_CONSTRAINT": str(LOCK),
+    }
+    shell = Shell(hub.endpoint, here, uses_this_python)
+
     def run(commands: str, account_id: str) -> str:
-        inherited = {name: value for name, value in os.environ.items() if name != "VIRTUAL_ENV"}
-        environment = {
-            **inherited,
-            "PATH": f"{Path(sys.executable).parent}:{uv().parent}:{os.environ['PATH']}",
-            "AWS_ENDPOINT_URL": hub.endpoint,
-            "AWS_ACCESS_KEY_ID": account_id,  # LocalStack: the key is the account
-            "AWS_SECRET_ACCESS_KEY": "any",
-            "UV_PYTHON": sys.executable,
-            "UV_PYTHON_DOWNLOADS": "never",
-            "UV_CONSTRAINT": str(LOCK),
-        }
-        done = subprocess.run(
-            ["bash", "-euo", "pipefail", "-c", accounts + commands],
-            cwd=here,
-            env=environment,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert done.returncode == 0, done.stderr
-        return done.stdout
+        return shell.run(accounts + commands, account_id)
 
     run(BUILD, TEAM)
     run(READER, hub.account_id)
