@@ -1,5 +1,7 @@
 """docs/costs.md is what the tool makes of the code as it is, and its sums add up."""
 
+import re
+
 import pytest
 from docs.tools.costs import (
     ACCOUNTS,
@@ -26,6 +28,11 @@ def test_the_page_has_the_tables_as_the_code_is_now() -> None:
 def test_a_page_without_a_place_for_a_table_is_refused() -> None:
     with pytest.raises(ValueError, match="there is no place for storage"):
         written(PAGE.replace("<!-- storage -->", ""))
+
+
+def test_the_quick_start_names_what_one_account_costs() -> None:
+    (named,) = re.findall(r"about \$(\d+) a month", (DOCS / "quick-start.md").read_text("utf-8"))
+    assert int(named) == round(sum(monthly(1).values()))
 
 
 def test_every_alarm_of_a_template_is_counted_once() -> None:
