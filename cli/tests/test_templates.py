@@ -1,7 +1,6 @@
 """The templates as files: what cfn-lint says, and what has to be in them whatever the emulator."""
 
 import json
-from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +9,7 @@ from cfnlint.api import lint_file  # type: ignore[import-untyped]
 from cfnlint.decode.cfn_yaml import load as load_template  # type: ignore[import-untyped]
 from cfnlint.schema.manager import PROVIDER_SCHEMA_MANAGER  # type: ignore[import-untyped]
 
+from devstack.templates import Resolved, Template, as_list
 from logferry.checkout import TEMPLATES
 from logferry.config import MAX_SOURCES, MAX_SOURCES_WITHOUT_ORGANIZATION, Config
 from logferry.hub import hub_stacks
@@ -164,12 +164,11 @@ def test_policies_have_room_for_as_many_sources_as_a_configuration_may_have(
     )
     (archive,) = hub_stacks(config, {z.service: z for z in some_zips})[1]
     assert all(len(value.encode()) <= 4096 for value in archive.parameters.values())
-    template = load_template(str(TEMPLATES / archive.template))
-    resolved = Resolved(template, archive.parameters).resources
-    bucket_policy = json.dumps(
-        resolved["ArchivePolicy"]["Properties"]["PolicyDocument"], separators=(",", ":")
+    resolved = Resolved(Template(TEMPLATES / archive.template), archive.parameters).resources
+    bucket_policy, key_policy = (
+        json.dumps(with_arns(resolved[name]["Properties"][policy]), separators=(",", ":"))
+        for name, policy in (("ArchivePolicy", "PolicyDocument"), ("Key", "KeyPolicy"))
     )
-    key_policy = json.dumps(resolved["Key"]["Properties"]["KeyPolicy"], separators=(",", ":"))
     last = f"{sources - 1:012}"
     assert bucket_policy.count(last) == (2 if organization_id else 3)
     assert key_policy.count(last) == (0 if organization_id else 1)
@@ -255,63 +254,12 @@ def statements(node: Any) -> list[dict[str, Any]]:
     return own + [found for item in node.values() for found in statements(item)]
 
 
-NO_VALUE = object()
-
-
-class Resolved:
-    """A template's resources with the intrinsic functions worked out that the archive's uses."""
-
-    def __init__(self, template: dict[str, Any], given: Mapping[str, str]) -> None:
-        parameters = template["Parameters"]
-        self._conditions = template["Conditions"]
-        self._lists = {n for n, p in parameters.items() if p["Type"] == "CommaDelimitedList"}
-        self._values = {
-            "AWS::AccountId": "111122223333",
-            "AWS::Region": "ap-northeast-2",
-            "AWS::Partition": "aws",
-            **{name: parameter.get("Default") for name, parameter in parameters.items()},
-            **given,
-        }
-        self._functions: dict[str, Callable[[Any], Any]] = {
-            "Ref": self._ref,
-            "Fn::If": lambda of: self.value(
-                of[1] if self.value(self._conditions[of[0]]) else of[2]
-            ),
-            "Fn::Not": lambda of: not self.value(of[0]),
-            "Fn::Equals": lambda of: self.value(of[0]) == self.value(of[1]),
-            "Fn::Split": lambda of: self.value(of[1]).split(of[0]),
-            "Fn::Join": lambda of: of[0].join(self.value(of[1])),
-            "Fn::Sub": self._sub,
-            "Fn::GetAtt": lambda _: self._sub(
-                "arn:aws:s3:::${Name}-archive-111122223333-eu-west-1"
-            ),
-            # S3 and KMS keep an account that is a principal as its ARN.
-            "AWS": lambda of: {"AWS": [f"arn:aws:iam::{p}:root" for p in as_list(self.value(of))]},
-        }
-        self.resources = self.value(template["Resources"])
-
-    def value(self, node: Any) -> Any:
-        if isinstance(node, list):
-            return [found for found in map(self.value, node) if found is not NO_VALUE]
-        if not isinstance(node, dict):
-            return node
-        if len(node) == 1 and next(iter(node)) in self._functions:
-            (name, of) = next(iter(node.items()))
-            return self._functions[name](of)
-        worked_out = {name: self.value(item) for name, item in node.items()}
-        return {name: item for name, item in worked_out.items() if item is not NO_VALUE}
-
-    def _ref(self, name: str) -> Any:
-        if name == "AWS::NoValue":
-            return NO_VALUE
-        value = self._values.get(name, name)
-        return value.split(",") if name in self._lists else value
-
-    def _sub(self, text: str) -> str:
-        for name, value in self._values.items():
-            text = text.replace("${" + name + "}", str(value))
-        return text
-
-
-def as_list(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else [value]
+def with_arns(node: Any) -> Any:
+    """Accounts that are principals as S3 and KMS keep them: their ARNs."""
+    if isinstance(node, list):
+        return [with_arns(item) for item in node]
+    if not isinstance(node, dict):
+        return node
+    if node.keys() == {"AWS"}:
+        return {"AWS": [f"arn:aws:iam::{principal}:root" for principal in as_list(node["AWS"])]}
+    return {name: with_arns(item) for name, item in node.items()}
