@@ -41,6 +41,11 @@ $(UV):
 	$(UV) pip sync --quiet --require-hashes --python .venv-terraform/bin/python devstack/terraform/terraform.lock
 	touch $@
 
+.venv-policies/installed: devstack/policies/policies.lock | $(UV)
+	$(UV) venv --quiet --allow-existing --python 3.13 .venv-policies
+	$(UV) pip sync --quiet --require-hashes --python .venv-policies/bin/python devstack/policies/policies.lock
+	touch $@
+
 .PHONY: install
 install: .venv/installed .venv-localstack/installed ## Install everything into this folder
 
@@ -55,6 +60,10 @@ test: install ## All tests: rules, contracts, adapters, and the suite on LocalSt
 .PHONY: terraform-check
 terraform-check: install .venv-terraform/installed ## The Terraform modules, offline: fmt, validate, test, the same stacks as the command's
 	$(BIN)/python -m pytest --quiet devstack/terraform/tests/check_modules.py
+
+.PHONY: policy-check
+policy-check: install .venv-policies/installed ## The templates' policies, by parliament and checkov
+	$(BIN)/python -m pytest --quiet devstack/policies/tests/check_policies.py
 
 TERRAFORM_PROVIDERS := build/terraform/providers
 $(TERRAFORM_PROVIDERS)/installed: devstack/terraform/providers.lock .venv-terraform/installed
@@ -76,7 +85,7 @@ bench: install ## Benchmarks against the baseline and the limits, into build/ben
 	$(BIN)/python -m benchmarks
 
 .PHONY: check
-check: lint test terraform-check ## Everything that has to hold before a change is finished
+check: lint test terraform-check policy-check ## Everything that has to hold before a change is finished
 
 .PHONY: lint
 lint: install ## Formatting, lint, types, layers, templates
@@ -117,11 +126,12 @@ lock: $(UV) ## Renew the locks from the pyproject files (keeps what still fits)
 	$(LOCK) --project devstack/localstack-addons --exclude-newer 2026-03-02 \
 	  devstack/localstack.in -o devstack/localstack.lock
 	$(LOCK) devstack/terraform/terraform.in -o devstack/terraform/terraform.lock
+	$(LOCK) devstack/policies/policies.in -o devstack/policies/policies.lock
 	$(LOCK) --no-deps devstack/terraform/providers.in -o devstack/terraform/providers.lock
 
 .PHONY: clean
 clean: ## Stop LocalStack and remove everything that was made here
 	if [ -x $(BIN)/python ]; then $(BIN)/python -m devstack down || true; fi
-	rm -rf build .venv .venv-localstack .venv-terraform .uv uv.lock
+	rm -rf build .venv .venv-localstack .venv-policies .venv-terraform .uv uv.lock
 	find . -name __pycache__ -prune -exec rm -rf {} +
 	rm -rf .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis

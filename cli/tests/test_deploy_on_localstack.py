@@ -272,7 +272,7 @@ def test_the_key_rotates_and_serves_only_the_archive_and_the_enforcers_queues(
     events = statements["EventsGoToTheEnforcersQueues"]
     assert events["Principal"]["Service"] == ["events.amazonaws.com", "sns.amazonaws.com"]
     queues = f"arn:aws:sqs:{REGION}:{deployed.hub}:logferry-sse-enforcer*"
-    assert events["Condition"] == {"ArnLike": {"kms:EncryptionContext:aws:sqs:arn": queues}}
+    assert events["Condition"] == {"StringLike": {"kms:EncryptionContext:aws:sqs:arn": queues}}
 
 
 def test_stacks_find_each_others_values_in_parameters(deployed: Deployed) -> None:
