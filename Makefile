@@ -101,9 +101,10 @@ format: install ## Format the code
 	$(BIN)/ruff check --fix-only $(SOURCES)
 
 .PHONY: docs
-docs: install ## Write docs/events.html and the tables of docs/costs.md anew
+docs: install ## Write docs/events.html, docs/permissions.md and the tables of docs/costs.md anew
 	$(BIN)/python -m contracts.tools.events_page docs/events.html
 	$(BIN)/python -m docs.tools.costs docs/costs.md
+	$(BIN)/python -m docs.tools.permissions docs/permissions.md
 
 .PHONY: zips
 zips: install ## Build the services' Lambda zips into build/zips
