@@ -48,7 +48,7 @@ def some_zips(tmp_path: Path) -> list[Zip]:
     for number, service in enumerate(SERVICES):
         path = tmp_path / f"{service}-x86_64.zip"
         path.write_bytes(service.encode())
-        zips.append(Zip(service, "x86_64", path, f"{number}" * 64, len(service)))
+        zips.append(Zip(service, "x86_64", path, f"{number}" * 64, len(service), "1.2.3"))
     return zips
 
 

@@ -136,6 +136,7 @@ def test_packaging_prints_each_zip(
         "path": str(tmp_path / "planner-x86_64.zip"),
         "sha256": "0" * 64,
         "size_bytes": 7,
+        "version": "1.2.3",
     }
     assert calls[0][1] == tmp_path
     assert calls[0][2]["services"] == ("planner",)

@@ -382,10 +382,31 @@ def test_functions_run_the_zips(
     assert kept == built.path.read_bytes()
 
 
+@pytest.mark.parametrize(
+    ("service", "name"),
+    [
+        ("planner", "logferry-planner"),
+        ("exporter", "log-sqs-shop-collect-fifoSQSConsumer"),
+        ("exporter", "log-sqs-shop-direct-fifoSQSConsumer"),
+        ("sse-enforcer", "logferry-sse-enforcer"),
+        ("sse-enforcer", "logferry-sse-enforcer-sweep"),
+    ],
+)
+def test_functions_say_which_artifact_they_run(deployed: Deployed, service: str, name: str) -> None:
+    built = deployed.zips[service]
+    key = f"{service}/{built.version}-{built.sha256}.zip"
+    function = deployed.function(name)
+    tags = deployed.client("lambda").list_tags(Resource=function["FunctionArn"])["Tags"]
+    assert tags["artifact"] == key
+    assert function["Environment"]["Variables"]["ARTIFACT"] == key
+
+
 def test_functions_are_told_where_everything_is(deployed: Deployed) -> None:
     def variables(name: str) -> dict[str, str]:
         found: dict[str, str] = deployed.function(name)["Environment"]["Variables"]
-        return {k: v for k, v in found.items() if not k.startswith("POWERTOOLS_")}
+        return {
+            k: v for k, v in found.items() if not k.startswith("POWERTOOLS_") and k != "ARTIFACT"
+        }
 
     everywhere = {"CONTROL_BUCKET": deployed.control, "TOPIC_ARN": deployed.topic_arn}
     assert variables("logferry-planner") == everywhere | {

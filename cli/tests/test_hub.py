@@ -131,16 +131,16 @@ def test_stacks_are_deployed_after_those_that_they_need(
     )
 
 
-def test_a_zip_is_uploaded_once_by_its_contents_hash(
+def test_a_zip_is_uploaded_once_by_its_version_and_its_contents_hash(
     session: boto3.Session, config: Config, some_zips: list[Zip]
 ) -> None:
     seen: list[Progress] = []
     deploy_hub(session, config, some_zips, seen.append)
     deploy_hub(session, config, some_zips, seen.append)
     assert uploaded(session) == [
-        f"exporter/{'1' * 64}.zip",
-        f"planner/{'0' * 64}.zip",
-        f"sse-enforcer/{'2' * 64}.zip",
+        f"exporter/1.2.3-{'1' * 64}.zip",
+        f"planner/1.2.3-{'0' * 64}.zip",
+        f"sse-enforcer/1.2.3-{'2' * 64}.zip",
     ]
     ends = sorted((p.subject, p.status) for p in seen if p.is_final)
     assert ends[:2] == [("exporter-x86_64.zip", "unchanged"), ("exporter-x86_64.zip", "uploaded")]
@@ -154,7 +154,7 @@ def test_zips_of_stacks_that_do_not_change_are_not_uploaded(
     FakeStacks.unchanged = set(NAMES) - {"logferry-planner"}
     outcomes = deploy_hub(session, config, some_zips)
     assert [o.stack_name for o in outcomes if o.status == "changed"] == ["logferry-planner"]
-    assert uploaded(session) == [f"planner/{'0' * 64}.zip"]
+    assert uploaded(session) == [f"planner/1.2.3-{'0' * 64}.zip"]
 
 
 def test_nobody_is_asked_when_nothing_changes(

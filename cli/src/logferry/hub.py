@@ -341,7 +341,7 @@ def _role_arn_patterns(config: Config) -> str:
 
 def code_key(built: Zip) -> str:
     """Return a zip's key in the artifact bucket: other content has another key."""
-    return f"{built.service}/{built.sha256}.zip"
+    return f"{built.service}/{built.version}-{built.sha256}.zip"
 
 
 def _service(stack: Stack) -> str:

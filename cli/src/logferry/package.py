@@ -13,6 +13,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import tomllib
 import zipfile
 from collections.abc import Callable, Collection, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -81,6 +82,7 @@ class Zip:
     Attributes:
         architecture: What its compiled modules run on.
         sha256: Of its bytes, in hex.
+        version: The service's own.
     """
 
     service: str
@@ -88,6 +90,7 @@ class Zip:
     path: Path
     sha256: str
     size_bytes: int
+    version: str
 
 
 @dataclass(frozen=True)
@@ -295,7 +298,14 @@ def _recipe() -> str:
 def _zip(service: str, architecture: Architecture, path: Path, folders: list[Path]) -> Zip:
     write_zip(path, folders, sdk.CLIENTS[service])
     content = path.read_bytes()
-    return Zip(service, architecture, path, hashlib.sha256(content).hexdigest(), len(content))
+    digest = hashlib.sha256(content).hexdigest()
+    return Zip(service, architecture, path, digest, len(content), _version(service))
+
+
+def _version(service: str) -> str:
+    project = tomllib.loads((ROOT / "services" / service / "pyproject.toml").read_text())
+    version: str = project["project"]["version"]
+    return version
 
 
 def _run(*arguments: str) -> str:

@@ -126,7 +126,7 @@ variable "architecture" {
 }
 
 variable "code_keys" {
-  description = "The services' zips in the artifact bucket, each named by its content: <service>/<SHA-256 in hex>.zip."
+  description = "The services' zips in the artifact bucket, each named by its version and content: <service>/<version>-<SHA-256 in hex>.zip."
   nullable    = false
 
   type = object({
@@ -137,9 +137,9 @@ variable "code_keys" {
 
   validation {
     condition = alltrue([
-      for service, key in var.code_keys : can(regex("^${service}/[0-9a-f]{64}\\.zip$", key))
+      for service, key in var.code_keys : can(regex("^${service}/[0-9][0-9A-Za-z.+]*-[0-9a-f]{64}\\.zip$", key))
     ])
-    error_message = "code_keys: <service>/<SHA-256 in hex>.zip for each service, as in planner/<64 hex digits>.zip."
+    error_message = "code_keys: <service>/<version>-<SHA-256 in hex>.zip for each service, as in planner/1.2.3-<64 hex digits>.zip."
   }
 }
 

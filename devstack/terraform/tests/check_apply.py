@@ -42,7 +42,7 @@ def made_zip(folder: Path, service: str, text: str) -> Zip:
     path = folder / f"{service}.zip"
     path.write_bytes(content.getvalue())
     digest = sha256(content.getvalue()).hexdigest()
-    return Zip(service, "x86_64", path, digest, path.stat().st_size)
+    return Zip(service, "x86_64", path, digest, path.stat().st_size, "1.2.3")
 
 
 @pytest.fixture

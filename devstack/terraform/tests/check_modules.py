@@ -113,7 +113,7 @@ EVERYTHING: dict[str, Any] = {
 def zips(config: Config) -> dict[str, Zip]:
     """Zips as far as a deployment looks at them."""
     return {
-        service: Zip(service, config.architecture, Path(service), f"{number}" * 64, 1)
+        service: Zip(service, config.architecture, Path(service), f"{number}" * 64, 1, "1.2.3")
         for number, service in enumerate(SERVICES)
     }
 

@@ -84,6 +84,7 @@ def settings(**changes: Any) -> Settings:
         "split_after": timedelta(hours=22),
         "direct_lane_max_bytes": 10_000,
         "direct_lane_calls_per_second": 5,
+        "artifact": "0.2.0-1a2b3c4d5e6f",
     }
     return Settings(**values | changes)
 

@@ -803,6 +803,24 @@ def test_log_lines_carry_the_export_and_its_task(
     assert completed["task_id"] == cloud.jobs[0].task_id
 
 
+def test_every_line_names_the_artifact(
+    cloud: "Cloud", logged: Callable[[], list[dict[str, Any]]]
+) -> None:
+    cloud.request()
+    cloud.enqueue("not JSON")
+    cloud.run()
+    assert {line["artifact"] for line in logged()} == {"0.2.0-1a2b3c4d5e6f"}
+
+
+def test_a_function_that_is_not_told_its_artifact_logs_none(
+    new_cloud: Callable[..., "Cloud"], logged: Callable[[], list[dict[str, Any]]]
+) -> None:
+    cloud = new_cloud(artifact=None)
+    cloud.request()
+    cloud.run()
+    assert all("artifact" not in line for line in logged())
+
+
 def test_a_message_does_not_carry_the_keys_of_the_one_before(
     cloud: "Cloud", logged: Callable[[], list[dict[str, Any]]]
 ) -> None:

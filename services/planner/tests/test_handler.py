@@ -416,6 +416,19 @@ def test_one_invocation_does_not_log_the_source_of_another(world: World, log: St
     assert "account_id" not in error
 
 
+def test_every_line_names_the_artifact(world: World, log: StringIO) -> None:
+    world.settings = replace(world.settings, artifact="0.2.0-1a2b3c4d5e6f")
+    for event in (plan_request(), {}, plan_request()):
+        world.run(event)
+    assert {line["artifact"] for line in lines(log.getvalue())} == {"0.2.0-1a2b3c4d5e6f"}
+
+
+def test_a_function_that_is_not_told_its_artifact_logs_none(world: World, log: StringIO) -> None:
+    world.run({})
+    (error,) = logged(log, "ERROR")
+    assert "artifact" not in error
+
+
 # --- wiring
 
 

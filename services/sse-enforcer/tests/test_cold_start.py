@@ -16,6 +16,17 @@ def _new_container(monkeypatch):
     handler.service.cache_clear()
     yield
     handler.service.cache_clear()
+    handler.logger.remove_keys(["artifact"])
+
+
+@pytest.fixture
+def environment(monkeypatch):
+    """A usable environment."""
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-1")
+    monkeypatch.setenv("ARCHIVE_BUCKET", "archive-bucket")
+    monkeypatch.setenv("CONTROL_BUCKET", "control-bucket")
+    monkeypatch.setenv("TOPIC_ARN", "arn:aws:sns:eu-west-1:111122223333:log-export-events")
+    monkeypatch.setenv("DEAD_LETTER_QUEUE_URL", "https://sqs.eu-west-1.amazonaws.com/1/dead")
 
 
 def test_an_unusable_environment_fails_every_invocation():
@@ -24,12 +35,8 @@ def test_an_unusable_environment_fails_every_invocation():
             handler.handle({"Records": []}, CONTEXT)
 
 
+@pytest.mark.usefixtures("environment")
 def test_a_container_makes_its_clients_once_with_a_connection_for_each_worker(monkeypatch):
-    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-1")
-    monkeypatch.setenv("ARCHIVE_BUCKET", "archive-bucket")
-    monkeypatch.setenv("CONTROL_BUCKET", "control-bucket")
-    monkeypatch.setenv("TOPIC_ARN", "arn:aws:sns:eu-west-1:111122223333:log-export-events")
-    monkeypatch.setenv("DEAD_LETTER_QUEUE_URL", "https://sqs.eu-west-1.amazonaws.com/1/dead")
     made = []
     client = handler.boto3.client
 
@@ -43,3 +50,23 @@ def test_a_container_makes_its_clients_once_with_a_connection_for_each_worker(mo
     for _ in range(2):
         assert handler.handle({"Records": []}, CONTEXT) == {"batchItemFailures": []}
     assert made == ["s3", "sns", "ssm", "kms", "sqs"]
+
+
+@pytest.mark.usefixtures("environment")
+@pytest.mark.parametrize(
+    ("key", "artifact"),
+    [(f"sse-enforcer/0.2.0-1a2b3c4d5e6f{'0' * 52}.zip", "0.2.0-1a2b3c4d5e6f"), ("", None)],
+)
+def test_every_line_names_the_artifact_that_the_environment_tells_of(
+    world, log, monkeypatch, key, artifact
+):
+    monkeypatch.setenv("ARTIFACT", key)
+    record = {
+        "messageId": "m",
+        "receiptHandle": "r",
+        "body": world.created("not/in/the/layout", "v1", bucket="archive-bucket"),
+        "attributes": {"ApproximateReceiveCount": "1"},
+    }
+    for _ in range(2):
+        handler.handle({"Records": [record]}, CONTEXT)
+    assert [line.get("artifact") for line in log()] == [artifact, artifact]

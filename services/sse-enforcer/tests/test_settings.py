@@ -30,6 +30,7 @@ def test_what_is_not_said_has_its_default():
         sweep_objects_per_second=100,
         sweep_grace=timedelta(minutes=60),
         sweep_upload_age=timedelta(hours=48),
+        artifact=None,
     )
 
 
@@ -76,3 +77,16 @@ def test_all_problems_are_named_at_once():
 def test_a_malformed_setting_is_named_with_its_value(name, value):
     with pytest.raises(SettingsError, match=f"^{name} is not .*{value[:5]}"):
         Settings.from_env(REQUIRED | {name: value})
+
+
+@pytest.mark.parametrize(
+    ("key", "artifact"),
+    [
+        (f"sse-enforcer/0.2.0-1a2b3c4d5e6f{'0' * 52}.zip", "0.2.0-1a2b3c4d5e6f"),
+        (f"sse-enforcer/0.2.0.dev1+b-1a2b3c4d5e6f{'0' * 52}.zip", "0.2.0.dev1+b-1a2b3c4d5e6f"),
+        ("by-hand/sse-enforcer.zip", "by-hand/sse-enforcer.zip"),
+        ("", None),
+    ],
+)
+def test_an_artifact_is_its_version_and_the_beginning_of_its_hash(key, artifact):
+    assert Settings.from_env(REQUIRED | {"ARTIFACT": key}).artifact == artifact

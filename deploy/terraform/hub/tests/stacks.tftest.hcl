@@ -6,9 +6,9 @@ variables {
   region         = "eu-central-1"
   hub_account_id = "111122223333"
   code_keys = {
-    planner      = "planner/${sha256("planner")}.zip"
-    exporter     = "exporter/${sha256("exporter")}.zip"
-    sse-enforcer = "sse-enforcer/${sha256("sse-enforcer")}.zip"
+    planner      = "planner/0.1.0-${sha256("planner")}.zip"
+    exporter     = "exporter/0.1.0-${sha256("exporter")}.zip"
+    sse-enforcer = "sse-enforcer/0.1.0-${sha256("sse-enforcer")}.zip"
   }
   sources = {
     shop     = { account_id = "444455556666", schedule = "rate(1 day)" }

@@ -89,6 +89,7 @@ def work(
     wiring: Wiring, event: dict[str, Any], context: "LambdaContext"
 ) -> "PartialItemFailureResponse":
     """Work on a batch of messages, and say when the rest is to come back."""
+    logger.append_keys(artifact=wiring.settings.artifact)
     remaining = timedelta(milliseconds=context.get_remaining_time_in_millis())
     left = remaining - min(_TIME_RESERVE, remaining / 2)
     longest = timedelta(seconds=wiring.settings.wait_in_invocation_s)

@@ -72,6 +72,8 @@ class Settings:
         direct_lane_max_bytes: ``DIRECT_LANE_MAX_BYTES``, how much of a window's events, as lines,
             uncompressed, is read in the direct lane; what has more goes to the slot.
         direct_lane_calls_per_second: ``DIRECT_LANE_CALLS_PER_SECOND``, of FilterLogEvents.
+        artifact: ``ARTIFACT``, the key of the zip that this function runs, in short, such as
+            ``0.2.0-1a2b3c4d5e6f``; None when not given.
     """
 
     control_bucket: str
@@ -84,6 +86,7 @@ class Settings:
     split_after: timedelta
     direct_lane_max_bytes: int
     direct_lane_calls_per_second: int
+    artifact: str | None
 
     @classmethod
     def from_env(cls, env: Mapping[str, str]) -> Self:
@@ -122,6 +125,7 @@ class Settings:
             split_after=timedelta(hours=int(split_hours)),
             direct_lane_max_bytes=int(max_bytes),
             direct_lane_calls_per_second=int(calls),
+            artifact=_artifact(env.get("ARTIFACT", "")),
         )
 
 
@@ -129,3 +133,9 @@ def _out_of_range(name: str, text: str, least: int, most: int) -> list[str]:
     if re.fullmatch(r"[0-9]{1,10}", text) and least <= int(text) <= most:
         return []
     return [f"{name} is not a number from {least} to {most}: {text!r}"]
+
+
+def _artifact(code_key: str) -> str | None:
+    """Return a zip's version and the beginning of its hash; of another key, the key itself."""
+    key = re.fullmatch(r"[^/]+/([^/]+-[0-9a-f]{12})[0-9a-f]{52}\.zip", code_key)
+    return key[1] if key else code_key or None

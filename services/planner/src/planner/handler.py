@@ -112,6 +112,7 @@ def handle(event: Any, context: "LambdaContext") -> dict[str, Any]:
         "PlanPartsRequested" if is_continued else "PlansRequested", MetricUnit.Count, 1
     )
     wiring = _wiring()
+    logger.append_keys(artifact=wiring.settings.artifact)
     invocation = Invocation(
         function_arn=context.invoked_function_arn,
         request_id=context.aws_request_id,

@@ -65,6 +65,8 @@ class Settings:
         exporter_role_arn: ``EXPORTER_ROLE_ARN``, the role of the exporter functions that the
             planner makes where execution variables carry QueueOptions; None when it makes none.
         exporter_architecture: ``EXPORTER_ARCHITECTURE``, what the code of those is built for.
+        artifact: ``ARTIFACT``, the key of the zip that this function runs, in short, such as
+            ``0.2.0-1a2b3c4d5e6f``; None when not given.
     """
 
     region: str
@@ -78,6 +80,7 @@ class Settings:
     external_id: str | None
     exporter_role_arn: str | None
     exporter_architecture: Architecture
+    artifact: str | None
 
     @classmethod
     def from_env(cls, env: Mapping[str, str]) -> Self:
@@ -127,6 +130,7 @@ class Settings:
             external_id=external_id,
             exporter_role_arn=exporter_role_arn,
             exporter_architecture=cast("Architecture", architecture),
+            artifact=_artifact(env.get("ARTIFACT", "")),
         )
 
 
@@ -140,3 +144,9 @@ def _is_time_zone(name: str) -> bool:
     except (ZoneInfoNotFoundError, ValueError, OSError):
         return False
     return True
+
+
+def _artifact(code_key: str) -> str | None:
+    """Return a zip's version and the beginning of its hash; of another key, the key itself."""
+    key = re.fullmatch(r"[^/]+/([^/]+-[0-9a-f]{12})[0-9a-f]{52}\.zip", code_key)
+    return key[1] if key else code_key or None

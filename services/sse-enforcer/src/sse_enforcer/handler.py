@@ -203,7 +203,9 @@ def sweep_by(
 @cache
 def service() -> Service:
     """Return the container's one service, made at its first invocation."""
-    return wire(Settings.from_env(os.environ), _client)
+    settings = Settings.from_env(os.environ)
+    logger.append_keys(artifact=settings.artifact)
+    return wire(settings, _client)
 
 
 def wire(settings: Settings, client: Callable[[str], Any]) -> Service:

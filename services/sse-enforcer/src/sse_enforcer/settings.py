@@ -91,6 +91,8 @@ class Settings:
         sweep_objects_per_second: ``SWEEP_OBJECTS_PER_SECOND``, a pass's pace at most.
         sweep_grace: ``SWEEP_GRACE_MINUTES``; what is younger is left to the messages about it.
         sweep_upload_age: ``SWEEP_UPLOAD_HOURS``, after which a multipart upload is abandoned.
+        artifact: ``ARTIFACT``, the key of the zip that this function runs, in short, such as
+            ``0.2.0-1a2b3c4d5e6f``; None when not given.
     """
 
     archive_bucket: str
@@ -108,6 +110,7 @@ class Settings:
     sweep_objects_per_second: int
     sweep_grace: timedelta
     sweep_upload_age: timedelta
+    artifact: str | None
 
     @property
     def account_id(self) -> str:
@@ -156,4 +159,11 @@ class Settings:
             sweep_objects_per_second=int(values["SWEEP_OBJECTS_PER_SECOND"]),
             sweep_grace=timedelta(minutes=int(values["SWEEP_GRACE_MINUTES"])),
             sweep_upload_age=timedelta(hours=int(values["SWEEP_UPLOAD_HOURS"])),
+            artifact=_artifact(env.get("ARTIFACT", "")),
         )
+
+
+def _artifact(code_key: str) -> str | None:
+    """Return a zip's version and the beginning of its hash; of another key, the key itself."""
+    key = re.fullmatch(r"[^/]+/([^/]+-[0-9a-f]{12})[0-9a-f]{52}\.zip", code_key)
+    return key[1] if key else code_key or None
