@@ -4,6 +4,7 @@ import hashlib
 import importlib.util
 import json
 import os
+import shutil
 import stat
 import subprocess
 import sys
@@ -75,6 +76,35 @@ def test_the_same_checkout_gives_the_same_bytes(
     (again,) = build_zips(tmp_path, services=[service])
     assert again.sha256 == built_zips[service].sha256
     assert again.sha256 == hashlib.sha256(again.path.read_bytes()).hexdigest()
+
+
+def test_a_change_in_one_service_leaves_the_others_zips_as_they_are(
+    built_zips: dict[str, Zip], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    checkout = tmp_path / "checkout"
+    for folder in ("contracts", "services"):
+        shutil.copytree(
+            ROOT / folder, checkout / folder, ignore=shutil.ignore_patterns("__pycache__", "tests")
+        )
+    for name in ("pyproject.toml", "requirements.lock"):
+        shutil.copy(ROOT / name, checkout)
+    with (checkout / "services/exporter/src/exporter/waiting.py").open("a") as source:
+        source.write("\nANOTHER_LINE = True\n")
+    monkeypatch.setattr(package, "ROOT", checkout)
+    later = {built.service: built for built in build_zips(tmp_path / "zips")}
+    changed = {name for name in SERVICES if later[name].sha256 != built_zips[name].sha256}
+    assert changed == {"exporter"}
+
+
+@EACH
+def test_a_zip_says_the_version_that_its_service_has(
+    built_zips: dict[str, Zip], service: str
+) -> None:
+    version = built_zips[service].version
+    distribution = MODULES[service]
+    with zipfile.ZipFile(built_zips[service].path) as archive:
+        metadata = archive.read(f"{distribution}-{version}.dist-info/METADATA").decode()
+    assert f"\nVersion: {version}\n" in metadata
 
 
 @EACH
