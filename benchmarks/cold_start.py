@@ -35,7 +35,7 @@ ROUNDS = 15
 INVOKE = Path(__file__).parent / "cold" / "invoke.py"
 NAIVE_HANDLER = INVOKE.with_name("naive_handler.py")
 NAIVE_PACKAGES = ("boto3", "aws-lambda-powertools[tracer]", "pydantic")
-ACCEPT = ROOT / "contracts" / "examples"
+EXAMPLES = ROOT / "contracts" / "examples"
 
 NAIVE, NAIVE_COMPILED = "naive", "naive with bytecode"
 
@@ -119,7 +119,7 @@ def _services(scratch: Path) -> dict[str, Function]:
         "planner": Function(
             folders["planner"],
             "planner.handler",
-            (ACCEPT / "plan-request/1.0/accept/day-of-an-account.json").read_text(),
+            (EXAMPLES / "plan-request/1.0/accept/day-of-an-account.json").read_text(),
             standard,
         ),
         "exporter": Function(folders["exporter"], "exporter.handler", _request(), fifo),
@@ -160,7 +160,7 @@ def _batch(example: str) -> str:
     record = {
         "messageId": "059f36b4-87a3-44ab-83d2-661975830a7d",
         "receiptHandle": "handle",
-        "body": (ACCEPT / example).read_text(),
+        "body": (EXAMPLES / example).read_text(),
         "attributes": {
             "ApproximateReceiveCount": "1",
             "ApproximateFirstReceiveTimestamp": "1795417440000",
