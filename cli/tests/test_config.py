@@ -74,6 +74,7 @@ def test_a_wrong_field_is_told_with_its_value_and_its_rule(
         ("schedule", "daily", "sources.1.schedule: 'daily': not cron(...), rate(...) or at(...)"),
         ("schedule", "cron(0 3 * * *)", "cron needs 6 fields"),
         ("schedule_time_zone", "KST", "sources.1.schedule_time_zone: 'KST'"),
+        ("schedule_flexible_minutes", 1441, "sources.1.schedule_flexible_minutes: 1441"),
         ("role_arn", "arn:aws:iam::999999999999:role/x", "is not in account 555566667777"),
         ("state", "on", "sources.1.state: 'on'"),
         ("selection", {"include": []}, "sources.1.selection.include"),

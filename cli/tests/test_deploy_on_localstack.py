@@ -124,7 +124,7 @@ def deployed(
                 {
                     "profile": "Pay_ments",
                     "account_id": payments,
-                    "schedule": "cron(10 3 1 1 ? 2099)",
+                    "schedule": "at(2099-01-01T03:10:00)",
                     "state": "DISABLED",
                 },
             ],
@@ -447,7 +447,6 @@ def test_a_schedule_asks_the_planner_for_its_source(deployed: Deployed) -> None:
     found = deployed.client("scheduler").get_schedule(Name="logferry-shop")
     assert found["ScheduleExpression"] == "cron(10 3 1 1 ? 2099)"
     assert found["ScheduleExpressionTimezone"] == "Asia/Seoul"
-    assert found["FlexibleTimeWindow"] == {"Mode": "OFF"}
     assert found["State"] == "ENABLED"
     target = found["Target"]
     assert target["Arn"] == deployed.function("logferry-planner")["FunctionArn"]
@@ -460,6 +459,39 @@ def test_a_schedule_asks_the_planner_for_its_source(deployed: Deployed) -> None:
     role = deployed.role("logferry-schedule-shop")
     assert role["AskForAPlan"]["Resource"] == target["Arn"]
     assert role["DeadLetter"]["Resource"] == dead_letters
+
+
+def test_schedules_that_come_again_are_spread_and_a_moment_is_kept(deployed: Deployed) -> None:
+    scheduler = deployed.client("scheduler")
+    again = scheduler.get_schedule(Name="logferry-shop")["FlexibleTimeWindow"]
+    assert again == {"Mode": "FLEXIBLE", "MaximumWindowInMinutes": 15}
+    moment = scheduler.get_schedule(Name="logferry-Pay_ments")["FlexibleTimeWindow"]
+    assert moment == {"Mode": "OFF"}
+
+
+def test_what_a_schedule_cannot_ask_for_ends_in_the_planners_dead_letter_queue(
+    deployed: Deployed,
+) -> None:
+    scheduler, sqs = deployed.client("scheduler"), deployed.client("sqs")
+    known = scheduler.get_schedule(Name="logferry-Pay_ments")
+    missing = f"{known['Target']['Arn']}-missing"
+    scheduler.create_schedule(
+        Name="logferry-nobody",
+        ScheduleExpression="rate(1 day)",  # for the first time at once
+        FlexibleTimeWindow=known["FlexibleTimeWindow"],
+        Target=known["Target"] | {"Arn": missing},
+    )
+    url = deployed.queue("logferry-planner-dlq")["QueueUrl"]
+    try:
+        (message,) = sqs.receive_message(
+            QueueUrl=url, WaitTimeSeconds=20, MessageAttributeNames=["All"]
+        )["Messages"]
+    finally:
+        scheduler.delete_schedule(Name="logferry-nobody")
+    sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
+    assert message["MessageAttributes"]["TARGET_ARN"]["StringValue"] == missing
+    assert message["MessageAttributes"]["ERROR_CODE"]["StringValue"] == "ResourceNotFoundException"
+    assert parse(ExecutionVariables, message["Body"]).prefix == "Pay_ments"
 
 
 def test_a_planner_that_fails_leaves_the_request_in_its_dead_letter_queue(

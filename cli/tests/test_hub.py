@@ -438,3 +438,24 @@ def test_the_settings_of_the_sweep_reach_its_stack(
     enforcer = parameters(Config.model_validate(document), some_zips, "logferry-sse-enforcer")
     names = ("State", "EveryHours", "FullEveryDays", "ObjectsPerSecond")
     assert [enforcer[f"Sweep{name}"] for name in names] == ["DISABLED", "1", "7", "500"]
+
+
+@pytest.mark.parametrize(
+    ("schedule", "said", "minutes"),
+    [
+        ("cron(10 3 * * ? *)", None, "15"),
+        ("at(2026-11-24T03:10:00)", None, "0"),
+        ("rate(1 day)", 0, "0"),
+        ("at(2026-11-24T03:10:00)", 1440, "1440"),
+    ],
+)
+def test_sources_do_not_all_begin_at_once_unless_told_so(
+    document: dict[str, Any],
+    some_zips: list[Zip],
+    schedule: str,
+    said: int | None,
+    minutes: str,
+) -> None:
+    document["sources"][0] |= {"schedule": schedule, "schedule_flexible_minutes": said}
+    found = parameters(Config.model_validate(document), some_zips, "logferry-exporter-shop")
+    assert found["ScheduleFlexibleMinutes"] == minutes

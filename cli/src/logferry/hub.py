@@ -320,6 +320,7 @@ def _exporter_parameters(config: Config, source: SourceConfig) -> dict[str, str]
         "SourceRoleArn": config.role_arn(source),
         "ScheduleExpression": source.schedule,
         "ScheduleTimeZone": source.schedule_time_zone,
+        "ScheduleFlexibleMinutes": str(source.flexible_minutes),
         "ScheduleInput": config.schedule_input(source),
         "ScheduleState": source.state,
         "FunctionTimeout": str(config.exporter.function_timeout_s),

@@ -159,6 +159,7 @@ resource "aws_cloudformation_stack" "exporter" {
     SourceRoleArn            = local.source_role_arns[each.key]
     ScheduleExpression       = each.value.schedule
     ScheduleTimeZone         = each.value.schedule_time_zone
+    ScheduleFlexibleMinutes  = tostring(coalesce(each.value.schedule_flexible_minutes, startswith(each.value.schedule, "at(") ? 0 : 15))
     ScheduleInput            = local.schedule_inputs[each.key]
     ScheduleState            = each.value.state
     FunctionTimeout          = tostring(var.exporter.function_timeout_s)

@@ -326,17 +326,19 @@ variable "sources" {
     The accounts whose logs are collected, by their profiles: short names, which are also their prefixes in the archive.
     role_arn: null for the role that the source-accounts module or logferry deploy-source-account makes there.
     schedule, schedule_time_zone: when the planner is asked to plan it: cron(...), rate(...) or at(...).
+    schedule_flexible_minutes: how much later that may be, so that sources do not all begin at once; 0 for on time. Null for 15, and for 0 where the schedule is at(...).
     selection: which log groups, as a PlanRequest has it; null for all of them.
     window_rule: null for the days of time_zone.
   EOT
   nullable    = false
 
   type = map(object({
-    account_id         = string
-    role_arn           = optional(string)
-    schedule           = string
-    schedule_time_zone = optional(string, "UTC")
-    state              = optional(string, "ENABLED")
+    account_id                = string
+    role_arn                  = optional(string)
+    schedule                  = string
+    schedule_time_zone        = optional(string, "UTC")
+    schedule_flexible_minutes = optional(number)
+    state                     = optional(string, "ENABLED")
 
     selection = optional(object({
       include           = optional(list(string))
@@ -385,6 +387,15 @@ variable "sources" {
       for source in var.sources : can(regex("^((rate|at)\\(.+\\)|cron\\(\\S+( \\S+){5}\\))$", source.schedule))
     ])
     error_message = "sources: schedule is rate(...), at(...) or cron(...) with 6 fields: minutes hours day month weekday year."
+  }
+  validation {
+    condition = alltrue([
+      for source in var.sources : source.schedule_flexible_minutes == null || try(
+        source.schedule_flexible_minutes >= 0 && source.schedule_flexible_minutes <= 1440 && floor(source.schedule_flexible_minutes) == source.schedule_flexible_minutes,
+        false,
+      )
+    ])
+    error_message = "sources: schedule_flexible_minutes is a whole number from 0 to 1440, or null."
   }
   validation {
     condition     = alltrue([for source in var.sources : contains(["DISABLED", "ENABLED"], source.state)])

@@ -225,7 +225,7 @@ class Suite:
                 Name=name,
                 ScheduleExpression=f"at({at:%Y-%m-%dT%H:%M:%S})",
                 ScheduleExpressionTimezone="UTC",
-                FlexibleTimeWindow=known["FlexibleTimeWindow"],
+                FlexibleTimeWindow={"Mode": "OFF"},  # whoever fires it waits for it
                 Target=known["Target"],
                 State="ENABLED",
             )

@@ -91,6 +91,7 @@ EVERYTHING: dict[str, Any] = {
             "account_id": "555566667777",
             "schedule": "cron(10 3 * * ? *)",
             "schedule_time_zone": "Asia/Seoul",
+            "schedule_flexible_minutes": 1440,
             "state": "DISABLED",
             "selection": {
                 "include": ["/aws/lambda/*"],

@@ -113,6 +113,15 @@ run "cron_with_five_fields" {
   expect_failures = [var.sources]
 }
 
+run "a_schedule_that_may_be_a_day_late" {
+  command = plan
+
+  variables {
+    sources = { shop = { account_id = "444455556666", schedule = "rate(1 day)", schedule_flexible_minutes = 1441 } }
+  }
+  expect_failures = [var.sources]
+}
+
 run "windows_of_a_week" {
   command = plan
 
