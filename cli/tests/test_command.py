@@ -46,7 +46,8 @@ def run(*arguments: str) -> int:
 
 
 @pytest.mark.parametrize(
-    "name", ["package", "deploy", "deploy-source-account", "destroy", "plan", "status", "sweep"]
+    "name",
+    ["package", "deploy", "diff", "deploy-source-account", "destroy", "plan", "status", "sweep"],
 )
 def test_help_has_an_example(capsys: pytest.CaptureFixture[str], name: str) -> None:
     assert run(name, "--help") == DONE

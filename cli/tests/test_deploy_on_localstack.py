@@ -8,7 +8,7 @@ import json
 import secrets
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from botocore.config import Config as ClientConfig
 
 from logferry import stack
 from logferry.config import Config
+from logferry.diff import diff
 from logferry.errors import DeployError
 from logferry.hub import code_key, deploy_hub, deploy_source_account
 from logferry.package import Zip
@@ -743,6 +744,51 @@ def test_only_what_differs_is_deployed_again(
             assert deployed.queue("logferry-sse-enforcer")["VisibilityTimeout"] == seconds
     finally:
         deploy_hub(session(deployed.hub), deployed.config, zips)
+
+
+def test_what_would_change_is_told_and_nothing_is_left_of_the_question(
+    deployed: Deployed, session: Callable[[str], boto3.Session]
+) -> None:
+    document = deployed.config.model_dump(exclude_none=True)
+    document |= {"settle_minutes": 60, "external_id": "another-word"}
+    new = {"profile": "new", "account_id": "400000000000", "schedule": "rate(1 day)"}
+    document["sources"] = [document["sources"][0], new]
+    wanted = Config.model_validate(document)
+    code = dict(deployed.zips)
+    code["exporter"] = replace(code["exporter"], sha256="0" * 64)
+
+    found = {
+        each.stack_name: each
+        for each in diff(session(deployed.hub), wanted, list(code.values()), templates=True)
+    }
+
+    assert {name.removeprefix("logferry-"): each.state for name, each in found.items()} == {
+        "artifacts": "same",
+        "archive": "differs",  # lets other accounts in
+        "planner": "differs",
+        "sse-enforcer": "same",
+        "exporter-shop": "differs",
+        "exporter-new": "new",
+        "exporter-pay-ments": "left_over",
+    }
+    assert {each.template for each in found.values()} == {""}
+    planner = found["logferry-planner"].as_json()
+    assert planner["parameters"] == [
+        {"name": "ExternalId", "before": "****", "after": "****"},
+        {"name": "SettleMinutes", "before": "0", "after": "60"},
+    ]
+    (function,) = (each for each in planner["resources"] if each["logical_id"] == "Function")
+    assert (function["action"], function["replaces"]) == ("Modify", False)
+    minutes = {"name": "Environment/Variables/SETTLE_MINUTES", "before": "0", "after": "60"}
+    assert minutes in function["differences"]
+    assert not found["logferry-planner"].code_differs
+    assert found["logferry-exporter-shop"].code_differs
+    assert "another-word" not in json.dumps([each.as_json() for each in found.values()])
+    there = deployed.client("cloudformation").list_stacks()["StackSummaries"]
+    known = {each["StackName"] for each in there if each["StackStatus"] != "DELETE_COMPLETE"}
+    assert "logferry-exporter-new" not in known
+    again = diff(session(deployed.hub), deployed.config, list(deployed.zips.values()))
+    assert {each.state for each in again} == {"same"}
 
 
 def test_a_stack_that_failed_is_told_and_can_be_deployed_once_it_is_mended(

@@ -1,12 +1,13 @@
 import io
+from dataclasses import replace
 
 import pytest
 from rich.console import Console
 from rich.prompt import Confirm
 
-from logferry.display import Display
+from logferry.display import Display, changes
 from logferry.errors import DeployError
-from logferry.stack import Change, Progress, Proposal, Stack
+from logferry.stack import Change, Difference, Progress, Proposal, Stack
 
 ARCHIVE = Proposal(
     Stack("logferry-archive", "archive.yaml", {}),
@@ -52,6 +53,21 @@ def test_what_would_change_is_shown_and_what_is_replaced_stands_out() -> None:
         "logferry-archive",
         "  + Key (AWS::KMS::Key)",
         "  ~ Topic (AWS::SNS::Topic), REPLACED",
+    ]
+
+
+def test_values_that_differ_are_shown_and_long_ones_where_they_differ() -> None:
+    parameters = [Difference("Hold", "off", ""), Difference("Input", "x" * 500 + "old", "x" * 500)]
+    code = [Difference("Code/S3Key", "a", "b"), Difference("Tags", None, None)]
+    function = Change("Modify", "Function", "AWS::Lambda::Function", None, code)
+    text = changes(replace(ARCHIVE, changes=[function], parameters=parameters))
+    assert str(text).splitlines() == [
+        "logferry-archive",
+        "  parameter Hold: off -> (nothing)",
+        f"  parameter Input: ...{'x' * 40}old -> ...{'x' * 40}",
+        "  ~ Function (AWS::Lambda::Function), perhaps REPLACED",
+        "      Code/S3Key: a -> b",
+        "      Tags",
     ]
 
 

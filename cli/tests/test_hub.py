@@ -44,12 +44,14 @@ class FakeStacks:
         existing: The names of those that are there already.
         failing: The names of those that cannot be proposed.
         log: What happened, in order.
+        dry_runs: Whether each was proposed in a dry run.
     """
 
     unchanged: set[str]
     existing: set[str]
     failing: set[str]
     log: list[tuple[str, str]]
+    dry_runs: list[bool]
 
     def __init__(self, *_: object) -> None:
         self._lock = threading.Lock()
@@ -57,12 +59,17 @@ class FakeStacks:
     @classmethod
     def reset(cls) -> None:
         cls.unchanged, cls.existing, cls.failing, cls.log = set(), set(), set(), []
+        cls.dry_runs = []
 
     @classmethod
     def all(cls, word: str) -> list[str]:
         return [name for said, name in cls.log if said == word]
 
-    def propose(self, stack: Stack) -> Proposal:
+    def names(self) -> list[str]:
+        return sorted(self.existing)
+
+    def propose(self, stack: Stack, *, dry_run: bool = False) -> Proposal:
+        self.dry_runs.append(dry_run)
         self._say("proposed", stack)
         if stack.name in self.failing:
             raise DeployError(f"{stack.name}: no")
@@ -194,15 +201,30 @@ def test_a_dry_run_changes_nothing(
     assert outcomes == [Outcome(name, "proposed") for name in NAMES]
     assert sorted(FakeStacks.all("discarded")) == sorted(NAMES)
     assert FakeStacks.all("changed") == []
+    assert set(FakeStacks.dry_runs) == {True}
     assert uploaded(session) == []
 
 
-def test_a_dry_run_ends_at_a_new_stack_that_later_ones_need(
+def test_a_dry_run_looks_no_further_than_a_new_stack_that_later_ones_need(
     session: boto3.Session, config: Config, some_zips: list[Zip]
 ) -> None:
     FakeStacks.existing = {"logferry-artifacts"}
     outcomes = deploy_hub(session, config, some_zips, options=Options(dry_run=True))
-    assert [o.stack_name for o in outcomes] == NAMES[:2]
+    assert outcomes[:2] == [Outcome(name, "proposed") for name in NAMES[:2]]
+    later = {(o.stack_name, o.status) for o in outcomes[2:]}
+    assert later == {(name, "not_looked_at") for name in NAMES[2:]}
+    assert len(FakeStacks.all("proposed")) == 2
+
+
+def test_an_exporter_of_no_source_in_the_configuration_is_named(
+    session: boto3.Session, config: Config, some_zips: list[Zip]
+) -> None:
+    FakeStacks.existing = {*NAMES, "logferry-exporter-old", "logferry-extra", "other-exporter-shop"}
+    outcomes = deploy_hub(session, config, some_zips, options=Options(only=["planner"]))
+    assert outcomes == [
+        Outcome("logferry-planner", "changed"),
+        Outcome("logferry-exporter-old", "left_over"),
+    ]
 
 
 def test_only_what_fits_a_pattern_is_deployed(

@@ -1,5 +1,6 @@
 """One stack: what is asked of CloudFormation, and what is made of its answers."""
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ from botocore.exceptions import ClientError, EndpointConnectionError
 
 from logferry import stack
 from logferry.errors import DeployError
-from logferry.stack import Change, Progress, Proposal, Stack, Stacks
+from logferry.stack import Change, Difference, Progress, Proposal, Stack, Stacks
 
 QUEUE = """
 Parameters: {Age: {Type: Number, Default: 60}}
@@ -33,6 +34,8 @@ class FakeCloudFormation:
         status: Of the stack; None when there is none.
         script: For each look after a change was begun: the status, and new events.
         change_set: The answers to looks at the change set.
+        parameters: Of the stack, as it was deployed.
+        change: The resource that the change set changes.
         calls: What was asked, but for looks.
     """
 
@@ -42,6 +45,8 @@ class FakeCloudFormation:
         self.events: list[dict[str, Any]] = []
         self.script: list[tuple[str | None, list[dict[str, Any]]]] = []
         self.change_set: list[dict[str, Any]] = [{"Status": "CREATE_COMPLETE"}]
+        self.parameters: list[dict[str, Any]] = []
+        self.change: dict[str, Any] = {"Action": "Add"}
         self.calls: list[tuple[str, dict[str, Any]]] = []
         self._begun = False
 
@@ -54,7 +59,7 @@ class FakeCloudFormation:
             self.events = [*reversed(events), *self.events]
         if self.status is None:
             raise self.error("DescribeStacks", f"Stack with id {StackName} does not exist")
-        found = {"StackName": StackName, "StackStatus": self.status}
+        found = {"StackName": StackName, "StackStatus": self.status, "Parameters": self.parameters}
         return {"Stacks": [found | ({"StackStatusReason": self.reason} if self.reason else {})]}
 
     def create_change_set(self, **request: Any) -> dict[str, Any]:
@@ -86,10 +91,15 @@ class FakeCloudFormation:
             assert request == {"StackName": "s"}
             yield {"StackEvents": self.events[:2]}
             yield {"StackEvents": self.events[2:]}
+        elif self._operation == "list_stacks":
+            yield {"StackSummaries": [{"StackName": "s", "StackStatus": self.status}]}
+            yield {"StackSummaries": [{"StackName": "gone", "StackStatus": "DELETE_COMPLETE"}]}
+            yield {"StackSummaries": [{"StackName": "never", "StackStatus": "REVIEW_IN_PROGRESS"}]}
         else:
+            assert request == {"ChangeSetName": "arn:change-set", "IncludePropertyValues": True}
             yield {"Changes": []}
             queue = {"LogicalResourceId": "Queue", "ResourceType": "AWS::SQS::Queue"}
-            yield {"Changes": [{"ResourceChange": {"Action": "Add", **queue}}]}
+            yield {"Changes": [{"ResourceChange": queue | self.change}]}
 
     @staticmethod
     def error(operation: str, message: str) -> ClientError:
@@ -171,6 +181,111 @@ def test_a_change_set_that_fails_is_told_with_its_reason_and_leaves_nothing_behi
     with pytest.raises(DeployError, match="s: Template error: no such parameter"):
         stacks(fake).propose(WANTED)
     assert fake.asked() == ["create_change_set", "delete_change_set", "delete_stack"]
+
+
+def test_a_dry_run_does_not_clear_away_what_a_failed_first_creation_left() -> None:
+    fake = FakeCloudFormation("ROLLBACK_COMPLETE")
+    with pytest.raises(DeployError, match="s: ROLLBACK_COMPLETE: its first creation failed"):
+        stacks(fake).propose(WANTED, dry_run=True)
+    assert fake.asked() == []
+
+
+def test_parameters_that_differ_are_told_with_both_values() -> None:
+    fake = FakeCloudFormation("UPDATE_COMPLETE")
+    fake.parameters = [
+        {"ParameterKey": "Age", "ParameterValue": "60"},
+        {"ParameterKey": "Same", "ParameterValue": "a"},
+        {"ParameterKey": "Topic", "ParameterValue": "/topic", "ResolvedValue": "arn:old"},
+        {"ParameterKey": "Went", "ParameterValue": "x"},
+    ]
+    after = [
+        {"ParameterKey": "Age", "ParameterValue": "120"},
+        {"ParameterKey": "Came", "ParameterValue": "y"},
+        {"ParameterKey": "Same", "ParameterValue": "a"},
+        {"ParameterKey": "Topic", "ParameterValue": "/topic", "ResolvedValue": "arn:new"},
+    ]
+    fake.change_set = [{"Status": "CREATE_COMPLETE", "Parameters": after}]
+    assert stacks(fake).propose(WANTED).parameters == [
+        Difference("Age", "60", "120"),
+        Difference("Came", None, "y"),
+        Difference("Topic", "arn:old", "arn:new"),
+        Difference("Went", "x", None),
+    ]
+
+
+def test_a_new_stack_has_no_parameters_that_differ() -> None:
+    fake = FakeCloudFormation()
+    parameters = [{"ParameterKey": "Age", "ParameterValue": "120"}]
+    fake.change_set = [{"Status": "CREATE_COMPLETE", "Parameters": parameters}]
+    assert stacks(fake).propose(WANTED).parameters == ()
+
+
+def test_properties_that_differ_are_told_as_the_change_sets_details_have_them() -> None:
+    fake = FakeCloudFormation("UPDATE_COMPLETE")
+    variable = {"Attribute": "Properties", "Name": "Environment"}
+    variable["Path"] = "/Properties/Environment/Variables/HOLD"
+    fake.change = {
+        "Action": "Modify",
+        "Replacement": "Conditional",
+        "Details": [
+            {"Target": variable | {"BeforeValue": "off", "AfterValue": "on_completion"}},
+            {"Target": variable},  # caused by a parameter, and by a resource that has it
+            {"Target": {"Attribute": "Properties", "Name": "Code"}},
+            {"Target": {"Attribute": "Tags"}},
+        ],
+    }
+    (change,) = stacks(fake).propose(WANTED).changes
+    assert change.replaces is None
+    assert change.differences == [
+        Difference("Code", None, None),
+        Difference("Environment/Variables/HOLD", "off", "on_completion"),
+        Difference("Tags", None, None),
+    ]
+
+
+def test_where_details_are_missing_the_contexts_are_compared() -> None:
+    fake = FakeCloudFormation("UPDATE_COMPLETE")
+    before = {"Delay": 60, "Name": "q", "Tags": [{"Key": "a"}, {"Key": "b"}]}
+    after = {"Delay": "60", "Name": "p", "Tags": [{"Key": "a"}]}
+    fake.change = {
+        "Action": "Modify",
+        "Replacement": "True",
+        "BeforeContext": json.dumps({"Properties": before}),
+        "AfterContext": json.dumps({"Properties": after}),
+    }
+    (change,) = stacks(fake).propose(WANTED).changes
+    assert change.replaces is True
+    assert change.differences == [Difference("Name", "q", "p"), Difference("Tags/1/Key", "b", None)]
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "shown"),
+    [
+        ("ExternalId", "word", "****"),
+        ("Environment/Variables/EXTERNAL_ID", "word", "****"),
+        (
+            "Environment",
+            '{"EXTERNAL_ID":"word","HOLD":"off"}',
+            '{"EXTERNAL_ID":"****","HOLD":"off"}',
+        ),
+        ("ScheduleInput", '{"external_id": "word", "x": 1}', '{"external_id": "****", "x": 1}'),
+        (
+            "Target",
+            r'{"Input":"{\"external_id\": \"word\"}"}',
+            r'{"Input":"{\"external_id\": \"****\"}"}',
+        ),
+        ("AssumeRolePolicyDocument", '{"sts:ExternalId":"word"}', '{"sts:ExternalId":"****"}'),
+    ],
+)
+def test_what_sources_roles_ask_for_is_not_shown(name: str, value: str, shown: str) -> None:
+    fake = FakeCloudFormation("UPDATE_COMPLETE")
+    fake.change = {"Action": "Modify", "Details": [{"Target": {"Name": name, "AfterValue": value}}]}
+    (change,) = stacks(fake).propose(WANTED).changes
+    assert change.differences == [Difference(name, None, shown)]
+
+
+def test_stacks_that_are_gone_or_were_only_ever_proposed_are_not_there() -> None:
+    assert stacks(FakeCloudFormation("UPDATE_ROLLBACK_COMPLETE")).names() == ["s"]
 
 
 def test_discarding_the_proposal_of_a_new_stack_removes_the_empty_stack() -> None:

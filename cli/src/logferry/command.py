@@ -13,6 +13,7 @@ from cyclopts import App, CycloptsError, Parameter, validators
 from rich.console import Console
 from rich.prompt import Confirm
 
+from logferry import diff as differing
 from logferry import hub
 from logferry import plan as planning
 from logferry import replay as replaying
@@ -130,9 +131,60 @@ def deploy(  # noqa: PLR0913  (an option each)
 
             options = hub.Options(confirm=confirm, only=only, dry_run=dry_run)
             outcomes = hub.deploy_hub(boto3.Session(), wanted, zips, display.watch, options)
+        for outcome in outcomes:
+            if outcome.status == "left_over":
+                _messages.print(differing.left_over(wanted, outcome.stack_name).as_text())
         return [asdict(outcome) for outcome in outcomes]
 
     return _exit_code(run, as_json=as_json)
+
+
+@app.command
+def diff(
+    config: Path,
+    /,
+    *,
+    only: Annotated[tuple[str, ...], Parameter(negative="", show_default=False)] = (),
+    arch: Architecture | Literal["host"] | None = None,
+    templates: _Flag = False,
+    as_json: _Json = False,
+) -> int:
+    """Show how what is deployed differs from the configuration, the templates and the zips.
+
+    `logferry diff organization.yaml`
+
+    `logferry diff organization.yaml --only 'exporter-*' --templates`
+
+    Nothing is changed: each stack gets a change set, which is deleted again. Exit code 0 when
+    nothing differs, 1 when something does, 2 when it could not be found out.
+
+    Args:
+        config: What to compare with; see deploy/examples.
+        only: Only stacks that match, such as `archive` or `exporter-*`; may be given again.
+        arch: Instead of the configuration's architecture; `host` for LocalStack on this machine.
+        templates: Compare the text of the templates as well.
+        as_json: Print a JSON array of the stacks, with every value as a whole.
+    """
+    try:
+        wanted = load(config)
+        zips = _zips(arch or wanted.architecture)
+        with Display(_messages) as display:
+            found = differing.diff(
+                boto3.Session(),
+                wanted,
+                zips,
+                watch=display.watch,
+                only=only,
+                templates=templates,
+            )
+    except LogferryError as error:
+        return _told(error, BAD_INPUT, as_json=as_json)
+    if as_json:
+        _results.print_json(json.dumps([each.as_json() for each in found]))
+    else:
+        for each in found:
+            _results.print(each.as_text())
+    return DONE if all(each.state == "same" for each in found) else FAILED
 
 
 @app.command
@@ -313,10 +365,7 @@ def sweep(
         if apply and not yes and report.to_mend_count and _agreed(report):
             report, answer = _swept(wanted, dry_run=False, full=full)
     except LogferryError as error:
-        _messages.print(str(error), style="red", markup=False)
-        if as_json:
-            _results.print_json(json.dumps({"error": str(error)}))
-        return BAD_INPUT
+        return _told(error, BAD_INPUT, as_json=as_json)
     if as_json:
         _results.print_json(json.dumps(answer))
     else:
@@ -421,15 +470,21 @@ def _zips(architecture: Architecture | Literal["host"]) -> list[Zip]:
         return build_zips(_ZIPS, architecture=architecture)
 
 
+def _told(error: LogferryError, code: int, *, as_json: bool) -> int:
+    """Print what is wrong, and return the exit code."""
+    _messages.print(str(error), style="red", markup=False)
+    if as_json:
+        _results.print_json(json.dumps({"error": str(error)}))
+    return code
+
+
 def _exit_code(run: Callable[[], list[dict[str, Any]]], *, as_json: bool) -> int:
     """Run a command and print its result, or what is wrong."""
     try:
         result = run()
     except LogferryError as error:
-        _messages.print(str(error), style="red", markup=False)
-        if as_json:
-            _results.print_json(json.dumps({"error": str(error)}))
-        return BAD_INPUT if isinstance(error, ConfigError) else FAILED
+        code = BAD_INPUT if isinstance(error, ConfigError) else FAILED
+        return _told(error, code, as_json=as_json)
     if as_json:
         _results.print_json(json.dumps(result, default=str))
     else:

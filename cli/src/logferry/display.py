@@ -4,6 +4,7 @@ import threading
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 from types import TracebackType
 from typing import Self
 
@@ -14,9 +15,12 @@ from rich.table import Table
 from rich.text import Text
 
 from logferry.errors import DeployError
-from logferry.stack import Progress, Proposal
+from logferry.stack import Difference, Progress, Proposal
 
 _SIGNS = {"Add": "+", "Modify": "~", "Remove": "-"}
+_REPLACES = {True: ", REPLACED", None: ", perhaps REPLACED", False: ""}
+_SHOWN_CHARACTERS = 160
+"""Of a value; as JSON it is whole."""
 
 
 @dataclass
@@ -70,7 +74,17 @@ class Display:
         """
         self._live.stop()
         for proposal in proposals:
-            self._console.print(_changes(proposal))
+            self._console.print(changes(proposal))
+        return self._agreed("Change this?", ask=ask, instead="--yes or --dry-run")
+
+    def confirm_lines(self, lines: Sequence[str], *, ask: bool) -> bool:
+        """Show what would change, a line each, and ask whether to go on.
+
+        Raises:
+            DeployError: There is nobody to ask.
+        """
+        self._live.stop()
+        self._console.print("\n".join(lines), markup=False)
         return self._agreed("Change this?", ask=ask, instead="--yes or --dry-run")
 
     def confirm_deletion(self, names: Sequence[str], *, ask: bool) -> bool:
@@ -110,11 +124,38 @@ def _line(subject: str, row: _Row) -> str:
     return f"{subject}  {row.last.status}  {row.seconds or 0:.1f} s"
 
 
-def _changes(proposal: Proposal) -> Text:
+def changes(proposal: Proposal) -> Text:
+    """Return what would change, a line for each resource and each value."""
     new = " (new)" if proposal.is_new else ""
     lines = [f"{proposal.stack.name}{new}"]
+    lines += [f"  parameter {_values(each)}" for each in proposal.parameters]
     for change in sorted(proposal.changes, key=lambda change: change.logical_id):
-        replaces = ", REPLACED" if change.replaces else ""
         sign = _SIGNS.get(change.action, change.action)
+        replaces = _REPLACES[change.replaces]
         lines.append(f"  {sign} {change.logical_id} ({change.resource_type}){replaces}")
+        lines += [f"      {_values(each)}" for each in change.differences]
     return Text("\n".join(lines))
+
+
+def _values(difference: Difference) -> str:
+    before, after = difference.before, difference.after
+    if before is None and after is None:
+        return difference.name
+    pairs = zip(before or "", after or "", strict=False)
+    same = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
+    return f"{difference.name}: {_shown(before, same)} -> {_shown(after, same)}"
+
+
+def _shown(value: str | None, same: int) -> str:
+    """Return a value on one line; of a long one that part in which it differs.
+
+    Args:
+        value: Or None.
+        same: How many of its first characters do not differ.
+    """
+    if not value:
+        return "(nothing)"
+    start = max(0, same - _SHOWN_CHARACTERS // 4) if len(value) > _SHOWN_CHARACTERS else 0
+    end = start + _SHOWN_CHARACTERS
+    short = f"{'...' if start else ''}{value[start:end]}{'...' if end < len(value) else ''}"
+    return " ".join(short.split())

@@ -37,10 +37,15 @@ type Confirm = Callable[[Sequence[Proposal]], bool]
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of a stack."""
+    """What became of a stack.
+
+    Attributes:
+        status: ``not_looked_at`` by a dry run, since it needs a stack that is not there yet;
+            ``left_over`` by a source that is not in the configuration any more.
+    """
 
     stack_name: str
-    status: Literal["changed", "unchanged", "proposed", "deleted"]
+    status: Literal["changed", "unchanged", "proposed", "not_looked_at", "left_over", "deleted"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,8 +56,8 @@ class Options:
         confirm: Asked before each step that would change something.
         only: Patterns of the stacks to deploy, without the name that all begin with, such as
             ``archive`` or ``exporter-*``; none for all stacks.
-        dry_run: Change nothing. Ends at the first step with a stack that is not there yet: what
-            needs that stack cannot be looked at.
+        dry_run: Change nothing. Looks no further than the first step with a stack that is not
+            there yet, since later steps need it.
     """
 
     confirm: Confirm = lambda _: True
@@ -88,29 +93,29 @@ def deploy_hub(
     code = {built.service: built for built in zips}
     steps = _chosen(hub_stacks(config, code), config, options.only)
     _check_account(session, config, config.hub_account_id)
-    cloudformation = session.client(
-        "cloudformation", region_name=config.region, config=CLIENT_CONFIG
-    )
+    stacks = stacks_of(session, config, watch)
     s3 = session.client("s3", region_name=config.region, config=CLIENT_CONFIG)
-    stacks = Stacks(cloudformation, watch)
     outcomes: list[Outcome] = []
+    has_to_wait = False
     for step in steps:
-        proposals = _propose(stacks, step)
+        if has_to_wait:
+            outcomes += [Outcome(stack.name, "not_looked_at") for stack in step]
+            continue
+        proposals = _propose(stacks, step, dry_run=options.dry_run)
         changing = [proposal for proposal in proposals if proposal.change_set is not None]
         if changing and not options.confirm(changing):
-            _at_once(stacks.discard, changing)
+            at_once(stacks.discard, changing)
             names = ", ".join(proposal.stack.name for proposal in changing)
             raise DeclinedError(f"not deployed: {names}")
         if options.dry_run:
-            _at_once(stacks.discard, changing)
+            at_once(stacks.discard, changing)
         else:
             services = {_service(proposal.stack) for proposal in changing} & code.keys()
-            _at_once(lambda service: _upload(s3, config, code[service], watch), services)
-            _at_once(stacks.carry_out, changing)
+            at_once(lambda service: _upload(s3, config, code[service], watch), services)
+            at_once(stacks.carry_out, changing)
         outcomes += [_outcome(proposal, dry_run=options.dry_run) for proposal in proposals]
-        if options.dry_run and any(proposal.is_new for proposal in changing):
-            break
-    return outcomes
+        has_to_wait = options.dry_run and any(proposal.is_new for proposal in changing)
+    return outcomes + [Outcome(name, "left_over") for name in _left_over(stacks, config)]
 
 
 def destroy_hub(
@@ -152,8 +157,7 @@ def destroy_hub(
     names = [name for step in chosen for name in step]
     if not confirm(names):
         raise DeclinedError(f"not deleted: {', '.join(names)}")
-    client = session.client("cloudformation", region_name=config.region, config=CLIENT_CONFIG)
-    stacks = Stacks(client, watch)
+    stacks = stacks_of(session, config, watch)
     removed: set[str] = set()
 
     def remove(name: str) -> None:
@@ -161,8 +165,21 @@ def destroy_hub(
             removed.add(name)
 
     for step in chosen:
-        _at_once(remove, step)
+        at_once(remove, step)
     return [Outcome(name, "deleted" if name in removed else "unchanged") for name in names]
+
+
+def stacks_of(session: "boto3.Session", config: Config, watch: Watch = lambda _: None) -> Stacks:
+    """Return the stacks of the configuration's Region, in the account of the credentials."""
+    client = session.client("cloudformation", region_name=config.region, config=CLIENT_CONFIG)
+    return Stacks(client, watch)
+
+
+def _left_over(stacks: Stacks, config: Config) -> list[str]:
+    """Return the exporters' stacks of sources that are not in the configuration any more."""
+    prefix = f"{config.name}-exporter-"
+    wanted = {f"{prefix}{source.slug}" for source in config.sources}
+    return [name for name in stacks.names() if name.startswith(prefix) and name not in wanted]
 
 
 def _is_chosen(name: str, only: Sequence[str]) -> bool:
@@ -190,8 +207,7 @@ def deploy_source_account(
     if source.role_arn is not None:
         raise ConfigError("sources", [f"role_arn: {source.role_arn}: not of logferry's making"])
     _check_account(session, config, source.account_id)
-    client = session.client("cloudformation", region_name=config.region, config=CLIENT_CONFIG)
-    stacks = Stacks(client, watch)
+    stacks = stacks_of(session, config, watch)
     proposal = stacks.propose(source_account_stack(config, source))
     stacks.carry_out(proposal)
     return _outcome(proposal, dry_run=False)
@@ -350,24 +366,24 @@ def _service(stack: Stack) -> str:
     return stack.template.removesuffix(".yaml")
 
 
-def _propose(stacks: Stacks, step: Sequence[Stack]) -> list[Proposal]:
+def _propose(stacks: Stacks, step: Sequence[Stack], *, dry_run: bool) -> list[Proposal]:
     """Return what would change, or leave nothing behind."""
     proposals: list[Proposal] = []
     try:
-        _at_once(lambda stack: proposals.append(stacks.propose(stack)), step)
+        at_once(lambda stack: proposals.append(stacks.propose(stack, dry_run=dry_run)), step)
     except DeployError:
-        _at_once(stacks.discard, proposals)
+        at_once(stacks.discard, proposals)
         raise
     return sorted(proposals, key=lambda proposal: proposal.stack.name)
 
 
-def _at_once[T](work: Callable[[T], None], on: Iterable[T]) -> None:
+def at_once[T](work: Callable[[T], None], on: Iterable[T], workers: int = AT_ONCE) -> None:
     """Do work on several things side by side, all of it whatever fails.
 
     Raises:
         DeployError: Some failed; names all of them.
     """
-    with ThreadPoolExecutor(AT_ONCE) as pool:
+    with ThreadPoolExecutor(workers) as pool:
         done = [pool.submit(work, thing) for thing in on]
     errors = [error for future in done if (error := future.exception())]
     unexpected = [error for error in errors if not isinstance(error, DeployError)]
@@ -400,13 +416,25 @@ def _check_patterns(names: Sequence[str], only: Sequence[str]) -> None:
         raise ConfigError("only", [f"{pattern}: none of {', '.join(names)}" for pattern in wrong])
 
 
+def account_of(session: "boto3.Session", config: Config) -> str:
+    """Return the id of the account that the credentials are of.
+
+    Raises:
+        DeployError: There are none, or they are not valid.
+    """
+    try:
+        sts = session.client("sts", region_name=config.region, config=CLIENT_CONFIG)
+        return sts.get_caller_identity()["Account"]
+    except (BotoCoreError, ClientError) as error:
+        raise DeployError(f"no credentials: {error}") from error
+
+
 def _check_account(session: "boto3.Session", config: Config, account_id: str) -> None:
     """Make sure that nothing is deployed into a wrong account."""
     try:
-        sts = session.client("sts", region_name=config.region, config=CLIENT_CONFIG)
-        actual = sts.get_caller_identity()["Account"]
-    except (BotoCoreError, ClientError) as error:
-        raise DeployError(f"no credentials of account {account_id}: {error}") from error
+        actual = account_of(session, config)
+    except DeployError as error:
+        raise DeployError(f"account {account_id}: {error}") from error
     if actual != account_id:
         raise DeployError(f"the credentials are of account {actual}, not of {account_id}")
 

@@ -1,11 +1,13 @@
 """One CloudFormation stack: what would change, and the change, watched to its end."""
 
+import json
+import re
 import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from botocore.config import Config as ClientConfig
 from botocore.exceptions import BotoCoreError, ClientError
@@ -16,7 +18,12 @@ from logferry.errors import DeployError
 if TYPE_CHECKING:
     import boto3
     from mypy_boto3_cloudformation import CloudFormationClient
-    from mypy_boto3_cloudformation.type_defs import StackEventTypeDef, StackTypeDef
+    from mypy_boto3_cloudformation.type_defs import (
+        ParameterTypeDef,
+        ResourceChangeTypeDef,
+        StackEventTypeDef,
+        StackTypeDef,
+    )
 
 CLIENT_CONFIG = ClientConfig(retries={"mode": "standard", "total_max_attempts": 8})
 """Stacks are deployed side by side, and CloudFormation throttles."""
@@ -32,6 +39,13 @@ _CANCELLED = "cancelled"
 """In the reason of resources that failed only because another one did."""
 _NO_REASON = "no reason given"
 _SUCCEEDED = {"CREATE_COMPLETE", "UPDATE_COMPLETE"}
+_IN_REVIEW = "REVIEW_IN_PROGRESS"
+"""A stack that was only ever proposed."""
+_REPLACES = {"True": True, "Conditional": None}
+_EXTERNAL_ID = re.compile(r"external_?id$", re.IGNORECASE)
+_EXTERNAL_ID_IN_JSON = re.compile(r'(external_?id\\*"\s*:\s*\\*")[^"\\]*', re.IGNORECASE)
+_HIDDEN = "****"
+"""As CloudFormation shows a NoEcho parameter."""
 _NOTHING_IN_IT = {"ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "CREATE_FAILED"}
 """A first creation that failed: such a stack can only be deleted."""
 
@@ -54,18 +68,37 @@ class Stack:
 
 
 @dataclass(frozen=True)
+class Difference:
+    """A value that would not be what it is. What sources' roles ask for is not shown.
+
+    Attributes:
+        name: Of a parameter, or the path of a resource's property, such as
+            ``Environment/Variables/HOLD``.
+        before: As text; None where there is none, or CloudFormation does not say.
+        after: The same.
+    """
+
+    name: str
+    before: str | None
+    after: str | None
+
+
+@dataclass(frozen=True)
 class Change:
     """What would happen to one resource.
 
     Attributes:
         action: ``Add``, ``Modify`` or ``Remove``.
-        replaces: Whether a new resource takes the place of the old one.
+        replaces: Whether a new resource takes the place of the old one; None where that shows
+            only when it is done.
+        differences: Of a resource that is modified, as far as CloudFormation tells.
     """
 
     action: str
     logical_id: str
     resource_type: str
-    replaces: bool
+    replaces: bool | None
+    differences: Sequence[Difference] = ()
 
 
 @dataclass(frozen=True)
@@ -75,12 +108,14 @@ class Proposal:
     Attributes:
         change_set: The ARN of its change set; None when there is nothing to change.
         is_new: Whether the stack is not there yet.
+        parameters: Those of a stack that is there whose values differ.
     """
 
     stack: Stack
     change_set: str | None
     is_new: bool
     changes: Sequence[Change] = ()
+    parameters: Sequence[Difference] = ()
 
 
 @dataclass(frozen=True)
@@ -117,19 +152,28 @@ class Stacks:
         self._watch = watch
         self._sleep = sleep
 
-    def propose(self, stack: Stack) -> Proposal:
+    def propose(self, stack: Stack, *, dry_run: bool = False) -> Proposal:
         """Find out what has to change; nothing changes yet.
+
+        Args:
+            stack: As it should be.
+            dry_run: Do not even clear away what a first creation that failed has left.
 
         Raises:
             DeployError: CloudFormation does not take the template or its parameters, or the
-                stack is busy.
+                stack is busy, or has to be cleared away first.
         """
-        with _told_about(stack.name):
+        with told_about(stack.name):
             found = self._stack(stack.name)
             if found is not None and found["StackStatus"] in _NOTHING_IN_IT:
+                if dry_run:
+                    raise DeployError(
+                        f"{stack.name}: {found['StackStatus']}: its first creation failed, and "
+                        "nothing can be proposed before logferry deploy has cleared that away"
+                    )
                 self._delete(stack.name)
                 found = None
-            is_new = found is None or found["StackStatus"] == "REVIEW_IN_PROGRESS"
+            is_new = found is None or found["StackStatus"] == _IN_REVIEW
             change_set = self._cloudformation.create_change_set(
                 StackName=stack.name,
                 ChangeSetName=f"logferry-{uuid.uuid4().hex}",
@@ -142,7 +186,7 @@ class Stacks:
                 Capabilities=["CAPABILITY_NAMED_IAM"],
                 Tags=[{"Key": name, "Value": value} for name, value in stack.tags.items()],
             )["Id"]
-            for _ in self._looks(stack.name):
+            for _ in looks(stack.name, self._sleep):
                 described = self._cloudformation.describe_change_set(ChangeSetName=change_set)
                 if described["Status"] not in {"CREATE_PENDING", "CREATE_IN_PROGRESS"}:
                     break
@@ -154,13 +198,17 @@ class Stacks:
                     self._watch(Progress(stack.name, "unchanged", is_final=True))
                     return Proposal(stack, None, is_new)
                 raise DeployError(f"{stack.name}: {reason}")
-            return Proposal(stack, change_set, is_new, list(self._changes(change_set)))
+            changes = list(self._changes(change_set))
+            if found is None or is_new:
+                return Proposal(stack, change_set, is_new, changes)
+            before, after = (_values(each.get("Parameters", [])) for each in (found, described))
+            return Proposal(stack, change_set, is_new, changes, _differences(before, after))
 
     def discard(self, proposal: Proposal) -> None:
         """Forget a proposal, and the empty stack that it made if the stack is new."""
         if proposal.change_set is None:
             return
-        with _told_about(proposal.stack.name):
+        with told_about(proposal.stack.name):
             self._cloudformation.delete_change_set(ChangeSetName=proposal.change_set)
             if proposal.is_new:
                 self._delete(proposal.stack.name)
@@ -175,7 +223,7 @@ class Stacks:
         name = proposal.stack.name
         if proposal.change_set is None:
             return
-        with _told_about(name):
+        with told_about(name):
             before = {event["EventId"] for event in self._new_events(name, set())}
             self._cloudformation.execute_change_set(ChangeSetName=proposal.change_set)
             status, problems = self._follow(name, before)
@@ -183,13 +231,36 @@ class Stacks:
         if status not in _SUCCEEDED:
             raise DeployError("\n  ".join([f"{name}: {status}", *problems]))
 
+    def names(self) -> list[str]:
+        """Return the names of the stacks that are there.
+
+        Raises:
+            DeployError: They cannot be listed.
+        """
+        with told_about("the list of stacks"):
+            pages = self._cloudformation.get_paginator("list_stacks").paginate()
+            found = [summary for page in pages for summary in page["StackSummaries"]]
+        gone = {"DELETE_COMPLETE", _IN_REVIEW}
+        return sorted(each["StackName"] for each in found if each["StackStatus"] not in gone)
+
+    def template(self, name: str) -> str:
+        """Return the text of a stack's template as it was deployed.
+
+        Raises:
+            DeployError: It cannot be read.
+        """
+        with told_about(name):
+            # The SDK reads a template that is JSON, and leaves YAML as it is.
+            body: Any = self._cloudformation.get_template(StackName=name)["TemplateBody"]
+        return body if isinstance(body, str) else json.dumps(body, indent=2)
+
     def remove(self, name: str) -> bool:
         """Delete a stack, but for what its template retains; return whether it was there.
 
         Raises:
             DeployError: It could not be deleted; names each resource that could not, and why.
         """
-        with _told_about(name):
+        with told_about(name):
             if self._stack(name) is None:
                 self._watch(Progress(name, "not there", is_final=True))
                 return False
@@ -209,7 +280,7 @@ class Stacks:
         seen = set(seen)
         failures: list[str] = []
         has_begun = False
-        for _ in self._looks(name):
+        for _ in looks(name, self._sleep):
             found = self._stack(name)
             for event in self._new_events(name, seen):
                 has_begun = True
@@ -232,7 +303,7 @@ class Stacks:
 
     def _delete(self, name: str) -> None:
         self._cloudformation.delete_stack(StackName=name)
-        for _ in self._looks(name):
+        for _ in looks(name, self._sleep):
             found = self._stack(name)
             if found is None or found["StackStatus"] == "DELETE_COMPLETE":
                 return
@@ -244,7 +315,7 @@ class Stacks:
 
     def _changes(self, change_set: str) -> Iterator[Change]:
         pages = self._cloudformation.get_paginator("describe_change_set").paginate(
-            ChangeSetName=change_set
+            ChangeSetName=change_set, IncludePropertyValues=True
         )
         for change in (change for page in pages for change in page["Changes"]):
             about = change["ResourceChange"]
@@ -252,7 +323,8 @@ class Stacks:
                 action=about["Action"],
                 logical_id=about["LogicalResourceId"],
                 resource_type=about["ResourceType"],
-                replaces=about.get("Replacement") == "True",
+                replaces=_REPLACES.get(about.get("Replacement", ""), False),
+                differences=list(_of_properties(about)) if about["Action"] == "Modify" else (),
             )
 
     def _new_events(self, name: str, seen: set[str]) -> list["StackEventTypeDef"]:
@@ -268,19 +340,20 @@ class Stacks:
     def _tell(self, name: str, event: "StackEventTypeDef") -> None:
         self._watch(Progress(name, event["ResourceStatus"], _about(event)))
 
-    def _looks(self, name: str) -> Iterator[None]:
-        """Wait a little before each look but the first, longer and longer.
 
-        Raises:
-            DeployError: Patience has ended.
-        """
-        waited_s, next_s = 0.0, FIRST_LOOK_S
-        while waited_s < PATIENCE_S:
-            yield
-            self._sleep(next_s)
-            waited_s += next_s
-            next_s = min(next_s * 1.5, LONGEST_LOOK_S)
-        raise DeployError(f"{name}: no end after {PATIENCE_S / 60:.0f} minutes")
+def looks(subject: str, sleep: Callable[[float], None]) -> Iterator[None]:
+    """Wait a little before each look at something but the first, longer and longer.
+
+    Raises:
+        DeployError: Patience has ended.
+    """
+    waited_s, next_s = 0.0, FIRST_LOOK_S
+    while waited_s < PATIENCE_S:
+        yield
+        sleep(next_s)
+        waited_s += next_s
+        next_s = min(next_s * 1.5, LONGEST_LOOK_S)
+    raise DeployError(f"{subject}: no end after {PATIENCE_S / 60:.0f} minutes")
 
 
 def deploy_stack(
@@ -296,6 +369,67 @@ def deploy_stack(
     stacks.carry_out(stacks.propose(stack))
 
 
+def _of_properties(about: "ResourceChangeTypeDef") -> Sequence[Difference]:
+    """Return what differs in a resource, in the words of CloudFormation's details.
+
+    Where these leave something out, its contexts have it: all properties before and after.
+    https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_ResourceChange.html
+    """
+    found: dict[str, Difference] = {}
+    for target in (detail["Target"] for detail in about.get("Details", [])):
+        name = target.get("Path") or target.get("Name") or target.get("Attribute", "")
+        name = name.removeprefix("/Properties/")
+        before, after = target.get("BeforeValue"), target.get("AfterValue")
+        # What is caused by several things has as many details, and not all of them have values.
+        if name not in found or before is not None or after is not None:
+            found[name] = _difference(name, before, after)
+    if found:
+        return sorted(found.values(), key=lambda each: each.name)
+    before_all, after_all = (
+        _leaves(json.loads(text).get("Properties") or {}) if text else {}
+        for text in (about.get("BeforeContext"), about.get("AfterContext"))
+    )
+    return _differences(before_all, after_all)
+
+
+def _differences(before: Mapping[str, str], after: Mapping[str, str]) -> list[Difference]:
+    return [
+        _difference(name, before.get(name), after.get(name))
+        for name in sorted({*before, *after})
+        if before.get(name) != after.get(name)
+    ]
+
+
+def _difference(name: str, before: str | None, after: str | None) -> Difference:
+    return Difference(name, _discreet(name, before), _discreet(name, after))
+
+
+def _discreet(name: str, value: str | None) -> str | None:
+    if value is None or _EXTERNAL_ID.search(name):
+        return value and _HIDDEN
+    return _EXTERNAL_ID_IN_JSON.sub(rf"\1{_HIDDEN}", value)
+
+
+def _values(parameters: "Sequence[ParameterTypeDef]") -> dict[str, str]:
+    """Return parameters' values; of one that names an SSM parameter, that one's."""
+    return {
+        each["ParameterKey"]: each.get("ResolvedValue") or each.get("ParameterValue") or ""
+        for each in parameters
+    }
+
+
+def _leaves(value: Any, at: str = "") -> dict[str, str]:
+    """Return what a JSON value is made of, by its path."""
+    if isinstance(value, list):
+        value = {str(number): each for number, each in enumerate(value)}
+    if not isinstance(value, dict):
+        return {at: value if isinstance(value, str) else json.dumps(value)}
+    found: dict[str, str] = {}
+    for name, each in value.items():
+        found |= _leaves(each, f"{at}/{name}" if at else name)
+    return found
+
+
 def _about(event: "StackEventTypeDef") -> str:
     return f"{event['LogicalResourceId']} ({event['ResourceType']})"
 
@@ -309,7 +443,7 @@ def _failure(event: "StackEventTypeDef") -> list[str]:
 
 
 @contextmanager
-def _told_about(name: str) -> Iterator[None]:
+def told_about(name: str) -> Iterator[None]:
     """Turn an error of AWS, or of the way to it, into ours with the stack's name."""
     try:
         yield
