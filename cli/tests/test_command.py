@@ -47,7 +47,17 @@ def run(*arguments: str) -> int:
 
 @pytest.mark.parametrize(
     "name",
-    ["package", "deploy", "diff", "deploy-source-account", "destroy", "plan", "status", "sweep"],
+    [
+        "package",
+        "deploy",
+        "diff",
+        "deploy-source-account",
+        "deploy-source-accounts",
+        "destroy",
+        "plan",
+        "status",
+        "sweep",
+    ],
 )
 def test_help_has_an_example(capsys: pytest.CaptureFixture[str], name: str) -> None:
     assert run(name, "--help") == DONE

@@ -17,6 +17,7 @@ from logferry import diff as differing
 from logferry import hub
 from logferry import plan as planning
 from logferry import replay as replaying
+from logferry import source_accounts as accounts
 from logferry import status as archived
 from logferry import sweep as sweeping
 from logferry.checkout import BUILD
@@ -193,7 +194,7 @@ def deploy_source_account(config: Path, /, *, profile: str, as_json: _Json = Fal
 
     `AWS_PROFILE=shop-admin logferry deploy-source-account organization.yaml --profile shop`
 
-    For many accounts, deploy/source-account.yaml is fit for a StackSet.
+    For the accounts of an organisation: `logferry deploy-source-accounts`.
 
     Args:
         config: What is deployed; see deploy/examples.
@@ -208,6 +209,57 @@ def deploy_source_account(config: Path, /, *, profile: str, as_json: _Json = Fal
         return [asdict(outcome)]
 
     return _exit_code(run, as_json=as_json)
+
+
+@app.command
+def deploy_source_accounts(  # noqa: PLR0913  (an option each)
+    config: Path,
+    /,
+    *,
+    organizational_unit: Annotated[tuple[str, ...], Parameter(negative="")],
+    call_as: accounts.CallAs = "SELF",
+    dry_run: _Flag = False,
+    yes: _Flag = False,
+    as_json: _Json = False,
+) -> int:
+    """Make that role in every source's account of an organisation, and in those that join later.
+
+    `AWS_PROFILE=management logferry deploy-source-accounts organization.yaml
+    --organizational-unit ou-ab12-c3d4e5f6 --dry-run`
+
+    It makes or updates a stack set with the credentials of the organisation's management account,
+    and shows each account that has the role, or should have it. Exit code 1 when one has not. See
+    docs/source-accounts.md.
+
+    Args:
+        config: What is deployed; see deploy/examples.
+        organizational_unit: That has the accounts, directly or not; the organisation's root has
+            all; may be given again.
+        call_as: `DELEGATED_ADMIN` with the credentials of an account that administers stack sets
+            for the organisation.
+        dry_run: Show what would change, and change nothing.
+        yes: Do not ask before a change.
+        as_json: Print the stack set and its accounts as JSON.
+    """
+    try:
+        wanted = load(config)
+        with Display(_messages) as display:
+            options = accounts.Options(
+                units=organizational_unit,
+                call_as=call_as,
+                dry_run=dry_run,
+                confirm=lambda lines: display.confirm_lines(lines, ask=not (yes or dry_run)),
+                watch=display.watch,
+            )
+            result = accounts.deploy_source_accounts(boto3.Session(), wanted, options)
+    except LogferryError as error:
+        return _told(error, _code_of(error), as_json=as_json)
+    if as_json:
+        _results.print_json(json.dumps(result.as_json()))
+    else:
+        _results.print(f"{result.stack_set_name}  {result.status}")
+        _tables.print(result.table())
+    return FAILED if result.is_failed else DONE
 
 
 @app.command
@@ -470,6 +522,10 @@ def _zips(architecture: Architecture | Literal["host"]) -> list[Zip]:
         return build_zips(_ZIPS, architecture=architecture)
 
 
+def _code_of(error: LogferryError) -> int:
+    return BAD_INPUT if isinstance(error, ConfigError) else FAILED
+
+
 def _told(error: LogferryError, code: int, *, as_json: bool) -> int:
     """Print what is wrong, and return the exit code."""
     _messages.print(str(error), style="red", markup=False)
@@ -483,8 +539,7 @@ def _exit_code(run: Callable[[], list[dict[str, Any]]], *, as_json: bool) -> int
     try:
         result = run()
     except LogferryError as error:
-        code = BAD_INPUT if isinstance(error, ConfigError) else FAILED
-        return _told(error, code, as_json=as_json)
+        return _told(error, _code_of(error), as_json=as_json)
     if as_json:
         _results.print_json(json.dumps(result, default=str))
     else:
