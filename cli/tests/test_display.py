@@ -5,7 +5,7 @@ import pytest
 from rich.console import Console
 from rich.prompt import Confirm
 
-from logferry.display import Display, changes
+from logferry.display import Display, change_lines
 from logferry.errors import DeployError
 from logferry.stack import Change, Difference, Progress, Proposal, Stack
 
@@ -60,9 +60,7 @@ def test_values_that_differ_are_shown_and_long_ones_where_they_differ() -> None:
     parameters = [Difference("Hold", "off", ""), Difference("Input", "x" * 500 + "old", "x" * 500)]
     code = [Difference("Code/S3Key", "a", "b"), Difference("Tags", None, None)]
     function = Change("Modify", "Function", "AWS::Lambda::Function", None, code)
-    text = changes(replace(ARCHIVE, changes=[function], parameters=parameters))
-    assert str(text).splitlines() == [
-        "logferry-archive",
+    assert change_lines(replace(ARCHIVE, changes=[function], parameters=parameters)) == [
         "  parameter Hold: off -> (nothing)",
         f"  parameter Input: ...{'x' * 40}old -> ...{'x' * 40}",
         "  ~ Function (AWS::Lambda::Function), perhaps REPLACED",

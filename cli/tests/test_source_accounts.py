@@ -1,16 +1,18 @@
 """The role in every source's account: the stack set, its operations, where each account stands."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import boto3
 import pytest
+import yaml
 from botocore.exceptions import ClientError
 from moto import mock_aws
 
-from logferry import hub
+from logferry import command, hub
 from logferry.checkout import TEMPLATES
 from logferry.command import BAD_INPUT, DONE, FAILED, main
 from logferry.config import Config
@@ -491,41 +493,67 @@ def test_a_unit_that_is_none_and_a_source_called_unlisted_are_bad_input(
     assert fake.asked == []
 
 
-def run(*arguments: str) -> int:
-    with pytest.raises(SystemExit) as ended:
-        main(["deploy-source-accounts", *arguments])
-    assert isinstance(ended.value.code, int)
-    return ended.value.code
+@pytest.fixture
+def run(session: Any, path: str, monkeypatch: pytest.MonkeyPatch) -> Callable[..., int]:
+    """Runs the command with the management account's session; returns its exit code."""
+    monkeypatch.setattr(boto3, "Session", lambda: session)
+
+    def run(*arguments: str) -> int:
+        with pytest.raises(SystemExit) as ended:
+            main(["deploy-source-accounts", path, *arguments])
+        assert isinstance(ended.value.code, int)
+        return ended.value.code
+
+    return run
 
 
 def test_the_command_prints_a_table_of_the_accounts(
     fake: FakeStackSets,
-    session: Any,
-    path: str,
-    monkeypatch: pytest.MonkeyPatch,
+    run: Callable[..., int],
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    monkeypatch.setattr(boto3, "Session", lambda: session)
-    assert run(path, "--organizational-unit", UNIT, "--yes") == DONE
+    assert run("--organizational-unit", UNIT, "--yes") == DONE
     fake.join(OTHER)
     capsys.readouterr()
-    assert run(path, "--organizational-unit", UNIT) == DONE
+    assert run("--organizational-unit", UNIT) == DONE
     lines = [" ".join(line.split()) for line in capsys.readouterr().out.splitlines()]
     assert lines[0] == "logferry-source unchanged"
     assert f"{SHOP} shop CURRENT" in lines
     assert f"{OTHER} unlisted CURRENT {NOT_A_SOURCE}" in lines
 
 
-def test_an_account_that_failed_is_exit_code_1(
+def test_the_docs_show_what_the_command_prints(
     fake: FakeStackSets,
-    session: Any,
-    path: str,
+    run: Callable[..., int],
+    document: dict[str, Any],
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
+    path: str,
 ) -> None:
-    monkeypatch.setattr(boto3, "Session", lambda: session)
+    platform = {"profile": "platform", "account_id": "666677778888", "schedule": "rate(1 day)"}
+    document["sources"].append(platform)
+    Path(path).write_text(yaml.safe_dump(document))
+    fake.failing[PAYMENTS] = (
+        "ResourceLogicalId:Role, Message:Resource logferry-source already exists"
+    )
+    fake.join(OTHER)
+    monkeypatch.setattr(command._tables, "width", 116)
+
+    assert run("--organizational-unit", UNIT, "--yes") == FAILED
+
+    printed = [line.rstrip() for line in capsys.readouterr().out.strip().splitlines()]
+    page = (TEMPLATES.parent / "docs" / "source-accounts.md").read_text()
+    shown = page.split("<!-- table -->\n```text\n")[1].split("\n```\n<!-- /table -->")[0]
+    assert shown.splitlines() == printed
+
+
+def test_an_account_that_failed_is_exit_code_1(
+    fake: FakeStackSets,
+    run: Callable[..., int],
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     fake.failing[SHOP] = "AccessDenied"
-    assert run(path, "--organizational-unit", UNIT, "--yes", "--json") == FAILED
+    assert run("--organizational-unit", UNIT, "--yes", "--json") == FAILED
     captured = capsys.readouterr()
     found = json.loads(captured.out)
     assert found["accounts"][0] == {
@@ -540,18 +568,15 @@ def test_an_account_that_failed_is_exit_code_1(
 
 def test_without_a_terminal_nothing_is_made_unless_told_so(
     fake: FakeStackSets,
-    session: Any,
-    path: str,
-    monkeypatch: pytest.MonkeyPatch,
+    run: Callable[..., int],
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    monkeypatch.setattr(boto3, "Session", lambda: session)
-    assert run(path, "--organizational-unit", UNIT) == FAILED
+    assert run("--organizational-unit", UNIT) == FAILED
     assert "add --yes or --dry-run" in capsys.readouterr().err
-    assert run(path, "--organizational-unit", UNIT, "--dry-run") == DONE
+    assert run("--organizational-unit", UNIT, "--dry-run") == DONE
     assert fake.asked == []
-    assert run(path) == BAD_INPUT
-    assert run(path, "--organizational-unit", "production") == BAD_INPUT
+    assert run() == BAD_INPUT
+    assert run("--organizational-unit", "production") == BAD_INPUT
 
 
 class MotoStackSets:

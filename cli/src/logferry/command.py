@@ -134,7 +134,8 @@ def deploy(  # noqa: PLR0913  (an option each)
             outcomes = hub.deploy_hub(boto3.Session(), wanted, zips, display.watch, options)
         for outcome in outcomes:
             if outcome.status == "left_over":
-                _messages.print(differing.left_over(wanted, outcome.stack_name).as_text())
+                left_over = differing.left_over(wanted, outcome.stack_name)
+                _messages.print(left_over.as_text(), markup=False)
         return [asdict(outcome) for outcome in outcomes]
 
     return _exit_code(run, as_json=as_json)
@@ -184,7 +185,7 @@ def diff(
         _results.print_json(json.dumps([each.as_json() for each in found]))
     else:
         for each in found:
-            _results.print(each.as_text())
+            _results.print(each.as_text(), markup=False)
     return DONE if all(each.state == "same" for each in found) else FAILED
 
 

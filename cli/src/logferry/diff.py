@@ -5,11 +5,9 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from rich.text import Text
-
 from logferry.checkout import TEMPLATES
 from logferry.config import Config
-from logferry.display import changes
+from logferry.display import change_lines
 from logferry.hub import Options, at_once, deploy_hub, hub_stacks, stacks_of
 from logferry.package import Zip
 from logferry.stack import Proposal, Watch
@@ -62,7 +60,7 @@ class StackDiff:
         said = {"template": self.template, "delete": self.delete}
         return document | {name: value for name, value in said.items() if value}
 
-    def as_text(self) -> Text:
+    def as_text(self) -> str:
         """Return it for people."""
         heading = {
             "same": "the same",
@@ -72,12 +70,10 @@ class StackDiff:
             "left_over": "left over by a source that is not in the configuration any more: "
             f"its schedule goes on\n  {self.delete}",
         }[self.state]
-        text = Text(f"{self.stack_name}  {heading}")
-        if self.proposal is not None:
-            text.append(
-                "".join(f"\n{line}" for line in str(changes(self.proposal)).split("\n")[1:])
-            )
-        return text.append(f"\n{self.template}".rstrip()) if self.template else text
+        lines = [f"{self.stack_name}  {heading}"]
+        lines += change_lines(self.proposal) if self.proposal else []
+        lines += [self.template] if self.template else []
+        return "\n".join(lines)
 
 
 def diff(  # noqa: PLR0913  (each is something else to look at)

@@ -74,7 +74,9 @@ class Display:
         """
         self._live.stop()
         for proposal in proposals:
-            self._console.print(changes(proposal))
+            new = " (new)" if proposal.is_new else ""
+            lines = [f"{proposal.stack.name}{new}", *change_lines(proposal)]
+            self._console.print("\n".join(lines), markup=False)
         return self._agreed("Change this?", ask=ask, instead="--yes or --dry-run")
 
     def confirm_lines(self, lines: Sequence[str], *, ask: bool) -> bool:
@@ -124,17 +126,15 @@ def _line(subject: str, row: _Row) -> str:
     return f"{subject}  {row.last.status}  {row.seconds or 0:.1f} s"
 
 
-def changes(proposal: Proposal) -> Text:
-    """Return what would change, a line for each resource and each value."""
-    new = " (new)" if proposal.is_new else ""
-    lines = [f"{proposal.stack.name}{new}"]
-    lines += [f"  parameter {_values(each)}" for each in proposal.parameters]
+def change_lines(proposal: Proposal) -> list[str]:
+    """Return what would change in a stack, a line for each resource and each value."""
+    lines = [f"  parameter {_values(each)}" for each in proposal.parameters]
     for change in sorted(proposal.changes, key=lambda change: change.logical_id):
         sign = _SIGNS.get(change.action, change.action)
         replaces = _REPLACES[change.replaces]
         lines.append(f"  {sign} {change.logical_id} ({change.resource_type}){replaces}")
         lines += [f"      {_values(each)}" for each in change.differences]
-    return Text("\n".join(lines))
+    return lines
 
 
 def _values(difference: Difference) -> str:

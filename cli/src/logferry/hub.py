@@ -95,6 +95,8 @@ def deploy_hub(
     _check_account(session, config, config.hub_account_id)
     stacks = stacks_of(session, config, watch)
     s3 = session.client("s3", region_name=config.region, config=CLIENT_CONFIG)
+    # First, so that who may not list stacks hears of it before anything has changed.
+    left_over = [Outcome(name, "left_over") for name in _left_over(stacks, config)]
     outcomes: list[Outcome] = []
     has_to_wait = False
     for step in steps:
@@ -115,7 +117,7 @@ def deploy_hub(
             at_once(stacks.carry_out, changing)
         outcomes += [_outcome(proposal, dry_run=options.dry_run) for proposal in proposals]
         has_to_wait = options.dry_run and any(proposal.is_new for proposal in changing)
-    return outcomes + [Outcome(name, "left_over") for name in _left_over(stacks, config)]
+    return outcomes + left_over
 
 
 def destroy_hub(
