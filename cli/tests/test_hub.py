@@ -220,10 +220,11 @@ def test_an_exporter_of_no_source_in_the_configuration_is_named(
     session: boto3.Session, config: Config, some_zips: list[Zip]
 ) -> None:
     FakeStacks.existing = {*NAMES, "logferry-exporter-old", "logferry-extra", "other-exporter-shop"}
-    outcomes = deploy_hub(session, config, some_zips, options=Options(only=["planner"]))
-    assert outcomes == [
-        Outcome("logferry-planner", "changed"),
-        Outcome("logferry-exporter-old", "left_over"),
+    outcomes = deploy_hub(session, config, some_zips)
+    left_over = [outcome.stack_name for outcome in outcomes if outcome.status == "left_over"]
+    assert left_over == ["logferry-exporter-old"]
+    assert deploy_hub(session, config, some_zips, options=Options(only=["planner"])) == [
+        Outcome("logferry-planner", "changed")
     ]
 
 

@@ -24,6 +24,8 @@ from logferry_contracts.plan_request import PlanRequest, PlanRequestData, Select
 from logferry_contracts.source import AccountId, Profile, Region, RoleArn, Source, SourceName
 from logferry_contracts.window import WindowRule
 
+FLEXIBLE_MINUTES = 15
+"""Enough for the schedules of 500 sources that name the same minute: about one in two seconds."""
 MAX_SOURCES = 500
 """The archive's bucket policy names each account twice, and has room for 20 KB.
 
@@ -38,8 +40,6 @@ https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/cloudformation-li
 """
 MIN_DAYS_BEFORE_STANDARD_IA = 30
 """https://docs.aws.amazon.com/AmazonS3/latest/userguide/lifecycle-transition-general-considerations.html"""
-FLEXIBLE_MINUTES = 15
-"""Enough for the schedules of 500 sources that name the same minute: about one in two seconds."""
 _CRON_FIELDS = 6
 
 

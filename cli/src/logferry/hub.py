@@ -96,7 +96,7 @@ def deploy_hub(
     stacks = stacks_of(session, config, watch)
     s3 = session.client("s3", region_name=config.region, config=CLIENT_CONFIG)
     # First, so that who may not list stacks hears of it before anything has changed.
-    left_over = [Outcome(name, "left_over") for name in _left_over(stacks, config)]
+    left_over = [Outcome(name, "left_over") for name in _left_over(stacks, config, options.only)]
     outcomes: list[Outcome] = []
     has_to_wait = False
     for step in steps:
@@ -177,11 +177,12 @@ def stacks_of(session: "boto3.Session", config: Config, watch: Watch = lambda _:
     return Stacks(client, watch)
 
 
-def _left_over(stacks: Stacks, config: Config) -> list[str]:
-    """Return the exporters' stacks of sources that are not in the configuration any more."""
+def _left_over(stacks: Stacks, config: Config, only: Sequence[str]) -> list[str]:
+    """Return the chosen exporters' stacks of sources that are not in the configuration any more."""
     prefix = f"{config.name}-exporter-"
     wanted = {f"{prefix}{source.slug}" for source in config.sources}
-    return [name for name in stacks.names() if name.startswith(prefix) and name not in wanted]
+    there = (name for name in stacks.names() if name.startswith(prefix))
+    return [name for name in there if name not in wanted and _fits(name, config, only)]
 
 
 def _is_chosen(name: str, only: Sequence[str]) -> bool:
@@ -405,11 +406,13 @@ def _chosen(steps: list[list[Stack]], config: Config, only: Sequence[str]) -> li
     _check_patterns(
         [stack.name.removeprefix(f"{config.name}-") for step in steps for stack in step], only
     )
-    patterns = [f"{config.name}-{pattern}" for pattern in only or ["*"]]
-    return [
-        [s for s in step if any(fnmatch.fnmatchcase(s.name, pattern) for pattern in patterns)]
-        for step in steps
-    ]
+    return [[stack for stack in step if _fits(stack.name, config, only)] for step in steps]
+
+
+def _fits(stack_name: str, config: Config, only: Sequence[str]) -> bool:
+    """Return whether a stack fits a pattern, or there is none."""
+    patterns = (f"{config.name}-{pattern}" for pattern in only or ["*"])
+    return any(fnmatch.fnmatchcase(stack_name, pattern) for pattern in patterns)
 
 
 def _check_patterns(names: Sequence[str], only: Sequence[str]) -> None:
