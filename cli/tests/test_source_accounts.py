@@ -322,6 +322,19 @@ def test_an_account_that_had_failed_is_tried_again(
     assert standing(result) == CURRENT
 
 
+def test_an_update_of_the_stack_set_is_another_try_already(
+    fake: FakeStackSets, session: Any, document: dict[str, Any]
+) -> None:
+    fake.failing[SHOP] = "AccessDenied"
+    deploy(session, Config.model_validate(document))
+    fake.asked.clear()
+    fake.failing.clear()
+    document["external_id"] = "between-us"
+    result = deploy(session, Config.model_validate(document))
+    assert [name for name, _ in fake.asked] == ["UpdateStackSet"]
+    assert standing(result) == CURRENT
+
+
 def test_an_instance_is_changed_in_the_unit_that_made_it_a_target(
     fake: FakeStackSets, session: Any, config: Config
 ) -> None:
