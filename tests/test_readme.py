@@ -15,7 +15,7 @@ README = (ROOT / "README.md").read_text()
 DOCUMENTS = sorted(
     path
     for path in ROOT.rglob("*.md")
-    if not {".venv", ".venv-localstack", ".uv", "build"} & set(path.relative_to(ROOT).parts)
+    if not re.match(r"\.|build/", path.relative_to(ROOT).as_posix())
 )
 
 
