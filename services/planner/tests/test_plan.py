@@ -20,6 +20,7 @@ from planner.plan import (
     decide_known,
     destination_prefix,
     export_requested,
+    has_ended,
     next_generation,
     run_id,
     skip_reason,
@@ -238,6 +239,17 @@ def test_a_record_that_has_moved_on_is_left_alone(record: LedgerRecord) -> None:
     assert made.outcome == "already_in_ledger"
     assert made.write is None
     assert made.send is None
+
+
+@pytest.mark.parametrize("record", moved_on(), ids=lambda record: record.state)
+def test_an_export_has_ended_once_its_end_was_told(record: LedgerRecord) -> None:
+    assert has_ended(record) == (record.state == "skipped")
+    if record.completed or record.failed:
+        assert has_ended(record.as_published(at=NOW))
+
+
+def test_an_export_that_was_only_asked_for_has_not_ended() -> None:
+    assert not has_ended(requested())
 
 
 @pytest.mark.parametrize("record", moved_on(), ids=lambda record: record.state)

@@ -182,10 +182,15 @@ def test_a_window_that_failed_is_asked_for_again_by_its_date_only(world: World) 
     assert [event.data.generation for event in world.queues.sent[2:]] == [2, 2]
 
 
-def test_what_a_date_has_waiting_is_sent_again_and_what_has_moved_on_is_not(world: World) -> None:
+def test_what_a_date_has_under_way_is_sent_again_and_what_has_ended_is_not(world: World) -> None:
     world.run(plan_request())
-    record = world.record("/app/a")
-    world.ledger.objects[record.key] = record.as_submitted("task-1", at=NOW)
+    nothing = Manifest(object_count=0, stream_count=0, total_bytes=0, objects=[])
+    ended = Completed(at="2026-11-23T06:00:00.000Z", manifest=nothing)
+    for name in ("/app/a", "/app/b"):
+        record = world.record(name).as_submitted("task-1", at=NOW)
+        if name == "/app/a":
+            record = record.as_completed(ended).as_published(at=NOW)
+        world.ledger.objects[record.key] = record
     world.queues.sent.clear()
 
     answer = world.run(plan_request(collect_date="2026-11-21"))

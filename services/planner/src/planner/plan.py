@@ -170,6 +170,16 @@ def decide_known(record: LedgerRecord) -> Decision:
     )
 
 
+def has_ended(record: LedgerRecord) -> bool:
+    """Return whether nothing is left to do for an export, not even to tell of its end.
+
+    Until then its message may have gone with its queue, even while the export's task ran. Whoever
+    plans a window again has it sent again.
+    """
+    outcome = record.completed or record.failed
+    return record.skipped is not None or (outcome is not None and outcome.published_at is not None)
+
+
 def next_generation(record: LedgerRecord, log_group: LogGroup, *, now: datetime) -> int | None:
     """Return the generation to ask for where this record is the newest one; None for none.
 
@@ -213,7 +223,7 @@ def destination_prefix(plan: Plan, log_group_name: str, window: Window) -> str:
 
 
 def export_requested(plan: Plan, record: LedgerRecord) -> ExportRequested:
-    """Return the message for a ledger record that says ``requested``."""
+    """Return the message for a ledger record of an export that has not ended."""
     return ExportRequested.of(
         ExportRequestedData(
             export_id=record.export_id,

@@ -32,6 +32,7 @@ from planner.plan import (
     decide,
     decide_known,
     export_requested,
+    has_ended,
     next_generation,
 )
 from planner.source_account import SourceAccount
@@ -72,7 +73,7 @@ class Requesting:
     Attributes:
         queue_urls: By lane; without the direct lane's when it has no queue.
         reread: Whether what the ledger has is read, asked for again where it failed, and sent
-            again where it waits; otherwise that it is there is enough.
+            again where it has not ended; otherwise that it is there is enough.
         is_dry_run: Nothing is written or sent.
         has_time: Whether the invocation has enough time left for another step.
         clock: Gives aware times.
@@ -130,7 +131,7 @@ class Requesting:
             logger.info("what had been noted was sent again", note=note.key, exports=len(waiting))
 
     def _read_again(self, rows: Sequence[Row]) -> None:
-        """Decide rows by what their newest ledger records say."""
+        """Decide rows by what their newest ledger records say, and send what has not ended."""
         newest = [
             replace(row.candidate, generation=self.worklist.newest_generation(row.candidate))
             for row in rows
@@ -139,7 +140,7 @@ class Requesting:
             ledger_key(self.plan.source, each.window, self.worklist.export_id(each))
             for each in newest
         )
-        verdicts, renewed, waiting = [], [], []
+        verdicts, renewed, under_way = [], [], []
         for candidate, record in zip(newest, records, strict=True):
             if record is None:  # removed since it was listed
                 renewed.append(candidate)
@@ -148,14 +149,14 @@ class Requesting:
             if generation is not None:
                 renewed.append(replace(candidate, generation=generation))
                 continue
-            decision = decide_known(record)
+            decision = replace(decide_known(record), send=None if has_ended(record) else record)
             verdicts.append(Verdict(candidate, decision.outcome))
             if decision.send is not None:
-                waiting.append(decision.send)
+                under_way.append(decision.send)
             _log(decision)
         if not self.is_dry_run:
-            self.days.note({record.window for record in waiting})
-            self._send(waiting)
+            self.days.note({record.window for record in under_way})
+            self._send(under_way)
         self.worklist.settle(verdicts)
         self.worklist.renew(renewed)
 
