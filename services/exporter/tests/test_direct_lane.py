@@ -183,6 +183,33 @@ def test_a_message_for_the_slot_takes_an_export_out_of_the_direct_lane(
     assert "logs.events" not in cloud.calls
 
 
+def test_a_message_in_the_slots_group_is_for_the_slot_whatever_lane_it_names(
+    cloud: "Cloud", wanted: ExportRequestedData
+) -> None:
+    """So sends it a planner of the release that knew no direct lane."""
+    cloud.request(wanted)
+    (letter,) = cloud.letters
+    letter.group_id = wanted.source.slot
+    cloud.run()
+    record = cloud.record(wanted)
+    assert (record.state, record.lane) == ("completed", "slot")
+    assert "logs.events" not in cloud.calls
+
+
+def test_a_task_that_a_release_without_the_lane_has_started_is_followed_to_its_end(
+    cloud: "Cloud", wanted: ExportRequestedData
+) -> None:
+    cloud.request(wanted)
+    job = cloud.start_job(wanted)
+    cloud.put_record(cloud.record(wanted).as_submitted(job.task_id, at=cloud.now))
+    cloud.run()
+    (event,) = cloud.completed_events()
+    assert event.data.task_id == job.task_id
+    assert all(job.task_id in each.key for each in event.data.manifest.objects or [])
+    assert len(cloud.tasks_of(wanted)) == 1
+    assert "logs.events" not in cloud.calls
+
+
 def test_a_second_message_of_a_completed_export_changes_nothing(
     cloud: "Cloud", wanted: ExportRequestedData
 ) -> None:

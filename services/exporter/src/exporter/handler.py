@@ -25,7 +25,7 @@ from exporter.errors import NotFinishedError, TransientError
 from exporter.export import Delivery, Export, Wiring, dead_letter, log_keys, logger, metrics
 from exporter.settings import Settings
 from logferry_contracts.day_planned import DayPlanned
-from logferry_contracts.export_requested import ExportRequested
+from logferry_contracts.export_requested import ExportRequested, ExportRequestedData
 from logferry_contracts.message import Message
 from logferry_contracts.wire import ContractError, parse
 
@@ -127,7 +127,7 @@ def _work_on(
             logger.append_keys(date=planned.data.date)
             DayEnd(wiring, planned, delivery).announce()
         else:
-            request = parse(ExportRequested, delivery.body).data
+            request = _as_sent(parse(ExportRequested, delivery.body).data, delivery.group_id)
             lane = request.lane
             logger.append_keys(**log_keys(request))
             _measure_queue_age(record, wiring.clock())
@@ -157,6 +157,16 @@ def _is_day(body: str) -> bool:
         return parse(_Typed, body).type == DayPlanned.TYPE
     except ContractError:
         return False  # whoever reads it as a request says what is wrong
+
+
+def _as_sent(request: ExportRequestedData, group_id: str) -> ExportRequestedData:
+    """Return a request as one for the slot when it was sent to the slot.
+
+    A planner of the first release, which knows no other lane, sends what the ledger has for the
+    direct lane there, and does not say so.
+    """
+    is_slots = group_id == request.source.slot
+    return request.model_copy(update={"lane": "slot"}) if is_slots else request
 
 
 def _measure_queue_age(record: "SQSRecord", now: datetime) -> None:

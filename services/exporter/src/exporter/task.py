@@ -281,11 +281,19 @@ def is_slots(record: LedgerRecord, asked: Lane) -> bool:
 
     A message for the direct lane never does: the one for the slot is the lock on it.
     """
-    return (record.lane, asked) == ("slot", "slot")
+    return asked == "slot" and _is_for_a_task(record)
+
+
+def _is_for_a_task(record: LedgerRecord) -> bool:
+    """Return whether an export is not to be read directly.
+
+    The first release knew no direct lane: after a rollback to it, what was for the lane has a task.
+    """
+    return record.lane == "slot" or record.submitted is not None
 
 
 def _beside_the_slot(record: LedgerRecord, asked: Lane) -> Step:
-    if record.lane == "slot":
+    if _is_for_a_task(record):
         return AskSlot()
     if asked == "slot":
         return LeaveDirectLane("the slot was asked for it")
