@@ -454,6 +454,30 @@ def test_a_window_that_is_split_again_gets_halves_of_its_own(
     assert not {half.export_id for half in old.halves} & {half.export_id for half in new.halves}
 
 
+def test_halves_that_a_release_without_splitting_has_exported_complete_the_whole_when_it_is_asked(
+    cloud: "Cloud", plan: "type[Plan]", request_for: RequestFor
+) -> None:
+    """That release does not know what a half is part of, and forgets it when it writes."""
+    split_soon(cloud, plan(running_s=8))
+    name = cloud.request()
+    while cloud.record().split is None:
+        cloud.deliver()
+    cloud.letters.clear()
+    for half in by_state(cloud)["requested"]:
+        alone = half.model_copy(update={"parent_export_id": None})
+        cloud.put_record(alone)
+        cloud.request(split.request_of(alone, request_for().source), is_planned=False)
+    cloud.run()
+    assert len(cloud.events) == 2
+    assert cloud.record().state == "submitted"
+
+    cloud.request(is_planned=False)
+    cloud.run()
+    whole = cloud.completed_events()[-1]
+    assert whole.id == name
+    assert whole.data.manifest.object_count == len(cloud.archive) == 6
+
+
 def test_a_half_whose_parent_the_ledger_does_not_know_is_dead_lettered(
     cloud: "Cloud", request_for: RequestFor
 ) -> None:
