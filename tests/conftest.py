@@ -16,7 +16,7 @@ from jsonschema import Draft202012Validator
 
 from devstack.organisation import LogGroup, LogStream, previous_day
 from devstack.suite import TIME_ZONE, Suite
-from logferry.package import build_zips
+from logferry.package import Zip, build_zips
 from logferry_contracts.export import Lane
 from logferry_contracts.ledger_record import LedgerRecord
 
@@ -30,7 +30,13 @@ PATIENCE_S = 90
 
 
 @pytest.fixture(scope="session")
-def suite(localstack: str, tmp_path_factory: pytest.TempPathFactory) -> Suite:
+def zips(tmp_path_factory: pytest.TempPathFactory) -> list[Zip]:
+    """The services' zips, built from this checkout."""
+    return build_zips(tmp_path_factory.mktemp("zips"))
+
+
+@pytest.fixture(scope="session")
+def suite(localstack: str, zips: list[Zip]) -> Suite:
     """The suite with two sources, deployed from the templates and the real zips.
 
     Tests share it: each has log groups of its own name, and plans only those.
@@ -38,7 +44,7 @@ def suite(localstack: str, tmp_path_factory: pytest.TempPathFactory) -> Suite:
     accounts = {profile: str(10**11 + secrets.randbelow(10**11)) for profile in PROFILES}
     hub_account_id = str(2 * 10**11 + secrets.randbelow(10**11))
     suite = Suite(localstack, hub_account_id=hub_account_id, accounts=accounts)
-    suite.deploy(build_zips(tmp_path_factory.mktemp("zips")))
+    suite.deploy(zips)
     return suite
 
 

@@ -1,0 +1,264 @@
+"""A hub, and the releases that can be deployed over each other in it."""
+
+import json
+import secrets
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, contextmanager
+from datetime import datetime, timedelta
+from pathlib import Path
+from string import Template
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import boto3
+import pytest
+
+from devstack import archive
+from devstack.organisation import LogGroup, LogStream, previous_day
+from devstack.suite import REGION, TIME_ZONE, Suite
+from logferry import package
+from logferry.hub import Options, code_key, deploy_hub, deploy_source_account
+from logferry.package import SERVICES, Target, Zip
+from logferry.stack import Stack, deploy_stack
+from logferry_contracts.export import Lane
+
+PREVIOUS = Path(__file__).parent / "release-0.1.0"
+PATIENCE_S = 90
+
+type Deploy = Callable[..., None]
+"""`deploy(only=["planner"])`: bring stacks to what a release says; all of them without ``only``."""
+type Pause = Callable[[str], AbstractContextManager[None]]
+"""`with pause(function_name):` it takes no message meanwhile."""
+
+
+@pytest.fixture(scope="session")
+def previous_zips(tmp_path_factory: pytest.TempPathFactory) -> list[Zip]:
+    """The previous release's zips: its own wheels, and the third parties of the lock."""
+    folder, target = tmp_path_factory.mktemp("previous"), Target.of("host")
+
+    def installed(distribution: str) -> Path:
+        [wheel] = PREVIOUS.glob(f"wheels/{distribution.replace('-', '_')}-*.whl")
+        package._install(folder / distribution, target, str(wheel))
+        return folder / distribution
+
+    def build(service: str) -> Zip:
+        third_parties = [
+            package._third_party(requirement, target)
+            for requirement in package.requirements(service, target)
+        ]
+        folders = [contracts, installed(service), *third_parties]
+        return package._zip(service, target.architecture, folder / f"{service}.zip", folders)
+
+    contracts = installed("logferry-contracts")
+    return [build(service) for service in SERVICES]
+
+
+@pytest.fixture(scope="module")
+def profiles() -> tuple[str, ...]:
+    """The sources, for a module to override; every deployment takes longer with each."""
+    return ("alpha",)
+
+
+@pytest.fixture(scope="module")
+def hub(localstack: str, profiles: tuple[str, ...]) -> Iterator[Suite]:
+    """A hub in which nothing is deployed yet."""
+    accounts = {profile: str(3 * 10**11 + secrets.randbelow(10**11)) for profile in profiles}
+    hub_id = str(2 * 10**11 + secrets.randbelow(10**11))
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("AWS_ENDPOINT_URL", localstack)
+        yield Suite(localstack, hub_account_id=hub_id, accounts=accounts)
+
+
+@pytest.fixture(scope="module")
+def session(hub: Suite) -> boto3.Session:
+    """The operator's, in the hub's account."""
+    return _session(hub.hub_account_id)
+
+
+@pytest.fixture(scope="module")
+def current(
+    hub: Suite, profiles: tuple[str, ...], session: boto3.Session, zips: list[Zip]
+) -> Deploy:
+    """Deploys what is in this checkout, as `logferry deploy` does."""
+
+    def deploy(only: Sequence[str] = ()) -> None:
+        if not only:
+            for profile in profiles:
+                of_source = _session(hub.source(profile).account_id)
+                deploy_source_account(of_source, hub.config, profile)
+        deploy_hub(session, hub.config, zips, options=Options(only=only))
+
+    return deploy
+
+
+@pytest.fixture(scope="module")
+def previous(hub: Suite, session: boto3.Session, previous_zips: list[Zip]) -> Deploy:
+    """Deploys the previous release as its `logferry deploy` did, with the source ``alpha``."""
+    stacks = _previous_stacks(hub, previous_zips)
+
+    def deploy(only: Sequence[str] = ()) -> None:
+        [[of_source], *steps] = stacks
+        if not only:
+            deploy_stack(_session(hub.source("alpha").account_id), of_source, region=REGION)
+        for step in steps:
+            chosen = [s for s in step if not only or s.name.removeprefix("logferry-") in only]
+            with ThreadPoolExecutor() as pool:
+                list(pool.map(lambda stack: deploy_stack(session, stack, region=REGION), chosen))
+            if [stack.name for stack in chosen] == ["logferry-artifacts"]:
+                _upload(hub, previous_zips)
+
+    return deploy
+
+
+def _previous_stacks(hub: Suite, zips: Sequence[Zip]) -> list[list[Stack]]:
+    values = {
+        "hub": hub.hub_account_id,
+        "alpha": hub.source("alpha").account_id,
+        "architecture": zips[0].architecture,
+        **{built.service.replace("-", "_"): built.sha256 for built in zips},
+    }
+    steps = json.loads(Template((PREVIOUS / "stacks.json").read_text()).substitute(values))
+    return [
+        [
+            # An absolute path is taken as it is, instead of one in this checkout's deploy/.
+            Stack(**stack | {"template": str(PREVIOUS / "deploy" / stack["template"])})
+            for stack in step
+        ]
+        for step in steps
+    ]
+
+
+def _upload(hub: Suite, zips: Sequence[Zip]) -> None:
+    bucket = hub.parameter("/logferry/artifacts/bucket")
+    for built in zips:
+        hub.client("s3").put_object(
+            Bucket=bucket, Key=code_key(built), Body=built.path.read_bytes()
+        )
+
+
+def _session(account_id: str) -> boto3.Session:
+    return boto3.Session(
+        aws_access_key_id=account_id, aws_secret_access_key="any", region_name=REGION
+    )
+
+
+@pytest.fixture(scope="module")
+def pause(hub: Suite) -> Pause:
+    functions = hub.client("lambda")
+
+    def switch(mapping: str, *, on: bool) -> None:
+        functions.update_event_source_mapping(UUID=mapping, Enabled=on)
+        wanted, deadline = "Enabled" if on else "Disabled", time.monotonic() + PATIENCE_S
+        while (state := functions.get_event_source_mapping(UUID=mapping)["State"]) != wanted:
+            assert time.monotonic() < deadline, state
+
+    @contextmanager
+    def pause(function_name: str) -> Iterator[None]:
+        found = functions.list_event_source_mappings(FunctionName=function_name)
+        [mapping] = found["EventSourceMappings"]
+        switch(mapping["UUID"], on=False)
+        try:
+            yield
+        finally:
+            switch(mapping["UUID"], on=True)
+
+    return pause
+
+
+class Exports:
+    """The log groups of one test, what was put into them, and what became of it.
+
+    Attributes:
+        events: What the archive should have of them, each event as often as it was put.
+    """
+
+    def __init__(self, hub: Suite, name: str) -> None:
+        self.hub = hub
+        self.events: Counter[archive.Event] = Counter()
+        self._below = f"{name}/"
+
+    def named(self, pattern: str) -> str:
+        """Return the name of a log group, or a pattern of names."""
+        return f"{self._below}{pattern}"
+
+    def put(self, profile: str, *which: str, lane: Lane = "slot") -> None:
+        """Make log groups with ten events of the previous day in each."""
+        window = previous_day(datetime.now(ZoneInfo(TIME_ZONE)))
+        logged = [(window.from_ms + n * 1000, f"event {n}") for n in range(10)]
+        log_group_class = "INFREQUENT_ACCESS" if lane == "slot" else "STANDARD"
+        stream = LogStream("web", logged)
+        self.hub.put_logs(
+            self.hub.source(profile).account_id,
+            [
+                LogGroup(self.named(each), window.from_ms - 1, [stream], log_group_class)
+                for each in which
+            ],
+        )
+        self.events.update(
+            archive.as_archived(profile, self.named(each), stream.name, *event)
+            for each in which
+            for event in logged
+        )
+
+    def run_for(self, running_s: float) -> None:
+        """Let tasks of ``alpha`` that are created from now on take so long."""
+        account_id = self.hub.source("alpha").account_id
+        self.hub.control("exports", {"account": account_id, "running_s": running_s})
+
+    def states(self) -> dict[str, str]:
+        """Return the state of each log group's last try."""
+        records = sorted(self.hub.ledger(), key=lambda record: record.generation)
+        return {
+            record.log_group.name.removeprefix(self._below): record.state
+            for record in records
+            if record.log_group.name.startswith(self._below)
+        }
+
+    def are(self, state: str) -> bool:
+        """Return whether all are in a state."""
+        return set(self.states().values()) == {state}
+
+    def announced(self, tap: Any) -> list[str]:
+        """Return the log groups of all ExportCompleted events; there must be no ExportFailed."""
+        ours = [
+            (event["type"], event["data"]["log_group_name"].removeprefix(self._below))
+            for event in tap.events
+            if event["data"].get("log_group_name", "").startswith(self._below)
+        ]
+        assert {kind for kind, _ in ours} <= {"logferry.export.completed.v1"}
+        return sorted(name for _, name in ours)
+
+    def days(self, tap: Any) -> set[str]:
+        """Return the ids of the DayCompleted events."""
+        return {event["id"] for event in tap.events if event["type"] == "logferry.day.completed.v1"}
+
+    def archived(self) -> Counter[archive.Event]:
+        """Return every event of the archive, all versions; each is under the key and held."""
+        versions = [
+            version
+            for version in archive.read(self.hub.client("s3"), self.hub.archive_bucket)
+            if self._below in f"/{version.key}"
+        ]
+        protected = {(version.kms_key_arn, version.legal_hold) for version in versions}
+        assert protected == {(self.hub.kms_key_arn, True)}
+        return sum((version.events for version in versions), Counter())
+
+    def dead_letters(self) -> dict[str, int]:
+        """Return how many there are in each dead-letter queue that has some."""
+        of_exporter = self.hub.source("alpha").dead_letter_queue_name
+        names = (of_exporter, "logferry-sse-enforcer-dlq", "logferry-planner-dlq")
+        return {name: count for name in names if (count := self.hub.waiting(name))}
+
+
+@pytest.fixture
+def exports(hub: Suite, name: str) -> Exports:
+    return Exports(hub, name)
+
+
+@pytest.fixture
+def yesterday() -> str:
+    """The date that is planned, in the sources' time zone."""
+    return str((datetime.now(ZoneInfo(TIME_ZONE)) - timedelta(days=1)).date())
