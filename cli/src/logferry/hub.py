@@ -219,6 +219,8 @@ def deploy_source_account(
 def hub_stacks(config: Config, zips: Mapping[str, Zip]) -> list[list[Stack]]:
     """Return the hub's stacks, in steps: each needs only those of the steps before it.
 
+    Whoever reads a message comes before its writer, as a new reader knows what an old writer sends.
+
     Args:
         config: What to deploy.
         zips: By their services.
@@ -253,10 +255,7 @@ def hub_stacks(config: Config, zips: Mapping[str, Zip]) -> list[list[Stack]]:
     return [
         [artifacts],
         [archive],
-        [
-            _stack(config, "planner", "planner.yaml", planner),
-            _stack(config, "sse-enforcer", "sse-enforcer.yaml", enforcer),
-        ],
+        [_stack(config, "sse-enforcer", "sse-enforcer.yaml", enforcer)],
         [
             _stack(
                 config,
@@ -266,6 +265,7 @@ def hub_stacks(config: Config, zips: Mapping[str, Zip]) -> list[list[Stack]]:
             )
             for source in config.sources
         ],
+        [_stack(config, "planner", "planner.yaml", planner)],
     ]
 
 

@@ -119,7 +119,8 @@ resource "aws_cloudformation_stack" "planner" {
     ExternalId            = local.external_id
   })
 
-  depends_on = [aws_cloudformation_stack.archive]
+  # The exporters read what it sends: whoever reads a message is changed before its writer.
+  depends_on = [aws_cloudformation_stack.exporter]
 }
 
 resource "aws_cloudformation_stack" "sse_enforcer" {
@@ -172,8 +173,7 @@ resource "aws_cloudformation_stack" "exporter" {
     DirectLaneCallsPerSecond = tostring(var.direct_lane.calls_per_second)
   })
 
-  # Its schedule calls the planner.
-  depends_on = [aws_cloudformation_stack.planner]
+  depends_on = [aws_cloudformation_stack.sse_enforcer]
 
   lifecycle {
     precondition {
