@@ -364,6 +364,27 @@ def test_what_waits_for_a_direct_lane_that_is_gone_is_sent_through_the_slot(
     assert {event.data.lane for event in world.queues.sent[2:]} == {"slot"}
 
 
+def test_what_has_a_task_is_sent_again_to_the_slot_whatever_lane_its_record_names(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The message in the slot's group is the lock on it; beside that it would be told twice."""
+    world = World(DIRECT_LANE_MAX_BYTES="1000000")
+    monkeypatch.setattr(handler, "_wiring", world.wiring)
+    world.queues.has_direct_lane = True
+    world.account.incoming_otherwise = 1
+    world.run(plan_request())
+    record = world.record("/app/a")
+    world.ledger.objects[record.key] = record.as_submitted("task-1", at=NOW)
+    world.queues.by_queue.clear()
+
+    world.run(plan_request(collect_date="2026-11-21"))
+
+    assert world.queues.by_queue == {
+        "log-sqs-dev-collect.fifo": ["/app/a"],
+        "log-sqs-dev-direct.fifo": ["/app/b"],
+    }
+
+
 # --- forecast
 
 

@@ -233,8 +233,10 @@ class Requesting:
     def _send(self, records: Iterable[LedgerRecord]) -> None:
         by_lane: dict[Lane, list[LedgerRecord]] = {}
         for record in records:
-            # One whose queue is gone, or not looked for any more, goes through the slot.
-            lane = record.lane if record.lane in self.queue_urls else "slot"
+            # One whose queue is gone, or not looked for any more, goes through the slot; and so
+            # does one that has a task: a release without the direct lane starts one for any.
+            is_slots = record.lane not in self.queue_urls or record.submitted is not None
+            lane: Lane = "slot" if is_slots else record.lane
             by_lane.setdefault(lane, []).append(record.model_copy(update={"lane": lane}))
         for lane, of_lane in by_lane.items():
             self.queues.send(
