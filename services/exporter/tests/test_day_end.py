@@ -1,5 +1,6 @@
 """A date that is waited for, against an AWS of plain Python."""
 
+import json
 from collections.abc import Callable
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
@@ -316,3 +317,44 @@ def test_lines_of_the_log_name_the_date_and_what_it_waits_for(
         f"export {name} of /aws/lambda/orders is requested",
     )
     assert all("date" not in line for line in others)
+
+
+def overdue_hours(output: str, **dimensions: str) -> list[float]:
+    """Values of the metric that has these dimensions and no other."""
+    documents = [json.loads(line) for line in output.splitlines()]
+    return [
+        document["OverdueSeconds"][0] / 3600
+        for document in documents
+        if "OverdueSeconds" in document
+        and document["_aws"]["CloudWatchMetrics"][0]["Dimensions"] == [["service", *dimensions]]
+        and dimensions.items() <= document.items()
+    ]
+
+
+def test_each_look_at_a_date_measures_for_how_long_it_has_been_asked_for(
+    cloud: "Cloud", plan: "type[Plan]", capsys: pytest.CaptureFixture[str]
+) -> None:
+    cloud.plans["/aws/lambda/orders"] = plan(running_s=40_000)
+    cloud.request()
+    cloud.request_day()
+
+    cloud.run(batch_size=10)
+
+    assert len(cloud.day_events()) == 1
+    output = capsys.readouterr().out
+    looks = overdue_hours(output, profile="shop")
+    assert looks == overdue_hours(output)
+    assert looks == sorted(looks)
+    assert looks[0] < 0.01
+    assert 40_000 / 3600 - 0.2 < looks[-1] < 40_000 / 3600 + 0.2
+    # No hour without data, in which an alarm would take the export for ended.
+    assert {int(each) for each in looks} == set(range(12))
+
+
+def test_a_date_whose_exports_have_ended_is_not_measured(
+    cloud: "Cloud", capsys: pytest.CaptureFixture[str]
+) -> None:
+    cloud.request_day()
+    cloud.run()
+    assert len(cloud.day_events()) == 1
+    assert "OverdueSeconds" not in capsys.readouterr().out

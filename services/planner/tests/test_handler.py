@@ -355,6 +355,87 @@ def test_the_counts_add_up_and_are_published_and_answered(
     assert summary["account_id"] == "111111111111"
 
 
+def overdue_hours(output: str, **dimensions: str) -> list[float]:
+    """Values of the metric that has these dimensions and no other."""
+    return [
+        round(line["OverdueSeconds"][0] / 3600, 3)
+        for line in lines(output)
+        if line.get("_aws", {}).get("CloudWatchMetrics", [{}])[0].get("Dimensions")
+        == [["service", *dimensions]]
+        and dimensions.items() <= line.items()
+        and "OverdueSeconds" in line
+    ]
+
+
+TWO_WEEKS = {"unit": "day", "time_zone": "Europe/Berlin", "lookback_days": 14}
+
+
+@pytest.mark.parametrize(("days_later", "expected_h"), [(1, 7), (2, 31), (3, 55)])
+def test_a_plan_measures_for_how_long_what_runs_before_it_missed_is_overdue(
+    world: World, capsys: pytest.CaptureFixture[str], days_later: int, expected_h: float
+) -> None:
+    world.account.groups = [log_group("/app/a")]
+    world.run(plan_request(window_rule=TWO_WEEKS))
+    assert overdue_hours(capsys.readouterr().out, profile="dev") == [7]
+
+    world.now += timedelta(days=days_later)
+    world.run(plan_request(window_rule=TWO_WEEKS))
+
+    output = capsys.readouterr().out
+    assert overdue_hours(output) == overdue_hours(output, profile="dev") == [expected_h]
+
+
+def test_a_plan_that_finds_everything_planned_says_that_nothing_is_overdue(
+    world: World, capsys: pytest.CaptureFixture[str]
+) -> None:
+    world.account.groups = [log_group("/app/a")]
+    world.run(plan_request(window_rule=TWO_WEEKS))
+    capsys.readouterr()
+    world.run(plan_request(window_rule=TWO_WEEKS))
+    assert overdue_hours(capsys.readouterr().out, profile="dev") == [0]
+
+
+def test_a_plan_in_parts_measures_once_what_was_overdue_when_it_began(
+    world: World, capsys: pytest.CaptureFixture[str]
+) -> None:
+    three_days = TWO_WEEKS | {"lookback_days": 3}
+    world.account.groups = [log_group("/app/first")]
+    world.run(plan_request(window_rule=three_days))
+    world.account.groups = [log_group(f"/app/{n}") for n in range(600)]
+    world.now += timedelta(days=2)
+    world.timeout_s = 0.3
+    capsys.readouterr()
+
+    answer = world.run(plan_request(window_rule=three_days))
+
+    assert answer["status"] == "continued"
+    assert overdue_hours(capsys.readouterr().out) == []
+    while world.continuations.sent:
+        world.run(world.continuations.sent.pop(0))
+    assert overdue_hours(capsys.readouterr().out) == [31]
+
+
+@pytest.mark.parametrize(
+    "request_", [{"dry_run": True}, {"collect_date": "2026-11-20"}], ids=["dry run", "by date"]
+)
+def test_what_an_operator_asks_for_is_not_taken_for_the_schedules_plan(
+    world: World, capsys: pytest.CaptureFixture[str], request_: dict[str, Any]
+) -> None:
+    world.run(plan_request(**request_))
+    assert "OverdueSeconds" not in capsys.readouterr().out
+
+
+def test_a_source_without_a_log_group_is_never_overdue(
+    world: World, capsys: pytest.CaptureFixture[str]
+) -> None:
+    world.account.groups = [log_group("/app/a")]
+    world.run(plan_request(window_rule=TWO_WEEKS))
+    world.now += timedelta(days=3)
+    capsys.readouterr()
+    world.run(plan_request(window_rule=TWO_WEEKS, selection={"include": ["/other/*"]}))
+    assert overdue_hours(capsys.readouterr().out, profile="dev") == [0]
+
+
 @pytest.fixture
 def at_debug() -> Iterator[None]:
     for logger in (handler.logger, requesting.logger):

@@ -18,6 +18,7 @@ from planner.windows import (
     epoch_ms,
     is_explicit,
     newest_window,
+    overdue,
     windows_of_date,
     zone_named,
 )
@@ -424,3 +425,24 @@ def test_a_time_zone_that_does_not_exist_is_refused_by_name(name: str) -> None:
         zone_named(name)
     assert str(refused.value) == f"time_zone {name} is not an IANA time zone"
     assert refused.value.reason == "refused_time_zone"
+
+
+THREE_DAYS = [Window(from_ms=n * 24 * HOUR_MS, to_ms=(n + 1) * 24 * HOUR_MS) for n in range(3)]
+
+
+@pytest.mark.parametrize(
+    ("unplanned", "hours"),
+    [
+        pytest.param([], 0, id="nothing is missing"),
+        pytest.param(THREE_DAYS[2:], 3, id="the newest one is what the run is for"),
+        pytest.param(THREE_DAYS[1:], 27, id="a run was missed"),
+        pytest.param(THREE_DAYS[1:2], 27, id="a window in between was missed"),
+        pytest.param(THREE_DAYS, 3, id="a source's first plan"),
+    ],
+)
+def test_the_oldest_window_that_no_run_has_planned_is_overdue(
+    unplanned: list[Window], hours: int
+) -> None:
+    at = datetime(1970, 1, 5, 3, tzinfo=UTC)
+    found = overdue(unplanned, THREE_DAYS, settle=DAY, at=at)
+    assert found == timedelta(hours=hours)

@@ -6,17 +6,28 @@ each of its records, however many looks there are.
 """
 
 from dataclasses import dataclass
+from datetime import datetime
 from itertools import batched
 
+from aws_lambda_powertools import single_metric
 from aws_lambda_powertools.metrics import MetricUnit
 
 from exporter import day, waiting
 from exporter.errors import NotFinishedError
-from exporter.export import Delivery, Wiring, dead_letter, logger, metrics
+from exporter.export import (
+    METRICS_NAMESPACE,
+    SERVICE,
+    Delivery,
+    Wiring,
+    dead_letter,
+    logger,
+    metrics,
+)
 from logferry_contracts.day_planned import DayPlanned
 
 READ_AT_ONCE = 32
 """Records, before it is seen whether one of them is under way."""
+OVERDUE = "OverdueSeconds"
 MAX_REMEMBERED = 50_000
 """Ended exports, half a kilobyte each, before those of other dates are forgotten."""
 
@@ -40,6 +51,7 @@ class DayEnd:
         keys = self.wiring.ledger.keys(data.source, data.windows)
         under_way = self._under_way(keys)
         if under_way is not None:
+            self._measure()
             self._wait(under_way)
             return
         remembered = self.wiring.ended
@@ -68,6 +80,21 @@ class DayEnd:
                 remembered[key] = ended
         asked = day.missing_tries(remembered[key] for key in keys)
         return f"{min(asked)} was asked for" if asked else None
+
+    def _measure(self) -> None:
+        """Measure for how long the date's exports have been asked for.
+
+        Not since the windows' end, so that a date of long ago that somebody asks for is no gap. A
+        date that has been told is measured no more: without data there is nothing to wait for.
+        """
+        asked_for = self.wiring.clock() - datetime.fromisoformat(self.planned.time)
+        seconds = asked_for.total_seconds()
+        metrics.add_metric(OVERDUE, MetricUnit.Seconds, seconds)
+        with single_metric(
+            OVERDUE, MetricUnit.Seconds, seconds, namespace=METRICS_NAMESPACE
+        ) as metric:
+            metric.add_dimension("service", SERVICE)
+            metric.add_dimension("profile", self.planned.data.source.profile)
 
     def _wait(self, under_way: str) -> None:
         """Give the message back, or up.

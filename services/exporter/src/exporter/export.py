@@ -34,6 +34,7 @@ from logferry_contracts.message import timestamp
 from logferry_contracts.wire import ContractError
 
 SERVICE = "exporter"
+METRICS_NAMESPACE = "logferry"
 MESSAGE_CHARACTERS = 4096
 """The contracts' limit for what AWS said."""
 MAX_FOLDERS = 10
@@ -42,7 +43,7 @@ LEDGER_READS = 10
 """How often a record may change under one invocation before it gives up for a while."""
 
 logger = Logger(service=SERVICE)
-metrics = Metrics(namespace="logferry", service=SERVICE)
+metrics = Metrics(namespace=METRICS_NAMESPACE, service=SERVICE)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -44,11 +44,19 @@ from planner.selection import is_selected
 from planner.settings import Settings
 from planner.source_account import SourceAccount, SourceAccounts, UnreadableLogGroup
 from planner.summary import Summary, summarize
-from planner.windows import day_of, due_windows, is_explicit, zone_named
+from planner.windows import (
+    day_of,
+    due_windows,
+    is_explicit,
+    overdue,
+    settle_of,
+    zone_named,
+)
 from planner.worklist import FoundLogGroup, Worklist
 
 SERVICE = "planner"
 METRICS_NAMESPACE = "logferry"
+OVERDUE = "OverdueSeconds"
 
 RESERVE_MS = 120_000
 """What an invocation keeps back: a step takes some ten seconds, or a minute where every log group
@@ -326,8 +334,35 @@ class _Run:
             self.wiring.topic.publish(completed)
             self._remove_worklist()
             _report(completed.data, summary)
+            if not is_explicit(self.request):
+                self._report_overdue(worklist)
         answer: dict[str, Any] = json.loads(emit(completed))
         return answer
+
+    def _report_overdue(self, worklist: Worklist) -> None:
+        """Measure what earlier runs should have planned; that it is measured is a heartbeat.
+
+        A window of which nothing is exported is not overdue, however old: no run records it.
+        """
+        zone = zone_named(self.request.window_rule.time_zone)
+        decided = {
+            total.day
+            for total in worklist.totals
+            if total.outcome != "already_in_ledger" and total.reason != "excluded"
+        }
+        since_due = overdue(
+            [each for each in worklist.new_windows() if day_of(each, zone) in decided],
+            worklist.windows,
+            settle=settle_of(self.request, default=self.wiring.settings.settle),
+            at=self.planned_at,
+        )
+        seconds = since_due.total_seconds()
+        metrics.add_metric(OVERDUE, MetricUnit.Seconds, seconds)
+        with single_metric(
+            OVERDUE, MetricUnit.Seconds, seconds, namespace=METRICS_NAMESPACE
+        ) as metric:
+            metric.add_dimension("service", SERVICE)
+            metric.add_dimension("profile", self.request.source.profile)
 
     def _planned(self, worklist: Worklist) -> dict[str, Any]:
         """Return a dry run's list, or where it is."""

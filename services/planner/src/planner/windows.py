@@ -4,7 +4,7 @@ Windows are half-open and follow each other without gap or overlap, through ever
 clock: one window's end is the next one's start.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, date, datetime, timedelta
 from itertools import pairwise
 from typing import Literal
@@ -54,10 +54,7 @@ def due_windows(
     """
     rule = request.window_rule
     zone = zone_named(rule.time_zone)
-    settle = (
-        default_settle if rule.settle_minutes is None else timedelta(minutes=rule.settle_minutes)
-    )
-    settled = now - settle
+    settled = now - settle_of(request, default=default_settle)
     dates = _dates_asked_for(request, zone, now=now, settled=settled)
     if dates is not None:
         first, last = dates
@@ -67,6 +64,32 @@ def due_windows(
     days = rule.lookback_days or default_lookback_days
     _refuse_too_many("lookback_days", str(days), rule.unit, days)
     return _looked_back(rule.unit, zone, newest_window(rule.unit, zone, ended_by=settled), days)
+
+
+def settle_of(request: PlanRequestData, *, default: timedelta) -> timedelta:
+    """Return how long after its end a window is due."""
+    minutes = request.window_rule.settle_minutes
+    return default if minutes is None else timedelta(minutes=minutes)
+
+
+def overdue(
+    unplanned: Sequence[Window], due: Sequence[Window], *, settle: timedelta, at: datetime
+) -> timedelta:
+    """Return for how long the oldest window that no run has planned has been due; zero for none.
+
+    The first plan of a source finds that none of its windows have been planned, which is no gap:
+    then the newest one alone counts.
+
+    Args:
+        unplanned: Of those that are due, oldest first.
+        due: All of them.
+        settle: How long after its end a window is due.
+        at: When the plan began.
+    """
+    if not unplanned:
+        return timedelta(0)
+    oldest = unplanned[-1] if len(unplanned) == len(due) else unplanned[0]
+    return at - settle - (_EPOCH + timedelta(milliseconds=oldest.to_ms))
 
 
 def newest_window(unit: Literal["day", "hour"], zone: ZoneInfo, *, ended_by: datetime) -> Window:
