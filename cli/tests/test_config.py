@@ -203,3 +203,12 @@ def test_more_cannot_be_planned_for_the_direct_lane_than_it_takes(
     document["direct_lane"] = {"planned_bytes": 8, "most_bytes": 7}
     with pytest.raises(ValidationError, match="planned_bytes 8 is more than most_bytes 7"):
         Config.model_validate(document)
+
+
+def test_the_pager_and_the_services_alarms_are_not_the_same(document: dict[str, Any]) -> None:
+    arn = "arn:aws:sns:eu-west-1:111122223333:on-call"
+    document |= {"alarm_action_arn": arn, "observability": {"page_action_arn": arn}}
+    with pytest.raises(ValidationError, match="page_action_arn is alarm_action_arn"):
+        Config.model_validate(document)
+    document["observability"]["page_action_arn"] += "-pager"
+    assert Config.model_validate(document).observability.page_action_arn == f"{arn}-pager"

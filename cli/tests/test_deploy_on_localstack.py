@@ -5,6 +5,7 @@ buckets, RetentionInDays of log groups. test_templates.py has those.
 """
 
 import json
+import re
 import secrets
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
@@ -15,8 +16,10 @@ from typing import Any
 import boto3
 import pytest
 from botocore.config import Config as ClientConfig
+from cfnlint.decode.cfn_yaml import load as load_template  # type: ignore[import-untyped]
 
 from logferry import stack
+from logferry.checkout import TEMPLATES
 from logferry.config import Config
 from logferry.diff import diff
 from logferry.errors import DeployError
@@ -696,6 +699,7 @@ def test_alarms_watch_dead_letters_ages_and_errors(deployed: Deployed) -> None:
     watched = {
         alarm["AlarmName"]: (alarm["MetricName"], alarm["Dimensions"][0]["Value"])
         for alarm in found["MetricAlarms"]
+        if "MetricName" in alarm
     }
     depth, age = "ApproximateNumberOfMessagesVisible", "ApproximateAgeOfOldestMessage"
     assert watched == {
@@ -716,7 +720,77 @@ def test_alarms_watch_dead_letters_ages_and_errors(deployed: Deployed) -> None:
         "logferry-exporter-pay_ments-queue-age": (age, "log-sqs-pay_ments-collect.fifo"),
         "logferry-exporter-pay_ments-direct-queue-age": (age, "log-sqs-pay_ments-direct.fifo"),
         "logferry-exporter-pay_ments-dead-letters": (depth, "log-sqs-pay_ments-collect-dlq.fifo"),
+        "logferry-enforcer-refusals": ("Refused", "sse-enforcer"),
+        "logferry-no-plans": ("OverdueSeconds", "planner"),
+        # Pay_ments' schedule is disabled, so that no plan of it is missed.
+        "logferry-exporter-shop-no-plan": ("OverdueSeconds", "planner"),
     }
+
+
+def test_alarms_on_several_metrics_calculate_with_all_of_them(deployed: Deployed) -> None:
+    found = deployed.client("cloudwatch").describe_alarms(AlarmNamePrefix="logferry-")
+    calculated = {
+        alarm["AlarmName"]: (
+            {
+                metric["MetricStat"]["Stat"]: metric["MetricStat"]["Metric"]["MetricName"]
+                for metric in alarm["Metrics"]
+                if "MetricStat" in metric
+            },
+            len(alarm["Metrics"]),
+            alarm["Threshold"],
+            alarm["TreatMissingData"],
+        )
+        for alarm in found["MetricAlarms"]
+        if "Metrics" in alarm
+    }
+    gap = ({"Maximum": "OverdueSeconds"}, 3, 25, "notBreaching")
+    assert calculated == {
+        "logferry-gap": gap,
+        "logferry-exporter-shop-gap": gap,
+        "logferry-exporter-pay_ments-gap": gap,
+        "logferry-exports-failed": ({"Sum": "DeadLetters"}, 4, 0, "notBreaching"),
+    }
+
+
+def test_the_alarm_to_page_on_is_over_alarms_that_are_there(deployed: Deployed) -> None:
+    cloudwatch = deployed.client("cloudwatch")
+    [at_risk] = cloudwatch.describe_alarms(
+        AlarmNames=["logferry-archive-at-risk"], AlarmTypes=["CompositeAlarm"]
+    )["CompositeAlarms"]
+    children = re.findall(r'ALARM\("([^"]+)"\)', at_risk["AlarmRule"])
+    assert at_risk["AlarmRule"] == " OR ".join(f'ALARM("{name}")' for name in children)
+    assert {"logferry-gap", "logferry-no-plans", "logferry-planner-dead-letters"} <= set(children)
+    found = cloudwatch.describe_alarms(AlarmNames=children)["MetricAlarms"]
+    assert len(found) == len(children)
+
+
+def test_the_dashboard_is_one_that_cloudwatch_takes(deployed: Deployed) -> None:
+    # LocalStack's CloudFormation makes no dashboard and says nothing, so its CloudWatch is given it.
+    cloudwatch = deployed.client("cloudwatch")
+    template = load_template(str(TEMPLATES / "observability.yaml"))
+    body = template["Resources"]["Dashboard"]["Properties"]["DashboardBody"]["Fn::Sub"]
+    values = {
+        "Name": "logferry",
+        "GapHours": "25",
+        "AWS::Region": REGION,
+        "AWS::AccountId": deployed.hub,
+        "AWS::Partition": "aws",
+    }
+    for name, value in values.items():
+        body = body.replace("${" + name + "}", value)
+    put = cloudwatch.put_dashboard(DashboardName="logferry", DashboardBody=body)
+    assert put.get("DashboardValidationMessages", []) == []
+    there = cloudwatch.get_dashboard(DashboardName="logferry")["DashboardBody"]
+    widgets = json.loads(there)["widgets"]
+    [shown] = [each["properties"]["alarms"] for each in widgets if each["type"] == "alarm"]
+    names = [arn.rpartition(":")[2] for arn in shown]
+    found = cloudwatch.describe_alarms(
+        AlarmNames=names, AlarmTypes=["MetricAlarm", "CompositeAlarm"]
+    )
+    arns = [
+        alarm["AlarmArn"] for kind in ("MetricAlarms", "CompositeAlarms") for alarm in found[kind]
+    ]
+    assert sorted(arns) == sorted(shown)
 
 
 def test_the_deployed_planner_plans(deployed: Deployed) -> None:

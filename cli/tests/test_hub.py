@@ -30,6 +30,7 @@ NAMES = [
     "logferry-exporter-pay-ments",
     "logferry-exporter-shop",
     "logferry-planner",
+    "logferry-observability",
 ]
 EXPORTERS = NAMES[3:5]
 
@@ -131,6 +132,7 @@ def test_stacks_are_deployed_after_those_that_they_need(
     assert outcomes == [Outcome(name, "changed") for name in NAMES]
     changed = FakeStacks.all("changed")
     assert changed[:2] == NAMES[:2]
+    assert changed[-1] == "logferry-observability"
     # Proposals need the parameters that stacks before them make.
     assert FakeStacks.log.index(("proposed", "logferry-planner")) > FakeStacks.log.index(
         ("changed", "logferry-archive")
@@ -399,8 +401,10 @@ def test_stacks_are_deleted_before_those_that_they_need_and_the_archives_stays(
     outcomes = destroy_hub(session, config)
 
     removed = FakeStacks.all("removed")
-    assert set(removed[:2]) == set(EXPORTERS)
-    assert set(removed[2:]) == {"logferry-planner", "logferry-sse-enforcer"}
+    # The first one is over alarms of the others'.
+    assert removed[0] == "logferry-observability"
+    assert set(removed[1:3]) == set(EXPORTERS)
+    assert set(removed[3:]) == {"logferry-planner", "logferry-sse-enforcer"}
     assert {(o.stack_name, o.status) for o in outcomes} == {
         ("logferry-exporter-shop", "unchanged"),
         *((name, "deleted") for name in set(NAMES[2:]) - {"logferry-exporter-shop"}),
@@ -490,3 +494,33 @@ def test_sources_do_not_all_begin_at_once_unless_told_so(
     document["sources"][0] |= {"schedule": schedule, "schedule_flexible_minutes": said}
     found = parameters(Config.model_validate(document), some_zips, "logferry-exporter-shop")
     assert found["ScheduleFlexibleMinutes"] == minutes
+
+
+def test_when_something_is_amiss_reaches_the_hubs_and_the_sources_alarms(
+    document: dict[str, Any], some_zips: list[Zip]
+) -> None:
+    document["observability"] = {
+        "gap_hours": 30,
+        "plan_within_hours": 48,
+        "page_action_arn": "arn:aws:sns:eu-west-1:111122223333:pager",
+    }
+    config = Config.model_validate(document)
+    both = {"GapHours": "30", "PlanWithinHours": "48"}
+    assert parameters(config, some_zips, "logferry-observability") == {
+        "Name": "logferry",
+        **both,
+        "ScheduleState": "ENABLED",
+        "PageActionArn": "arn:aws:sns:eu-west-1:111122223333:pager",
+    }
+    exporter = parameters(config, some_zips, "logferry-exporter-shop")
+    assert both.items() <= exporter.items()
+
+
+def test_no_plan_is_missed_where_no_schedule_is_enabled(
+    document: dict[str, Any], some_zips: list[Zip]
+) -> None:
+    document["sources"][0]["state"] = "DISABLED"
+    one = parameters(Config.model_validate(document), some_zips, "logferry-observability")
+    document["sources"][1]["state"] = "DISABLED"
+    none = parameters(Config.model_validate(document), some_zips, "logferry-observability")
+    assert (one["ScheduleState"], none["ScheduleState"]) == ("ENABLED", "DISABLED")

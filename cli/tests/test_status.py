@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from logferry_contracts.wire import emit, parse
 EXAMPLES = Path(__file__).parents[2] / "contracts" / "examples" / "ledger-record"
 DAY_MS = 86_400_000
 FIRST_MS = 1_795_215_600_000
+NOW = datetime(2026, 11, 23, 6, tzinfo=UTC)
 SHOP = SourceName(profile="shop", account_id="444455556666", region="eu-west-1")
 DEAD_LETTERS = "log-sqs-shop-collect-dlq.fifo"
 
@@ -62,7 +64,7 @@ def put(session: boto3.Session, config: Config) -> Put:
 
 
 def of_shop(session: boto3.Session, config: Config, newest: int = 3) -> Any:
-    [found] = status(session, config, [config.source("shop")], newest=newest)
+    [found] = status(session, config, [config.source("shop")], newest=newest, now=NOW)
     return found
 
 
@@ -144,10 +146,25 @@ def test_messages_of_both_lanes_wait_and_dead_letters_are_a_problem(
     assert found.problems == ["1 dead letters"]
 
 
+@pytest.mark.parametrize("state", ["requested", "submitted"])
+@pytest.mark.parametrize(("hours", "late"), [(25, []), (26, ["/long"])])
+def test_an_export_under_way_for_longer_than_it_may_is_a_problem(
+    session: boto3.Session, config: Config, put: Put, state: str, hours: int, late: list[str]
+) -> None:
+    asked_at = NOW - timedelta(hours=hours)
+    put(state, "/long", requested_at=asked_at.strftime("%Y-%m-%dT%H:%M:%S.000Z"))
+    put("secured", "/done", requested_at="2026-11-01T00:00:00.000Z")
+
+    found = of_shop(session, config)
+
+    assert found.windows[0].late == late
+    assert found.problems == ["1 exports under way for longer than they may"] * len(late)
+
+
 def test_a_source_that_was_never_planned_is_a_problem(
     session: boto3.Session, config: Config
 ) -> None:
-    [found] = status(session, config, [config.source("Pay_ments")], newest=3)
+    [found] = status(session, config, [config.source("Pay_ments")], newest=3, now=NOW)
 
     assert found.problems == ["nothing in the ledger: has it been planned?"]
 

@@ -33,6 +33,7 @@ def test_there_is_a_template_for_each_stack() -> None:
         "archive",
         "artifacts",
         "exporter",
+        "observability",
         "planner",
         "reader",
         "source-account",

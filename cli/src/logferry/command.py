@@ -361,7 +361,8 @@ def status(
 
     `logferry status organization.yaml --profile shop --windows 30 --json`
 
-    Exit code 1 when a source has failed exports, dead letters, or a gap between its windows.
+    Exit code 1 when a source has failed exports, dead letters, a gap between its windows, or
+    exports that were asked for more than `observability.gap_hours` ago and have not ended.
 
     Args:
         config: What is deployed; see deploy/examples.
@@ -375,7 +376,9 @@ def status(
         wanted = load(config)
         sources = [wanted.source(each) for each in profile] or wanted.sources
         found = []
-        for each in archived.status(boto3.Session(), wanted, sources, newest=windows):
+        for each in archived.status(
+            boto3.Session(), wanted, sources, newest=windows, now=datetime.now(UTC)
+        ):
             found.append(each.as_json())
             problems.extend({"profile": each.profile, "problem": text} for text in each.problems)
             if not as_json:

@@ -67,6 +67,7 @@ OrganizationId = Annotated[str, Field(pattern=r"^o-[a-z0-9]{10,32}$")]
 KeyArn = Annotated[
     str, Field(pattern=r"^arn:aws[a-z-]*:kms:[a-z0-9-]+:[0-9]{12}:key/[A-Za-z0-9-]+$")
 ]
+ActionArn = Annotated[str, Field(pattern=r"^arn:aws[a-z-]*:[a-z-]+:")]
 ExternalId = Annotated[
     str, Field(min_length=2, max_length=1224, pattern=r"^[A-Za-z0-9+=,.@:/_-]+$")
 ]
@@ -203,6 +204,22 @@ class EnforcerConfig(Timeouts):
     sweep: SweepConfig = SweepConfig()
 
 
+class ObservabilityConfig(_Part):
+    """When something is amiss, and who is told.
+
+    Attributes:
+        gap_hours: For how long a window may be due without having been planned, and planned without
+            its exports having ended.
+        plan_within_hours: Within how many hours a plan of each source has to be completed. An
+            alarm looks back for a week at most.
+        page_action_arn: What the one alarm over all of the hub's notifies, such as an SNS topic.
+    """
+
+    gap_hours: Annotated[int, Field(ge=1, le=8760)] = 25
+    plan_within_hours: Annotated[int, Field(ge=1, le=168)] = 30
+    page_action_arn: ActionArn | None = None
+
+
 class SourceConfig(_Part):
     """One account whose logs are collected.
 
@@ -265,7 +282,7 @@ class Config(_Part):
         provisioning: Whether the planner makes and mends queues and functions where execution
             variables carry ``QueueOptions``.
         queue_key_arn: The key that those name, where it is not the archive's.
-        alarm_action_arn: What alarms notify, such as an SNS topic.
+        alarm_action_arn: What each alarm of a service or a source notifies, such as an SNS topic.
     """
 
     name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,18}[a-z0-9]$")] = "logferry"
@@ -279,11 +296,12 @@ class Config(_Part):
     queue_key_arn: KeyArn | None = None
     time_zone: TimeZone = "Asia/Seoul"
     architecture: Architecture = "arm64"
-    alarm_action_arn: Annotated[str, Field(pattern=r"^arn:aws[a-z-]*:[a-z-]+:")] | None = None
+    alarm_action_arn: ActionArn | None = None
     archive: ArchiveConfig = ArchiveConfig()
     direct_lane: DirectLaneConfig = DirectLaneConfig()
     exporter: ExporterConfig = ExporterConfig()
     sse_enforcer: EnforcerConfig = EnforcerConfig()
+    observability: ObservabilityConfig = ObservabilityConfig()
     sources: Annotated[list[SourceConfig], Field(min_length=1, max_length=MAX_SOURCES)]
 
     @model_validator(mode="after")
@@ -292,6 +310,11 @@ class Config(_Part):
             *_twice("account_id", (s.account_id for s in self.sources), "one slot, one source"),
             *_twice("profile", (s.slug for s in self.sources), "names of stacks and queues"),
         ]
+        page = self.observability.page_action_arn
+        if page is not None and page == self.alarm_action_arn:
+            problems.append(
+                "observability.page_action_arn is alarm_action_arn, which would be told twice"
+            )
         if self.organization_id is None and len(self.sources) > MAX_SOURCES_WITHOUT_ORGANIZATION:
             problems.append(
                 f"{len(self.sources)} sources are more than the {MAX_SOURCES_WITHOUT_ORGANIZATION}"

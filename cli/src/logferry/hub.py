@@ -149,6 +149,7 @@ def destroy_hub(
         ["archive"],
         ["planner", "sse-enforcer"],
         [f"exporter-{source.slug}" for source in config.sources],
+        ["observability"],
     ]
     _check_patterns([name for step in steps for name in step], only)
     chosen = [
@@ -266,6 +267,7 @@ def hub_stacks(config: Config, zips: Mapping[str, Zip]) -> list[list[Stack]]:
             for source in config.sources
         ],
         [_stack(config, "planner", "planner.yaml", planner)],
+        [_stack(config, "observability", "observability.yaml", _observability_parameters(config))],
     ]
 
 
@@ -346,10 +348,22 @@ def _exporter_parameters(config: Config, source: SourceConfig) -> dict[str, str]
         "VisibilityTimeout": str(config.exporter.visibility_timeout_s),
         "DirectFunctionTimeout": str(config.direct_lane.function_timeout_s),
         "DirectVisibilityTimeout": str(config.direct_lane.visibility_timeout_s),
+        "GapHours": str(config.observability.gap_hours),
+        "PlanWithinHours": str(config.observability.plan_within_hours),
         "RetryBackoffSeconds": str(config.exporter.retry_backoff_s),
         "SplitAfterHours": str(config.exporter.split_after_hours),
         "DirectLaneMaxBytes": str(config.direct_lane.most_bytes),
         "DirectLaneCallsPerSecond": str(config.direct_lane.calls_per_second),
+    }
+
+
+def _observability_parameters(config: Config) -> dict[str, str]:
+    is_scheduled = any(source.state == "ENABLED" for source in config.sources)
+    return {
+        "GapHours": str(config.observability.gap_hours),
+        "PlanWithinHours": str(config.observability.plan_within_hours),
+        "ScheduleState": "ENABLED" if is_scheduled else "DISABLED",
+        "PageActionArn": config.observability.page_action_arn or "",
     }
 
 

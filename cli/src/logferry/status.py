@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
@@ -34,11 +35,13 @@ class WindowStatus:
     Attributes:
         states: How many exports there are of each state; of a log group the last try counts.
         failed: The log groups whose last try failed, and why.
+        late: The log groups whose last try was asked for too long ago to be still under way.
     """
 
     window: Window
     states: Counter[str]
     failed: dict[str, str]
+    late: list[str]
 
     def count(self, states: Sequence[str]) -> int:
         """Return how many exports are in one of some states."""
@@ -66,9 +69,11 @@ class SourceStatus:
     def problems(self) -> list[str]:
         """What a person should look at, in words; empty when all is well."""
         failed = sum(len(window.failed) for window in self.windows)
+        late = sum(len(window.late) for window in self.windows)
         checks = [
             (not self.windows, "nothing in the ledger: has it been planned?"),
             (failed > 0, f"{failed} exports failed"),
+            (late > 0, f"{late} exports under way for longer than they may"),
             (self.dead_letters > 0, f"{self.dead_letters} dead letters"),
             *((True, f"nothing from {in_utc(gap)}") for gap in self.gaps),
         ]
@@ -83,6 +88,7 @@ class SourceStatus:
                     "window": each.window.model_dump(),
                     "states": dict(each.states),
                     "failed": each.failed,
+                    "late": each.late,
                 }
                 for each in self.windows
             ],
@@ -94,7 +100,12 @@ class SourceStatus:
 
 
 def status(
-    session: "boto3.Session", config: Config, sources: Sequence[SourceConfig], *, newest: int
+    session: "boto3.Session",
+    config: Config,
+    sources: Sequence[SourceConfig],
+    *,
+    newest: int,
+    now: datetime,
 ) -> Iterator[SourceStatus]:
     """Yield the status of each source.
 
@@ -103,6 +114,7 @@ def status(
         config: What is deployed.
         sources: Of the configuration.
         newest: How many windows to look at, from the newest one back.
+        now: What is under way was to be asked for at most the configuration's ``gap_hours`` ago.
 
     Raises:
         StatusError: AWS refused; names what.
@@ -111,10 +123,11 @@ def status(
     s3 = session.client("s3", region_name=config.region, config=CLIENT_CONFIG)
     ledger = Ledger(s3, config.control_bucket)
     sqs = session.client("sqs", region_name=config.region, config=CLIENT_CONFIG)
+    late_before = now - timedelta(hours=config.observability.gap_hours)
     for source in sources:
         name = config.source_name(source)
         try:
-            yield _status(ledger, sqs, name, newest)
+            yield _status(ledger, sqs, name, newest, late_before)
         except (BotoCoreError, ClientError) as error:
             raise StatusError(f"{source.profile}: {error}") from error
 
@@ -137,9 +150,13 @@ def table(found: SourceStatus) -> "RenderableType":
     return shown
 
 
-def _status(ledger: Ledger, sqs: "SQSClient", source: SourceName, newest: int) -> SourceStatus:
+def _status(
+    ledger: Ledger, sqs: "SQSClient", source: SourceName, newest: int, late_before: datetime
+) -> SourceStatus:
     windows = ledger.windows(source)
-    found = [_window_status(ledger, prefix, window) for prefix, window in windows[-newest:]]
+    found = [
+        _window_status(ledger, prefix, window, late_before) for prefix, window in windows[-newest:]
+    ]
     return SourceStatus(
         profile=source.profile,
         windows=[each for each in found if each.states],
@@ -162,7 +179,9 @@ def _gaps(windows: Sequence[Window]) -> list[Window]:
     ]
 
 
-def _window_status(ledger: Ledger, prefix: str, window: Window) -> WindowStatus:
+def _window_status(
+    ledger: Ledger, prefix: str, window: Window, late_before: datetime
+) -> WindowStatus:
     records = [record for _, record in ledger.records(prefix)]
     last: dict[str, LedgerRecord] = {}
     for record in sorted(records, key=lambda record: record.generation):
@@ -176,6 +195,12 @@ def _window_status(ledger: Ledger, prefix: str, window: Window) -> WindowStatus:
             for name, record in sorted(last.items())
             if record.failed is not None and record.state == "failed"
         },
+        late=[
+            name
+            for name, record in sorted(last.items())
+            if record.state in UNDER_WAY
+            and datetime.fromisoformat(record.requested_at) < late_before
+        ],
     )
 
 

@@ -167,6 +167,8 @@ resource "aws_cloudformation_stack" "exporter" {
     VisibilityTimeout        = tostring(var.exporter.visibility_timeout_s)
     DirectFunctionTimeout    = tostring(var.direct_lane.function_timeout_s)
     DirectVisibilityTimeout  = tostring(var.direct_lane.visibility_timeout_s)
+    GapHours                 = tostring(var.observability.gap_hours)
+    PlanWithinHours          = tostring(var.observability.plan_within_hours)
     RetryBackoffSeconds      = tostring(var.exporter.retry_backoff_s)
     SplitAfterHours          = tostring(var.exporter.split_after_hours)
     DirectLaneMaxBytes       = tostring(var.direct_lane.most_bytes)
@@ -179,6 +181,31 @@ resource "aws_cloudformation_stack" "exporter" {
     precondition {
       condition     = length(local.schedule_inputs[each.key]) <= 4096
       error_message = "The selection of ${each.key} is too long: a stack's parameter has room for 4,096 bytes."
+    }
+  }
+}
+
+resource "aws_cloudformation_stack" "observability" {
+  name          = "${var.name}-observability"
+  template_body = file("${local.templates}/observability.yaml")
+  capabilities  = local.capabilities
+  tags          = local.tags
+
+  parameters = {
+    Name            = var.name
+    GapHours        = tostring(var.observability.gap_hours)
+    PlanWithinHours = tostring(var.observability.plan_within_hours)
+    ScheduleState   = anytrue([for source in values(var.sources) : source.state == "ENABLED"]) ? "ENABLED" : "DISABLED"
+    PageActionArn   = var.observability.page_action_arn == null ? "" : var.observability.page_action_arn
+  }
+
+  # Its one alarm is over alarms of theirs.
+  depends_on = [aws_cloudformation_stack.planner, aws_cloudformation_stack.sse_enforcer]
+
+  lifecycle {
+    precondition {
+      condition     = var.observability.page_action_arn == null || var.observability.page_action_arn != var.alarm_action_arn
+      error_message = "observability.page_action_arn is alarm_action_arn, which would be told twice."
     }
   }
 }

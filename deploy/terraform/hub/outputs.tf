@@ -46,6 +46,16 @@ output "exporters" {
   }
 }
 
+output "archive_at_risk_alarm_name" {
+  description = "The one alarm to page on."
+  value       = aws_cloudformation_stack.observability.outputs["AlarmName"]
+}
+
+output "dashboard_url" {
+  description = "The hub's dashboard."
+  value       = aws_cloudformation_stack.observability.outputs["DashboardUrl"]
+}
+
 output "source_role_arns" {
   description = "The role that the hub assumes in each source's account, by its profile."
   value       = local.source_role_arns

@@ -144,7 +144,7 @@ variable "code_keys" {
 }
 
 variable "alarm_action_arn" {
-  description = "What alarms notify, such as an SNS topic; null for nothing."
+  description = "What each alarm of a service or a source notifies, such as an SNS topic; null for nothing."
   type        = string
   default     = null
 
@@ -318,6 +318,36 @@ variable "sse_enforcer" {
   validation {
     condition     = var.sse_enforcer.sweep.objects_per_second >= 1 && var.sse_enforcer.sweep.objects_per_second <= 9999
     error_message = "sse_enforcer.sweep.objects_per_second: from 1 to 9999."
+  }
+}
+
+variable "observability" {
+  description = <<-EOT
+    When something is amiss, and who is told.
+
+    - gap_hours: for how long a window may be due without having been planned, and planned without its exports having ended.
+    - plan_within_hours: within how many hours a plan of each source has to be completed.
+    - page_action_arn: what the one alarm over all of the hub's notifies, such as an SNS topic; not alarm_action_arn, which would be told twice.
+  EOT
+  type = object({
+    gap_hours         = optional(number, 25)
+    plan_within_hours = optional(number, 30)
+    page_action_arn   = optional(string)
+  })
+  default  = {}
+  nullable = false
+
+  validation {
+    condition     = var.observability.gap_hours >= 1 && var.observability.gap_hours <= 8760 && floor(var.observability.gap_hours) == var.observability.gap_hours
+    error_message = "observability.gap_hours: a whole number from 1 to 8760."
+  }
+  validation {
+    condition     = var.observability.plan_within_hours >= 1 && var.observability.plan_within_hours <= 168 && floor(var.observability.plan_within_hours) == var.observability.plan_within_hours
+    error_message = "observability.plan_within_hours: a whole number from 1 to 168."
+  }
+  validation {
+    condition     = var.observability.page_action_arn == null || can(regex("^arn:aws[a-z-]*:[a-z-]+:", var.observability.page_action_arn))
+    error_message = "observability.page_action_arn: an ARN, or null."
   }
 }
 

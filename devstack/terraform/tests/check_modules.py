@@ -35,6 +35,7 @@ LEFT_ALONE = {
         "SweepTimeout",
     },
     "exporter.yaml": {"LogRetentionDays", "MaxMessageAge"},
+    "observability.yaml": set(),
     "source-account.yaml": set(),
 }
 """Parameters that stay as the templates have them: neither the command nor a module sets them."""
@@ -84,6 +85,11 @@ EVERYTHING: dict[str, Any] = {
             "full_every_days": 66,
             "objects_per_second": 67,
         },
+    },
+    "observability": {
+        "gap_hours": 70,
+        "plan_within_hours": 71,
+        "page_action_arn": "arn:aws-us-gov:sns:us-gov-west-1:111122223333:pager",
     },
     "sources": [
         {

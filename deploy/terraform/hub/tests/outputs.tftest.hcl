@@ -28,6 +28,10 @@ mock_provider "aws" {
     values = { outputs = { FunctionName = "the-enforcer", SweepFunctionName = "the-sweep" } }
   }
   override_resource {
+    target = aws_cloudformation_stack.observability
+    values = { outputs = { AlarmName = "the-alarm", DashboardUrl = "the-dashboard" } }
+  }
+  override_resource {
     target = aws_cloudformation_stack.exporter
     values = {
       outputs = {
@@ -73,6 +77,10 @@ run "what_was_made_can_be_used" {
       output.artifact_bucket_name, output.archive_bucket_name, output.control_bucket_name, output.key_arn, output.topic_arn
     ] == ["logferry-artifacts-111122223333-eu-central-1", "the-archive", "the-ledger", "the-key", "the-topic"]
     error_message = "The archive's outputs are other stacks'."
+  }
+  assert {
+    condition     = [output.archive_at_risk_alarm_name, output.dashboard_url] == ["the-alarm", "the-dashboard"]
+    error_message = "The alarm or the dashboard is another stack's."
   }
   assert {
     condition = output.function_names == {

@@ -32,6 +32,7 @@ run "values_out_of_range" {
     direct_lane      = { planned_bytes = 2, most_bytes = 1 }
     exporter         = { visibility_timeout_s = 119 }
     sse_enforcer     = { hold = "never" }
+    observability    = { gap_hours = 0, plan_within_hours = 169, page_action_arn = "pager" }
     code_keys        = { planner = "planner.zip", exporter = "exporter.zip", sse-enforcer = "sse-enforcer.zip" }
     sources          = {}
   }
@@ -51,6 +52,7 @@ run "values_out_of_range" {
     var.direct_lane,
     var.exporter,
     var.sse_enforcer,
+    var.observability,
     var.code_keys,
     var.sources,
   ]
@@ -142,4 +144,14 @@ run "a_selection_that_selects_nothing" {
     }
   }
   expect_failures = [var.sources]
+}
+
+run "who_is_paged_is_not_told_by_each_alarm_as_well" {
+  command = plan
+
+  variables {
+    alarm_action_arn = "arn:aws:sns:eu-central-1:111122223333:on-call"
+    observability    = { page_action_arn = "arn:aws:sns:eu-central-1:111122223333:on-call" }
+  }
+  expect_failures = [aws_cloudformation_stack.observability]
 }
