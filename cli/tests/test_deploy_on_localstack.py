@@ -765,7 +765,7 @@ def test_the_alarm_to_page_on_is_over_alarms_that_are_there(deployed: Deployed) 
 
 
 def test_the_dashboard_is_one_that_cloudwatch_takes(deployed: Deployed) -> None:
-    # LocalStack's CloudFormation makes no dashboard and says nothing, so its CloudWatch is given it.
+    # LocalStack's CloudFormation makes no dashboard and says nothing: its CloudWatch is given it.
     cloudwatch = deployed.client("cloudwatch")
     template = load_template(str(TEMPLATES / "observability.yaml"))
     body = template["Resources"]["Dashboard"]["Properties"]["DashboardBody"]["Fn::Sub"]
