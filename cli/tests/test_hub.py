@@ -411,6 +411,36 @@ def test_stacks_are_deleted_before_those_that_they_need_and_the_archives_stays(
     }
 
 
+def test_when_something_is_amiss_reaches_the_hubs_and_the_sources_alarms(
+    document: dict[str, Any], some_zips: list[Zip]
+) -> None:
+    document["observability"] = {
+        "gap_hours": 30,
+        "plan_within_hours": 48,
+        "page_action_arn": "arn:aws:sns:eu-west-1:111122223333:pager",
+    }
+    config = Config.model_validate(document)
+    both = {"GapHours": "30", "PlanWithinHours": "48"}
+    assert parameters(config, some_zips, "logferry-observability") == {
+        "Name": "logferry",
+        **both,
+        "ScheduleState": "ENABLED",
+        "PageActionArn": "arn:aws:sns:eu-west-1:111122223333:pager",
+    }
+    exporter = parameters(config, some_zips, "logferry-exporter-shop")
+    assert both.items() <= exporter.items()
+
+
+def test_no_plan_is_missed_where_no_schedule_is_enabled(
+    document: dict[str, Any], some_zips: list[Zip]
+) -> None:
+    document["sources"][0]["state"] = "DISABLED"
+    one = parameters(Config.model_validate(document), some_zips, "logferry-observability")
+    document["sources"][1]["state"] = "DISABLED"
+    none = parameters(Config.model_validate(document), some_zips, "logferry-observability")
+    assert (one["ScheduleState"], none["ScheduleState"]) == ("ENABLED", "DISABLED")
+
+
 def test_only_what_is_named_is_deleted(session: boto3.Session, config: Config) -> None:
     destroy_hub(session, config, only=["archive", "exporter-shop"])
     assert FakeStacks.all("removed") == ["logferry-exporter-shop", "logferry-archive"]
@@ -494,33 +524,3 @@ def test_sources_do_not_all_begin_at_once_unless_told_so(
     document["sources"][0] |= {"schedule": schedule, "schedule_flexible_minutes": said}
     found = parameters(Config.model_validate(document), some_zips, "logferry-exporter-shop")
     assert found["ScheduleFlexibleMinutes"] == minutes
-
-
-def test_when_something_is_amiss_reaches_the_hubs_and_the_sources_alarms(
-    document: dict[str, Any], some_zips: list[Zip]
-) -> None:
-    document["observability"] = {
-        "gap_hours": 30,
-        "plan_within_hours": 48,
-        "page_action_arn": "arn:aws:sns:eu-west-1:111122223333:pager",
-    }
-    config = Config.model_validate(document)
-    both = {"GapHours": "30", "PlanWithinHours": "48"}
-    assert parameters(config, some_zips, "logferry-observability") == {
-        "Name": "logferry",
-        **both,
-        "ScheduleState": "ENABLED",
-        "PageActionArn": "arn:aws:sns:eu-west-1:111122223333:pager",
-    }
-    exporter = parameters(config, some_zips, "logferry-exporter-shop")
-    assert both.items() <= exporter.items()
-
-
-def test_no_plan_is_missed_where_no_schedule_is_enabled(
-    document: dict[str, Any], some_zips: list[Zip]
-) -> None:
-    document["sources"][0]["state"] = "DISABLED"
-    one = parameters(Config.model_validate(document), some_zips, "logferry-observability")
-    document["sources"][1]["state"] = "DISABLED"
-    none = parameters(Config.model_validate(document), some_zips, "logferry-observability")
-    assert (one["ScheduleState"], none["ScheduleState"]) == ("ENABLED", "DISABLED")

@@ -1,6 +1,6 @@
 """What an operator asks of the deployed suite by the command's own functions."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
 import boto3
@@ -54,7 +54,8 @@ def test_the_status_counts_what_the_ledger_has(suite, session, name, plan, recor
     plan("alpha", name)
     tap.until(lambda: [r.state for r in records(name)] == ["secured"])
 
-    [found] = status(session, suite.config, [suite.config.source("alpha")], newest=1)
+    alpha = suite.config.source("alpha")
+    [found] = status(session, suite.config, [alpha], newest=1, now=datetime.now(UTC))
 
     window = previous_day(datetime.now(ZoneInfo(TIME_ZONE)))
     assert found.windows[-1].window == window

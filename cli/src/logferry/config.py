@@ -67,7 +67,6 @@ OrganizationId = Annotated[str, Field(pattern=r"^o-[a-z0-9]{10,32}$")]
 KeyArn = Annotated[
     str, Field(pattern=r"^arn:aws[a-z-]*:kms:[a-z0-9-]+:[0-9]{12}:key/[A-Za-z0-9-]+$")
 ]
-ActionArn = Annotated[str, Field(pattern=r"^arn:aws[a-z-]*:[a-z-]+:")]
 ExternalId = Annotated[
     str, Field(min_length=2, max_length=1224, pattern=r"^[A-Za-z0-9+=,.@:/_-]+$")
 ]
@@ -217,7 +216,7 @@ class ObservabilityConfig(_Part):
 
     gap_hours: Annotated[int, Field(ge=1, le=8760)] = 25
     plan_within_hours: Annotated[int, Field(ge=1, le=168)] = 30
-    page_action_arn: ActionArn | None = None
+    page_action_arn: Annotated[str, Field(pattern=r"^arn:aws[a-z-]*:[a-z-]+:")] | None = None
 
 
 class SourceConfig(_Part):
@@ -296,7 +295,7 @@ class Config(_Part):
     queue_key_arn: KeyArn | None = None
     time_zone: TimeZone = "Asia/Seoul"
     architecture: Architecture = "arm64"
-    alarm_action_arn: ActionArn | None = None
+    alarm_action_arn: Annotated[str, Field(pattern=r"^arn:aws[a-z-]*:[a-z-]+:")] | None = None
     archive: ArchiveConfig = ArchiveConfig()
     direct_lane: DirectLaneConfig = DirectLaneConfig()
     exporter: ExporterConfig = ExporterConfig()
