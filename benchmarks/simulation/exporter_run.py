@@ -202,7 +202,7 @@ class SimulatedAws:
         attributes = {
             "SentTimestamp": str(_ms(0)),
             "ApproximateFirstReceiveTimestamp": str(_ms(self.now_s + self._latencies.hand_off_s)),
-            "MessageGroupId": SOURCE.slot,
+            "MessageGroupId": SOURCE.direct_slot if self._lane == "direct" else SOURCE.slot,
         }
         receives, is_done = 0, False
         while not is_done:

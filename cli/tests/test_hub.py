@@ -144,7 +144,7 @@ def test_whoever_reads_a_message_is_deployed_before_its_writer(
 ) -> None:
     """So no reader gets what it does not know yet, while only a part of the hub has changed."""
     deploy_hub(session, config, some_zips)
-    enforcer, *exporters, planner = FakeStacks.all("changed")[2:]
+    enforcer, *exporters, planner, _ = FakeStacks.all("changed")[2:]
     assert (enforcer, planner) == ("logferry-sse-enforcer", "logferry-planner")
     assert sorted(exporters) == EXPORTERS
 

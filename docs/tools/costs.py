@@ -87,6 +87,8 @@ LOG_MONTHS = 3
 
 HUB_METRICS = 40
 """Names times dimensions that come up from day to day, of all three services."""
+SOURCE_METRICS = 2
+"""For how long a source is overdue: the planner's, and the exporter's."""
 METRIC_HOURS = 2
 """In so many hours of a day a source is planned and exported; each at a time of its own."""
 
@@ -286,6 +288,7 @@ def _of_source(account: Account, hub: Hub) -> Costs:
         + month(ledger_reads, prices.S3_READ),
         "Lambda": _of_lambda(gb_s * DAYS, invocations * DAYS),
         "CloudWatch: GetMetricData": month(groups, prices.METRIC_ASKED_FOR),
+        "CloudWatch: own metrics": SOURCE_METRICS * prices.METRIC.dollars * METRIC_HOURS / 24,
         "CloudWatch: own logs": _of_logs(logged * DAYS, hub),
         "SNS": month(objects + account.active + 2, prices.SNS_PUBLISH),
         "EventBridge": month(events, prices.S3_EVENT) + month(1, prices.SCHEDULE),
