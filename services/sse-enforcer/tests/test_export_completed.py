@@ -340,6 +340,31 @@ def test_an_export_without_a_record_is_dead_lettered(world):
     assert reasons(world) == ["not_in_ledger"]
 
 
+@pytest.mark.parametrize("elsewhere", [False, True])
+def test_an_event_with_other_objects_than_the_ledger_has_secures_nothing(world, elsewhere):
+    keys = put_many(world, 2)
+    told_otherwise = world.completed(*keys[:1], elsewhere=elsewhere)
+    ((record_key, _),) = [
+        each for each in world.versions.items() if each[0][1].startswith("ledger/")
+    ]
+    world.versions[record_key].clear()
+    world.completed(*keys)
+
+    assert world.deliver(told_otherwise) == []
+    assert world.changes() == []
+    assert reasons(world) == ["not_as_recorded"]
+    assert world.ledger_state()[0] == "completed"
+
+
+def test_an_event_with_another_prefix_than_the_ledger_has_secures_nothing(world):
+    message = json.loads(world.completed())
+    message["data"]["destination"]["prefix"] = "shop/another/2026/11/21/00"
+
+    assert world.deliver(json.dumps(message)) == []
+    assert reasons(world) == ["not_as_recorded"]
+    assert world.ledger_state()[0] == "completed"
+
+
 def test_an_export_to_another_bucket_is_dead_lettered(world):
     message = world.completed(*put_many(world, 1), bucket="somebody-elses-bucket")
 

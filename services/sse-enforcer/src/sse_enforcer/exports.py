@@ -57,8 +57,9 @@ class Exports:
             counts: Where to count what was done, also when this raises.
 
         Raises:
-            RefusedError: An object cannot be secured, or the export is none that can be. The
-                objects that can be are secured; the record stays ``completed``.
+            RefusedError: An object cannot be secured, or the export is none that can be, or not
+                the one of the ledger. The objects that can be are secured; the record stays
+                ``completed``.
             RetryError: Something failed, or the time is up.
         """
         record, _ = self._record(data)
@@ -66,6 +67,7 @@ class Exports:
             logger.info("export already secured")
             return
         objects = self.objects(data)
+        _check_as_recorded(data, objects, record)
 
         def attempt(archived: ArchivedObject) -> Secured | EnforcerError:
             if not has_time():
@@ -167,6 +169,29 @@ class Exports:
         if objects is None:
             raise RefusedError("manifest", f"{location.key} has no list of objects")
         return objects
+
+
+def _check_as_recorded(
+    data: ExportCompletedData, objects: list[ArchivedObject], record: LedgerRecord
+) -> None:
+    """Make sure that an event says what the ledger has: whoever may publish could say anything.
+
+    Raises:
+        RefusedError: ``not_as_recorded``: nothing of the export is touched then.
+    """
+    recorded = record.completed
+    if recorded is None or record.destination != data.destination:
+        raise RefusedError(
+            "not_as_recorded", f"export {data.export_id} is recorded with {record.destination}"
+        )
+    known = recorded.manifest
+    is_same = known == data.manifest if known.objects is None else known.objects == objects
+    if not is_same:
+        raise RefusedError(
+            "not_as_recorded",
+            f"export {data.export_id} has {known.object_count} objects in the ledger, and others "
+            f"than the {len(objects)} of the event",
+        )
 
 
 def _raise_for(errors: list[EnforcerError], counts: Counter[str]) -> None:
