@@ -604,6 +604,22 @@ def test_a_bucket_shows_its_region_from_anywhere(
     assert archive.region_of(backend.region, "no-such-bucket-anywhere") is None
 
 
+@pytest.mark.parametrize(
+    ("headers", "region"), [({"x-amz-bucket-region": "eu-north-1"}, "eu-north-1"), ({}, None)]
+)
+def test_a_bucket_that_may_not_be_listed_shows_its_region_all_the_same(
+    s3: "S3Client", headers: dict[str, str], region: str | None
+) -> None:
+    with Stubber(s3) as stubber:
+        stubber.add_client_error(
+            "head_bucket",
+            "403",
+            http_status_code=403,
+            response_meta={"HTTPHeaders": headers},
+        )
+        assert Archive(lambda _: s3).region_of("eu-west-1", "somebody-elses") == region
+
+
 # -- the ledger --------------------------------------------------------------------------------
 
 

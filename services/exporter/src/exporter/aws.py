@@ -366,12 +366,18 @@ class Archive:
     def region_of(self, region: str, bucket: str) -> str | None:
         """Return the Region that a bucket is in, or None when it does not show itself.
 
-        ``region`` is where it should be.
+        S3 names it to whoever asks, also where it refuses the call: the role may not list the
+        archive. https://docs.aws.amazon.com/AmazonS3/latest/API/API_HeadBucket.html
+
+        Args:
+            region: Where it should be.
+            bucket: Its name.
         """
         try:
             return self._s3_in(region).head_bucket(Bucket=bucket).get("BucketRegion")
-        except ClientError:
-            return None
+        except ClientError as error:
+            headers = error.response["ResponseMetadata"]["HTTPHeaders"]
+            return headers.get("x-amz-bucket-region")
 
     def _write(
         self, region: str, bucket: str, key: str, path: Path, sha256: str, **condition: Any
