@@ -573,6 +573,10 @@ def test_the_enforcer_places_holds_and_removes_by_separate_statements(deployed: 
     assert role["PlaceHolds"]["Resource"] == role["RemoveReplaced"]["Resource"] == objects
     assert role["NeverBypassRetention"]["Effect"] == "Deny"
     assert role["NeverBypassRetention"]["Action"] == "s3:BypassGovernanceRetention"
+    assert role["NeverLiftHolds"]["Effect"] == "Deny"
+    assert role["NeverLiftHolds"]["Condition"] == {
+        "StringEquals": {"s3:object-lock-legal-hold": "OFF"}
+    }
     allowed = json.dumps([s["Action"] for s in role.values() if s["Effect"] == "Allow"])
     assert '"s3:DeleteObject"' not in allowed  # that would put a delete marker over an object
     assert "s3:ListBucketVersions" not in allowed

@@ -498,11 +498,18 @@ def test_the_settings_of_the_sweep_reach_its_stack(
 ) -> None:
     document["sse_enforcer"] = {
         "sweep": {"state": "DISABLED", "every_hours": 1, "full_every_days": 7}
-        | {"objects_per_second": 500}
+        | {"objects_per_second": 500, "reserved_concurrency": False}
     }
     enforcer = parameters(Config.model_validate(document), some_zips, "logferry-sse-enforcer")
-    names = ("State", "EveryHours", "FullEveryDays", "ObjectsPerSecond")
-    assert [enforcer[f"Sweep{name}"] for name in names] == ["DISABLED", "1", "7", "500"]
+    names = ("State", "EveryHours", "FullEveryDays", "ObjectsPerSecond", "ReservedConcurrency")
+    assert [enforcer[f"Sweep{name}"] for name in names] == ["DISABLED", "1", "7", "500", ""]
+
+
+def test_an_execution_is_reserved_for_the_sweep_where_nothing_is_said(
+    config: Config, some_zips: list[Zip]
+) -> None:
+    enforcer = parameters(config, some_zips, "logferry-sse-enforcer")
+    assert enforcer["SweepReservedConcurrency"] == "1"
 
 
 @pytest.mark.parametrize(

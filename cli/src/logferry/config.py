@@ -186,12 +186,15 @@ class SweepConfig(_Part):
         state: Whether it runs on schedule.
         every_hours: From the start of one sweep to the start of the next.
         full_every_days: After which one looks at everything again.
+        reserved_concurrency: Whether one execution is reserved for it, so that two never do the
+            same things. An account whose quota is not above 100 has none to reserve.
     """
 
     state: Literal["ENABLED", "DISABLED"] = "ENABLED"
     every_hours: Annotated[int, Field(ge=0, le=9999)] = 24
     full_every_days: Annotated[int, Field(ge=0, le=9999)] = 90
     objects_per_second: Annotated[int, Field(ge=1, le=9999)] = 100
+    reserved_concurrency: bool = True
 
 
 class EnforcerConfig(Timeouts):

@@ -251,6 +251,7 @@ def hub_stacks(config: Config, zips: Mapping[str, Zip]) -> list[list[Stack]]:
         "SweepEveryHours": str(config.sse_enforcer.sweep.every_hours),
         "SweepFullEveryDays": str(config.sse_enforcer.sweep.full_every_days),
         "SweepObjectsPerSecond": str(config.sse_enforcer.sweep.objects_per_second),
+        "SweepReservedConcurrency": "1" if config.sse_enforcer.sweep.reserved_concurrency else "",
     }
     exporter = _function_parameters(config, zips, "exporter")
     return [

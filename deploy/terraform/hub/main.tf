@@ -130,14 +130,15 @@ resource "aws_cloudformation_stack" "sse_enforcer" {
   tags          = local.tags
 
   parameters = merge(local.function_parameters, {
-    CodeKey               = var.code_keys["sse-enforcer"]
-    FunctionTimeout       = tostring(var.sse_enforcer.function_timeout_s)
-    VisibilityTimeout     = tostring(var.sse_enforcer.visibility_timeout_s)
-    Hold                  = var.sse_enforcer.hold
-    SweepState            = var.sse_enforcer.sweep.state
-    SweepEveryHours       = tostring(var.sse_enforcer.sweep.every_hours)
-    SweepFullEveryDays    = tostring(var.sse_enforcer.sweep.full_every_days)
-    SweepObjectsPerSecond = tostring(var.sse_enforcer.sweep.objects_per_second)
+    CodeKey                  = var.code_keys["sse-enforcer"]
+    FunctionTimeout          = tostring(var.sse_enforcer.function_timeout_s)
+    VisibilityTimeout        = tostring(var.sse_enforcer.visibility_timeout_s)
+    Hold                     = var.sse_enforcer.hold
+    SweepState               = var.sse_enforcer.sweep.state
+    SweepEveryHours          = tostring(var.sse_enforcer.sweep.every_hours)
+    SweepFullEveryDays       = tostring(var.sse_enforcer.sweep.full_every_days)
+    SweepObjectsPerSecond    = tostring(var.sse_enforcer.sweep.objects_per_second)
+    SweepReservedConcurrency = var.sse_enforcer.sweep.reserved_concurrency ? "1" : ""
   })
 
   depends_on = [aws_cloudformation_stack.archive]

@@ -276,7 +276,8 @@ variable "sse_enforcer" {
     The sse-enforcer's settings.
     hold: when an object gets its legal hold: on_completion, on_creation or off.
     sweep: the look at the archive itself, on schedule or not (state), from the start of one to the
-    start of the next (every_hours), at everything again after full_every_days.
+    start of the next (every_hours), at everything again after full_every_days. One execution is
+    reserved for it, but for reserved_concurrency = false: an account whose quota is not above 100 has none.
   EOT
   default     = {}
   nullable    = false
@@ -286,10 +287,11 @@ variable "sse_enforcer" {
     visibility_timeout_s = optional(number, 600)
     hold                 = optional(string, "on_completion")
     sweep = optional(object({
-      state              = optional(string, "ENABLED")
-      every_hours        = optional(number, 24)
-      full_every_days    = optional(number, 90)
-      objects_per_second = optional(number, 100)
+      state                = optional(string, "ENABLED")
+      every_hours          = optional(number, 24)
+      full_every_days      = optional(number, 90)
+      objects_per_second   = optional(number, 100)
+      reserved_concurrency = optional(bool, true)
     }), {})
   })
 

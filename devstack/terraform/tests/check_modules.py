@@ -31,7 +31,6 @@ LEFT_ALONE = {
         "MaximumConcurrency",
         "MaxMessageAge",
         "MoreArchiveKeyArns",
-        "SweepReservedConcurrency",
         "SweepTimeout",
     },
     "exporter.yaml": {"LogRetentionDays", "MaxMessageAge"},
@@ -84,6 +83,7 @@ EVERYTHING: dict[str, Any] = {
             "every_hours": 65,
             "full_every_days": 66,
             "objects_per_second": 67,
+            "reserved_concurrency": False,
         },
     },
     "observability": {
