@@ -61,6 +61,10 @@ test: install ## All tests: rules, contracts, adapters, and the suite on LocalSt
 terraform-check: install .venv-terraform/installed ## The Terraform modules, offline: fmt, validate, test, the same stacks as the command's
 	$(BIN)/python -m pytest --quiet devstack/terraform/tests/check_modules.py
 
+.PHONY: upgrade-check
+upgrade-check: install ## The previous release and this one deployed over each other, on LocalStack
+	$(BIN)/python -m pytest --quiet -n 2 --dist loadfile tests/upgrade/check_releases.py tests/upgrade/check_deletion.py
+
 .PHONY: policy-check
 policy-check: install .venv-policies/installed ## The templates' policies, by parliament and checkov
 	$(BIN)/python -m pytest --quiet devstack/policies/tests/check_policies.py
@@ -85,7 +89,7 @@ bench: install ## Benchmarks against the baseline and the limits, into build/ben
 	$(BIN)/python -m benchmarks
 
 .PHONY: check
-check: lint test terraform-check policy-check ## Everything that has to hold before a change is finished
+check: lint test terraform-check policy-check upgrade-check ## Everything that has to hold before a change is finished
 
 .PHONY: lint
 lint: install ## Formatting, lint, types, layers, templates
