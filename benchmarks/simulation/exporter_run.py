@@ -139,13 +139,23 @@ def drain(
         function: The exporter's.
     """
     aws = SimulatedAws(lane, latencies or Latencies(), function or Function())
-    # A line for each decision and each message's metrics, and nobody to read them.
-    logger.setLevel("CRITICAL")
-    with redirect_stdout(None):
+    with _silence():
         for group in groups:
             aws.export(group)
     aws.usage.makespan_s = aws.now_s
     return aws.usage
+
+
+@contextmanager
+def _silence() -> Iterator[None]:
+    """Keep back a line for each decision and each message's metrics, which nobody reads."""
+    level = logger.log_level
+    logger.setLevel("CRITICAL")
+    try:
+        with redirect_stdout(None):
+            yield
+    finally:
+        logger.setLevel(level)
 
 
 class SimulatedAws:

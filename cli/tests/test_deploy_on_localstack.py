@@ -847,6 +847,7 @@ def test_what_would_change_is_told_and_nothing_is_left_of_the_question(
         "sse-enforcer": "same",
         "exporter-shop": "differs",
         "exporter-new": "new",
+        "observability": "same",
         "exporter-pay-ments": "left_over",
     }
     assert {each.template for each in found.values()} == {""}

@@ -116,7 +116,11 @@ def deploy_hub(
             at_once(lambda service: _upload(s3, config, code[service], watch), services)
             at_once(stacks.carry_out, changing)
         outcomes += [_outcome(proposal, dry_run=options.dry_run) for proposal in proposals]
-        has_to_wait = options.dry_run and any(proposal.is_new for proposal in changing)
+        # All others need only these two's parameters.
+        has_to_wait = options.dry_run and any(
+            proposal.is_new and proposal.stack.name.removeprefix(f"{config.name}-") in KEPT
+            for proposal in changing
+        )
     return outcomes + left_over
 
 
