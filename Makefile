@@ -24,15 +24,17 @@ $(UV):
 	python3 -m venv .uv
 	.uv/bin/python -m pip install --quiet uv==$(UV_VERSION)
 
-.venv/installed: requirements.lock $(MEMBERS:=/pyproject.toml) | $(UV)
+.venv/installed: requirements.lock devstack/policy-engine.lock $(MEMBERS:=/pyproject.toml) | $(UV)
 	$(UV) venv --quiet --allow-existing --python 3.13 .venv
 	$(UV) pip sync --quiet --require-hashes --python $(BIN)/python requirements.lock
+	$(UV) pip install --quiet --no-deps --require-hashes --python $(BIN)/python -r devstack/policy-engine.lock
 	$(UV) pip install --quiet --no-deps --python $(BIN)/python $(addprefix -e ./,$(MEMBERS))
 	touch $@
 
-.venv-localstack/installed: devstack/localstack.lock devstack/localstack-addons/pyproject.toml | $(UV)
+.venv-localstack/installed: devstack/localstack.lock devstack/policy-engine.lock devstack/localstack-addons/pyproject.toml | $(UV)
 	$(UV) venv --quiet --allow-existing --python 3.13 .venv-localstack
 	$(UV) pip sync --quiet --require-hashes --python .venv-localstack/bin/python devstack/localstack.lock
+	$(UV) pip install --quiet --no-deps --require-hashes --python .venv-localstack/bin/python -r devstack/policy-engine.lock
 	$(UV) pip install --quiet --no-deps --python .venv-localstack/bin/python -e ./devstack/localstack-addons
 	touch $@
 
@@ -130,6 +132,7 @@ lock: $(UV) ## Renew the locks from the pyproject files (keeps what still fits)
 	# LocalStack 4.14 as it was when it came out: what it needs has moved on since.
 	$(LOCK) --project devstack/localstack-addons --exclude-newer 2026-03-02 \
 	  devstack/localstack.in -o devstack/localstack.lock
+	$(LOCK) --no-deps devstack/policy-engine.in -o devstack/policy-engine.lock
 	$(LOCK) devstack/terraform/terraform.in -o devstack/terraform/terraform.lock
 	$(LOCK) devstack/policies/policies.in -o devstack/policies/policies.lock
 	$(LOCK) --no-deps devstack/terraform/providers.in -o devstack/terraform/providers.lock

@@ -60,7 +60,9 @@ class Cloud:
     def bucket(self, name: str) -> Bucket | None:
         return self.buckets.get(name)
 
-    def put_object(self, where: AccountRegion, bucket: str, key: str, body: bytes) -> None:
+    def put_object(
+        self, where: AccountRegion, log_group_name: str, bucket: str, key: str, body: bytes
+    ) -> None:
         self.objects[f"{bucket}/{key}"] = body
 
 

@@ -76,7 +76,9 @@ class LocalStackBackend:
             default_encryption=rule.get("SSEAlgorithm", "AES256"),
         )
 
-    def put_object(self, where: AccountRegion, bucket: str, key: str, body: bytes) -> None:
+    def put_object(
+        self, where: AccountRegion, log_group_name: str, bucket: str, key: str, body: bytes
+    ) -> None:
         """Write an object as any client would, so that defaults apply and events follow.
 
         Raises:
@@ -85,7 +87,9 @@ class LocalStackBackend:
         from botocore.exceptions import ClientError  # noqa: PLC0415
         from localstack.aws.connect import connect_to  # noqa: PLC0415
 
-        s3 = connect_to(aws_access_key_id=where.account_id, region_name=where.region).s3
+        clients = connect_to(aws_access_key_id=where.account_id, region_name=where.region)
+        source_arn = f"arn:aws:logs:{where.region}:{where.account_id}:log-group:{log_group_name}"
+        s3 = clients.s3.request_metadata(service_principal="logs", source_arn=source_arn)
         try:
             s3.put_object(Bucket=bucket, Key=key, Body=body, ACL=EXPORT_ACL)
         except ClientError as error:

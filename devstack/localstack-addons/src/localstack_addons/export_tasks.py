@@ -111,8 +111,10 @@ class Backend(Protocol):
     def bucket(self, name: str) -> Bucket | None:
         """The bucket of any account, None where there is none."""
 
-    def put_object(self, where: AccountRegion, bucket: str, key: str, body: bytes) -> None:
-        """Write an object for a task of `where`.
+    def put_object(
+        self, where: AccountRegion, log_group_name: str, bucket: str, key: str, body: bytes
+    ) -> None:
+        """Write an object for a task of a log group of `where`.
 
         Raises:
             ExportError: The bucket does not take it.
@@ -333,7 +335,8 @@ class ExportTasks:
     def _write_test(self, where: AccountRegion, request: ExportRequest) -> None:
         key = f"{request.destination_prefix}/{WRITE_TEST_NAME}"
         self._check_destination(where, request, key)
-        self._backend.put_object(where, request.destination, key, WRITE_TEST_BODY)
+        group, bucket = request.log_group_name, request.destination
+        self._backend.put_object(where, group, bucket, key, WRITE_TEST_BODY)
 
     def _add(self, where: AccountRegion, task_id: str, request: ExportRequest) -> Task:
         settings = self._settings.of(where.account_id)
@@ -401,7 +404,8 @@ class ExportTasks:
             rate = task.settings.bytes_per_second
             yield part.plain_bytes / rate if rate else 0
             self._check_destination(task.where, task.request, part.key)
-            self._backend.put_object(task.where, task.request.destination, part.key, part.body)
+            group, bucket = task.request.log_group_name, task.request.destination
+            self._backend.put_object(task.where, group, bucket, part.key, part.body)
             if task.must_fail:
                 break
         if task.must_fail:

@@ -18,6 +18,7 @@ ADD_ONS = (
     "bucket_properties",
     "scheduler",
     "faults",
+    "authorization_api",
 )
 STATUS_PATH = "/_devstack/status"
 

@@ -2,7 +2,7 @@
 
 Targets: Lambda functions, SQS queues (FIFO ones with their group) and SNS topics. A target that
 throttles or fails inside is tried again as the retry policy says; any other failure, and the last,
-goes to the dead-letter queue. Permissions are not looked at.
+goes to the dead-letter queue. Each call is made with the credentials of the schedule's role.
 https://docs.aws.amazon.com/scheduler/latest/UserGuide/managing-schedule.html
 """
 
@@ -18,6 +18,7 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 from localstack.aws.connect import connect_to
+from localstack.utils.aws.arns import sqs_queue_url_for_arn
 from moto.scheduler.models import EventBridgeSchedulerBackend, scheduler_backends
 from moto.scheduler.models import Schedule as StoredSchedule
 
@@ -171,7 +172,7 @@ def dead_letter(firing: Firing, failure: Failure, attempt: int, exhausted: str) 
         name: {"DataType": "String", "StringValue": value} for name, value in attributes.items()
     }
     try:
-        _send(queue_arn, firing.payload(attempt, execution_id), MessageAttributes=typed)
+        _send(firing, queue_arn, firing.payload(attempt, execution_id), MessageAttributes=typed)
     except ClientError as error:
         LOG.warning("%s: dead-letter queue: %s", firing.schedule_arn, error)
 
@@ -187,16 +188,17 @@ def _exhausted(failure: Failure, no_more_retries: bool, too_old: bool) -> str | 
 
 def _invoke_function(firing: Firing, payload: str) -> None:
     arn = firing.target["Arn"]
-    _client("lambda_", arn).invoke(FunctionName=arn, InvocationType="Event", Payload=payload)
+    functions = _clients(firing, arn).lambda_
+    functions.invoke(FunctionName=arn, InvocationType="Event", Payload=payload)
 
 
 def _send_message(firing: Firing, payload: str) -> None:
-    _send(firing.target["Arn"], payload, **firing.target.get("SqsParameters", {}))
+    _send(firing, firing.target["Arn"], payload, **firing.target.get("SqsParameters", {}))
 
 
 def _publish(firing: Firing, payload: str) -> None:
     arn = firing.target["Arn"]
-    _client("sns", arn).publish(TopicArn=arn, Message=payload)
+    _clients(firing, arn).sns.publish(TopicArn=arn, Message=payload)
 
 
 TARGETS: dict[str, Callable[[Firing, str], None]] = {
@@ -206,16 +208,31 @@ TARGETS: dict[str, Callable[[Firing, str], None]] = {
 }
 
 
-def _send(queue_arn: str, body: str, **parameters: Any) -> None:
-    sqs = _client("sqs", queue_arn)
-    url = sqs.get_queue_url(QueueName=queue_arn.rpartition(":")[2])["QueueUrl"]
-    sqs.send_message(QueueUrl=url, MessageBody=body, **parameters)
+def _send(firing: Firing, queue_arn: str, body: str, **parameters: Any) -> None:
+    sqs = _clients(firing, queue_arn).sqs
+    sqs.send_message(QueueUrl=sqs_queue_url_for_arn(queue_arn), MessageBody=body, **parameters)
 
 
-def _client(service: str, arn: str) -> Any:
-    """LocalStack's own client of a service, in the account and Region of a resource."""
-    _, _, _, region, account_id, *_ = arn.split(":")
-    return getattr(connect_to(aws_access_key_id=account_id, region_name=region), service)
+def _clients(firing: Firing, arn: str) -> Any:
+    """Clients with the credentials of the schedule's role, in the Region of a resource.
+
+    For whom a role is assumed is told by the schedule's group.
+    https://docs.aws.amazon.com/scheduler/latest/UserGuide/cross-service-confused-deputy-prevention.html
+    """
+    group_arn = firing.schedule_arn.rpartition("/")[0].replace(":schedule/", ":schedule-group/")
+    region, account_id = arn.split(":")[3], firing.schedule_arn.split(":")[4]
+    sts = connect_to(aws_access_key_id=account_id, region_name=region).sts.request_metadata(
+        service_principal="scheduler", source_arn=group_arn
+    )
+    credentials = sts.assume_role(
+        RoleArn=firing.target["RoleArn"], RoleSessionName=firing.schedule_arn.rpartition("/")[2]
+    )["Credentials"]
+    return connect_to(
+        aws_access_key_id=credentials["AccessKeyId"],
+        aws_secret_access_key=credentials["SecretAccessKey"],
+        aws_session_token=credentials["SessionToken"],
+        region_name=region,
+    )
 
 
 def _stored_schedules() -> Iterator[tuple[EventBridgeSchedulerBackend, StoredSchedule]]:
