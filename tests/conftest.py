@@ -44,6 +44,7 @@ def suite(localstack: str, zips: list[Zip]) -> Suite:
     accounts = {profile: str(10**11 + secrets.randbelow(10**11)) for profile in PROFILES}
     hub_account_id = str(2 * 10**11 + secrets.randbelow(10**11))
     suite = Suite(localstack, hub_account_id=hub_account_id, accounts=accounts)
+    suite.enforce_permissions()
     suite.deploy(zips)
     return suite
 

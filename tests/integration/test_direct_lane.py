@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from devstack import organisation
-from devstack.suite import TIME_ZONE, Suite
+from devstack.suite import EXTERNAL_ID, TIME_ZONE, Suite
 from logferry_contracts.export import Destination, Lane, export_id
 from logferry_contracts.export_requested import ExportRequested, ExportRequestedData
 from logferry_contracts.log_group import LogGroup
@@ -26,6 +26,7 @@ def request(suite: Suite, profile: str, name: str, *, lane: Lane) -> None:
         source=Source(
             **source.model_dump(),
             role_arn=f"arn:aws:iam::{source.account_id}:role/logferry-source",
+            external_id=EXTERNAL_ID,
         ),
         log_group=LogGroup(
             name=name,

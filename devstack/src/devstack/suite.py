@@ -28,6 +28,9 @@ from logferry_contracts.source import SourceName
 from logferry_contracts.wire import parse
 
 REGION = "eu-west-1"
+ORGANIZATION_ID = "o-exampleorgid"
+"""The organisation that the add-ons take all accounts for members of."""
+EXTERNAL_ID = "hub-1"
 TIME_ZONE = "Asia/Seoul"
 """The days that the execution variables mean: UTC+9."""
 FIRE_AHEAD = timedelta(seconds=4)
@@ -73,6 +76,11 @@ class Suite:
             )
         return self._clients[service, account_id]
 
+    def enforce_permissions(self) -> None:
+        """From now on, refuse every call of a function that its role's policies do not allow."""
+        for account_id in (self.hub_account_id, *self._accounts.values()):
+            self.control("authorization", {"account": account_id, "enforced": True})
+
     def deploy(self, zips: Sequence[Zip], watch: Watch = lambda _: None) -> None:
         """Deploy a role into each source's account, and the services into the hub's.
 
@@ -96,6 +104,8 @@ class Suite:
             {
                 "region": REGION,
                 "hub_account_id": self.hub_account_id,
+                "organization_id": ORGANIZATION_ID,
+                "external_id": EXTERNAL_ID,
                 "settle_minutes": 0,
                 "lookback_days": 1,
                 "time_zone": TIME_ZONE,
@@ -266,6 +276,7 @@ class Suite:
                 "source": {
                     **source.model_dump(),
                     "role_arn": f"arn:aws:iam::{source.account_id}:role/logferry-source",
+                    "external_id": EXTERNAL_ID,
                 },
                 "bucket": self.archive_bucket,
                 "window_rule": rule,

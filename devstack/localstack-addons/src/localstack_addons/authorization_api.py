@@ -1,11 +1,12 @@
 """IAM enforced in LocalStack: who calls, what there is, and a route to switch it on.
 
-`/_devstack/authorization` takes POST (`{"enforced": true}`), GET (every decision since, with the
-policies it was by) and DELETE (forget the decisions). Off at first.
+`/_devstack/authorization` takes POST (`{"account": "111122223333", "enforced": true}`), GET (every
+decision since, with the policies it was by) and DELETE (forget the decisions). At first no account
+has it.
 
-Checked is whoever has a role's credentials: a Lambda function, an event source mapping or the log
+Checked is whoever has the credentials of a role in such an account: a Lambda function, an event source mapping or the log
 delivery on its behalf, a schedule, and whoever assumed the role. So is a service that LocalStack
-lets write to somebody's resource: EventBridge, SNS, CloudWatch Logs, and Lambda and EventBridge
+lets write to a resource in one: EventBridge, SNS, CloudWatch Logs, and Lambda and EventBridge
 Scheduler when they assume a role. An account's own key, which is its id here, may do everything.
 
 All accounts are taken for members of one organisation.
@@ -76,7 +77,13 @@ class Principal:
     session_arn: str
     source_arn: str | None = None
 
+    @property
+    def account_id(self) -> str:
+        """The account of a role; empty for a service."""
+        return self.name.split(":")[4] if self.name.startswith("arn:") else ""
 
+
+_accounts: set[str] = set()
 _book: "Book | None" = None
 
 
@@ -89,18 +96,19 @@ def install() -> None:
 
 def control(request: Request) -> Response:
     """Answer the control route."""
-    global _book  # noqa: PLW0603  the one switch of the process
+    global _book  # noqa: PLW0603  made when it is first needed
     if importlib.util.find_spec("ministack") is None:
         return _reply({"message": "the policy engine is not installed (policy-engine.lock)"}, 501)
     from localstack_addons.authorization import Book  # noqa: PLC0415
 
+    _book = _book or Book()
     if request.method == "POST":
-        enforced = json.loads(request.get_data())["enforced"]
-        _book = (_book or Book()) if enforced else None
-    if request.method == "DELETE" and _book:
+        asked = json.loads(request.get_data())
+        change = _accounts.add if asked["enforced"] else _accounts.discard
+        change(asked["account"])
+    if request.method == "DELETE":
         _book.forget()
-    decisions = _book.as_document() if _book else {}
-    return _reply({"enforced": _book is not None} | decisions, 200)
+    return _reply({"accounts": sorted(_accounts)} | _book.as_document(), 200)
 
 
 def on_arrival(chain: HandlerChain, context: RequestContext, response: Response) -> None:  # noqa: ARG001  LocalStack's signature
@@ -110,8 +118,11 @@ def on_arrival(chain: HandlerChain, context: RequestContext, response: Response)
         CommonServiceException: It is not allowed, or it is not known what it needs.
     """
     context.devstack_hidden = ()
-    principal = _principal(context) if _book and context.operation else None
+    principal = _principal(context) if _accounts and context.operation else None
     if _book is None or principal is None or _is_never_made(context):
+        return
+    # Of a service, what counts is whose the resource is, which only the rules tell.
+    if principal.account_id and principal.account_id not in _accounts:
         return
     call = Call(
         operation=f"{context.service.service_name}.{context.operation.name}",
@@ -122,11 +133,14 @@ def on_arrival(chain: HandlerChain, context: RequestContext, response: Response)
     try:
         found = needs(call, LocalStackWorld())
     except UnknownOperationError as error:
+        if not principal.account_id:
+            return
         _book.record_unknown(call.operation)
         message = f"it is not known which permissions {call.operation} needs"
         raise CommonServiceException("NotImplemented", message, 501) from error
     for need in found:
-        _authorize(_book, call, need, principal, context)
+        if principal.account_id or need.owner in _accounts:
+            _authorize(_book, call, need, principal, context)
 
 
 def on_effect(chain: HandlerChain, context: RequestContext, response: Response) -> None:  # noqa: ARG001  the same
@@ -165,7 +179,7 @@ def _request(call: Call, need: Need, principal: Principal) -> "AuthorizationRequ
     from localstack_addons.authorization import Request  # noqa: PLC0415
 
     context = dict(need.context)
-    if principal.name != principal.session_arn:
+    if principal.account_id:
         context["aws:PrincipalOrgID"] = ORGANIZATION_ID
     elif principal.source_arn and not need.action.startswith("kms:"):
         # "EventBridge's calls to KMS carry no aws:SourceAccount", nor do the others' here.
