@@ -86,12 +86,16 @@ terraform-schema: install $(TERRAFORM_PROVIDERS)/installed ## Read the AWS provi
 	PYTHONPATH=devstack/terraform/src $(BIN)/python -m terraform_double.bindings $(TERRAFORM_PROVIDERS) > build/terraform/provider_schema.json
 	mv build/terraform/provider_schema.json devstack/terraform/provider_schema.json
 
+.PHONY: iam-check
+iam-check: install ## The whole flow under the deployed roles, and then without each of their permissions
+	$(BIN)/python -m pytest --quiet -s tests/integration tests/iam/check_permissions.py
+
 .PHONY: bench
 bench: install ## Benchmarks against the baseline and the limits, into build/bench.json
 	$(BIN)/python -m benchmarks
 
 .PHONY: check
-check: lint test terraform-check policy-check upgrade-check ## Everything that has to hold before a change is finished
+check: lint test terraform-check policy-check upgrade-check iam-check ## Everything that has to hold before a change is finished
 
 .PHONY: lint
 lint: install ## Formatting, lint, types, layers, templates

@@ -106,6 +106,8 @@ class Suite:
                 "hub_account_id": self.hub_account_id,
                 "organization_id": ORGANIZATION_ID,
                 "external_id": EXTERNAL_ID,
+                # Touches nothing where execution variables carry no QueueOptions.
+                "provisioning": "ENABLED",
                 "settle_minutes": 0,
                 "lookback_days": 1,
                 "time_zone": TIME_ZONE,

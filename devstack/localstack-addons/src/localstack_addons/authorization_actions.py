@@ -7,7 +7,7 @@ and where that is not enough by the page that is named.
 """
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 from urllib.parse import unquote
 
@@ -331,6 +331,15 @@ def _delete_object(call: Call, world: World) -> Iterator[Need]:
     yield Need(action=action, resource=arn, owner=bucket.owner)
     if call.parameters.get("BypassGovernanceRetention"):
         yield Need(action="s3:BypassGovernanceRetention", resource=arn, owner=bucket.owner)
+
+
+def _delete_objects(call: Call, world: World) -> Iterator[Need]:
+    """Yield what each object needs; AWS would delete those that may be, and say so of the others.
+
+    https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteObjects.html
+    """
+    for each in call.parameters["Delete"]["Objects"]:
+        yield from _delete_object(replace(call, parameters={**call.parameters, **each}), world)
 
 
 def _put_legal_hold(call: Call, world: World) -> Iterator[Need]:
@@ -667,6 +676,7 @@ _NEEDS: dict[str, _Rule] = {
     "s3.CopyObject": _copy_object,
     "s3.CreateMultipartUpload": _create_upload,
     "s3.DeleteObject": _delete_object,
+    "s3.DeleteObjects": _delete_objects,
     "s3.GetBucketVersioning": _on_bucket("s3:GetBucketVersioning"),
     "s3.GetObject": _get_object,
     "s3.GetObjectTagging": _GET_TAGS,

@@ -4,10 +4,10 @@
 decision since, with the policies it was by) and DELETE (forget the decisions). At first no account
 has it.
 
-Checked is whoever has the credentials of a role in such an account: a Lambda function, an event source mapping or the log
-delivery on its behalf, a schedule, and whoever assumed the role. So is a service that LocalStack
-lets write to a resource in one: EventBridge, SNS, CloudWatch Logs, and Lambda and EventBridge
-Scheduler when they assume a role. An account's own key, which is its id here, may do everything.
+Checked is whoever has the credentials of a role in such an account: a Lambda function, an event
+source mapping or the log delivery on its behalf, a schedule, and whoever assumed the role. So is a
+service that LocalStack lets write to a resource in one: EventBridge, SNS, CloudWatch Logs, and
+Lambda and EventBridge Scheduler when they assume a role. An account's own key, which is its id here, may do everything.
 
 All accounts are taken for members of one organisation.
 """
@@ -35,6 +35,7 @@ from localstack_addons.authorization_actions import (
     UnknownOperationError,
     needs,
 )
+from localstack_addons.export_tasks import refused_by_bucket
 
 if TYPE_CHECKING:
     # The policy engine is not in LocalStack's image: only who switches this on needs it.
@@ -168,6 +169,10 @@ def _authorize(
     if need.hides:
         context.devstack_hidden += need.hides
         return
+    if call.operation == "logs.CreateExportTask" and not need.action.startswith("logs:"):
+        # The caller's permission to write is tried out, as the service's own is.
+        told = refused_by_bucket("PutObject")
+        raise CommonServiceException(told.code, told.message, 400)
     service = context.service.service_name
     code, status = REFUSALS.get(service, ("AccessDeniedException", 400))
     if need.action.startswith("kms:"):

@@ -18,6 +18,7 @@ class Settings:
     Attributes:
         pending_s: How long a task stays PENDING.
         running_s: How long a task is RUNNING, however little it exports.
+        age_s: How much older a task says it is than it is.
         cancel_s: How long a cancelled task stays PENDING_CANCEL.
         bytes_per_second: Uncompressed bytes exported a second, on top of `running_s`; 0 is no
             limit.
@@ -32,6 +33,7 @@ class Settings:
 
     pending_s: float = 0.1
     running_s: float = 0.2
+    age_s: float = 0
     cancel_s: float = 0.1
     bytes_per_second: int = 0
     part_bytes: int = 50_000_000

@@ -185,7 +185,7 @@ class Task:
                 "status": _without_none({"code": self.status, "message": self.status_message}),
                 "executionInfo": _without_none(
                     {
-                        "creationTime": self.creation_time_ms,
+                        "creationTime": self.creation_time_ms - round(self.settings.age_s * 1000),
                         "completionTime": self.completion_time_ms,
                     }
                 ),

@@ -1,0 +1,397 @@
+"""Every permission of the roles is needed: the whole flow under them, and then without each.
+
+Run by `make iam-check` together with the tests across services, whose calls count as well. What
+those do not do is done here; the last test judges all of it.
+"""
+
+import json
+import time
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from io import BytesIO
+from typing import Any
+
+import pytest
+from localstack_client.session import Session
+from tests.iam.mutations import Permission, Run
+from tests.iam.unmissed import UNMISSED
+
+from devstack.suite import EXTERNAL_ID, REGION, Suite
+from logferry.checkout import TEMPLATES
+from logferry.package import build_zips
+
+pytestmark = pytest.mark.localstack
+
+PREFIX = "alpha/test/2026/11/22/00/direct"
+TAGGED = {"Tagging": "team=web&keep=7y"}
+RETAINED = {
+    "ObjectLockMode": "GOVERNANCE",
+    "ObjectLockRetainUntilDate": datetime(2099, 1, 1, tzinfo=UTC),
+}
+PART_BYTES = 5 * 1024**2
+PATIENCE_S = 60
+
+
+def eventually(condition: Any) -> None:
+    deadline = time.monotonic() + PATIENCE_S
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
+
+
+@contextmanager
+def configured(suite: Suite, function: str, **changes: Any) -> Iterator[None]:
+    """Let a function have other settings; those of its environment are given as `variables`."""
+    functions = suite.client("lambda")
+    before = functions.get_function_configuration(FunctionName=function)
+    variables = before["Environment"]["Variables"]
+
+    def configure(**settings: Any) -> None:
+        functions.update_function_configuration(FunctionName=function, **settings)
+        functions.get_waiter("function_updated_v2").wait(FunctionName=function)
+
+    more = changes.pop("variables", {})
+    configure(Environment={"Variables": variables | more}, **changes)
+    try:
+        yield
+    finally:
+        configure(Environment={"Variables": variables}, **{name: before[name] for name in changes})
+
+
+@contextmanager
+def without(suite: Suite, role: str, policy: str, action: str) -> Iterator[None]:
+    """Take an action out of a role's policy."""
+    iam = suite.client("iam")
+    where = {"RoleName": role, "PolicyName": policy}
+    document = iam.get_role_policy(**where)["PolicyDocument"]
+    statements = [statement for statement in document["Statement"] if statement["Action"] != action]
+    assert len(statements) < len(document["Statement"])
+    left = json.dumps({**document, "Statement": statements})
+    iam.put_role_policy(**where, PolicyDocument=left)
+    try:
+        yield
+    finally:
+        iam.put_role_policy(**where, PolicyDocument=json.dumps(document))
+
+
+def secured(tap: Any, key: str) -> bool:
+    return any(event["data"].get("key") == key for event in tap.events)
+
+
+def test_a_locked_object_with_tags_is_copied_with_them(suite, tap):
+    s3, bucket, key = suite.client("s3"), suite.archive_bucket, f"{PREFIX}/tagged/000000.gz"
+    put = {"Body": b"x", "ServerSideEncryption": "AES256", **RETAINED, **TAGGED}
+    s3.put_object(Bucket=bucket, Key=key, **put)
+    tap.until(lambda: secured(tap, key))
+
+    tags = s3.get_object_tagging(Bucket=bucket, Key=key)["TagSet"]
+    assert {tag["Key"]: tag["Value"] for tag in tags} == {"team": "web", "keep": "7y"}
+
+
+def test_an_object_under_a_former_key_is_put_under_the_archives(suite, tap):
+    s3, bucket = suite.client("s3"), suite.archive_bucket
+    former = suite.client("kms").create_key()["KeyMetadata"]["Arn"]
+    keys = {f"{PREFIX}/former {lock}/000000.gz": lock for lock in ("free", "retained")}
+    for key, lock in keys.items():
+        s3.put_object(
+            Bucket=bucket,
+            Key=key,
+            Body=b"x",
+            ServerSideEncryption="aws:kms",
+            SSEKMSKeyId=former,
+            **(RETAINED if lock == "retained" else {}),
+        )
+    tap.until(lambda: all(secured(tap, key) for key in keys))
+
+    for key in keys:
+        head = s3.head_object(Bucket=bucket, Key=key)
+        assert head["SSEKMSKeyId"] == suite.kms_key_arn
+
+
+def test_a_copy_in_parts_goes_on_after_an_error_or_begins_anew(suite, tap):
+    s3, bucket, name = suite.client("s3"), suite.archive_bucket, "logferry-sse-enforcer"
+    body = bytes(2 * PART_BYTES + 1)
+    url = suite.queue_url(name)
+    suite.client("sqs").set_queue_attributes(QueueUrl=url, Attributes={"VisibilityTimeout": "60"})
+    limits = {"COPY_LIMIT_BYTES": str(PART_BYTES), "COPY_PART_BYTES": str(PART_BYTES)}
+    others = {"COPY_LIMIT_BYTES": str(PART_BYTES), "COPY_PART_BYTES": str(2 * PART_BYTES)}
+    for key, then in ((f"{PREFIX}/goes on/0.gz", limits), (f"{PREFIX}/anew/0.gz", others)):
+        with configured(suite, name, variables=limits):
+            suite.control(
+                "faults",
+                {
+                    "function": name,
+                    "operation": "s3.UploadPartCopy",
+                    "error": {"code": "AccessDenied", "status": 403},
+                    "times": 2,
+                },
+            )
+            put = {"Body": body, "ServerSideEncryption": "AES256", **RETAINED, **TAGGED}
+            s3.put_object(Bucket=bucket, Key=key, **put)
+            eventually(lambda: suite.control("faults")["functions"].get(name, {}).get("calls"))
+        with configured(suite, name, variables=then):
+            tap.until(lambda key=key: secured(tap, key))
+    suite.reset_faults()
+
+    assert "Uploads" not in s3.list_multipart_uploads(Bucket=bucket)
+
+
+def test_a_sweep_mends_what_no_event_reported(suite):
+    function = "logferry-sse-enforcer-sweep"
+    with configured(suite, function, variables={"SWEEP_GRACE_MINUTES": "0"}):
+        for dry_run in (True, False):
+            request = {"run": "now", "dry_run": dry_run, "full": True, "limit_s": 20}
+            report: dict[str, Any] = {"is_complete": False}
+            while not report["is_complete"]:
+                answer = suite.client("lambda").invoke(
+                    FunctionName=function, Payload=json.dumps(request)
+                )
+                report = json.load(answer["Payload"])
+                assert "FunctionError" not in answer, report
+                request["report_key"] = report["report_key"]
+            assert report["open_count"] == 0 or dry_run
+
+
+def test_log_groups_are_selected_by_their_tags(suite, name, some_logs, records):
+    some_logs("alpha", name)
+    request = suite.plan_request("alpha", include=[name])
+    request["data"]["selection"]["tag_filters"] = [{"key": "team", "values": ["nobody"]}]
+
+    assert suite.invoke_planner(request)["data"]["requested"] == 0
+
+
+def test_a_long_plan_goes_on_in_a_next_invocation(suite, tap, name, some_logs):
+    names = [f"{name}/{number}" for number in range(400)]
+    some_logs("alpha", *names, streams=(), lane="direct")
+    request = suite.plan_request("alpha", include=[f"{name}/*"])
+    with configured(suite, "logferry-planner", Timeout=6):
+        answer = suite.invoke_planner(request)
+        assert answer["status"] == "continued"
+        tap.until(
+            lambda: any(event["type"].startswith("logferry.plan.completed") for event in tap.events)
+        )
+
+
+def test_a_task_that_takes_too_long_is_cancelled_and_its_window_split(
+    suite, tap, name, plan, records, some_logs
+):
+    account_id = suite.source("alpha").account_id
+    some_logs("alpha", name)
+    suite.control("exports", {"account": account_id, "running_s": 3600, "age_s": 23 * 3600})
+    try:
+        plan("alpha", name)
+        eventually(lambda: "logs.CancelExportTask" in suite.calls("alpha"))
+    finally:
+        suite.control("exports", {"account": account_id, "running_s": 0.2, "age_s": 0})
+    tap.until(lambda: sum(r.state == "secured" for r in records(name)) >= 2)
+
+
+def test_a_schedule_asks_for_a_plan(suite, tap):
+    suite.fire_schedule("beta")
+    tap.until(
+        lambda: any(event["type"].startswith("logferry.plan.completed") for event in tap.events)
+    )
+
+
+def test_without_its_permission_a_schedule_ends_in_the_dead_letter_queue(suite):
+    role, function = "logferry-schedule-beta", "lambda:InvokeFunction"
+    with without(suite, role, "schedule", function):
+        suite.fire_schedule("beta")
+        sqs, url = suite.client("sqs"), suite.queue_url("logferry-planner-dlq")
+        found: list[dict[str, Any]] = []
+        while not found:
+            answer = sqs.receive_message(
+                QueueUrl=url, MessageAttributeNames=["All"], WaitTimeSeconds=20
+            )
+            found = answer.get("Messages", [])
+    [letter] = found
+    sqs.delete_message(QueueUrl=url, ReceiptHandle=letter["ReceiptHandle"])
+
+    attributes = letter["MessageAttributes"]
+    assert attributes["ERROR_CODE"]["StringValue"] == "AccessDeniedException"
+    assert f"{role}/" in attributes["ERROR_MESSAGE"]["StringValue"]
+    assert (
+        f"is not authorized to perform: {function} on" in attributes["ERROR_MESSAGE"]["StringValue"]
+    )
+
+
+@pytest.fixture
+def gamma(suite: Suite, tmp_path: Any) -> str:
+    """A source whose exporter the planner makes; returns its account's id."""
+    account_id = str(int(suite.hub_account_id) + 1)
+    suite.control("authorization", {"account": account_id, "enforced": True})
+    _deploy(
+        suite.client("cloudformation", account_id),
+        "source-account.yaml",
+        HubAccountId=suite.hub_account_id,
+        Profile="gamma",
+        LowercaseProfile="gamma",
+        ExternalId=EXTERNAL_ID,
+        ProvisionedExporter="ENABLED",
+    )
+    s3 = suite.client("s3")
+    [built] = build_zips(tmp_path, services=["exporter"])
+    s3.put_object(
+        Bucket=suite.parameter("/logferry/artifacts/bucket"),
+        Key="provisioned/exporter.zip",
+        Body=built.path.read_bytes(),
+    )
+    _let_in(suite, account_id)
+    return account_id
+
+
+def _let_in(suite: Suite, account_id: str) -> None:
+    """Let the archive's policy know one more source, as its stack would."""
+    s3, bucket = suite.client("s3"), suite.archive_bucket
+    policy = json.loads(s3.get_bucket_policy(Bucket=bucket)["Policy"])
+    for statement in policy["Statement"]:
+        equals = statement.get("Condition", {}).get("StringEquals", {})
+        if "aws:SourceAccount" in equals:
+            equals["aws:SourceAccount"].append(account_id)
+    s3.put_bucket_policy(Bucket=bucket, Policy=json.dumps(policy))
+
+
+def _deploy(cloudformation: Any, template: str, **parameters: str) -> None:
+    name = template.removesuffix(".yaml")
+    cloudformation.create_stack(
+        StackName=name,
+        TemplateBody=(TEMPLATES / template).read_text(),
+        Capabilities=["CAPABILITY_NAMED_IAM"],
+        Parameters=[
+            {"ParameterKey": key, "ParameterValue": value} for key, value in parameters.items()
+        ],
+    )
+    cloudformation.get_waiter("stack_create_complete").wait(
+        StackName=name, WaiterConfig={"Delay": 1}
+    )
+
+
+def test_the_planner_makes_and_mends_an_exporter_that_does_its_work(suite, tap, name, gamma):
+    layer = BytesIO()
+    with zipfile.ZipFile(layer, "w") as archive:
+        archive.writestr("python/unused.py", "")
+    layer_arn = suite.client("lambda").publish_layer_version(
+        LayerName="collector", Content={"ZipFile": layer.getvalue()}
+    )["LayerVersionArn"]
+    consumer = {
+        "BucketName": suite.parameter("/logferry/artifacts/bucket"),
+        "ObjectKey": "provisioned/exporter.zip",
+        "LayerArn": layer_arn,
+        "BatchSize": 1,
+    }
+    options = {
+        "VisibilityTimeout": 120,
+        "MessageRetentionPeriod": 86_400,
+        "KmsMasterKeyId": suite.kms_key_arn,
+        "KmsDataKeyReusePeriodSeconds": 300,
+        "ConsumerOptions": consumer,
+    }
+    variables = {
+        "loggingBucketName": suite.archive_bucket,
+        "roleArn": f"arn:aws:iam::{gamma}:role/logferry-source",
+        "Prefix": "gamma",
+        "QueueOptions": options,
+    }
+    made = suite.invoke_planner(variables)["data"]["infrastructure_changes"]
+    assert {change["change"] for change in made} == {"created"}
+
+    s3 = suite.client("s3")
+    where = {"Bucket": consumer["BucketName"], "Key": consumer["ObjectKey"]}
+    # Another zip with the same in it.
+    code = BytesIO(s3.get_object(**where)["Body"].read())
+    with zipfile.ZipFile(code, "a") as archive:
+        archive.writestr("another", "")
+    s3.put_object(**where, Body=code.getvalue())
+    consumer["BatchSize"] = 2
+    options["VisibilityTimeout"] = 121
+    mended = suite.invoke_planner(variables)["data"]["infrastructure_changes"]
+    assert {change["resource"] for change in mended} >= {"queue", "function"}
+
+
+def test_a_team_reads_its_part_of_the_archive(suite, tap, name, plan, records, some_logs):
+    some_logs("alpha", name)
+    plan("alpha", name)
+    tap.until(lambda: [r.state for r in records(name)] == ["secured"])
+    team = str(int(suite.hub_account_id) + 2)
+    role_arn = f"arn:aws:iam::{team}:role/analysts"
+    iam = suite.client("iam", team)
+    trust = {"Effect": "Allow", "Principal": {"AWS": team}, "Action": "sts:AssumeRole"}
+    iam.create_role(RoleName="analysts", AssumeRolePolicyDocument=json.dumps({"Statement": trust}))
+    reader_arn = f"arn:aws:iam::{suite.hub_account_id}:role/logferry-reader-analysts"
+    assume = {"Effect": "Allow", "Action": "sts:AssumeRole", "Resource": reader_arn}
+    iam.put_role_policy(
+        RoleName="analysts", PolicyName="p", PolicyDocument=json.dumps({"Statement": assume})
+    )
+    _deploy(
+        suite.client("cloudformation"),
+        "reader.yaml",
+        Team="analysts",
+        TeamRoleArn=role_arn,
+        ArchivePrefix="alpha/test/",
+        SourceAccountId=suite.source("alpha").account_id,
+    )
+    analyst = _assumed(suite, suite.client("sts", team), role_arn)
+    s3 = _assumed(suite, analyst("sts"), reader_arn)("s3")
+
+    [completed] = tap.of("export.completed", name)
+    found = completed["manifest"]["objects"][0]
+    listed = s3.list_objects_v2(Bucket=suite.archive_bucket, Prefix=found["key"])["Contents"]
+    assert [each["Key"] for each in listed] == [found["key"]]
+    for version in ({}, {"VersionId": found["version_id"]}):
+        body = s3.get_object(Bucket=suite.archive_bucket, Key=found["key"], **version)["Body"]
+        assert len(body.read()) == found["size_bytes"]
+    with pytest.raises(s3.exceptions.ClientError, match="AccessDenied"):
+        s3.get_object(Bucket=suite.archive_bucket, Key="beta/anything")
+
+
+def _assumed(suite: Suite, sts: Any, role_arn: str) -> Any:
+    """Return what makes clients with a role's credentials."""
+    credentials = sts.assume_role(RoleArn=role_arn, RoleSessionName="analyst")["Credentials"]
+    session = Session(
+        aws_access_key_id=credentials["AccessKeyId"],
+        aws_secret_access_key=credentials["SecretAccessKey"],
+        aws_session_token=credentials["SessionToken"],
+        region_name=REGION,
+        localstack_host=suite.endpoint.removeprefix("http://"),
+    )
+    return session.client
+
+
+REFUSED = {
+    # Where it is, S3 says in a header of the refusal.
+    ("exporter-<profile>", "s3.HeadBucket", "s3:ListBucket"),
+    # The tests': a schedule without its permission, and a team that reads what is not its own.
+    ("schedule-<profile>", "lambda.Invoke", "lambda:InvokeFunction"),
+    ("reader-analysts", "s3.GetObject", "s3:GetObject"),
+    # Of a lock it writes nothing, so it need not see it.
+    ("exporter-<profile>", "s3.HeadObject", "s3:GetObjectLegalHold"),
+    ("exporter-<profile>", "s3.HeadObject", "s3:GetObjectRetention"),
+    ("reader-analysts", "s3.GetObject", "s3:GetObjectLegalHold"),
+}
+"""What the flow meets and goes on from."""
+
+
+def test_every_permission_is_missed_when_it_is_taken_out(suite):
+    profiles = {suite.source(profile).account_id: "<source>" for profile in ("alpha", "beta")}
+    names = {
+        str(int(suite.hub_account_id) + 1): "<source>",
+        suite.hub_account_id: "<hub>",
+        suite.kms_key_arn.rpartition("/")[2]: "<key>",
+        **profiles,
+        "alpha": "<profile>",
+        "beta": "<profile>",
+        "gamma": "<profile>",
+    }
+    run = Run(suite.control("authorization"), names)
+    missed = run.missed()
+    for permission, operations in sorted(missed.items()):
+        columns = (permission.policy, permission.statement, permission.entry)
+        print(*columns, ", ".join(sorted(operations)) or "NOTHING", sep=" | ")  # noqa: T201
+
+    assert run.unknown == []
+    assert run.judged_as_then()
+    assert run.refused() <= REFUSED
+    unmissed = {permission for permission, operations in missed.items() if not operations}
+    assert unmissed == {Permission(*each) for each in UNMISSED}

@@ -1,0 +1,1 @@
+UNMISSED: dict[tuple[str, str, str], str] = {}
