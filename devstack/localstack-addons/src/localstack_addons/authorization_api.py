@@ -7,7 +7,8 @@ has it.
 Checked is whoever has the credentials of a role in such an account: a Lambda function, an event
 source mapping or the log delivery on its behalf, a schedule, and whoever assumed the role. So is a
 service that LocalStack lets write to a resource in one: EventBridge, SNS, CloudWatch Logs, and
-Lambda and EventBridge Scheduler when they assume a role. An account's own key, which is its id here, may do everything.
+Lambda and EventBridge Scheduler when they assume a role. An account's own key, which is its id
+here, may do everything.
 
 All accounts are taken for members of one organisation.
 """
