@@ -12,18 +12,21 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from io import BytesIO
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from localstack_client.session import Session
 from tests.iam.mutations import Permission, Run
 from tests.iam.unmissed import UNMISSED
 
-from devstack.suite import EXTERNAL_ID, REGION, Suite
-from logferry.checkout import TEMPLATES
+from devstack.organisation import LogGroup, LogStream, previous_day
+from devstack.suite import EXTERNAL_ID, REGION, TIME_ZONE, Suite
+from logferry.checkout import ROOT, TEMPLATES
 from logferry.package import build_zips
 
 pytestmark = pytest.mark.localstack
 
+CONTRACTS = ROOT / "contracts"
 PREFIX = "alpha/test/2026/11/22/00/direct"
 TAGGED = {"Tagging": "team=web&keep=7y"}
 RETAINED = {
@@ -110,32 +113,31 @@ def test_an_object_under_a_former_key_is_put_under_the_archives(suite, tap):
         assert head["SSEKMSKeyId"] == suite.kms_key_arn
 
 
-def test_a_copy_in_parts_goes_on_after_an_error_or_begins_anew(suite, tap):
+def test_a_copy_in_parts_that_fails_is_aborted_and_begins_anew(suite, tap):
     s3, bucket, name = suite.client("s3"), suite.archive_bucket, "logferry-sse-enforcer"
-    body = bytes(2 * PART_BYTES + 1)
-    url = suite.queue_url(name)
-    suite.client("sqs").set_queue_attributes(QueueUrl=url, Attributes={"VisibilityTimeout": "60"})
+    key = f"{PREFIX}/parts/000000.gz"
     limits = {"COPY_LIMIT_BYTES": str(PART_BYTES), "COPY_PART_BYTES": str(PART_BYTES)}
-    others = {"COPY_LIMIT_BYTES": str(PART_BYTES), "COPY_PART_BYTES": str(2 * PART_BYTES)}
-    for key, then in ((f"{PREFIX}/goes on/0.gz", limits), (f"{PREFIX}/anew/0.gz", others)):
-        with configured(suite, name, variables=limits):
-            suite.control(
-                "faults",
-                {
-                    "function": name,
-                    "operation": "s3.UploadPartCopy",
-                    "error": {"code": "AccessDenied", "status": 403},
-                    "times": 2,
-                },
-            )
-            put = {"Body": body, "ServerSideEncryption": "AES256", **RETAINED, **TAGGED}
-            s3.put_object(Bucket=bucket, Key=key, **put)
-            eventually(lambda: suite.control("faults")["functions"].get(name, {}).get("calls"))
-        with configured(suite, name, variables=then):
-            tap.until(lambda key=key: secured(tap, key))
+    refused = {"code": "AccessDenied", "status": 403}
+    with configured(suite, name, variables=limits):
+        suite.control("faults", {"operation": "s3.UploadPartCopy", "error": refused})
+        put = {"Body": bytes(2 * PART_BYTES + 1), "ServerSideEncryption": "AES256"}
+        s3.put_object(Bucket=bucket, Key=key, **put, **RETAINED, **TAGGED)
+        tap.until(lambda: secured(tap, key))
     suite.reset_faults()
 
     assert "Uploads" not in s3.list_multipart_uploads(Bucket=bucket)
+    assert len(s3.get_object_tagging(Bucket=bucket, Key=key)["TagSet"]) == 2
+
+
+def test_an_object_that_is_gone_is_no_concern_of_the_enforcer(suite):
+    sqs, name = suite.client("sqs"), "logferry-sse-enforcer"
+    example = next((CONTRACTS / "examples/object-created").glob("*/accept/put-object.json"))
+    event = json.loads(example.read_text())
+    event["detail"]["bucket"]["name"] = suite.archive_bucket
+    sqs.send_message(QueueUrl=suite.queue_url(name), MessageBody=json.dumps(event))
+    eventually(lambda: suite.waiting(name) == 0)
+
+    assert suite.waiting(f"{name}-dlq") == 0
 
 
 def test_a_sweep_mends_what_no_event_reported(suite):
@@ -182,10 +184,13 @@ def test_a_task_that_takes_too_long_is_cancelled_and_its_window_split(
     suite.control("exports", {"account": account_id, "running_s": 3600, "age_s": 23 * 3600})
     try:
         plan("alpha", name)
-        eventually(lambda: "logs.CancelExportTask" in suite.calls("alpha"))
+        eventually(lambda: suite.export_tasks("alpha", name=records(name)[0].export_id))
     finally:
+        # The task keeps what it was made with.
         suite.control("exports", {"account": account_id, "running_s": 0.2, "age_s": 0})
-    tap.until(lambda: sum(r.state == "secured" for r in records(name)) >= 2)
+    tap.until(lambda: sum(r.state == "secured" for r in records(name)) == 2)
+
+    assert "logs.CancelExportTask" in suite.calls("alpha")
 
 
 def test_a_schedule_asks_for_a_plan(suite, tap):
@@ -269,16 +274,11 @@ def _deploy(cloudformation: Any, template: str, **parameters: str) -> None:
 
 
 def test_the_planner_makes_and_mends_an_exporter_that_does_its_work(suite, tap, name, gamma):
-    layer = BytesIO()
-    with zipfile.ZipFile(layer, "w") as archive:
-        archive.writestr("python/unused.py", "")
-    layer_arn = suite.client("lambda").publish_layer_version(
-        LayerName="collector", Content={"ZipFile": layer.getvalue()}
-    )["LayerVersionArn"]
+    s3, sqs = suite.client("s3"), suite.client("sqs")
     consumer = {
         "BucketName": suite.parameter("/logferry/artifacts/bucket"),
         "ObjectKey": "provisioned/exporter.zip",
-        "LayerArn": layer_arn,
+        "LayerArn": _layer(suite, b"one"),
         "BatchSize": 1,
     }
     options = {
@@ -297,17 +297,60 @@ def test_the_planner_makes_and_mends_an_exporter_that_does_its_work(suite, tap, 
     made = suite.invoke_planner(variables)["data"]["infrastructure_changes"]
     assert {change["change"] for change in made} == {"created"}
 
-    s3 = suite.client("s3")
+    # Another zip and another layer, from a bucket as aws-logs-export-to-s3 names it.
     where = {"Bucket": consumer["BucketName"], "Key": consumer["ObjectKey"]}
-    # Another zip with the same in it.
     code = BytesIO(s3.get_object(**where)["Body"].read())
     with zipfile.ZipFile(code, "a") as archive:
         archive.writestr("another", "")
-    s3.put_object(**where, Body=code.getvalue())
-    consumer["BatchSize"] = 2
+    bucket = f"{suite.hub_account_id}-s3-logs-collector-lambda"
+    s3.create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": REGION})
+    s3.put_object(Bucket=bucket, Key=consumer["ObjectKey"], Body=code.getvalue())
+    consumer |= {"BucketName": bucket, "LayerArn": _layer(suite, b"two"), "BatchSize": 2}
     options["VisibilityTimeout"] = 121
+    _put_logs(suite, gamma, name)
+    suite.control("exports", {"account": gamma, "fail_pattern": f"^{name}/slot$", "fail_count": 1})
     mended = suite.invoke_planner(variables)["data"]["infrastructure_changes"]
     assert {change["resource"] for change in mended} >= {"queue", "function"}
+    lanes = [f"{name}/{lane}" for lane in ("slot", "direct")]
+    tap.until(lambda: all(tap.of("export.completed", each) for each in lanes))
+
+    sqs.send_message(
+        QueueUrl=suite.queue_url("log-sqs-gamma-collect.fifo"),
+        MessageBody="{}",
+        MessageGroupId="any",
+        MessageDeduplicationId="any",
+    )
+    eventually(lambda: suite.waiting("log-sqs-gamma-collect-dlq.fifo") == 1)
+
+    for missing in (bucket, suite.parameter("/logferry/artifacts/bucket")):
+        consumer |= {"BucketName": missing, "ObjectKey": "missing.zip"}
+        refused = suite.invoke_planner(variables)
+        assert (refused["status"], refused["reason"]) == ("dead_lettered", "object_key")
+    sqs.purge_queue(QueueUrl=suite.queue_url("logferry-planner-dlq"))
+
+
+def _layer(suite: Suite, content: bytes) -> str:
+    """Publish a version of a layer; return its ARN."""
+    layer = BytesIO()
+    with zipfile.ZipFile(layer, "w") as archive:
+        archive.writestr("python/unused.txt", content)
+    published = suite.client("lambda").publish_layer_version(
+        LayerName="collector", Content={"ZipFile": layer.getvalue()}
+    )
+    arn: str = published["LayerVersionArn"]
+    return arn
+
+
+def _put_logs(suite: Suite, account_id: str, name: str) -> None:
+    """Let an account have logs of the previous day, for each lane."""
+    window = previous_day(datetime.now(ZoneInfo(TIME_ZONE)))
+    streams = [LogStream("web", [(window.from_ms, "event")])]
+    classes = {"slot": "INFREQUENT_ACCESS", "direct": "STANDARD"}
+    groups = [
+        LogGroup(f"{name}/{lane}", window.from_ms - 1, streams, log_group_class)
+        for lane, log_group_class in classes.items()
+    ]
+    suite.put_logs(account_id, groups)
 
 
 def test_a_team_reads_its_part_of_the_archive(suite, tap, name, plan, records, some_logs):
@@ -317,13 +360,16 @@ def test_a_team_reads_its_part_of_the_archive(suite, tap, name, plan, records, s
     team = str(int(suite.hub_account_id) + 2)
     role_arn = f"arn:aws:iam::{team}:role/analysts"
     iam = suite.client("iam", team)
+    suite.control("authorization", {"account": team, "enforced": True})
     trust = {"Effect": "Allow", "Principal": {"AWS": team}, "Action": "sts:AssumeRole"}
-    iam.create_role(RoleName="analysts", AssumeRolePolicyDocument=json.dumps({"Statement": trust}))
+    iam.create_role(RoleName="analysts", AssumeRolePolicyDocument=_document(trust))
     reader_arn = f"arn:aws:iam::{suite.hub_account_id}:role/logferry-reader-analysts"
-    assume = {"Effect": "Allow", "Action": "sts:AssumeRole", "Resource": reader_arn}
-    iam.put_role_policy(
-        RoleName="analysts", PolicyName="p", PolicyDocument=json.dumps({"Statement": assume})
-    )
+    topic_arn = suite.parameter("/logferry/topic/arn")
+    use = [
+        {"Effect": "Allow", "Action": "sts:AssumeRole", "Resource": reader_arn},
+        {"Effect": "Allow", "Action": "sns:Subscribe", "Resource": topic_arn},
+    ]
+    iam.put_role_policy(RoleName="analysts", PolicyName="use", PolicyDocument=_document(*use))
     _deploy(
         suite.client("cloudformation"),
         "reader.yaml",
@@ -333,6 +379,9 @@ def test_a_team_reads_its_part_of_the_archive(suite, tap, name, plan, records, s
         SourceAccountId=suite.source("alpha").account_id,
     )
     analyst = _assumed(suite, suite.client("sts", team), role_arn)
+    queue_arn = f"arn:aws:sqs:{REGION}:{team}:events"
+    suite.client("sqs", team).create_queue(QueueName="events")
+    analyst("sns").subscribe(TopicArn=topic_arn, Protocol="sqs", Endpoint=queue_arn)
     s3 = _assumed(suite, analyst("sts"), reader_arn)("s3")
 
     [completed] = tap.of("export.completed", name)
@@ -344,6 +393,10 @@ def test_a_team_reads_its_part_of_the_archive(suite, tap, name, plan, records, s
         assert len(body.read()) == found["size_bytes"]
     with pytest.raises(s3.exceptions.ClientError, match="AccessDenied"):
         s3.get_object(Bucket=suite.archive_bucket, Key="beta/anything")
+
+
+def _document(*statements: dict[str, Any]) -> str:
+    return json.dumps({"Version": "2012-10-17", "Statement": statements})
 
 
 def _assumed(suite: Suite, sts: Any, role_arn: str) -> Any:

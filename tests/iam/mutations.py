@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Any
 
-from localstack_addons.authorization import Request, decide, policy_holder, request_from
+from localstack_addons.authorization import Decision, decide, decisions_from, policy_holder
 
 
 @dataclass(frozen=True, order=True)
@@ -31,15 +31,6 @@ class Permission:
     entry: str
 
 
-@dataclass(frozen=True)
-class Decision:
-    """A request, the operation that made it, and what came of it."""
-
-    request: Request
-    operation: str
-    allowed: bool
-
-
 class Run:
     """What a run asked for.
 
@@ -47,13 +38,8 @@ class Run:
     """
 
     def __init__(self, document: Mapping[str, Any], names: Mapping[str, str]) -> None:
-        self.decisions = [
-            Decision(request_from(each), each["operation"], each["allowed"])
-            for each in document["decisions"]
-        ]
+        self.decisions = decisions_from(document)
         self.unknown: list[str] = document["unknown"]
-        self._own: Mapping[str, Mapping[str, str]] = document["own"]
-        self._resources: Mapping[str, str] = document["resources"]
         self._names = names
 
     def refused(self) -> set[tuple[str, str, str]]:
@@ -67,7 +53,7 @@ class Run:
     def judged_as_then(self) -> bool:
         """Return whether every decision comes out here as it did in the run."""
         return all(
-            decide(each.request, self._policies(each.request), self._policy(each.request)).allowed
+            decide(each.request, dict(each.own).values(), each.resource_policy).allowed
             == each.allowed
             for each in self.decisions
         )
@@ -77,52 +63,36 @@ class Run:
 
         Policies of one kind count as one: what one source's exporter needs, exporters need.
         """
+        by_own: dict[tuple[str, str, str], list[Decision]] = defaultdict(list)
+        by_resource: dict[tuple[str, str], list[Decision]] = defaultdict(list)
+        for each in self.decisions:
+            if not each.allowed:
+                continue
+            for name, text in each.own:
+                by_own[each.request.principal, name, text].append(each)
+            if each.resource_policy:
+                by_resource[policy_holder(each.request), each.resource_policy].append(each)
         found: dict[Permission, set[str]] = defaultdict(set)
-        for permission, operations in [*self._missed_of_roles(), *self._missed_of_resources()]:
-            found[permission] |= operations
+        for (principal, name, text), decisions in by_own.items():
+            label = name if name.startswith("logferry-") else f"{self._name(principal)}/{name}"
+            for statement, entry, mutant in _mutants(json.loads(text)):
+                found[Permission(label, statement, self._named(entry))] |= {
+                    each.operation
+                    for each in _touched(decisions, entry)
+                    if not decide(
+                        each.request,
+                        (dict(each.own) | {name: mutant}).values(),
+                        each.resource_policy,
+                    ).allowed
+                }
+        for (arn, text), decisions in by_resource.items():
+            for statement, entry, mutant in _mutants(json.loads(text)):
+                found[Permission(self._name(arn), statement, self._named(entry))] |= {
+                    each.operation
+                    for each in _touched(decisions, entry)
+                    if not decide(each.request, dict(each.own).values(), mutant).allowed
+                }
         return dict(found)
-
-    def _missed_of_roles(self) -> Iterator[tuple[Permission, set[str]]]:
-        for principal, own in self._own.items():
-            asked = [d for d in self._granted() if d.request.principal == principal]
-            for name, document in own.items():
-                for statement, entry, mutant in _mutants(json.loads(document)):
-                    others = [text for other, text in own.items() if other != name]
-                    label = (
-                        name if name.startswith("logferry-") else f"{self._name(principal)}/{name}"
-                    )
-                    yield (
-                        Permission(self._named(label), statement, self._named(entry)),
-                        {
-                            d.operation
-                            for d in _touched(asked, entry)
-                            if not decide(
-                                d.request, [*others, mutant], self._policy(d.request)
-                            ).allowed
-                        },
-                    )
-
-    def _missed_of_resources(self) -> Iterator[tuple[Permission, set[str]]]:
-        for arn, document in self._resources.items():
-            asked = [d for d in self._granted() if policy_holder(d.request) == arn]
-            for statement, entry, mutant in _mutants(json.loads(document)):
-                yield (
-                    Permission(self._name(arn), statement, self._named(entry)),
-                    {
-                        d.operation
-                        for d in _touched(asked, entry)
-                        if not decide(d.request, self._policies(d.request), mutant).allowed
-                    },
-                )
-
-    def _granted(self) -> list[Decision]:
-        return [each for each in self.decisions if each.allowed]
-
-    def _policies(self, request: Request) -> list[str]:
-        return list(self._own.get(request.principal, {}).values())
-
-    def _policy(self, request: Request) -> str | None:
-        return self._resources.get(policy_holder(request))
 
     def _name(self, arn: str) -> str:
         """Return a role's or a resource's name without what differs from run to run."""

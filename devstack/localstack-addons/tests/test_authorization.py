@@ -1,16 +1,18 @@
 """Verdicts on requests, the record of them, and what AWS calls need."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
 from localstack_addons.authorization import (
     Book,
+    Decision,
     Request,
     Verdict,
     decide,
+    decisions_from,
     refusal,
-    request_from,
 )
 from localstack_addons.authorization_actions import (
     Bucket,
@@ -118,21 +120,24 @@ def test_a_refusal_says_who_what_and_where_as_aws_does():
     )
 
 
-def test_a_book_gives_back_what_was_asked_once():
+def test_a_book_gives_back_what_was_decided_once_and_by_which_policies():
     book = Book()
-    asked = request(**{"s3:x-amz-acl": "private"})
-    for _ in range(2):
-        book.record(asked, "s3.PutObject", Verdict(allowed=True), {"p": ALL}, EVERYBODY)
+    decision = Decision(
+        request=request(**{"s3:x-amz-acl": "private"}),
+        operation="s3.PutObject",
+        allowed=True,
+        own=(("p", ALL), ("q", EVERYBODY)),
+        resource_policy=EVERYBODY,
+    )
+    other = replace(decision, own=(), resource_policy=None, allowed=False)
+    for each in (decision, decision, other):
+        book.record(each)
     book.record_unknown("s3.PutBucketAcl")
 
     document = json.loads(json.dumps(book.as_document()))
 
-    [decision] = document["decisions"]
-    assert request_from(decision) == asked
-    assert (decision["operation"], decision["allowed"]) == ("s3.PutObject", True)
+    assert decisions_from(document) == [decision, other]
     assert document["unknown"] == ["s3.PutBucketAcl"]
-    assert document["own"] == {ROLE: {"p": ALL}}
-    assert document["resources"] == {"arn:aws:s3:::archive": EVERYBODY}
     book.forget()
     assert not any(book.as_document().values())
 

@@ -108,31 +108,36 @@ def refusal(request: Request, session_arn: str, verdict: Verdict) -> str:
     return f"User: {session_arn} is not authorized to perform: {request.action}{on} {because}"
 
 
+@dataclass(frozen=True, kw_only=True)
+class Decision:
+    """What came of a request.
+
+    Attributes:
+        operation: The call that needed it, as in s3.PutObject.
+        allowed: Whether it was allowed.
+        own: The policies of the principal then, by their names.
+        resource_policy: The resource's policy then; None without one.
+    """
+
+    request: Request
+    operation: str
+    allowed: bool
+    own: tuple[tuple[str, str], ...]
+    resource_policy: str | None
+
+
 @dataclass
 class Book:
     """What was asked, and what came of it: each once. Any thread may use it."""
 
     _lock: threading.Lock = field(default_factory=threading.Lock)
-    _decisions: dict[tuple[Request, str, bool], None] = field(default_factory=dict)
+    _decisions: dict[Decision, None] = field(default_factory=dict)
     _unknown: set[str] = field(default_factory=set)
-    _own: dict[str, Mapping[str, str]] = field(default_factory=dict)
-    _resources: dict[str, str] = field(default_factory=dict)
 
-    def record(
-        self,
-        request: Request,
-        operation: str,
-        verdict: Verdict,
-        own: Mapping[str, str],
-        resource_policy: str | None,
-    ) -> None:
-        """Take note of a decision, of the operation that asked, and of the policies it is by."""
+    def record(self, decision: Decision) -> None:
+        """Take note of a decision."""
         with self._lock:
-            self._decisions[request, operation, verdict.allowed] = None
-            if own:
-                self._own[request.principal] = dict(own)
-            if resource_policy:
-                self._resources[policy_holder(request)] = resource_policy
+            self._decisions[decision] = None
 
     def record_unknown(self, operation: str) -> None:
         """Take note of an operation whose actions are not known."""
@@ -142,40 +147,59 @@ class Book:
     def forget(self) -> None:
         """Begin anew."""
         with self._lock:
-            for kept in (self._decisions, self._unknown, self._own, self._resources):
-                kept.clear()
+            self._decisions.clear()
+            self._unknown.clear()
 
     def as_document(self) -> dict[str, Any]:
         """All of it, as JSON.
 
-        `{"decisions": [{"principal", "action", ..., "context": {...}, "operation", "allowed"}],
-        "unknown": ["s3.PutBucketAcl"], "own": {principal: {policy's name: document}},
-        "resources": {ARN: document}}`, documents being texts.
+        `{"decisions": [{"principal", "action", "resource", "owner", "region", "context": {...},
+        "operation", "allowed", "own": {name: 0}, "resource_policy": 1}], "policies": [text, text],
+        "unknown": ["s3.PutBucketAcl"]}`: a policy is the number of its text.
         """
+        numbers: dict[str, int] = {}
         with self._lock:
-            return {
-                "decisions": [
-                    {
-                        **{name: getattr(request, name) for name in _PLAIN},
-                        "context": dict(request.context),
-                        "operation": operation,
-                        "allowed": allowed,
-                    }
-                    for request, operation, allowed in self._decisions
-                ],
-                "unknown": sorted(self._unknown),
-                "own": {principal: dict(own) for principal, own in self._own.items()},
-                "resources": dict(self._resources),
-            }
+            decisions, unknown = list(self._decisions), sorted(self._unknown)
+        documents = [_as_document(decision, numbers) for decision in decisions]
+        return {"decisions": documents, "policies": list(numbers), "unknown": unknown}
+
+
+def decisions_from(document: Mapping[str, Any]) -> list[Decision]:
+    """Read a book's document back."""
+    texts = document["policies"]
+    return [
+        Decision(
+            request=Request(
+                **{name: each[name] for name in _PLAIN},
+                context=tuple(sorted(each["context"].items())),
+            ),
+            operation=each["operation"],
+            allowed=each["allowed"],
+            own=tuple((name, texts[number]) for name, number in each["own"].items()),
+            resource_policy=(
+                None if each["resource_policy"] is None else texts[each["resource_policy"]]
+            ),
+        )
+        for each in document["decisions"]
+    ]
+
+
+def _as_document(decision: Decision, numbers: dict[str, int]) -> dict[str, Any]:
+    def number(text: str) -> int:
+        return numbers.setdefault(text, len(numbers))
+
+    request, policy = decision.request, decision.resource_policy
+    return {
+        **{name: getattr(request, name) for name in _PLAIN},
+        "context": dict(request.context),
+        "operation": decision.operation,
+        "allowed": decision.allowed,
+        "own": {name: number(text) for name, text in decision.own},
+        "resource_policy": None if policy is None else number(policy),
+    }
 
 
 _PLAIN = ("principal", "action", "resource", "owner", "region")
-
-
-def request_from(document: Mapping[str, Any]) -> Request:
-    """Read a decision of a book's document back."""
-    context = tuple(sorted(document["context"].items()))
-    return Request(**{name: document[name] for name in _PLAIN}, context=context)
 
 
 def policy_holder(request: Request) -> str:

@@ -158,13 +158,26 @@ def on_effect(chain: HandlerChain, context: RequestContext, response: Response) 
 def _authorize(
     book: "Book", call: Call, need: Need, principal: Principal, context: RequestContext
 ) -> None:
-    from localstack_addons.authorization import decide, policy_holder, refusal  # noqa: PLC0415
+    from localstack_addons.authorization import (  # noqa: PLC0415
+        Decision,
+        decide,
+        policy_holder,
+        refusal,
+    )
 
     request = _request(call, need, principal)
     own = {} if request.is_by_service else _policies_of(principal.name)
     policy = _resource_policy(need.action, policy_holder(request))
     verdict: Verdict = decide(request, own.values(), policy)
-    book.record(request, call.operation, verdict, own, policy)
+    book.record(
+        Decision(
+            request=request,
+            operation=call.operation,
+            allowed=verdict.allowed,
+            own=tuple(own.items()),
+            resource_policy=policy,
+        )
+    )
     if verdict.allowed:
         return
     if need.hides:
