@@ -83,6 +83,10 @@ def secured(tap: Any, key: str) -> bool:
     return any(event["data"].get("key") == key for event in tap.events)
 
 
+def planned(tap: Any) -> bool:
+    return any(event["type"] == "logferry.plan.completed.v1" for event in tap.events)
+
+
 def test_a_locked_object_with_tags_is_copied_with_them(suite, tap):
     s3, bucket, key = suite.client("s3"), suite.archive_bucket, f"{PREFIX}/tagged/000000.gz"
     put = {"Body": b"x", "ServerSideEncryption": "AES256", **RETAINED, **TAGGED}
@@ -164,16 +168,15 @@ def test_log_groups_are_selected_by_their_tags(suite, name, some_logs, records):
     assert suite.invoke_planner(request)["data"]["requested"] == 0
 
 
-def test_a_long_plan_goes_on_in_a_next_invocation(suite, tap, name, some_logs):
-    names = [f"{name}/{number}" for number in range(400)]
-    some_logs("alpha", *names, streams=(), lane="direct")
-    request = suite.plan_request("alpha", include=[f"{name}/*"])
-    with configured(suite, "logferry-planner", Timeout=6):
-        answer = suite.invoke_planner(request)
-        assert answer["status"] == "continued"
-        tap.until(
-            lambda: any(event["type"].startswith("logferry.plan.completed") for event in tap.events)
-        )
+def test_an_object_of_a_try_that_was_killed_is_compared(suite, tap, name, plan, some_logs):
+    some_logs("alpha", name, lane="direct")
+    # After the record that it begins with, and its first object.
+    kill = {"kill_after_call": 2, "operation": "s3.PutObject"}
+    suite.control("faults", kill | {"function": suite.source("alpha").direct_function_name})
+    plan("alpha", name)
+    tap.until(lambda: tap.of("export.completed", name))
+
+    assert suite.kills("alpha") == 1
 
 
 def test_a_task_that_takes_too_long_is_cancelled_and_its_window_split(
@@ -188,16 +191,15 @@ def test_a_task_that_takes_too_long_is_cancelled_and_its_window_split(
     finally:
         # The task keeps what it was made with.
         suite.control("exports", {"account": account_id, "running_s": 0.2, "age_s": 0})
-    tap.until(lambda: sum(r.state == "secured" for r in records(name)) == 2)
+    tap.until(lambda: tap.of("export.completed", name))
 
+    assert len({(r.window.from_ms, r.window.to_ms) for r in records(name)}) == 3
     assert "logs.CancelExportTask" in suite.calls("alpha")
 
 
 def test_a_schedule_asks_for_a_plan(suite, tap):
     suite.fire_schedule("beta")
-    tap.until(
-        lambda: any(event["type"].startswith("logferry.plan.completed") for event in tap.events)
-    )
+    tap.until(lambda: planned(tap))
 
 
 def test_without_its_permission_a_schedule_ends_in_the_dead_letter_queue(suite):
@@ -325,7 +327,7 @@ def test_the_planner_makes_and_mends_an_exporter_that_does_its_work(suite, tap, 
     for missing in (bucket, suite.parameter("/logferry/artifacts/bucket")):
         consumer |= {"BucketName": missing, "ObjectKey": "missing.zip"}
         refused = suite.invoke_planner(variables)
-        assert (refused["status"], refused["reason"]) == ("dead_lettered", "object_key")
+        assert (refused["status"], refused["reason"]) == ("dead_lettered", "refused_object_key")
     sqs.purge_queue(QueueUrl=suite.queue_url("logferry-planner-dlq"))
 
 
@@ -391,6 +393,12 @@ def test_a_team_reads_its_part_of_the_archive(suite, tap, name, plan, records, s
     for version in ({}, {"VersionId": found["version_id"]}):
         body = s3.get_object(Bucket=suite.archive_bucket, Key=found["key"], **version)["Body"]
         assert len(body.read()) == found["size_bytes"]
+    manifest = {
+        "Bucket": suite.parameter("/logferry/control/bucket"),
+        "Key": f"manifest/{suite.source('alpha').account_id}/any.json",
+    }
+    suite.client("s3").put_object(**manifest, Body=b"[]")
+    assert s3.get_object(**manifest)["Body"].read() == b"[]"
     with pytest.raises(s3.exceptions.ClientError, match="AccessDenied"):
         s3.get_object(Bucket=suite.archive_bucket, Key="beta/anything")
 
@@ -412,12 +420,32 @@ def _assumed(suite: Suite, sts: Any, role_arn: str) -> Any:
     return session.client
 
 
+def test_a_long_plan_goes_on_in_a_next_invocation(suite, tap, name):
+    window = previous_day(datetime.now(ZoneInfo(TIME_ZONE)))
+    # Each is skipped as created after the window, so all that it takes is a record.
+    groups = [LogGroup(f"{name}/{n}", window.to_ms + 1, []) for n in range(1000)]
+    suite.put_logs(suite.source("alpha").account_id, groups)
+    request = suite.plan_request("alpha", include=[f"{name}/*"])
+    suite.reset_faults()
+    with configured(suite, "logferry-planner", Timeout=4):
+        suite.client("lambda").invoke(
+            FunctionName="logferry-planner", InvocationType="Event", Payload=json.dumps(request)
+        )
+        tap.until(lambda: planned(tap))
+
+    calls = suite.control("faults")["functions"]["logferry-planner"]["calls"]
+    assert "Invoke" in {call["operation"] for call in calls}
+
+
 REFUSED = {
     # Where it is, S3 says in a header of the refusal.
     ("exporter-<profile>", "s3.HeadBucket", "s3:ListBucket"),
     # The tests': a schedule without its permission, and a team that reads what is not its own.
     ("schedule-<profile>", "lambda.Invoke", "lambda:InvokeFunction"),
     ("reader-analysts", "s3.GetObject", "s3:GetObject"),
+    # The tests' again: the archive has no policy for a while, and a team's queue none at all.
+    ("source", "logs.CreateExportTask", "s3:PutObject"),
+    ("sns.amazonaws.com", "sqs.SendMessage", "sqs:SendMessage"),
     # Of a lock it writes nothing, so it need not see it.
     ("exporter-<profile>", "s3.HeadObject", "s3:GetObjectLegalHold"),
     ("exporter-<profile>", "s3.HeadObject", "s3:GetObjectRetention"),

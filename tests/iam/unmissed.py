@@ -1,1 +1,59 @@
-UNMISSED: dict[tuple[str, str, str], str] = {}
+"""Permissions that no run here can miss, each with the reason."""
+
+_CONTROL = "arn:aws:s3:::logferry-control-<hub>-eu-west-1"
+_LONG = (
+    "only an export of more objects than fit into an event has its list apart: more than such a "
+    "run can make; services/exporter/tests has them"
+)
+
+UNMISSED: dict[tuple[str, str, str], str] = {
+    ("bucket logferry-archive-<hub>-eu-west-1", "LogsAcl", "s3:GetBucketAcl"): (
+        "the add-on looks at the bucket's policy for it without a call; AWS asks for it: "
+        "https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/S3ExportTasks.html"
+    ),
+    ("key", "CloudWatchLogsWritesToTheArchive", "kms:Decrypt"): (
+        "CloudWatch Logs writes each object in one piece here; AWS asks for it: "
+        "https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/S3ExportTasks.html"
+    ),
+    ("source/export", "ReadEncryptedLogGroups", "kms:Decrypt"): (
+        "log groups are not encrypted in LocalStack; AWS asks for it: "
+        "https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/encrypt-log-data-kms.html"
+    ),
+    ("queue logferry-sse-enforcer-dlq", "CreatedObjects", "sqs:SendMessage"): (
+        "EventBridge has no dead letters in LocalStack; AWS asks for it: "
+        "https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-rule-dlq.html"
+    ),
+    ("queue logferry-sse-enforcer-dlq", "CompletedExports", "sqs:SendMessage"): (
+        "SNS reaches its queue here; AWS asks for it: "
+        "https://docs.aws.amazon.com/sns/latest/dg/sns-configure-dead-letter-queue.html"
+    ),
+    ("planner/planner", "RequestExports", "sqs:GetQueueUrl"): (
+        "the provisioning policy, which is optional and on here, allows it as well"
+    ),
+    ("logferry-sse-enforcer-archive", "LookAtObjects", "s3:GetObjectTagging"): (
+        "every copy is of a version; CopyObject's page names this action and not the one on "
+        "versions: https://docs.aws.amazon.com/AmazonS3/latest/API/API_CopyObject.html"
+    ),
+    (
+        "logferry-sse-enforcer-archive",
+        "FindTheArchivesKey",
+        "arn:aws:ssm:eu-west-1:<hub>:parameter/app/cloudwatch/log/export/s3/kms/arn/*",
+    ): (
+        "AWS's page does not say whether a path or what is below it is the resource: "
+        "https://docs.aws.amazon.com/systems-manager/latest/userguide/sysman-paramstore-access.html"
+    ),
+    ("logferry-sse-enforcer-archive", "ReadManifests", "s3:GetObject"): _LONG,
+    (
+        "exporter-<profile>/exporter",
+        "ReadAndWriteLedger",
+        f"{_CONTROL}/manifest/<source>/eu-west-1/*",
+    ): _LONG,
+    ("exporter-provisioned/exporter", "ReadAndWriteLedger", f"{_CONTROL}/manifest/*"): _LONG,
+    ("exporter-provisioned/exporter", "WriteAndRemovePartialObjects", "s3:GetObject"): (
+        "only after a try that was killed; exporters with a stack show it"
+    ),
+    ("exporter-<profile>/exporter", "WorkOnTheDirectQueue", "sqs:ChangeMessageVisibility"): (
+        "only a read that the end of an invocation cuts off gives its message back; "
+        "services/exporter/tests/test_direct_lane.py has it"
+    ),
+}
