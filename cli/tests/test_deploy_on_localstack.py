@@ -218,19 +218,20 @@ def test_the_archives_policy_has_the_statements_that_cloudwatch_logs_asks_for(
     policy = deployed.client("s3").get_bucket_policy(Bucket=deployed.archive)["Policy"]
     statements = by_sid(json.loads(policy))
     accounts = [source.account_id for source in deployed.config.sources]
-    for sid, action in (("LogsAcl", "s3:GetBucketAcl"), ("LogsPut", "s3:PutObject")):
-        statement = statements[sid]
-        assert statement["Principal"] == {"Service": f"logs.{REGION}.amazonaws.com"}
-        assert statement["Action"] == action
-        assert statement["Condition"]["StringEquals"]["aws:SourceAccount"] == accounts
-        assert statement["Condition"]["ArnLike"] == {
-            "aws:SourceArn": f"arn:aws:logs:{REGION}:*:log-group:*"
-        }
     acl = {"s3:x-amz-acl": "bucket-owner-full-control"}
-    assert acl.items() <= statements["LogsPut"]["Condition"]["StringEquals"].items()
+    logs = statements["LogsExport"]
+    assert logs["Principal"] == {"Service": f"logs.{REGION}.amazonaws.com"}
+    assert logs["Action"] == ["s3:GetBucketAcl", "s3:PutObject"]
+    assert logs["Resource"] == [f"arn:aws:s3:::{deployed.archive}{rest}" for rest in ("", "/*")]
+    assert logs["Condition"] == {
+        "StringEquals": {"aws:SourceAccount": accounts},
+        "StringEqualsIfExists": acl,
+        "ArnLike": {"aws:SourceArn": f"arn:aws:logs:{REGION}:*:log-group:*"},
+    }
+    members = {"aws:PrincipalOrgID": ORGANIZATION, "aws:PrincipalAccount": accounts}
     assert statements["SourceRolesPut"]["Principal"] == "*"
     assert statements["SourceRolesPut"]["Condition"] == {
-        "StringEquals": acl | {"aws:PrincipalOrgID": ORGANIZATION},
+        "StringEquals": acl | members,
         "ArnLike": {"aws:PrincipalArn": ["arn:aws:iam::*:role/logferry-source"]},
     }
 
@@ -268,9 +269,10 @@ def test_the_key_rotates_and_serves_only_the_archive_and_the_enforcers_queues(
     assert logs["Principal"] == {"Service": f"logs.{REGION}.amazonaws.com"}
     assert logs["Action"] == ["kms:GenerateDataKey", "kms:Decrypt"]
     assert logs["Condition"] == {"StringLike": for_archive}
+    accounts = [source.account_id for source in deployed.config.sources]
     assert statements["SourceRolesWriteToTheArchive"]["Condition"] == {
         "StringLike": for_archive,
-        "StringEquals": {"aws:PrincipalOrgID": ORGANIZATION},
+        "StringEquals": {"aws:PrincipalOrgID": ORGANIZATION, "aws:PrincipalAccount": accounts},
         "ArnLike": {"aws:PrincipalArn": ["arn:aws:iam::*:role/logferry-source"]},
     }
     events = statements["EventsGoToTheEnforcersQueues"]

@@ -171,8 +171,8 @@ def test_policies_have_room_for_as_many_sources_as_a_configuration_may_have(
         for name, policy in (("ArchivePolicy", "PolicyDocument"), ("Key", "KeyPolicy"))
     )
     last = f"{sources - 1:012}"
-    assert bucket_policy.count(last) == (2 if organization_id else 3)
-    assert key_policy.count(last) == (0 if organization_id else 1)
+    assert bucket_policy.count(last) == 2
+    assert key_policy.count(last) == 1
     assert len(bucket_policy) < BUCKET_POLICY_BYTES
     assert len(key_policy) < KEY_POLICY_BYTES
 

@@ -129,12 +129,19 @@ ACL = {"s3:x-amz-acl": "bucket-owner-full-control"}
         ("logs of an account that is none", LOGS, ACL | logs_of(STRANGER), False),
         ("logs of another Region", LOGS, ACL | logs_of(SOURCE, "us-east-1"), False),
         ("another Region's service", "logs.us-east-1.amazonaws.com", ACL | logs_of(SOURCE), False),
-        ("logs without the ACL", LOGS, logs_of(SOURCE), False),
+        ("logs without an ACL", LOGS, logs_of(SOURCE), True),
+        ("logs with another ACL", LOGS, {"s3:x-amz-acl": "public-read"} | logs_of(SOURCE), False),
         ("logs that name no source", LOGS, ACL, False),
         ("another service", "firehose.amazonaws.com", ACL | logs_of(SOURCE), False),
         ("a source's role", role(SOURCE, "logferry-source"), ACL | MEMBER, True),
         ("a source's role without the ACL", role(SOURCE, "logferry-source"), MEMBER, False),
         ("another role of a source", role(SOURCE, "web"), ACL | MEMBER, False),
+        (
+            "such a role of a member that is no source",
+            role(STRANGER, "logferry-source"),
+            ACL | MEMBER,
+            False,
+        ),
         (
             "such a role of another organisation",
             role(STRANGER, "logferry-source"),
@@ -161,6 +168,21 @@ def test_the_archive_takes_objects_of_its_sources_alone(archive, who, principal,
     # The template's own resource is known by its logical id here.
     resource = "Archive.Arn/shop/app/000000.gz"
     assert may(policy, principal, "s3:PutObject", resource, **context) is verdict, who
+
+
+@pytest.mark.parametrize(
+    ("who", "principal", "context", "verdict"),
+    [
+        ("logs of a source", LOGS, logs_of(SOURCE), True),
+        ("logs of an account that is none", LOGS, logs_of(STRANGER), False),
+        ("logs of another Region", LOGS, logs_of(SOURCE, "us-east-1"), False),
+        ("another service", "firehose.amazonaws.com", logs_of(SOURCE), False),
+        ("a source's role", role(SOURCE, "logferry-source"), MEMBER, False),
+    ],
+)
+def test_the_archives_acl_is_read_for_its_sources_alone(archive, who, principal, context, verdict):
+    policy = archive["ArchivePolicy"]["PolicyDocument"]
+    assert may(policy, principal, "s3:GetBucketAcl", "Archive.Arn", **context) is verdict, who
 
 
 @pytest.mark.parametrize("action", ["s3:GetObject", "s3:DeleteObjectVersion", "s3:PutBucketPolicy"])
@@ -195,6 +217,12 @@ OTHER_BUCKET = "arn:aws:s3:::somebodys"
         (
             "another role of a source for the archive",
             role(SOURCE, "web"),
+            MEMBER | {IN_S3: f"arn:aws:s3:::{ARCHIVE}"},
+            False,
+        ),
+        (
+            "a member's that is no source for the archive",
+            role(STRANGER, "logferry-source"),
             MEMBER | {IN_S3: f"arn:aws:s3:::{ARCHIVE}"},
             False,
         ),

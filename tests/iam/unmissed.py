@@ -7,7 +7,7 @@ _LONG = (
 )
 
 UNMISSED: dict[tuple[str, str, str], str] = {
-    ("bucket logferry-archive-<hub>-eu-west-1", "LogsAcl", "s3:GetBucketAcl"): (
+    ("bucket logferry-archive-<hub>-eu-west-1", "LogsExport", "s3:GetBucketAcl"): (
         "the add-on looks at the bucket's policy for it without a call; AWS asks for it: "
         "https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/S3ExportTasks.html"
     ),
