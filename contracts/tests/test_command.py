@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -12,7 +13,7 @@ from contracts.tests.documents import SCHEMAS, Example, examples, newest_schema
 from jsonschema import Draft202012Validator
 
 from logferry_contracts.catalogue import MESSAGES
-from logferry_contracts.command import main
+from logferry_contracts.command import CUT_SHORT, main
 from logferry_contracts.message import CloudEvent
 
 COMPLETED = next(each for each in examples("accept") if each.reason == "several-streams")
@@ -224,3 +225,17 @@ def test_it_runs_as_a_module() -> None:
     done = subprocess.run(command, input=COMPLETED.text, capture_output=True, text=True, check=True)
 
     assert done.stdout == "-: valid ExportCompleted\n"
+
+
+def test_it_ends_without_a_word_when_its_output_is_not_read() -> None:
+    read, write = os.pipe()
+    os.close(read)
+    done = subprocess.run(
+        [sys.executable, "-u", "-m", "logferry_contracts", "list", "export-completed"],
+        stdout=write,
+        stderr=subprocess.PIPE,
+        text=True,
+        check=False,
+    )
+    os.close(write)
+    assert (done.returncode, done.stderr) == (CUT_SHORT, "")

@@ -3,6 +3,7 @@
 import argparse
 import difflib
 import json
+import os
 import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -25,7 +26,8 @@ from logferry_contracts.message import CloudEvent, Message
 from logferry_contracts.wire import ContractError, Reason, parse
 
 VALID, INVALID, WRONG_USE = 0, 1, 2
-"""Exit codes."""
+CUT_SHORT = 141
+"""Exit codes. A shell has the last for what ended by SIGPIPE."""
 
 _EXAMPLES = """\
 examples:
@@ -80,10 +82,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     work: Callable[[argparse.Namespace], int] = options.work
     try:
-        return work(options)
+        code = work(options)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # Whoever reads has seen enough, as `head` has. What is left must not fail again at the exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return CUT_SHORT
     except _UsageError as error:
         print(f"logferry_contracts: {error}", file=sys.stderr)
         return WRONG_USE
+    return code
 
 
 def _parser() -> argparse.ArgumentParser:
