@@ -85,7 +85,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         code = work(options)
         sys.stdout.flush()
     except BrokenPipeError:
-        # Whoever reads has seen enough, as `head` has. What is left must not fail again at the exit.
+        # Whoever reads has seen enough, as `head` has. What is left is not to fail at the exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return CUT_SHORT
     except _UsageError as error:
