@@ -8,7 +8,7 @@ UV_VERSION := 0.13.9
 UV := .uv/bin/uv
 BIN := .venv/bin
 MEMBERS := contracts services/planner services/exporter services/sse-enforcer cli devstack
-SOURCES := benchmarks contracts services cli devstack docs examples tests
+SOURCES := conftest.py benchmarks contracts services cli devstack docs examples tests
 
 ifeq ($(CI),true)
 export UV_PYTHON_DOWNLOADS := never
@@ -38,6 +38,15 @@ $(UV):
 	$(UV) pip install --quiet --no-deps --python .venv-localstack/bin/python -e ./devstack/localstack-addons
 	touch $@
 
+# An index of what AWS's services take, as LocalStack's images have it: each start would make its own.
+CATALOG := .venv-localstack/filesystem/usr/lib/localstack
+$(CATALOG)/made: .venv-localstack/installed
+	rm -rf .venv-localstack/filesystem
+	mkdir -p $(CATALOG)
+	FILESYSTEM_ROOT=$(CURDIR)/.venv-localstack/filesystem OVERRIDE_IN_DOCKER=0 DISABLE_EVENTS=1 \
+	  .venv-localstack/bin/python -m localstack.aws.spec
+	touch $@
+
 .venv-terraform/installed: devstack/terraform/terraform.lock | $(UV)
 	$(UV) venv --quiet --allow-existing --python 3.13 .venv-terraform
 	$(UV) pip sync --quiet --require-hashes --python .venv-terraform/bin/python devstack/terraform/terraform.lock
@@ -49,7 +58,7 @@ $(UV):
 	touch $@
 
 .PHONY: install
-install: .venv/installed .venv-localstack/installed ## Install everything into this folder
+install: .venv/installed $(CATALOG)/made ## Install everything into this folder
 
 .PHONY: demo
 demo: install ## Run the whole suite on an AWS on this machine, and show it
@@ -57,6 +66,10 @@ demo: install ## Run the whole suite on an AWS on this machine, and show it
 
 .PHONY: test
 test: install ## All tests: rules, contracts, adapters, and the suite on LocalStack
+	$(BIN)/python -m pytest --quiet -n 2 --dist loadfile --no-loadscope-reorder
+
+.PHONY: coverage
+coverage: install ## The same tests, slower: which lines and branches they have run
 	$(BIN)/python -m pytest --quiet -n 2 --dist loadfile --no-loadscope-reorder --cov --cov-report=term-missing:skip-covered
 
 .PHONY: terraform-check
@@ -95,7 +108,7 @@ bench: install ## Benchmarks against the baseline and the limits, into build/ben
 	$(BIN)/python -m benchmarks
 
 .PHONY: check
-check: lint test terraform-check policy-check upgrade-check ## Everything that has to hold before a change is finished
+check: lint coverage terraform-check policy-check upgrade-check ## Everything that has to hold before a change is finished
 
 .PHONY: lint
 lint: install ## Formatting, lint, types, layers, templates

@@ -1,3 +1,23 @@
-"""Test backends for every folder: see devstack/src/devstack/pytest_*.py."""
+"""Test backends for every folder (devstack/src/devstack/pytest_*.py), and what goes together."""
+
+from typing import Any
+
+import pytest
+from xdist.scheduler import LoadFileScheduling
 
 pytest_plugins = ["devstack.pytest_backends", "devstack.pytest_localstack"]
+
+SHARE_A_SUITE = ("tests/faults/test_exporter_killed.py", "tests/integration/")
+
+
+class _FilesAndTheSuite(LoadFileScheduling):  # type: ignore[misc]  # xdist has no types
+    """A file's tests run in one process; so do all that share the suite, deployed once."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file: str = super()._split_scope(nodeid)
+        return "suite" if file.startswith(SHARE_A_SUITE) else file
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadFileScheduling:
+    """Say which tests a process takes together."""
+    return _FilesAndTheSuite(config, log)

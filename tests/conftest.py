@@ -16,7 +16,7 @@ from jsonschema import Draft202012Validator
 
 from devstack.organisation import LogGroup, LogStream, previous_day
 from devstack.suite import TIME_ZONE, Suite
-from logferry.package import Zip, build_zips
+from logferry.package import Zip
 from logferry_contracts.export import Lane
 from logferry_contracts.ledger_record import LedgerRecord
 
@@ -27,12 +27,6 @@ SCHEMAS = {
 }
 PROFILES = ("alpha", "beta")
 PATIENCE_S = 90
-
-
-@pytest.fixture(scope="session")
-def zips(tmp_path_factory: pytest.TempPathFactory) -> list[Zip]:
-    """The services' zips, built from this checkout."""
-    return build_zips(tmp_path_factory.mktemp("zips"))
 
 
 @pytest.fixture(scope="session")

@@ -69,7 +69,7 @@ def test_the_environment_takes_nothing_over_but_the_path(
 def test_a_missing_installation_is_named_with_its_remedy(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(localstack, "PYTHON", tmp_path / "venv" / "bin" / "python")
+    monkeypatch.setattr(localstack, "FILESYSTEM", tmp_path / "venv" / "filesystem")
     with pytest.raises(LocalStackError, match=f"not installed in {tmp_path}/venv: make install"):
         start(tmp_path)
 

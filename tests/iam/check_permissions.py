@@ -250,14 +250,26 @@ def gamma(suite: Suite, tmp_path: Any) -> str:
 
 
 def _let_in(suite: Suite, account_id: str) -> None:
-    """Let the archive's policy know one more source, as its stack would."""
-    s3, bucket = suite.client("s3"), suite.archive_bucket
-    policy = json.loads(s3.get_bucket_policy(Bucket=bucket)["Policy"])
-    for statement in policy["Statement"]:
+    """Let the archive's policies know one more source, as its stack would."""
+    s3, kms = suite.client("s3"), suite.client("kms")
+    bucket, key = {"Bucket": suite.archive_bucket}, {"KeyId": suite.kms_key_arn}
+    s3.put_bucket_policy(
+        **bucket, Policy=_with_account(s3.get_bucket_policy(**bucket)["Policy"], account_id)
+    )
+    kms.put_key_policy(
+        **key,
+        PolicyName="default",
+        Policy=_with_account(kms.get_key_policy(**key)["Policy"], account_id),
+    )
+
+
+def _with_account(policy: str, account_id: str) -> str:
+    document = json.loads(policy)
+    for statement in document["Statement"]:
         equals = statement.get("Condition", {}).get("StringEquals", {})
-        if "aws:SourceAccount" in equals:
-            equals["aws:SourceAccount"].append(account_id)
-    s3.put_bucket_policy(Bucket=bucket, Policy=json.dumps(policy))
+        for listed in equals.keys() & {"aws:SourceAccount", "aws:PrincipalAccount"}:
+            equals[listed].append(account_id)
+    return json.dumps(document)
 
 
 def _deploy(cloudformation: Any, template: str, **parameters: str) -> None:

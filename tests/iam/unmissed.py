@@ -5,12 +5,18 @@ _LONG = (
     "only an export of more objects than fit into an event has its list apart: more than such a "
     "run can make; services/exporter/tests has them"
 )
+_ACL = (
+    "the add-on looks at the bucket's policy for it without a call; AWS asks for it: "
+    "https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/S3ExportTasks.html"
+)
 
 UNMISSED: dict[tuple[str, str, str], str] = {
-    ("bucket logferry-archive-<hub>-eu-west-1", "LogsExport", "s3:GetBucketAcl"): (
-        "the add-on looks at the bucket's policy for it without a call; AWS asks for it: "
-        "https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/S3ExportTasks.html"
-    ),
+    ("bucket logferry-archive-<hub>-eu-west-1", "LogsExport", "s3:GetBucketAcl"): _ACL,
+    (
+        "bucket logferry-archive-<hub>-eu-west-1",
+        "LogsExport",
+        "arn:aws:s3:::logferry-archive-<hub>-eu-west-1",
+    ): _ACL,
     ("key", "CloudWatchLogsWritesToTheArchive", "kms:Decrypt"): (
         "CloudWatch Logs writes each object in one piece here; AWS asks for it: "
         "https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/S3ExportTasks.html"

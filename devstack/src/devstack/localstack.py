@@ -27,6 +27,8 @@ from typing import Any
 
 REPOSITORY = Path(__file__).parents[3]
 PYTHON = REPOSITORY / ".venv-localstack" / "bin" / "python"
+FILESYSTEM = PYTHON.parents[1] / "filesystem"
+"""What LocalStack's folders begin with."""
 STATE = REPOSITORY / "build" / "localstack"
 HOST = "127.0.0.1"
 DEFAULT_PORT = 4566
@@ -237,8 +239,8 @@ def addons_status(endpoint: str) -> dict[str, Any] | None:
 def _start(
     state: Path, port: int, settings: Mapping[str, str], arguments: list[str], stdin: int
 ) -> tuple[subprocess.Popen[bytes], Running]:
-    if not PYTHON.exists():
-        raise LocalStackError(f"LocalStack is not installed in {PYTHON.parents[1]}: make install")
+    if not FILESYSTEM.exists():
+        raise LocalStackError(f"LocalStack is not installed in {FILESYSTEM.parent}: make install")
     if found := status(state):
         raise LocalStackError(
             f"LocalStack runs already at {found.endpoint} (process {found.pid}): devstack down"
@@ -247,6 +249,7 @@ def _start(
     data = _data(state)
     shutil.rmtree(data, ignore_errors=True)
     (data / "tmp").mkdir(parents=True)
+    shutil.copytree(FILESYSTEM, data / "filesystem")
     with _log(state).open("wb") as log:
         process = subprocess.Popen(
             [PYTHON, "-m", "localstack_addons", *arguments],

@@ -1,4 +1,4 @@
-"""Fixtures: a LocalStack for the whole run, and an AWS account of its own for every test.
+"""Fixtures: a LocalStack and the zips for the whole run, and an account for every test.
 
 Tests that use them are marked `localstack`. They fail where LocalStack cannot be had; they are not
 skipped. LOGFERRY_LOCALSTACK_URL names one that runs already, on this machine, to be used instead.
@@ -16,6 +16,7 @@ import pytest
 from botocore.config import Config
 
 from devstack.localstack import LocalStackError, addons_status, running
+from logferry.package import Zip, build_zips
 
 LOOPBACK = {"127.0.0.1", "::1", "localhost"}
 
@@ -31,6 +32,12 @@ def localstack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         return
     with running(tmp_path_factory.mktemp("localstack")) as started:
         yield started.endpoint
+
+
+@pytest.fixture(scope="session")
+def zips(tmp_path_factory: pytest.TempPathFactory) -> list[Zip]:
+    """The services' zips for this machine, built from this checkout."""
+    return build_zips(tmp_path_factory.mktemp("zips"))
 
 
 @pytest.fixture
