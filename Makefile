@@ -64,13 +64,15 @@ install: .venv/installed $(CATALOG)/made ## Install everything into this folder
 demo: install ## Run the whole suite on an AWS on this machine, and show it
 	$(BIN)/python -m devstack demo
 
+# On two cores: whatever waits for LocalStack leaves one to the others.
+PYTEST := $(BIN)/python -m pytest --quiet -n 3 --dist loadfile --no-loadscope-reorder
 .PHONY: test
 test: install ## All tests: rules, contracts, adapters, and the suite on LocalStack
-	$(BIN)/python -m pytest --quiet -n 2 --dist loadfile --no-loadscope-reorder
+	$(PYTEST)
 
 .PHONY: coverage
 coverage: install ## The same tests, slower: which lines and branches they have run
-	$(BIN)/python -m pytest --quiet -n 2 --dist loadfile --no-loadscope-reorder --cov --cov-report=term-missing:skip-covered
+	$(PYTEST) --cov --cov-report=term-missing:skip-covered
 
 .PHONY: terraform-check
 terraform-check: install .venv-terraform/installed ## The Terraform modules, offline: fmt, validate, test, the same stacks as the command's
@@ -108,7 +110,7 @@ bench: install ## Benchmarks against the baseline and the limits, into build/ben
 	$(BIN)/python -m benchmarks
 
 .PHONY: check
-check: lint coverage terraform-check policy-check upgrade-check ## Everything that has to hold before a change is finished
+check: lint coverage terraform-check policy-check iam-check upgrade-check ## Everything that has to hold before a change is finished
 
 .PHONY: lint
 lint: install ## Formatting, lint, types, layers, templates

@@ -252,15 +252,12 @@ def gamma(suite: Suite, tmp_path: Any) -> str:
 def _let_in(suite: Suite, account_id: str) -> None:
     """Let the archive's policies know one more source, as its stack would."""
     s3, kms = suite.client("s3"), suite.client("kms")
-    bucket, key = {"Bucket": suite.archive_bucket}, {"KeyId": suite.kms_key_arn}
-    s3.put_bucket_policy(
-        **bucket, Policy=_with_account(s3.get_bucket_policy(**bucket)["Policy"], account_id)
-    )
-    kms.put_key_policy(
-        **key,
-        PolicyName="default",
-        Policy=_with_account(kms.get_key_policy(**key)["Policy"], account_id),
-    )
+    bucket = {"Bucket": suite.archive_bucket}
+    policy = _with_account(s3.get_bucket_policy(**bucket)["Policy"], account_id)
+    s3.put_bucket_policy(**bucket, Policy=policy)
+    key = {"KeyId": suite.kms_key_arn, "PolicyName": "default"}
+    policy = _with_account(kms.get_key_policy(**key)["Policy"], account_id)
+    kms.put_key_policy(**key, Policy=policy)
 
 
 def _with_account(policy: str, account_id: str) -> str:
@@ -440,9 +437,8 @@ def test_a_long_plan_goes_on_in_a_next_invocation(suite, tap, name):
     request = suite.plan_request("alpha", include=[f"{name}/*"])
     suite.reset_faults()
     with configured(suite, "logferry-planner", Timeout=4):
-        suite.client("lambda").invoke(
-            FunctionName="logferry-planner", InvocationType="Event", Payload=json.dumps(request)
-        )
+        # Not asynchronously: what is queued just after a change of settings, LocalStack loses.
+        suite.invoke_planner(request)
         tap.until(lambda: planned(tap))
 
     calls = suite.control("faults")["functions"]["logferry-planner"]["calls"]

@@ -48,6 +48,10 @@ UNMISSED: dict[tuple[str, str, str], str] = {
         "AWS's page does not say whether a path or what is below it is the resource: "
         "https://docs.aws.amazon.com/systems-manager/latest/userguide/sysman-paramstore-access.html"
     ),
+    ("logferry-sse-enforcer-archive", "UseKeys", "kms:ReEncryptFrom"): (
+        "ReadUnderFormerKeys has it for the hub's own keys; an archive's key of another account "
+        "needs it"
+    ),
     ("logferry-sse-enforcer-archive", "ReadManifests", "s3:GetObject"): _LONG,
     (
         "exporter-<profile>/exporter",
