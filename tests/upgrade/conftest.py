@@ -20,7 +20,7 @@ from devstack import archive
 from devstack.organisation import LogGroup, LogStream, previous_day
 from devstack.suite import REGION, TIME_ZONE, Suite
 from logferry import package
-from logferry.hub import Options, code_key, deploy_hub, deploy_source_account
+from logferry.hub import Options, deploy_hub, deploy_source_account
 from logferry.package import SERVICES, Target, Zip
 from logferry.stack import Stack, deploy_stack
 from logferry_contracts.export import Lane
@@ -134,9 +134,8 @@ def _previous_stacks(hub: Suite, zips: Sequence[Zip]) -> list[list[Stack]]:
 def _upload(hub: Suite, zips: Sequence[Zip]) -> None:
     bucket = hub.parameter("/logferry/artifacts/bucket")
     for built in zips:
-        hub.client("s3").put_object(
-            Bucket=bucket, Key=code_key(built), Body=built.path.read_bytes()
-        )
+        key = f"{built.service}/{built.sha256}.zip"  # as stacks.json has it
+        hub.client("s3").put_object(Bucket=bucket, Key=key, Body=built.path.read_bytes())
 
 
 def _session(account_id: str) -> boto3.Session:

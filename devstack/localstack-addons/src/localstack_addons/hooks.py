@@ -16,6 +16,7 @@ ADD_ONS = (
     "object_encryption",
     "s3_events",
     "bucket_properties",
+    "policy_updates",
     "scheduler",
     "faults",
     "authorization_api",
