@@ -225,9 +225,12 @@ def test_the_archives_policy_has_the_statements_that_cloudwatch_logs_asks_for(
     assert logs["Resource"] == [f"arn:aws:s3:::{deployed.archive}{rest}" for rest in ("", "/*")]
     assert logs["Condition"] == {
         "StringEquals": {"aws:SourceAccount": accounts},
-        "StringEqualsIfExists": acl,
         "ArnLike": {"aws:SourceArn": f"arn:aws:logs:{REGION}:*:log-group:*"},
     }
+    owned = statements["LogsPutForTheOwner"]
+    assert (owned["Effect"], owned["Principal"]) == ("Deny", logs["Principal"])
+    assert (owned["Action"], owned["Resource"]) == ("s3:PutObject", logs["Resource"][1])
+    assert owned["Condition"] == {"StringNotEquals": acl}
     members = {"aws:PrincipalOrgID": ORGANIZATION, "aws:PrincipalAccount": accounts}
     assert statements["SourceRolesPut"]["Principal"] == "*"
     assert statements["SourceRolesPut"]["Condition"] == {

@@ -129,7 +129,7 @@ ACL = {"s3:x-amz-acl": "bucket-owner-full-control"}
         ("logs of an account that is none", LOGS, ACL | logs_of(STRANGER), False),
         ("logs of another Region", LOGS, ACL | logs_of(SOURCE, "us-east-1"), False),
         ("another Region's service", "logs.us-east-1.amazonaws.com", ACL | logs_of(SOURCE), False),
-        ("logs without an ACL", LOGS, logs_of(SOURCE), True),
+        ("logs without the ACL", LOGS, logs_of(SOURCE), False),
         ("logs with another ACL", LOGS, {"s3:x-amz-acl": "public-read"} | logs_of(SOURCE), False),
         ("logs that name no source", LOGS, ACL, False),
         ("another service", "firehose.amazonaws.com", ACL | logs_of(SOURCE), False),
