@@ -1,12 +1,18 @@
 """AWS's words for a refusal, and ours for what mends it."""
 
 import json
+import tomllib
 from collections.abc import Callable
 from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
 
+import boto3
 import pytest
+from botocore.stub import Stubber
 
-from exporter import refusal, task
+from exporter import direct, errors, refusal, task
+from exporter.aws import Archive, SourceAccount, SourceAccounts
 from logferry_contracts.export_requested import ExportRequestedData
 from logferry_contracts.ledger_record import Failed
 
@@ -16,6 +22,67 @@ NOT_GRANTED = (
 )
 
 type RequestFor = Callable[..., ExportRequestedData]
+
+SEEN = tomllib.loads((Path(__file__).parent / "refusals.toml").read_text())["refusal"]
+"""What AWS was seen to say, by whom, and what it means."""
+
+
+def create(logs: Any, data: ExportRequestedData, _path: Path) -> None:
+    SourceAccount(logs, logs).create_task(task.requested_record(data, datetime.now(UTC)))
+
+
+def describe(logs: Any, _data: ExportRequestedData, _path: Path) -> None:
+    SourceAccount(logs, logs).newest_tasks(datetime.now(UTC))
+
+
+def read(logs: Any, data: ExportRequestedData, _path: Path) -> None:
+    record = task.requested_record(data, datetime.now(UTC))
+    SourceAccount(logs, logs).events(record, direct.Slice(0, 1), None)
+
+
+def assume(sts: Any, data: ExportRequestedData, _path: Path) -> None:
+    SourceAccounts(sts).account(data.source, datetime.now(UTC))
+
+
+def put(s3: Any, data: ExportRequestedData, path: Path) -> None:
+    Archive(lambda _region: s3).put("eu-west-1", data.destination.bucket, "key", path)
+
+
+CALLS = {
+    "CreateExportTask": ("logs", "create_export_task", create),
+    "DescribeExportTasks": ("logs", "describe_export_tasks", describe),
+    "FilterLogEvents": ("logs", "filter_log_events", read),
+    "AssumeRole": ("sts", "assume_role", assume),
+    "PutObject": ("s3", "put_object", put),
+}
+
+
+@pytest.mark.parametrize(
+    "seen", SEEN, ids=[f"{seen['operation']}-{seen['code']}-{seen['text'][:30]}" for seen in SEEN]
+)
+def test_what_aws_was_seen_to_say_is_understood(
+    seen: dict[str, str], request_for: RequestFor, tmp_path: Path
+) -> None:
+    service, method, call = CALLS[seen["operation"]]
+    client = boto3.client(
+        service,  # type: ignore[call-overload]  # one overload for each service
+        region_name="eu-west-1",
+        aws_access_key_id="a",
+        aws_secret_access_key="b",
+    )
+    body = tmp_path / "body"
+    body.write_bytes(b"")
+    with Stubber(client) as stubber:
+        stubber.add_client_error(method, seen["code"], seen["text"], http_status_code=400)
+        with pytest.raises(getattr(errors, seen.get("becomes", "ExportRefusedError"))) as caught:
+            call(client, request_for(), body)
+    assert getattr(caught.value, "reason", None) == seen.get("reason")
+    assert seen["text"] in str(caught.value)
+
+
+def test_every_text_has_its_source() -> None:
+    assert len(SEEN) == len({(seen["operation"], seen["code"], seen["text"]) for seen in SEEN})
+    assert all(seen["source"] for seen in SEEN)
 
 
 @pytest.mark.parametrize(
@@ -89,6 +156,41 @@ def test_a_missing_bucket_policy_is_written_out_with_the_sources_names(
         assert acl_condition == "bucket-owner-full-control"
 
 
+def test_a_bucket_policy_alone_may_not_be_enough(request_for: RequestFor) -> None:
+    words = mended(request_for, "bucket_policy")
+    assert (
+        "And s3:PutObject on arn:aws:s3:::amzn-s3-demo-archive/* has to be in the role's own "
+        "policy, that of arn:aws:iam::111122223333:role/logferry-source." in words
+    )
+
+
+def test_a_text_that_nobody_knows_names_what_each_side_has_to_allow(
+    request_for: RequestFor,
+) -> None:
+    words = mended(request_for, "invalid_parameter", "CreateExportTask: words of tomorrow")
+    decode = json.JSONDecoder().raw_decode
+    role, bucket, key = (
+        decode(words, words.index("[", words.index(of)))[0]
+        for of in ("the policy of arn:", "the policy of bucket", "the policy of the key")
+    )
+    allowed = {str(statement["Action"]): statement["Resource"] for statement in role}
+    assert allowed == {
+        "logs:CreateExportTask": request_for().log_group.arn,
+        "s3:PutObject": "arn:aws:s3:::amzn-s3-demo-archive/*",
+        "['kms:GenerateDataKey', 'kms:Decrypt']": "*",
+    }
+    assert [each["Action"] for each in bucket] == [
+        "s3:GetBucketAcl",
+        "s3:PutObject",
+        "s3:PutObject",
+    ]
+    assert key[0]["Principal"] == {
+        "Service": "logs.eu-west-1.amazonaws.com",
+        "AWS": "arn:aws:iam::111122223333:role/logferry-source",
+    }
+    assert "CreateExportTask: words of tomorrow" in words
+
+
 def test_arns_are_of_the_roles_partition(request_for: RequestFor) -> None:
     role_arn = "arn:aws-us-gov:iam::111122223333:role/logferry-source"
     words = mended(request_for, "bucket_policy", role_arn=role_arn)
@@ -101,6 +203,7 @@ def test_arns_are_of_the_roles_partition(request_for: RequestFor) -> None:
     [
         ("bucket_missing", "", "Create bucket amzn-s3-demo-archive in eu-west-1"),
         ("bucket_region", "", "Plan with a bucket in eu-west-1"),
+        ("region_disabled", "", "Enable eu-west-1 in account 111122223333"),
         ("bucket_encryption", "", "kms:GenerateDataKey and kms:Decrypt"),
         (
             "access_denied",

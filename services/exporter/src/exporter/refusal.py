@@ -1,7 +1,8 @@
 """Why AWS refuses an export, in a word, and what mends it, in words.
 
 AWS has one error code for most of it, so its texts have to be read. They are not documented; those
-here were seen. A text that is not known becomes ``invalid_parameter``, with AWS's own words.
+that were seen are in ``tests/refusals.toml``, with who saw them. A text that is not known becomes
+``invalid_parameter``, with AWS's own words and what both sides have to allow.
 """
 
 import json
@@ -13,7 +14,7 @@ MEND_CHARACTERS = 4096
 """The contract's limit."""
 
 _NO_GRANT = (
-    re.compile(r"given bucket failed|been granted permission", re.IGNORECASE),
+    re.compile(r"given bucket failed|been granted (?:permission|s3:PutObject)", re.IGNORECASE),
     "bucket_policy",
 )
 _TEXTS: dict[str, tuple[tuple[re.Pattern[str], str], ...]] = {
@@ -27,8 +28,16 @@ _TEXTS: dict[str, tuple[tuple[re.Pattern[str], str], ...]] = {
         (re.compile(r"creation time|was created", re.IGNORECASE), "created_after_window"),
     ),
     "ResourceNotFoundException": (),
+    # What an account says in a Region that it has not enabled, and STS where it is not activated.
+    # https://docs.aws.amazon.com/IAM/latest/UserGuide/id_credentials_temp_enable-regions.html
+    "InvalidClientTokenId": (),
+    "OptInRequired": (),
+    "RegionDisabledException": (),
+    "UnrecognizedClientException": (),
     # S3's, of what the direct lane writes.
     # https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html
+    "AuthorizationHeaderMalformed": (),
+    "IllegalLocationConstraintException": (),
     "KMS.DisabledException": (),
     "KMS.KMSInvalidStateException": (),
     "KMS.NotFoundException": (),
@@ -40,30 +49,41 @@ _OTHERWISE = {
     "AccessDeniedException": "access_denied",
     "InvalidParameterException": "invalid_parameter",
     "ResourceNotFoundException": "log_group_deleted",
+    "InvalidClientTokenId": "region_disabled",
+    "OptInRequired": "region_disabled",
+    "RegionDisabledException": "region_disabled",
+    "UnrecognizedClientException": "region_disabled",
+    "AuthorizationHeaderMalformed": "bucket_region",
+    "IllegalLocationConstraintException": "bucket_region",
     "KMS.DisabledException": "bucket_encryption",
     "KMS.KMSInvalidStateException": "bucket_encryption",
     "KMS.NotFoundException": "bucket_encryption",
     "NoSuchBucket": "bucket_missing",
     "PermanentRedirect": "bucket_region",
 }
+_KEY_ACTIONS = ["kms:GenerateDataKey", "kms:Decrypt"]
 _MAY_HIDE_THE_REGION = {"bucket_policy", "invalid_parameter"}
 _NOTHING_TO_REPEAT = {"log_group_deleted", "created_after_window"}
 
 
 _WORDS = {
     "access_denied": "Let {role_arn} call logs:CreateExportTask on {log_group_arn}, "
-    "logs:DescribeExportTasks and logs:CancelExportTask on *, and s3:PutObject on {bucket_arn}/*.",
+    "logs:DescribeExportTasks and logs:CancelExportTask on *, s3:PutObject on {bucket_arn}/*, and "
+    "kms:GenerateDataKey and kms:Decrypt on the key that the bucket encrypts with by default.",
     "bucket_encryption": "Let the policy of the KMS key that bucket {bucket} encrypts with by "
     "default allow kms:GenerateDataKey and kms:Decrypt to the service logs.{region}.amazonaws.com "
     "and to {role_arn}. DSSE-KMS cannot be used.",
     "bucket_missing": "Create bucket {bucket} in {region}, or plan with a bucket that is there.",
-    "bucket_policy": "Add these statements to the policy of bucket {bucket}: {bucket_policy}",
+    "bucket_policy": "Add these statements to the policy of bucket {bucket}: {bucket_policy} And "
+    "s3:PutObject on {bucket_arn}/* has to be in the role's own policy, that of {role_arn}.",
     "bucket_region": "Plan with a bucket in {region}: CloudWatch Logs of {region} cannot export to "
     "bucket {bucket}, which is in another Region.",
     "created_after_window": "Nothing is missing: log group {log_group_arn} was created after the "
     "window's end.",
     "log_group_deleted": "Nothing can be exported any more: log group {log_group_arn} is gone. If "
     "it should be there, look in CloudTrail who deleted it.",
+    "region_disabled": "Enable {region} in account {account_id} and in the exporter's account, and "
+    "activate STS there.",
     "task_cancelled": "Find out in account {account_id}, {region}, who cancels export tasks.",
     "task_failed": "Find out in account {account_id}, {region}, why export tasks of "
     "{log_group_arn} end with: {message}",
@@ -81,7 +101,12 @@ _DENIED_WORDS = {
     "encrypts with by default.",
 }
 """Of an operation that was denied, where it is not CreateExportTask."""
-_OTHER_WORDS = "Find out what AWS means for {log_group_arn} and bucket {bucket}: {message}"
+_OTHER_WORDS = (
+    "AWS does not name what is missing. Each of these has to allow the export of {log_group_arn}: "
+    "the policy of {role_arn}, {role_policy}; the policy of bucket {bucket}, {bucket_policy}; and "
+    "the policy of the key that the bucket encrypts with by default, {key_policy}. If they do, ask "
+    "AWS Support about: {message}"
+)
 
 
 def reason_of(code: str, message: str) -> str | None:
@@ -112,6 +137,8 @@ def mend(record: LedgerRecord, role_arn: str) -> str:
         bucket=record.destination.bucket,
         bucket_arn=_bucket_arn(record, role_arn),
         bucket_policy=_bucket_policy(record, role_arn),
+        role_policy=_role_policy(record, role_arn),
+        key_policy=_key_policy(record, role_arn),
         prefix=record.destination.prefix,
         account_id=record.source.account_id,
         region=record.source.region,
@@ -165,6 +192,29 @@ def _bucket_policy(record: LedgerRecord, role_arn: str) -> str:
         ),
     ]
     return json.dumps(statements)
+
+
+def _role_policy(record: LedgerRecord, role_arn: str) -> str:
+    """Return what the source's role has to be allowed by its own policy."""
+    actions = {
+        "logs:CreateExportTask": record.log_group.arn,
+        "s3:PutObject": f"{_bucket_arn(record, role_arn)}/*",
+    }
+    statements = [
+        {"Effect": "Allow", "Action": action, "Resource": resource}
+        for action, resource in actions.items()
+    ]
+    return json.dumps([*statements, {"Effect": "Allow", "Action": _KEY_ACTIONS, "Resource": "*"}])
+
+
+def _key_policy(record: LedgerRecord, role_arn: str) -> str:
+    """Return what a bucket's KMS key has to allow, to CloudWatch Logs and to its caller.
+
+    https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/S3ExportTasks.html
+    """
+    principal = {"Service": f"logs.{record.source.region}.amazonaws.com", "AWS": role_arn}
+    statement = {"Effect": "Allow", "Principal": principal, "Action": _KEY_ACTIONS, "Resource": "*"}
+    return json.dumps([statement])
 
 
 def _allow(
