@@ -147,6 +147,14 @@ def test_a_file_that_is_no_configuration_is_refused(tmp_path: Path, text: str) -
     assert problems_of(tmp_path, text)
 
 
+def test_a_key_that_is_given_twice_is_refused(tmp_path: Path, document: dict[str, Any]) -> None:
+    path = tmp_path / "twice.yaml"
+    path.write_text(f"{yaml.safe_dump(document)}\nname: another\n")
+
+    with pytest.raises(ConfigError, match="'name' more than once"):
+        load(path)
+
+
 def test_a_file_that_is_not_there_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="No such file"):
         load(tmp_path / "none.yaml")

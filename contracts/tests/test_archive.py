@@ -11,6 +11,13 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from botocore.exceptions import (
+    FlexibleChecksumError,
+    IncompleteReadError,
+    ReadTimeoutError,
+    ResponseStreamingError,
+)
+from botocore.response import StreamingBody
 from contracts.tests.documents import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -165,6 +172,7 @@ def test_an_object_of_another_size_than_the_manifest_says_is_told() -> None:
     [
         pytest.param(gzip.compress(line(FROM_MS, "x" * 99).encode())[:-9], id="cut off"),
         pytest.param(b"Permission Check Successful", id="no gzip"),
+        pytest.param(b"", id="0 bytes"),
         pytest.param(gzip.compress(b"x")[:10] + b"\xff" * 20, id="damaged"),
     ],
 )
@@ -173,6 +181,69 @@ def test_an_object_that_cannot_be_unpacked_is_told(body: bytes) -> None:
 
     with pytest.raises(ArchiveError, match=r"a/000000\.gz: "):
         list(events(completed, opened))
+
+
+def test_one_object_of_0_bytes_is_cut_off_and_not_empty() -> None:
+    with pytest.raises(ArchiveError, match=r"a/000000\.gz: 0 bytes"):
+        list(events_of_object(key("a"), io.BytesIO()))
+
+
+def broken(body: bytes, error: Exception) -> Readable:
+    """Return a download of which the second half does not come."""
+
+    class Broken(io.BytesIO):
+        def read(self, amount: int | None = -1, /) -> bytes:
+            if self.tell() < len(body):
+                return super().read(amount)
+            raise error
+
+    return Broken(body)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        IncompleteReadError(actual_bytes=60, expected_bytes=120),
+        FlexibleChecksumError(error_msg="Expected checksum abc did not match"),
+        ResponseStreamingError(error="Connection broken: ConnectionResetError"),
+        ReadTimeoutError(endpoint_url="https://b.s3.eu-central-1.amazonaws.com/k"),
+        TimeoutError("The read operation timed out"),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+def test_a_download_that_broke_is_told_with_its_object_and_cause(error: Exception) -> None:
+    """The first four are what a body of boto3's raises: botocore's response.py, httpchecksum.py."""
+    body = gzip.compress(line(FROM_MS, "x" * 99).encode())[:-9]
+    completed, _ = exported({key("a"): body})
+    short, _ = manifest_elsewhere(b"{}")
+
+    for reading in (
+        lambda: list(events(completed, lambda *_: broken(body, error))),
+        lambda: list(events_of_object(key("a"), broken(body, error))),
+        lambda: whole_manifest(short, lambda *_: broken(b"", error)),
+    ):
+        with pytest.raises(ArchiveError, match=r"a/000000\.gz: cut off after|m\.json: ") as refusal:
+            reading()
+        assert refusal.value.__cause__ is error
+        assert type(error).__name__ in str(refusal.value)
+
+
+def test_a_body_of_boto3_that_ends_early_is_told() -> None:
+    body = gzip.compress(line(FROM_MS, "x" * 99).encode())
+    answer = io.BytesIO(body[:-9])
+
+    with pytest.raises(ArchiveError, match="IncompleteReadError"):
+        list(events_of_object(key("a"), StreamingBody(answer, len(body))))
+
+
+def test_what_opening_an_object_raises_is_its_openers() -> None:
+    completed, _ = exported({key("a"): line(FROM_MS, "x")})
+
+    def forbidden(*_: Any) -> Readable:
+        raise PermissionError("AccessDenied")
+
+    with pytest.raises(PermissionError):
+        list(events(completed, forbidden))
 
 
 def test_every_file_that_was_opened_is_closed() -> None:

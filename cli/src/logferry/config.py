@@ -428,7 +428,7 @@ def load(path: Path) -> Config:
         ConfigError: The file cannot be read, is no YAML, or breaks rules; names all of them.
     """
     try:
-        document = yaml.safe_load(path.read_text(encoding="utf-8"))
+        document = yaml.load(path.read_text(encoding="utf-8"), _EachKeyOnce)  # noqa: S506  (safe)
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise ConfigError(str(path), [str(error)]) from error
     try:
@@ -436,6 +436,18 @@ def load(path: Path) -> Config:
     except ValidationError as error:
         problems = error.errors(include_url=False)
         raise ConfigError(str(path), [_problem(problem) for problem in problems]) from error
+
+
+class _EachKeyOnce(yaml.SafeLoader):
+    """YAML as its specification has it: PyYAML keeps the last of two values, silently."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:  # noqa: FBT001, FBT002  (PyYAML's)
+        keys = (key for key, _ in node.value if isinstance(key, yaml.ScalarNode))
+        names = Counter(key.value for key in keys)
+        if twice := [name for name, count in names.items() if count > 1]:
+            problem = f"{', '.join(map(repr, twice))} more than once"
+            raise yaml.constructor.ConstructorError(None, None, problem, node.start_mark)
+        return super().construct_mapping(node, deep)
 
 
 def _problem(problem: Any) -> str:

@@ -13,6 +13,7 @@ from rich.table import Table
 from logferry.config import Config
 from logferry.errors import ConfigError, PlanError
 from logferry.ledger import in_utc
+from logferry_contracts import json_text
 from logferry_contracts.plan_completed import PlanCompleted, PlanCompletedData, PlannedExport
 from logferry_contracts.plan_request import PlanRequest
 from logferry_contracts.wire import ContractError, emit, parse
@@ -128,7 +129,7 @@ def _invoke(session: "boto3.Session", config: Config, request: PlanRequest) -> d
     try:
         client = session.client("lambda", region_name=config.region, config=CLIENT_CONFIG)
         answered = client.invoke(FunctionName=function_name, Payload=emit(request).encode())
-        payload: dict[str, Any] = json.load(answered["Payload"])
+        payload: dict[str, Any] = json_text.read(answered["Payload"].read())
     except (BotoCoreError, ClientError) as error:
         raise PlanError(f"{function_name}: {error}") from error
     if "FunctionError" in answered:
@@ -147,4 +148,4 @@ def _planned(
         found = s3.get_object(Bucket=location.bucket, Key=location.key)["Body"].read()
     except (BotoCoreError, ClientError) as error:
         raise PlanError(f"s3://{location.bucket}/{location.key}: {error}") from error
-    return [PlannedExport.model_validate(each) for each in json.loads(found)]
+    return [PlannedExport.model_validate(each) for each in json_text.read(found)]

@@ -16,6 +16,7 @@ from rich.text import Text
 
 from logferry.config import Config
 from logferry.errors import SweepError
+from logferry_contracts import json_text
 
 if TYPE_CHECKING:
     import boto3
@@ -189,7 +190,7 @@ def _answer(
     while True:
         try:
             answered = client.invoke(FunctionName=function_name, Payload=json.dumps(request))
-            payload: dict[str, Any] = json.load(answered["Payload"])
+            payload: dict[str, Any] = json_text.read(answered["Payload"].read())
         except client.exceptions.TooManyRequestsException as error:
             if waited_s >= BUSY_LIMIT_S:
                 raise SweepError(f"{function_name}: busy for {waited_s} s: {error}") from error

@@ -33,7 +33,7 @@ class Readable(Protocol):
     """A file opened for reading bytes, such as the ``Body`` of boto3's ``get_object``."""
 
     def read(self, amount: int = -1, /) -> bytes:
-        """Return up to so many bytes, none at the end."""
+        """Return up to so many bytes, none at the end. What it raises becomes an `ArchiveError`."""
 
     def close(self) -> None:
         """Give it up."""
@@ -46,7 +46,8 @@ type Open = Callable[[str, str, str | None], Readable]
 class ArchiveError(Exception):
     """What is in the archive is not what the manifest says, or not as CloudWatch Logs writes it.
 
-    The text names the object. Trying again may help where a file was cut off on its way.
+    Or it could not be read to its end: what the file raised is the cause (``__cause__``). The text
+    names the object. Trying again may help where a file was cut off on its way.
     """
 
 
@@ -144,7 +145,7 @@ def events_of_object(key: str, file: Readable) -> Iterator[LogEvent]:
     Raises:
         ArchiveError: It is cut off, or is not what CloudWatch Logs writes.
     """
-    return _put_together((key, line) for line in _text(key, file))
+    return _put_together((key, line) for line in _text(_Whole(key, file)))
 
 
 def whole_manifest(manifest: Manifest, open_object: Open) -> Manifest:
@@ -158,7 +159,7 @@ def whole_manifest(manifest: Manifest, open_object: Open) -> Manifest:
     if location is None:
         return manifest
     with closing(open_object(location.bucket, location.key, None)) as file:
-        body = file.read()
+        body = _Whole(location.key, file).read()
     if (len(body), hashlib.sha256(body).hexdigest()) != (location.size_bytes, location.sha256):
         raise ArchiveError(f"{location.key}: not the {location.size_bytes} bytes that were written")
     return parse(Manifest, body)
@@ -171,16 +172,16 @@ def _lines(
     once = {(each.key, each.version_id): each for each in objects}
     for _, each in sorted(once.items()):
         with closing(open_object(bucket, each.key, each.version_id)) as file:
-            counted = _Counted(file)
-            for line in _text(each.key, counted):
+            whole = _Whole(each.key, file)
+            for line in _text(whole):
                 yield each.key, line
-        if counted.size_bytes != each.size_bytes:
+        if whole.size_bytes != each.size_bytes:
             raise ArchiveError(
-                f"{each.key}: {counted.size_bytes} bytes, of {each.size_bytes} in the manifest"
+                f"{each.key}: {whole.size_bytes} bytes, of {each.size_bytes} in the manifest"
             )
 
 
-def _text(key: str, file: Readable) -> Iterator[str]:
+def _text(file: "_Whole") -> Iterator[str]:
     """Yield the lines of a gzip file, each with the newline that ends it."""
     # Only "\n" ends a line: a message may hold "\r". No byte of a message stops the others.
     unpacked = gzip.GzipFile(fileobj=cast("BinaryIO", file), mode="rb")  # only read() is called
@@ -188,7 +189,9 @@ def _text(key: str, file: Readable) -> Iterator[str]:
     try:
         yield from lines
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-        raise ArchiveError(f"{key}: {error}") from error
+        raise ArchiveError(f"{file.key}: {error}") from error
+    if not file.size_bytes:  # to gzip that is a file of no parts
+        raise ArchiveError(f"{file.key}: 0 bytes: it was cut off before its first one")
 
 
 def _put_together(lines: Iterable[tuple[str, str]]) -> Iterator[LogEvent]:
@@ -226,17 +229,19 @@ def _folder(key: str) -> str:
     return key.rpartition("/")[0]
 
 
-class _Counted:
-    """A file that counts what has been read of it."""
+class _Whole:
+    """A file that counts what has been read of it, and says of which object it breaks off."""
 
-    def __init__(self, file: Readable) -> None:
+    def __init__(self, key: str, file: Readable) -> None:
         self._file = file
+        self.key = key
         self.size_bytes = 0
 
     def read(self, amount: int = -1, /) -> bytes:
-        piece = self._file.read(amount)
+        try:
+            piece = self._file.read(amount)
+        except Exception as error:  # each SDK has its own for a download that broke
+            told = f"cut off after {self.size_bytes} bytes: {type(error).__name__}: {error}"
+            raise ArchiveError(f"{self.key}: {told}") from error
         self.size_bytes += len(piece)
         return piece
-
-    def close(self) -> None:
-        self._file.close()

@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, TextIO
 
+from logferry_contracts import json_text
 from logferry_contracts.catalogue import MESSAGES
 from logferry_contracts.documents import (
     Version,
@@ -198,7 +199,7 @@ def _judge(file: str, body: bytes, *, message: str | None, exact: bool) -> _Judg
         read = parse(MESSAGES[message], body) if message else _parse_any(body)
         name = type(read).__name__
         if exact:
-            _check_exactly(name, json.loads(body))
+            _check_exactly(name, json_text.read(body))
     except ContractError as error:
         return _Judged(file, error.message_name, error.reason, error.problems)
     return _Judged(file, name, None, [])
@@ -207,8 +208,8 @@ def _judge(file: str, body: bytes, *, message: str | None, exact: bool) -> _Judg
 def _parse_any(body: bytes) -> Message:
     """Read an event, or what names its schema otherwise, as a ledger record does."""
     try:
-        document = json.loads(body)
-    except (ValueError, RecursionError):
+        document = json_text.read(body)
+    except ValueError:
         document = None
     named = _named_schema(document)
     if named and not issubclass(MESSAGES[named[0]], CloudEvent):

@@ -5,6 +5,7 @@ from typing import Literal
 from pydantic import ValidationError
 from pydantic_core import PydanticSerializationError
 
+from logferry_contracts import json_text
 from logferry_contracts.message import Message
 
 type Reason = Literal["contract", "not_json", "too_long", "unknown_type", "unknown_major"]
@@ -37,10 +38,13 @@ def parse[M: Message](message: type[M], body: str | bytes) -> M:
     Raises:
         ContractError: The text is not JSON, or breaks the contract; names every broken rule.
     """
+    read = _read(message, body)
     try:
-        return message.model_validate_json(body)
-    except ValidationError as error:
-        raise ContractError(message.__name__, _problems(error), reason=_reason(error)) from error
+        json_text.read(body)  # pydantic takes more than JSON where a field is not known
+    except ValueError as error:
+        problem = f"(the message): Invalid JSON: {error}"
+        raise ContractError(message.__name__, [problem], reason="not_json") from error
+    return read
 
 
 def validate(message: type[Message], body: str | bytes) -> None:
@@ -63,8 +67,15 @@ def emit(message: Message) -> str:
         body = message.model_dump_json(by_alias=True, exclude_none=True, warnings="none")
     except PydanticSerializationError as error:
         raise ContractError(type(message).__name__, [f"(the message): {error}"]) from error
-    validate(type(message), body)
+    _read(type(message), body)
     return body
+
+
+def _read[M: Message](message: type[M], body: str | bytes) -> M:
+    try:
+        return message.model_validate_json(body)
+    except ValidationError as error:
+        raise ContractError(message.__name__, _problems(error), reason=_reason(error)) from error
 
 
 def _problems(error: ValidationError) -> list[str]:

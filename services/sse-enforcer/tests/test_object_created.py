@@ -849,7 +849,12 @@ def test_an_object_whose_own_key_is_disabled_waits_for_it(world, metrics, monkey
 
 @pytest.mark.parametrize(
     "body",
-    ["", "not JSON", "[]", "null", '"text"', "{}", '{"Records": []}', '{"detail-type": "x"}'],
+    [
+        *["", "not JSON", "[]", "null", '"text"', "{}", '{"Records": []}', '{"detail-type": "x"}'],
+        pytest.param("[" * 100_000 + "]" * 100_000, id="nested deeply"),
+        pytest.param('{"specversion": "1.0", "specversion": "1.0"}', id="a key given twice"),
+        pytest.param('{"specversion": "1.0", "size": NaN}', id="NaN"),
+    ],
 )
 def test_a_message_that_is_none_of_ours_is_dead_lettered(world, body):
     assert world.deliver(body) == []

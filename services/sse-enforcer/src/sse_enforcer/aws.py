@@ -19,6 +19,7 @@ from urllib.parse import urlencode
 from botocore.exceptions import BotoCoreError, ClientError
 from pydantic import BaseModel
 
+from logferry_contracts import json_text
 from logferry_contracts.ledger_record import LedgerRecord
 from logferry_contracts.manifest import Manifest, ManifestLocation
 from logferry_contracts.object_secured import ObjectSecured
@@ -487,7 +488,7 @@ class ControlBucket:
         found = self._read(_copying_key(bucket, key))
         if found is None:
             return None
-        fields = json.loads(found[0])
+        fields = json_text.read(found[0])
         fields["busy_until"] = datetime.fromisoformat(fields["busy_until"])
         return Copying(**fields), found[1]
 
@@ -812,12 +813,12 @@ class Reports:
     def schedule(self) -> Schedule:
         """Return the schedule, which is empty before the first pass."""
         text = self._read(SCHEDULE_KEY)
-        return Schedule() if text is None else Schedule.model_validate_json(text)
+        return Schedule() if text is None else _stored(Schedule, text)
 
     def report(self, key: str) -> Report | None:
         """Return a pass's report, or None when there is none."""
         text = self._read(key)
-        return None if text is None else Report.model_validate_json(text)
+        return None if text is None else _stored(Report, text)
 
     def store_schedule(self, schedule: Schedule) -> None:
         """Write the schedule over the one that was read.
@@ -881,6 +882,11 @@ def _calling(
         raise kind(operation, subject, code, message) from error
     except BotoCoreError as error:
         raise AwsError(operation, subject, type(error).__name__, str(error)) from error
+
+
+def _stored[M: BaseModel](model: type[M], text: bytes) -> M:
+    json_text.read(text)  # refuses what pydantic takes beyond JSON
+    return model.model_validate_json(text)
 
 
 def _listed(page: Mapping[str, Any]) -> Iterator[ListedVersion]:

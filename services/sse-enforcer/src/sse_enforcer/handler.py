@@ -1,6 +1,5 @@
 """The Lambda function: a batch of SQS messages in, the ids of those to be redelivered out."""
 
-import json
 import os
 import time
 from collections import Counter
@@ -19,6 +18,7 @@ from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from botocore.config import Config
 
+from logferry_contracts import json_text
 from logferry_contracts.export_completed import ExportCompleted, ExportCompletedData
 from logferry_contracts.object_created import ObjectCreated, ObjectCreatedDetail
 from logferry_contracts.wire import ContractError, parse
@@ -394,7 +394,7 @@ def _check_bucket(service: Service, bucket: str) -> None:
 
 def _fields(body: str) -> Any:
     try:
-        return json.loads(body)
+        return json_text.read(body)
     except ValueError:
         return None
 
