@@ -149,7 +149,7 @@ def test_a_file_that_is_no_configuration_is_refused(tmp_path: Path, text: str) -
 
 def test_a_key_that_is_given_twice_is_refused(tmp_path: Path, document: dict[str, Any]) -> None:
     path = tmp_path / "twice.yaml"
-    path.write_text(f"{yaml.safe_dump(document)}\nname: another\n")
+    path.write_text(f"{yaml.safe_dump(document)}\nname: one\nname: another\n")
 
     with pytest.raises(ConfigError, match="'name' more than once"):
         load(path)
