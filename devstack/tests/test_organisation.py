@@ -50,4 +50,5 @@ def test_just_after_midnight_a_new_log_group_is_still_younger_than_the_window():
     window = previous_day(midnight)
     accounts = organisation(window, now_ms=round(midnight.timestamp() * 1000))
     groups = {group.name: group for account in accounts for group in account.log_groups}
-    assert groups["/aws/lambda/shop-launched-today"].created_ms > window.to_ms
+    launched = groups["/aws/lambda/shop-launched-today"]
+    assert launched.created_ms > window.to_ms > launched.streams[0].events[0][0]

@@ -431,8 +431,8 @@ def _assumed(suite: Suite, sts: Any, role_arn: str) -> Any:
 
 def test_a_long_plan_goes_on_in_a_next_invocation(suite, tap, name):
     window = previous_day(datetime.now(ZoneInfo(TIME_ZONE)))
-    # Each is skipped as created after the window, so all that it takes is a record.
-    groups = [LogGroup(f"{name}/{n}", window.to_ms + 1, []) for n in range(1000)]
+    # Each is skipped for its class, so all that it takes is a record.
+    groups = [LogGroup(f"{name}/{n}", window.from_ms, [], "DELIVERY") for n in range(1000)]
     suite.put_logs(suite.source("alpha").account_id, groups)
     request = suite.plan_request("alpha", include=[f"{name}/*"])
     suite.reset_faults()

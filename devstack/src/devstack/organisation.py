@@ -149,10 +149,12 @@ class _Company:
             retention_days,
         )
 
-    def born_after_the_window(self, name: str) -> LogGroup:
-        """Make a log group that did not exist in the window."""
-        created_ms = max(self._window.to_ms + 1, self._now_ms - 60_000)
-        return LogGroup(name, created_ms, [LogStream("main", [(created_ms, "hello")])])
+    def created_after_the_window(self, name: str) -> LogGroup:
+        """Make a log group that an agent created after the window, to send what it had of it."""
+        end_ms = self._window.to_ms
+        created_ms = max(end_ms + 1, self._now_ms - 60_000)
+        events = [(end_ms - 2000, "starting"), (end_ms - 1, "listening"), (created_ms, "hello")]
+        return LogGroup(name, created_ms, [LogStream("main", events)])
 
     def _events(self, writer: _Writer) -> list[tuple[int, str]]:
         first, end = self._window.from_ms, self._window.to_ms
@@ -210,7 +212,7 @@ def _shop(company: _Company) -> list[LogGroup]:
         group("API-Gateway-Execution-Logs_a1b2c3d4e5/prod", _access_line, "b0c1d2e3"),
         group("/aws/codebuild/storefront#1", _syslog_line, "build 17", "build 18 (retry)"),
         group("/audit/shop", _json_line, "trail", log_group_class="INFREQUENT_ACCESS"),
-        company.born_after_the_window("/aws/lambda/shop-launched-today"),
+        company.created_after_the_window("/aws/lambda/shop-launched-today"),
     ]
 
 

@@ -307,7 +307,7 @@ MIXED_GROUPS = [
     log_group("/app/a"),
     log_group("/app/idle"),
     log_group("/app/known"),
-    log_group("/app/new", created_ms=1_795_400_000_000),
+    log_group("/app/new", created_ms=1_797_000_000_000),
     log_group("/debug/x"),
     log_group("/edge", log_group_class="DELIVERY"),
     UnreadableLogGroup("/odd", "not a valid LogGroup: retention_days: too long"),

@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from logferry_contracts.export_requested import ExportRequested
-from logferry_contracts.ledger_record import Completed, Failed, LedgerRecord
+from logferry_contracts.ledger_record import Completed, Failed, LedgerRecord, Skipped
 from logferry_contracts.log_group import LogGroup
 from logferry_contracts.manifest import Manifest
 from logferry_contracts.source import Source
@@ -112,16 +112,23 @@ def test_groups_whose_names_differ_by_a_hyphen_or_slash_are_different_exports() 
     assert len({record.destination.prefix for record in records}) == 3
 
 
+FORTNIGHT_MS = 14 * 86_400_000
+"""How old an event may be that PutLogEvents takes: LocalStack's tests/aws/services/logs/
+test_logs_events.py has AWS's answers to older ones."""
+
+
 @pytest.mark.parametrize(
     ("created_ms", "reason"),
     [
         (WINDOW.from_ms, None),
         (WINDOW.to_ms - 1, None),
         (WINDOW.to_ms, None),
-        (WINDOW.to_ms + 1, "created_after_window"),
+        (WINDOW.to_ms + 1, None),
+        (WINDOW.to_ms + FORTNIGHT_MS, None),
+        (WINDOW.to_ms + FORTNIGHT_MS + 1, "created_after_window"),
     ],
 )
-def test_a_group_is_skipped_only_when_it_was_created_after_the_end(
+def test_a_group_is_skipped_only_when_it_was_created_later_than_an_event_may_be_sent(
     created_ms: int, reason: str | None
 ) -> None:
     assert skip_reason(log_group(created_ms=created_ms), WINDOW, now=NOW) == reason
@@ -196,6 +203,7 @@ def test_an_empty_window_is_skipped_unless_another_rule_says_more() -> None:
         ("STANDARD", {}, "slot"),
         ("INFREQUENT_ACCESS", {"estimated_bytes": 1}, "slot"),
         ("STANDARD", {"estimated_bytes": 0, "seems_empty": True}, "slot"),
+        ("STANDARD", {"estimated_bytes": 1, "seems_empty": True}, "direct"),
     ],
 )
 def test_only_what_is_standard_and_known_to_be_small_takes_the_direct_lane(
@@ -254,8 +262,9 @@ def test_an_export_that_was_only_asked_for_has_not_ended() -> None:
 
 @pytest.mark.parametrize("record", moved_on(), ids=lambda record: record.state)
 def test_only_a_window_that_failed_has_a_next_generation(record: LedgerRecord) -> None:
-    generation = next_generation(record, record.log_group, now=NOW)
+    generation = next_generation(record, record.log_group, now=NOW, by_date=True)
     assert generation == (2 if record.state == "failed" else None)
+    assert next_generation(record, record.log_group, now=NOW, by_date=False) is None
 
 
 def failed(record: LedgerRecord) -> LedgerRecord:
@@ -274,7 +283,19 @@ def test_the_next_generation_of_a_window_is_another_export() -> None:
 
 def test_a_window_that_failed_and_cannot_be_exported_any_more_has_no_next_generation() -> None:
     group = log_group(retention_days=1)
-    assert next_generation(failed(requested()), group, now=NOW + timedelta(days=30)) is None
+    later = NOW + timedelta(days=30)
+    assert next_generation(failed(requested()), group, now=later, by_date=True) is None
+
+
+@pytest.mark.parametrize("by_date", [True, False])
+@pytest.mark.parametrize(("days", "generation"), [(1, 2), (14, 2), (15, None)])
+def test_what_was_skipped_as_older_than_its_log_group_has_a_next_generation_if_it_may_have_events(
+    days: int, generation: int | None, *, by_date: bool
+) -> None:
+    group = log_group(created_ms=WINDOW.to_ms + days * 86_400_000)
+    skipped = Skipped(reason="created_after_window", at="2026-11-23T06:00:00.000Z")
+    record = requested().model_copy(update={"state": "skipped", "skipped": skipped})
+    assert next_generation(record, group, now=NOW, by_date=by_date) == generation
 
 
 def test_a_message_says_what_the_exporter_has_put_into_its_record() -> None:

@@ -1,19 +1,20 @@
 """Whole runs with fakes: ledger, outbox and queue through crashes, races and continuations."""
 
 import json
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from typing import Any
 
 import pytest
 from services.planner.tests.fakes import MANY, NOW, World, log_group, plan_request
 
-from logferry_contracts.ledger_record import Completed, Failed, LedgerRecord
+from logferry_contracts.ledger_record import Completed, Failed, LedgerRecord, Skipped
 from logferry_contracts.manifest import Manifest
 from logferry_contracts.plan_completed import PlanCompletedData, PlannedExport
 from planner import handler, planning, worklist
 from planner.errors import MessagesNotSentError
 from planner.source_account import UnreadableLogGroup
+from planner.windows import epoch_ms
 
 DAY_MS = 86_400_000
 BACKFILL = {"collect_from": "2026-11-18", "collect_to": "2026-11-20"}
@@ -221,6 +222,97 @@ def test_a_listed_record_that_has_gone_since_is_planned_like_any_new_one(world: 
     world.queues.sent.clear()
     answer = world.run(plan_request(collect_date="2026-11-21"))
     assert counts(answer)["already_in_ledger"] == 2  # as its creation finds it there after all
+
+
+# --- log groups that are younger than their events
+
+
+WINDOW_END = datetime(2026, 11, 21, 23, tzinfo=UTC)
+"""Of the newest window that is due: the 21st of November in Berlin."""
+CREATED_MS = epoch_ms(WINDOW_END) + 3000
+
+
+def skipped_unseen(world: World) -> LedgerRecord:
+    """Plan a log group that was created three seconds after the window, as 0.2.0 did."""
+    world.account.groups = [log_group("/app/new", created_ms=CREATED_MS)]
+    world.run(plan_request())
+    [record] = world.ledger.objects.values()
+    skipped = Skipped(reason="created_after_window", at="2026-11-22T06:00:00.000Z")
+    changes: dict[str, Any] = {"state": "skipped", "skipped": skipped, "lane": "slot"}
+    world.ledger.objects[record.key] = record.model_copy(update=changes)
+    world.queues.sent.clear()
+    world.account.looked_into.clear()
+    return world.ledger.objects[record.key]
+
+
+def test_a_log_group_that_was_created_after_the_window_is_exported_if_it_has_an_event_of_it(
+    world: World,
+) -> None:
+    world.account.groups = [
+        log_group("/app/auto", created_ms=CREATED_MS),
+        log_group("/app/new", created_ms=CREATED_MS),
+        log_group("/app/cold", created_ms=CREATED_MS, log_group_class="INFREQUENT_ACCESS"),
+        log_group("/app/later", created_ms=CREATED_MS + 14 * DAY_MS),
+    ]
+    # Metrics know of many events of each, in all.
+    world.account.eventful = frozenset({"/app/auto", "/app/cold"})
+
+    answer = world.run(plan_request())
+
+    assert sorted(world.sent_groups) == ["/app/auto", "/app/cold"]
+    assert answer["data"]["skipped"] == {"created_after_window": 1, "empty": 1}
+
+
+@pytest.mark.parametrize("request_", [plan_request(), plan_request(collect_date="2026-11-21")])
+def test_what_was_skipped_without_a_look_is_asked_for_by_every_plan_that_reaches_it(
+    world: World, request_: dict[str, Any]
+) -> None:
+    first = skipped_unseen(world)
+    world.account.eventful = frozenset({"/app/new"})
+
+    answer = world.run(request_, request_id="request-2")
+
+    assert counts(answer) == {"requested": 1, "already_in_ledger": 0, "skipped": {}}
+    [event] = world.queues.sent
+    assert (event.data.generation, event.data.window) == (2, first.window)
+    assert world.ledger.objects[first.key] == first
+    assert len(world.queues.days) == 2  # its date is told again
+
+    again = world.run(plan_request(), request_id="request-3")
+    assert counts(again) == {"requested": 0, "already_in_ledger": 1, "skipped": {}}
+    assert len(world.queues.sent) == 1
+
+
+def test_what_was_skipped_without_a_look_and_is_empty_is_looked_at_once(world: World) -> None:
+    skipped_unseen(world)
+
+    answer = world.run(plan_request(), request_id="request-2")
+    assert counts(answer) == {"requested": 0, "already_in_ledger": 0, "skipped": {"empty": 1}}
+    reads = world.ledger.reads
+
+    again = world.run(plan_request(), request_id="request-3")
+    assert counts(again) == {"requested": 0, "already_in_ledger": 1, "skipped": {}}
+    assert len(world.account.looked_into) == 1
+    assert world.ledger.reads == reads
+
+
+@pytest.mark.parametrize("state", ["requested", "submitted", "failed"])
+def test_a_plan_without_dates_leaves_alone_what_else_the_ledger_has_of_a_new_log_group(
+    world: World, state: str
+) -> None:
+    world.account.groups = [log_group("/app/new", created_ms=CREATED_MS)]
+    world.account.eventful = frozenset({"/app/new"})
+    world.run(plan_request())
+    record = world.record("/app/new")
+    if state != "requested":
+        record = record.as_submitted("task-1", at=NOW)
+    world.ledger.objects[record.key] = failed(record) if state == "failed" else record
+    world.queues.sent.clear()
+
+    answer = world.run(plan_request(), request_id="request-2")
+
+    assert counts(answer) == {"requested": 0, "already_in_ledger": 1, "skipped": {}}
+    assert world.queues.sent == []
 
 
 # --- emptiness, size and order

@@ -5,9 +5,14 @@ From documentation
 API_DescribeExportTasks, API_CancelExportTask,
 https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/S3ExportTasks.html): one active task per
 account and Region, status codes, filters, pages, order, parameters' limits, `from` and `to` as
-event timestamps with both ends inclusive, `to` not before the log group's creation, a bucket of the
-same Region and of any account, the bucket policy, no DSSE-KMS, the bucket's default encryption and
-Object Lock honoured, Infrequent Access exported.
+event timestamps with both ends inclusive, a bucket of the same Region and of any account, the
+bucket policy, no DSSE-KMS, the bucket's default encryption and Object Lock honoured, Infrequent
+Access exported.
+
+Documented and not so: a `to` before the log group's creation is taken. AWS was seen to take it
+(LocalStack's tests/aws/services/logs/test_logs_export_tasks.py, recorded against AWS on 2026-02-05,
+and moto's tests/test_logs/test_export_tasks.py, `test_create_export_task_happy_path`, marked
+`aws_verified`).
 
 Seen by others, not documented: the messages of LimitExceededException and of a refused bucket, the
 objects' keys (`<prefix>/<task id>/<stream, slashes as hyphens>/000000.gz`), the write test, the
@@ -50,7 +55,7 @@ class LocalStackBackend:
     def log_group(self, where: AccountRegion, name: str) -> LogGroup | None:
         """The log group, None where there is none."""
         group = _log_groups(where).get(name)
-        return group and LogGroup(group.creation_time, class_of(group))
+        return group and LogGroup(class_of(group))
 
     def stream_names(self, where: AccountRegion, log_group_name: str) -> Iterable[str]:
         """Every stream's name."""

@@ -81,7 +81,6 @@ class Event(NamedTuple):
 class LogGroup:
     """What CreateExportTask asks about a log group."""
 
-    creation_time_ms: int
     log_group_class: str = "STANDARD"
 
 
@@ -316,8 +315,6 @@ class ExportTasks:
             )
         if group.log_group_class == "DELIVERY":
             raise _invalid("Log groups of the class DELIVERY cannot be exported.")
-        if request.to_ms < group.creation_time_ms:
-            raise _invalid("The specified end time is earlier than the log group's creation time.")
 
     @contextmanager
     def _reserve(self, where: AccountRegion) -> Iterator[None]:

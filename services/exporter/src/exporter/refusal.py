@@ -78,8 +78,9 @@ _WORDS = {
     "s3:PutObject on {bucket_arn}/* has to be in the role's own policy, that of {role_arn}.",
     "bucket_region": "Plan with a bucket in {region}: CloudWatch Logs of {region} cannot export to "
     "bucket {bucket}, which is in another Region.",
-    "created_after_window": "Nothing is missing: log group {log_group_arn} was created after the "
-    "window's end.",
+    "created_after_window": "AWS does not export windows that ended before log group "
+    "{log_group_arn} was created, and this one has events that are older than it: read them with "
+    "FilterLogEvents before its retention deletes them.",
     "log_group_deleted": "Nothing can be exported any more: log group {log_group_arn} is gone. If "
     "it should be there, look in CloudTrail who deleted it.",
     "region_disabled": "Enable {region} in account {account_id} and in the exporter's account, and "

@@ -371,14 +371,10 @@ def halved(record: LedgerRecord) -> tuple[Window, Window] | None:
 
     The end of the first is the start of the second. As with any two windows that follow each
     other, an event on that millisecond may be in the archive twice, and is never missing.
-
-    CreateExportTask refuses an end before the log group's creation, so the first half ends after
-    it. It has the events that are older than their group.
-    https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_CreateExportTask.html
     """
     from_ms, to_ms = record.window.from_ms, record.window.to_ms
-    middle_ms = (max(from_ms, record.log_group.created_ms) + to_ms) // 2
-    if not from_ms < middle_ms < to_ms:
+    middle_ms = (from_ms + to_ms) // 2
+    if middle_ms == from_ms:
         return None
     return Window(from_ms=from_ms, to_ms=middle_ms), Window(from_ms=middle_ms, to_ms=to_ms)
 

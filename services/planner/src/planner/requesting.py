@@ -33,6 +33,7 @@ from planner.plan import (
     decide_known,
     export_requested,
     has_ended,
+    is_before_creation,
     next_generation,
 )
 from planner.source_account import SourceAccount
@@ -73,7 +74,7 @@ class Requesting:
     Attributes:
         queue_urls: By lane; without the direct lane's when it has no queue.
         reread: Whether what the ledger has is read, asked for again where it failed, and sent
-            again where it has not ended; otherwise that it is there is enough.
+            again where it has not ended; otherwise that it is there is mostly enough.
         is_dry_run: Nothing is written or sent.
         has_time: Whether the invocation has enough time left for another step.
         clock: Gives aware times.
@@ -145,11 +146,14 @@ class Requesting:
             if record is None:  # removed since it was listed
                 renewed.append(candidate)
                 continue
-            generation = next_generation(record, candidate.log_group, now=self.plan.now)
+            generation = next_generation(
+                record, candidate.log_group, now=self.plan.now, by_date=self.reread
+            )
             if generation is not None:
                 renewed.append(replace(candidate, generation=generation))
                 continue
-            decision = replace(decide_known(record), send=None if has_ended(record) else record)
+            is_sent_again = self.reread and not has_ended(record)
+            decision = replace(decide_known(record), send=record if is_sent_again else None)
             verdicts.append(Verdict(candidate, decision.outcome))
             if decision.send is not None:
                 under_way.append(decision.send)
@@ -175,7 +179,8 @@ class Requesting:
         for each in candidates:
             events = incoming.get(each.log_group.name)
             size_bytes = estimated_bytes(each.log_group, window, events, now=now)
-            measured.append(replace(each, estimated_bytes=size_bytes, seems_empty=events == 0))
+            seems_empty = events == 0 or is_before_creation(each.log_group, window)
+            measured.append(replace(each, estimated_bytes=size_bytes, seems_empty=seems_empty))
         self.worklist.place((each, place(each, now=self.plan.now)) for each in measured)
 
     def _request(self, rows: Sequence[Row]) -> None:

@@ -15,7 +15,7 @@ from logferry_contracts.log_group import LogGroup
 from logferry_contracts.source import SourceName
 from logferry_contracts.window import Window
 from planner.order import Place
-from planner.plan import FIRST_GENERATION, Candidate, Outcome
+from planner.plan import BACKDATED_MS, FIRST_GENERATION, Candidate, Outcome
 
 MAX_ROWS = 200_000
 """Windows are worked on together, so that there can be an order among them, up to so many rows.
@@ -62,6 +62,14 @@ ORDER BY outcome != 'requested', deadline_ms, from_ms, kind, size_bytes, name
 """
 _IS_KNOWN = """
 export_id(name, :from_ms, :to_ms, :generation) IN (SELECT export_id FROM known)
+"""
+_IS_KNOWN_ONCE = f"""
+{_IS_KNOWN} AND export_id(name, :from_ms, :to_ms, :generation + 1) NOT IN (
+  SELECT export_id FROM known
+)
+"""  # noqa: S608  (a constant)
+_IS_BEFORE_CREATION = f"""
+described ->> 'created_ms' > :to_ms AND described ->> 'created_ms' <= :to_ms + {BACKDATED_MS}
 """
 _IS_KNOWN_BY_NOW = """
 step IN ('new', 'ready') AND export_id(
@@ -275,11 +283,13 @@ class Worklist:
         Args:
             window: An open one, whose records in the ledger have been learned.
             reread: Whether what is selected and the ledger has a record of is read, and decided by
-                what it says; otherwise that it has one is enough.
+                what it says; otherwise that it has one is enough, but where up to 0.2.0 it may
+                have been skipped without a look: in the days before its log group's creation.
         """
         recorded = ("recorded", None) if reread else ("done", "already_in_ledger")
         self._insert(window, "described IS NULL", "done", "refused", "log_group_unreadable")
         self._insert(window, f"excluded AND {_IS_KNOWN}", "done", "already_in_ledger")
+        self._insert(window, f"{_IS_BEFORE_CREATION} AND {_IS_KNOWN_ONCE}", "recorded")
         self._insert(window, _IS_KNOWN, *recorded)
         self._insert(window, "excluded", "done", "skipped", "excluded")
         self._insert(window, "TRUE", "new")
