@@ -4,12 +4,14 @@ import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from itertools import count
+from types import SimpleNamespace
 from typing import Any, cast
 
 import boto3
 import pytest
 from botocore.awsrequest import AWSResponse
 from botocore.exceptions import ClientError
+from botocore.stub import Stubber
 from hypothesis import given
 from hypothesis import strategies as st
 from moto import mock_aws
@@ -102,6 +104,14 @@ class FakeClients:
 
     def get_paginator(self, operation: str) -> "FakePaginator":
         return FakePaginator(self, operation)
+
+    def filter_log_events(self, **asked: Any) -> Any:
+        self.asked.append(asked)
+        page = self.pages["filter_log_events"][self.read]
+        if isinstance(page, str):
+            raise client_error("FilterLogEvents", page)
+        self.read += 1
+        return page
 
     def account(self, source: Source = SOURCE) -> SourceAccount:
         return SourceAccount(cast("Any", self), source)
@@ -548,19 +558,32 @@ def test_empty_pages_are_followed_to_the_last() -> None:
     filled = {"events": [{"message": "late"}], "nextToken": "more"}
     clients = FakeClients(filter_log_events=[empty, empty, filled])
     assert clients.account().has_events(log_group(), WINDOW)
-    assert clients.asked == [
-        {
-            "logGroupName": "/app/web",
-            "startTime": WINDOW.from_ms,
-            "endTime": WINDOW.to_ms,
-            "PaginationConfig": {"PageSize": 1},
-        }
-    ]
-    assert (
-        not FakeClients(filter_log_events=[empty, {"events": []}])
-        .account()
-        .has_events(log_group(), WINDOW)
+    first = {
+        "logGroupName": "/app/web",
+        "startTime": WINDOW.from_ms,
+        "endTime": WINDOW.to_ms,
+        "limit": 1,
+    }
+    assert clients.asked == [first, *[first | {"nextToken": "more"}] * 2]
+
+
+@pytest.mark.parametrize("tokens", [[], ["a"], ["a", "b"], ["a", "a"], ["a", "b", "b", "a"]])
+@pytest.mark.parametrize("events", [[], [{"message": "late"}]])
+def test_the_last_page_is_the_one_without_a_token_whatever_the_others_have(
+    tokens: list[str], events: list[dict[str, Any]], caplog: pytest.LogCaptureFixture
+) -> None:
+    """AWS gave the same token twice: boto/boto3#1584, aws/aws-cli#3191."""
+    logs = boto3.client(
+        "logs", region_name="eu-west-1", aws_access_key_id="a", aws_secret_access_key="b"
     )
+    pages = [{"events": [], "nextToken": token} for token in tokens]
+    with Stubber(logs) as stub:
+        for page in [*pages, {"events": events}]:
+            stub.add_response("filter_log_events", page)
+        account = SourceAccount(cast("Any", SimpleNamespace(client=lambda *_, **__: logs)), SOURCE)
+        assert account.has_events(log_group(), WINDOW) is bool(events)
+        stub.assert_no_pending_responses()
+    assert caplog.records == []
 
 
 def test_empty_pages_without_end_leave_a_doubt() -> None:

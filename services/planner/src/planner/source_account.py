@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
-from itertools import batched, islice
+from itertools import batched
 from typing import TYPE_CHECKING, Any
 
 import boto3
@@ -206,20 +206,25 @@ class SourceAccount:
         """
         if log_group.log_group_class != "STANDARD" or self._denials >= DENIALS:
             return True
-        # A page may be empty and not be the last. The API calls the end inclusive, which costs
-        # an export at worst. https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_FilterLogEvents.html
-        pages = self._logs.get_paginator("filter_log_events").paginate(
-            logGroupName=log_group.name,
-            startTime=window.from_ms,
-            endTime=window.to_ms,
-            PaginationConfig={"PageSize": 1},
-        )
+        # A page may be empty and yet not the last, and AWS was seen to give the token of an empty
+        # page twice, for which botocore's paginator stops: only a page without a token is the last.
+        # The API calls the end inclusive, which costs an export at worst.
+        # https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_FilterLogEvents.html
+        token: dict[str, Any] = {}
         try:
-            for page in islice(pages, EMPTY_PAGES):
+            for _ in range(EMPTY_PAGES):
+                page = self._logs.filter_log_events(
+                    logGroupName=log_group.name,
+                    startTime=window.from_ms,
+                    endTime=window.to_ms,
+                    limit=1,
+                    **token,
+                )
                 if page["events"]:
                     return True
                 if "nextToken" not in page:
                     return False
+                token = {"nextToken": page["nextToken"]}
         except (ClientError, BotoCoreError) as error:
             if _is_denied(error):
                 self._denials += 1
