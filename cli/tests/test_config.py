@@ -4,16 +4,24 @@ from typing import Any
 
 import pytest
 import yaml
+from botocore.session import get_session
 from pydantic import ValidationError
 
 from logferry.checkout import ROOT
-from logferry.config import Config, load
+from logferry.config import PARTITIONS, Config, load
 from logferry.errors import ConfigError
 from logferry_contracts.execution_variables import ExecutionVariables
 from logferry_contracts.plan_request import PlanRequest
 from logferry_contracts.wire import parse
 
 EXAMPLES = sorted((ROOT / "deploy" / "examples").glob("*.yaml"))
+
+REGIONS = [
+    (region, partition["partition"])
+    for partition in get_session().get_data("endpoints")["partitions"]
+    for region in partition["regions"]
+]
+"""Every Region that botocore knows, with its partition."""
 
 
 def problems_of(tmp_path: Path, document: Any) -> list[str]:
@@ -189,15 +197,36 @@ def test_a_source_with_a_selection_is_planned_by_a_plan_request(document: dict[s
     assert set(json.loads(text)) == set(json.loads(filled))
 
 
-@pytest.mark.parametrize(
-    ("region", "partition"),
-    [("eu-west-1", "aws"), ("us-gov-east-1", "aws-us-gov"), ("cn-north-1", "aws-cn")],
-)
-def test_role_arns_are_of_the_regions_partition(
-    document: dict[str, Any], region: str, partition: str
+@pytest.mark.parametrize(("region", "partition"), REGIONS)
+def test_a_region_has_the_arns_of_its_partition_or_is_refused_by_name(
+    tmp_path: Path, document: dict[str, Any], region: str, partition: str
 ) -> None:
-    config = Config.model_validate(document | {"region": region})
-    assert config.role_arn(config.sources[0]).startswith(f"arn:{partition}:iam::")
+    document["region"] = region
+    if partition in PARTITIONS:
+        config = Config.model_validate(document)
+        assert config.role_arn(config.sources[0]).startswith(f"arn:{partition}:iam::")
+        assert config.topic_arn.startswith(f"arn:{partition}:sns:{region}:")
+    else:
+        (problem,) = problems_of(tmp_path, document)
+        assert f"region: '{region}': in partition {partition}, of which it is not" in problem
+
+
+@pytest.mark.parametrize("region", ["xx-north-1", "eu-west", "eu-west-1\n"])
+def test_a_region_of_no_partition_is_refused(document: dict[str, Any], region: str) -> None:
+    with pytest.raises(ValidationError, match="region"):
+        Config.model_validate(document | {"region": region})
+
+
+def test_arns_of_another_partition_are_told_at_once(document: dict[str, Any]) -> None:
+    arns = {
+        "queue_key_arn": "arn:aws:kms:cn-north-1:111122223333:key/0123-abcd",
+        "alarm_action_arn": "arn:aws:sns:cn-north-1:111122223333:on-call",
+        "observability": {"page_action_arn": "arn:aws:sns:cn-north-1:111122223333:pager"},
+    }
+    document["sources"][0]["role_arn"] = "arn:aws:iam::444455556666:role/logs"
+    with pytest.raises(ValidationError) as caught:
+        Config.model_validate(document | {"region": "cn-north-1"} | arns)
+    assert str(caught.value).count("is not in partition aws-cn, which cn-north-1 is in") == 4
 
 
 def test_an_unknown_profile_is_told_with_the_known_ones(config: Config) -> None:

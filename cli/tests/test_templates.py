@@ -1,10 +1,13 @@
 """The templates as files: what cfn-lint says, and what has to be in them whatever the emulator."""
 
+import itertools
 import json
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
+from botocore.session import get_session
 from cfnlint.api import lint_file  # type: ignore[import-untyped]
 from cfnlint.decode.cfn_yaml import load as load_template  # type: ignore[import-untyped]
 from cfnlint.schema.manager import PROVIDER_SCHEMA_MANAGER  # type: ignore[import-untyped]
@@ -17,6 +20,7 @@ from logferry.package import Zip
 
 PATHS = sorted(TEMPLATES.glob("*.yaml"))
 ALL = pytest.mark.parametrize("path", PATHS, ids=lambda path: path.stem)
+PARTITIONS = get_session().get_data("endpoints")["partitions"]
 BUCKET_POLICY_BYTES = 20 * 1024
 """https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucket-policies.html"""
 KEY_POLICY_BYTES = 32 * 1024
@@ -175,6 +179,28 @@ def test_policies_have_room_for_as_many_sources_as_a_configuration_may_have(
     assert key_policy.count(last) == 1
     assert len(bucket_policy) < BUCKET_POLICY_BYTES
     assert len(key_policy) < KEY_POLICY_BYTES
+
+
+@pytest.mark.parametrize("partition", PARTITIONS, ids=lambda partition: partition["partition"])
+def test_policies_speak_of_their_own_partition(partition: dict[str, Any]) -> None:
+    # AWS's other services are called the same everywhere:
+    # https://github.com/aws/aws-cdk/blob/main/packages/aws-cdk-lib/region-info/lib/default.ts
+    others = {f"{name}.amazonaws.com" for name in ("events", "lambda", "scheduler", "sns")}
+    services = set()
+    name = partition["partition"]
+    for template, region in itertools.product(map(Template, PATHS), partition["regions"]):
+        given = {
+            parameter: f"arn:{name}:any:{region}:111122223333:any/any"
+            for parameter in template.document["Parameters"]
+            if parameter.endswith("Arn")
+        }
+        made = json.dumps(Resolved(template, given, region=region).resources)
+        assert set(re.findall(r"\barn:(aws[a-z-]*):", made)) <= {name}, template.path
+        named = re.findall(r'"((?:logs|s3|[a-z]+(?=\.amazonaws))\.[a-z0-9.-]+)"', made)
+        here = {f"{service}.{region}.{partition['dnsSuffix']}" for service in ("logs", "s3")}
+        assert set(named) <= others | here, template.path
+        services |= {service.partition(".")[0] for service in named}
+    assert services == {"events", "lambda", "logs", "s3", "scheduler", "sns"}
 
 
 def test_sweeps_do_not_run_side_by_side_unless_nothing_can_be_reserved() -> None:

@@ -1,5 +1,6 @@
 """What to deploy: the operator's YAML file, checked."""
 
+import functools
 import json
 import re
 from collections import Counter
@@ -9,6 +10,8 @@ from typing import Annotated, Any, Literal, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import yaml
+from botocore.exceptions import UnknownRegionError
+from botocore.session import get_session
 from pydantic import (
     AfterValidator,
     BaseModel,
@@ -41,6 +44,37 @@ https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/cloudformation-li
 MIN_DAYS_BEFORE_STANDARD_IA = 30
 """https://docs.aws.amazon.com/AmazonS3/latest/userguide/lifecycle-transition-general-considerations.html"""
 _CRON_FIELDS = 6
+PARTITIONS = ("aws", "aws-cn", "aws-us-gov", "aws-iso", "aws-iso-b")
+"""Of which it is known what CloudWatch Logs is called in policies: `logs.<region>.<DNS suffix>`.
+
+https://github.com/aws/aws-cdk/blob/main/packages/aws-cdk-lib/region-info/lib/default.ts
+https://registry.terraform.io/providers/hashicorp/aws/latest/docs/data-sources/service_principal
+These two differ about the others. In aws-eusc AWS refuses a principal with the suffix of that
+partition: https://github.com/pulumi/pulumi-eks/issues/2341
+"""
+
+
+@functools.cache
+def _partition_of(region: str) -> str:
+    """Return the partition that botocore's data has a Region in.
+
+    Raises:
+        UnknownRegionError: It has it in none.
+    """
+    return str(get_session().get_partition_for_region(region))
+
+
+def _is_region(region: str) -> str:
+    try:
+        partition = _partition_of(region)
+    except UnknownRegionError as error:
+        raise ValueError("in no partition of AWS that botocore knows") from error
+    if partition not in PARTITIONS:
+        raise ValueError(
+            f"in partition {partition}, of which it is not known what CloudWatch Logs is called in"
+            f" policies; known of {', '.join(PARTITIONS)}"
+        )
+    return region
 
 
 def _is_time_zone(name: str) -> str:
@@ -60,6 +94,7 @@ def _is_schedule(expression: str) -> str:
     return expression
 
 
+HubRegion = Annotated[Region, AfterValidator(_is_region)]
 TimeZone = Annotated[str, AfterValidator(_is_time_zone)]
 Schedule = Annotated[str, AfterValidator(_is_schedule)]
 """https://docs.aws.amazon.com/scheduler/latest/UserGuide/schedule-types.html"""
@@ -288,7 +323,7 @@ class Config(_Part):
     """
 
     name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,18}[a-z0-9]$")] = "logferry"
-    region: Region
+    region: HubRegion
     hub_account_id: AccountId
     organization_id: OrganizationId | None = None
     external_id: ExternalId | None = None
@@ -323,6 +358,11 @@ class Config(_Part):
                 " that a bucket policy has room for without organization_id"
             )
         problems += [
+            f"{arn} is not in partition {self.partition}, which {self.region} is in"
+            for arn in self._arns()
+            if arn.split(":")[1] != self.partition
+        ]
+        problems += [
             f"the selection of {source.profile} is too long: {size} of {PARAMETER_BYTES} bytes"
             for source in self.sources
             if (size := len(self.schedule_input(source).encode())) > PARAMETER_BYTES
@@ -331,12 +371,16 @@ class Config(_Part):
             raise ValueError("; ".join(problems))
         return self
 
+    def _arns(self) -> list[str]:
+        """Return the ARNs that somebody has written."""
+        written = [self.queue_key_arn, self.alarm_action_arn, self.observability.page_action_arn]
+        written += [source.role_arn for source in self.sources]
+        return [arn for arn in written if arn is not None]
+
     @property
     def partition(self) -> str:
         """AWS's partition, as ARNs begin with it."""
-        if self.region.startswith("cn-"):
-            return "aws-cn"
-        return "aws-us-gov" if self.region.startswith("us-gov-") else "aws"
+        return _partition_of(self.region)
 
     @property
     def archive_bucket(self) -> str:

@@ -4,10 +4,9 @@
 locals {
   templates = "${path.module}/../.."
 
-  partition = (
-    startswith(var.region, "cn-") ? "aws-cn" :
-    startswith(var.region, "us-gov-") ? "aws-us-gov" : "aws"
-  )
+  # By what their Regions begin with; all others are in "aws".
+  partitions      = { "cn-" = "aws-cn", "us-gov-" = "aws-us-gov", "us-iso-" = "aws-iso", "us-isob-" = "aws-iso-b" }
+  partition       = concat([for prefix, name in local.partitions : name if startswith(var.region, prefix)], ["aws"])[0]
   archive_bucket  = "${var.name}-archive-${var.hub_account_id}-${var.region}"
   artifact_bucket = "${var.name}-artifacts-${var.hub_account_id}-${var.region}"
 
@@ -94,6 +93,13 @@ resource "aws_cloudformation_stack" "archive" {
     # The buckets and the key would stay, without the policies that let anybody write there.
     prevent_destroy = true
 
+    precondition {
+      condition = alltrue([
+        for arn in concat(values(local.source_role_arns), [var.queue_key_arn, var.alarm_action_arn, var.observability.page_action_arn]) :
+        arn == null || try(startswith(arn, "arn:${local.partition}:"), true)
+      ])
+      error_message = "An ARN is not in partition ${local.partition}, which ${var.region} is in: look at role_arn, queue_key_arn, alarm_action_arn and page_action_arn."
+    }
     precondition {
       condition     = var.organization_id != null || length(var.sources) <= 200
       error_message = "More than 200 sources need organization_id: the archive's bucket policy has no room for each account's ARN."

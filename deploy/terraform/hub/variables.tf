@@ -16,8 +16,8 @@ variable "region" {
   nullable    = false
 
   validation {
-    condition     = can(regex("^[a-z]{2,4}(-[a-z]+)+-[0-9]+$", var.region))
-    error_message = "region: a Region such as eu-central-1."
+    condition     = can(regex("^(us|eu|ap|sa|ca|me|af|il|mx|cn|us-gov|us-iso|us-isob)-[a-z]+-[0-9]+$", var.region))
+    error_message = "region: a Region such as eu-central-1, in partition aws, aws-cn, aws-us-gov, aws-iso or aws-iso-b: of the others it is not known what CloudWatch Logs is called in policies."
   }
 }
 

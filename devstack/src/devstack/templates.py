@@ -1,10 +1,12 @@
 """The CloudFormation templates, and what their intrinsic functions come to."""
 
+import functools
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from botocore.session import get_session
 from cfnlint.decode.cfn_yaml import load  # type: ignore[import-untyped]
 
 NO_VALUE = object()
@@ -56,6 +58,15 @@ class Template:
         return " ".join(line.lstrip(" #") for line in self._lines[first + 1 : last + 1])
 
 
+@functools.cache
+def _partition(region: str) -> tuple[str, str]:
+    """Return the partition that a Region is in, and its domain."""
+    session = get_session()
+    partition = session.get_partition_for_region(region)
+    suffixes = {p["partition"]: p["dnsSuffix"] for p in session.get_data("endpoints")["partitions"]}
+    return partition, suffixes[partition]
+
+
 class Resolved:
     """A template's resources as CloudFormation would make them with given parameters.
 
@@ -83,10 +94,12 @@ class Resolved:
         parameters = template.document["Parameters"]
         self._conditions = template.document.get("Conditions", {})
         self._lists = {n for n, p in parameters.items() if p["Type"] == "CommaDelimitedList"}
+        partition, url_suffix = _partition(region)
         self._values = {
             "AWS::AccountId": account_id,
             "AWS::Region": region,
-            "AWS::Partition": "aws",
+            "AWS::Partition": partition,
+            "AWS::URLSuffix": url_suffix,
             "Here": f"{region}:{account_id}",
             **{name: str(parameter.get("Default", name)) for name, parameter in parameters.items()},
             **given,

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from botocore.session import get_session
 from cfnlint.decode.cfn_yaml import load as load_template  # type: ignore[import-untyped]
 from pydantic import BaseModel, ValidationError
 
@@ -336,6 +337,33 @@ def is_accepted(document: dict[str, Any]) -> bool:
     except ValidationError:
         return False
     return True
+
+
+def test_regions_are_the_commands_and_in_its_partitions(terraform: Any, tmp_path: Path) -> None:
+    copy = tmp_path / "deploy"
+    shutil.copytree(TEMPLATES, copy)
+    base = variables(Config.model_validate(MINIMAL))
+    partitions = get_session().get_data("endpoints")["partitions"]
+    regions = [region for partition in partitions for region in partition["regions"]]
+    runs: dict[str, Any] = {}
+    for region in [*regions, "xx-north-1", "eu-west"]:
+        document = {**MINIMAL, "region": region}
+        runs[region] = {"command": "plan", "variables": {"region": region}}
+        if is_accepted(document):
+            config = Config.model_validate(document)
+            arn = config.role_arn(config.sources[0])
+            condition = f'${{output.source_role_arns["shop"] == "{arn}"}}'
+            runs[region]["assert"] = {"condition": condition, "error_message": arn}
+        else:
+            runs[region]["expect_failures"] = ["var.region"]
+    (copy / "terraform/hub/tests/regions.tftest.json").write_text(
+        json.dumps({"mock_provider": {"aws": {}}, "variables": base, "run": runs})
+    )
+    terraform.prepare(copy / "terraform/hub")
+    passed = terraform(
+        copy / "terraform/hub", "test", "-no-color", "-filter=tests/regions.tftest.json"
+    )
+    assert f"Success! {len(runs)} passed, 0 failed." in passed
 
 
 def test_numbers_have_the_bounds_that_the_command_gives_them(

@@ -1,6 +1,7 @@
 """AWS's words for a refusal, and ours for what mends it."""
 
 import json
+import re
 import tomllib
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -9,6 +10,7 @@ from typing import Any
 
 import boto3
 import pytest
+from botocore.session import get_session
 from botocore.stub import Stubber
 
 from exporter import direct, errors, refusal, task
@@ -20,6 +22,7 @@ NOT_GRANTED = (
     "GetBucketAcl call on the given bucket failed. Please check if CloudWatch Logs has been "
     "granted permission to perform this operation."
 )
+PARTITIONS = get_session().get_data("endpoints")["partitions"]
 
 type RequestFor = Callable[..., ExportRequestedData]
 
@@ -126,12 +129,16 @@ def mended(
     message: str = "",
     next_export_id: str | None = None,
     role_arn: str = "arn:aws:iam::111122223333:role/logferry-source",
+    region: str = "eu-west-1",
 ) -> str:
     at = datetime(2026, 11, 23, 6, 0, tzinfo=UTC)
     failed = Failed(
         reason=reason, message=message, at="2026-11-23T06:00:00Z", next_export_id=next_export_id
     )
-    return refusal.mend(task.requested_record(request_for(), at).as_failed(failed), role_arn)
+    request = request_for()
+    source = request.source.model_copy(update={"region": region})
+    record = task.requested_record(request.model_copy(update={"source": source}), at)
+    return refusal.mend(record.as_failed(failed), role_arn)
 
 
 def test_a_missing_bucket_policy_is_written_out_with_the_sources_names(
@@ -196,6 +203,18 @@ def test_arns_are_of_the_roles_partition(request_for: RequestFor) -> None:
     words = mended(request_for, "bucket_policy", role_arn=role_arn)
     assert "arn:aws-us-gov:s3:::amzn-s3-demo-archive/*" in words
     assert "arn:aws:" not in words
+
+
+@pytest.mark.parametrize("partition", PARTITIONS, ids=lambda partition: partition["partition"])
+@pytest.mark.parametrize("reason", ["bucket_policy", "bucket_encryption", "invalid_parameter"])
+def test_the_service_is_called_as_its_partition_calls_it(
+    request_for: RequestFor, partition: dict[str, Any], reason: str
+) -> None:
+    role_arn = f"arn:{partition['partition']}:iam::111122223333:role/logferry-source"
+    for region in partition["regions"]:
+        words = mended(request_for, reason, role_arn=role_arn, region=region)
+        services = re.findall(rf"logs\.{region}\.[a-z0-9.-]*[a-z]", words)
+        assert set(services) == {f"logs.{region}.{partition['dnsSuffix']}"}
 
 
 @pytest.mark.parametrize(

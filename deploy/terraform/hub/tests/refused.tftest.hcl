@@ -155,3 +155,13 @@ run "who_is_paged_is_not_told_by_each_alarm_as_well" {
   }
   expect_failures = [aws_cloudformation_stack.observability]
 }
+
+run "an_arn_of_another_partition" {
+  command = plan
+
+  variables {
+    region           = "cn-north-1"
+    alarm_action_arn = "arn:aws:sns:cn-north-1:111122223333:on-call"
+  }
+  expect_failures = [aws_cloudformation_stack.archive]
+}

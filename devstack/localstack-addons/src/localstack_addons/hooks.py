@@ -17,6 +17,7 @@ ADD_ONS = (
     "s3_events",
     "bucket_properties",
     "policy_updates",
+    "url_suffix",
     "scheduler",
     "faults",
     "authorization_api",

@@ -71,7 +71,7 @@ _WORDS = {
     "logs:DescribeExportTasks and logs:CancelExportTask on *, s3:PutObject on {bucket_arn}/*, and "
     "kms:GenerateDataKey and kms:Decrypt on the key that the bucket encrypts with by default.",
     "bucket_encryption": "Let the policy of the KMS key that bucket {bucket} encrypts with by "
-    "default allow kms:GenerateDataKey and kms:Decrypt to the service logs.{region}.amazonaws.com "
+    "default allow kms:GenerateDataKey and kms:Decrypt to the service {service} "
     "and to {role_arn}. DSSE-KMS cannot be used.",
     "bucket_missing": "Create bucket {bucket} in {region}, or plan with a bucket that is there.",
     "bucket_policy": "Add these statements to the policy of bucket {bucket}: {bucket_policy} And "
@@ -102,6 +102,15 @@ _DENIED_WORDS = {
     "encrypts with by default.",
 }
 """Of an operation that was denied, where it is not CreateExportTask."""
+_DNS_SUFFIXES = {
+    "aws-cn": "amazonaws.com.cn",
+    "aws-eusc": "amazonaws.eu",
+    "aws-iso": "c2s.ic.gov",
+    "aws-iso-b": "sc2s.sgov.gov",
+    "aws-iso-e": "cloud.adc-e.uk",
+    "aws-iso-f": "csp.hci.ic.gov",
+}
+"""By the partitions that have one of their own, as botocore's data has it."""
 _OTHER_WORDS = (
     "AWS does not name what is missing. Each of these has to allow the export of {log_group_arn}: "
     "the policy of {role_arn}, {role_policy}; the policy of bucket {bucket}, {bucket_policy}; and "
@@ -143,6 +152,7 @@ def mend(record: LedgerRecord, role_arn: str) -> str:
         prefix=record.destination.prefix,
         account_id=record.source.account_id,
         region=record.source.region,
+        service=_service(record, role_arn),
         log_group_arn=record.log_group.arn,
         role_arn=role_arn,
         message=record.failed.message or "(nothing)",
@@ -168,7 +178,7 @@ def _bucket_policy(record: LedgerRecord, role_arn: str) -> str:
     bucket_arn = _bucket_arn(record, role_arn)
     partition = role_arn.split(":")[1]
     account_id, region = record.source.account_id, record.source.region
-    service = {"Service": f"logs.{region}.amazonaws.com"}
+    service = {"Service": _service(record, role_arn)}
     from_source = {
         "StringEquals": {"aws:SourceAccount": [account_id]},
         "ArnLike": {"aws:SourceArn": [f"arn:{partition}:logs:{region}:{account_id}:log-group:*"]},
@@ -213,7 +223,7 @@ def _key_policy(record: LedgerRecord, role_arn: str) -> str:
 
     https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/S3ExportTasks.html
     """
-    principal = {"Service": f"logs.{record.source.region}.amazonaws.com", "AWS": role_arn}
+    principal = {"Service": _service(record, role_arn), "AWS": role_arn}
     statement = {"Effect": "Allow", "Principal": principal, "Action": _KEY_ACTIONS, "Resource": "*"}
     return json.dumps([statement])
 
@@ -228,6 +238,12 @@ def _allow(
         "Resource": resource,
         "Condition": condition,
     }
+
+
+def _service(record: LedgerRecord, role_arn: str) -> str:
+    """Return what policies call CloudWatch Logs: by its Region, and its partition's domain."""
+    partition = role_arn.split(":")[1]
+    return f"logs.{record.source.region}.{_DNS_SUFFIXES.get(partition, 'amazonaws.com')}"
 
 
 def _bucket_arn(record: LedgerRecord, role_arn: str) -> str:
