@@ -12,6 +12,10 @@ from devstack.localstack import PYTHON
 from logferry.checkout import uv
 
 
+_AWS = 'aws() { command aws --endpoint-url "$AWS_ENDPOINT_URL" "$@"; }\n'
+"""AWS CLI 1.44 asks AWS for `aws sqs`, whatever AWS_ENDPOINT_URL says."""
+
+
 def blocks(text: str, language: str) -> list[str]:
     """Return the fenced blocks of a language in a document, in their order."""
     return re.findall(rf"^```{language}\n(.*?)^```", text, flags=re.DOTALL | re.MULTILINE)
@@ -42,7 +46,7 @@ class Shell:
         inherited = {name: value for name, value in os.environ.items() if name != "VIRTUAL_ENV"}
         paths = (str(Path(sys.executable).parent), str(uv().parent), os.environ["PATH"])
         done = subprocess.run(
-            ["bash", "-euo", "pipefail", "-c", commands],
+            ["bash", "-euo", "pipefail", "-c", _AWS + commands],
             cwd=self.folder,
             env={
                 **inherited,

@@ -6,7 +6,7 @@ import time
 import urllib.request
 import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -312,7 +312,7 @@ class Suite:
     def busy_slot(self, profile: str) -> Iterator[str]:
         """Let somebody else's export task run in a source's account; yield its id.
 
-        The task is cancelled at the end.
+        The task is cancelled at the end, if nobody else has.
         """
         source = self.source(profile)
         logs = self.client("logs", source.account_id)
@@ -331,7 +331,8 @@ class Suite:
         try:
             yield task_id
         finally:
-            logs.cancel_export_task(taskId=task_id)
+            with suppress(logs.exceptions.InvalidOperationException):
+                logs.cancel_export_task(taskId=task_id)
 
     def ledger(self) -> list[LedgerRecord]:
         """Return every record of the ledger."""

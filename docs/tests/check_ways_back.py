@@ -1,0 +1,217 @@
+"""The ways back, each typed as the page has it, after the accident that it is for."""
+
+import json
+import re
+import secrets
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+import yaml
+
+from devstack.document import Shell, blocks
+from devstack.organisation import LogGroup, LogStream, previous_day
+from devstack.suite import REGION, TIME_ZONE, Suite
+from logferry.checkout import ROOT
+from logferry.package import Zip
+from logferry_contracts.export import Lane
+from logferry_contracts.ledger_record import LedgerRecord
+
+pytestmark = pytest.mark.localstack
+
+DOCUMENT = (ROOT / "docs" / "ways-back.md").read_text()
+SETTING, *SECTIONS = DOCUMENT.split("\n## ")
+COMMANDS = {
+    section.partition("\n")[0]: blocks(section, "bash")
+    for section in SECTIONS
+    if blocks(section, "bash")
+}
+PATIENCE_S = 120
+EVENT_COUNT = 10
+
+
+@dataclass(frozen=True)
+class Scene:
+    """The deployed suite before, in and after an accident.
+
+    Attributes:
+        name: A log group that no other accident touches.
+        account_id: The source's.
+        kept: What an accident has to put back at its end, beside what the reader types.
+    """
+
+    suite: Suite
+    name: str
+    account_id: str
+
+    def put_logs(self, *names: str, lane: Lane = "slot") -> None:
+        """Let log groups have events of yesterday.
+
+        Those for the slot are of a class that only a task can export.
+        """
+        window = previous_day(datetime.now(ZoneInfo(TIME_ZONE)))
+        events = [(window.from_ms + n * 1000, f"event {n}") for n in range(EVENT_COUNT)]
+        log_class = "INFREQUENT_ACCESS" if lane == "slot" else "STANDARD"
+        groups = [
+            LogGroup(name, window.from_ms - 1, [LogStream("web/1", events)], log_class)
+            for name in names or (self.name,)
+        ]
+        self.suite.put_logs(self.account_id, groups)
+
+    def plan(self, *, pattern: str | None = None) -> dict[str, Any]:
+        """Let yesterday be planned, as its schedule would."""
+        return self.suite.invoke_planner(
+            self.suite.plan_request("shop", include=[pattern or self.name])
+        )
+
+    def records(self, name: str | None = None) -> list[LedgerRecord]:
+        """Return a log group's records, by generation."""
+        found = [r for r in self.suite.ledger() if r.log_group.name == (name or self.name)]
+        return sorted(found, key=lambda record: record.generation)
+
+    def states(self, name: str | None = None) -> list[str]:
+        """Return the states of a log group's records, by generation."""
+        return [record.state for record in self.records(name)]
+
+    def until(self, condition: Callable[[], object]) -> None:
+        """Wait for a condition."""
+        deadline = time.monotonic() + PATIENCE_S
+        while not condition():
+            assert time.monotonic() < deadline, (self.states(), self.suite.waiting(self.letters))
+            time.sleep(0.3)
+
+    @property
+    def letters(self) -> str:
+        """The queue of what the source's exporter could not do."""
+        return self.suite.source("shop").dead_letter_queue_name
+
+
+type Accident = Callable[[Scene], Iterator[None]]
+ACCIDENTS: dict[str, Accident] = {}
+
+
+def accident(heading: str) -> Callable[[Accident], Accident]:
+    """Say which section an accident is for. It happens until its `yield`; then comes what holds."""
+
+    def named(happens: Accident) -> Accident:
+        ACCIDENTS[heading] = happens
+        return happens
+
+    return named
+
+
+@pytest.fixture(scope="module")
+def suite(localstack: str, zips: list[Zip]) -> Suite:
+    account_id = str(10**11 + secrets.randbelow(10**11))
+    hub_account_id = str(2 * 10**11 + secrets.randbelow(10**11))
+    made = Suite(localstack, hub_account_id=hub_account_id, accounts={"shop": account_id})
+    made.enforce_permissions()
+    made.deploy(zips)
+    return made
+
+
+@pytest.fixture(scope="module")
+def typed(
+    suite: Suite, localstack: str, tmp_path_factory: pytest.TempPathFactory
+) -> Callable[[str], str]:
+    """Type a block in the hub, beside the configuration that was deployed."""
+    folder: Path = tmp_path_factory.mktemp("operator")
+    configuration = suite.config.model_dump(mode="json", exclude_none=True)
+    (folder / "organization.yaml").write_text(yaml.safe_dump(configuration))
+    shell = Shell(localstack, folder)
+    [setting] = blocks(SETTING, "bash")
+    yesterday = (datetime.now(ZoneInfo(TIME_ZONE)) - timedelta(days=1)).date()
+    for shown, meant in (
+        ("DAY=2026-11-22", f"DAY={yesterday}"),
+        ("HUB=111122223333", f"HUB={suite.hub_account_id}"),
+        ("SOURCE=444455556666", f"SOURCE={suite.source('shop').account_id}"),
+        (f"AWS_DEFAULT_REGION={REGION}", f"AWS_DEFAULT_REGION={REGION}"),
+    ):
+        assert shown in setting
+        setting = setting.replace(shown, meant)
+
+    def run(commands: str) -> str:
+        # In another account one has other credentials; LocalStack takes the access key for them.
+        there = re.sub(r"AWS_PROFILE=shop-admin", "AWS_ACCESS_KEY_ID=$SOURCE", commands)
+        return shell.run(setting + there, suite.hub_account_id)
+
+    return run
+
+
+@accident("A queue was purged")
+def _purged(scene: Scene) -> Iterator[None]:
+    scene.put_logs()
+    queue_url = scene.suite.queue_url(scene.suite.source("shop").queue_name)
+    with scene.suite.busy_slot("shop"):
+        scene.plan()
+        scene.suite.client("sqs").purge_queue(QueueUrl=queue_url)
+    assert scene.states() == ["requested"]
+    yield
+    scene.until(lambda: scene.states() == ["secured"])
+
+
+@accident("Somebody else's export task holds the slot")
+def _held(scene: Scene) -> Iterator[None]:
+    scene.put_logs()
+    with scene.suite.busy_slot("shop"):
+        scene.plan()
+        assert scene.states() == ["requested"]
+        yield
+        scene.until(lambda: scene.states() == ["secured"])
+
+
+@accident("The source's role is gone, or trusts somebody else")
+def _role_is_gone(scene: Scene) -> Iterator[None]:
+    scene.put_logs()
+    iam = scene.suite.client("iam", scene.account_id)
+    nobody = {
+        "Version": "2012-10-17",
+        "Statement": [{"Effect": "Deny", "Principal": "*", "Action": "sts:AssumeRole"}],
+    }
+    iam.update_assume_role_policy(RoleName="logferry-source", PolicyDocument=json.dumps(nobody))
+    assert scene.plan()["status"] == "dead_lettered"
+    yield
+    scene.until(lambda: scene.states() == ["secured"])
+
+
+@accident("An export has failed")
+def _failed(scene: Scene) -> Iterator[None]:
+    scene.put_logs()
+    failing = {"fail_pattern": f"^{scene.name}$", "fail_count": 3}
+    scene.suite.control("exports", {"account": scene.account_id, **failing})
+    scene.plan()
+    scene.until(lambda: scene.states() == ["failed"] * 3)
+    scene.until(lambda: scene.suite.waiting(scene.letters) == 1)
+    yield
+    scene.until(lambda: scene.states()[3:] == ["secured"])
+    scene.until(lambda: scene.suite.waiting(scene.letters) == 0)
+
+
+@accident("The archive's key cannot be used")
+def _key_is_disabled(scene: Scene) -> Iterator[None]:
+    scene.put_logs()
+    scene.suite.client("kms").disable_key(KeyId=scene.suite.kms_key_arn)
+    scene.plan()
+    scene.until(lambda: "requested" not in scene.states())
+    yield
+    scene.until(lambda: scene.states()[-1] == "secured")
+
+
+def test_the_page_has_a_way_back_from_each_accident_and_no_other():
+    assert list(COMMANDS) == list(ACCIDENTS)
+
+
+@pytest.mark.parametrize("heading", ACCIDENTS)
+def test_the_way_back_heals_it(heading: str, suite: Suite, typed: Callable[[str], str]) -> None:
+    name = f"/{heading.lower().replace(' ', '-')[:40].strip('-,')}/{secrets.token_hex(3)}"
+    scene = Scene(suite, re.sub(r"[^a-z/0-9-]", "", name), suite.source("shop").account_id)
+    happening = ACCIDENTS[heading](scene)
+    next(happening)
+    for block in COMMANDS[heading]:
+        typed(block)
+    assert next(happening, None) is None
