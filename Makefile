@@ -8,7 +8,7 @@ UV_VERSION := 0.13.9
 UV := .uv/bin/uv
 BIN := .venv/bin
 MEMBERS := contracts services/planner services/exporter services/sse-enforcer cli devstack
-SOURCES := conftest.py benchmarks contracts services cli devstack docs examples tests
+SOURCES := conftest.py benchmarks contracts services cli devstack docs examples tests tools
 
 ifeq ($(CI),true)
 export UV_PYTHON_DOWNLOADS := never
@@ -82,6 +82,10 @@ terraform-check: install .venv-terraform/installed ## The Terraform modules, off
 upgrade-check: install ## On LocalStack: the previous release and this one over each other, and the quick start
 	$(BIN)/python -m pytest --quiet -n 2 --dist loadfile tests/upgrade/check_releases.py tests/upgrade/check_deletion.py docs/tests/check_quick_start.py
 
+.PHONY: ways-back-check
+ways-back-check: install ## On LocalStack: the ways back of docs/ways-back.md, each after its accident
+	$(BIN)/python -m pytest --quiet docs/tests/check_ways_back.py
+
 .PHONY: policy-check
 policy-check: install .venv-policies/installed ## The templates' policies, by parliament and checkov
 	$(BIN)/python -m pytest --quiet devstack/policies/tests/check_policies.py
@@ -110,13 +114,13 @@ bench: install ## Benchmarks against the baseline and the limits, into build/ben
 	$(BIN)/python -m benchmarks
 
 .PHONY: check
-check: lint coverage terraform-check policy-check iam-check upgrade-check ## Everything that has to hold before a change is finished
+check: lint coverage terraform-check policy-check iam-check upgrade-check ways-back-check ## Everything that has to hold before a change is finished
 
 .PHONY: lint
 lint: install ## Formatting, lint, types, layers, templates
 	$(BIN)/ruff format --check $(SOURCES)
 	$(BIN)/ruff check $(SOURCES)
-	$(BIN)/mypy $(wildcard $(addsuffix /src,$(MEMBERS)) devstack/localstack-addons/src devstack/terraform/src) benchmarks contracts/tools docs examples
+	$(BIN)/mypy $(wildcard $(addsuffix /src,$(MEMBERS)) devstack/localstack-addons/src devstack/terraform/src) benchmarks contracts/tools docs examples tools
 	$(BIN)/lint-imports
 	$(BIN)/cfn-lint deploy/*.yaml examples/*/template.yaml
 
@@ -130,6 +134,15 @@ docs: install ## Write docs/events.html, docs/permissions.md and the tables of d
 	$(BIN)/python -m contracts.tools.events_page docs/events.html
 	$(BIN)/python -m docs.tools.costs docs/costs.md
 	$(BIN)/python -m docs.tools.permissions docs/permissions.md
+
+# The tag comes last: what has a tag has passed all checks.
+.PHONY: release
+release: install ## Release VERSION=0.3.0: every version, the changelog's date, all checks, a commit and its tag
+	test -z "$$(git status --porcelain)" || { echo "error: commit or stash what has changed first" >&2; exit 2; }
+	$(BIN)/python -m tools.release $(VERSION)
+	$(MAKE) check
+	git commit --all --message "Call it $(VERSION)"
+	git tag --annotate "v$(VERSION)" --message "logferry $(VERSION)"
 
 .PHONY: zips
 zips: install ## Build the services' Lambda zips into build/zips

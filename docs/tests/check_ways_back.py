@@ -7,7 +7,6 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -120,7 +119,7 @@ def typed(
     suite: Suite, localstack: str, tmp_path_factory: pytest.TempPathFactory
 ) -> Callable[[str], str]:
     """Type a block in the hub, beside the configuration that was deployed."""
-    folder: Path = tmp_path_factory.mktemp("operator")
+    folder = tmp_path_factory.mktemp("operator")
     configuration = suite.config.model_dump(mode="json", exclude_none=True)
     (folder / "organization.yaml").write_text(yaml.safe_dump(configuration))
     shell = Shell(localstack, folder)
@@ -202,7 +201,7 @@ def _key_is_disabled(scene: Scene) -> Iterator[None]:
     scene.until(lambda: scene.states()[-1] == "secured")
 
 
-def test_the_page_has_a_way_back_from_each_accident_and_no_other():
+def test_the_page_has_a_way_back_from_each_accident_and_no_other() -> None:
     assert list(COMMANDS) == list(ACCIDENTS)
 
 

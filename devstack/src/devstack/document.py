@@ -11,7 +11,6 @@ from pathlib import Path
 from devstack.localstack import PYTHON
 from logferry.checkout import uv
 
-
 _AWS = 'aws() { command aws --endpoint-url "$AWS_ENDPOINT_URL" "$@"; }\n'
 """AWS CLI 1.44 asks AWS for `aws sqs`, whatever AWS_ENDPOINT_URL says."""
 
