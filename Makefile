@@ -109,12 +109,18 @@ terraform-schema: install $(TERRAFORM_PROVIDERS)/installed ## Read the AWS provi
 iam-check: install ## The whole flow under the deployed roles, and then without each of their permissions
 	$(BIN)/python -m pytest --quiet -s tests/integration tests/iam/check_permissions.py
 
+# Said by the command that is run, and to be set again.
+CHAOS_SEED := $(or $(CHAOS_SEED),$(shell date +%s))
+.PHONY: chaos
+chaos: install ## Kills, faults, wrong clocks, odd messages at random; CHAOS_SEED=n draws the same again
+	CHAOS_SEED=$(CHAOS_SEED) $(BIN)/python -m pytest --quiet -n 2 --dist loadfile tests/chaos/check_*.py
+
 .PHONY: bench
 bench: install ## Benchmarks against the baseline and the limits, into build/bench.json
 	$(BIN)/python -m benchmarks
 
 .PHONY: check
-check: lint coverage terraform-check policy-check iam-check upgrade-check ways-back-check ## Everything that has to hold before a change is finished
+check: lint coverage terraform-check policy-check iam-check upgrade-check ways-back-check chaos ## Everything that has to hold before a change is finished
 
 .PHONY: lint
 lint: install ## Formatting, lint, types, layers, templates

@@ -45,6 +45,7 @@ class Suite:
         endpoint: LocalStack's URL on this machine.
         hub_account_id: The account that holds the archive and the services.
         accounts: The account id of each source, by its profile.
+        name: What the names of its stacks, roles and parameters begin with.
         direct_lane_bytes: Windows that are guessed to have fewer take the direct lane.
     """
 
@@ -54,10 +55,12 @@ class Suite:
         *,
         hub_account_id: str,
         accounts: Mapping[str, str],
+        name: str = "logferry",
         direct_lane_bytes: int = 10_000_000,
     ) -> None:
         self.endpoint = endpoint
         self.hub_account_id = hub_account_id
+        self.name = name
         self._accounts = accounts
         self._direct_lane_bytes = direct_lane_bytes
         self._clients: dict[tuple[str, str], Any] = {}
@@ -102,6 +105,7 @@ class Suite:
         """
         return Config.model_validate(
             {
+                "name": self.name,
                 "region": REGION,
                 "hub_account_id": self.hub_account_id,
                 "organization_id": ORGANIZATION_ID,
@@ -150,7 +154,7 @@ class Suite:
     @property
     def archive_bucket(self) -> str:
         """The archive bucket."""
-        return self.parameter("/logferry/archive/bucket")
+        return self.parameter(f"/{self.name}/archive/bucket")
 
     @property
     def kms_key_arn(self) -> str:
@@ -186,7 +190,7 @@ class Suite:
     def subscribe(self, queue_name: str) -> str:
         """Subscribe a new queue to every event of the suite, as a team would; return its URL."""
         sqs, sns = self.client("sqs"), self.client("sns")
-        topic_arn = self.parameter("/logferry/topic/arn")
+        topic_arn = self.parameter(f"/{self.name}/topic/arn")
         url: str = sqs.create_queue(QueueName=queue_name)["QueueUrl"]
         arn = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])
         queue_arn = arn["Attributes"]["QueueArn"]
@@ -227,7 +231,7 @@ class Suite:
     def fire_schedule(self, profile: str) -> datetime:
         """Set a source's schedule to fire once, in some seconds; return when."""
         scheduler = self.client("scheduler")
-        name = f"logferry-{profile}"
+        name = f"{self.name}-{profile}"
         known = scheduler.get_schedule(Name=name)
         at = datetime.min.replace(tzinfo=UTC)
         # A schedule that is stored when its time has passed never fires.
@@ -250,7 +254,7 @@ class Suite:
             RuntimeError: It raised, with what it said.
         """
         answer = self.client("lambda").invoke(
-            FunctionName="logferry-planner", Payload=json.dumps(event)
+            FunctionName=f"{self.name}-planner", Payload=json.dumps(event)
         )
         payload: dict[str, Any] = json.load(answer["Payload"])
         if "FunctionError" in answer:
@@ -277,7 +281,7 @@ class Suite:
             "data": {
                 "source": {
                     **source.model_dump(),
-                    "role_arn": f"arn:aws:iam::{source.account_id}:role/logferry-source",
+                    "role_arn": f"arn:aws:iam::{source.account_id}:role/{self.name}-source",
                     "external_id": EXTERNAL_ID,
                 },
                 "bucket": self.archive_bucket,
@@ -336,7 +340,7 @@ class Suite:
 
     def ledger(self) -> list[LedgerRecord]:
         """Return every record of the ledger."""
-        s3, bucket = self.client("s3"), self.parameter("/logferry/control/bucket")
+        s3, bucket = self.client("s3"), self.parameter(f"/{self.name}/control/bucket")
         pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix="ledger/")
         keys = [found["Key"] for page in pages for found in page.get("Contents", [])]
         return [

@@ -1,0 +1,185 @@
+"""Two hubs on one source, clocks minutes off, kills, faults and spoilt messages, at random.
+
+At the end everything that was put in is in each hub's archive, event by event, as in the demo:
+once, under the key, held and announced. Spoilt messages are dead letters, and nothing else is one.
+"""
+
+import random
+import secrets
+import time
+from dataclasses import replace
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+import pytest
+from tests.chaos.clocks import put_ahead
+from tests.chaos.storm import Storm
+
+from devstack import archive
+from devstack.figures import Figures, figures
+from devstack.organisation import Account, organisation, previous_day
+from devstack.suite import TIME_ZONE, Suite
+from devstack.watch import Watch
+from logferry_contracts.window import Window
+
+pytestmark = pytest.mark.localstack
+
+ATTACK_S = 60
+LONGEST_ATTACK_S = 120
+PATIENCE_S = 150
+EVENTS_PER_STREAM = 8
+FEWEST_KILLS = 10
+CLOCK_AHEAD_S = (-180, 0, 180)
+VISIBILITY_S = 8
+"""When a message comes back whose function was killed."""
+ENDED = {"secured", "skipped", "failed"}
+
+
+class Hub:
+    """One hub, its source, and what is heard of it."""
+
+    def __init__(self, suite: Suite, account: Account, rng: random.Random) -> None:
+        self.suite = suite
+        self.account = account
+        self.profiles = [account.profile]
+        self.queue_url = suite.subscribe("tap")
+        self.watch = Watch()
+        self.storm = Storm(rng, suite, self.profiles)
+        self._make_clocks_wrong(rng)
+
+    def _make_clocks_wrong(self, rng: random.Random) -> None:
+        functions = self.suite.client("lambda")
+        for name in self.storm.functions:
+            put_ahead(functions, name, rng.choice(CLOCK_AHEAD_S))
+        self.suite.client("sqs").set_queue_attributes(
+            QueueUrl=self.suite.queue_url(f"{self.suite.name}-sse-enforcer"),
+            Attributes={"VisibilityTimeout": str(VISIBILITY_S)},
+        )
+
+    def take_in(self) -> None:
+        for body in self.suite.receive(self.queue_url, wait_s=0):
+            self.watch.take(body)
+
+    def not_ended(self) -> list[str]:
+        """Return what is still to be waited for."""
+        under_way = [
+            f"{record.source.profile} {record.log_group.name} is {record.state}"
+            for record in self.suite.ledger()
+            if record.state not in ENDED
+        ]
+        queues = [
+            f"{each.queue_name} has messages"
+            for each in map(self.suite.source, self.profiles)
+            if self.suite.waiting(each.queue_name) or self.suite.waiting(each.direct_queue_name)
+        ]
+        enforcer = f"{self.suite.name}-sse-enforcer"
+        return [*under_way, *queues, *([enforcer] if self.suite.waiting(enforcer) else [])]
+
+    def figures(self, window: Window) -> Figures:
+        suite = self.suite
+        return figures(
+            accounts=[self.account],
+            window=window,
+            ledger=suite.ledger(),
+            archive=archive.read(suite.client("s3"), suite.archive_bucket),
+            kms_key_arn=suite.kms_key_arn,
+            completion_event_ids=set(self.watch.completed),
+            days_announced=len({day.data.source.profile for day in self.watch.days.values()}),
+            exporter_kills=sum(suite.kills(profile) for profile in self.profiles),
+            seconds=0,
+        )
+
+    def surprising_dead_letters(self) -> list[str]:
+        """Return how dead letters differ from the spoilt messages that were sent."""
+        names = [
+            *(each.dead_letter_queue_name for each in map(self.suite.source, self.profiles)),
+            f"{self.suite.name}-sse-enforcer-dlq",
+            f"{self.suite.name}-planner-dlq",
+        ]
+        found = {name: set(self.suite.receive(self.suite.queue_url(name))) for name in names}
+        return [
+            f"{what} in {name}: {body[:300]}"
+            for name in names
+            for what, bodies in (
+                ("nobody's", found[name] - self.storm.sent[name]),
+                ("missing", self.storm.sent[name] - found[name]),
+            )
+            for body in bodies
+        ]
+
+
+@pytest.fixture
+def window() -> Window:
+    return previous_day(datetime.now(ZoneInfo(TIME_ZONE)))
+
+
+@pytest.fixture
+def hubs(localstack, zips, window, rng) -> list[Hub]:
+    """Two hubs that both collect one account."""
+    shop, *_ = organisation(
+        window, now_ms=round(time.time() * 1000), events_per_stream=EVENTS_PER_STREAM
+    )
+    made = []
+    for name, account in (("logferry", shop), ("second", replace(shop, profile="twin"))):
+        suite = Suite(
+            localstack,
+            hub_account_id=str(2 * 10**11 + secrets.randbelow(10**11)),
+            accounts={account.profile: account.account_id},
+            name=name,
+            direct_lane_bytes=EVENTS_PER_STREAM * 300,
+        )
+        suite.enforce_permissions()
+        suite.deploy(zips)
+        made.append(Hub(suite, account, rng))
+    made[0].suite.put_logs(shop.account_id, shop.log_groups)
+    return made
+
+
+def attack(hubs: list[Hub], date: str, rng: random.Random) -> None:
+    """Do at random what must change nothing, for longer where too little of it has happened."""
+    began = time.monotonic()
+    while (took_s := time.monotonic() - began) < LONGEST_ATTACK_S:
+        if took_s > ATTACK_S and kills(hubs) >= FEWEST_KILLS:
+            return
+        hub = rng.choice(hubs)
+        for _ in range(rng.randint(1, 4)):
+            rng.choice([hub.storm.kill, hub.storm.fault, hub.storm.spoilt_message])()
+        names = [group.name for group in hub.account.log_groups]
+        hub.storm.plan(date, rng.sample(names, rng.randint(1, 3)))
+        hub.take_in()
+    raise AssertionError(f"{kills(hubs)} kills in {LONGEST_ATTACK_S} s")
+
+
+def kills(hubs: list[Hub]) -> int:
+    """Return how many functions were killed so far."""
+    functions = hubs[0].suite.control("faults")["functions"]
+    return sum(function["kills"] for function in functions.values())
+
+
+def come_to_rest(hubs: list[Hub], date: str) -> None:
+    """Plan everything once more in peace, and wait for its end."""
+    hubs[0].suite.reset_faults()
+    for hub in hubs:
+        for profile in hub.profiles:
+            hub.suite.invoke_planner(
+                hub.suite.plan_request(profile, include=["*"], collect_date=date)
+            )
+    until = time.monotonic() + PATIENCE_S
+    while left := [each for hub in hubs for each in hub.not_ended()]:
+        assert time.monotonic() < until, left
+        for hub in hubs:
+            hub.take_in()
+    for hub in hubs:
+        hub.take_in()
+
+
+def test_whatever_is_done_to_two_hubs_on_one_source_each_archive_has_every_event_once(
+    hubs: list[Hub], window: Window, rng: random.Random
+) -> None:
+    date = str(datetime.fromtimestamp(window.from_ms / 1000, ZoneInfo(TIME_ZONE)).date())
+    attack(hubs, date, rng)
+    come_to_rest(hubs, date)
+
+    for hub in hubs:
+        assert hub.figures(window).problems == []
+        assert hub.surprising_dead_letters() == []

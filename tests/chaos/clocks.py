@@ -1,0 +1,53 @@
+"""Clocks that go wrong: a deployed function's, by a layer that is put before its handler."""
+
+import io
+import textwrap
+import zipfile
+from typing import Any
+
+MODULE = "wrong_clock"
+CODE = '''
+"""The function's own handler, with a clock that is so many seconds ahead."""
+
+import importlib
+import os
+from datetime import datetime, timedelta
+
+AHEAD = timedelta(seconds=int(os.environ["CLOCK_AHEAD_SECONDS"]))
+
+
+class Clock(datetime):
+    @classmethod
+    def now(cls, tz=None):
+        return datetime.now(tz) + AHEAD
+
+
+module, _, name = os.environ["CLOCK_HANDLER"].rpartition(".")
+own = importlib.import_module(module)
+own.datetime = Clock
+handle = getattr(own, name)
+'''
+
+
+def put_ahead(functions: Any, function_name: str, seconds: int) -> None:
+    """Put a function's clock ahead, or back; ``functions`` is a client of Lambda."""
+    code = io.BytesIO()
+    with zipfile.ZipFile(code, "w") as layer:
+        layer.writestr(f"python/{MODULE}.py", textwrap.dedent(CODE))
+    arn = functions.publish_layer_version(
+        LayerName=MODULE, Content={"ZipFile": code.getvalue()}, CompatibleRuntimes=["python3.13"]
+    )["LayerVersionArn"]
+    before = functions.get_function_configuration(FunctionName=function_name)
+    functions.update_function_configuration(
+        FunctionName=function_name,
+        Handler=f"{MODULE}.handle",
+        Layers=[arn],
+        Environment={
+            "Variables": {
+                **before["Environment"]["Variables"],
+                "CLOCK_AHEAD_SECONDS": str(seconds),
+                "CLOCK_HANDLER": before["Handler"],
+            }
+        },
+    )
+    functions.get_waiter("function_updated_v2").wait(FunctionName=function_name)

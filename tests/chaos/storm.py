@@ -1,0 +1,141 @@
+"""What befalls a deployed hub at random: kills, faults of AWS, spoilt messages, plans."""
+
+import random
+import uuid
+from collections import defaultdict
+from typing import Any
+
+from tests.chaos import mutated
+
+from devstack.suite import Suite
+from logferry_contracts.day_planned import DayPlanned
+from logferry_contracts.export_completed import ExportCompleted
+from logferry_contracts.export_requested import ExportRequested
+from logferry_contracts.object_created import ObjectCreated
+
+ERRORS = (
+    ("ThrottlingException", 400),
+    ("TooManyRequestsException", 429),
+    ("SlowDown", 503),
+    ("ServiceUnavailable", 503),
+    ("InternalFailure", 500),
+)
+OPERATIONS = (
+    "logs.CreateExportTask",
+    "logs.DescribeExportTasks",
+    "logs.FilterLogEvents",
+    "s3.GetObject",
+    "s3.PutObject",
+    "s3.ListObjectVersions",
+    "s3.PutObjectLegalHold",
+    "s3.HeadObject",
+    "sns.Publish",
+    "sqs.SendMessage",
+    "sts.AssumeRole",
+)
+LONGEST_CALLS = 15
+"""Of an export, or a plan."""
+LONGEST_BODY = 200_000
+"""Of a message that SQS takes."""
+NOT_TAKEN = frozenset("\0\N{BYTE ORDER MARK}")
+
+
+class Storm:
+    """All that is done to one hub.
+
+    Attributes:
+        kills: How many kills were armed.
+        sent: The bodies of no contract that were sent, by the dead-letter queue that has to get
+            them.
+    """
+
+    def __init__(self, rng: random.Random, suite: Suite, profiles: list[str]) -> None:
+        self.rng = rng
+        self.suite = suite
+        self.profiles = profiles
+        self.kills = 0
+        self.sent: defaultdict[str, set[str]] = defaultdict(set)
+        self._bodies = iter(self._unreadable())
+
+    @property
+    def exporters(self) -> list[str]:
+        """The functions of all sources' exporters."""
+        sources = [self.suite.source(profile) for profile in self.profiles]
+        return [
+            name
+            for source in sources
+            for name in (source.exporter_function_name, source.direct_function_name)
+        ]
+
+    @property
+    def functions(self) -> list[str]:
+        """All functions of the hub that messages reach."""
+        name = self.suite.name
+        return [*self.exporters, f"{name}-planner", f"{name}-sse-enforcer"]
+
+    def kill(self) -> None:
+        """Kill a function after one of its next calls."""
+        self.kills += 1
+        self.suite.control(
+            "faults",
+            {
+                "function": self.rng.choice(self.functions),
+                "kill_after_call": self.rng.randint(1, LONGEST_CALLS),
+                "drop_answer": self.rng.random() < 0.7,
+            },
+        )
+
+    def fault(self) -> None:
+        """Let AWS answer some of a function's next calls with an error."""
+        code, status = self.rng.choice(ERRORS)
+        self.suite.control(
+            "faults",
+            {
+                "function": self.rng.choice(self.functions),
+                "operation": self.rng.choice(OPERATIONS),
+                "error": {"code": code, "status": status},
+                "times": self.rng.randint(1, 6),
+                "executed": self.rng.random() < 0.3,
+            },
+        )
+
+    def spoilt_message(self) -> None:
+        """Send what is no message of the receiver's, also into the slot's own message group."""
+        source = self.suite.source(self.rng.choice(self.profiles))
+        queues = {
+            source.queue_name: (source.slot, source.dead_letter_queue_name),
+            source.direct_queue_name: (source.direct_slot, source.dead_letter_queue_name),
+            f"{self.suite.name}-sse-enforcer": (None, f"{self.suite.name}-sse-enforcer-dlq"),
+        }
+        queue_name, (group, letters) = self.rng.choice(list(queues.items()))
+        group_id = group and self.rng.choice([group, "somebody"])
+        fifo = {"MessageGroupId": group_id, "MessageDeduplicationId": uuid.uuid4().hex}
+        body = next(self._bodies)
+        self.suite.client("sqs").send_message(
+            QueueUrl=self.suite.queue_url(queue_name),
+            MessageBody=body,
+            **(fifo if group_id else {}),
+        )
+        self.sent[letters].add(body)
+
+    def _unreadable(self) -> list[str]:
+        """Return bodies that are of no contract which is read here, and that SQS takes."""
+        contracts = (ExportRequested, DayPlanned, ObjectCreated, ExportCompleted)
+        bodies = [
+            body
+            for body in mutated.some(self.rng, 40)
+            if 0 < len(body.strip()) <= len(body) < LONGEST_BODY
+            and not NOT_TAKEN & set(body)
+            and not any(mutated.keeps(contract, body) for contract in contracts)
+        ]
+        self.rng.shuffle(bodies)
+        return bodies
+
+    def plan(self, date: str, names: list[str]) -> dict[str, Any] | None:
+        """Plan log groups of a source by their date; None where the planner did not live."""
+        profile = self.rng.choice(self.profiles)
+        request = self.suite.plan_request(profile, include=names, collect_date=date)
+        try:
+            return self.suite.invoke_planner(request)
+        except RuntimeError:
+            return None
