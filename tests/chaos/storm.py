@@ -1,5 +1,6 @@
 """What befalls a deployed hub at random: kills, faults of AWS, spoilt messages, plans."""
 
+import json
 import random
 import uuid
 from collections import defaultdict
@@ -38,6 +39,18 @@ LONGEST_CALLS = 15
 LONGEST_BODY = 200_000
 """Of a message that SQS takes."""
 NOT_TAKEN = frozenset("\0\N{BYTE ORDER MARK}")
+
+
+def as_polled(body: str) -> str:
+    """Return what LocalStack's poller hands on: JSON is read and written anew, a text unquoted.
+
+    AWS's leaves a body as it is. (``SqsPoller.handle_messages``)
+    """
+    try:
+        found = json.loads(body)
+    except ValueError:
+        return body
+    return found if isinstance(found, str) else json.dumps(found)
 
 
 class Storm:
@@ -116,7 +129,7 @@ class Storm:
             MessageBody=body,
             **(fifo if group_id else {}),
         )
-        self.sent[letters].add(body)
+        self.sent[letters].add(as_polled(body))
 
     def _unreadable(self) -> list[str]:
         """Return bodies that are of no contract which is read here, and that SQS takes."""
