@@ -156,3 +156,13 @@ def test_deleted_disabled_and_ended_schedules_are_not_fired(
 
     wait_for(all_but_last)
     assert found == ["first", "last"]
+
+
+@pytest.mark.parametrize(
+    "expression", ["rate(0 minutes)", "cron(0 3 ? * 8 *)", "cron(0 3 30 2 ? *)"]
+)
+def test_an_expression_that_aws_does_not_take_is_refused(
+    aws: Callable[..., Any], schedule, expression
+):
+    with pytest.raises(aws("scheduler").exceptions.ValidationException, match="Invalid Schedule"):
+        schedule(expression, "arn:aws:sqs:eu-west-1:111122223333:any")

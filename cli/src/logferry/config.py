@@ -2,7 +2,6 @@
 
 import functools
 import json
-import re
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
@@ -23,6 +22,7 @@ from pydantic import (
 
 from logferry.errors import ConfigError
 from logferry.package import Architecture
+from logferry.schedule import problem_of
 from logferry_contracts.plan_request import PlanRequest, PlanRequestData, Selection
 from logferry_contracts.source import AccountId, Profile, Region, RoleArn, Source, SourceName
 from logferry_contracts.window import WindowRule
@@ -43,7 +43,6 @@ https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/cloudformation-li
 """
 MIN_DAYS_BEFORE_STANDARD_IA = 30
 """https://docs.aws.amazon.com/AmazonS3/latest/userguide/lifecycle-transition-general-considerations.html"""
-_CRON_FIELDS = 6
 PARTITIONS = ("aws", "aws-cn", "aws-us-gov", "aws-iso", "aws-iso-b")
 """Of which it is known what CloudWatch Logs is called in policies: `logs.<region>.<DNS suffix>`.
 
@@ -86,11 +85,8 @@ def _is_time_zone(name: str) -> str:
 
 
 def _is_schedule(expression: str) -> str:
-    match re.fullmatch(r"(cron|rate|at)\((.+)\)", expression):
-        case None:
-            raise ValueError("not cron(...), rate(...) or at(...)")
-        case found if found[1] == "cron" and len(found[2].split()) != _CRON_FIELDS:
-            raise ValueError("cron needs 6 fields: minutes hours day month weekday year")
+    if problem := problem_of(expression):
+        raise ValueError(problem)
     return expression
 
 

@@ -3,6 +3,7 @@
 import json
 import re
 import shutil
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from botocore.session import get_session
 from cfnlint.decode.cfn_yaml import load as load_template  # type: ignore[import-untyped]
 from pydantic import BaseModel, ValidationError
 
-from logferry.checkout import TEMPLATES
+from logferry.checkout import ROOT, TEMPLATES
 from logferry.config import Config, load
 from logferry.hub import code_key, hub_stacks, source_account_stack
 from logferry.package import SERVICES, Zip
@@ -337,6 +338,27 @@ def is_accepted(document: dict[str, Any]) -> bool:
     except ValidationError:
         return False
     return True
+
+
+def test_schedules_are_taken_as_the_command_takes_them(terraform: Any, tmp_path: Path) -> None:
+    parts = tomllib.loads((ROOT / "cli" / "tests" / "schedules.toml").read_text("utf-8"))["part"]
+    (pattern,) = re.findall(
+        r'can\(regex\((".+"), source\.schedule\)\)', (HUB / "variables.tf").read_text()
+    )
+    (tmp_path / "main.tf").write_text(
+        'variable "schedules" {}\n'
+        f'output "taken" {{ value = [for s in var.schedules : s if can(regex({pattern}, s))] }}\n'
+    )
+    taken = [each for part in parts for each in part["accepted"]]
+    # What no pattern sees: AWS refuses it when the stack is made.
+    taken += [each for part in parts for each in part.get("refused_beyond_the_pattern", [])]
+    refused = [each for part in parts for each in part["refused"]]
+    values, plan = tmp_path / "values.tfvars.json", tmp_path / "plan"
+    values.write_text(json.dumps({"schedules": [*taken, *refused]}))
+    terraform.prepare(tmp_path)
+    terraform(tmp_path, "plan", f"-var-file={values}", f"-out={plan}", "-lock=false")
+    planned = json.loads(terraform(tmp_path, "show", "-json", str(plan)))["planned_values"]
+    assert planned["outputs"]["taken"]["value"] == taken
 
 
 def test_regions_are_the_commands_and_in_its_partitions(terraform: Any, tmp_path: Path) -> None:

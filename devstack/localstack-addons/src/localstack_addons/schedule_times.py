@@ -19,6 +19,11 @@ LAST_DAY = date(2199, 12, 31)
 """The last year a cron expression can name.
 https://docs.aws.amazon.com/scheduler/latest/UserGuide/schedule-types.html#cron-based"""
 
+MAX_CHARACTERS = 256
+"""https://docs.aws.amazon.com/scheduler/latest/APIReference/API_CreateSchedule.html"""
+
+_EVER = datetime(1970, 1, 1, tzinfo=UTC)
+
 MONTHS = {name.upper(): number for number, name in enumerate(calendar.month_abbr) if name}
 WEEKDAYS = {"SUN": 1, "MON": 2, "TUE": 3, "WED": 4, "THU": 5, "FRI": 6, "SAT": 7}
 UNITS = {"minute": timedelta(minutes=1), "hour": timedelta(hours=1), "day": timedelta(days=1)}
@@ -78,6 +83,17 @@ class Schedule:
         return None if found and self.end and found > self.end else found
 
 
+def check(expression: str) -> None:
+    """Look whether AWS takes an expression.
+
+    Raises:
+        ScheduleError: It does not, or the schedule would never be due.
+    """
+    schedule = Schedule("", expression, "UTC", modified=_EVER, start=_EVER)
+    if len(expression) > MAX_CHARACTERS or schedule.next_due(_EVER) is None:
+        raise ScheduleError(f"never due: {expression}")
+
+
 class Timetable:
     """When each of the schedules that there are is due next."""
 
@@ -117,16 +133,18 @@ def _first_due(schedule: Schedule) -> datetime | None:
 
 
 def _at(text: str, zone: ZoneInfo, after: datetime) -> datetime | None:
+    if not re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}", text):
+        raise ScheduleError(f"not a date and time: {text}")
     try:
-        due = datetime.fromisoformat(text).replace(tzinfo=zone).astimezone(UTC)
+        due = datetime.strptime(text, "%Y-%m-%dT%H:%M:%S").replace(tzinfo=zone).astimezone(UTC)
     except ValueError as error:
         raise ScheduleError(f"not a date and time: {text}") from error
     return due if due > after else None
 
 
 def _rate(text: str, start: datetime, after: datetime) -> datetime:
-    found = re.fullmatch(r"([1-9]\d*) (minute|hour|day)s?", text)
-    if not found:
+    found = re.fullmatch(r"([1-9][0-9]*) (minute|hour|day)(s?)", text)
+    if not found or (found[1] != "1" and not found[3]):
         raise ScheduleError(f"not a rate: {text}")
     step = int(found[1]) * UNITS[found[2]]
     if after < start:
@@ -180,7 +198,8 @@ def _day_rule(day_of_month: str, month: str, day_of_week: str, year: str) -> Day
 def _month_day_rule(text: str) -> DayRule:
     if text == "L":
         return lambda day: day.day == _days_in_month(day)
-    if nearest := re.fullmatch(r"(\d+)W", text):
+    if nearest := re.fullmatch(r"([0-9]+)W", text):
+        _values(nearest[1], 1, 31)
         return lambda day: day.day == _nearest_workday(day, int(nearest[1]))
     days = _values(text, 1, 31)
     return lambda day: day.day in days
@@ -188,13 +207,15 @@ def _month_day_rule(text: str) -> DayRule:
 
 def _week_day_rule(text: str) -> DayRule:
     if nth := re.fullmatch(r"(\w+)#([1-5])", text):
-        weekday = _number(nth[1], WEEKDAYS)
+        (weekday,) = _values(nth[1], 1, 7, WEEKDAYS)
         return lambda day: _weekday(day) == weekday and (day.day - 1) // 7 == int(nth[2]) - 1
     if last := re.fullmatch(r"(\w+)L", text):
-        weekday = _number(last[1], WEEKDAYS)
+        (weekday,) = _values(last[1], 1, 7, WEEKDAYS)
         return lambda day: _weekday(day) == weekday and day.day > _days_in_month(day) - 7
     if text == "L":
         text = "SAT"
+    if "/" in text:
+        raise ScheduleError(f"a day of the week has no steps: {text}")
     weekdays = _values(text, 1, 7, WEEKDAYS)
     return lambda day: _weekday(day) in weekdays
 
@@ -227,12 +248,14 @@ def _values(text: str, low: int, high: int, names: dict[str, int] | None = None)
     for part in text.split(","):
         span, slash, step = part.partition("/")
         first, dash, last = span.partition("-")
-        if span in {"*", "?"}:
+        if span == "*":
             bounds = (low, high)
         else:
             begin = _number(first, names)
             bounds = (begin, _number(last, names) if dash else high if slash else begin)
-        if not low <= bounds[0] <= bounds[1] <= high or (slash and not step.isdigit()):
+        if not low <= bounds[0] <= bounds[1] <= high or (
+            slash and not re.fullmatch("[1-9][0-9]*", step)
+        ):
             raise ScheduleError(f"not between {low} and {high}: {part}")
         values.update(range(bounds[0], bounds[1] + 1, int(step) if slash else 1))
     return frozenset(values)
@@ -241,6 +264,6 @@ def _values(text: str, low: int, high: int, names: dict[str, int] | None = None)
 def _number(text: str, names: dict[str, int] | None) -> int:
     if names and text.upper() in names:
         return names[text.upper()]
-    if not text.isdigit():
+    if not re.fullmatch("[0-9]+", text):
         raise ScheduleError(f"not a number: {text}")
     return int(text)

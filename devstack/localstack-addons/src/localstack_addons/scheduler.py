@@ -17,12 +17,14 @@ from datetime import UTC, datetime
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
+from localstack.aws.api.scheduler import ValidationException
 from localstack.aws.connect import connect_to
+from localstack.services.scheduler import provider
 from localstack.utils.aws.arns import sqs_queue_url_for_arn
 from moto.scheduler.models import EventBridgeSchedulerBackend, scheduler_backends
 from moto.scheduler.models import Schedule as StoredSchedule
 
-from localstack_addons.schedule_times import Schedule, Timetable
+from localstack_addons.schedule_times import Schedule, ScheduleError, Timetable, check
 
 LOG = logging.getLogger(__name__)
 
@@ -87,8 +89,21 @@ class Failure:
 
 
 def install() -> None:
-    """Start to watch the schedules."""
+    """Start to watch the schedules, and refuse those that AWS refuses."""
+    provider._validate_schedule_expression = refuse  # noqa: SLF001
     threading.Thread(target=run, name="logferry-scheduler", daemon=True).start()
+
+
+def refuse(expression: str) -> None:
+    """Refuse an expression that AWS does not take.
+
+    Raises:
+        ValidationException: As LocalStack has it, which knows the form alone.
+    """
+    try:
+        check(expression)
+    except ScheduleError as error:
+        raise ValidationException(f"Invalid Schedule Expression {expression}.") from error
 
 
 def run() -> None:
