@@ -7,7 +7,7 @@ from pydantic import Field
 from logferry_contracts.export import Lane, ReasonCode
 from logferry_contracts.log_group import LogGroupName
 from logferry_contracts.manifest import ObjectKey
-from logferry_contracts.message import CloudEvent, Count, Message
+from logferry_contracts.message import CloudEvent, Count, Message, Timestamp
 from logferry_contracts.source import BucketName, SourceName
 from logferry_contracts.window import Window
 
@@ -24,6 +24,24 @@ class InfrastructureChange(Message):
     resource: ReasonCode
     name: Annotated[str, Field(min_length=1, max_length=256)]
     change: Annotated[str, Field(min_length=1, max_length=1024)]
+
+
+class RetentionCliff(Message):
+    """Log groups whose retention an account-level policy is about to make shorter.
+
+    Attributes:
+        at: When the first of them becomes shorter; what has expired is deleted within 72 hours.
+        log_groups: How many.
+        retention_days: Of the one that keeps its events for the shortest.
+        exports: Those requested whose events expire within three days, for whichever reason.
+        slot_seconds: How long these keep the export slot busy.
+    """
+
+    at: Timestamp
+    log_groups: Count
+    retention_days: Count
+    exports: Count
+    slot_seconds: Count
 
 
 class PlannedExport(Message):
@@ -66,6 +84,8 @@ class PlanCompletedData(Message):
         forecast_slot_seconds: How long the source's export slot will be busy; None if unknown.
         estimated_bytes: Of the requested exports' events together; None if unknown.
         infrastructure_changes: In the order in which they were made; None when there are none.
+        retention_cliff: What an account-level retention policy is about to let expire; None when
+            nothing is known of.
         dry_run: Nothing was written, sent or changed. Such an event is an answer, never published.
         planned: Of a dry run, in the order of the requests; None when it is at
             ``planned_location``.
@@ -80,6 +100,7 @@ class PlanCompletedData(Message):
     forecast_slot_seconds: Count | None = None
     estimated_bytes: Count | None = None
     infrastructure_changes: Annotated[list[InfrastructureChange], Field(min_length=1)] | None = None
+    retention_cliff: RetentionCliff | None = None
     dry_run: bool | None = None
     planned: list[PlannedExport] | None = None
     planned_location: PlannedLocation | None = None
@@ -89,7 +110,7 @@ class PlanCompleted(CloudEvent):
     """Planner → topic."""
 
     TYPE: ClassVar[str] = "logferry.plan.completed.v1"
-    SCHEMA: ClassVar[str] = "urn:logferry:schema:plan-completed:1.1"
+    SCHEMA: ClassVar[str] = "urn:logferry:schema:plan-completed:1.2"
 
     type: Literal["logferry.plan.completed.v1"]
     dataschema: Annotated[str, Field(pattern=r"^urn:logferry:schema:plan-completed:1\.[0-9]+$")]

@@ -1,8 +1,10 @@
+import json
 from collections.abc import Callable
 from io import StringIO
 from typing import Any
 
 import pytest
+from moto.logs.responses import LogsResponse
 from services.planner.tests.fakes import World
 
 from devstack.pytest_backends import Backend
@@ -31,6 +33,17 @@ def take(backend: Backend) -> Callable[..., list[Any]]:
         return messages
 
     return taken
+
+
+@pytest.fixture(autouse=True)
+def _no_account_policies(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let moto answer what it does not know: that an account has no retention policies."""
+    monkeypatch.setattr(
+        LogsResponse,
+        "describe_account_policies",
+        lambda _: json.dumps({"accountPolicies": []}),
+        raising=False,
+    )
 
 
 @pytest.fixture

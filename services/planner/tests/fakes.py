@@ -23,6 +23,7 @@ from planner.aws import NoteThere
 from planner.errors import PlanRefusedError
 from planner.handler import handle
 from planner.planning import Wiring
+from planner.retention import RetentionPolicy
 from planner.settings import Settings
 from planner.source_account import UnreadableLogGroup
 
@@ -96,6 +97,7 @@ class Account:
     sweeps: int = 0
     metric_questions: list[tuple[list[str], datetime, datetime]] = field(default_factory=list)
     looked_into: list[tuple[str, Window]] = field(default_factory=list)
+    policies: tuple[RetentionPolicy, ...] = ()
     spend: Callable[[float], None] = lambda _seconds: None
 
     def open(self, source: Source) -> "Account":
@@ -119,6 +121,9 @@ class Account:
         self.metric_questions.append((asked, since, until))
         known = {name: self.incoming.get(name, self.incoming_otherwise) for name in asked}
         return {name: count for name, count in known.items() if count is not None}
+
+    def retention_policies(self) -> tuple[RetentionPolicy, ...]:
+        return self.policies
 
     def has_events(self, log_group: LogGroup, window: Window) -> bool:
         self.looked_into.append((log_group.name, window))

@@ -1,11 +1,17 @@
+import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
-from services.planner.tests.fakes import log_group
+from services.planner.tests.fakes import log_group, plan_request
 
+from logferry_contracts.plan_request import PlanRequest
 from logferry_contracts.window import Window
-from planner.order import FAR_MS, Kind, Place, place
-from planner.plan import Candidate
+from logferry_contracts.wire import parse
+from planner.order import Kind, Place, place
+from planner.plan import Candidate, Plan
+from planner.retention import FAR_MS, RetentionPolicy
 from planner.windows import epoch_ms
 
 NOW = datetime(2026, 11, 23, 6, tzinfo=UTC)
@@ -13,8 +19,17 @@ FROM = datetime(2026, 11, 21, tzinfo=UTC)
 WINDOW = Window(from_ms=epoch_ms(FROM), to_ms=epoch_ms(FROM + timedelta(days=1)))
 
 
-def placed(*, seems_empty: bool = False, **group: object) -> Place:
-    return place(Candidate(log_group("/a", **group), WINDOW, seems_empty=seems_empty), now=NOW)
+PLAN = Plan(
+    source=parse(PlanRequest, json.dumps(plan_request())).data.source,
+    bucket="acme-log-archive",
+    zone=ZoneInfo("UTC"),
+    direct_lane_max_bytes=0,
+    now=NOW,
+)
+
+
+def placed(plan: Plan = PLAN, *, seems_empty: bool = False, **group: object) -> Place:
+    return place(plan, Candidate(log_group("/a", **group), WINDOW, seems_empty=seems_empty))
 
 
 @pytest.mark.parametrize(
@@ -38,3 +53,13 @@ def test_only_what_can_be_looked_into_waits_for_it() -> None:
     assert placed(seems_empty=True).kind is Kind.SEEMS_EMPTY
     cold = placed(seems_empty=True, log_group_class="INFREQUENT_ACCESS")
     assert cold.kind is Kind.ACTIVE
+
+
+@pytest.mark.parametrize(("days", "kept"), [(3653, "own"), (30, "own"), (1, "policy")])
+def test_what_a_policy_lets_expire_soon_has_a_deadline(days: int, kept: str) -> None:
+    policy = RetentionPolicy(
+        days=days, prefixes=None, is_for_new=False, updated_ms=epoch_ms(NOW - timedelta(hours=1))
+    )
+    placed_ = placed(replace(PLAN, policies=(policy,)), retention_days=3653)
+    deadline_ms = {"own": FAR_MS, "policy": policy.effective_ms}[kept]
+    assert placed_ == Place(deadline_ms, Kind.ACTIVE)

@@ -112,6 +112,10 @@ def test_groups_whose_names_differ_by_a_hyphen_or_slash_are_different_exports() 
     assert len({record.destination.prefix for record in records}) == 3
 
 
+def at(now: datetime) -> Plan:
+    return replace(PLAN, now=now)
+
+
 FORTNIGHT_MS = 14 * 86_400_000
 """How old an event may be that PutLogEvents takes: LocalStack's tests/aws/services/logs/
 test_logs_events.py has AWS's answers to older ones."""
@@ -131,7 +135,7 @@ test_logs_events.py has AWS's answers to older ones."""
 def test_a_group_is_skipped_only_when_it_was_created_later_than_an_event_may_be_sent(
     created_ms: int, reason: str | None
 ) -> None:
-    assert skip_reason(log_group(created_ms=created_ms), WINDOW, now=NOW) == reason
+    assert skip_reason(at(NOW), log_group(created_ms=created_ms), WINDOW) == reason
 
 
 RETENTION = timedelta(days=7)
@@ -151,16 +155,16 @@ def test_a_window_is_skipped_only_when_all_of_it_must_have_been_deleted(
     since_end: timedelta, reason: str | None
 ) -> None:
     group = log_group(retention_days=RETENTION.days)
-    assert skip_reason(group, WINDOW, now=WINDOW_END + since_end) == reason
+    assert skip_reason(at(WINDOW_END + since_end), group, WINDOW) == reason
 
 
 def test_a_group_with_a_retention_of_one_day_is_exported_after_a_settle_time_of_a_day() -> None:
     group = log_group(retention_days=1)
-    assert skip_reason(group, WINDOW, now=WINDOW_END + timedelta(days=1)) is None
+    assert skip_reason(at(WINDOW_END + timedelta(days=1)), group, WINDOW) is None
 
 
 def test_without_a_retention_no_window_is_too_old() -> None:
-    assert skip_reason(log_group(), WINDOW, now=NOW + timedelta(days=9999)) is None
+    assert skip_reason(at(NOW + timedelta(days=9999)), log_group(), WINDOW) is None
 
 
 @pytest.mark.parametrize(
@@ -175,7 +179,7 @@ def test_without_a_retention_no_window_is_too_old() -> None:
 )
 def test_only_the_delivery_class_is_skipped(log_group_class: str, reason: str | None) -> None:
     group = log_group(log_group_class=log_group_class)
-    assert skip_reason(group, WINDOW, now=NOW) == reason
+    assert skip_reason(at(NOW), group, WINDOW) == reason
 
 
 def test_a_skipped_group_has_a_record_that_says_why_and_no_message() -> None:
@@ -262,9 +266,9 @@ def test_an_export_that_was_only_asked_for_has_not_ended() -> None:
 
 @pytest.mark.parametrize("record", moved_on(), ids=lambda record: record.state)
 def test_only_a_window_that_failed_has_a_next_generation(record: LedgerRecord) -> None:
-    generation = next_generation(record, record.log_group, now=NOW, by_date=True)
+    generation = next_generation(at(NOW), record, record.log_group, by_date=True)
     assert generation == (2 if record.state == "failed" else None)
-    assert next_generation(record, record.log_group, now=NOW, by_date=False) is None
+    assert next_generation(at(NOW), record, record.log_group, by_date=False) is None
 
 
 def failed(record: LedgerRecord) -> LedgerRecord:
@@ -284,7 +288,7 @@ def test_the_next_generation_of_a_window_is_another_export() -> None:
 def test_a_window_that_failed_and_cannot_be_exported_any_more_has_no_next_generation() -> None:
     group = log_group(retention_days=1)
     later = NOW + timedelta(days=30)
-    assert next_generation(failed(requested()), group, now=later, by_date=True) is None
+    assert next_generation(at(later), failed(requested()), group, by_date=True) is None
 
 
 @pytest.mark.parametrize("by_date", [True, False])
@@ -295,7 +299,7 @@ def test_what_was_skipped_as_older_than_its_log_group_has_a_next_generation_if_i
     group = log_group(created_ms=WINDOW.to_ms + days * 86_400_000)
     skipped = Skipped(reason="created_after_window", at="2026-11-23T06:00:00.000Z")
     record = requested().model_copy(update={"state": "skipped", "skipped": skipped})
-    assert next_generation(record, group, now=NOW, by_date=by_date) == generation
+    assert next_generation(at(NOW), record, group, by_date=by_date) == generation
 
 
 def test_a_message_says_what_the_exporter_has_put_into_its_record() -> None:

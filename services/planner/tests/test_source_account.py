@@ -1,5 +1,6 @@
 """A source's account, on AWS's doubles; what they do not model is faked where it is tested."""
 
+import json
 import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -106,10 +107,16 @@ class FakeClients:
         return FakePaginator(self, operation)
 
     def filter_log_events(self, **asked: Any) -> Any:
+        return self._page("filter_log_events", asked)
+
+    def describe_account_policies(self, **asked: Any) -> Any:
+        return self._page("describe_account_policies", asked)
+
+    def _page(self, operation: str, asked: dict[str, Any]) -> Any:
         self.asked.append(asked)
-        page = self.pages["filter_log_events"][self.read]
+        page = self.pages[operation][self.read]
         if isinstance(page, str):
-            raise client_error("FilterLogEvents", page)
+            raise client_error(operation, page)
         self.read += 1
         return page
 
@@ -622,3 +629,55 @@ def test_a_role_that_may_not_read_events_is_soon_not_asked_again(
     first, last = caplog.records
     assert "add to its policy" in vars(first)["reason"]
     assert vars(last)["log_group"] == "/app/web"
+
+
+# --- retention policies
+
+
+def retention_policy(days: int, **changes: str) -> dict[str, Any]:
+    document = json.dumps({"retentionInDays": days, "enforcementMode": "RETROACTIVE"})
+    return {"policyName": "p", "policyDocument": document, "lastUpdatedTime": 1, **changes}
+
+
+def test_retention_policies_are_read_to_the_last_page() -> None:
+    clients = FakeClients(
+        describe_account_policies=[
+            {"accountPolicies": [retention_policy(30)], "nextToken": "more"},
+            {"accountPolicies": [], "nextToken": "more"},
+            {"accountPolicies": [retention_policy(90)]},
+        ]
+    )
+    assert [policy.days for policy in clients.account().retention_policies()] == [30, 90]
+    asked = {"policyType": "RETENTION_POLICY"}
+    assert clients.asked == [asked, *[asked | {"nextToken": "more"}] * 2]
+
+
+@pytest.mark.parametrize(
+    ("code", "reason"),
+    [
+        ("AccessDeniedException", "may not call logs:DescribeAccountPolicies; add to its policy"),
+        ("InvalidParameterException", "logs:DescribeAccountPolicies failed"),
+    ],
+)
+def test_without_the_policies_a_plan_goes_by_the_log_groups_own_retention(
+    code: str, reason: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert FakeClients(describe_account_policies=[code]).account().retention_policies() == ()
+    [warning] = caplog.records
+    assert warning.message == "retention that will be shortened is not seen"
+    assert reason in vars(warning)["reason"]
+
+
+def test_a_policy_that_is_not_understood_is_named_and_left_out(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    odd = retention_policy(30, policyName="odd", selectionCriteria="LogGroupName LIKE 'a'")
+    clients = FakeClients(
+        describe_account_policies=[{"accountPolicies": [odd, retention_policy(60)]}]
+    )
+    assert [policy.days for policy in clients.account().retention_policies()] == [60]
+    [warning] = caplog.records
+    assert (warning.message, vars(warning)["policy"]) == (
+        "a retention policy is not understood",
+        "odd",
+    )

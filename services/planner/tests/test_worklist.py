@@ -10,8 +10,9 @@ from services.planner.tests.fakes import log_group
 from logferry_contracts.source import SourceName
 from logferry_contracts.window import Window
 from planner import worklist as module
-from planner.order import FAR_MS, Kind, Place
+from planner.order import Kind, Place
 from planner.plan import Candidate
+from planner.retention import FAR_MS
 from planner.worklist import FoundLogGroup, Row, Total, Verdict, Worklist
 
 SOURCE = SourceName(profile="dev", account_id="111111111111", region="eu-west-1")

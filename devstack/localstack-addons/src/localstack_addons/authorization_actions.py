@@ -721,6 +721,7 @@ _NEEDS: dict[str, _Rule] = {
     "logs.CreateExportTask": _create_export_task,
     "logs.CreateLogGroup": _on_log_group("logs:CreateLogGroup"),
     "logs.CreateLogStream": _on_log_group("logs:CreateLogStream"),
+    "logs.DescribeAccountPolicies": _on_none("logs:DescribeAccountPolicies"),
     "logs.DescribeExportTasks": _on_none("logs:DescribeExportTasks"),
     "logs.DescribeLogGroups": _on_log_group("logs:DescribeLogGroups"),
     "logs.FilterLogEvents": _on_log_group("logs:FilterLogEvents"),

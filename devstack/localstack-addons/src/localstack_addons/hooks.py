@@ -12,6 +12,7 @@ ADD_ONS = (
     "lambda_executor",
     "export_task_api",
     "log_groups",
+    "account_policies",
     "log_metrics",
     "object_encryption",
     "s3_events",

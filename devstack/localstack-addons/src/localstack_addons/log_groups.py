@@ -28,6 +28,8 @@ from collections.abc import Callable, Iterable, Mapping
 from functools import wraps
 from typing import Any
 
+from localstack_addons import account_policies
+
 MAX_PAGE = 50
 """Log groups in one page, and the default.
 https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_DescribeLogGroups.html"""
@@ -150,7 +152,7 @@ def _describe(group: Any, members: Iterable[str] | None) -> dict[str, Any]:
         "logGroupClass": class_of(group),
         "metricFilterCount": 0,
         "storedBytes": sum(stream.stored_bytes for stream in list(group.streams.values())),
-        "retentionInDays": group.retention_in_days or None,
+        **account_policies.described(group),
         "kmsKeyId": group.kms_key_id or None,
     }
     return {

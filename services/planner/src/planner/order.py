@@ -1,6 +1,7 @@
 """In which order windows are asked for: a source's export slot takes them one after another.
 
-1. What retention deletes soon, by when it does.
+1. What retention deletes soon, its own or one that an account-level policy makes shorter soon, by
+   when it does.
 2. Then window by window, the oldest first, and in each of them:
    a. what has events, the smallest first: all are done at the same time as in any other order, and
       the average one much sooner; what is of unknown size comes in the middle;
@@ -9,18 +10,15 @@
 """
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from enum import IntEnum
 
-from logferry_contracts.log_group import LogGroup
-from logferry_contracts.window import Window
-from planner.plan import STANDARD, Candidate, skip_reason
+from planner.plan import STANDARD, Candidate, Plan, skip_reason
+from planner.retention import FAR_MS, deadline_ms
 from planner.windows import epoch_ms
 
 SOON = timedelta(days=3)
 """A slot that is behind by less than that loses nothing that was asked for at once."""
-FAR_MS = 253_402_300_799_999
-"""The deadline of what has none: the end of the year 9999."""
 
 
 class Kind(IntEnum):
@@ -43,20 +41,14 @@ class Place:
     kind: Kind
 
 
-def place(candidate: Candidate, *, now: datetime) -> Place:
+def place(plan: Plan, candidate: Candidate) -> Place:
     """Return where a candidate belongs."""
-    if skip_reason(candidate.log_group, candidate.window, now=now) is not None:
+    if skip_reason(plan, candidate.log_group, candidate.window) is not None:
         return Place(FAR_MS, Kind.SKIPPED)
     # The events of other classes cannot be looked at, so that they are exported in any case.
     is_looked_at = candidate.seems_empty and candidate.log_group.log_group_class == STANDARD
+    deadline = deadline_ms(candidate.log_group, candidate.window, plan.policies, now=plan.now)
     return Place(
-        _deadline_ms(candidate.log_group, candidate.window, now=now),
+        deadline if deadline <= epoch_ms(plan.now + SOON) else FAR_MS,
         Kind.SEEMS_EMPTY if is_looked_at else Kind.ACTIVE,
     )
-
-
-def _deadline_ms(log_group: LogGroup, window: Window, *, now: datetime) -> int:
-    if log_group.retention_days is None:
-        return FAR_MS
-    deadline_ms = window.from_ms + log_group.retention_days * 86_400_000
-    return deadline_ms if deadline_ms <= epoch_ms(now + SOON) else FAR_MS

@@ -7,7 +7,7 @@ group is exported.
 import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Literal
 from zoneinfo import ZoneInfo
 
@@ -18,7 +18,8 @@ from logferry_contracts.log_group import LogGroup
 from logferry_contracts.message import timestamp
 from logferry_contracts.source import Source
 from logferry_contracts.window import Window
-from planner.windows import date_path, epoch_ms
+from planner.retention import RetentionPolicy, has_passed
+from planner.windows import date_path
 
 PLANNER_URN = "urn:logferry:planner"
 """The CloudEvents ``source`` of everything the planner sends."""
@@ -28,13 +29,6 @@ PREFIX_LIMIT_BYTES = 900
 """A key has 1,024 bytes; the task id, the stream and the file name need the rest.
 
 https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-keys.html
-"""
-DELETION_LAG = timedelta(hours=72)
-"""AWS: after an event's retention "it typically takes up to 72 hours" until it is deleted.
-
-Until then an export may still save it: a group that keeps events for a day would otherwise never
-be exported with a settle time of a day.
-https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_PutRetentionPolicy.html
 """
 BACKDATED_MS = 14 * 86_400_000
 """PutLogEvents takes events that are so old, whenever their log group was created.
@@ -62,6 +56,7 @@ class Plan:
         direct_lane_max_bytes: A window with fewer bytes goes through the direct lane; 0 when
             there is none.
         now: Aware; when the run began, and the same in all its invocations.
+        policies: The account's retention policies.
     """
 
     source: Source
@@ -69,6 +64,7 @@ class Plan:
     zone: ZoneInfo
     direct_lane_max_bytes: int
     now: datetime
+    policies: tuple[RetentionPolicy, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -152,7 +148,7 @@ def decide(plan: Plan, candidate: Candidate, *, is_empty: bool) -> Decision:
             "requested_at": timestamp(plan.now),
         }
     )
-    reason = skip_reason(log_group, window, now=plan.now) or ("empty" if is_empty else None)
+    reason = skip_reason(plan, log_group, window) or ("empty" if is_empty else None)
     if reason is None:
         return Decision(log_group.name, window, "requested", write=requested, send=requested)
     skipped = requested.model_copy(
@@ -190,7 +186,7 @@ def has_ended(record: LedgerRecord) -> bool:
 
 
 def next_generation(
-    record: LedgerRecord, log_group: LogGroup, *, now: datetime, by_date: bool
+    plan: Plan, record: LedgerRecord, log_group: LogGroup, *, by_date: bool
 ) -> int | None:
     """Return the generation to ask for where this record is the newest one; None for none.
 
@@ -202,7 +198,7 @@ def next_generation(
     """
     was_not_looked_at = record.skipped is not None and record.skipped.reason == CREATED_AFTER_WINDOW
     is_open = was_not_looked_at or (by_date and record.state == "failed")
-    if not is_open or skip_reason(log_group, record.window, now=now) is not None:
+    if not is_open or skip_reason(plan, log_group, record.window) is not None:
         return None
     return record.generation + 1
 
@@ -217,7 +213,7 @@ def is_before_creation(log_group: LogGroup, window: Window) -> bool:
     return window.to_ms < log_group.created_ms
 
 
-def skip_reason(log_group: LogGroup, window: Window, *, now: datetime) -> str | None:
+def skip_reason(plan: Plan, log_group: LogGroup, window: Window) -> str | None:
     """Return why a window of a log group need not be exported; None when it may have to be."""
     if log_group.log_group_class == "DELIVERY":
         # Kept for a day or two, and export is not offered for it.
@@ -225,10 +221,8 @@ def skip_reason(log_group: LogGroup, window: Window, *, now: datetime) -> str | 
         return "class_unsupported"
     if window.to_ms < log_group.created_ms - BACKDATED_MS:
         return CREATED_AFTER_WINDOW
-    if log_group.retention_days is not None:
-        retention = timedelta(days=log_group.retention_days)
-        if window.to_ms <= epoch_ms(now - retention - DELETION_LAG):
-            return "retention_passed"
+    if has_passed(log_group, window, plan.policies, now=plan.now):
+        return "retention_passed"
     return None
 
 

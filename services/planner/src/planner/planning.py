@@ -4,7 +4,8 @@ import json
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
+from math import ceil
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -20,6 +21,7 @@ from logferry_contracts.plan_completed import (
     PlanCompleted,
     PlanCompletedData,
     PlannedLocation,
+    RetentionCliff,
 )
 from logferry_contracts.plan_continued import PlanContinued, PlanContinuedData, PlanFile
 from logferry_contracts.plan_request import PlanRequestData
@@ -40,6 +42,7 @@ from planner.errors import PlanRefusedError
 from planner.infrastructure import Infrastructure
 from planner.plan import PLANNER_URN, Plan, run_id
 from planner.requesting import Requesting
+from planner.retention import RetentionPolicy, shortening
 from planner.selection import is_selected
 from planner.settings import Settings
 from planner.source_account import SourceAccount, SourceAccounts, UnreadableLogGroup
@@ -231,6 +234,7 @@ class _Run:
     def work(self, worklist: Worklist, queue_urls: dict[Lane, str]) -> dict[str, Any]:
         """Work until all is done or the time runs low."""
         settings, source = self.wiring.settings, self.request.source
+        policies = self.account.retention_policies()
         days = Days(
             notes=self.wiring.day_notes,
             source=source.name,
@@ -248,6 +252,7 @@ class _Run:
                     settings.direct_lane_max_bytes if "direct" in queue_urls else 0
                 ),
                 now=self.planned_at,
+                policies=policies,
             ),
             worklist=worklist,
             account=self.account,
@@ -266,7 +271,7 @@ class _Run:
                 return self._hand_over(worklist)
         if not self._is_dry_run:
             days.send(self.wiring.queues, queue_urls["slot"], self.wiring.clock())
-        return self._complete(worklist)
+        return self._complete(worklist, policies)
 
     @property
     def _is_dry_run(self) -> bool:
@@ -309,7 +314,9 @@ class _Run:
         logger.info("continued", run_id=self.id, part=data.part)
         return {"status": "continued", "run_id": self.id, "part": data.part}
 
-    def _complete(self, worklist: Worklist) -> dict[str, Any]:
+    def _complete(
+        self, worklist: Worklist, policies: tuple[RetentionPolicy, ...]
+    ) -> dict[str, Any]:
         """Publish what became of every log group, and return it."""
         summary = summarize(worklist.totals)
         completed = PlanCompleted.of(
@@ -323,6 +330,7 @@ class _Run:
                 forecast_slot_seconds=summary.slot_s,
                 estimated_bytes=summary.estimated_bytes,
                 infrastructure_changes=self.changes or None,
+                retention_cliff=self._cliff(worklist, policies),
                 dry_run=True if self._is_dry_run else None,
                 **(self._planned(worklist) if self._is_dry_run else {}),
             ),
@@ -338,6 +346,29 @@ class _Run:
                 self._report_overdue(worklist)
         answer: dict[str, Any] = json.loads(emit(completed))
         return answer
+
+    def _cliff(
+        self, worklist: Worklist, policies: tuple[RetentionPolicy, ...]
+    ) -> RetentionCliff | None:
+        """Return what an account-level policy is about to let expire; None for nothing."""
+        if not policies:
+            return None
+        found = (
+            shortening(log_group, policies, now=self.planned_at)
+            for log_group in worklist.selected()
+        )
+        shortenings = [each for each in found if each is not None]
+        if not shortenings:
+            return None
+        at_ms = min(each.at_ms for each in shortenings)
+        exports, slot_s = worklist.expiring
+        return RetentionCliff(
+            at=timestamp(datetime.fromtimestamp(at_ms / 1000, UTC)),
+            log_groups=len(shortenings),
+            retention_days=min(each.days for each in shortenings),
+            exports=exports,
+            slot_seconds=ceil(slot_s),
+        )
 
     def _report_overdue(self, worklist: Worklist) -> None:
         """Measure what earlier runs should have planned; that it is measured is a heartbeat.
@@ -401,6 +432,7 @@ def _timer(invocation: Invocation) -> Callable[[], bool]:
 
 
 def _report(completed: PlanCompletedData, summary: Summary) -> None:
+    cliff = completed.retention_cliff
     for name, number in {
         "LogGroupsFound": completed.found,
         "ExportsRequested": summary.requested,
@@ -408,11 +440,17 @@ def _report(completed: PlanCompletedData, summary: Summary) -> None:
         "ExportsRefused": summary.refused,
         "ForecastSlotSeconds": summary.slot_s,
         "SlotOvercommitted": len(summary.overcommitted),
+        "RetentionCliffLogGroups": 0 if cliff is None else cliff.log_groups,
     }.items():
         unit = MetricUnit.Seconds if name.endswith("Seconds") else MetricUnit.Count
         metrics.add_metric(name, unit, number)
     for reason, number in summary.skipped.items():
         count_by_reason("ExportsSkipped", reason, number)
+    if cliff is not None:
+        logger.warning(
+            "an account-level policy is about to shorten the retention of log groups",
+            **cliff.model_dump(),
+        )
     for day, seconds in summary.overcommitted.items():
         logger.warning(
             "a day's windows need more than a day of the export slot", day=day, slot_s=seconds

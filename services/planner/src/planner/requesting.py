@@ -147,7 +147,7 @@ class Requesting:
                 renewed.append(candidate)
                 continue
             generation = next_generation(
-                record, candidate.log_group, now=self.plan.now, by_date=self.reread
+                self.plan, record, candidate.log_group, by_date=self.reread
             )
             if generation is not None:
                 renewed.append(replace(candidate, generation=generation))
@@ -169,7 +169,7 @@ class Requesting:
         now = self.clock()
         candidates = [row.candidate for row in rows]
         window = candidates[0].window
-        places = {each.log_group.name: place(each, now=self.plan.now) for each in candidates}
+        places = {each.log_group.name: place(self.plan, each) for each in candidates}
         incoming = self.account.incoming_log_events(
             [name for name, place in places.items() if place.kind is not Kind.SKIPPED],
             since=ingested_from(window),
@@ -181,7 +181,7 @@ class Requesting:
             size_bytes = estimated_bytes(each.log_group, window, events, now=now)
             seems_empty = events == 0 or is_before_creation(each.log_group, window)
             measured.append(replace(each, estimated_bytes=size_bytes, seems_empty=seems_empty))
-        self.worklist.place((each, place(each, now=self.plan.now)) for each in measured)
+        self.worklist.place((each, place(self.plan, each)) for each in measured)
 
     def _request(self, rows: Sequence[Row]) -> None:
         """Decide rows, write what is decided into the ledger, and send what is asked for."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
 from itertools import batched
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import boto3
 import botocore.session
@@ -28,12 +28,13 @@ from logferry_contracts.wire import ContractError, parse
 from planner.activity import MetricQuestion, metric_question
 from planner.aws import CLIENT_CONFIG
 from planner.errors import PlanRefusedError
+from planner.retention import RetentionPolicy
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudwatch import CloudWatchClient
     from mypy_boto3_cloudwatch.type_defs import MetricDataQueryTypeDef
     from mypy_boto3_logs import CloudWatchLogsClient
-    from mypy_boto3_logs.type_defs import LogGroupTypeDef
+    from mypy_boto3_logs.type_defs import AccountPolicyTypeDef, LogGroupTypeDef
     from mypy_boto3_sts import STSClient
 
 SOURCE_CONFIG = CLIENT_CONFIG.merge(Config(retries={"mode": "standard", "total_max_attempts": 10}))
@@ -55,6 +56,8 @@ RESOURCES_PER_PAGE = 100
 """https://docs.aws.amazon.com/resourcegroupstagging/latest/APIReference/API_GetResources.html"""
 QUERIES_PER_CALL = 500
 """https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_GetMetricData.html"""
+POLICY_PAGES = 100
+"""Of an account's policies, which are 20 at most; an end, should AWS repeat a token for ever."""
 EMPTY_PAGES = 100
 """How many pages without an event are read before it stays open whether there is one."""
 DENIALS = 10
@@ -232,6 +235,28 @@ class SourceAccount:
                 self._warn("logs:FilterLogEvents", error, log_group=log_group.name)
         return True
 
+    def retention_policies(self) -> tuple[RetentionPolicy, ...]:
+        """Return the account's retention policies, as far as they can be seen and understood.
+
+        Without them a plan goes by what DescribeLogGroups says, which is what is in effect.
+        https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_DescribeAccountPolicies.html
+        """
+        action, token = "logs:DescribeAccountPolicies", dict[str, Any]()
+        described: list[AccountPolicyTypeDef] = []
+        try:
+            for _ in range(POLICY_PAGES):
+                page = self._logs.describe_account_policies(
+                    policyType=cast("Any", "RETENTION_POLICY"),  # newer than the stubs
+                    **token,
+                )
+                described += page.get("accountPolicies", [])
+                if "nextToken" not in page:
+                    break
+                token = {"nextToken": page["nextToken"]}
+        except (ClientError, BotoCoreError) as error:
+            self._warn(action, error, message="retention that will be shortened is not seen")
+        return tuple(filter(None, map(_retention_policy, described)))
+
     def _incoming(self, names: Sequence[str], question: MetricQuestion) -> dict[str, int]:
         queries: list[MetricDataQueryTypeDef] = [
             {
@@ -275,9 +300,15 @@ class SourceAccount:
                 ) from error
             raise
 
-    def _warn(self, action: str, error: Exception, log_group: str | None = None) -> None:
+    def _warn(
+        self,
+        action: str,
+        error: Exception,
+        log_group: str | None = None,
+        message: str = "empty windows may be exported",
+    ) -> None:
         logger.warning(
-            "empty windows may be exported",
+            message,
             reason=f"role {self._source.role_arn} {self._lacks(action)}"
             if _is_denied(error)
             else f"{action} failed",
@@ -388,6 +419,18 @@ def _log_group(described: "LogGroupTypeDef") -> LogGroup | UnreadableLogGroup:
         return parse(LogGroup, json.dumps(told))
     except ContractError as error:
         return UnreadableLogGroup(described["logGroupName"], str(error))
+
+
+def _retention_policy(described: "AccountPolicyTypeDef") -> RetentionPolicy | None:
+    try:
+        return RetentionPolicy.of(described)
+    except ValueError as error:
+        logger.warning(
+            "a retention policy is not understood",
+            policy=described.get("policyName"),
+            detail=str(error),
+        )
+        return None
 
 
 def _is_denied(error: Exception) -> bool:

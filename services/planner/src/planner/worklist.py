@@ -16,6 +16,7 @@ from logferry_contracts.source import SourceName
 from logferry_contracts.window import Window
 from planner.order import Place
 from planner.plan import BACKDATED_MS, FIRST_GENERATION, Candidate, Outcome
+from planner.retention import FAR_MS
 
 MAX_ROWS = 200_000
 """Windows are worked on together, so that there can be an order among them, up to so many rows.
@@ -55,6 +56,9 @@ CREATE TABLE totals (
 CREATE TABLE planned (
   name TEXT, from_ms INTEGER, outcome TEXT, reason TEXT, lane TEXT, estimated_bytes INTEGER
 );
+"""
+_EXPIRING = """
+CREATE TABLE IF NOT EXISTS expiring (exports INTEGER NOT NULL, slot_s REAL NOT NULL)
 """
 _KEEP = """
 INSERT INTO planned SELECT name, from_ms, outcome, reason, lane, estimated_bytes FROM exports
@@ -187,6 +191,7 @@ class Worklist:
         self._db.create_function("export_id", 4, self._export_id, deterministic=True)
         if is_new:
             self._db.executescript(_TABLES)
+        self._db.execute(_EXPIRING)  # a file of 0.2.0 has none
 
     def close(self) -> None:
         """Close the file."""
@@ -224,6 +229,14 @@ class Worklist:
     def found(self) -> int:
         """How many log groups there are."""
         return self._number("SELECT count(*) FROM log_groups")
+
+    def selected(self) -> Iterator[LogGroup]:
+        """Yield the log groups that are selected, by name."""
+        rows = self._db.execute(
+            "SELECT described FROM log_groups WHERE described IS NOT NULL AND NOT excluded"
+        )
+        for [described] in rows:
+            yield LogGroup.model_validate_json(described)
 
     @property
     def windows(self) -> list[Window]:
@@ -384,6 +397,11 @@ class Worklist:
             "sum(coalesce(slot_s, 0)) "
             "FROM exports JOIN windows USING (from_ms) GROUP BY day, outcome, reason"
         )
+        self._db.execute(
+            "INSERT INTO expiring SELECT count(*), coalesce(sum(slot_s), 0) FROM exports "
+            "WHERE outcome = 'requested' AND deadline_ms < ?",
+            (FAR_MS,),
+        )
         self._db.execute("DELETE FROM exports")
         self._db.execute("DELETE FROM known")
         self._db.execute("UPDATE windows SET state = 'done' WHERE state = 'open'")
@@ -411,6 +429,14 @@ class Worklist:
             "FROM totals GROUP BY day, outcome, reason ORDER BY day"
         )
         return [Total(*columns) for columns in rows]
+
+    @property
+    def expiring(self) -> tuple[int, float]:
+        """How many exports were requested whose events expire soon, and their slot seconds."""
+        exports, slot_s = self._db.execute(
+            "SELECT coalesce(sum(exports), 0), coalesce(sum(slot_s), 0) FROM expiring"
+        ).fetchone()
+        return exports, slot_s
 
     def _insert(
         self, window: Window, where: str, step: str, outcome: str | None = None, *reason: str
