@@ -193,3 +193,22 @@ def test_events_of_a_standard_log_group_are_read_both_ways(seed: Seed, logs: Any
 def test_events_of_an_unknown_log_group_are_still_not_found(logs: Any):
     with refused("ResourceNotFoundException"):
         logs.filter_log_events(logGroupName="/none")
+
+
+def test_a_retention_policy_is_listed_and_not_yet_in_effect(logs):
+    logs.create_log_group(logGroupName="/policies/a")
+    policy = {
+        "policyName": "all",
+        "policyType": "RETENTION_POLICY",
+        "policyDocument": '{"retentionInDays": 30, "enforcementMode": "RETROACTIVE"}',
+        "selectionCriteria": 'LogGroupNamePrefix IN ["/policies/"]',
+    }
+    logs.put_account_policy(**policy)
+    try:
+        [found] = logs.describe_account_policies(policyType="RETENTION_POLICY")["accountPolicies"]
+        assert policy.items() <= found.items()
+        [group] = logs.describe_log_groups(logGroupNamePrefix="/policies/")["logGroups"]
+        assert "retentionInDays" not in group
+    finally:
+        logs.delete_account_policy(policyName="all", policyType="RETENTION_POLICY")
+    assert logs.describe_account_policies(policyType="RETENTION_POLICY")["accountPolicies"] == []
