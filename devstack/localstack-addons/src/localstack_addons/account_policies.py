@@ -18,7 +18,7 @@ import math
 import re
 import time
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 RETENTION_POLICY = "RETENTION_POLICY"
@@ -121,27 +121,29 @@ def install() -> None:
     """Let LocalStack's CloudWatch Logs know the three operations."""
     from localstack.services.logs.provider import LogsProvider  # noqa: PLC0415
 
-    LogsProvider.put_account_policy = _operation(
-        "PutAccountPolicy",
-        lambda where, request: POLICIES.put(where, request, time.time_ns() // 1_000_000),
-    )
-    LogsProvider.describe_account_policies = _operation(
-        "DescribeAccountPolicies", POLICIES.describe
-    )
-    LogsProvider.delete_account_policy = _operation("DeleteAccountPolicy", POLICIES.delete)
+    for name, method, do in (
+        ("PutAccountPolicy", "put_account_policy", _put_now),
+        ("DescribeAccountPolicies", "describe_account_policies", POLICIES.describe),
+        ("DeleteAccountPolicy", "delete_account_policy", POLICIES.delete),
+    ):
+        setattr(LogsProvider, method, _operation(name, method, do))
 
 
-def _operation(name: str, do: Any) -> Any:
+def _put_now(where: tuple[str, str], request: Mapping[str, Any]) -> Any:
+    return POLICIES.put(where, request, time.time_ns() // 1_000_000)
+
+
+def _operation(name: str, method: str, do: Callable[..., Any]) -> Any:
     from localstack.aws.api import CommonServiceException, handler  # noqa: PLC0415
 
-    @handler(name, expand=False)  # type: ignore[untyped-decorator]  # not typed there
     def operation(_provider: Any, context: Any, request: Any) -> Any:
         try:
             return do((context.account_id, context.region), request)
         except PolicyError as error:
             raise CommonServiceException(error.code, error.message, status_code=400) from error
 
-    return operation
+    operation.__name__ = method  # by which LocalStack finds it
+    return handler(name, expand=False)(operation)
 
 
 def _check_type(request: Mapping[str, Any]) -> None:
