@@ -210,6 +210,21 @@ def test_another_sources_exports_in_the_same_account_are_left_out(
     assert [event.data.log_group_name for event, _ in heard()] == ["/b"]
 
 
+def test_a_damaged_record_is_told_of_and_the_others_are_published(
+    session: boto3.Session, config: Config, put: Put, heard: Heard
+) -> None:
+    damaged = put("completed", "/a")
+    session.client("s3").put_object(Bucket=config.control_bucket, Key=damaged.key, Body=b"{")
+    put("completed", "/b")
+
+    [found] = find(session, config, [config.source("shop")], *dates("2026-11-21", "2026-11-21"))
+    publish(session, config, [found], now=AT, watch=lambda _: None)
+
+    assert [event.data.log_group_name for event, _ in heard()] == ["/b"]
+    [problem] = found.damaged
+    assert problem.startswith(f"s3://{config.control_bucket}/{damaged.key} is not")
+
+
 def long_completion(put: Put) -> LedgerRecord:
     objects = [
         ArchivedObject(key=f"{n:0200}", version_id="v", size_bytes=1, etag="e") for n in range(1500)

@@ -12,7 +12,6 @@ from moto import mock_aws
 
 from logferry.command import DONE, FAILED, main
 from logferry.config import Config
-from logferry.errors import LedgerError
 from logferry.status import status
 from logferry_contracts.ledger_record import LedgerRecord
 from logferry_contracts.source import SourceName
@@ -169,16 +168,22 @@ def test_a_source_that_was_never_planned_is_a_problem(
     assert found.problems == ["nothing in the ledger: has it been planned?"]
 
 
-def test_a_record_that_breaks_its_contract_is_named(
+def test_a_damaged_record_is_named_and_hides_no_other(
     session: boto3.Session, config: Config, put: Put
 ) -> None:
     put("secured", "/a")
     s3 = session.client("s3")
     [found] = s3.list_objects_v2(Bucket=config.control_bucket)["Contents"]
     s3.put_object(Bucket=config.control_bucket, Key=found["Key"], Body=b"{}")
+    put("secured", "/b")
 
-    with pytest.raises(LedgerError, match=f"s3://{config.control_bucket}/{found['Key']} is not"):
-        of_shop(session, config)
+    status_ = of_shop(session, config)
+
+    [window] = status_.windows
+    assert window.states == {"secured": 1}
+    [problem] = status_.problems
+    where = f"s3://{config.control_bucket}/{found['Key']}"
+    assert problem.startswith(f"a ledger record is damaged: {where} is not")
 
 
 def test_the_exit_code_tells_a_healthy_source_from_one_with_problems(

@@ -201,6 +201,20 @@ def _key_is_disabled(scene: Scene) -> Iterator[None]:
     scene.until(lambda: scene.states()[-1] == "secured")
 
 
+@accident("A ledger record is damaged")
+def _record_is_damaged(scene: Scene) -> Iterator[None]:
+    scene.put_logs()
+    scene.plan()
+    scene.until(lambda: scene.states() == ["secured"])
+    [record] = scene.records()
+    whole = {"Bucket": scene.suite.config.control_bucket, "Key": record.key}
+    s3 = scene.suite.client("s3")
+    body = s3.get_object(**whole)["Body"].read()
+    s3.put_object(**whole, Body=body[: len(body) // 2])
+    yield
+    assert scene.records() == [record]
+
+
 def test_the_page_has_a_way_back_from_each_accident_and_no_other() -> None:
     assert list(COMMANDS) == list(ACCIDENTS)
 

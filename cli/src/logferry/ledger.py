@@ -55,18 +55,23 @@ class Ledger:
             if (edges := _WINDOW.search(prefix))
         ]
 
-    def records(self, prefix: str) -> list[tuple[str, LedgerRecord]]:
+    def records(self, prefix: str) -> list[tuple[str, LedgerRecord | LedgerError]]:
         """Return the records of a window with their keys.
 
-        Raises:
-            LedgerError: One breaks its contract.
+        In the place of one that breaks its contract is what is wrong with it.
         """
         pages = self._s3.get_paginator("list_objects_v2").paginate(
             Bucket=self.bucket, Prefix=prefix
         )
         keys = [each["Key"] for page in pages for each in page.get("Contents", [])]
         with ThreadPoolExecutor(READERS) as readers:
-            return list(zip(keys, readers.map(self.read, keys), strict=True))
+            return list(zip(keys, readers.map(self._read, keys), strict=True))
+
+    def _read(self, key: str) -> LedgerRecord | LedgerError:
+        try:
+            return self.read(key)
+        except LedgerError as error:
+            return error
 
     def read(self, key: str) -> LedgerRecord:
         """Return one record.

@@ -13,7 +13,7 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from logferry.config import Config, SourceConfig
-from logferry.errors import ConfigError, ReplayError
+from logferry.errors import ConfigError, LedgerError, ReplayError
 from logferry.ledger import CLIENT_CONFIG, READERS, Ledger, in_utc
 from logferry_contracts.export_completed import ExportCompleted
 from logferry_contracts.ledger_record import (
@@ -44,6 +44,7 @@ class Completions:
         keys: The ledger records.
         object_count: Of all their manifests.
         total_bytes: Of all these objects.
+        damaged: What is wrong with each record that cannot be read, and is left out.
     """
 
     source: SourceName
@@ -51,6 +52,7 @@ class Completions:
     keys: list[str]
     object_count: int
     total_bytes: int
+    damaged: list[str]
 
     def as_json(self) -> dict[str, Any]:
         """Return it as a JSON document."""
@@ -60,6 +62,7 @@ class Completions:
             "events": len(self.keys),
             "object_count": self.object_count,
             "total_bytes": self.total_bytes,
+            "damaged": self.damaged,
         }
 
 
@@ -95,7 +98,6 @@ def find(
         last: Inclusive.
 
     Raises:
-        LedgerError: A ledger record breaks its contract.
         ReplayError: AWS refused; names what.
     """
     s3 = session.client("s3", region_name=config.region, config=CLIENT_CONFIG)
@@ -107,7 +109,7 @@ def find(
             for prefix, window in ledger.windows(name):
                 if first <= _date_of(window, zone) <= last:
                     found = _completions(ledger, name, prefix, window)
-                    if found.keys:
+                    if found.keys or found.damaged:
                         yield found
         except (BotoCoreError, ClientError) as error:
             raise ReplayError(f"{source.profile}: {error}") from error
@@ -153,10 +155,10 @@ def table(found: Sequence[Completions]) -> "RenderableType":
     shown = Table(box=SIMPLE_HEAD, pad_edge=False)
     for name in ("source", "window (UTC)"):
         shown.add_column(name, no_wrap=True)
-    for name in ("events", "objects", "bytes"):
+    for name in ("events", "objects", "bytes", "damaged records"):
         shown.add_column(name, justify="right", no_wrap=True)
     for each in found:
-        numbers = (len(each.keys), each.object_count, each.total_bytes)
+        numbers = (len(each.keys), each.object_count, each.total_bytes, len(each.damaged))
         shown.add_row(
             each.source.profile, in_utc(each.window), *(f"{number:,}" for number in numbers)
         )
@@ -224,12 +226,15 @@ class _Again:
 
 
 def _completions(ledger: Ledger, source: SourceName, prefix: str, window: Window) -> Completions:
+    read = ledger.records(prefix)
     of_window = [
         (key, record.completed.manifest)
-        for key, record in ledger.records(prefix)
+        for key, record in read
+        if not isinstance(record, LedgerError)
         # A half is told of by its whole.
-        if record.completed is not None and record.parent_export_id is None
-        if record.source == source
+        and record.completed is not None
+        and record.parent_export_id is None
+        and record.source == source
     ]
     return Completions(
         source=source,
@@ -237,6 +242,7 @@ def _completions(ledger: Ledger, source: SourceName, prefix: str, window: Window
         keys=[key for key, _ in of_window],
         object_count=sum(manifest.object_count for _, manifest in of_window),
         total_bytes=sum(manifest.total_bytes for _, manifest in of_window),
+        damaged=[str(error) for _, error in read if isinstance(error, LedgerError)],
     )
 
 

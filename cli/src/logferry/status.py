@@ -12,7 +12,7 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from logferry.config import Config, SourceConfig
-from logferry.errors import StatusError
+from logferry.errors import LedgerError, StatusError
 from logferry.ledger import CLIENT_CONFIG, Ledger, in_utc
 from logferry_contracts.source import SourceName
 from logferry_contracts.window import Window
@@ -36,12 +36,14 @@ class WindowStatus:
         states: How many exports there are of each state; of a log group the last try counts.
         failed: The log groups whose last try failed, and why.
         late: The log groups whose last try was asked for too long ago to be still under way.
+        damaged: What is wrong with each record that cannot be read; whose it is, nobody can say.
     """
 
     window: Window
     states: Counter[str]
     failed: dict[str, str]
     late: list[str]
+    damaged: list[str]
 
     def count(self, states: Sequence[str]) -> int:
         """Return how many exports are in one of some states."""
@@ -70,11 +72,13 @@ class SourceStatus:
         """What a person should look at, in words; empty when all is well."""
         failed = sum(len(window.failed) for window in self.windows)
         late = sum(len(window.late) for window in self.windows)
+        damaged = [problem for window in self.windows for problem in window.damaged]
         checks = [
             (not self.windows, "nothing in the ledger: has it been planned?"),
             (failed > 0, f"{failed} exports failed"),
             (late > 0, f"{late} exports under way for longer than they may"),
             (self.dead_letters > 0, f"{self.dead_letters} dead letters"),
+            *((True, f"a ledger record is damaged: {problem}") for problem in damaged),
             *((True, f"nothing from {in_utc(gap)}") for gap in self.gaps),
         ]
         return [text for holds, text in checks if holds]
@@ -89,6 +93,7 @@ class SourceStatus:
                     "states": dict(each.states),
                     "failed": each.failed,
                     "late": each.late,
+                    "damaged": each.damaged,
                 }
                 for each in self.windows
             ],
@@ -118,7 +123,6 @@ def status(
 
     Raises:
         StatusError: AWS refused; names what.
-        LedgerError: A ledger record breaks its contract.
     """
     s3 = session.client("s3", region_name=config.region, config=CLIENT_CONFIG)
     ledger = Ledger(s3, config.control_bucket)
@@ -159,7 +163,7 @@ def _status(
     ]
     return SourceStatus(
         profile=source.profile,
-        windows=[each for each in found if each.states],
+        windows=[each for each in found if each.states or each.damaged],
         gaps=_gaps([window for _, window in windows]),
         waiting=sum(_messages(sqs, name) for name in (source.queue_name, source.direct_queue_name)),
         dead_letters=_messages(sqs, source.dead_letter_queue_name),
@@ -182,7 +186,8 @@ def _gaps(windows: Sequence[Window]) -> list[Window]:
 def _window_status(
     ledger: Ledger, prefix: str, window: Window, late_before: datetime
 ) -> WindowStatus:
-    records = [record for _, record in ledger.records(prefix)]
+    read = [record for _, record in ledger.records(prefix)]
+    records = [record for record in read if not isinstance(record, LedgerError)]
     last: dict[str, LedgerRecord] = {}
     for record in sorted(records, key=lambda record: record.generation):
         if record.parent_export_id is None:  # a half counts with its whole
@@ -201,6 +206,7 @@ def _window_status(
             if record.state in UNDER_WAY
             and datetime.fromisoformat(record.requested_at) < late_before
         ],
+        damaged=[str(error) for error in read if isinstance(error, LedgerError)],
     )
 
 

@@ -42,7 +42,7 @@ from logferry_contracts.log_group import LogGroup
 from logferry_contracts.manifest import ArchivedObject, Manifest, ManifestLocation
 from logferry_contracts.source import Source, SourceName
 from logferry_contracts.window import Window
-from logferry_contracts.wire import emit, parse
+from logferry_contracts.wire import ContractError, emit, parse
 
 if TYPE_CHECKING:
     import logging
@@ -483,10 +483,16 @@ class FakeLedger:
             prefixes = tuple(ledger_prefix(source, window) for window in windows)
             return sorted(key for key in self.cloud.ledger if key.startswith(prefixes))
 
-    def read_keys(self, keys: Sequence[str]) -> list[tuple[str, LedgerRecord]]:
+    def read_keys(self, keys: Sequence[str]) -> list[tuple[str, LedgerRecord | ContractError]]:
         with self.cloud.call("ledger.read_keys"):
             self.cloud.keys_read += keys
-            return [(key, parse(LedgerRecord, self.cloud.ledger[key][0])) for key in keys]
+            return [(key, self._read_key(key)) for key in keys]
+
+    def _read_key(self, key: str) -> LedgerRecord | ContractError:
+        try:
+            return parse(LedgerRecord, self.cloud.ledger[key][0])
+        except ContractError as error:
+            return error
 
     def windows(self, source: SourceName, since_ms: int, until_ms: int) -> list[Window]:
         with self.cloud.call("ledger.windows"):

@@ -256,16 +256,41 @@ def test_a_date_given_up_is_told_once_it_has_ended_and_its_dead_letter_is_put_ba
     assert len(cloud.day_events()) == 1
 
 
-def test_a_record_that_breaks_its_contract_makes_a_dead_letter(cloud: "Cloud") -> None:
+@pytest.mark.parametrize("body", ["{}", '{"schema": ', '{"schema": "urn:x:ledger-record:2.0"}'])
+def test_a_damaged_record_is_told_as_failed_and_costs_no_other_export(
+    cloud: "Cloud", request_for: RequestFor, body: str, emitted: Any
+) -> None:
+    cloud.request()
+    cloud.letters.clear()
+    (key,) = cloud.ledger
+    cloud.ledger[key] = (body, '"1"')
+    cloud.request(request_for(OTHER))
+    cloud.request_day()
+
+    cloud.run(batch_size=10)
+
+    assert cloud.dead_letters == []
+    (event,) = cloud.day_events()
+    assert (event.data.completed, event.data.failed) == (1, 1)
+    assert sum(emitted("LedgerRecordsDamaged")) > 0
+
+
+def test_the_next_generation_counts_instead_of_a_damaged_record(
+    cloud: "Cloud", request_for: RequestFor
+) -> None:
     cloud.request()
     cloud.letters.clear()
     (key,) = cloud.ledger
     cloud.ledger[key] = ("{}", '"1"')
+    first = request_for()
+    name = export_id(first.source, first.log_group.name, first.window, 2)
+    cloud.request(first.model_copy(update={"generation": 2, "export_id": name}))
     cloud.request_day()
 
-    cloud.run()
+    cloud.run(batch_size=10)
 
-    assert [letter.reason for letter in cloud.dead_letters] == ["contract"]
+    (event,) = cloud.day_events()
+    assert (event.data.completed, event.data.failed) == (1, 0)
 
 
 def test_a_crash_anywhere_tells_the_date_all_the_same(

@@ -382,7 +382,8 @@ class World:
 
     def record(self, name: str) -> LedgerRecord:
         """Return the newest record of a log group."""
-        return [each for each in self.ledger.objects.values() if each.log_group.name == name][-1]
+        there = self.ledger.objects.values()
+        return [each for each in there if each.log_group.name == name][-1]
 
     @property
     def sent_groups(self) -> list[str]:

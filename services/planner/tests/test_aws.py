@@ -27,6 +27,7 @@ from planner.aws import (
     RESEND_WAITS_S,
     Archive,
     Continuations,
+    DamagedRecord,
     DeadLetters,
     ExportQueues,
     Ledger,
@@ -212,11 +213,28 @@ def test_only_records_of_the_asked_windows_are_known_and_all_come_in_one_sweep(
     assert len(calls) == 1
 
 
+LATER = b'{"schema": "urn:logferry:schema:ledger-record:2.0", "state": "dissolved"}'
+
+
 def test_a_record_that_breaks_its_contract_is_named(backend: Backend, bucket: str) -> None:
     key = record().key
     backend.client("s3").put_object(Bucket=bucket, Key=key, Body=b'{"state": "lost"}')
-    with pytest.raises(LedgerUnreadableError, match=f"s3://{bucket}/{key} is not a valid"):
-        ledger_in(backend, bucket).read([key])
+    backend.client("s3").put_object(Bucket=bucket, Key="ledger/later.json", Body=LATER)
+    backend.client("s3").put_object(Bucket=bucket, Key="ledger/cut.json", Body=LATER[:-9])
+    ledger = ledger_in(backend, bucket)
+    found = ledger.read([key, "ledger/later.json", "ledger/cut.json", "ledger/none.json"])
+    damaged = [each for each in found if isinstance(each, DamagedRecord)]
+    assert [each.is_later for each in damaged] == [False, True, True]
+    assert damaged[0].problem.startswith(f"s3://{bucket}/{key} is not a valid")
+    assert found[-1] is None
+
+
+def test_a_damaged_record_in_the_way_of_a_new_one_is_returned(
+    backend: Backend, bucket: str
+) -> None:
+    backend.client("s3").put_object(Bucket=bucket, Key=record().key, Body=b"")
+    [there] = ledger_in(backend, bucket).create([record()])
+    assert isinstance(there, DamagedRecord)
 
 
 class ContestedS3:

@@ -2,6 +2,7 @@
 
 import json
 from datetime import UTC, datetime, timedelta
+from io import StringIO
 from itertools import pairwise
 from typing import Any
 
@@ -12,6 +13,7 @@ from logferry_contracts.ledger_record import Completed, Failed, LedgerRecord, Sk
 from logferry_contracts.manifest import Manifest
 from logferry_contracts.plan_completed import PlanCompletedData, PlannedExport
 from planner import handler, planning, worklist
+from planner.aws import DamagedRecord
 from planner.errors import MessagesNotSentError
 from planner.source_account import UnreadableLogGroup
 from planner.windows import epoch_ms
@@ -222,6 +224,73 @@ def test_a_listed_record_that_has_gone_since_is_planned_like_any_new_one(world: 
     world.queues.sent.clear()
     answer = world.run(plan_request(collect_date="2026-11-21"))
     assert counts(answer)["already_in_ledger"] == 2  # as its creation finds it there after all
+
+
+# --- damaged records
+
+
+def damage(world: World, name: str, *, is_later: bool = False) -> None:
+    record = world.record(name)
+    world.ledger.objects[record.key] = DamagedRecord(f"s3://c/{record.key} is not", is_later)  # type: ignore[assignment]
+
+
+def test_a_damaged_record_costs_its_own_export_alone(world: World, log: StringIO) -> None:
+    world.run(plan_request())
+    damage(world, "/app/a")
+    world.account.groups = [*world.account.groups, log_group("/app/c")]
+    world.queues.sent.clear()
+
+    answer = world.run(plan_request(), request_id="request-2")
+
+    # Its slot time was to be learned from it, as from the others.
+    assert counts(answer) == {"requested": 1, "already_in_ledger": 2, "skipped": {}}
+    assert world.sent_groups == ["/app/c"]
+    assert "ledger_record_damaged" in log.getvalue()
+
+
+def test_a_date_that_is_planned_again_asks_for_the_export_beside_a_damaged_record(
+    world: World, log: StringIO
+) -> None:
+    world.run(plan_request())
+    damage(world, "/app/a")
+    world.queues.sent.clear()
+
+    answer = world.run(plan_request(collect_date="2026-11-21"), request_id="request-2")
+
+    assert counts(answer) == {"requested": 1, "already_in_ledger": 1, "skipped": {}}
+    generations = {each.data.log_group.name: each.data.generation for each in world.queues.sent}
+    assert generations == {"/app/a": 2, "/app/b": 1}
+    assert "s3://c/ledger/" in log.getvalue()
+
+    again = world.run(plan_request(collect_date="2026-11-21"), request_id="request-3")
+    assert counts(again) == {"requested": 0, "already_in_ledger": 2, "skipped": {}}
+
+
+def test_a_record_of_a_later_major_is_left_to_a_later_release(world: World) -> None:
+    world.run(plan_request())
+    damage(world, "/app/a", is_later=True)
+    world.queues.sent.clear()
+
+    answer = world.run(plan_request(collect_date="2026-11-21"), request_id="request-2")
+
+    assert answer["data"]["skipped"] == {"ledger_record_damaged": 1}
+    assert world.sent_groups == ["/app/b"]
+
+
+def test_a_note_that_names_a_damaged_record_is_worked_off(world: World) -> None:
+    def away(_events: object) -> None:
+        raise MessagesNotSentError("away")
+
+    world.queues.before_send = away
+    with pytest.raises(MessagesNotSentError):
+        world.run(plan_request())
+    damage(world, "/app/a")
+    world.queues.before_send = lambda _events: None
+
+    world.run(plan_request(), request_id="request-2")
+
+    assert world.sent_groups == ["/app/b"]
+    assert world.outbox.there == {}
 
 
 # --- log groups that are younger than their events

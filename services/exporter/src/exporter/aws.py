@@ -40,7 +40,7 @@ from logferry_contracts.ledger_record import (
 from logferry_contracts.manifest import ArchivedObject, Checksum, Manifest, ManifestLocation
 from logferry_contracts.source import Source, SourceName
 from logferry_contracts.window import Window
-from logferry_contracts.wire import emit, parse
+from logferry_contracts.wire import ContractError, emit, parse
 
 if TYPE_CHECKING:
     from mypy_boto3_logs import CloudWatchLogsClient
@@ -483,18 +483,20 @@ class Ledger:
                 found.append(key)
         return found
 
-    def read_keys(self, keys: Sequence[str]) -> list[tuple[str, LedgerRecord]]:
+    def read_keys(self, keys: Sequence[str]) -> list[tuple[str, LedgerRecord | ContractError]]:
         """Return each key with its record, read side by side.
 
-        Raises:
-            ContractError: A record breaks its contract.
+        In the place of a record that breaks its contract is what is wrong with it.
         """
         with ThreadPoolExecutor(LEDGER_READERS) as readers:
             return list(zip(keys, readers.map(self._read_key, keys), strict=True))
 
-    def _read_key(self, key: str) -> LedgerRecord:
+    def _read_key(self, key: str) -> LedgerRecord | ContractError:
         body = self._s3.get_object(Bucket=self._bucket, Key=key)["Body"].read()
-        return parse(LedgerRecord, body)
+        try:
+            return parse(LedgerRecord, body)
+        except ContractError as error:
+            return error
 
     def windows(self, source: SourceName, since_ms: int, until_ms: int) -> Iterator[Window]:
         """Yield the windows of a source that have records, by their start: both inclusive."""

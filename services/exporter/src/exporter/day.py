@@ -3,11 +3,12 @@
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
 from logferry_contracts.day_completed import DayCompleted, DayCompletedData
 from logferry_contracts.day_planned import DayPlanned
+from logferry_contracts.export import export_id
 from logferry_contracts.ledger_record import LedgerRecord
 from logferry_contracts.message import timestamp
 from logferry_contracts.window import Window
@@ -27,6 +28,7 @@ class Ended:
         reason: Why it was skipped; otherwise None.
         next_export_id: The next try, where this one knows it; otherwise None.
         is_half: Whether it is a part of an export that was split, which alone counts.
+        is_damaged: Whether its record cannot be read, so that nothing but its id is known.
     """
 
     export_id: str
@@ -40,6 +42,7 @@ class Ended:
     total_bytes: int = 0
     next_export_id: str | None = None
     is_half: bool = False
+    is_damaged: bool = False
 
 
 def ended(record: LedgerRecord) -> Ended | None:
@@ -59,6 +62,25 @@ def ended(record: LedgerRecord) -> Ended | None:
             total_bytes=manifest.total_bytes,
         )
     return None
+
+
+def damaged(key: str) -> Ended:
+    """Return what is told of the record of a key that cannot be read: an export that failed.
+
+    Its window may be in the archive or not; it is not said to be what nobody can see.
+    """
+    _, _, _, window, name = key.split("/")
+    from_ms, to_ms = map(int, window.split("-"))
+    export_id_ = name.removesuffix(".json")
+    return Ended(
+        export_id=export_id_,
+        log_group_name=export_id_,
+        window=Window(from_ms=from_ms, to_ms=to_ms),
+        generation=1,
+        outcome="failed",
+        at=datetime.fromtimestamp(0, UTC),
+        is_damaged=True,
+    )
 
 
 def missing_tries(tries: Iterable[Ended]) -> set[str]:
@@ -91,9 +113,11 @@ def day_completed(planned: DayPlanned, tries: Iterable[Ended]) -> DayCompleted:
         planned: What asked for it.
         tries: All tries of the date's exports, of which the last ones count.
     """
+    tries = list(tries)
+    followed = _followed(planned, tries)
     last: dict[tuple[str, int], Ended] = {}
     for each in sorted(tries, key=lambda each: each.generation):
-        if not each.is_half:
+        if not each.is_half and not (each.is_damaged and each.export_id in followed):
             last[each.log_group_name, each.window.from_ms] = each
     exports = last.values()
     outcomes = Counter(each.outcome for each in exports)
@@ -108,6 +132,15 @@ def day_completed(planned: DayPlanned, tries: Iterable[Ended]) -> DayCompleted:
         completed_at=timestamp(at),
     )
     return DayCompleted.of(data, id=planned.id, source=planned.data.source.exporter_urn, time=at)
+
+
+def _followed(planned: DayPlanned, tries: Iterable[Ended]) -> set[str]:
+    """Return the ids of the tries that have a next one."""
+    return {
+        export_id(planned.data.source, each.log_group_name, each.window, each.generation - 1)
+        for each in tries
+        if each.generation > 1
+    }
 
 
 def _of(record: LedgerRecord, outcome: Outcome, at: str, **details: Any) -> Ended:

@@ -24,6 +24,7 @@ from exporter.export import (
     metrics,
 )
 from logferry_contracts.day_planned import DayPlanned
+from logferry_contracts.wire import ContractError
 
 READ_AT_ONCE = 32
 """Records, before it is seen whether one of them is under way."""
@@ -45,7 +46,6 @@ class DayEnd:
 
         Raises:
             NotFinishedError: Some have not, or there was no time to see.
-            ContractError: A ledger record breaks its contract.
         """
         data = self.planned.data
         keys = self.wiring.ledger.keys(data.source, data.windows)
@@ -69,11 +69,17 @@ class DayEnd:
         if len(remembered) > MAX_REMEMBERED:
             for key in remembered.keys() - set(keys):
                 del remembered[key]
-        unread = [key for key in keys if key not in remembered]
+        # A damaged record may have been restored since.
+        unread = [key for key in keys if key not in remembered or remembered[key].is_damaged]
         for batch in batched(unread, READ_AT_ONCE, strict=False):
             if self.wiring.clock() >= self.delivery.work_until:
                 return "not known: there are more records than there is time to read"
             for key, record in self.wiring.ledger.read_keys(batch):
+                if isinstance(record, ContractError):
+                    logger.error("a ledger record is damaged", key=key, detail=str(record))
+                    metrics.add_metric("LedgerRecordsDamaged", MetricUnit.Count, 1)
+                    remembered[key] = day.damaged(key)
+                    continue
                 ended = day.ended(record)
                 if ended is None:
                     return f"{record.export_id} of {record.log_group.name} is {record.state}"

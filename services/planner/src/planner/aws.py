@@ -1,5 +1,6 @@
 """The planner's own account: the archive bucket, the ledger, the queues and the topic."""
 
+import re
 import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -63,6 +64,8 @@ DETAIL_CHARACTERS = 1000
 CREATE_ATTEMPTS = 3
 """How often a record is tried to be created while others are at it."""
 FILE_CHUNK_BYTES = 1_048_576
+LATER_MAJOR = re.compile(rb'"schema":\s*"urn:logferry:schema:ledger-record:(?!1\.)[0-9]+\.[0-9]+"')
+"""What a record says that a later release has written."""
 
 
 class Archive:
@@ -95,6 +98,19 @@ class Archive:
             )
 
 
+@dataclass(frozen=True)
+class DamagedRecord:
+    """A ledger record that breaks its contract. It costs its own export, and no other.
+
+    Attributes:
+        problem: Which record, and what is wrong with it.
+        is_later: Whether it is of a later major, which a later release can read.
+    """
+
+    problem: str
+    is_later: bool
+
+
 class Ledger:
     """The ledger's records in the control bucket."""
 
@@ -125,28 +141,23 @@ class Ledger:
             if prefix in window_of:
                 yield window_of[prefix], key.removeprefix(prefix).removesuffix(".json")
 
-    def read(self, keys: Iterable[str]) -> list[LedgerRecord | None]:
-        """Return the records of some keys, in their order; None where there is none.
-
-        Raises:
-            LedgerUnreadableError: A record breaks its contract.
-        """
+    def read(self, keys: Iterable[str]) -> list[LedgerRecord | DamagedRecord | None]:
+        """Return the records of some keys, in their order; None where there is none."""
         with ThreadPoolExecutor(THREADS) as threads:
             return list(threads.map(self._read, keys))
 
-    def create(self, records: Iterable[LedgerRecord]) -> list[LedgerRecord]:
+    def create(self, records: Iterable[LedgerRecord]) -> list[LedgerRecord | DamagedRecord]:
         """Write new records, and return the ones that are there now, in their order.
 
         One is not the one to write when somebody else was faster: decide again by what it says.
 
         Raises:
-            LedgerUnreadableError: A record that is there breaks its contract.
             LedgerBusyError: Others were writing one all the time.
         """
         with ThreadPoolExecutor(THREADS) as threads:
             return list(threads.map(self._create, records))
 
-    def _create(self, record: LedgerRecord) -> LedgerRecord:
+    def _create(self, record: LedgerRecord) -> LedgerRecord | DamagedRecord:
         for _ in range(CREATE_ATTEMPTS):
             try:
                 self._s3.put_object(
@@ -168,8 +179,11 @@ class Ledger:
             f"s3://{self._bucket}/{record.key} was in conflict {CREATE_ATTEMPTS} times"
         )
 
-    def _read(self, key: str) -> LedgerRecord | None:
-        return _read(self._s3, self._bucket, key, LedgerRecord)
+    def _read(self, key: str) -> LedgerRecord | DamagedRecord | None:
+        try:
+            return _read(self._s3, self._bucket, key, LedgerRecord)
+        except LedgerUnreadableError as error:
+            return DamagedRecord(str(error), is_later=bool(LATER_MAJOR.search(error.body)))
 
 
 class Note(Message):
@@ -459,7 +473,7 @@ def _read[M: Message](s3: "S3Client", bucket: str, key: str, message: type[M]) -
     try:
         return parse(message, body)
     except ContractError as error:
-        raise LedgerUnreadableError(f"s3://{bucket}/{key} is {error}") from error
+        raise LedgerUnreadableError(f"s3://{bucket}/{key} is {error}", body) from error
 
 
 def _batches(

@@ -28,7 +28,16 @@ class PlanRefusedError(Exception):
 
 
 class LedgerUnreadableError(Exception):
-    """A record in the control bucket breaks its contract: page. Nothing is planned on a guess."""
+    """An object in the control bucket breaks its contract: page.
+
+    Attributes:
+        body: What it says.
+    """
+
+    def __init__(self, problem: str, body: bytes) -> None:
+        """Say which object and what is wrong with it."""
+        super().__init__(problem)
+        self.body = body
 
 
 class LedgerBusyError(Exception):

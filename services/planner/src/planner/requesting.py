@@ -21,8 +21,9 @@ from aws_lambda_powertools import Logger
 
 from logferry_contracts.export import Lane
 from logferry_contracts.ledger_record import LedgerRecord, ledger_key
+from logferry_contracts.window import Window
 from planner.activity import Fit, estimated_bytes, ingested_from, sample_of
-from planner.aws import ExportQueues, Ledger, Outbox
+from planner.aws import DamagedRecord, ExportQueues, Ledger, Outbox
 from planner.days import Days
 from planner.order import Kind, place
 from planner.plan import (
@@ -59,6 +60,7 @@ WRITER_IS_DEAD_AFTER = timedelta(hours=3)
 
 https://docs.aws.amazon.com/lambda/latest/api/API_CreateFunction.html
 """
+DAMAGED = "ledger_record_damaged"
 SAMPLED_WINDOWS = 5
 SAMPLED_EXPORTS = 60
 """Of each of these windows, whose records are read to see how long tasks take. Some are of what was
@@ -124,7 +126,7 @@ class Requesting:
         for note in self.outbox.notes(self.plan.source):
             keys = self.outbox.read(note.key)
             records = [record for record in self.ledger.read(keys) if record is not None]
-            waiting = [record for record in records if record.state == "requested"]
+            waiting = [each for each in _intact(records) if each.state == "requested"]
             self._send(waiting)
             is_abandoned = note.written_at < self.clock() - WRITER_IS_DEAD_AFTER
             if is_abandoned or len(records) == len(keys):
@@ -145,6 +147,15 @@ class Requesting:
         for candidate, record in zip(newest, records, strict=True):
             if record is None:  # removed since it was listed
                 renewed.append(candidate)
+                continue
+            if isinstance(record, DamagedRecord):
+                if self.reread and not record.is_later:
+                    logger.error("exported again", reason=DAMAGED, detail=record.problem)
+                    renewed.append(replace(candidate, generation=candidate.generation + 1))
+                    continue
+                decision = _damaged(candidate.log_group.name, candidate.window, record)
+                verdicts.append(Verdict(candidate, decision.outcome, decision.reason))
+                _log(decision)
                 continue
             generation = next_generation(
                 self.plan, record, candidate.log_group, by_date=self.reread
@@ -263,13 +274,30 @@ class Requesting:
         source = self.plan.source
         known = self.worklist.known(SAMPLED_WINDOWS, SAMPLED_EXPORTS)
         keys = [ledger_key(source, window, id_) for window, id_ in known]
-        records = [record for record in self.ledger.read(keys) if record is not None]
+        records = _intact(self.ledger.read(keys))
         samples = [sample for record in reversed(records) if (sample := sample_of(record))]
         return Fit.of(samples)
 
 
-def _as_it_is(decision: Decision, there: LedgerRecord) -> Decision:
+def _as_it_is(decision: Decision, there: LedgerRecord | DamagedRecord) -> Decision:
+    if isinstance(there, DamagedRecord):
+        return _damaged(decision.log_group_name, decision.window, there)
     return decision if there == decision.write else decide_known(there)
+
+
+def _damaged(log_group_name: str, window: Window, record: DamagedRecord) -> Decision:
+    return Decision(log_group_name, window, "refused", DAMAGED, record.problem)
+
+
+def _intact(records: Iterable[LedgerRecord | DamagedRecord | None]) -> list[LedgerRecord]:
+    """Return the records that can be read, and name the others."""
+    intact = []
+    for record in records:
+        if isinstance(record, LedgerRecord):
+            intact.append(record)
+        elif record is not None:
+            logger.error("left out", reason=DAMAGED, detail=record.problem)
+    return intact
 
 
 def _log(decision: Decision) -> None:
