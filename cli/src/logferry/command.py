@@ -361,9 +361,9 @@ def status(
 
     `logferry status organization.yaml --profile shop --windows 30 --json`
 
-    Exit code 1 when a source has failed exports, damaged ledger records, dead letters, a gap between
-    its windows, or exports that were asked for more than `observability.gap_hours` ago and have not
-    ended.
+    Exit code 1 when a source has failed exports, damaged ledger records, dead letters, a gap
+    between its windows, or exports that were asked for more than `observability.gap_hours` ago and
+    have not ended.
 
     Args:
         config: What is deployed; see deploy/examples.
