@@ -71,6 +71,26 @@ def test_what_the_previous_release_has_under_way_ends_after_an_upgrade(
     assert plan("alpha", exports.named("*"), by_date=True)["data"]["requested"] == 0
 
 
+def test_what_the_previous_release_skipped_without_a_look_is_exported_after_an_upgrade(
+    previous, current, tap, plan, exports
+):
+    previous()
+    exports.put("alpha", "by-date", "looked-back", are_younger=True)
+    exports.put("alpha", "read-by-date", "read-looked-back", lane="direct", are_younger=True)
+    answer = plan("alpha", exports.named("*"))
+    assert answer["data"]["skipped"]["created_after_window"] == 4
+    assert exports.are("skipped")
+
+    current()
+    plan("alpha", exports.named("*by-date"), by_date=True)
+    plan("alpha", exports.named("*looked-back"))
+    tap.until(lambda: exports.are("secured") and tap.idle())
+
+    assert exports.archived() == exports.events
+    assert exports.dead_letters() == {}
+    assert plan("alpha", exports.named("*"))["data"]["requested"] == 0
+
+
 def test_what_a_rollback_leaves_behind_ends_once_its_date_is_planned_after_the_next_upgrade(
     session, previous, current, tap, plan, pause, exports, yesterday
 ):

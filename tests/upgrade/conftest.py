@@ -183,18 +183,25 @@ class Exports:
         """Return the name of a log group, or a pattern of names."""
         return f"{self._below}{pattern}"
 
-    def put(self, profile: str, *which: str, lane: Lane = "slot") -> None:
-        """Make log groups with ten events of the previous day in each."""
+    def put(
+        self, profile: str, *which: str, lane: Lane = "slot", are_younger: bool = False
+    ) -> None:
+        """Make log groups with ten events of the previous day in each.
+
+        Args:
+            profile: The source's.
+            which: Their names, in short.
+            lane: That they are to take.
+            are_younger: Whether the log groups were created after that day.
+        """
         window = previous_day(datetime.now(ZoneInfo(TIME_ZONE)))
         logged = [(window.from_ms + n * 1000, f"event {n}") for n in range(10)]
         log_group_class = "INFREQUENT_ACCESS" if lane == "slot" else "STANDARD"
+        created_ms = window.to_ms + 1 if are_younger else window.from_ms - 1
         stream = LogStream("web", logged)
         self.hub.put_logs(
             self.hub.source(profile).account_id,
-            [
-                LogGroup(self.named(each), window.from_ms - 1, [stream], log_group_class)
-                for each in which
-            ],
+            [LogGroup(self.named(each), created_ms, [stream], log_group_class) for each in which],
         )
         self.events.update(
             archive.as_archived(profile, self.named(each), stream.name, *event)
