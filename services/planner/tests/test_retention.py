@@ -65,6 +65,7 @@ def test_a_policy_is_read_as_its_page_writes_it() -> None:
         {"policyDocument": "[]"},
         {"policyDocument": json.dumps({"retentionInDays": "soon", "enforcementMode": "NEW_ONLY"})},
         {"policyDocument": json.dumps({"retentionInDays": 30})},
+        {"policyDocument": '{"retentionInDays": 1e400, "enforcementMode": "NEW_ONLY"}'},
         {"policyDocument": json.dumps({"retentionInDays": 30, "enforcementMode": "SOMETIMES"})},
         {"selectionCriteria": 'LogGroupName NOT IN ["/app"]'},
     ],

@@ -68,7 +68,7 @@ class RetentionPolicy:
                 is_for_new=_MODES[document["enforcementMode"]],
                 updated_ms=described["lastUpdatedTime"],
             )
-        except (KeyError, TypeError) as error:
+        except (KeyError, TypeError, OverflowError) as error:
             raise ValueError(f"{type(error).__name__}: {error}") from error
 
     @property
