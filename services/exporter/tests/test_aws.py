@@ -7,6 +7,7 @@ import json
 import os
 import urllib.request
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -539,8 +540,7 @@ def test_the_folders_below_a_prefix_are_the_ids_of_tasks(
 def test_more_objects_than_fit_on_a_page_are_all_listed(
     backend: "Backend", bucket: str, archive: Archive, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # LocalStack does not get past a page that ends at a key with characters to encode.
-    keys = {f"p/task-1/stream-{number}/000000.gz" for number in range(5)}
+    keys = {f"p/task-1/[$LATEST] {number} 100%+ü/000000.gz" for number in range(5)}
     for key in keys:
         put(backend, bucket, key)
 
@@ -551,6 +551,23 @@ def test_more_objects_than_fit_on_a_page_are_all_listed(
     s3.meta.events.register("provide-client-params.s3.ListObjectVersions", small_pages)
     found = Archive(lambda _region: s3).objects(backend.region, bucket, "p/task-1/")
     assert {each.key for each in found} == keys
+
+
+@on_localstack
+def test_a_manifest_has_all_of_2500_streams_of_a_lambda_function(
+    backend: "Backend", bucket: str, archive: Archive
+) -> None:
+    keys = {f"p/task-1/2026-11-26-[$LATEST]{number:04} a/000000.gz" for number in range(2500)}
+    s3 = backend.client("s3")
+    with ThreadPoolExecutor(8) as writers:
+        for key in (*keys, "p/task-2/a/000000.gz"):
+            writers.submit(s3.put_object, Bucket=bucket, Key=key, Body=b"events")
+    found = archive.objects(backend.region, bucket, "p/task-1/")
+    assert {each.key for each in found} == keys
+    assert len(found) == len(keys)
+    assert archive.folders(backend.region, bucket, "p") == ["task-1", "task-2"]
+    assert archive.remove(backend.region, bucket, "p/task-1/") == []
+    assert archive.objects(backend.region, bucket, "p/task-1/") == []
 
 
 def test_every_version_of_a_tasks_folder_is_removed_and_no_other(

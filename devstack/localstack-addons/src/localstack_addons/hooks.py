@@ -15,6 +15,7 @@ ADD_ONS = (
     "account_policies",
     "log_metrics",
     "object_encryption",
+    "object_listing",
     "s3_events",
     "bucket_properties",
     "policy_updates",

@@ -1,0 +1,130 @@
+"""More objects than a page of a listing, with keys that a listing has to encode."""
+
+import hashlib
+import json
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from logferry_contracts.ledger_record import LedgerRecord
+from logferry_contracts.wire import emit, parse
+from sse_enforcer import handler
+from sse_enforcer.pace import Pace
+from sse_enforcer.report import SweepRequest
+from sse_enforcer.settings import Settings
+from sse_enforcer.sweep import sweep
+from sse_enforcer.sweep_slice import Time
+
+pytestmark = pytest.mark.localstack
+
+RECORD = (
+    Path(__file__).parents[3] / "contracts/examples/ledger-record/1.0/accept/completed.json"
+).read_text()
+COUNT = 2500
+PREFIX = "shop-prod/aws/lambda/orders/2026/11/21/00"
+KEYS = [
+    f"{PREFIX}/direct/2026-11-21-[$LATEST]{number:04} 100%+ü/000000.gz" for number in range(COUNT)
+]
+WRITERS = 8
+TOMORROW = datetime.now(UTC) + timedelta(days=1)
+FOREVER = Time(lambda: True, lambda: True)
+
+
+@pytest.fixture
+def s3(aws):
+    return aws("s3")
+
+
+@pytest.fixture
+def key_arn(aws):
+    return aws("kms").create_key()["KeyMetadata"]["Arn"]
+
+
+@pytest.fixture
+def archive(s3, account, key_arn):
+    """An archive whose objects are under the right key from the start, and a control bucket."""
+    where = {"CreateBucketConfiguration": {"LocationConstraint": "eu-west-1"}}
+    name = f"archive-{account}"
+    s3.create_bucket(Bucket=f"control-{account}", **where)
+    s3.create_bucket(Bucket=name, ObjectLockEnabledForBucket=True, **where)
+    default = {"SSEAlgorithm": "aws:kms", "KMSMasterKeyID": key_arn}
+    rule = {"ApplyServerSideEncryptionByDefault": default, "BucketKeyEnabled": True}
+    s3.put_bucket_encryption(Bucket=name, ServerSideEncryptionConfiguration={"Rules": [rule]})
+    return name
+
+
+@pytest.fixture
+def wiring(aws, s3, account, archive, key_arn):
+    aws("ssm").put_parameter(Name="/kms/arn", Value=key_arn, Type="String")
+    settings = Settings.from_env(
+        {
+            "ARCHIVE_BUCKET": archive,
+            "CONTROL_BUCKET": f"control-{account}",
+            "TOPIC_ARN": aws("sns").create_topic(Name="log-export-events")["TopicArn"],
+            "DEAD_LETTER_QUEUE_URL": aws("sqs").create_queue(QueueName="dead")["QueueUrl"],
+            "KMS_KEY_PARAMETER": "/kms/arn",
+        }
+    )
+    service = handler.wire(settings, aws)
+    return handler.sweep_wiring(service, s3, Pace(9999, lambda: 0.0, lambda _: None))
+
+
+def put_all(s3, archive, unencrypted):
+    def put(key):
+        plain = {"ServerSideEncryption": "AES256"} if key in unencrypted else {}
+        written = s3.put_object(Bucket=archive, Key=key, Body=b"lines", **plain)
+        return {
+            "key": key,
+            "version_id": written["VersionId"],
+            "size_bytes": 5,
+            "etag": written["ETag"].strip('"'),
+        }
+
+    with ThreadPoolExecutor(WRITERS) as writers:
+        return list(writers.map(put, KEYS))
+
+
+def record_completed(s3, control, archive, objects):
+    """Put a completed export's record into the ledger, its manifest beside it."""
+    manifest = {"object_count": COUNT, "stream_count": COUNT, "total_bytes": 5 * COUNT}
+    whole = json.dumps(manifest | {"objects": objects}).encode()
+    s3.put_object(Bucket=control, Key="manifest/many.json", Body=whole)
+    location = {"bucket": control, "key": "manifest/many.json", "size_bytes": len(whole)}
+    record = json.loads(RECORD)
+    record["destination"] = {"bucket": archive, "prefix": PREFIX}
+    record["completed"]["manifest"] = manifest | {
+        "location": location | {"sha256": hashlib.sha256(whole).hexdigest()}
+    }
+    checked = parse(LedgerRecord, json.dumps(record))
+    s3.put_object(Bucket=control, Key=checked.key, Body=emit(checked).encode())
+
+
+def test_a_sweep_of_lambdas_streams_finds_and_mends_beyond_the_first_page(
+    s3, account, archive, wiring, key_arn
+):
+    unencrypted = {KEYS[0], KEYS[1500], KEYS[-1]}
+    objects = put_all(s3, archive, unencrypted)
+    record_completed(s3, f"control-{account}", archive, objects)
+
+    report, counts = None, Counter()
+    while report is None or not report.is_complete:
+        request = {"run": "now", "dry_run": False}
+        if report is not None:
+            request["report_key"] = report.about.report_key
+        report = sweep(
+            wiring, SweepRequest.model_validate(request), now=TOMORROW, time=FOREVER, counts=counts
+        )
+
+    assert report.listed_versions == COUNT
+    assert counts["ObjectsUpdated"] == len(unencrypted)
+    assert counts["ObjectsHeld"] == COUNT
+    versions = (
+        s3.get_paginator("list_object_versions").paginate(Bucket=archive).search("Versions[].Key")
+    )
+    assert list(versions) == KEYS
+    for key in (*unencrypted, KEYS[2000]):
+        head = s3.head_object(Bucket=archive, Key=key)
+        assert (head["SSEKMSKeyId"], head["ObjectLockLegalHoldStatus"]) == (key_arn, "ON")
