@@ -309,7 +309,6 @@ def test_the_bucket_loses_its_policy_and_the_task_fails(collection: Collection):
     "changes",
     [
         {"fromTime": 2000, "to": 1999},
-        {"to": 1000, "fromTime": 0},
         {"taskName": "x" * 513},
         {"logStreamNamePrefix": "a:b"},
         {"destinationPrefix": "x" * 1000},

@@ -27,6 +27,9 @@ def template(bucket, tag, who):
 
 def test_an_update_puts_the_policies_of_a_stacks_bucket_and_key_over_the_former_ones(aws, account):
     cloudformation, name = aws("cloudformation"), f"test-{uuid4().hex}"
+    trust = {"Effect": "Allow", "Principal": {"AWS": account}, "Action": "sts:AssumeRole"}
+    document = json.dumps({"Version": "2012-10-17", "Statement": [trust]})
+    aws("iam").create_role(RoleName="other", AssumeRolePolicyDocument=document)
     root, other = f"arn:aws:iam::{account}:root", f"arn:aws:iam::{account}:role/other"
     for done, change, tag, who in (
         ("stack_create_complete", cloudformation.create_stack, "one", [root]),

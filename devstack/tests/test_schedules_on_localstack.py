@@ -129,10 +129,14 @@ def test_what_cannot_be_delivered_goes_to_the_dead_letter_queue(
     attributes = {
         name: value["StringValue"] for name, value in message["MessageAttributes"].items()
     }
-    assert message["Body"] == "plan"
+    assert json.loads(message["Body"]) == {
+        "FunctionName": missing,
+        "InvocationType": "Event",
+        "Payload": "plan",
+    }
     assert attributes["ERROR_CODE"] == "ResourceNotFoundException"
     assert attributes["SCHEDULE_ARN"] == schedule_arn
-    assert attributes["TARGET_ARN"] == missing
+    assert attributes["TARGET_ARN"] == "arn:aws:scheduler:::aws-sdk:lambda:invoke"
     assert attributes["RETRY_ATTEMPTS"] == "0"
 
 

@@ -241,7 +241,7 @@ def test_a_pending_task_is_cancelled_without_exporting(stand: Stand):
     assert list(steps) == [4]
     assert stand.one(task_id)["status"] == {"code": "CANCELLED", "message": "Cancelled by user"}
     assert stand.one(task_id)["executionInfo"]["completionTime"] == 10_000
-    assert list(stand.cloud.objects) == ["archive/exportedlogs/aws-logs-write-test"]
+    assert list(stand.cloud.objects) == ["archive/aws-logs-write-test"]
 
 
 def test_a_running_task_keeps_what_it_had_exported_when_cancelled(stand: Stand):

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from localstack_addons.log_groups import LogsError, check_readable, describe_page
+from localstack_addons.log_groups import LogsError, check_readable, describe_page, page_of
 
 
 def group(name: str, **changes: Any) -> SimpleNamespace:
@@ -43,6 +43,7 @@ def test_a_log_group_is_described_in_full():
                 "logGroupArn": "arn:aws:logs:eu-west-1:111111111111:log-group:/app",
                 "logGroupClass": "STANDARD",
                 "metricFilterCount": 0,
+                "deletionProtectionEnabled": False,
                 "storedBytes": 7,
                 "retentionInDays": 30,
                 "kmsKeyId": "arn:aws:kms:x",
@@ -103,11 +104,22 @@ def test_a_prefix_is_found_at_the_start_alone():
     assert names(describe_page(groups, {"logGroupNamePrefix": "/app/"})) == ["/app/a", "/app/b"]
 
 
-def test_a_pattern_is_found_anywhere_in_its_case_and_tells_three_members():
+def test_a_pattern_is_found_anywhere_in_its_case_and_tells_less():
     groups = named("DataLogs", "aws/DataLogs", "datalogs", "Data/log/s")
     page = describe_page(groups, {"logGroupNamePattern": "DataLogs"})
     assert names(page) == ["DataLogs", "aws/DataLogs"]
-    assert page["logGroups"][0].keys() == {"arn", "creationTime", "logGroupName"}
+    assert page["logGroups"][0].keys() == {
+        *("arn", "creationTime", "logGroupArn"),
+        *("logGroupClass", "logGroupName", "metricFilterCount"),
+    }
+
+
+def test_a_pattern_has_a_token_on_its_last_page_and_nothing_after_it():
+    wanted = {"logGroupNamePattern": "a"}
+    page = describe_page(named("a", "b"), wanted)
+    assert describe_page(named("a", "b"), wanted | {"nextToken": page["nextToken"]}) == {
+        "logGroups": []
+    }
 
 
 def test_prefix_and_pattern_exclude_each_other():
@@ -159,3 +171,21 @@ def test_events_of_a_standard_log_group_may_be_read():
 def test_events_of_another_class_are_not_read_through_the_api():
     with refused("InvalidOperationException"):
         check_readable(group("/app", log_group_class="INFREQUENT_ACCESS"), "FilterLogEvents")
+
+
+def events(count: int) -> list[dict[str, Any]]:
+    return [{"eventId": f"e{number}", "logStreamName": "a@b"} for number in range(count)]
+
+
+def test_pages_of_events_leave_none_out():
+    first, token = page_of(events(5), 2, None)
+    second, token = page_of(events(5), 2, token)
+    third, last = page_of(events(5), 2, token)
+    assert [*first, *second, *third] == events(5)
+    assert last is None
+
+
+@pytest.mark.parametrize("token", ["unknown", "YWZ0ZXI6ZTk="])
+def test_a_token_that_names_no_event_is_refused(token: str):
+    with refused("InvalidParameterException"):
+        page_of(events(5), 2, token)

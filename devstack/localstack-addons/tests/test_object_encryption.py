@@ -2,21 +2,15 @@ from typing import Any
 
 import pytest
 
-from localstack_addons.object_encryption import (
-    EncryptionError,
-    Source,
-    Target,
-    check_key,
-    check_source,
-    target_of,
-)
+from localstack_addons.object_encryption import Source, Target, check_source, target_of
+from localstack_addons.refusals import Refusal
 
 OWNER = "111111111111"
 KEY_ARN = f"arn:aws:kms:eu-west-1:{OWNER}:key/1234abcd-12ab-34cd-56ef-1234567890ab"
 
 
 def refused(code: str, status: int = 400):
-    return pytest.raises(EncryptionError, check=lambda e: (e.code, e.status) == (code, status))
+    return pytest.raises(Refusal, check=lambda e: (e.code, e.status) == (code, status))
 
 
 def source(**changes: Any) -> Source:
@@ -86,24 +80,3 @@ def test_an_object_encrypted_in_another_way_is_refused(changes: dict[str, Any]):
 def test_an_object_that_object_lock_protects_is_refused(changes: dict[str, Any]):
     with refused("AccessDenied", 403):
         check_source(source(**changes))
-
-
-def test_an_enabled_key_is_taken():
-    check_key(KEY_ARN, "Enabled")
-
-
-@pytest.mark.parametrize(
-    ("state", "code", "reason"),
-    [
-        (None, "KMS.NotFoundException", "does not exist"),
-        ("Disabled", "KMS.DisabledException", "is disabled"),
-        ("PendingDeletion", "KMS.KMSInvalidStateException", "is pending deletion"),
-        ("PendingImport", "KMS.KMSInvalidStateException", "is PendingImport"),
-    ],
-)
-def test_a_key_that_cannot_encrypt_is_refused_as_kms_would(
-    state: str | None, code: str, reason: str
-):
-    with refused(code) as refusal:
-        check_key(KEY_ARN, state)
-    assert reason in refusal.value.message

@@ -96,6 +96,10 @@ def environment(data: Path, port: int) -> dict[str, str]:
         "SQS_ENDPOINT_STRATEGY": "path",
         # Each SQS call would put CloudWatch metrics, which takes several times its own time.
         "SQS_DISABLE_CLOUDWATCH_METRICS": "1",
+        # A key that is not there, or is disabled, is refused, as on AWS.
+        "S3_SKIP_KMS_KEY_VALIDATION": "0",
+        # A queue's name is free again 60 s after its deletion, as on AWS.
+        "SQS_DELAY_RECENTLY_DELETED": "1",
         "LAMBDA_RUNTIME_EXECUTOR": "local",
         # A message waits for the mapping's poller up to these, 1 s and 10 s otherwise.
         "LAMBDA_EVENT_SOURCE_MAPPING_POLL_INTERVAL_SEC": "0.1",

@@ -2,6 +2,8 @@
 
 import io
 import json
+import time
+import urllib.request
 import zipfile
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -71,14 +73,19 @@ class Hub:
     def client(self, service: str) -> Any:
         return self.backend.client(service)
 
-    def infrastructure(self, **clients: Any) -> Infrastructure:
-        made = {name: clients.get(name) or self.client(name) for name in ("sqs", "lambda", "s3")}
-        return Infrastructure(
-            made["sqs"], made["lambda"], made["s3"], self.settings, wait=self.waited.append
-        )
+    def infrastructure(
+        self, meanwhile: Callable[[], None] = lambda: None, **clients: Any
+    ) -> Infrastructure:
+        def wait(seconds: float) -> None:
+            self.waited.append(seconds)
+            if seconds:
+                meanwhile()
 
-    def ensure(self, **clients: Any) -> list[tuple[str, str, str]]:
-        changes = self.infrastructure(**clients).ensure(SOURCE, self.options)
+        made = {name: clients.get(name) or self.client(name) for name in ("sqs", "lambda", "s3")}
+        return Infrastructure(made["sqs"], made["lambda"], made["s3"], self.settings, wait=wait)
+
+    def ensure(self, **around: Any) -> list[tuple[str, str, str]]:
+        changes = self.infrastructure(**around).ensure(SOURCE, self.options)
         return [(change.resource, change.name, change.change) for change in changes]
 
     def upload(self, text: str) -> None:
@@ -103,6 +110,13 @@ class Hub:
             FunctionName=FUNCTION
         )["EventSourceMappings"]
         return found
+
+    def settle(self) -> None:
+        """Wait until every mapping may be changed again; moto's always may."""
+        deadline = time.monotonic() + 60
+        while {each["State"] for each in self.mappings()} - {"Enabled"}:
+            assert time.monotonic() < deadline, self.mappings()
+            time.sleep(0.05)
 
     def reconsider(self, **changes: object) -> None:
         consumer = self.options.consumer_options
@@ -192,6 +206,7 @@ def test_everything_is_made_once_as_the_options_say(hub: Hub) -> None:
 
 def test_what_somebody_has_changed_is_mended_and_said(hub: Hub) -> None:
     hub.ensure()
+    hub.settle()
     sqs, lambda_ = hub.client("sqs"), hub.client("lambda")
     sqs.set_queue_attributes(
         QueueUrl=sqs.get_queue_url(QueueName=QUEUE)["QueueUrl"],
@@ -207,7 +222,7 @@ def test_what_somebody_has_changed_is_mended_and_said(hub: Hub) -> None:
     lambda_.update_event_source_mapping(UUID=mapping["UUID"], BatchSize=1)
     hub.upload("def handle(*_): return 'new'")
 
-    changes = hub.ensure()
+    changes = hub.ensure(meanwhile=hub.settle)
 
     assert [(resource, name) for resource, name, _ in changes] == [
         ("queue", QUEUE),
@@ -362,6 +377,71 @@ def test_a_queue_name_that_is_not_free_yet_is_waited_for(hub: Hub) -> None:
     deleted = fails(sqs, "QueueDeletedRecently", "CreateQueue")
     assert hub.ensure(sqs=Interrupted(sqs, create_queue=[deleted] * 3)) == ALL_CREATED
     assert sum(hub.waited) >= 1 + 2 + 4
+
+
+@ON_LOCALSTACK
+def test_the_name_of_a_queue_that_was_just_deleted_is_waited_for(hub: Hub, localstack: str) -> None:
+    """https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_CreateQueue.html"""
+    sqs = hub.client("sqs")
+    url = sqs.create_queue(QueueName=QUEUE, Attributes={"FifoQueue": "true"})["QueueUrl"]
+    sqs.delete_queue(QueueUrl=url)
+
+    def after_60_seconds() -> None:
+        if sum(hub.waited) > 60:
+            free_names(localstack)
+
+    assert hub.ensure(meanwhile=after_60_seconds) == ALL_CREATED
+    assert sum(hub.waited) > 60
+
+
+def free_names(localstack: str) -> None:
+    request = urllib.request.Request(f"{localstack}/_devstack/deleted-queues", method="DELETE")  # noqa: S310
+    with urllib.request.urlopen(request):  # noqa: S310  a loopback address
+        pass
+
+
+@ON_LOCALSTACK
+def test_a_function_that_somebody_else_is_updating_is_waited_for(hub: Hub) -> None:
+    # Recorded on AWS: localstack/localstack, tests/aws/services/lambda_/test_lambda_api.py,
+    # `test_lambda_concurrent_config_updates`, 2025-11-25.
+    hub.ensure()
+    lambda_ = hub.client("lambda")
+    updated = lambda_.get_waiter("function_updated_v2")
+
+    def settle() -> None:
+        updated.wait(FunctionName=FUNCTION, WaiterConfig={"Delay": 1, "MaxAttempts": 60})
+
+    def others() -> None:
+        lambda_.update_function_configuration(FunctionName=FUNCTION, Timeout=3)
+
+    lambda_.update_function_configuration(FunctionName=FUNCTION, Timeout=3)
+    settle()
+    hub.waited.clear()
+    interrupted = Interrupted(lambda_, update_function_configuration=[others])
+    changes = hub.ensure(meanwhile=settle, **{"lambda": interrupted})
+    assert changes == [("function", FUNCTION, "Timeout 120 (was 3)")]
+    assert sum(hub.waited) > 0
+
+
+@ON_LOCALSTACK
+def test_a_mapping_that_somebody_else_is_updating_is_waited_for(hub: Hub) -> None:
+    """https://docs.aws.amazon.com/lambda/latest/api/API_UpdateEventSourceMapping.html"""
+    hub.ensure()
+    lambda_ = hub.client("lambda")
+    mapping = next(m for m in hub.mappings() if m["EventSourceArn"] == hub.queue()["QueueArn"])
+
+    def others() -> None:
+        lambda_.update_event_source_mapping(UUID=mapping["UUID"], BatchSize=1)
+
+    hub.settle()
+    others()
+    hub.settle()
+    hub.waited.clear()
+    interrupted = Interrupted(lambda_, update_event_source_mapping=[others])
+    ((resource, name, _),) = hub.ensure(meanwhile=hub.settle, **{"lambda": interrupted})
+    assert (resource, name) == ("event_source_mapping", QUEUE)
+    assert sum(hub.waited) > 0
+    assert {m["BatchSize"] for m in hub.mappings()} == {hub.options.consumer_options.batch_size}
 
 
 @ON_MOTO

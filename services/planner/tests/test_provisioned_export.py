@@ -79,6 +79,9 @@ def buckets(backend: Backend, source_account_id: str) -> dict[str, str]:
             CreateBucketConfiguration={"LocationConstraint": backend.region},
             ObjectLockEnabledForBucket=name.startswith("archive"),
         )
+    kms = backend.client("kms")
+    key_id = kms.create_key()["KeyMetadata"]["KeyId"]
+    kms.create_alias(AliasName="alias/log-sqs", TargetKeyId=key_id)
     archive = f"arn:aws:s3:::{names['archive']}"
     s3.put_bucket_policy(
         Bucket=names["archive"],

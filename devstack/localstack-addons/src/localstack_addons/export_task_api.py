@@ -14,6 +14,10 @@ Documented and not so: a `to` before the log group's creation is taken. AWS was 
 and moto's tests/test_logs/test_export_tasks.py, `test_create_export_task_happy_path`, marked
 `aws_verified`).
 
+Recorded on AWS: the write test at the bucket's root where no prefix is given (getmoto/moto,
+tests/test_logs/test_export_tasks.py, `test_create_export_task_happy_path`, and
+localstack/localstack, tests/aws/services/logs/test_logs_export_tasks.py, 2026-02-05).
+
 Seen by others, not documented: the messages of LimitExceededException and of a refused bucket, the
 objects' keys (`<prefix>/<task id>/<stream, slashes as hyphens>/000000.gz`), the write test, the
 lines' form.

@@ -129,6 +129,7 @@ class ExportRequest:
     to_ms: int
     destination: str
     destination_prefix: str
+    has_prefix: bool
     task_name: str | None
     stream_name_prefix: str
 
@@ -144,6 +145,7 @@ class ExportRequest:
             **_range(request),
             destination=_name(request, "destination"),
             destination_prefix=_prefix(request),
+            has_prefix=bool(request.get("destinationPrefix")),
             task_name=_name(request, "taskName") if request.get("taskName") is not None else None,
             stream_name_prefix=(
                 _name(request, "logStreamNamePrefix", _STREAM_PREFIX)
@@ -302,7 +304,7 @@ class ExportTasks:
                 )
             if task.status not in {PENDING, RUNNING}:
                 raise ExportError(
-                    "InvalidOperationException", "The specified export task has already finished."
+                    "InvalidOperationException", "The specified export task has already finished"
                 )
             task.status = PENDING_CANCEL
             task.wake.set()
@@ -330,7 +332,8 @@ class ExportTasks:
                 self._reserved.remove(where)
 
     def _write_test(self, where: AccountRegion, request: ExportRequest) -> None:
-        key = f"{request.destination_prefix}/{WRITE_TEST_NAME}"
+        folder = f"{request.destination_prefix}/" if request.has_prefix else ""
+        key = f"{folder}{WRITE_TEST_NAME}"
         self._check_destination(where, request, key)
         group, bucket = request.log_group_name, request.destination
         self._backend.put_object(where, group, bucket, key, WRITE_TEST_BODY)

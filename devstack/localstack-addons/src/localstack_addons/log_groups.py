@@ -4,17 +4,22 @@ LocalStack 4.14 answers DescribeLogGroups with all groups at once and knows one 
 
 From documentation
 (https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_DescribeLogGroups.html):
-at most 50 groups a page, ASCII order, prefix and pattern (not both; with a pattern only three
-members are given), the class filter (one for INFREQUENT_ACCESS and ESSENTIALS gives both),
-identifiers; a class is given at creation and kept. Reading events is for the class STANDARD alone
+at most 50 groups a page, ASCII order, prefix and pattern (not both), the class filter (one for
+INFREQUENT_ACCESS and ESSENTIALS gives both), identifiers; a class is given at creation and kept.
+Reading events is for the class STANDARD alone
 (https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/CloudWatch_Logs_Log_Classes.html).
+
+Recorded on AWS: the members that are given with a pattern, and a token although the page is the
+last (localstack/localstack, tests/aws/services/logs/test_logs_groups.py,
+`test_describe_log_groups_with_pattern`, 2026-02-03); that FilterLogEvents refuses a token that it
+never gave (test_logs_filter_events.py beside it).
 
 Seen by others, not documented: that FilterLogEvents refuses with InvalidOperationException, which
 the API's own list of errors lacks, and its message
 (https://github.com/aws/karpenter-provider-aws/pull/9567).
 
-Unverified: that GetLogEvents refuses in the same way, and that ESSENTIALS and DELIVERY are refused
-as well.
+Unverified: that the page after a pattern's token is empty; that GetLogEvents refuses in the same
+way, and that ESSENTIALS and DELIVERY are refused as well.
 
 Not modelled: linked accounts (`includeLinkedAccounts` and `accountIdentifiers` are ignored),
 deletion protection.
@@ -23,8 +28,9 @@ deletion protection.
 import base64
 import binascii
 import itertools
+import sys
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import wraps
 from typing import Any
 
@@ -34,13 +40,19 @@ MAX_PAGE = 50
 """Log groups in one page, and the default.
 https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_DescribeLogGroups.html"""
 
+MAX_EVENTS = 10_000
+"""Events in a page of FilterLogEvents, and the default.
+https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_FilterLogEvents.html"""
+
 MAX_IDENTIFIERS = 50
 """`logGroupIdentifiers` in one request (same page)."""
 
 STANDARD = "STANDARD"
 CLASSES = [STANDARD, "INFREQUENT_ACCESS", "DELIVERY", "ESSENTIALS"]
 _FOUND_TOGETHER = {"INFREQUENT_ACCESS", "ESSENTIALS"}
-_WITH_PATTERN = ("arn", "creationTime", "logGroupName")
+_WITH_PATTERN = (
+    *("arn", "creationTime", "logGroupArn", "logGroupClass", "logGroupName", "metricFilterCount"),
+)
 
 ROUTE = "/_devstack/logs"
 
@@ -74,11 +86,32 @@ def describe_page(groups: Mapping[str, Any], request: Mapping[str, Any]) -> dict
     matches = _filter_of(request)
     found = (groups[name] for name in sorted(groups) if name > after and matches(groups[name]))
     page = list(itertools.islice(found, size + 1))
-    members = _WITH_PATTERN if request.get("logGroupNamePattern") else None
+    by_pattern = bool(request.get("logGroupNamePattern"))
+    members = _WITH_PATTERN if by_pattern else None
     answer: dict[str, Any] = {"logGroups": [_describe(group, members) for group in page[:size]]}
-    if len(page) > size:
-        answer["nextToken"] = _token_for(page[size - 1].name)
+    if len(page) > size or (by_pattern and page):
+        answer["nextToken"] = _token_for(page[:size][-1].name)
     return answer
+
+
+def page_of(
+    events: Sequence[Mapping[str, Any]], limit: int, next_token: str | None
+) -> tuple[Sequence[Mapping[str, Any]], str | None]:
+    """A page of FilterLogEvents' events, and the next one's token.
+
+    Raises:
+        LogsError: InvalidParameterException, of a token that names none of the events.
+    """
+    first = 0
+    if next_token:
+        after = _name_in(next_token)
+        places = (place for place, event in enumerate(events) if event["eventId"] == after)
+        first = next(places, -1) + 1
+        if not first:
+            raise _invalid("The specified nextToken is invalid.")
+    page = events[first : first + limit]
+    more = len(events) > first + limit
+    return page, _token_for(page[-1]["eventId"]) if more else None
 
 
 def check_readable(group: Any, operation: str) -> None:
@@ -98,12 +131,13 @@ def check_readable(group: Any, operation: str) -> None:
 def install() -> None:
     """Take over DescribeLogGroups, watch over three more operations, open the route."""
     from localstack.services.edge import ROUTER  # noqa: PLC0415
-    from localstack.services.logs.provider import LogsProvider  # noqa: PLC0415
+    from localstack.services.logs.provider import LogsProvider, MotoLogGroup  # noqa: PLC0415
 
     LogsProvider.describe_log_groups = _describing()
     LogsProvider.create_log_group = _keeping_class(LogsProvider.create_log_group)
     LogsProvider.filter_log_events = _readable_only("FilterLogEvents")
     LogsProvider.get_log_events = _readable_only("GetLogEvents")
+    MotoLogGroup.filter_log_events = _paging(MotoLogGroup.filter_log_events)
     ROUTER.add(ROUTE, _seed_route, methods=["POST"])
 
 
@@ -151,6 +185,7 @@ def _describe(group: Any, members: Iterable[str] | None) -> dict[str, Any]:
         "logGroupArn": group.arn,
         "logGroupClass": class_of(group),
         "metricFilterCount": 0,
+        "deletionProtectionEnabled": False,
         "storedBytes": sum(stream.stored_bytes for stream in list(group.streams.values())),
         **account_policies.described(group),
         "kmsKeyId": group.kms_key_id or None,
@@ -249,6 +284,32 @@ def _readable_only(operation: str) -> Callable[..., Any]:
         return call_moto(context)
 
     return read
+
+
+def _paging(filter_log_events: Callable[..., Any]) -> Callable[..., Any]:
+    """Give FilterLogEvents its pages.
+
+    A token that moto does not know is the end to it, and so is its own after a stream with an `@`.
+    """
+
+    @_as_service_error
+    @wraps(filter_log_events)
+    def page(  # noqa: PLR0913, PLR0917  (moto's own)
+        group: Any,
+        log_group_name: str,
+        log_stream_names: list[str],
+        start_time: int,
+        end_time: int,
+        limit: int | None,
+        next_token: str | None,
+        *rest: Any,
+    ) -> Any:
+        events, _, streams = filter_log_events(
+            group, log_group_name, log_stream_names, start_time, end_time, sys.maxsize, None, *rest
+        )
+        return (*page_of(events, limit or MAX_EVENTS, next_token), streams)
+
+    return page
 
 
 def _backend(account_id: str, region: str) -> Any:

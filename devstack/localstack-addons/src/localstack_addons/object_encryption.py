@@ -20,19 +20,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from localstack_addons.encryption_keys import check_state, state_of
+from localstack_addons.refusals import Refusal, refusing
+
 _KEY_ARN = re.compile(r"arn:aws[-a-z0-9]*:kms:[-a-z0-9]+:([0-9]{12}):key/[-a-zA-Z0-9]+")
 """The parameter's own pattern.
 https://docs.aws.amazon.com/AmazonS3/latest/API/API_UpdateObjectEncryption.html"""
-
-
-class EncryptionError(Exception):
-    """A refusal with S3's error code and HTTP status: the caller of the API gets it."""
-
-    def __init__(self, code: str, message: str, status: int = 400) -> None:
-        super().__init__(message)
-        self.code = code
-        self.message = message
-        self.status = status
 
 
 @dataclass(frozen=True)
@@ -57,11 +50,11 @@ def target_of(object_encryption: Mapping[str, Any] | None, bucket_owner: str) ->
     """Read `{"SSEKMS": {"KMSKeyArn": "arn:aws:kms:...:key/...", "BucketKeyEnabled": true}}`.
 
     Raises:
-        EncryptionError: InvalidRequest, or AccessDenied for another account's key.
+        Refusal: InvalidRequest, or AccessDenied for another account's key.
     """
     wanted = (object_encryption or {}).get("SSEKMS")
     if wanted is None:
-        raise EncryptionError(
+        raise Refusal(
             "InvalidRequest",
             "Requests that modify an object encryption configuration require a valid new "
             "encryption type. Valid values are SSEKMS. Modify the request to specify SSE-KMS for "
@@ -76,23 +69,23 @@ def check_source(source: Source) -> None:
     """Refuse what cannot be re-encrypted in place.
 
     Raises:
-        EncryptionError: InvalidRequest by the object's encryption, AccessDenied by Object Lock.
+        Refusal: InvalidRequest by the object's encryption, AccessDenied by Object Lock.
     """
     if source.has_customer_key or source.encryption == "aws:kms:dsse":
-        raise EncryptionError(
+        raise Refusal(
             "InvalidRequest",
             "The UpdateObjectEncryption operation doesn't support source objects with the "
             "encryption type DSSE-KMS or SSE-C. Only source objects encrypted with SSE-S3 or "
             "SSE-KMS are supported.",
         )
     if source.encryption is None:
-        raise EncryptionError(
+        raise Refusal(
             "InvalidRequest",
             "The UpdateObjectEncryption operation doesn't supported unencrypted source objects. "
             "Only source objects encrypted with SSE-S3 or SSE-KMS are supported.",
         )
     if source.lock_mode or source.legal_hold == "ON":
-        raise EncryptionError(
+        raise Refusal(
             "AccessDenied",
             "The encryption type for the specified object can't be updated because that object is "
             "protected by S3 Object Lock. If the object has a governance-mode retention period or "
@@ -104,21 +97,6 @@ def check_source(source: Source) -> None:
         )
 
 
-def check_key(key_arn: str, key_state: str | None) -> None:
-    """Refuse a key that cannot encrypt; `key_state` is KMS's, None for a key that does not exist.
-
-    Raises:
-        EncryptionError: With the code that S3 makes of KMS's.
-    """
-    if key_state is None:
-        raise EncryptionError("KMS.NotFoundException", f"Key '{key_arn}' does not exist")
-    if key_state == "Disabled":
-        raise EncryptionError("KMS.DisabledException", f"{key_arn} is disabled.")
-    if key_state != "Enabled":
-        state = "pending deletion" if key_state == "PendingDeletion" else key_state
-        raise EncryptionError("KMS.KMSInvalidStateException", f"{key_arn} is {state}.")
-
-
 def install() -> None:
     """Give LocalStack's S3 the operation."""
     from localstack.services.s3.provider import S3Provider  # noqa: PLC0415
@@ -128,7 +106,7 @@ def install() -> None:
 
 def _check_key_arn(key_arn: str, bucket_owner: str) -> None:
     if not key_arn:
-        raise EncryptionError(
+        raise Refusal(
             "InvalidRequest",
             "Requests that modify an object's encryption type to SSE-KMS require an Amazon Web "
             "Services KMS key Amazon Resource Name (ARN). Modify the request to specify a KMS key "
@@ -136,14 +114,14 @@ def _check_key_arn(key_arn: str, bucket_owner: str) -> None:
         )
     parsed = _KEY_ARN.fullmatch(key_arn)
     if parsed is None:
-        raise EncryptionError(
+        raise Refusal(
             "InvalidRequest",
             "Requests that modify an object's encryption type to SSE-KMS require a valid Amazon "
             "Web Services KMS key Amazon Resource Name (ARN). Confirm that you have a correctly "
             "formatted KMS key ARN in your request, and then try again.",
         )
     if parsed[1] != bucket_owner:
-        raise EncryptionError(
+        raise Refusal(
             "AccessDenied",
             "The Amazon Web Services KMS key in the request must be owned by the same account as "
             "the bucket. Modify the request to specify a KMS key from the same account, and then "
@@ -152,24 +130,20 @@ def _check_key_arn(key_arn: str, bucket_owner: str) -> None:
         )
 
 
+@refusing
 def _update_object_encryption(
     provider: Any, context: Any, bucket: str, key: str, **parameters: Any
 ) -> dict[str, Any]:
-    from localstack.aws.api import CommonServiceException  # noqa: PLC0415
-
     # Private, but how each of the provider's own operations begins.
     _, s3_bucket = provider._get_cross_account_bucket(  # noqa: SLF001
         context, bucket, expected_bucket_owner=parameters.get("expected_bucket_owner")
     )
-    try:
-        target = target_of(parameters.get("object_encryption"), s3_bucket.bucket_account_id)
-        version = s3_bucket.get_object(
-            key=key, version_id=parameters.get("version_id"), http_method="PUT"
-        )
-        check_source(_source(version))
-        check_key(target.key_arn, _key_state(target.key_arn, s3_bucket.bucket_region))
-    except EncryptionError as error:
-        raise CommonServiceException(error.code, error.message, error.status) from error
+    target = target_of(parameters.get("object_encryption"), s3_bucket.bucket_account_id)
+    version = s3_bucket.get_object(
+        key=key, version_id=parameters.get("version_id"), http_method="PUT"
+    )
+    check_source(_source(version))
+    _check_key(target.key_arn, s3_bucket.bucket_region)
     version.encryption = "aws:kms"
     version.kms_key_id = target.key_arn
     version.bucket_key_enabled = target.bucket_key_enabled
@@ -185,12 +159,10 @@ def _source(version: Any) -> Source:
     )
 
 
-def _key_state(key_arn: str, bucket_region: str) -> str | None:
-    """KMS's state of the key, None where there is none: a key of another Region is none to S3."""
-    from localstack.services.kms.models import kms_stores  # noqa: PLC0415
-
+def _check_key(key_arn: str, bucket_region: str) -> None:
+    """Refuse a key that cannot encrypt: a key of another Region is none to S3."""
     _, _, _, region, account_id, key_id = key_arn.split(":")
-    if region != bucket_region:
-        return None
-    found = kms_stores[account_id][region].keys.get(key_id.removeprefix("key/"))
-    return None if found is None else str(found.metadata["KeyState"])
+    here = region == bucket_region
+    check_state(
+        key_arn, state_of(account_id, region, key_id.removeprefix("key/")) if here else None
+    )

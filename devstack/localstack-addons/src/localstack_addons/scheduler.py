@@ -11,7 +11,7 @@ import logging
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -31,6 +31,12 @@ LOG = logging.getLogger(__name__)
 TICK_S = 0.25
 FIRST_RETRY_S = 1.0
 LONGEST_RETRY_S = 60.0
+CALLS = {
+    "lambda": ("lambda_", "invoke", "invoke"),
+    "sqs": ("sqs", "send_message", "sendMessage"),
+    "sns": ("sns", "publish", "publish"),
+}
+"""By service: LocalStack's client, its method, and the call's name in a dead letter."""
 THROTTLED = {"ThrottlingException", "Throttling", "TooManyRequestsException", "SlowDown"}
 
 
@@ -46,6 +52,24 @@ class Firing:
     def scheduled_time(self) -> str:
         """As in 2022-03-22T18:59:43Z."""
         return self.due.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+    @property
+    def service(self) -> str:
+        """Whose target it is, such as `lambda`."""
+        service: str = self.target["Arn"].split(":")[2]
+        return service
+
+    def call(self, payload: str) -> dict[str, Any]:
+        """The parameters of the API call that the target takes."""
+        arn = self.target["Arn"]
+        match self.service:
+            case "lambda":
+                return {"FunctionName": arn, "InvocationType": "Event", "Payload": payload}
+            case "sqs":
+                group = self.target.get("SqsParameters", {})
+                return {"MessageBody": payload, "QueueUrl": sqs_queue_url_for_arn(arn), **group}
+            case _:
+                return {"Message": payload, "TopicArn": arn}
 
     def payload(self, attempt: int, execution_id: str) -> str:
         """The target's input, with AWS's keywords replaced.
@@ -146,13 +170,15 @@ def fire(firing: Firing) -> None:
 
 def invoke(firing: Firing, attempt: int) -> Failure | None:
     """Invoke the target once."""
-    service = firing.target["Arn"].split(":")[2]
-    if service not in TARGETS:
+    if firing.service not in CALLS:
         message = f"not a target here: {firing.target['Arn']}"
         return Failure("UnsupportedTarget", message, retryable=False)
     payload = firing.payload(attempt, uuid.uuid4().hex[:16])
+    client, method, _ = CALLS[firing.service]
     try:
-        TARGETS[service](firing, payload)
+        getattr(getattr(_clients(firing, firing.target["Arn"]), client), method)(
+            **firing.call(payload)
+        )
     except ClientError as error:
         code = error.response["Error"]["Code"]
         failed_inside = error.response["ResponseMetadata"]["HTTPStatusCode"] >= 500  # noqa: PLR2004
@@ -163,12 +189,14 @@ def invoke(firing: Firing, attempt: int) -> Failure | None:
 
 
 def dead_letter(firing: Firing, failure: Failure, attempt: int, exhausted: str) -> None:
-    """Send what could not be delivered to the dead-letter queue, if there is one.
+    """Send what could not be delivered to the dead-letter queue, if there is one: the call itself.
 
+    AWS's page shows the call to a universal target; that one to a templated target, such as a
+    function, looks the same is unverified.
     https://docs.aws.amazon.com/scheduler/latest/UserGuide/configuring-schedule-dlq.html
     """
     queue_arn = firing.target.get("DeadLetterConfig", {}).get("Arn")
-    if not queue_arn:
+    if not queue_arn or firing.service not in CALLS:
         return
     execution_id = uuid.uuid4().hex[:16]
     attributes = {
@@ -179,7 +207,7 @@ def dead_letter(firing: Firing, failure: Failure, attempt: int, exhausted: str) 
         "RETRY_ATTEMPTS": str(attempt - 1),
         "SCHEDULED_TIME": firing.scheduled_time,
         "SCHEDULE_ARN": firing.schedule_arn,
-        "TARGET_ARN": firing.target["Arn"],
+        "TARGET_ARN": f"arn:aws:scheduler:::aws-sdk:{firing.service}:{CALLS[firing.service][2]}",
     }
     if exhausted:
         attributes["EXHAUSTED_RETRY_CONDITION"] = exhausted
@@ -187,7 +215,11 @@ def dead_letter(firing: Firing, failure: Failure, attempt: int, exhausted: str) 
         name: {"DataType": "String", "StringValue": value} for name, value in attributes.items()
     }
     try:
-        _send(firing, queue_arn, firing.payload(attempt, execution_id), MessageAttributes=typed)
+        _clients(firing, queue_arn).sqs.send_message(
+            QueueUrl=sqs_queue_url_for_arn(queue_arn),
+            MessageBody=json.dumps(firing.call(firing.payload(attempt, execution_id))),
+            MessageAttributes=typed,
+        )
     except ClientError as error:
         LOG.warning("%s: dead-letter queue: %s", firing.schedule_arn, error)
 
@@ -199,33 +231,6 @@ def _exhausted(failure: Failure, no_more_retries: bool, too_old: bool) -> str | 
     if no_more_retries:
         return "MaximumRetryAttempts"
     return "MaximumEventAgeInSeconds" if too_old else None
-
-
-def _invoke_function(firing: Firing, payload: str) -> None:
-    arn = firing.target["Arn"]
-    functions = _clients(firing, arn).lambda_
-    functions.invoke(FunctionName=arn, InvocationType="Event", Payload=payload)
-
-
-def _send_message(firing: Firing, payload: str) -> None:
-    _send(firing, firing.target["Arn"], payload, **firing.target.get("SqsParameters", {}))
-
-
-def _publish(firing: Firing, payload: str) -> None:
-    arn = firing.target["Arn"]
-    _clients(firing, arn).sns.publish(TopicArn=arn, Message=payload)
-
-
-TARGETS: dict[str, Callable[[Firing, str], None]] = {
-    "lambda": _invoke_function,
-    "sqs": _send_message,
-    "sns": _publish,
-}
-
-
-def _send(firing: Firing, queue_arn: str, body: str, **parameters: Any) -> None:
-    sqs = _clients(firing, queue_arn).sqs
-    sqs.send_message(QueueUrl=sqs_queue_url_for_arn(queue_arn), MessageBody=body, **parameters)
 
 
 def _clients(firing: Firing, arn: str) -> Any:

@@ -596,9 +596,9 @@ class Queue:
 
         They go back to the queue that they came from, which may be the direct lane's.
 
-        All for the same time: SQS hands out no message of a group while one of the group is
-        invisible, so the first of them stays the first.
-        https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_ReceiveMessage.html
+        All for the same time, so that the first of them stays the first: SQS hands out nothing of
+        a group that is behind an invisible message, but it does hand out what is before it.
+        https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/using-messagegroupid-property.html
 
         Returns:
             What SQS did not take, or did not say that it has: those messages come back when the
