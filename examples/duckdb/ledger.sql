@@ -2,6 +2,13 @@
 --
 --   SELECT * FROM ledger('ledger/111122223333/eu-central-1/**/*.json') WHERE state = 'failed';
 
+SET VARIABLE logferry_version_checked = CASE
+  WHEN split_part(ltrim(version(), 'v'), '.', 1)::INT < 2
+  THEN error('ledger needs DuckDB 2 or newer, and this is ' || version()) END;
+
+-- Its times have no zone: compared with a time that has one, they count as times of the session's.
+SET TimeZone = 'UTC';
+
 CREATE OR REPLACE MACRO ledger(files) AS TABLE
 SELECT
   source.profile,
@@ -26,5 +33,10 @@ FROM read_json(
     'failed': 'STRUCT(reason VARCHAR)',
     'completed': 'STRUCT(manifest STRUCT(object_count BIGINT, total_bytes BIGINT))',
     'export_id': 'VARCHAR'
-  }
-);
+  },
+  hive_partitioning = false
+)
+WHERE CASE WHEN current_setting('TimeZone') = 'UTC' THEN true ELSE error(
+  'from_utc and to_utc have no time zone, and would be compared as times of '
+  || current_setting('TimeZone') || ': SET TimeZone = ''UTC'''
+) END;

@@ -25,7 +25,9 @@ from logferry_contracts.manifest import ArchivedObject, Manifest
 from logferry_contracts.wire import parse
 
 _KEY = re.compile(r"(?P<prefix>.+)/(?P<task_id>[^/]+)/(?P<stream>[^/]+)/(?P<number>[0-9]{6,})\.gz")
-_BEGINS = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{3}Z ")
+_BEGINS = re.compile(
+    r"[1-9][0-9]{3}-[0-9]{2}-[0-9]{2}T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]\.[0-9]{3}Z "
+)
 _STAMP_LENGTH = len("2026-11-22T06:00:00.000Z")
 
 
