@@ -8,13 +8,16 @@ from dataclasses import dataclass
 from math import isinf
 from statistics import median
 
+from botocore.config import Config
 from rich.console import Console
 from rich.table import Table
 
 from benchmarks.simulation.exporter_run import DIRECT_MEMORY_MB, Function, Latencies, drain
 from benchmarks.simulation.others import aws_logs_export_to_s3, fixed_polling
+from benchmarks.simulation.outages import Pattern
 from benchmarks.simulation.usage import Usage, side_by_side
 from benchmarks.simulation.workload import LogGroup, active, log_groups, serial_bound_s
+from exporter.aws import CLIENT_CONFIG, CREATE_CONFIG
 from exporter.direct import READERS
 from exporter.settings import (
     DEFAULT_DIRECT_LANE_CALLS_PER_SECOND,
@@ -27,7 +30,14 @@ RUNS = {50: 9, 500: 5, 1000: 5, 5000: 1}
 """How many workloads of each size; the tables show medians."""
 SHOWN_T0_S = 10.0
 """What the columns beyond the makespan are about."""
-
+CREATE = "logs.CreateExportTask"
+OUTAGE_S = (1.0, 3.0)
+OUTAGES_EVERY_S = 10.0
+"""How long AWS answers with 503 in the throttled hour, and how often that begins."""
+RETRIES = {
+    "as shipped": CLIENT_CONFIG,
+    "standard mode, 5 attempts": Config(retries={"mode": "standard", "total_max_attempts": 5}),
+}
 
 MB = 10**6
 WIDTH = 140
@@ -182,7 +192,60 @@ def run() -> dict[str, float]:
     lanes |= {name: with_direct_lane(lane) for name, lane in OTHER_LANES.items()}
     two_lanes = _runs(lanes, 1000, SHOWN_T0_S)
     console.print(_lanes_table(two_lanes))
-    return _numbers(results, two_lanes)
+    hour = _throttled_hour()
+    console.print(_throttled_table(hour))
+    return _numbers(results, two_lanes) | {
+        "exporter.given_up_in_throttled_hour": _given_up(hour["as shipped", OUTAGE_S[0]]),
+        "exporter.given_up_in_throttled_hour.standard_mode": _given_up(
+            hour["standard mode, 5 attempts", OUTAGE_S[0]]
+        ),
+    }
+
+
+def _throttled_hour() -> dict[tuple[str, float], Usage]:
+    """Drain an hour's work, of both lanes, while AWS is out for moments again and again."""
+    groups = [
+        group
+        for group in active(log_groups(1500, t0_s=SHOWN_T0_S, seed=0))
+        if group.size_bytes < SHIPPED.planned_bytes
+    ]
+    return {
+        (name, outage_s): side_by_side(
+            drain(_smallest_first(groups), lane=lane, pattern=pattern)
+            for lane in ("slot", "direct")
+        )
+        for name, config in RETRIES.items()
+        for outage_s in OUTAGE_S
+        for pattern in [
+            Pattern(
+                outage_s=outage_s,
+                every_s=OUTAGES_EVERY_S,
+                config=config,
+                others={CREATE: CREATE_CONFIG},
+            )
+        ]
+    }
+
+
+def _given_up(usage: Usage) -> int:
+    """Return how many calls ended with an error, but those that may not be made twice."""
+    return usage.given_up.total() - usage.given_up[CREATE]
+
+
+def _throttled_table(hour: dict[tuple[str, float], Usage]) -> Table:
+    table = Table(title=f"AWS answers with 503 every {OUTAGES_EVERY_S:.0f} s", box=None)
+    for heading in ("retries", "for", "hours", "calls", "given up", "CreateExportTask given up"):
+        table.add_column(heading, justify="left" if heading == "retries" else "right")
+    for (name, outage_s), usage in hour.items():
+        table.add_row(
+            name,
+            f"{outage_s:.0f} s",
+            f"{usage.makespan_s / 3600:.2f}",
+            f"{usage.calls.total():,}",
+            str(_given_up(usage)),
+            str(usage.given_up[CREATE]),
+        )
+    return table
 
 
 def _runs(strategies: dict[str, Strategy], count: int, t0_s: float) -> dict[str, list[Run]]:

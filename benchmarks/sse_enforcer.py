@@ -83,7 +83,7 @@ class Place:
             aws_access_key_id=ACCOUNT,
             aws_secret_access_key="any",  # noqa: S106  (LocalStack reads only the id)
             config=Config(
-                retries={"mode": "standard", "max_attempts": 5},
+                retries={"mode": "legacy", "total_max_attempts": 6},
                 read_timeout=TIMEOUT_S,
                 max_pool_connections=WORKERS_OF_ONE,
                 proxies={},

@@ -1,7 +1,8 @@
 """The exporter's own code, draining its queue in an AWS of plain Python with a clock of its own.
 
-Nothing fails here: what the exporter does then is for its tests. Every call takes its time, the
-slot has room for one task, the queue hands over one message after the other, and all is counted.
+Nothing fails here but what `Outages` ask for: what the exporter does then is for its tests. Every
+call takes its time, the slot has room for one task, the queue hands over one message after the
+other, and all is counted.
 """
 
 import random
@@ -14,13 +15,16 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
+from botocore.exceptions import ClientError
+
 from benchmarks.simulation.clock import Clock
+from benchmarks.simulation.outages import Outages, Pattern
 from benchmarks.simulation.usage import Usage
 from benchmarks.simulation.workload import LogGroup
 from exporter import direct
 from exporter.aws import LedgerEntry
 from exporter.direct import Event, Slice
-from exporter.errors import SlotBusyError
+from exporter.errors import SlotBusyError, TransientError
 from exporter.export import Wiring, logger
 from exporter.handler import work
 from exporter.settings import Settings
@@ -48,6 +52,8 @@ BYTES_PER_PAGE = 700_000
 
 https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_FilterLogEvents.html
 """
+QUEUE_VISIBILITY_S = 720
+"""Of the slot's queue, as deploy/exporter.yaml has it, from when a message cannot be given back."""
 HOURS = 24
 LINE_START_BYTES = len("2026-11-21T15:00:00.000Z \n")
 PAGE_CPU_S = 0.082
@@ -129,6 +135,7 @@ def drain(
     lane: Lane = "slot",
     latencies: Latencies | None = None,
     function: Function | None = None,
+    pattern: Pattern | None = None,
 ) -> Usage:
     """Let an exporter work on one request per log group until the last one is done with.
 
@@ -137,9 +144,10 @@ def drain(
         lane: Which way all of them take.
         latencies: How long AWS takes.
         function: The exporter's.
+        pattern: When AWS answers with an error, and how often it is asked again; None: never.
     """
-    aws = SimulatedAws(lane, latencies or Latencies(), function or Function())
-    with _silence():
+    aws = SimulatedAws(lane, latencies or Latencies(), function or Function(), pattern)
+    with _silence(), aws.outages:
         for group in groups:
             aws.export(group)
     aws.usage.makespan_s = aws.now_s
@@ -161,10 +169,17 @@ def _silence() -> Iterator[None]:
 class SimulatedAws:
     """One source with its slot, and all that its exporter calls."""
 
-    def __init__(self, lane: Lane, latencies: Latencies, function: Function) -> None:
+    def __init__(
+        self,
+        lane: Lane,
+        latencies: Latencies,
+        function: Function,
+        pattern: Pattern | None = None,
+    ) -> None:
         """Start the clock before the function's first environment is there."""
         self.usage = Usage()
         self._clock = Clock(latencies.cold_start_s)
+        self.outages = Outages(pattern, self._clock, latencies.call_s / 2)
         self._lane: Lane = lane
         self._latencies = latencies
         self._timeout_s = function.timeout_s
@@ -299,6 +314,7 @@ class SimulatedAws:
     ) -> tuple[list[Event], str | None]:
         """The direct lane's page: one line of a thousandth of its bytes."""
         self.usage.calls["logs.FilterLogEvents"] += 1
+        self._wait_out("logs.FilterLogEvents")
         self._pass(self._latencies.page_s)
         group = self._groups[record.export_id]
         left = int(
@@ -322,6 +338,11 @@ class SimulatedAws:
         with self._call("s3.HeadObject"):
             return [found]
 
+    def folders(self, _region: str, _bucket: str, _prefix: str) -> list[str]:
+        """Return the ids of tasks that have written: none that the first page would not have."""
+        with self._call("s3.ListObjectVersions"):
+            return []
+
     def put(self, _region: str, _bucket: str, key: str, _path: Path) -> ArchivedObject:
         """Write an object of the direct lane, once it is compressed."""
         size_bytes = self._read_bytes.total()
@@ -337,8 +358,12 @@ class SimulatedAws:
 
     def give_back(self, _queue_arn: str, _receipt_handles: list[str], interval_s: int) -> list[str]:
         """Let the message come back later."""
-        with self._call("sqs.ChangeMessageVisibility"):
-            self._visible_at_s = self.now_s + interval_s
+        try:
+            with self._call("sqs.ChangeMessageVisibility"):
+                self._visible_at_s = self.now_s + interval_s
+        except TransientError as error:
+            self._visible_at_s = self.now_s + QUEUE_VISIBILITY_S
+            return [str(error)]
         return []
 
     def publish(self, event: ExportCompleted) -> None:
@@ -352,9 +377,18 @@ class SimulatedAws:
     def _call(self, operation: str) -> Iterator[None]:
         """Take a call's time; what it does happens in the middle of it."""
         self.usage.calls[operation] += 1
+        self._wait_out(operation)
         self._pass(self._latencies.call_s / 2)
         yield
         self._pass(self._latencies.call_s / 2)
+
+    def _wait_out(self, operation: str) -> None:
+        """Come through an outage as botocore does, or fail as the exporter's adapters do."""
+        try:
+            self.outages.wait_out(operation)
+        except ClientError as error:
+            self.usage.given_up[operation] += 1
+            raise TransientError(str(error)) from error
 
     def _compute(self, cpu_s: float) -> None:
         """Take the function's CPU, of which it has a share, and which its threads take turns at."""

@@ -44,6 +44,7 @@ class Usage:
         tasks: How many export tasks each export had.
         announced: Ids of the exports that were announced.
         left_for_slot: What was too much for the direct lane.
+        given_up: How many of each call botocore ended without an answer but an error.
     """
 
     makespan_s: float = 0.0
@@ -52,6 +53,7 @@ class Usage:
     tasks: Counter[str] = field(default_factory=Counter)
     announced: set[str] = field(default_factory=set)
     left_for_slot: list[LogGroup] = field(default_factory=list)
+    given_up: Counter[str] = field(default_factory=Counter)
 
     @property
     def duplicates(self) -> int:
@@ -80,4 +82,5 @@ def side_by_side(usages: Iterable[Usage]) -> Usage:
         total.calls += usage.calls
         total.tasks += usage.tasks
         total.announced |= usage.announced
+        total.given_up += usage.given_up
     return total

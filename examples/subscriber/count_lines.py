@@ -15,6 +15,7 @@ from functools import cache, partial
 from typing import Any
 
 import boto3
+from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from logferry_contracts.archive import Readable, events
@@ -24,6 +25,9 @@ from logferry_contracts.wire import ContractError
 
 logger = logging.getLogger()
 logger.setLevel("INFO")
+
+CLIENT_CONFIG = Config(retries={"mode": "legacy", "total_max_attempts": 6})
+"""Throttles, 5xx and broken connections are tried again for up to 31 s, without a budget."""
 
 
 def handle(event: Mapping[str, Any], _: object) -> dict[str, Any]:
@@ -113,10 +117,11 @@ def archive_client() -> Any:
         aws_access_key_id=role["AccessKeyId"],
         aws_secret_access_key=role["SecretAccessKey"],
         aws_session_token=role["SessionToken"],
+        config=CLIENT_CONFIG,
     )
 
 
 @cache
 def client(service: str) -> Any:
     """Return a client of this account."""
-    return boto3.client(service)  # type: ignore[call-overload]  # any service
+    return boto3.client(service, config=CLIENT_CONFIG)  # type: ignore[call-overload]  # any service

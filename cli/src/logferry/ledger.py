@@ -19,8 +19,9 @@ if TYPE_CHECKING:
 READERS = 16
 """Ledger records that are read side by side."""
 CLIENT_CONFIG = ClientConfig(
-    retries={"mode": "standard", "total_max_attempts": 5}, max_pool_connections=READERS
+    retries={"mode": "legacy", "total_max_attempts": 6}, max_pool_connections=READERS
 )
+"""As the services': docs/adr/0029-retries-without-a-budget.md."""
 _WINDOW = re.compile(r"/([0-9]{15})-([0-9]{15})/$")
 
 

@@ -10,6 +10,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
+from logferry import ledger
 from logferry.config import Config
 from logferry.errors import ConfigError, PlanError
 from logferry.ledger import in_utc
@@ -30,7 +31,7 @@ https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
 """
 CLIENT_CONFIG = ClientConfig(
     # Asked once and waited for: a second request would be a second plan.
-    retries={"mode": "standard", "total_max_attempts": 1},
+    retries={"mode": "legacy", "total_max_attempts": 1},
     connect_timeout=5,
     read_timeout=PLANNER_SECONDS + 10,
 )
@@ -144,7 +145,7 @@ def _planned(
     location = completed.planned_location
     assert location is not None  # noqa: S101  (the caller has looked)
     try:
-        s3 = session.client("s3", region_name=config.region)
+        s3 = session.client("s3", region_name=config.region, config=ledger.CLIENT_CONFIG)
         found = s3.get_object(Bucket=location.bucket, Key=location.key)["Body"].read()
     except (BotoCoreError, ClientError) as error:
         raise PlanError(f"s3://{location.bucket}/{location.key}: {error}") from error

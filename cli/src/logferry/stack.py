@@ -25,7 +25,7 @@ if TYPE_CHECKING:
         StackTypeDef,
     )
 
-CLIENT_CONFIG = ClientConfig(retries={"mode": "standard", "total_max_attempts": 8})
+CLIENT_CONFIG = ClientConfig(retries={"mode": "legacy", "total_max_attempts": 8})
 """Stacks are deployed side by side, and CloudFormation throttles."""
 
 FIRST_LOOK_S = 0.2

@@ -32,7 +32,7 @@ https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
 """
 CLIENT_CONFIG = ClientConfig(
     # Asked once and waited for: a second request would work on the same report as the first.
-    retries={"mode": "standard", "total_max_attempts": 1},
+    retries={"mode": "legacy", "total_max_attempts": 1},
     connect_timeout=5,
     read_timeout=FUNCTION_SECONDS + 10,
 )

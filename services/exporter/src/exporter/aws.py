@@ -52,12 +52,14 @@ if TYPE_CHECKING:
     from mypy_boto3_sts import STSClient
 
 CLIENT_CONFIG = Config(
-    retries={"mode": "standard", "total_max_attempts": 5}, connect_timeout=5, read_timeout=30
+    retries={"mode": "legacy", "total_max_attempts": 6}, connect_timeout=5, read_timeout=30
 )
-"""Every client's but one: throttles, 5xx and broken connections are tried again with backoff."""
-CREATE_CONFIG = CLIENT_CONFIG.merge(Config(retries={"mode": "standard", "total_max_attempts": 1}))
-"""CreateExportTask's: once. It has no client token, so a second call may make a second task, and
-botocore takes its LimitExceededException for throttling, and waits."""
+"""Every client's but one: throttles, 5xx and broken connections are tried again for up to 31 s.
+
+The mode is the one without a budget: docs/adr/0029-retries-without-a-budget.md.
+"""
+CREATE_CONFIG = CLIENT_CONFIG.merge(Config(retries={"mode": "legacy", "total_max_attempts": 1}))
+"""CreateExportTask's: once. It has no client token, so a second call may make a second task."""
 
 SESSION_NAME_CHARACTERS = 64
 """https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html"""

@@ -43,12 +43,15 @@ if TYPE_CHECKING:
 THREADS = 16
 """How many objects are written or read at once; more are no faster, as each call takes CPU time."""
 CLIENT_CONFIG = Config(
-    retries={"mode": "standard", "total_max_attempts": 6},
+    retries={"mode": "legacy", "total_max_attempts": 6},
     connect_timeout=5,
     read_timeout=30,
     max_pool_connections=THREADS,
 )
-"""Every client's: throttles, 5xx and broken connections are tried again with backoff."""
+"""Every client's: throttles, 5xx and broken connections are tried again for up to 31 s.
+
+The mode is the one without a budget: docs/adr/0029-retries-without-a-budget.md.
+"""
 
 BATCH_ENTRIES = 10
 """https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessageBatch.html"""

@@ -37,9 +37,10 @@ if TYPE_CHECKING:
     from mypy_boto3_logs.type_defs import AccountPolicyTypeDef, LogGroupTypeDef
     from mypy_boto3_sts import STSClient
 
-SOURCE_CONFIG = CLIENT_CONFIG.merge(Config(retries={"mode": "standard", "total_max_attempts": 10}))
+SOURCE_CONFIG = CLIENT_CONFIG.merge(Config(retries={"mode": "legacy", "total_max_attempts": 8}))
 """The source account's quotas are shared with all else that runs there, and DescribeLogGroups has
-ten a second: a plan that reads a thousand pages waits for its turn more often than others.
+ten a second: a plan that reads a thousand pages waits for its turn more often than others, for up
+to two minutes.
 
 https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/cloudwatch_limits_cwl.html
 """

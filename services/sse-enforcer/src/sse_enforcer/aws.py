@@ -16,6 +16,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import urlencode
 
+from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 from pydantic import BaseModel
 
@@ -60,6 +61,14 @@ if TYPE_CHECKING:
     from mypy_boto3_sns import SNSClient
     from mypy_boto3_sqs import SQSClient
     from mypy_boto3_ssm import SSMClient
+
+CLIENT_CONFIG = Config(
+    retries={"mode": "legacy", "total_max_attempts": 6}, connect_timeout=5, read_timeout=60
+)
+"""Every client's: throttles, 5xx and broken connections are tried again for up to 31 s.
+
+The mode is the one without a budget: docs/adr/0029-retries-without-a-budget.md.
+"""
 
 BAD_REQUEST = 400
 NOT_FOUND = 404

@@ -24,6 +24,7 @@ from logferry_contracts.object_created import ObjectCreated, ObjectCreatedDetail
 from logferry_contracts.wire import ContractError, parse
 from sse_enforcer.archive_key import KeyScheme
 from sse_enforcer.aws import (
+    CLIENT_CONFIG,
     Archive,
     ControlBucket,
     DeadLetters,
@@ -266,12 +267,7 @@ def sweep_wiring(service: Service, s3: Any, pace: Pace) -> SweepWiring:
 def _client(name: str) -> Any:
     return boto3.client(  # type: ignore[call-overload]  # one overload for each service
         name,
-        config=Config(
-            retries={"mode": "standard", "max_attempts": 5},
-            connect_timeout=5,
-            read_timeout=60,
-            max_pool_connections=WORKERS * PART_WORKERS,
-        ),
+        config=CLIENT_CONFIG.merge(Config(max_pool_connections=WORKERS * PART_WORKERS)),
     )
 
 
