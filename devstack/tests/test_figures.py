@@ -82,6 +82,6 @@ def test_lines_that_go_on_belong_to_the_event_before_them():
     )
     key = "shop/app/web/2026/11/22/00/6f1e/a-b/000000.gz"
     assert list(_events(key, body)) == [
-        ("shop", "app/web", "a-b", 1_795_305_600_001, "first\n\tat Main.java:1\n"),
-        ("shop", "app/web", "a-b", 1_795_305_600_002, "second"),
+        ("shop", "/app/web", "a-b", 1_795_305_600_001, "first\n\tat Main.java:1\n"),
+        ("shop", "/app/web", "a-b", 1_795_305_600_002, "second"),
     ]

@@ -3,6 +3,8 @@
 Every test brings the hub to where it begins by itself; what is there already does not change.
 """
 
+from collections import Counter
+
 import pytest
 
 from devstack.suite import Suite
@@ -69,6 +71,33 @@ def test_what_the_previous_release_has_under_way_ends_after_an_upgrade(
     assert exports.archived() == exports.events
     assert exports.dead_letters() == {}
     assert plan("alpha", exports.named("*"), by_date=True)["data"]["requested"] == 0
+
+
+def test_log_groups_that_shared_a_prefix_are_told_apart_after_an_upgrade(
+    previous, current, tap, plan, exports, without_slash
+):
+    previous()
+    for each in (exports, without_slash):
+        each.put("alpha", "before")
+        plan("alpha", each.named("before"))
+    tap.until(lambda: exports.are("secured") and without_slash.are("secured") and tap.idle())
+    assert exports.prefixes("before") == without_slash.prefixes("before")
+    before = exports.archived()
+
+    current()
+    for each in (exports, without_slash):
+        each.put("alpha", "after")
+        answer = plan("alpha", each.named("*"))
+        assert answer["data"]["requested"] == 1
+    tap.until(lambda: exports.are("secured") and without_slash.are("secured") and tap.idle())
+
+    # What was there is where the ledger says, of both; what is new is of its log group alone.
+    assert exports.prefixes("before") == without_slash.prefixes("before")
+    assert exports.prefixes("after").isdisjoint(without_slash.prefixes("after"))
+    assert before == Counter({event: 2 * count for event, count in exports.of("before").items()})
+    assert exports.archived() == before + exports.of("after")
+    assert without_slash.archived() == without_slash.of("after")
+    assert exports.dead_letters() == {}
 
 
 def test_what_the_previous_release_skipped_without_a_look_is_exported_after_an_upgrade(

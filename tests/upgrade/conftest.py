@@ -246,11 +246,20 @@ class Exports:
         versions = [
             version
             for version in archive.read(self.hub.client("s3"), self.hub.archive_bucket)
-            if self._below in f"/{version.key}"
+            if any(log_group.startswith(self._below) for _, log_group, *_ in version.events)
         ]
         protected = {(version.kms_key_arn, version.legal_hold) for version in versions}
         assert protected == {(self.hub.kms_key_arn, True)}
         return sum((version.events for version in versions), Counter())
+
+    def of(self, which: str) -> Counter[archive.Event]:
+        """Return what the archive should have of one log group."""
+        return Counter({e: count for e, count in self.events.items() if e[1] == self.named(which)})
+
+    def prefixes(self, which: str) -> set[str]:
+        """Return where the ledger says that a log group's exports are."""
+        records = [each for each in self.hub.ledger() if each.log_group.name == self.named(which)]
+        return {record.destination.prefix for record in records}
 
     def dead_letters(self) -> dict[str, int]:
         """Return how many there are in each dead-letter queue that has some."""
@@ -262,6 +271,12 @@ class Exports:
 @pytest.fixture
 def exports(hub: Suite, name: str) -> Exports:
     return Exports(hub, name)
+
+
+@pytest.fixture
+def without_slash(hub: Suite, name: str) -> Exports:
+    """Log groups of the same names but for the slash that they begin with."""
+    return Exports(hub, name.removeprefix("/"))
 
 
 @pytest.fixture

@@ -6,12 +6,35 @@ from pydantic import Field
 
 from logferry_contracts.message import Count, EpochMs, Message
 
+WITHOUT_SLASH = "!/"
+"""What the folder of a log group begins with whose name begins without a slash.
+
+No name has the character, and S3 takes it as it is in keys.
+https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-keys.html#object-key-guidelines
+"""
+
 LogGroupName = Annotated[str, Field(min_length=1, max_length=512, pattern=r"^[.\-_/#A-Za-z0-9]+$")]
 LogGroupClass = Annotated[str, Field(max_length=64, pattern=r"^[A-Z][A-Z0-9_]*$")]
 """``STANDARD``, ``INFREQUENT_ACCESS``, ``DELIVERY``, ``ESSENTIALS``, or what AWS adds next.
 
 The list is AWS's: a group of a class that is new must still find its way into the ledger.
 """
+
+
+def log_group_folder(name: str) -> str:
+    """Return where a log group's exports are below its source's folder, without a slash at its end.
+
+    ``aws/lambda/orders`` for ``/aws/lambda/orders``, ``!/aws/lambda/orders`` for
+    ``aws/lambda/orders``: no two log groups share one. Up to 0.2.0 they did. What was exported then
+    is where its ledger record says.
+    """
+    return name[1:] if name.startswith("/") else f"{WITHOUT_SLASH}{name}"
+
+
+def log_group_of_folder(folder: str) -> str:
+    """Return the name of the log group that has a folder, see `log_group_folder`."""
+    name = folder.removeprefix(WITHOUT_SLASH)
+    return name if name != folder else f"/{folder}"
 
 
 class LogGroup(Message):

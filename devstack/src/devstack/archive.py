@@ -9,14 +9,16 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from logferry_contracts.log_group import log_group_of_folder
+
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 type Event = tuple[str, str, str, int, str]
-"""``(profile, log group without leading slash, stream as in the key, timestamp in ms, message)``"""
+"""``(profile, log group, stream as in the key, timestamp in ms, message)``"""
 
 _KEY = re.compile(
-    r"(?P<profile>[^/]+)/(?P<log_group>.+)/\d{4}/\d{2}/\d{2}/\d{2}"
+    r"(?P<profile>[^/]+)/(?P<log_group>.*)/\d{4}/\d{2}/\d{2}/\d{2}"
     r"/(?P<task_id>[^/]+)/(?P<stream>[^/]+)/\d{6}\.gz"
 )
 _LINE = re.compile(r"(?m)^(\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\.\d{3}Z) ")
@@ -84,7 +86,7 @@ def _events(key: str, body: bytes) -> Iterator[Event]:
         timestamp_ms = round(datetime.fromisoformat(stamp).timestamp() * 1000)
         yield (
             matched["profile"],
-            matched["log_group"],
+            log_group_of_folder(matched["log_group"]),
             matched["stream"],
             timestamp_ms,
             message.removesuffix("\n"),
@@ -92,5 +94,5 @@ def _events(key: str, body: bytes) -> Iterator[Event]:
 
 
 def as_archived(profile: str, log_group: str, stream: str, at_ms: int, message: str) -> Event:
-    """Return an event as the archive names it: a key has no leading slash, a stream none at all."""
-    return profile, log_group.lstrip("/"), stream.replace("/", "-"), at_ms, message
+    """Return an event as the archive names it: a stream has no slash in a key."""
+    return profile, log_group, stream.replace("/", "-"), at_ms, message

@@ -23,6 +23,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from logferry_contracts.archive import stream_in_key
+from logferry_contracts.log_group import log_group_folder
 
 TEMPLATE: Any = load(str(Path(__file__).parents[1] / "template.yaml"))
 README = (Path(__file__).parents[1] / "README.md").read_text()
@@ -81,6 +82,6 @@ def test_a_folder_that_athena_would_look_for_elsewhere_is_refused(name: str) -> 
 
     https://docs.aws.amazon.com/athena/latest/ug/tables-location-format.html
     """
-    prefix = name.removeprefix("/")
+    folder = log_group_folder(name)
 
-    assert refused("LogGroup", prefix) == ("" in prefix.split("/"))
+    assert refused("LogGroup", folder) == ("" in folder.split("/"))

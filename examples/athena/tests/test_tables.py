@@ -10,6 +10,7 @@ from contracts.tests.documents import examples, inlined, newest_schema
 
 from logferry_contracts.export_completed import ExportCompleted
 from logferry_contracts.ledger_record import LedgerRecord, ledger_key
+from logferry_contracts.log_group import log_group_folder
 from logferry_contracts.wire import parse
 
 TEMPLATE = Path(__file__).parents[1] / "template.yaml"
@@ -90,7 +91,7 @@ def test_a_days_folder_is_where_its_objects_are() -> None:
     parts = {
         "ArchiveBucketName": COMPLETED.data.destination.bucket,
         "Profile": COMPLETED.data.source.profile,
-        "LogGroup": COMPLETED.data.log_group_name.removeprefix("/"),
+        "LogGroup": log_group_folder(COMPLETED.data.log_group_name),
         "!day": "2026/11/21",
     }
     folder = filled(LOG_LINES["Parameters"]["storage.location.template"], parts)

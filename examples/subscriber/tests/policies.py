@@ -32,6 +32,7 @@ def resources(path: Path, **given: str) -> dict[str, Any]:
         "AWS::Partition": "aws",
         "AWS::Region": "eu-west-1",
         "AWS::AccountId": "111122223333",
+        "AWS::URLSuffix": "amazonaws.com",
         "AWS::NoValue": _NO_VALUE,
     }
     values = {**defaults, **pseudo, **given}

@@ -1,9 +1,11 @@
 """What the policies let a team do, and no more: LocalStack enforces none of them."""
 
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
+from cfnlint.decode.cfn_yaml import load  # type: ignore[import-untyped]
 from examples.subscriber.tests.policies import allowed, resources
 
 from logferry.checkout import TEMPLATES
@@ -148,6 +150,64 @@ def test_the_hubs_role_reads_its_prefix_and_its_sources_manifests_and_nothing_el
     arn = f"arn:aws:s3:::{resource}"
 
     assert allowed(policy_of(reader), action, arn, context) == verdict
+
+
+@pytest.mark.parametrize(
+    ("prefix", "former", "read", "not_read"),
+    [
+        ("shop/foo/", "", ["shop/foo/2026/x", "shop/foo/bar/2026/x"], ["shop/foobar/2026/x"]),
+        ("shop/!/db/", "", ["shop/!/db/2026/x"], ["shop/db/2026/x", "shop/!/db2/2026/x"]),
+        ("shop/db/", "", ["shop/db/2026/x"], ["shop/!/db/2026/x"]),
+        ("shop/!/db/", "shop/db/", ["shop/!/db/2026/x", "shop/db/2026/x"], ["shop/db2/2026/x"]),
+        ("shop/", "", ["shop/db/2026/x", "shop/!/db/2026/x"], ["shop2/db/2026/x", "shop./x"]),
+    ],
+)
+def test_a_readers_prefix_ends_with_a_folder(
+    prefix: str, former: str, read: list[str], not_read: list[str]
+) -> None:
+    role = resources(
+        TEMPLATES / "reader.yaml",
+        Team="orders",
+        TeamRoleArn=FUNCTION_ROLE,
+        ArchivePrefix=prefix,
+        FormerArchivePrefix=former,
+        ArchiveBucketName="archive",
+    )["Role"]["Properties"]
+
+    for key in (*read, *not_read):
+        arn, listing = f"arn:aws:s3:::archive/{key}", {"s3:prefix": key}
+        assert allowed(policy_of(role), "s3:GetObject", arn, {}) == (key in read)
+        assert allowed(policy_of(role), "s3:ListBucket", "arn:aws:s3:::archive", listing) == (
+            key in read
+        )
+
+
+@pytest.mark.parametrize(
+    ("parameter", "value", "taken"),
+    [
+        ("ArchivePrefix", "shop/aws/lambda/", True),
+        ("ArchivePrefix", "shop/!/RDSOSMetrics/", True),
+        ("ArchivePrefix", "shop/!/", True),
+        ("ArchivePrefix", "shop/", True),
+        ("ArchivePrefix", "shop//x/", True),
+        ("ArchivePrefix", "shop", False),
+        ("ArchivePrefix", "shop/aws/lambda", False),
+        ("ArchivePrefix", "shop/!/RDSOSMetrics", False),
+        ("ArchivePrefix", "shop/aws/!/lambda/", False),
+        ("ArchivePrefix", "shop/*/", False),
+        ("FormerArchivePrefix", "", True),
+        ("FormerArchivePrefix", "shop/RDSOSMetrics/", True),
+        ("FormerArchivePrefix", "shop/RDSOSMetrics", False),
+    ],
+)
+def test_a_prefix_without_a_slash_at_its_end_is_refused(
+    parameter: str,
+    value: str,
+    taken: bool,  # noqa: FBT001
+) -> None:
+    pattern = load(str(TEMPLATES / "reader.yaml"))["Parameters"][parameter]["AllowedPattern"]
+
+    assert bool(re.search(pattern, value)) == taken
 
 
 @pytest.mark.parametrize(

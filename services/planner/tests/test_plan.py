@@ -4,6 +4,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
+from contracts.tests.corpus import LOG_GROUP_NAMES
 
 from logferry_contracts.export_requested import ExportRequested
 from logferry_contracts.ledger_record import Completed, Failed, LedgerRecord, Skipped
@@ -103,6 +104,13 @@ def test_the_folder_is_named_by_the_clock_of_the_windows_zone() -> None:
 
 def test_only_one_leading_slash_of_the_group_is_left_out() -> None:
     assert destination_prefix(PLAN, "//a/b", WINDOW) == "dev//a/b/2026/11/21/00"
+
+
+def test_log_groups_whose_names_differ_by_a_leading_slash_share_no_prefix() -> None:
+    assert destination_prefix(PLAN, "/var/log/a", WINDOW) == "dev/var/log/a/2026/11/21/00"
+    assert destination_prefix(PLAN, "var/log/a", WINDOW) == "dev/!/var/log/a/2026/11/21/00"
+    prefixes = [destination_prefix(PLAN, name, WINDOW) for name in LOG_GROUP_NAMES]
+    assert len(set(prefixes)) == len(set(LOG_GROUP_NAMES))
 
 
 def test_groups_whose_names_differ_by_a_hyphen_or_slash_are_different_exports() -> None:
@@ -311,15 +319,16 @@ def test_a_message_says_what_the_exporter_has_put_into_its_record() -> None:
 def test_the_longest_names_make_a_prefix_that_the_contract_takes() -> None:
     source = SOURCE.model_copy(update={"profile": "p" * 32})
     plan = replace(PLAN, source=source)
-    made = decide(plan, Candidate(log_group("/" + "g" * 511), WINDOW), is_empty=False)
-    assert made.write is not None
-    assert parse(LedgerRecord, emit(made.write)) == made.write
+    for name in ("/" + "g" * 511, "g" * 512):
+        made = decide(plan, Candidate(log_group(name), WINDOW), is_empty=False)
+        assert made.write is not None
+        assert parse(LedgerRecord, emit(made.write)) == made.write
 
 
 @pytest.mark.parametrize(("letters", "outcome"), [(441, "requested"), (442, "refused")])
 def test_a_group_whose_prefix_is_too_long_is_refused_by_itself(letters: int, outcome: str) -> None:
     # Names that CloudWatch Logs does not allow today: longer, and of two bytes a letter.
-    name = "é" * letters
+    name = "/" + "é" * letters
     group = LogGroup.model_construct(**{**vars(log_group()), "name": name})
     assert len(destination_prefix(PLAN, name, WINDOW).encode()) == 18 + 2 * letters
     made = decision(group)

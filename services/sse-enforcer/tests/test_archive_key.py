@@ -38,6 +38,34 @@ def test_the_longest_prefix_of_whole_folders_names_the_key(object_key, name):
     assert parameter_for(object_key, BASE, parameters).name == name
 
 
+@pytest.mark.parametrize(
+    ("object_key", "name"),
+    [
+        ("shop/!/app/db/000000.gz", f"{BASE}/shop./app"),
+        ("shop/!/other/000000.gz", f"{BASE}/shop/other"),
+        ("shop/!/else/000000.gz", f"{BASE}/shop"),
+        ("shop/app/db/000000.gz", f"{BASE}/shop/app"),
+        ("bank/!/app/000000.gz", f"{BASE}/bank."),
+        ("bank/app/000000.gz", BASE),
+        ("!/app/000000.gz", BASE),
+    ],
+)
+def test_what_is_below_an_exclamation_mark_has_parameters_of_its_own_and_then_as_ever(
+    object_key, name
+):
+    """SSM takes letters, digits, ``.``, ``-`` and ``_`` in the parts of a name.
+
+    https://docs.aws.amazon.com/systems-manager/latest/userguide/sysman-paramstore-su-create.html
+    """
+    parameters = named(
+        BASE,
+        *(f"{BASE}/shop", f"{BASE}/shop/app", f"{BASE}/shop./app", f"{BASE}/shop/other"),
+        f"{BASE}/bank.",
+    )
+
+    assert parameter_for(object_key, BASE, parameters).name == name
+
+
 def test_a_missing_parameter_is_named_unless_the_objects_prefix_has_its_own():
     parameters = named(f"{BASE}/shop")
 

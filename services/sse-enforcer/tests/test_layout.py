@@ -1,5 +1,7 @@
 import pytest
+from contracts.tests.corpus import LOG_GROUP_NAMES
 
+from logferry_contracts.log_group import log_group_folder
 from sse_enforcer.layout import Kind, kind
 
 HOUR = "shop-prod/aws/lambda/orders/2026/11/21/00"
@@ -21,6 +23,14 @@ def test_what_an_export_writes_is_a_log_file(key):
     assert kind(key) is Kind.LOG_FILE
 
 
+@pytest.mark.parametrize("name", LOG_GROUP_NAMES)
+def test_the_objects_of_every_log_group_are_log_files(name):
+    hour = f"shop/{log_group_folder(name)}/2026/11/21/00"
+
+    assert kind(f"{hour}/direct/web-1/000000.gz") is Kind.LOG_FILE
+    assert kind(f"{hour}/aws-logs-write-test") is Kind.WRITE_TEST
+
+
 @pytest.mark.parametrize(
     "key", [f"{HOUR}/aws-logs-write-test", "p/#./2026/01/01/00/aws-logs-write-test"]
 )
@@ -34,6 +44,9 @@ def test_the_object_that_an_export_task_begins_with_is_a_write_test(key):
         "manual/upload.txt",
         "aws-logs-write-test",
         "shop-prod/aws-logs-write-test",
+        "shop-prod/!aws/2026/11/21/00/aws-logs-write-test",
+        "shop-prod/aws/!/2026/11/21/00/aws-logs-write-test",
+        "!/shop-prod/aws/2026/11/21/00/aws-logs-write-test",
         f"{HOUR}/aws-logs-write-test/",
         f"{HOUR}/aws-logs-write-test.bak",
         f"{HOUR}/my-aws-logs-write-test",

@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 from logferry_contracts.export import Destination, Lane, export_id
 from logferry_contracts.export_requested import ExportRequested, ExportRequestedData
 from logferry_contracts.ledger_record import LEDGER_SCHEMA, LedgerRecord, Skipped
-from logferry_contracts.log_group import LogGroup
+from logferry_contracts.log_group import LogGroup, log_group_folder
 from logferry_contracts.message import timestamp
 from logferry_contracts.source import Source
 from logferry_contracts.window import Window
@@ -235,8 +235,8 @@ def lane(plan: Plan, log_group: LogGroup, estimated_bytes: int | None) -> Lane:
 
 def destination_prefix(plan: Plan, log_group_name: str, window: Window) -> str:
     """Return where an export's objects go, such as ``dev/aws/lambda/hello/2026/11/22/00``."""
-    name = log_group_name.removeprefix("/")
-    return f"{plan.source.profile}/{name}/{date_path(window, plan.zone)}"
+    folder = log_group_folder(log_group_name)
+    return f"{plan.source.profile}/{folder}/{date_path(window, plan.zone)}"
 
 
 def export_requested(plan: Plan, record: LedgerRecord) -> ExportRequested:

@@ -2,6 +2,8 @@
 
 One SSM parameter names the archive's key. A parameter below it, ``<parameter>/<prefix>``, names
 another one for the objects whose keys begin with ``<prefix>/``; the longest such prefix wins.
+SSM takes no ``!``: what is below ``<profile>/!/`` has its parameters at ``<parameter>/<profile>.``,
+which is no profile's name, and where these name no key, those of ``<parameter>/<profile>``.
 """
 
 import re
@@ -71,17 +73,25 @@ def parameter_for(
     Raises:
         KmsKeyError: There is none.
     """
-    folders = object_key.split("/")[:-1]
-    for depth in range(len(folders), 0, -1):
-        name = "/".join([base_name, *folders[:depth]])
-        if name in parameters:
-            return parameters[name]
+    for folders in _ways(object_key.split("/")[:-1]):
+        for depth in range(len(folders), 0, -1):
+            name = "/".join([base_name, *folders[:depth]])
+            if name in parameters:
+                return parameters[name]
     if base_name not in parameters:
         raise KmsKeyError(
             f"SSM parameter {base_name} is missing: put the ARN of the archive's KMS key into it, "
             f"as a String such as {_EXAMPLE}"
         )
     return parameters[base_name]
+
+
+def _ways(folders: list[str]) -> list[list[str]]:
+    """Return the folders of a key as parameters' names have them, the one that counts first."""
+    match folders:
+        case [profile, "!", *names]:
+            return [[f"{profile}.", *names], [profile, *names]]
+    return [folders]
 
 
 def check_value(parameter: KeyParameter, scheme: KeyScheme) -> None:

@@ -5,8 +5,8 @@ from datetime import datetime
 from enum import Enum
 
 _HOUR = (
-    r"(?P<profile>[A-Za-z0-9_-]{1,32})/"
-    r"(?P<log_group>[.\-_/#A-Za-z0-9]*)/"
+    r"[A-Za-z0-9_-]{1,32}/"
+    r"(?:!/)?[.\-_/#A-Za-z0-9]*/"  # see logferry_contracts.log_group.log_group_folder
     r"(?P<hour>[0-9]{4}/[0-9]{2}/[0-9]{2}/[0-9]{2})/"
 )
 _TASK = r"(?:[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}|direct)"
