@@ -7,6 +7,8 @@ from datetime import UTC, datetime
 import pytest
 from contracts.tests.documents import examples
 
+from logferry_contracts.export_completed import ExportCompleted
+from logferry_contracts.export_failed import ExportFailed
 from logferry_contracts.ledger_record import (
     LEDGER_SCHEMA,
     Completed,
@@ -63,6 +65,8 @@ LEGAL = {
     ("submitted", "completed"),
     ("submitted", "failed"),
     ("completed", "secured"),
+    ("completed", "failed"),
+    ("secured", "failed"),
 }
 ILLEGAL = {(old, new) for old in IN_STATE for new in MOVES} - LEGAL
 
@@ -100,8 +104,55 @@ def test_a_change_keeps_what_was_known(old: str, new: str) -> None:
     before = json.loads(emit(IN_STATE[old]))
     after = json.loads(emit(MOVES[new](IN_STATE[old])))
 
-    kept = before.keys() - {"schema", "state", "revision"}
+    untrue = {"completed", "secured"} if new == "failed" else set()
+    kept = before.keys() - {"schema", "state", "revision"} - untrue
     assert {name: after[name] for name in kept} == {name: before[name] for name in kept}
+
+
+@pytest.mark.parametrize("old", ["completed", "secured"])
+def test_what_was_completed_and_was_not_says_nothing_of_objects_any_more(old: str) -> None:
+    record = IN_STATE[old].as_failed(FAILED)
+
+    assert (record.completed, record.secured) == (None, None)
+
+
+@pytest.mark.parametrize("old", ["completed", "secured"])
+def test_what_was_lost_keeps_what_was_announced_and_has_a_failure_to_announce(old: str) -> None:
+    record = IN_STATE[old].as_lost(FAILED)
+
+    assert record.completed == IN_STATE[old].completed
+    assert record.outcome == FAILED
+    assert parse(LedgerRecord, emit(record)) == record
+    published = record.as_published(at=AT)
+    assert published.completed == record.completed
+    assert published.failed is not None
+    assert published.failed.published_at == "2026-11-23T06:30:00.250Z"
+
+
+@pytest.mark.parametrize("old", ["requested", "submitted", "skipped", "failed"])
+def test_nothing_is_lost_that_has_not_been_in_the_archive(old: str) -> None:
+    with pytest.raises(TransitionError, match=f"is {old}, not to be lost"):
+        IN_STATE[old].as_lost(FAILED)
+
+
+def test_the_event_of_a_completed_export_is_recorded_although_it_was_lost_since() -> None:
+    announced = IN_STATE["completed"]
+
+    record = announced.as_lost(FAILED).as_published(at=AT, outcome=announced.outcome)
+
+    assert record.completed is not None
+    assert record.completed.published_at == "2026-11-23T06:30:00.250Z"
+    assert record.failed == FAILED
+
+
+def test_what_was_announced_before_it_was_lost_has_another_id_then() -> None:
+    lost = IN_STATE["secured"].as_lost(FAILED)
+
+    completed, failed = ExportCompleted.of_record(lost), ExportFailed.of_record(lost, "Plan again.")
+
+    assert (completed.source, completed.id) == (failed.source, lost.export_id)
+    assert failed.id == f"{lost.export_id}-lost"
+    assert parse(ExportFailed, emit(failed)) == failed
 
 
 def test_a_submitted_record_knows_its_task() -> None:

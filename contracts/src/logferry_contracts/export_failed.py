@@ -1,10 +1,12 @@
 """ExportFailed: an export ended without its window in the archive."""
 
-from typing import Annotated, ClassVar, Literal
+from datetime import datetime
+from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field
 
 from logferry_contracts.export import Destination, ExportId, Generation, ReasonCode
+from logferry_contracts.ledger_record import LedgerRecord
 from logferry_contracts.log_group import LogGroupName
 from logferry_contracts.message import CloudEvent, Message, Timestamp
 from logferry_contracts.source import SourceName
@@ -34,7 +36,7 @@ class ExportFailedData(Message):
 
 
 class ExportFailed(CloudEvent):
-    """Exporter → topic. ``id`` is the export's id."""
+    """Exporter → topic. ``id`` is the export's id, or begins with it after an ExportCompleted."""
 
     TYPE: ClassVar[str] = "logferry.export.failed.v1"
     SCHEMA: ClassVar[str] = "urn:logferry:schema:export-failed:1.0"
@@ -42,6 +44,38 @@ class ExportFailed(CloudEvent):
     type: Literal["logferry.export.failed.v1"]
     dataschema: Annotated[str, Field(pattern=r"^urn:logferry:schema:export-failed:1\.[0-9]+$")]
     data: ExportFailedData
+
+    @classmethod
+    def of_record(cls, record: LedgerRecord, mend: str) -> Self:
+        """Return the event of a failed export. The same record gives the same event.
+
+        An export that was announced as completed before has another id: its own is taken.
+
+        Args:
+            record: The export's, ``failed``.
+            mend: What somebody has to do about it, in words.
+        """
+        failed = record.failed
+        assert failed is not None  # noqa: S101  (only asked of a failed export)
+        data = ExportFailedData(
+            export_id=record.export_id,
+            generation=record.generation,
+            source=record.source,
+            log_group_name=record.log_group.name,
+            window=record.window,
+            destination=record.destination,
+            reason=failed.reason,
+            message=failed.message,
+            mend=mend,
+            will_be_retried=failed.next_export_id is not None,
+            failed_at=failed.at,
+        )
+        return cls.of(
+            data,
+            id=record.export_id if record.completed is None else f"{record.export_id}-lost",
+            source=record.source.exporter_urn,
+            time=datetime.fromisoformat(failed.at),
+        )
 
     @property
     def attributes(self) -> dict[str, str]:

@@ -3,9 +3,12 @@
 One JSON object per export in the control bucket, changed only by compare-and-swap::
 
     requested ─► submitted ─► completed ─► secured
-        │            └──────► failed
-        └─► failed
+        │            │            │           │
+        └────────────┴─► failed ◄─┴───────────┘
     skipped
+
+What failed once it was completed is either not what the record said, and has no manifest any more;
+or it was announced and has lost an object since, and keeps the manifest that was announced.
 """
 
 from collections.abc import Callable
@@ -51,8 +54,10 @@ _BEFORE: dict[str, tuple[str, ...]] = {
     "submitted": ("requested",),
     "completed": ("requested", "submitted"),
     "secured": ("completed",),
-    "failed": ("requested", "submitted"),
+    "failed": ("requested", "submitted", "completed", "secured"),
 }
+
+_ARCHIVED = frozenset({"completed", "secured"})
 
 
 class Submitted(Message):
@@ -110,7 +115,7 @@ class Skipped(Message):
 
 
 class Failed(Message):
-    """It ended without its window in the archive.
+    """It ended without its window in the archive, or with less of it than was announced.
 
     Attributes:
         next_export_id: The next generation that was asked for; None when there is none.
@@ -211,23 +216,48 @@ class LedgerRecord(Message):
         return self._to("secured", secured=Secured(at=timestamp(at)))
 
     def as_failed(self, failed: Failed) -> "LedgerRecord":
-        """Return the record once the export has ended without its window in the archive."""
-        return self._to("failed", failed=failed)
+        """Return the record once the export has ended without its window in the archive.
 
-    def as_published(self, *, at: datetime) -> "LedgerRecord":
-        """Return the record once the event that its state calls for has been published.
+        What it says of objects that nobody has heard of goes: they are not what it says.
+        """
+        return self._to("failed", failed=failed, completed=None, secured=None)
+
+    def as_lost(self, failed: Failed) -> "LedgerRecord":
+        """Return the record once what was in the archive is not all there any more.
+
+        Its manifest stays: it was announced, and most of it is there.
 
         Raises:
-            TransitionError: There is nothing to publish in this state.
+            TransitionError: It has not been in the archive.
         """
-        for name in ("completed", "failed"):
-            section = getattr(self, name)
-            if section is not None:
-                published = section.model_copy(update={"published_at": timestamp(at)})
-                return self._next(**{name: published})
-        raise TransitionError(f"export {self.export_id}: nothing to publish when {self.state}")
+        if self.state not in _ARCHIVED:
+            raise TransitionError(f"export {self.export_id} is {self.state}, not to be lost")
+        return self._to("failed", failed=failed)
 
-    def _to(self, state: State, **sections: Message) -> "LedgerRecord":
+    @property
+    def outcome(self) -> Completed | Failed | None:
+        """How it ended, which is what its event says; None while it has not."""
+        return self.failed if self.state == "failed" else self.completed
+
+    def as_published(
+        self, *, at: datetime, outcome: Completed | Failed | None = None
+    ) -> "LedgerRecord":
+        """Return the record once the event of its outcome has been published.
+
+        Args:
+            at: When.
+            outcome: What was published, where the record may have another outcome by now.
+
+        Raises:
+            TransitionError: It has no such outcome.
+        """
+        name = "failed" if isinstance(outcome or self.outcome, Failed) else "completed"
+        section = getattr(self, name)
+        if section is None:
+            raise TransitionError(f"export {self.export_id}: nothing to publish when {self.state}")
+        return self._next(**{name: section.model_copy(update={"published_at": timestamp(at)})})
+
+    def _to(self, state: State, **sections: Message | None) -> "LedgerRecord":
         if self.state not in _BEFORE[state]:
             raise TransitionError(f"export {self.export_id} is {self.state}, not to be {state}")
         return self._next(state=state, **sections)

@@ -31,6 +31,7 @@ from exporter.aws import (
 from exporter.errors import (
     ExportRefusedError,
     LedgerConflictError,
+    ObjectsRemovedError,
     SlotBusyError,
     TransientError,
 )
@@ -442,14 +443,33 @@ def test_only_current_objects_below_the_folder_are_listed(
 ) -> None:
     put(backend, bucket, "p/task-1/[$LATEST] a/000000.gz", b"old")
     current = put(backend, bucket, "p/task-1/[$LATEST] a/000000.gz", b"events")
-    put(backend, bucket, "p/task-1/gone/000000.gz")
-    backend.client("s3").delete_object(Bucket=bucket, Key="p/task-1/gone/000000.gz")
     put(backend, bucket, "p/task-11/a/000000.gz")
+    put(backend, bucket, "p/task-11/gone/000000.gz")
+    backend.client("s3").delete_object(Bucket=bucket, Key="p/task-11/gone/000000.gz")
     put(backend, bucket, "p/aws-logs-write-test")
     (found,) = archive.objects(backend.region, bucket, "p/task-1/")
     assert (found.key, found.version_id) == ("p/task-1/[$LATEST] a/000000.gz", current)
     assert found.size_bytes == 6
     assert found.etag == hashlib.md5(b"events", usedforsecurity=False).hexdigest()
+
+
+def test_an_object_that_was_removed_is_seen_by_its_delete_marker(
+    backend: "Backend", bucket: str, archive: Archive
+) -> None:
+    for stream in ("a", "b"):
+        put(backend, bucket, f"p/task-1/{stream}/000000.gz")
+    backend.client("s3").delete_object(Bucket=bucket, Key="p/task-1/b/000000.gz")
+    for look in (archive.objects, archive.sizes):
+        with pytest.raises(ObjectsRemovedError, match=r"^p/task-1/b/000000\.gz was removed on "):
+            look(backend.region, bucket, "p/task-1/")
+
+
+def test_the_sizes_of_current_objects_are_listed_by_key(
+    backend: "Backend", bucket: str, archive: Archive
+) -> None:
+    put(backend, bucket, "p/task-1/a/000000.gz", b"old")
+    put(backend, bucket, "p/task-1/a/000000.gz", b"events")
+    assert archive.sizes(backend.region, bucket, "p/task-1/") == {"p/task-1/a/000000.gz": 6}
 
 
 @on_localstack  # moto does not say which versions have one

@@ -470,15 +470,58 @@ def test_halves_that_a_release_without_splitting_has_exported_complete_the_whole
     assert whole.data.manifest.object_count == len(cloud.archive) == 6
 
 
-def test_a_half_whose_parent_the_ledger_does_not_know_is_dead_lettered(
+def test_a_half_whose_parent_the_ledger_does_not_know_fails_and_is_dead_lettered(
     cloud: "Cloud", request_for: RequestFor
 ) -> None:
     orphan = request_for().model_copy(update={"parent_export_id": "0" * 32})
     cloud.request(orphan, is_planned=False)
     cloud.run()
     (letter,) = cloud.dead_letters
-    assert letter.reason == "contract"
-    assert "parent_export_id" in letter.detail
+    assert letter.reason == "parent_unknown"
+    assert "0" * 32 in letter.detail
+    record = cloud.record(orphan)
+    assert (record.state, record.completed) == ("failed", None)
+    assert not cloud.events  # nobody hears of halves
+    assert len(cloud.archive) == 3
+
+
+def test_a_half_that_has_failed_for_its_parent_holds_up_no_date(
+    cloud: "Cloud", request_for: RequestFor
+) -> None:
+    cloud.request(request_for().model_copy(update={"parent_export_id": "0" * 32}))
+    cloud.run()
+    cloud.request_day()
+    cloud.run()
+    assert len(cloud.day_events()) == 1
+
+
+def test_a_half_put_back_completes_the_whole_when_its_parent_is_known_again(
+    cloud: "Cloud", plan: "type[Plan]"
+) -> None:
+    cloud.plans[LOG_GROUP] = plan(running_s=25 * 3600)
+    name = cloud.request()
+    whole_is_known = {"is": True}
+
+    def forget(call: str) -> None:
+        halves_done = sum(
+            each.parent_export_id is not None and each.state == "completed"
+            for each in cloud.records()
+        )
+        if call == "ledger.windows" and halves_done and whole_is_known["is"]:
+            whole_is_known["is"] = False
+            cloud.forgotten = {
+                key: cloud.ledger.pop(key) for key in list(cloud.ledger) if name in key
+            }
+
+    cloud.interrupt = forget
+    cloud.run()
+    assert {letter.reason for letter in cloud.dead_letters} == {"parent_unknown"}
+    cloud.ledger.update(cloud.forgotten)
+    cloud.redrive()
+    cloud.run()
+    (event,) = cloud.completed_events()
+    assert event.id == name
+    assert not cloud.dead_letters
 
 
 # -- both halves at once -----------------------------------------------------------------------

@@ -2,7 +2,7 @@
 
 import base64
 import hashlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -22,6 +22,7 @@ from exporter.errors import (
     ExportRefusedError,
     LedgerConflictError,
     NotForDirectLaneError,
+    ObjectsRemovedError,
     SlotBusyError,
     TransientError,
 )
@@ -38,6 +39,7 @@ from logferry_contracts.ledger_record import (
     manifest_key,
 )
 from logferry_contracts.manifest import ArchivedObject, Checksum, Manifest, ManifestLocation
+from logferry_contracts.message import timestamp
 from logferry_contracts.source import Source, SourceName
 from logferry_contracts.window import Window
 from logferry_contracts.wire import ContractError, emit, parse
@@ -287,8 +289,12 @@ class Archive:
         self._s3_in = s3_in
 
     def objects(self, region: str, bucket: str, folder: str) -> list[ArchivedObject]:
-        """Return the current version of every object below ``folder``."""
-        current = [each for each in self._versions(region, bucket, folder) if each["IsLatest"]]
+        """Return the current version of every object below ``folder``.
+
+        Raises:
+            ObjectsRemovedError: Some have been removed.
+        """
+        current = self._current(region, bucket, folder)
         with_checksum = [each for each in current if each.get("ChecksumAlgorithm")]
         checksums = self._checksums(region, bucket, with_checksum[:MAX_CHECKSUMS])
         return [
@@ -301,6 +307,14 @@ class Archive:
             )
             for version in current
         ]
+
+    def sizes(self, region: str, bucket: str, folder: str) -> dict[str, int]:
+        """Return the size in bytes of every object below ``folder``, by its key.
+
+        Raises:
+            ObjectsRemovedError: Some have been removed.
+        """
+        return {each["Key"]: each["Size"] for each in self._current(region, bucket, folder)}
 
     def folders(self, region: str, bucket: str, prefix: str) -> list[str]:
         """Return the names of the folders right below a prefix, which are ids of export tasks."""
@@ -422,13 +436,35 @@ class Archive:
                 return Checksum(algorithm=algorithm, value=value)
         return None
 
+    def _current(self, region: str, bucket: str, folder: str) -> list[Any]:
+        """Return the current versions below a folder in which nothing has been removed.
+
+        Neither CloudWatch Logs nor any of ours writes a delete marker, so one says that somebody
+        has removed an object. Who removes a version by its id leaves none.
+        https://docs.aws.amazon.com/AmazonS3/latest/userguide/DeleteMarker.html
+
+        Raises:
+            ObjectsRemovedError: Something has been.
+        """
+        current, markers = [], []
+        for page in self._pages(region, bucket, folder):
+            current += [each for each in page.get("Versions", []) if each["IsLatest"]]
+            markers += page.get("DeleteMarkers", [])
+        if markers:
+            removed = min(markers, key=lambda each: each["LastModified"])
+            raise ObjectsRemovedError(
+                f"{removed['Key']} was removed on {timestamp(removed['LastModified'])}; "
+                f"objects removed below {folder}: {len({each['Key'] for each in markers})}"
+            )
+        return current
+
     def _versions(self, region: str, bucket: str, folder: str) -> Iterator[Any]:
-        pages = (
-            self._s3_in(region)
-            .get_paginator("list_object_versions")
-            .paginate(Bucket=bucket, Prefix=folder)
-        )
+        pages = self._pages(region, bucket, folder)
         return (version for page in pages for version in page.get("Versions", []))
+
+    def _pages(self, region: str, bucket: str, folder: str) -> Iterable[Any]:
+        paginator = self._s3_in(region).get_paginator("list_object_versions")
+        return paginator.paginate(Bucket=bucket, Prefix=folder)
 
 
 @dataclass(frozen=True)

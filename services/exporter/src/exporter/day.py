@@ -48,6 +48,8 @@ class Ended:
 def ended(record: LedgerRecord) -> Ended | None:
     """Return what a record says; None while it is under way, or its end has not been told."""
     skipped, failed, completed = record.skipped, record.failed, record.completed
+    if failed is not None and failed.published_at is None:
+        return None  # whatever it was before
     if skipped is not None:
         return _of(record, "skipped", skipped.at, reason=skipped.reason)
     if failed is not None and failed.published_at is not None:

@@ -18,6 +18,13 @@ class ExportRefusedError(Exception):
         self.reason = reason
 
 
+class ObjectsRemovedError(Exception):
+    """Fail the export and ask for the next generation: what was written is not all there any more.
+
+    The message names an object, and how many there are.
+    """
+
+
 class SlotBusyError(Exception):
     """Wait: another export task is active in the account and Region. Not a failure."""
 

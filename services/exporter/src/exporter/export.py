@@ -20,10 +20,12 @@ from exporter.errors import (
     LedgerConflictError,
     NotFinishedError,
     NotForDirectLaneError,
+    ObjectsRemovedError,
     SlotBusyError,
     TransientError,
 )
 from exporter.family import Family
+from exporter.proof import Proof
 from exporter.reading import Reading, Together, side_by_side
 from exporter.settings import Settings
 from logferry_contracts.export_completed import ExportCompleted
@@ -175,7 +177,8 @@ class Export:
         return after
 
     def _decide(self, record: LedgerRecord, tasks: list[task.Task]) -> task.Step | split.SplitStep:
-        if record.split is not None and record.state in {"submitted", "failed"}:
+        is_lost = record.state == "failed" and record.completed is not None
+        if record.split is not None and record.state in {"submitted", "failed"} and not is_lost:
             return split.decide(record, self.wiring.family.halves(record))
         settings = self.wiring.settings
         return task.decide(
@@ -196,7 +199,7 @@ class Export:
                 logger.info("acknowledged", why=step.why)
                 return None
             case task.Publish():
-                return self._publish(entry)
+                return self._publish_recorded(entry)
             case task.Wait() | task.Postpone() | task.Cancel():
                 return self._execute_waiting(entry, step)
             case task.Create() | task.Adopt() | task.Complete():
@@ -360,6 +363,10 @@ class Export:
         return entry
 
     def _merge(self, entry: LedgerEntry, step: split.Merge) -> LedgerEntry:
+        for half in step.halves:
+            objection = self._objection(half)
+            if objection is not None:
+                return self._export_again(entry, task.NOT_AS_RECORDED, objection)
         return self._record_completion(entry, split.merged(step.halves, self._now()))
 
     def _revive(self, entry: LedgerEntry) -> LedgerEntry | None:
@@ -427,24 +434,25 @@ class Export:
 
     def _complete(self, entry: LedgerEntry, ended: task.Task) -> LedgerEntry:
         record = entry.record
-        manifest = task.manifest(
-            self.wiring.archive.objects(
-                record.source.region,
-                record.destination.bucket,
-                task.folder(record, ended.task_id),
+        region, bucket = record.source.region, record.destination.bucket
+        try:
+            objects = self.wiring.archive.objects(
+                region, bucket, task.folder(record, ended.task_id)
             )
-        )
+        except ObjectsRemovedError as error:
+            return self._export_again(entry, task.OBJECT_MISSING, str(error))
+        manifest = task.manifest(objects)
         completed = Completed(
             at=timestamp(self._now()),
             manifest=manifest,
             task_created_ms=ended.created_ms,
             task_completed_ms=ended.completed_ms,
         )
-        entry = self._record_completion(entry, completed)
         metrics.add_metric("BytesArchived", MetricUnit.Bytes, manifest.total_bytes)
-        return entry
+        return self._record_completion(entry, completed)
 
     def _record_completion(self, entry: LedgerEntry, completed: Completed) -> LedgerEntry:
+        """Record what was seen just now, and publish it at once: it needs no other proof."""
         manifest = completed.manifest
         entry = self.wiring.ledger.replace(entry, entry.record.as_completed(completed))
         logger.info("completed", objects=manifest.object_count, total_bytes=manifest.total_bytes)
@@ -452,7 +460,7 @@ class Export:
             metrics.add_metric("ExportsCompleted", MetricUnit.Count, 1)
             if manifest.object_count == 0:
                 metrics.add_metric("ExportsEmpty", MetricUnit.Count, 1)
-        return entry
+        return self._publish(entry)
 
     def _read_directly(self, entry: LedgerEntry) -> LedgerEntry:
         """Export without a task; where that is not the way, hand the export over to the slot."""
@@ -467,9 +475,8 @@ class Export:
             return self._fail(entry, self._refused(entry.record, error))
         manifest = task.manifest(objects)
         completed = Completed(at=timestamp(self._now()), manifest=manifest)
-        entry = self._record_completion(entry, completed)
         metrics.add_metric("BytesArchived", MetricUnit.Bytes, manifest.total_bytes)
-        return entry
+        return self._record_completion(entry, completed)
 
     def _reading(self) -> Reading:
         wiring = self.wiring
@@ -582,7 +589,34 @@ class Export:
                 reason = "bucket_region"
         return task.Fail(reason=reason, message=str(error))
 
-    def _publish(self, entry: LedgerEntry) -> LedgerEntry | None:
+    def _publish_recorded(self, entry: LedgerEntry) -> LedgerEntry:
+        """Publish what another invocation, or nobody of ours, has recorded, if nothing denies it.
+
+        A failure is told as it is recorded: to believe it costs another try at most.
+        """
+        if entry.record.state != "failed":
+            objection = self._objection(entry.record)
+            if objection is not None:
+                return self._export_again(entry, task.NOT_AS_RECORDED, objection)
+        return self._publish(entry)
+
+    def _objection(self, record: LedgerRecord) -> str | None:
+        """Return what denies that an export is completed as its record says; None for nothing."""
+        wiring = self.wiring
+        try:
+            proof = Proof(account=self._account(), archive=wiring.archive, family=wiring.family)
+            objection = proof.objection(record)
+        except (ExportRefusedError, NotForDirectLaneError, ObjectsRemovedError) as error:
+            objection = str(error)
+        return None if objection is None else f"Export {record.export_id}: {objection}"
+
+    def _export_again(self, entry: LedgerEntry, reason: str, message: str) -> LedgerEntry:
+        """Take back what is not in the archive as it should be, and ask for the next generation."""
+        max_generations = self.wiring.settings.max_generations
+        step = task.untrue(entry.record, reason, message, max_generations=max_generations)
+        return self._execute_failure(entry, step)
+
+    def _publish(self, entry: LedgerEntry) -> LedgerEntry:
         """Publish what the record says, and dead-letter what nobody will try again.
 
         The publication is recorded last: until then, a crash does all of it once more.
@@ -592,14 +626,32 @@ class Export:
         if record.parent_export_id is None:
             self._announce(record)
         elif not will_be_retried:
-            self._advance_relative(self.wiring.family.parent(record))
-        # What was split fails by the failure of a half, which has a dead letter.
-        if record.failed is not None and not will_be_retried and record.split is None:
-            dead_letter(self.wiring, self.delivery, record.failed.reason, record.failed.message)
+            parent = self.wiring.family.parent(record)
+            if parent is not None:
+                self._advance_relative(parent)
+            elif record.state != "failed":
+                message = (
+                    f"The ledger has no export {record.parent_export_id} of which it is a half."
+                )
+                return self._fail(entry, task.Fail(reason=task.PARENT_UNKNOWN, message=message))
+        self._dead_letter_failure(record)
         return self._record_publication(entry)
 
+    def _dead_letter_failure(self, record: LedgerRecord) -> None:
+        """Keep the message of a failure that nobody will try again, or that a person has to see.
+
+        What was split fails by the failure of a half, which has a dead letter.
+        """
+        failed = record.failed
+        if failed is None or (
+            failed.reason not in task.FOR_A_PERSON
+            and (failed.next_export_id is not None or record.split is not None)
+        ):
+            return
+        dead_letter(self.wiring, self.delivery, failed.reason, failed.message)
+
     def _announce(self, record: LedgerRecord) -> None:
-        if record.completed is not None:
+        if record.state != "failed" and record.completed is not None:
             self.wiring.topic.publish(self._completed_event(record, record.completed.manifest))
         else:
             role_arn = self.request.source.role_arn
@@ -607,9 +659,11 @@ class Export:
 
     def _record_publication(self, entry: LedgerEntry) -> LedgerEntry:
         """Record it in whatever the record has become: who hears of an export may change it."""
+        outcome = entry.record.outcome
         for _ in range(LEDGER_READS):
             try:
-                entry = self.wiring.ledger.replace(entry, entry.record.as_published(at=self._now()))
+                published = entry.record.as_published(at=self._now(), outcome=outcome)
+                entry = self.wiring.ledger.replace(entry, published)
             except LedgerConflictError:
                 entry = self._read_or_create()
             else:

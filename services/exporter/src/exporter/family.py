@@ -13,7 +13,6 @@ from logferry_contracts.export_requested import ExportRequestedData
 from logferry_contracts.ledger_record import LedgerRecord, newest_halves, split_task_ids
 from logferry_contracts.source import SourceName
 from logferry_contracts.window import Window
-from logferry_contracts.wire import ContractError
 
 FIRST_GENERATION = 1
 
@@ -45,11 +44,10 @@ class Family:
         """Return the tasks that did an export which was split; none for any other."""
         return split_task_ids(record, partial(self._read, record.source))
 
-    def parent(self, half: LedgerRecord) -> LedgerRecord:
+    def parent(self, half: LedgerRecord) -> LedgerRecord | None:
         """Return the export of which this is a half, looked for in the windows around.
 
-        Raises:
-            ContractError: The ledger has no such export.
+        None when the ledger has no such export.
         """
         since_ms = half.window.to_ms - split.LONGEST_WINDOW_MS
         for window in self._ledger.windows(half.source, since_ms, half.window.from_ms):
@@ -57,7 +55,7 @@ class Family:
                 found = self._ledger.read(half.source, window, half.parent_export_id)
                 if found is not None:
                     return found.record
-        raise ContractError("ExportRequested", ["data.parent_export_id: no export of this id"])
+        return None
 
     def add_half(
         self, request: ExportRequestedData, record: LedgerRecord, window: Window, at: datetime

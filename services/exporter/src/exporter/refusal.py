@@ -85,6 +85,12 @@ _WORDS = {
     "it should be there, look in CloudTrail who deleted it.",
     "region_disabled": "Enable {region} in account {account_id} and in the exporter's account, and "
     "activate STS there.",
+    "not_as_recorded": "Find out who has written the ledger record of this export, by its former "
+    "versions and CloudTrail's data events.",
+    "object_missing": "Find out in CloudTrail's data events who removes objects below "
+    "s3://{bucket}/{prefix}/.",
+    "parent_unknown": "Find out in CloudTrail's data events who has removed the ledger record of "
+    "the export of which this is a half.",
     "task_cancelled": "Find out in account {account_id}, {region}, who cancels export tasks.",
     "task_failed": "Find out in account {account_id}, {region}, why export tasks of "
     "{log_group_arn} end with: {message}",

@@ -48,7 +48,7 @@ def decide(record: LedgerRecord, halves: Sequence[LedgerRecord]) -> SplitStep:
     """
     if record.failed is not None and record.failed.published_at is None:
         return Publish()
-    if len(halves) > 1 and all(half.completed is not None for half in halves):
+    if are_completed(halves):
         return Merge(halves) if record.failed is None else Revive()
     if record.failed is not None:
         return Done("failed and published")
@@ -57,6 +57,11 @@ def decide(record: LedgerRecord, halves: Sequence[LedgerRecord]) -> SplitStep:
             what = f"The half from {half.window.from_ms} to {half.window.to_ms}"
             return Fail(reason=half.failed.reason, message=f"{what}: {half.failed.message}")
     return Done("its halves have not ended")
+
+
+def are_completed(halves: Sequence[LedgerRecord]) -> bool:
+    """Return whether both halves are in the archive."""
+    return len(halves) > 1 and all(half.completed is not None for half in halves)
 
 
 def half_request(

@@ -24,6 +24,12 @@ SLOT_HOLDERS = frozenset({"PENDING", "RUNNING"})
 
 https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_CreateExportTask.html
 """
+NOT_AS_RECORDED = "not_as_recorded"
+OBJECT_MISSING = "object_missing"
+PARENT_UNKNOWN = "parent_unknown"
+FOR_A_PERSON = frozenset({NOT_AS_RECORDED, OBJECT_MISSING})
+"""Reasons that somebody has to hear of, although the next generation was asked for: whoever has
+removed an object, or written into the ledger, may do it again."""
 FAILURES = {FAILED: "task_failed", CANCELLED: "task_cancelled"}
 """Reason codes of the states in which a task has ended without its objects."""
 
@@ -268,7 +274,7 @@ def decide(  # noqa: PLR0913  (all that the step depends on, and nothing else)
 
 
 def _conclude(record: LedgerRecord, *, is_redriven: bool) -> Step:
-    outcome = record.completed or record.failed
+    outcome = record.outcome
     if outcome is not None and outcome.published_at is None:
         return Publish()
     if is_redriven and record.failed is not None and record.failed.next_export_id is None:
@@ -301,7 +307,7 @@ def _beside_the_slot(record: LedgerRecord, asked: Lane) -> Step:
 
 
 def _start(record: LedgerRecord, tasks: Sequence[Task], now: datetime) -> Step:
-    own = [task for task in tasks if _is_of(record, task)]
+    own = [task for task in tasks if is_of(record, task)]
     if own:
         return Adopt(min(own, key=_preference))
     if record.not_before is not None and now < datetime.fromisoformat(record.not_before):
@@ -326,6 +332,9 @@ def _follow(
     may_retry = record.generation < max_generations
     if task is None:
         return _miss(task_id, now - submitted_at, may_retry=may_retry)
+    if task.status not in FAILURES and not is_of(record, task):
+        message = f"Export {record.export_id}: task {task_id} is not this export's"
+        return untrue(record, NOT_AS_RECORDED, message, max_generations=max_generations)
     if task.status == COMPLETED:
         return Complete(task)
     is_too_old = _lifetime(task, submitted_at, now) >= split_after - CLOCK_SKEW
@@ -344,8 +353,19 @@ def _miss(task_id: str, since_creation: timedelta, *, may_retry: bool) -> Step:
     return outcome(reason="task_lost", message=f"DescribeExportTasks does not know task {task_id}.")
 
 
+def untrue(
+    record: LedgerRecord, reason: str, message: str, *, max_generations: int
+) -> Retry | Fail:
+    """Return the step for what is not in the archive as it was recorded: it is exported again.
+
+    Objects stay where they are: nobody knows what they are worth.
+    """
+    outcome = Retry if record.generation < max_generations else Fail
+    return outcome(reason=reason, message=message)
+
+
 def _give_up(record: LedgerRecord, task: Task, *, may_retry: bool, is_too_old: bool) -> Step:
-    worthless = task.task_id if _is_of(record, task) else None
+    worthless = task.task_id if is_of(record, task) else None
     if is_too_old and halved(record) is not None:
         return Split(worthless)
     if is_too_old:
@@ -392,7 +412,7 @@ def has_task(record: LedgerRecord) -> bool:
 
 def is_explained(record: LedgerRecord, tasks: Sequence[Task]) -> bool:
     """Return whether the newest tasks say all there is to know about a requested export."""
-    return any(task.holds_slot or _is_of(record, task) for task in tasks)
+    return any(task.holds_slot or is_of(record, task) for task in tasks)
 
 
 def is_redundant(record: LedgerRecord, task_id: str) -> bool:
@@ -480,7 +500,8 @@ def is_about(record: LedgerRecord, request: ExportRequestedData) -> bool:
     )
 
 
-def _is_of(record: LedgerRecord, task: Task) -> bool:
+def is_of(record: LedgerRecord, task: Task) -> bool:
+    """Return whether a task was created for an export, as it says itself."""
     ours = (record.export_id, record.destination.bucket, record.destination.prefix)
     return (task.name, task.bucket, task.prefix) == ours
 

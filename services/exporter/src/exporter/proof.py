@@ -1,0 +1,96 @@
+"""Whether what the ledger says of a completed export is so, as far as others can say.
+
+An invocation announces what it has completed itself. What it finds completed may be what an earlier
+one has left unannounced, or what somebody has written into the ledger: so CloudWatch Logs is asked
+for the task, and S3 for the objects. Whoever can write all of that can still make it up.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from exporter import direct, split, task
+from exporter.aws import Archive, SourceAccount
+from exporter.family import Family
+from logferry_contracts.ledger_record import Completed, LedgerRecord
+from logferry_contracts.manifest import Manifest
+
+
+@dataclass(frozen=True, kw_only=True)
+class Proof:
+    """Asks those who know, in one source's account and the archive."""
+
+    account: SourceAccount
+    archive: Archive
+    family: Family
+
+    def objection(self, record: LedgerRecord) -> str | None:
+        """Return what speaks against a completed record, in words, or None for nothing.
+
+        Raises:
+            ExportRefusedError: The role may not look.
+            TransientError: AWS did not answer.
+        """
+        completed = record.completed
+        if completed is None:
+            return "it has not been completed"
+        if record.split is not None:
+            return self._of_halves(record, completed)
+        if record.submitted is not None:
+            return self._of_task(record, record.submitted.task_id, completed.manifest)
+        if record.lane == "direct":
+            return self._of_reading(record, completed.manifest)
+        return "no task is recorded that has done it"
+
+    def _of_halves(self, record: LedgerRecord, completed: Completed) -> str | None:
+        halves = self.family.halves(record)
+        if not split.are_completed(halves):
+            return "its halves are not both completed"
+        merged = split.merged(halves, datetime.fromisoformat(completed.at))
+        if merged.manifest != completed.manifest:
+            return "its manifest is not that of its halves"
+        return next((each for half in halves if (each := self.objection(half))), None)
+
+    def _of_task(self, record: LedgerRecord, task_id: str, manifest: Manifest) -> str | None:
+        found = self.account.task(task_id)
+        if found is None and manifest.object_count == 0:
+            return f"CloudWatch Logs does not know task {task_id}, and it has no objects"
+        if found is not None and found.status != task.COMPLETED:
+            return f"task {task_id} is {found.status}"
+        if found is not None and not task.is_of(record, found):
+            return f"task {task_id} is not this export's"
+        folder = task.folder(record, task_id)
+        sizes = self._sizes(record, folder)
+        unnamed = sizes.keys() - {each.key for each in manifest.objects or ()}
+        if unnamed:
+            return f"{min(unnamed)} is not in its manifest"
+        return _objection_of(manifest, folder, sizes)
+
+    def _of_reading(self, record: LedgerRecord, manifest: Manifest) -> str | None:
+        folder = task.folder(record, direct.folder_name(record.export_id))
+        if manifest.object_count == 0:
+            return "its log group has events" if self._has_events(record) else None
+        # What an earlier try has left there besides is in no manifest.
+        return _objection_of(manifest, folder, self._sizes(record, folder))
+
+    def _sizes(self, record: LedgerRecord, folder: str) -> dict[str, int]:
+        return self.archive.sizes(record.source.region, record.destination.bucket, folder)
+
+    def _has_events(self, record: LedgerRecord) -> bool:
+        (part,) = direct.slices(record.window, 0)
+        events, next_token = self.account.events(record, part, None)
+        while not events and next_token is not None:
+            events, next_token = self.account.events(record, part, next_token)
+        return bool(events)
+
+
+def _objection_of(manifest: Manifest, folder: str, sizes: dict[str, int]) -> str | None:
+    """Compare a manifest with what is below its folder.
+
+    By keys and sizes: a verified copy may have taken a version's place by now.
+    """
+    for each in manifest.objects or ():
+        if not each.key.startswith(folder):
+            return f"{each.key} is not below {folder}"
+        if sizes.get(each.key) != each.size_bytes:
+            return f"{each.key} is not in the archive with {each.size_bytes} bytes"
+    return None
