@@ -80,11 +80,16 @@ def session(hub: Suite) -> boto3.Session:
 
 @pytest.fixture(scope="module")
 def current(
-    hub: Suite, profiles: tuple[str, ...], session: boto3.Session, zips: list[Zip]
+    hub: Suite,
+    profiles: tuple[str, ...],
+    session: boto3.Session,
+    zips: list[Zip],
+    free_queue_names: Callable[[], None],
 ) -> Deploy:
     """Deploys what is in this checkout, as `logferry deploy` does."""
 
     def deploy(only: Sequence[str] = ()) -> None:
+        free_queue_names()  # on AWS a minute has passed, as docs/upgrading.md says
         if not only:
             for profile in profiles:
                 of_source = _session(hub.source(profile).account_id)
@@ -95,11 +100,17 @@ def current(
 
 
 @pytest.fixture(scope="module")
-def previous(hub: Suite, session: boto3.Session, previous_zips: list[Zip]) -> Deploy:
+def previous(
+    hub: Suite,
+    session: boto3.Session,
+    previous_zips: list[Zip],
+    free_queue_names: Callable[[], None],
+) -> Deploy:
     """Deploys the previous release as its `logferry deploy` did, with the source ``alpha``."""
     stacks = _previous_stacks(hub, previous_zips)
 
     def deploy(only: Sequence[str] = ()) -> None:
+        free_queue_names()  # the same
         [[of_source], *steps] = stacks
         if not only:
             deploy_stack(_session(hub.source("alpha").account_id), of_source, region=REGION)

@@ -6,6 +6,7 @@ skipped. LOGFERRY_LOCALSTACK_URL names one that runs already, on this machine, t
 
 import os
 import secrets
+import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
 from typing import Any
@@ -32,6 +33,19 @@ def localstack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         return
     with running(tmp_path_factory.mktemp("localstack")) as started:
         yield started.endpoint
+
+
+@pytest.fixture(scope="session")
+def free_queue_names(localstack: str) -> Callable[[], None]:
+    """Ends the 60 seconds for which the names of deleted queues cannot be taken."""
+
+    def free() -> None:
+        url = f"{localstack}/_devstack/deleted-queues"
+        request = urllib.request.Request(url, method="DELETE")  # noqa: S310  a loopback address
+        with urllib.request.urlopen(request):  # noqa: S310
+            pass
+
+    return free
 
 
 @pytest.fixture(scope="session")

@@ -3,7 +3,6 @@
 import io
 import json
 import time
-import urllib.request
 import zipfile
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -380,7 +379,9 @@ def test_a_queue_name_that_is_not_free_yet_is_waited_for(hub: Hub) -> None:
 
 
 @ON_LOCALSTACK
-def test_the_name_of_a_queue_that_was_just_deleted_is_waited_for(hub: Hub, localstack: str) -> None:
+def test_the_name_of_a_queue_that_was_just_deleted_is_waited_for(
+    hub: Hub, free_queue_names: Callable[[], None]
+) -> None:
     """https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_CreateQueue.html"""
     sqs = hub.client("sqs")
     url = sqs.create_queue(QueueName=QUEUE, Attributes={"FifoQueue": "true"})["QueueUrl"]
@@ -388,16 +389,10 @@ def test_the_name_of_a_queue_that_was_just_deleted_is_waited_for(hub: Hub, local
 
     def after_60_seconds() -> None:
         if sum(hub.waited) > 60:
-            free_names(localstack)
+            free_queue_names()
 
     assert hub.ensure(meanwhile=after_60_seconds) == ALL_CREATED
     assert sum(hub.waited) > 60
-
-
-def free_names(localstack: str) -> None:
-    request = urllib.request.Request(f"{localstack}/_devstack/deleted-queues", method="DELETE")  # noqa: S310
-    with urllib.request.urlopen(request):  # noqa: S310  a loopback address
-        pass
 
 
 @ON_LOCALSTACK

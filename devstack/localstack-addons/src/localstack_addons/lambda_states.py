@@ -18,7 +18,8 @@ Unverified: how long all of it lasts; here a moment, so that nobody needs to wai
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import wraps
 from typing import Any
 
@@ -128,22 +129,24 @@ def _replacing(operation: Callable[..., Any]) -> Callable[..., Any]:
     def call(provider: Any, context: Any, request: Any, **rest: Any) -> Any:
         uuid = request.get("UUID")
         check_mapping(_mapping_state(context, uuid), "update")
-        former = provider.esm_workers.get(uuid)
-        answer = operation(provider, context, request, **rest)
-        if former is not None:
-            # It ends some time later, and would say that the mapping is disabled now.
-            former.update_esm_state_in_store = lambda _state: None
-            _settle(provider, context, uuid, answer)
-        return answer
+        with _silenced(provider.esm_workers.get(uuid)):
+            return operation(provider, context, request, **rest)
 
     return call
 
 
-def _settle(provider: Any, context: Any, uuid: str, answer: Any) -> None:
-    """Put right what the former worker's end has left in the store meanwhile."""
-    mapping = _mappings(context).get(uuid)
-    if mapping is not None and provider.esm_workers[uuid].enabled:
-        mapping["State"] = answer["State"]
+@contextmanager
+def _silenced(worker: Any) -> Iterator[None]:
+    """Let a worker that is being replaced say no more of its mapping: it would call it disabled."""
+    if worker is None:
+        yield
+        return
+    worker.update_esm_state_in_store = lambda _state: None
+    try:
+        yield
+    except BaseException:
+        del worker.update_esm_state_in_store  # it stays
+        raise
 
 
 def _deleting(operation: Callable[..., Any]) -> Callable[..., Any]:
