@@ -345,7 +345,7 @@ def test_throttles_are_ridden_out(monkeypatch: pytest.MonkeyPatch) -> None:
     throttles = count()
 
     def throttle(request: Any, **_about: Any) -> AWSResponse | None:
-        if next(throttles) >= 8:
+        if next(throttles) >= 7:
             return None
         status, headers, body = THROTTLED
         return AWSResponse(request.url, status, headers, RawBody(body))
@@ -357,7 +357,7 @@ def test_throttles_are_ridden_out(monkeypatch: pytest.MonkeyPatch) -> None:
         )
         account._logs.meta.events.register_first("before-send.logs.DescribeLogGroups", throttle)
         assert [group.name for group in account.log_groups()] == ["/app/web"]
-    assert len(waits) == 8
+    assert len(waits) == 7
 
 
 # --- tags
