@@ -192,6 +192,7 @@ def test_a_default_retention_locks_every_new_object(
         {
             "Name": "retaining",
             "SourceAccountIds": "444455556666",
+            "SourceRoleArnPatterns": "arn:aws:iam::*:role/logferry-source",
             "DefaultRetentionMode": "GOVERNANCE",
             "DefaultRetentionDays": "7",
         },

@@ -63,7 +63,10 @@ def source() -> dict[str, Any]:
 @pytest.fixture(scope="module")
 def archive() -> dict[str, Any]:
     return deployed(
-        "archive.yaml", SourceAccountIds=f"{SOURCE},{OTHER_SOURCE}", OrganizationId=ORGANIZATION
+        "archive.yaml",
+        SourceAccountIds=f"{SOURCE},{OTHER_SOURCE}",
+        SourceRoleArnPatterns="arn:aws:iam::*:role/logferry-source",
+        OrganizationId=ORGANIZATION,
     )
 
 
