@@ -59,9 +59,10 @@ with_cr AS (
   WHERE NOT cr_as_newline AND every.n > coalesce(kept.n, 0)
 )
 SELECT
-  at_utc, message, file,
+  at_utc, message,
   -- Where a slash separates, a backslash is a character as others are.
-  coalesce(nullif(regexp_extract(file, '([^/]+)/[0-9]+\.gz$', 1), ''), parse_filename(folder)) AS stream
+  coalesce(nullif(regexp_extract(file, '([^/]+)/[0-9]+\.gz$', 1), ''), parse_filename(folder)) AS stream,
+  file
 FROM events
 WHERE (
   SELECT CASE WHEN count(*) = 0 THEN true ELSE error(

@@ -70,6 +70,17 @@ def test_a_row_is_an_event_as_the_package_reads_it(day: Path) -> None:
     assert sorted((at.replace(tzinfo=UTC), *rest) for at, *rest in queried) == sorted(read)
 
 
+def test_the_columns_are_those_of_the_readme_in_their_order(day: Path) -> None:
+    with duckdb.connect() as database:
+        database.execute(Path("events.sql").read_text())
+        described = database.sql(f"FROM log_events('{FOLDER}/**/*.gz')").columns
+
+    (row,) = re.findall(
+        r"`log_events\(files\)` \| an event: (.*) \|", (HERE / "README.md").read_text()
+    )
+    assert re.findall(r"`(\w+)`", row) == described
+
+
 def test_a_message_goes_on_in_the_next_file_of_its_stream_and_of_no_other(day: Path) -> None:
     folder = day / FOLDER
     (folder / "web-1" / "000001.gz").write_bytes(gzip.compress(b"it goes on\n"))
