@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import pytest
 from jsonschema import Draft202012Validator
@@ -19,6 +18,7 @@ from devstack.suite import TIME_ZONE, Suite
 from logferry.package import Zip
 from logferry_contracts.export import Lane
 from logferry_contracts.ledger_record import LedgerRecord
+from logferry_contracts.zones import zone_named
 
 SCHEMAS = {
     schema["$id"]: Draft202012Validator(schema)
@@ -111,7 +111,7 @@ def some_logs(suite: Suite) -> Callable[..., None]:
         streams: tuple[str, ...] = ("web/1", "[$LATEST]ü 100%"),
         lane: Lane = "slot",
     ) -> None:
-        window = previous_day(datetime.now(ZoneInfo(TIME_ZONE)))
+        window = previous_day(datetime.now(zone_named(TIME_ZONE)))
         events = [(window.from_ms + n * 1000, f"{profile} event {n}") for n in range(10)]
         groups = [
             LogGroup(
@@ -152,7 +152,7 @@ def plan(suite: Suite) -> Callable[..., dict[str, Any]]:
     """
 
     def invoke(profile: str, pattern: str, *, by_date: bool = False) -> dict[str, Any]:
-        yesterday = (datetime.now(ZoneInfo(TIME_ZONE)) - timedelta(days=1)).date()
+        yesterday = (datetime.now(zone_named(TIME_ZONE)) - timedelta(days=1)).date()
         request = suite.plan_request(
             profile, include=[pattern], collect_date=str(yesterday) if by_date else None
         )

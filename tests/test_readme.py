@@ -3,12 +3,12 @@
 import re
 from datetime import datetime
 from pathlib import Path
-from zoneinfo import ZoneInfo
 
 import pytest
 
 from devstack.organisation import organisation, previous_day
 from devstack.suite import TIME_ZONE
+from logferry_contracts.zones import zone_named
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
@@ -20,7 +20,7 @@ DOCUMENTS = sorted(
 
 
 def test_the_shown_run_has_the_demos_log_groups_and_events():
-    now = datetime.now(ZoneInfo(TIME_ZONE))
+    now = datetime.now(zone_named(TIME_ZONE))
     window = previous_day(now)
     for account in organisation(window, now_ms=round(now.timestamp() * 1000)):
         events = [e for e in account.events() if window.from_ms <= e[2] < window.to_ms]

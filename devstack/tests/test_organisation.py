@@ -1,11 +1,11 @@
 from datetime import datetime
-from zoneinfo import ZoneInfo
 
 import pytest
 
 from devstack.organisation import organisation, previous_day
+from logferry_contracts.zones import zone_named
 
-NOW = datetime(2026, 11, 23, 15, 30, tzinfo=ZoneInfo("Asia/Seoul"))
+NOW = datetime(2026, 11, 23, 15, 30, tzinfo=zone_named("Asia/Seoul"))
 WINDOW = previous_day(NOW)
 NOW_MS = round(NOW.timestamp() * 1000)
 ACCOUNTS = organisation(WINDOW, now_ms=NOW_MS)

@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import pytest
 import yaml
@@ -20,6 +19,7 @@ from logferry.checkout import ROOT
 from logferry.package import Zip
 from logferry_contracts.export import Lane
 from logferry_contracts.ledger_record import LedgerRecord
+from logferry_contracts.zones import zone_named
 
 pytestmark = pytest.mark.localstack
 
@@ -53,7 +53,7 @@ class Scene:
 
         Those for the slot are of a class that only a task can export.
         """
-        window = previous_day(datetime.now(ZoneInfo(TIME_ZONE)))
+        window = previous_day(datetime.now(zone_named(TIME_ZONE)))
         events = [(window.from_ms + n * 1000, f"event {n}") for n in range(EVENT_COUNT)]
         log_class = "INFREQUENT_ACCESS" if lane == "slot" else "STANDARD"
         groups = [
@@ -124,7 +124,7 @@ def typed(
     (folder / "organization.yaml").write_text(yaml.safe_dump(configuration))
     shell = Shell(localstack, folder)
     [setting] = blocks(SETTING, "bash")
-    yesterday = (datetime.now(ZoneInfo(TIME_ZONE)) - timedelta(days=1)).date()
+    yesterday = (datetime.now(zone_named(TIME_ZONE)) - timedelta(days=1)).date()
     for shown, meant in (
         ("DAY=2026-11-22", f"DAY={yesterday}"),
         ("HUB=111122223333", f"HUB={suite.hub_account_id}"),

@@ -9,7 +9,6 @@ import secrets
 import time
 from dataclasses import replace
 from datetime import datetime
-from zoneinfo import ZoneInfo
 
 import pytest
 from tests.chaos.clocks import put_ahead
@@ -21,6 +20,7 @@ from devstack.organisation import Account, organisation, previous_day
 from devstack.suite import TIME_ZONE, Suite
 from devstack.watch import Watch
 from logferry_contracts.window import Window
+from logferry_contracts.zones import zone_named
 
 pytestmark = pytest.mark.localstack
 
@@ -110,7 +110,7 @@ class Hub:
 
 @pytest.fixture
 def window() -> Window:
-    return previous_day(datetime.now(ZoneInfo(TIME_ZONE)))
+    return previous_day(datetime.now(zone_named(TIME_ZONE)))
 
 
 @pytest.fixture
@@ -176,7 +176,7 @@ def come_to_rest(hubs: list[Hub], date: str) -> None:
 def test_whatever_is_done_to_two_hubs_on_one_source_each_archive_has_every_event_once(
     hubs: list[Hub], window: Window, rng: random.Random
 ) -> None:
-    date = str(datetime.fromtimestamp(window.from_ms / 1000, ZoneInfo(TIME_ZONE)).date())
+    date = str(datetime.fromtimestamp(window.from_ms / 1000, zone_named(TIME_ZONE)).date())
     attack(hubs, date, rng)
     come_to_rest(hubs, date)
 

@@ -1,7 +1,6 @@
 """The direct lane as it is deployed, beside the slot of the same source."""
 
 from datetime import UTC, datetime
-from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -12,6 +11,7 @@ from logferry_contracts.export_requested import ExportRequested, ExportRequested
 from logferry_contracts.log_group import LogGroup
 from logferry_contracts.source import Source
 from logferry_contracts.wire import emit
+from logferry_contracts.zones import zone_named
 
 pytestmark = pytest.mark.localstack
 
@@ -19,7 +19,7 @@ pytestmark = pytest.mark.localstack
 def request(suite: Suite, profile: str, name: str, *, lane: Lane) -> None:
     """Ask a source's exporter for the previous day of a log group, as the planner does."""
     source = suite.source(profile)
-    window = organisation.previous_day(datetime.now(ZoneInfo(TIME_ZONE)))
+    window = organisation.previous_day(datetime.now(zone_named(TIME_ZONE)))
     data = ExportRequestedData(
         export_id=export_id(source, name, window, 1),
         generation=1,
@@ -77,7 +77,7 @@ def test_a_small_log_group_does_not_wait_for_the_slot(suite, tap, name, records,
 
 
 def test_what_cannot_be_read_directly_is_exported_by_a_task(suite, tap, name, records, lines):
-    window = organisation.previous_day(datetime.now(ZoneInfo(TIME_ZONE)))
+    window = organisation.previous_day(datetime.now(zone_named(TIME_ZONE)))
     stream = organisation.LogStream("web", [(window.from_ms, "cold")])
     group = organisation.LogGroup(
         name, window.from_ms - 1, [stream], log_group_class="INFREQUENT_ACCESS"

@@ -1,7 +1,6 @@
 """What an operator asks of the deployed suite by the command's own functions."""
 
 from datetime import UTC, datetime
-from zoneinfo import ZoneInfo
 
 import boto3
 import pytest
@@ -11,6 +10,7 @@ from devstack.suite import REGION, TIME_ZONE
 from logferry.plan import plan as ask_for_plan
 from logferry.plan import plan_request
 from logferry.status import status
+from logferry_contracts.zones import zone_named
 
 pytestmark = pytest.mark.localstack
 
@@ -60,6 +60,6 @@ def test_the_status_counts_what_the_ledger_has(suite, session, name, plan, recor
     alpha = suite.config.source("alpha")
     [found] = status(session, suite.config, [alpha], newest=1, now=datetime.now(UTC))
 
-    window = previous_day(datetime.now(ZoneInfo(TIME_ZONE)))
+    window = previous_day(datetime.now(zone_named(TIME_ZONE)))
     assert found.windows[-1].window == window
     assert found.windows[-1].states["secured"] >= 1

@@ -11,7 +11,6 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from string import Template
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import boto3
 import pytest
@@ -24,6 +23,7 @@ from logferry.hub import Options, deploy_hub, deploy_source_account
 from logferry.package import SERVICES, Target, Zip
 from logferry.stack import Stack, deploy_stack
 from logferry_contracts.export import Lane
+from logferry_contracts.zones import zone_named
 
 PREVIOUS = Path(__file__).parent / "release-0.1.0"
 PATIENCE_S = 90
@@ -205,7 +205,7 @@ class Exports:
             lane: That they are to take.
             are_younger: Whether the log groups were created after that day.
         """
-        window = previous_day(datetime.now(ZoneInfo(TIME_ZONE)))
+        window = previous_day(datetime.now(zone_named(TIME_ZONE)))
         logged = [(window.from_ms + n * 1000, f"event {n}") for n in range(10)]
         log_group_class = "INFREQUENT_ACCESS" if lane == "slot" else "STANDARD"
         created_ms = window.to_ms + 1 if are_younger else window.from_ms - 1
@@ -293,4 +293,4 @@ def without_slash(hub: Suite, name: str) -> Exports:
 @pytest.fixture
 def yesterday() -> str:
     """The date that is planned, in the sources' time zone."""
-    return str((datetime.now(ZoneInfo(TIME_ZONE)) - timedelta(days=1)).date())
+    return str((datetime.now(zone_named(TIME_ZONE)) - timedelta(days=1)).date())

@@ -6,7 +6,6 @@ from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import yaml
 from botocore.exceptions import UnknownRegionError
@@ -26,6 +25,7 @@ from logferry.schedule import problem_of
 from logferry_contracts.plan_request import PlanRequest, PlanRequestData, Selection
 from logferry_contracts.source import AccountId, Profile, Region, RoleArn, Source, SourceName
 from logferry_contracts.window import WindowRule
+from logferry_contracts.zones import zone_named
 
 FLEXIBLE_MINUTES = 15
 """Enough for the schedules of 500 sources that name the same minute: about one in two seconds."""
@@ -78,8 +78,8 @@ def _is_region(region: str) -> str:
 
 def _is_time_zone(name: str) -> str:
     try:
-        ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+        zone_named(name)
+    except ValueError as error:
         raise ValueError("not an IANA time zone, such as Europe/Berlin") from error
     return name
 

@@ -112,10 +112,11 @@ def counts(completed: PlanCompletedData) -> dict[str, Any]:
         **{f"skipped: {reason}": count for reason, count in sorted(completed.skipped.items())},
         **_if_known("estimated bytes", completed.estimated_bytes),
         **_if_known("forecast slot seconds", completed.forecast_slot_seconds),
+        **_if_known("time zone data", completed.zone_data),
     }
 
 
-def _if_known(name: str, value: int | None) -> dict[str, int]:
+def _if_known(name: str, value: int | str | None) -> dict[str, int | str]:
     return {} if value is None else {name: value}
 
 

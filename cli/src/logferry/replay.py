@@ -26,6 +26,7 @@ from logferry_contracts.manifest import ManifestLocation
 from logferry_contracts.source import SourceName
 from logferry_contracts.window import Window
 from logferry_contracts.wire import emit
+from logferry_contracts.zones import ZONE_DATA, zone_named
 
 if TYPE_CHECKING:
     import boto3
@@ -104,7 +105,7 @@ def find(
     ledger = Ledger(s3, config.control_bucket)
     for source in sources:
         name = config.source_name(source)
-        zone = ZoneInfo(config.time_zone_of(source))
+        zone = zone_named(config.time_zone_of(source))
         try:
             for prefix, window in ledger.windows(name):
                 if first <= _date_of(window, zone) <= last:
@@ -152,7 +153,7 @@ def publish(
 
 def table(found: Sequence[Completions]) -> "RenderableType":
     """Return what would be published as a table."""
-    shown = Table(box=SIMPLE_HEAD, pad_edge=False)
+    shown = Table(box=SIMPLE_HEAD, pad_edge=False, caption=f"Dates by time zone data {ZONE_DATA}")
     for name in ("source", "window (UTC)"):
         shown.add_column(name, no_wrap=True)
     for name in ("events", "objects", "bytes", "damaged records"):

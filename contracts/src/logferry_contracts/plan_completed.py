@@ -44,6 +44,10 @@ class RetentionCliff(Message):
     slot_seconds: Count
 
 
+ZoneData = Annotated[str, Field(max_length=64, pattern=r"^[0-9]{4}[a-z]+$")]
+"""A release of IANA's time zones, such as ``2026f``."""
+
+
 class PlannedExport(Message):
     """What would become of one log group in one window.
 
@@ -86,6 +90,7 @@ class PlanCompletedData(Message):
         infrastructure_changes: In the order in which they were made; None when there are none.
         retention_cliff: What an account-level retention policy is about to let expire; None when
             nothing is known of.
+        zone_data: Which release of IANA's time zones the windows were cut by; None up to 0.2.0.
         dry_run: Nothing was written, sent or changed. Such an event is an answer, never published.
         planned: Of a dry run, in the order of the requests; None when it is at
             ``planned_location``.
@@ -101,6 +106,7 @@ class PlanCompletedData(Message):
     estimated_bytes: Count | None = None
     infrastructure_changes: Annotated[list[InfrastructureChange], Field(min_length=1)] | None = None
     retention_cliff: RetentionCliff | None = None
+    zone_data: ZoneData | None = None
     dry_run: bool | None = None
     planned: list[PlannedExport] | None = None
     planned_location: PlannedLocation | None = None

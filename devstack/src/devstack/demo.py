@@ -6,9 +6,8 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from zoneinfo import ZoneInfo
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console, Group
@@ -26,6 +25,7 @@ from logferry.package import Zip, build_zips
 from logferry.stack import Progress as StackProgress
 from logferry_contracts.ledger_record import LedgerRecord
 from logferry_contracts.window import Window
+from logferry_contracts.zones import zone_named
 
 HUB_ACCOUNT_ID = "111122223333"
 DIRECTORY = localstack.REPOSITORY / "build" / "demo"
@@ -120,12 +120,12 @@ def run(options: Options, console: Console) -> Figures:
 
 def _well_before_midnight(console: Console) -> datetime:
     """Return the time, once yesterday will still be yesterday when the schedules fire."""
-    now = datetime.now(ZoneInfo(TIME_ZONE))
+    now = datetime.now(zone_named(TIME_ZONE))
     tomorrow = (now + timedelta(days=1)).replace(hour=0, minute=0, second=0, microsecond=0)
     if tomorrow - now < BEFORE_MIDNIGHT:
         console.print(f"It is nearly midnight in {TIME_ZONE}: waiting for the new day")
         time.sleep((tomorrow - now).total_seconds() + 1)
-    return datetime.now(ZoneInfo(TIME_ZONE))
+    return datetime.now(zone_named(TIME_ZONE))
 
 
 @contextmanager
@@ -305,4 +305,4 @@ def _shown(path: Path) -> Path:
 
 
 def _utc(at_ms: int) -> str:
-    return datetime.fromtimestamp(at_ms / 1000, ZoneInfo("UTC")).isoformat(timespec="milliseconds")
+    return datetime.fromtimestamp(at_ms / 1000, UTC).isoformat(timespec="milliseconds")

@@ -168,6 +168,10 @@ class Ledger:
             if prefix in prefixes:
                 yield prefixes[prefix], name.removesuffix(".json")
 
+    def windows(self, source: Source, due: Sequence[Window]) -> list[Window]:
+        edges = {tuple(key.split("/")[3].split("-")) for key in self.objects}
+        return [Window(from_ms=int(start), to_ms=int(end)) for start, end in sorted(edges)]
+
     def read(self, keys: Iterable[str]) -> list[LedgerRecord | None]:
         found = [self.objects.get(key) for key in keys]
         self.reads += len(found)

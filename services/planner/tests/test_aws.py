@@ -213,6 +213,26 @@ def test_only_records_of_the_asked_windows_are_known_and_all_come_in_one_sweep(
     assert len(calls) == 1
 
 
+def test_the_windows_that_have_records_are_listed_without_the_records(
+    backend: Backend, bucket: str
+) -> None:
+    ledger = ledger_in(backend, bucket)
+    long_before, before, first, second, after = windows_from(WINDOW, 5)
+    long_before = windows_from(long_before, 1)[0].model_copy(
+        update={"from_ms": first.from_ms - 5 * 86_400_000, "to_ms": first.from_ms - 4 * 86_400_000}
+    )
+    half = Window(from_ms=second.from_ms, to_ms=second.from_ms + 3_600_000)
+    written = (long_before, before, first, second, half, after)
+    ledger.create(record(name, window) for window in written for name in ("/a", "/b"))
+    calls = []
+    ledger._s3.meta.events.register(
+        "before-call.s3.ListObjectsV2", lambda **call: calls.append(call)
+    )
+    assert ledger.windows(SOURCE, [first, second]) == [before, first, half, second]
+    assert ledger.windows(SOURCE, []) == []
+    assert len(calls) == 1
+
+
 LATER = b'{"schema": "urn:logferry:schema:ledger-record:2.0", "state": "dissolved"}'
 
 

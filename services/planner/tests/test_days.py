@@ -1,6 +1,7 @@
 """Which dates a run has the exporter tell the end of, through crashes and continuations."""
 
 from datetime import timedelta
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -37,6 +38,25 @@ def test_a_date_is_sent_after_all_of_its_requests(world: World) -> None:
     assert (day.data.date, day.data.time_zone) == ("2026-11-21", "Europe/Berlin")
     assert [window.model_dump() for window in day.data.windows] == answer["data"]["windows"]
     assert world.day_notes.notes == {}
+
+
+def test_a_date_after_a_change_of_the_zone_has_the_windows_that_begin_on_it(world: World) -> None:
+    def days_of(time_zone: str) -> dict[str, Any]:
+        return {"unit": "day", "time_zone": time_zone, "settle_minutes": 0, "lookback_days": 2}
+
+    world.run(plan_request(window_rule=days_of("Asia/Seoul")))
+    world.queues.days.clear()
+    world.now += timedelta(days=1)
+    answer = world.run(plan_request(window_rule=days_of("Europe/Berlin")), request_id="request-2")
+
+    sent = {
+        event.data.date: [(window.from_ms, window.to_ms) for window in event.data.windows]
+        for event in world.queues.days
+    }
+    windows = [(each["from_ms"], each["to_ms"]) for each in answer["data"]["windows"]]
+    assert all(earlier[1] == later[0] for earlier, later in pairwise(windows))
+    assert windows[-2:] == sent["2026-11-22"] + sent.get("2026-11-23", [])
+    assert answer["data"]["requested"] == 2 * len(windows[-2:])
 
 
 def test_a_run_that_requests_nothing_sends_no_date(world: World) -> None:

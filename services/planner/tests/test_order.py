@@ -1,7 +1,6 @@
 import json
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from zoneinfo import ZoneInfo
 
 import pytest
 from services.planner.tests.fakes import log_group, plan_request
@@ -9,6 +8,7 @@ from services.planner.tests.fakes import log_group, plan_request
 from logferry_contracts.plan_request import PlanRequest
 from logferry_contracts.window import Window
 from logferry_contracts.wire import parse
+from logferry_contracts.zones import zone_named
 from planner.order import Kind, Place, place
 from planner.plan import Candidate, Plan
 from planner.retention import FAR_MS, RetentionPolicy
@@ -22,7 +22,7 @@ WINDOW = Window(from_ms=epoch_ms(FROM), to_ms=epoch_ms(FROM + timedelta(days=1))
 PLAN = Plan(
     source=parse(PlanRequest, json.dumps(plan_request())).data.source,
     bucket="acme-log-archive",
-    zone=ZoneInfo("UTC"),
+    zone=zone_named("UTC"),
     direct_lane_max_bytes=0,
     now=NOW,
 )

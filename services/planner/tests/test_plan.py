@@ -1,7 +1,6 @@
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import pytest
 from contracts.tests.corpus import LOG_GROUP_NAMES
@@ -13,6 +12,7 @@ from logferry_contracts.manifest import Manifest
 from logferry_contracts.source import Source
 from logferry_contracts.window import Window
 from logferry_contracts.wire import emit, parse
+from logferry_contracts.zones import zone_named
 from planner.plan import (
     Candidate,
     Decision,
@@ -29,7 +29,7 @@ from planner.plan import (
 from planner.windows import epoch_ms
 
 NOW = datetime(2026, 11, 23, 6, tzinfo=UTC)
-BERLIN = ZoneInfo("Europe/Berlin")
+BERLIN = zone_named("Europe/Berlin")
 # The 21st of November in Berlin.
 WINDOW = Window(
     from_ms=epoch_ms(datetime(2026, 11, 21, tzinfo=BERLIN)),
@@ -98,7 +98,7 @@ def test_a_group_is_requested_with_its_record_and_its_message() -> None:
 
 def test_the_folder_is_named_by_the_clock_of_the_windows_zone() -> None:
     assert destination_prefix(PLAN, "/a", WINDOW).endswith("/2026/11/21/00")
-    utc = replace(PLAN, zone=ZoneInfo("UTC"))
+    utc = replace(PLAN, zone=zone_named("UTC"))
     assert destination_prefix(utc, "/a", WINDOW).endswith("/2026/11/20/23")
 
 

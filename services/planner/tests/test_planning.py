@@ -195,8 +195,8 @@ def test_a_finished_plan_that_is_run_again_lists_and_sends_nothing(aws: Aws) -> 
 
     assert answer["data"]["already_in_ledger"] == 2
     assert aws.requests(expected=0) == []
-    # The archive bucket, the outbox, the ledger and the notes of dates.
-    assert calls == ["HeadBucket", "ListObjectsV2", "ListObjectsV2", "ListObjectsV2"]
+    # The archive bucket; the ledger's windows, the outbox, the ledger and the notes of dates.
+    assert calls == ["HeadBucket", *["ListObjectsV2"] * 4]
 
 
 def test_a_plan_that_was_cut_before_the_queue_is_finished_by_the_next(aws: Aws) -> None:

@@ -1,7 +1,8 @@
+from collections.abc import Iterable
 from datetime import UTC, date, datetime, timedelta
 from itertools import pairwise
 from typing import Literal, get_args
-from zoneinfo import ZoneInfo, available_timezones
+from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import example, given, settings
@@ -10,14 +11,18 @@ from hypothesis import strategies as st
 from logferry_contracts.plan_request import PlanRequestData
 from logferry_contracts.source import Source
 from logferry_contracts.window import Window, WindowRule
+from logferry_contracts.zones import zone_names
 from planner.errors import PlanRefusedError
 from planner.windows import (
+    MAX_WINDOWS,
+    as_recorded,
     date_path,
     day_of,
     due_windows,
     epoch_ms,
     is_explicit,
     newest_window,
+    not_too_many,
     overdue,
     windows_of_date,
     zone_named,
@@ -28,13 +33,13 @@ HOUR_MS = 60 * MINUTE_MS
 DAY = timedelta(days=1)
 Unit = Literal["day", "hour"]
 
-SEOUL = ZoneInfo("Asia/Seoul")
-BERLIN = ZoneInfo("Europe/Berlin")
-APIA = ZoneInfo("Pacific/Apia")
-LORD_HOWE = ZoneInfo("Australia/Lord_Howe")
+SEOUL = zone_named("Asia/Seoul")
+BERLIN = zone_named("Europe/Berlin")
+APIA = zone_named("Pacific/Apia")
+LORD_HOWE = zone_named("Australia/Lord_Howe")
 
 # "localtime" is the machine's own, "Factory" is no place.
-zones = st.sampled_from(sorted(available_timezones() - {"localtime", "Factory"})).map(ZoneInfo)
+zones = st.sampled_from(sorted(zone_names() - {"Factory"})).map(zone_named)
 dates = st.dates(min_value=date(1970, 1, 3), max_value=date(2100, 12, 30))
 units = st.sampled_from(get_args(Unit))
 moments = st.datetimes(
@@ -86,9 +91,9 @@ def lengths_ms(windows: list[Window]) -> list[int]:
 @example(zone=APIA, day=date(2011, 12, 29), unit="day")
 @example(zone=APIA, day=date(2011, 12, 29), unit="hour")
 @example(zone=LORD_HOWE, day=date(2026, 4, 5), unit="hour")
-@example(zone=ZoneInfo("America/St_Johns"), day=date(2010, 11, 6), unit="hour")
-@example(zone=ZoneInfo("America/Havana"), day=date(2025, 11, 2), unit="hour")
-@example(zone=ZoneInfo("America/Sao_Paulo"), day=date(2018, 11, 4), unit="hour")
+@example(zone=zone_named("America/St_Johns"), day=date(2010, 11, 6), unit="hour")
+@example(zone=zone_named("America/Havana"), day=date(2025, 11, 2), unit="hour")
+@example(zone=zone_named("America/Sao_Paulo"), day=date(2018, 11, 4), unit="hour")
 @relaxed
 def test_windows_of_successive_dates_follow_each_other_without_gap_or_overlap(
     zone: ZoneInfo, day: date, unit: Unit
@@ -116,7 +121,7 @@ def test_the_hours_of_a_date_are_exactly_its_day(zone: ZoneInfo, day: date) -> N
 
 
 @given(zone=zones, day=dates)
-@example(zone=ZoneInfo("America/St_Johns"), day=date(1988, 10, 30))  # 00:01 became 22:01
+@example(zone=zone_named("America/St_Johns"), day=date(1988, 10, 30))  # 00:01 became 22:01
 @relaxed
 def test_an_hour_window_never_holds_more_than_two_hours(zone: ZoneInfo, day: date) -> None:
     assert all(length <= 2 * HOUR_MS for length in lengths_ms(windows_of_date("hour", zone, day)))
@@ -154,9 +159,9 @@ def test_a_window_is_in_the_folder_of_its_own_date(zone: ZoneInfo, day: date, un
         (BERLIN, date(2026, 3, 29), 23),
         (BERLIN, date(2026, 10, 25), 25),
         (SEOUL, date(2026, 3, 29), 24),
-        (ZoneInfo("America/Sao_Paulo"), date(2018, 11, 4), 23),
-        (ZoneInfo("America/Sao_Paulo"), date(2018, 2, 17), 25),
-        (ZoneInfo("America/Havana"), date(2025, 11, 2), 25),
+        (zone_named("America/Sao_Paulo"), date(2018, 11, 4), 23),
+        (zone_named("America/Sao_Paulo"), date(2018, 2, 17), 25),
+        (zone_named("America/Havana"), date(2025, 11, 2), 25),
     ],
     ids=str,
 )
@@ -201,7 +206,7 @@ def test_a_date_that_a_zone_left_out_has_no_windows() -> None:
 
 
 def test_a_date_without_a_midnight_begins_when_the_clock_changes() -> None:
-    zone = ZoneInfo("America/Sao_Paulo")
+    zone = zone_named("America/Sao_Paulo")
     (window,) = windows_of_date("day", zone, date(2018, 11, 4))
     assert window.from_ms == ms("2018-11-04T03:00:00Z")
     assert date_path(window, zone) == "2018/11/04/01"
@@ -320,7 +325,7 @@ def test_a_collect_date_that_is_over_but_not_settled_gives_only_the_hours_that_a
     rule = WindowRule(unit="hour", time_zone="UTC")
     now = datetime(2026, 11, 23, 3, tzinfo=UTC)
     hours = due(rule, now=now, collect_date="2026-11-22")
-    assert [date_path(hour, ZoneInfo("UTC")) for hour in hours] == [
+    assert [date_path(hour, zone_named("UTC")) for hour in hours] == [
         "2026/11/22/00",
         "2026/11/22/01",
         "2026/11/22/02",
@@ -338,7 +343,7 @@ def test_a_range_is_the_windows_of_its_first_to_its_last_date(
     last = first + timedelta(days=length)
     windows = due(
         WindowRule(unit=unit, time_zone=zone.key),
-        now=datetime(2101, 1, 5, tzinfo=UTC),
+        now=datetime(2101, 3, 1, tzinfo=UTC),
         collect_from=str(first),
         collect_to=str(last),
     )
@@ -446,3 +451,133 @@ def test_the_oldest_window_that_no_run_has_planned_is_overdue(
     at = datetime(1970, 1, 5, 3, tzinfo=UTC)
     found = overdue(unplanned, THREE_DAYS, settle=DAY, at=at)
     assert found == timedelta(hours=hours)
+
+
+# --- after the ledger's
+
+
+class Planned:
+    """A source that is planned by one rule after another, each time all that is due is recorded."""
+
+    def __init__(self) -> None:
+        self.recorded: set[Window] = set()
+
+    def plan(self, rule: WindowRule, now: datetime, *, upto: int | None = None) -> list[Window]:
+        """Plan, and record the first windows: those before a crash."""
+        windows = [
+            each
+            for each in as_recorded(due(rule, now=now), self.recorded)
+            if each.to_ms <= epoch_ms(now)
+        ]
+        self.recorded |= set(windows[:upto])
+        return windows
+
+
+rules = st.builds(
+    WindowRule,
+    unit=units,
+    time_zone=st.sampled_from(["Asia/Seoul", "Europe/Berlin", "Australia/Lord_Howe", "UTC"]),
+    settle_minutes=st.just(0),
+    # A day that is not over, a pause of 40 hours, and what the zones differ by.
+    lookback_days=st.integers(4, 7),
+)
+
+
+def follow_each_other(windows: Iterable[Window]) -> bool:
+    ordered = sorted(windows, key=lambda window: window.from_ms)
+    return all(earlier.to_ms == later.from_ms for earlier, later in pairwise(ordered))
+
+
+@given(
+    moment=moments,
+    changes=st.lists(st.tuples(rules, st.integers(1, 40)), min_size=1, max_size=6),
+)
+@example(
+    moment=datetime(2026, 11, 23, tzinfo=UTC),
+    changes=[
+        (WindowRule(unit="day", time_zone="Asia/Seoul", settle_minutes=0, lookback_days=3), 24),
+        (WindowRule(unit="day", time_zone="Europe/Berlin", settle_minutes=0, lookback_days=3), 30),
+        (WindowRule(unit="hour", time_zone="UTC", settle_minutes=0, lookback_days=3), 1),
+    ],
+)
+@relaxed
+def test_a_change_of_zone_or_unit_opens_neither_gap_nor_overlap(
+    moment: datetime, changes: list[tuple[WindowRule, int]]
+) -> None:
+    source, now = Planned(), moment
+    for rule, hours in changes:
+        now += timedelta(hours=hours)
+        windows = source.plan(rule, now)
+        assert follow_each_other(windows)
+        newest = newest_window(rule.unit, zone_named(rule.time_zone), ended_by=now)
+        assert newest.to_ms <= max(window.to_ms for window in source.recorded)
+        assert follow_each_other(source.recorded)
+
+
+@given(moment=moments, before=rules, after=rules, written=st.integers(0, 50))
+@relaxed
+def test_a_plan_that_is_cut_and_tried_again_has_the_same_windows(
+    moment: datetime, before: WindowRule, after: WindowRule, written: int
+) -> None:
+    source = Planned()
+    source.plan(before, moment)
+    now = moment + timedelta(hours=30)
+    first = source.plan(after, now, upto=written)
+    assert source.plan(after, now) == first
+
+
+def test_the_next_window_begins_where_the_ledgers_last_one_ended() -> None:
+    source = Planned()
+    seoul = WindowRule(unit="day", time_zone="Asia/Seoul", settle_minutes=0, lookback_days=1)
+    berlin = WindowRule(unit="day", time_zone="Europe/Berlin", settle_minutes=0, lookback_days=2)
+    [last] = source.plan(seoul, datetime(2026, 11, 22, 15, tzinfo=UTC))
+    windows = source.plan(berlin, datetime(2026, 11, 23, 23, tzinfo=UTC))
+    assert windows[0] == last
+    assert [(each.from_ms, each.to_ms) for each in windows[1:]] == [
+        (last.to_ms, ms("2026-11-22T23:00:00Z")),
+        (ms("2026-11-22T23:00:00Z"), ms("2026-11-23T23:00:00Z")),
+    ]
+
+
+def test_without_a_record_windows_are_those_of_the_rule() -> None:
+    days = windows_of_date("day", BERLIN, date(2026, 11, 22))
+    assert as_recorded(days, []) == days
+    assert as_recorded([], days) == []
+
+
+def test_halves_of_a_recorded_window_and_a_plan_by_a_wrong_rule_move_nothing() -> None:
+    days = [
+        window
+        for day in (20, 21, 22)
+        for window in windows_of_date("day", BERLIN, date(2026, 11, day))
+    ]
+    middle_ms = (days[0].from_ms + days[0].to_ms) // 2
+    halves = [
+        Window(from_ms=days[0].from_ms, to_ms=middle_ms),
+        Window(from_ms=middle_ms, to_ms=days[0].to_ms),
+    ]
+    wrong = windows_of_date("day", SEOUL, date(2026, 11, 22))
+    assert as_recorded(days, [*halves, *wrong, *days]) == days
+
+
+def test_a_recorded_window_of_another_rule_stays_and_is_due_once_it_has_settled() -> None:
+    source = Planned()
+    seoul = WindowRule(unit="day", time_zone="Asia/Seoul", settle_minutes=0, lookback_days=2)
+    [*_, last] = source.plan(seoul, datetime(2026, 11, 22, 15, tzinfo=UTC))
+    hours = WindowRule(unit="hour", time_zone="UTC", settle_minutes=0, lookback_days=1)
+    early = source.plan(hours, datetime(2026, 11, 22, 12, tzinfo=UTC))
+    late = source.plan(hours, datetime(2026, 11, 22, 16, tzinfo=UTC))
+    assert last not in early
+    assert late[-2:] == [
+        last,
+        Window(from_ms=last.to_ms, to_ms=ms("2026-11-22T16:00:00Z")),
+    ]
+    assert follow_each_other(late)
+
+
+def test_more_windows_than_a_plan_may_have_are_its_newest_ones_or_refused_by_date() -> None:
+    rule = WindowRule(unit="hour", time_zone="UTC")
+    hours = [Window(from_ms=at, to_ms=at + 1) for at in range(MAX_WINDOWS + 2)]
+    assert not_too_many(request(rule), hours) == hours[2:]
+    with pytest.raises(PlanRefusedError, match="4002 windows in the ledger"):
+        not_too_many(request(rule, collect_from="2026-01-01"), hours)

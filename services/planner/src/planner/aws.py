@@ -62,11 +62,15 @@ https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMe
 """
 RESEND_WAITS_S = (0.2, 0.4, 0.8, 1.6)
 """The waits before the messages that SQS did not take are sent again, each wait once."""
+LONGEST_WINDOW_MS = 3 * 86_400_000
+"""No window of any zone is longer: a date that is followed by one that its zone left out."""
 DETAIL_CHARACTERS = 1000
 """Enough of an error for a person, far from a message's limit."""
 CREATE_ATTEMPTS = 3
 """How often a record is tried to be created while others are at it."""
 FILE_CHUNK_BYTES = 1_048_576
+
+_WINDOW = re.compile(r"/([0-9]{15})-([0-9]{15})/$")
 LATER_MAJOR = re.compile(rb'"schema":\s*"urn:logferry:schema:ledger-record:(?!1\.)[0-9]+\.[0-9]+"')
 """What a record says that a later release has written."""
 
@@ -143,6 +147,33 @@ class Ledger:
                 return
             if prefix in window_of:
                 yield window_of[prefix], key.removeprefix(prefix).removesuffix(".json")
+
+    def windows(self, source: SourceName, due: Sequence[Window]) -> list[Window]:
+        """Return the windows with records that may overlap some, a thousand a call.
+
+        Args:
+            source: Whose records.
+            due: In the order of time.
+        """
+        if not due:
+            return []
+        folder = ledger_prefix(source, due[0]).removesuffix("/").rpartition("/")[0]
+        from_ms = max(0, due[0].from_ms - LONGEST_WINDOW_MS)
+        pages = self._s3.get_paginator("list_objects_v2").paginate(
+            Bucket=self._bucket,
+            Prefix=f"{folder}/",
+            Delimiter="/",
+            StartAfter=f"{folder}/{from_ms:015d}",
+        )
+        found = []
+        for each in (prefix for page in pages for prefix in page.get("CommonPrefixes", [])):
+            edges = _WINDOW.search(each["Prefix"])
+            if edges is None:
+                continue
+            if int(edges[1]) >= due[-1].to_ms:
+                break
+            found.append(Window(from_ms=int(edges[1]), to_ms=int(edges[2])))
+        return found
 
     def read(self, keys: Iterable[str]) -> list[LedgerRecord | DamagedRecord | None]:
         """Return the records of some keys, in their order; None where there is none."""

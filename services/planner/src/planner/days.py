@@ -5,7 +5,7 @@ sent once the run has sent all of its requests. So the message is sent however o
 cut: when it is tried again, or by the first run that finds the note of one that must be dead.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 
@@ -14,7 +14,7 @@ from logferry_contracts.source import SourceName
 from logferry_contracts.window import Window, WindowRule
 from planner.aws import DayNotes, ExportQueues
 from planner.plan import PLANNER_URN
-from planner.windows import day_of, windows_of_date, zone_named
+from planner.windows import as_recorded, day_of, windows_of_date, zone_named
 
 RUN_IS_DEAD_AFTER = timedelta(hours=12)
 """A run has that many hours since it last noted the date, in all of its invocations. The next run
@@ -26,6 +26,7 @@ class Days:
     """The dates of one run.
 
     Attributes:
+        recorded: The windows that the ledger has of the time that is planned and the days before.
         due_until_ms: The end of the newest window that is due. A date that ends later has windows
             that are still to be planned, and whoever plans the last of them has its end told.
         planned_at: When the run began.
@@ -36,6 +37,7 @@ class Days:
     rule: WindowRule
     run_id: str
     planned_at: datetime
+    recorded: Sequence[Window]
     due_until_ms: int
     _noted: set[str] = field(default_factory=set)
 
@@ -44,8 +46,11 @@ class Days:
         zone = zone_named(self.rule.time_zone)
         for day in sorted({day_of(window, zone) for window in windows} - self._noted):
             self._noted.add(day)
-            whole = windows_of_date(self.rule.unit, zone, date.fromisoformat(day))
-            if whole[-1].to_ms <= self.due_until_ms:
+            of_rule = windows_of_date(self.rule.unit, zone, date.fromisoformat(day))
+            whole = [
+                each for each in as_recorded(of_rule, self.recorded) if day_of(each, zone) == day
+            ]
+            if whole and whole[-1].to_ms <= self.due_until_ms:
                 self.notes.put(self._planned(day, whole))
 
     def send(self, queues: ExportQueues, queue_url: str, now: datetime) -> None:

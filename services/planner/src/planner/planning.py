@@ -25,7 +25,9 @@ from logferry_contracts.plan_completed import (
 )
 from logferry_contracts.plan_continued import PlanContinued, PlanContinuedData, PlanFile
 from logferry_contracts.plan_request import PlanRequestData
+from logferry_contracts.window import Window
 from logferry_contracts.wire import emit
+from logferry_contracts.zones import ZONE_DATA
 from planner.aws import (
     Archive,
     Continuations,
@@ -48,9 +50,12 @@ from planner.settings import Settings
 from planner.source_account import SourceAccount, SourceAccounts, UnreadableLogGroup
 from planner.summary import Summary, summarize
 from planner.windows import (
+    as_recorded,
     day_of,
     due_windows,
+    epoch_ms,
     is_explicit,
+    not_too_many,
     overdue,
     settle_of,
     zone_named,
@@ -131,7 +136,7 @@ def begin(
         PlanRefusedError: The request has to be mended by a person.
     """
     source, now = request.source, wiring.clock()
-    windows = due_windows(
+    due = due_windows(
         request,
         now=now,
         default_settle=wiring.settings.settle,
@@ -140,6 +145,10 @@ def begin(
     if account_id(source.role_arn) != source.account_id:
         raise PlanRefusedError("role_arn", source.role_arn, f"is not in {source.account_id}")
     wiring.archive.check(request.bucket, source.region)
+    recorded = wiring.ledger.windows(source.name, due)
+    settled_ms = epoch_ms(now - settle_of(request, default=wiring.settings.settle))
+    settled = [each for each in as_recorded(due, recorded) if each.to_ms <= settled_ms]
+    windows = not_too_many(request, settled)
     run = _Run(
         wiring=wiring,
         invocation=invocation,
@@ -150,6 +159,7 @@ def begin(
         part=1,
         account=wiring.accounts.open(source),
         changes=wiring.infrastructure.ensure(source, queue_options) if queue_options else [],
+        recorded=recorded,
     )
     queue_urls = run.queue_urls()
     with _file() as path, closing(Worklist(path, source)) as worklist:
@@ -174,18 +184,19 @@ def go_on(wiring: Wiring, continued: PlanContinuedData, invocation: Invocation) 
         if not wiring.files.get(continued.worklist.key, path):
             logger.warning("this part of the plan has been done", worklist=continued.worklist.key)
             return {"status": "done_already", "run_id": continued.run_id, "part": continued.part}
-        run = _Run(
-            wiring=wiring,
-            invocation=invocation,
-            has_time=_timer(invocation),
-            request=continued.request,
-            planned_at=datetime.fromisoformat(continued.planned_at),
-            id=continued.run_id,
-            part=continued.part,
-            account=wiring.accounts.open(source),
-            changes=continued.infrastructure_changes or [],
-        )
         with closing(Worklist(path, source)) as worklist:
+            run = _Run(
+                wiring=wiring,
+                invocation=invocation,
+                has_time=_timer(invocation),
+                request=continued.request,
+                planned_at=datetime.fromisoformat(continued.planned_at),
+                id=continued.run_id,
+                part=continued.part,
+                account=wiring.accounts.open(source),
+                changes=continued.infrastructure_changes or [],
+                recorded=wiring.ledger.windows(source.name, worklist.windows),
+            )
             return run.work(worklist, run.queue_urls())
 
 
@@ -202,6 +213,7 @@ class _Run:
     part: int
     account: SourceAccount
     changes: list[InfrastructureChange]
+    recorded: list[Window]
 
     def queue_urls(self) -> dict[Lane, str]:
         """Return where messages go, by lane.
@@ -241,6 +253,7 @@ class _Run:
             rule=self.request.window_rule,
             run_id=self.id,
             planned_at=self.planned_at,
+            recorded=self.recorded,
             due_until_ms=max((window.to_ms for window in worklist.windows), default=0),
         )
         requesting = Requesting(
@@ -331,6 +344,7 @@ class _Run:
                 estimated_bytes=summary.estimated_bytes,
                 infrastructure_changes=self.changes or None,
                 retention_cliff=self._cliff(worklist, policies),
+                zone_data=ZONE_DATA,
                 dry_run=True if self._is_dry_run else None,
                 **(self._planned(worklist) if self._is_dry_run else {}),
             ),

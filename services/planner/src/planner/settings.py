@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Literal, Self, cast
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from logferry_contracts.zones import zone_named
 from planner.errors import SettingsError
 
 _DEFAULT_SETTLE_MINUTES = 1440
@@ -140,8 +140,8 @@ def _is_number(text: str, least: int, most: int) -> bool:
 
 def _is_time_zone(name: str) -> bool:
     try:
-        ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError, OSError):
+        zone_named(name)
+    except ValueError:
         return False
     return True
 

@@ -1,15 +1,18 @@
 """The windows of a source: days and hours of an IANA time zone, as ranges of UTC milliseconds.
 
 Windows are half-open and follow each other without gap or overlap, through every change of the
-clock: one window's end is the next one's start.
+clock: one window's end is the next one's start. They also follow those that the ledger has, through
+every change of the zone's rules, and of a source's zone or unit.
 """
 
+from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, date, datetime, timedelta
 from itertools import pairwise
 from typing import Literal
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from zoneinfo import ZoneInfo
 
+from logferry_contracts import zones
 from logferry_contracts.plan_request import PlanRequestData
 from logferry_contracts.window import Window
 from planner.errors import PlanRefusedError
@@ -64,6 +67,47 @@ def due_windows(
     days = rule.lookback_days or default_lookback_days
     _refuse_too_many("lookback_days", str(days), rule.unit, days)
     return _looked_back(rule.unit, zone, newest_window(rule.unit, zone, ended_by=settled), days)
+
+
+def as_recorded(due: Sequence[Window], recorded: Iterable[Window]) -> list[Window]:
+    """Return the windows of the same time, or more, that continue those of the ledger.
+
+    A window that the ledger has stays as it is, whatever the rule says today; what lies between
+    those is cut by the rule. So a change of the zone's rules, or of the zone or unit that is asked
+    for, opens neither gap nor overlap: the next window begins where the ledger's last one ended.
+
+    Args:
+        due: The windows of today's rule, which follow each other; oldest first.
+        recorded: What the ledger has of their time and the days before: also halves of windows,
+            and what a change has left overlapping up to 0.2.0.
+    """
+    if not due:
+        return []
+    from_ms, to_ms = due[0].from_ms, due[-1].to_ms
+    kept = [each for each in _kept(due, recorded) if each.from_ms < to_ms and from_ms < each.to_ms]
+    starts = [each.from_ms for each in kept]
+    edges = {edge for each in kept for edge in (each.from_ms, each.to_ms)}
+    for edge in (from_ms, *(window.to_ms for window in due)):
+        before = bisect_left(starts, edge) - 1
+        if before < 0 or kept[before].to_ms <= edge:
+            edges.add(edge)
+    return [Window(from_ms=start, to_ms=end) for start, end in pairwise(sorted(edges))]
+
+
+def not_too_many(request: PlanRequestData, windows: list[Window]) -> list[Window]:
+    """Return the windows, or the newest ones where another rule has left too many in a lookback.
+
+    Raises:
+        PlanRefusedError: The dates that the request names have more than one plan may have.
+    """
+    if len(windows) > MAX_WINDOWS and is_explicit(request):
+        named = request.collect_date or request.collect_from or ""
+        raise PlanRefusedError(
+            "collect_from",
+            named,
+            f"has {len(windows)} windows in the ledger, and a plan at most {MAX_WINDOWS}",
+        )
+    return windows[-MAX_WINDOWS:]
 
 
 def settle_of(request: PlanRequestData, *, default: timedelta) -> timedelta:
@@ -132,14 +176,32 @@ def zone_named(name: str) -> ZoneInfo:
         PlanRefusedError: There is no such zone.
     """
     try:
-        return ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+        return zones.zone_named(name)
+    except ValueError as error:
         raise PlanRefusedError("time_zone", name, "is not an IANA time zone") from error
 
 
 def epoch_ms(at: datetime) -> int:
     """Return an aware time as milliseconds since the epoch, rounded down."""
     return (at - _EPOCH) // timedelta(milliseconds=1)
+
+
+def _kept(due: Sequence[Window], recorded: Iterable[Window]) -> list[Window]:
+    """Return recorded windows without overlap, oldest first.
+
+    Those of the rule come first, so that a plan by a wrong rule moves no other; then a whole comes
+    before its halves, which begin with it or after.
+    """
+    of_rule = set(due)
+    kept: list[Window] = []
+    for window in sorted(
+        recorded, key=lambda each: (each not in of_rule, each.from_ms, -each.to_ms)
+    ):
+        place = bisect_left(kept, window.from_ms, key=lambda each: each.from_ms)
+        follows = place == 0 or kept[place - 1].to_ms <= window.from_ms
+        if follows and (place == len(kept) or window.to_ms <= kept[place].from_ms):
+            kept.insert(place, window)
+    return kept
 
 
 def _start_of(zone: ZoneInfo, day: date) -> int:
