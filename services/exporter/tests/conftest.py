@@ -696,6 +696,15 @@ class FakeQueue:
                 cloud.sent[event.id] = cloud.now
                 cloud.enqueue(emit(event), group_of(event.data))
 
+    def send_to_the_tail(self, event: ExportRequested, *, instead_of: str, tries: int) -> None:
+        cloud = self.cloud
+        with cloud.call("queue.send_to_the_tail"):
+            deduplication_id = f"{event.id}.{instead_of}"
+            sent = cloud.sent.get(deduplication_id)
+            if sent is None or cloud.now - sent > DEDUPLICATION:
+                cloud.sent[deduplication_id] = cloud.now
+                cloud.enqueue(emit(event), group_of(event.data), {"tries": str(tries)})
+
     @property
     def retention(self) -> timedelta:
         with self.cloud.call("queue.retention"):

@@ -853,6 +853,21 @@ def test_a_request_goes_into_its_slot_once(
     assert message["Attributes"]["MessageDeduplicationId"] == event.id
 
 
+def test_a_request_goes_to_the_tail_however_lately_it_was_sent(
+    queue: Queue, queues: Queues, request_for: RequestFor
+) -> None:
+    event = event_of(request_for())
+    queue.send(event)
+    queue.send(event_of(request_for("/other")))
+    for _ in range(2):  # once more after a crash
+        queue.send_to_the_tail(event, instead_of="message-1", tries=2)
+    received = queues.receive(queues.url)
+    bodies = [parse(ExportRequested, message["Body"]).data.log_group.name for message in received]
+    assert bodies == ["/aws/lambda/orders", "/other", "/aws/lambda/orders"]
+    tries = received[-1]["MessageAttributes"]["tries"]
+    assert (tries["DataType"], tries["StringValue"]) == ("Number", "2")
+
+
 def test_a_message_of_the_direct_lane_goes_back_into_its_own_queue(
     queue: Queue, queues: Queues
 ) -> None:

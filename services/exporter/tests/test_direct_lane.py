@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from exporter import direct
+from exporter import direct, patience
 from exporter.direct import Event
 from exporter.errors import ExportRefusedError, NotForDirectLaneError, TransientError
 from logferry_contracts.export_requested import ExportRequestedData
@@ -130,7 +130,7 @@ def test_what_keeps_failing_is_exported_by_a_task_at_last(
 ) -> None:
     cloud.unwritable = RuntimeError("nobody knows")
     cloud.request(wanted)
-    for _ in range(direct.MAX_RECEIVES):
+    for _ in range(patience.RECEIVES):
         cloud.deliver()
         assert cloud.record(wanted).lane == "direct"
     cloud.run()

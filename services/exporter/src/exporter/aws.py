@@ -14,8 +14,14 @@ from typing import TYPE_CHECKING, Any
 
 import boto3
 from botocore.config import Config
-from botocore.exceptions import ClientError, HTTPClientError
+from botocore.exceptions import (
+    ClientError,
+    FlexibleChecksumError,
+    HTTPClientError,
+    IncompleteReadError,
+)
 from botocore.exceptions import ConnectionError as BotocoreConnectionError
+from botocore.parsers import ResponseParserError
 
 from exporter.direct import Event, Slice
 from exporter.errors import (
@@ -26,6 +32,7 @@ from exporter.errors import (
     SlotBusyError,
     TransientError,
 )
+from exporter.patience import Problem
 from exporter.refusal import reason_of
 from exporter.task import CLOCK_SKEW, Task
 from logferry_contracts.day_completed import DayCompleted
@@ -86,6 +93,8 @@ DELETED_PER_CALL = 1000
 """https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteObjects.html"""
 DEAD_LETTER_REASON = "reason"
 """The attribute that only dead letters have, also when somebody has put one back into a queue."""
+TRIES = "tries"
+"""The attribute of a message that was sent to the tail: how often that was for an error."""
 DETAIL_CHARACTERS = 1000
 """Enough of an error for a person, far from a message's limit."""
 
@@ -102,23 +111,56 @@ _NOT_READABLE_CODES = frozenset(
 """What FilterLogEvents says of log groups that an export task may still be able to export."""
 _TRANSIENT_CODES = frozenset(
     {
+        "BandwidthLimitExceeded",
+        "Busy",
         # Somebody else is writing the same object.
         "ConditionalRequestConflict",
+        "EC2ThrottledException",
+        "ExpiredToken",
         "ExpiredTokenException",
+        "InternalError",
         "InternalFailure",
+        "InternalServerError",
+        "InternalServiceError",
+        "KMS.ThrottlingException",
+        "KMSThrottling",
+        "KmsThrottled",
+        # Of CreateExportTask, it is a busy slot.
+        "LimitExceededException",
+        "OperationAborted",
         "OperationAbortedException",
+        "PriorRequestNotComplete",
+        "ProvisionedThroughputExceededException",
+        "RequestExpired",
         "RequestLimitExceeded",
+        "RequestThrottled",
+        "RequestThrottledException",
+        "RequestTimeTooSkewed",
         "RequestTimeout",
+        "RequestTimeoutException",
         # Of an export task, it can only be one of our own name: the next look finds it.
         "ResourceAlreadyExistsException",
         "ServiceUnavailable",
         "ServiceUnavailableException",
+        "SlowDown",
+        "ThrottledException",
         "Throttling",
         "ThrottlingException",
         "TooManyRequestsException",
+        "TransactionInProgressException",
     }
 )
+"""AWS's spellings of being busy, those that botocore tries again by itself among them."""
+_TOO_MANY_REQUESTS = 429
 _HTTP_SERVER_ERROR = 500
+_BROKEN = (
+    BotocoreConnectionError,
+    FlexibleChecksumError,
+    HTTPClientError,
+    IncompleteReadError,
+    ResponseParserError,
+)
+"""What is raised of an answer that does not come, or not whole."""
 
 
 class SourceAccount:
@@ -619,6 +661,24 @@ class Queue:
             MessageDeduplicationId=event.id,
         )
 
+    def send_to_the_tail(self, event: ExportRequested, *, instead_of: str, tries: int) -> None:
+        """Put a request at the end of its slot that is there already, at the head.
+
+        SQS would drop a second one of the same export within 5 minutes of the first.
+
+        Args:
+            event: The request.
+            instead_of: The id of the message that is at the head.
+            tries: How often that was done for an error.
+        """
+        self._sqs.send_message(
+            QueueUrl=self._queue_url,
+            MessageBody=emit(event),
+            MessageGroupId=event.data.source.slot,
+            MessageDeduplicationId=f"{event.id}.{instead_of}",
+            MessageAttributes={TRIES: {"DataType": "Number", "StringValue": str(tries)}},
+        )
+
     @cached_property
     def retention(self) -> timedelta:
         """How long the slot's queue keeps a message."""
@@ -652,7 +712,7 @@ class Queue:
                     for place, handle in enumerate(receipt_handles)
                 ],
             )
-        except (ClientError, BotocoreConnectionError, HTTPClientError) as error:
+        except (ClientError, *_BROKEN) as error:
             return [str(error)]
         return [f"{entry['Code']} {entry.get('Message')}" for entry in answer.get("Failed", [])]
 
@@ -707,20 +767,38 @@ def _sorted_errors() -> Iterator[None]:
         if meant is None:
             raise
         raise meant from error
-    except (BotocoreConnectionError, HTTPClientError) as error:
+    except _BROKEN as error:
         raise TransientError(str(error)) from error
 
 
 def _meaning(error: ClientError) -> Exception | None:
-    code = _code(error)
-    message = f"{error.operation_name}: {code}: {error.response['Error'].get('Message', '')}"
-    if code == "LimitExceededException":
+    code, message = _code(error), _words(error)
+    if code == "LimitExceededException" and error.operation_name == "CreateExportTask":
         return SlotBusyError(message)
     status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-    if code in _TRANSIENT_CODES or status >= _HTTP_SERVER_ERROR:
+    is_fault = status >= _HTTP_SERVER_ERROR or status == _TOO_MANY_REQUESTS
+    if code in _TRANSIENT_CODES or is_fault:
         return TransientError(message)
     reason = reason_of(code, message)
     return None if reason is None else ExportRefusedError(reason, message)
+
+
+def problem_of(error: Exception) -> Problem:
+    """Return what an error is when it is the end of an export, and whether it passes by waiting."""
+    meant = (_meaning(error) if isinstance(error, ClientError) else None) or error
+    if isinstance(meant, (TransientError, LedgerConflictError, SlotBusyError, *_BROKEN)):
+        return Problem(reason="aws_unavailable", message=str(meant), is_passing=True)
+    if isinstance(meant, ExportRefusedError):
+        return Problem(reason=meant.reason, message=str(meant), is_passing=False)
+    if isinstance(meant, ClientError):
+        return Problem(reason="unknown_refusal", message=_words(meant), is_passing=False)
+    message = f"{type(error).__name__}: {error}"
+    return Problem(reason="unexpected_error", message=message, is_passing=False)
+
+
+def _words(error: ClientError) -> str:
+    text = error.response["Error"].get("Message", "")
+    return f"{error.operation_name}: {_code(error)}: {text}"
 
 
 def _written(key: str, path: Path, sha256: str, answer: Mapping[str, Any]) -> ArchivedObject:

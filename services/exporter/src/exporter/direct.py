@@ -19,6 +19,9 @@ MAX_STREAMS = 500
 MAX_RECEIVES = 10
 """A request that was received more often goes to the slot: whatever is in the way here may not be
 in the way there."""
+TRIED_FOR = timedelta(minutes=45)
+"""The same, of one that was first received so long ago: tries that die take a function's whole
+time each, and others wait behind it."""
 MAX_KEY_BYTES = 1024
 """https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-keys.html"""
 

@@ -51,4 +51,7 @@ class NotFinishedError(Exception):
 
 
 class TransientError(Exception):
-    """Give the message back for a short while: AWS was busy, or the outcome is not known."""
+    """Give the message back for a short while: AWS was busy, or the outcome is not known.
+
+    Should that not help, others go first, and after almost a day the export fails.
+    """

@@ -4,7 +4,6 @@ Every step may be done again. A step first does its work and then records it, so
 between repeats the work and never skips it.
 """
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -25,6 +24,7 @@ from exporter.errors import (
     TransientError,
 )
 from exporter.family import Family
+from exporter.patience import Problem
 from exporter.proof import Proof
 from exporter.reading import Reading, Together, side_by_side
 from exporter.settings import Settings
@@ -73,6 +73,11 @@ class Wiring:
         return Family(self.ledger)
 
     @cached_property
+    def erring(self) -> dict[str, tuple[str, datetime]]:
+        """The message that meets nothing but errors, and since when, by its message group."""
+        return {}
+
+    @cached_property
     def ended(self) -> dict[str, day.Ended]:
         """Exports of dates that are waited for, by the keys of their records."""
         return {}
@@ -89,6 +94,7 @@ class Delivery:
         wait_until: Until when this invocation may wait for a task.
         work_until: Until when it may do anything that can be done again from the start.
         is_redriven: Whether it was a dead letter that somebody has put back.
+        tries: How often it was sent to the tail of its slot for an error.
     """
 
     body: str
@@ -100,6 +106,12 @@ class Delivery:
     wait_until: datetime
     work_until: datetime
     is_redriven: bool
+    tries: int
+
+    @property
+    def is_first(self) -> bool:
+        """Whether no earlier delivery can have created a task."""
+        return self.receive_count == 1 and self.tries == 0 and not self.is_redriven
 
 
 def dead_letter(wiring: Wiring, delivery: Delivery, reason: str, detail: str) -> None:
@@ -140,6 +152,9 @@ class Export:
             TransientError: AWS was busy, or others kept changing the ledger record.
             ContractError: The ledger record breaks its contract, or belongs to another export.
         """
+        not_before = self.request.not_before
+        if not_before is not None and not self._is_time(datetime.fromisoformat(not_before)):
+            return
         for _ in range(LEDGER_READS):
             try:
                 entry: LedgerEntry | None = self._read_or_create()
@@ -150,6 +165,31 @@ class Export:
             else:
                 return
         raise TransientError(f"the ledger record changed {LEDGER_READS} times")
+
+    def put_off(self, until: datetime, tries: int) -> None:
+        """Send the request to the tail of its slot, so that others go on meanwhile.
+
+        Args:
+            until: Before when it is not to be looked at.
+            tries: How often that was done for an error.
+        """
+        data = self.request.model_copy(update={"lane": "slot", "not_before": timestamp(until)})
+        event = self._requested(data)
+        self.wiring.queue.send_to_the_tail(event, instead_of=self.delivery.message_id, tries=tries)
+        logger.info("sent to the tail", not_before=data.not_before, tries=tries)
+
+    def give_up(self, problem: Problem) -> None:
+        """Let the export fail by an error that has no other end; its message is done with then."""
+        try:
+            entry = self._read_or_create()
+            if task.is_under_way(entry.record):
+                failed = task.Fail(reason=problem.reason, message=problem.message)
+                self._publish(self._fail(entry, failed))
+                return
+        except Exception:
+            # Whatever it is, the message holds up nobody any longer, and nothing is lost.
+            logger.exception("could not be recorded as failed")
+        dead_letter(self.wiring, self.delivery, problem.reason, problem.message)
 
     def _read_or_create(self) -> LedgerEntry:
         request = self.request
@@ -213,7 +253,7 @@ class Export:
 
     def _execute_waiting(
         self, entry: LedgerEntry, step: task.Wait | task.Postpone | task.Cancel
-    ) -> LedgerEntry:
+    ) -> LedgerEntry | None:
         match step:
             case task.Wait():
                 return self._wait(entry, step)
@@ -264,7 +304,7 @@ class Export:
             case task.LeaveDirectLane():
                 return self._leave_direct_lane(entry, step.why)
             case task.AskSlot():
-                self._ask_slot()
+                self.ask_slot()
                 return None
 
     def _look(self, record: LedgerRecord) -> list[task.Task]:
@@ -272,15 +312,20 @@ class Export:
         if not task.is_slots(record, self.request.lane):
             return []
         if record.state == "requested":
-            tasks = self._account().newest_tasks(since=self.delivery.first_received_at)
-            is_first = self.delivery.receive_count == 1 and not self.delivery.is_redriven
-            if is_first or task.is_explained(record, tasks):
+            tasks = self._account().newest_tasks(since=self._earliest_try(record))
+            if self.delivery.is_first or task.is_explained(record, tasks):
                 return tasks
             return [*tasks, *self._tasks_by_folder(record)]
         if record.submitted is not None and task.has_task(record):
             found = self._account().task(record.submitted.task_id)
             return [] if found is None else [found]
         return []
+
+    def _earliest_try(self, record: LedgerRecord) -> datetime:
+        """Return since when a task of the export may have been created."""
+        if self.delivery.tries:
+            return datetime.fromisoformat(record.requested_at)
+        return self.delivery.first_received_at
 
     def _tasks_by_folder(self, record: LedgerRecord) -> list[task.Task]:
         """Return the tasks that have written below the export's prefix, as far as AWS knows them.
@@ -326,15 +371,29 @@ class Export:
         )
         raise NotFinishedError(interval_s)
 
-    def _postpone(self, entry: LedgerEntry, until: datetime) -> LedgerEntry:
-        """Wait for a time, here if there is time, as `_wait` does."""
-        metrics.add_metric("Waits", MetricUnit.Count, 1)
+    def _postpone(self, entry: LedgerEntry, until: datetime) -> LedgerEntry | None:
+        return entry if self._is_time(until) else None
+
+    def _is_time(self, until: datetime) -> bool:
+        """Wait for a time, here if there is time; False when the message was sent to the tail.
+
+        Raises:
+            NotFinishedError: There is no time, and it will not be long.
+        """
         left_s = (until - self._now()).total_seconds()
+        if left_s <= 0:
+            return True
+        metrics.add_metric("Waits", MetricUnit.Count, 1)
         if until <= self.delivery.wait_until:
             self.wiring.sleep(left_s)
-            return entry
-        logger.info("given back", waits_for="its backoff", interval_s=math.ceil(left_s))
-        raise NotFinishedError(min(math.ceil(left_s), waiting.INTERVAL_CEILING_S))
+            return True
+        age_s = (self._now() - self.delivery.sent_at).total_seconds()
+        interval_s = waiting.early_interval_s(left_s, age_s, self.delivery.receive_count)
+        if interval_s is None:
+            self.put_off(until, self.delivery.tries)
+            return False
+        logger.info("given back", waits_for="its time", interval_s=interval_s)
+        raise NotFinishedError(interval_s)
 
     def _cancel(self, entry: LedgerEntry, running: task.Task) -> LedgerEntry:
         """Stop a task that is too slow. If that is not allowed, AWS will do it."""
@@ -465,8 +524,10 @@ class Export:
     def _read_directly(self, entry: LedgerEntry) -> LedgerEntry:
         """Export without a task; where that is not the way, hand the export over to the slot."""
         receive_count = self.delivery.receive_count
-        if receive_count > direct.MAX_RECEIVES:
-            return self._leave_direct_lane(entry, f"received {receive_count} times")
+        tried_for = self._now() - self.delivery.first_received_at
+        if receive_count > direct.MAX_RECEIVES or tried_for > direct.TRIED_FOR:
+            why = f"received {receive_count} times in {tried_for}"
+            return self._leave_direct_lane(entry, why)
         try:
             objects = self._reading().objects(entry.record, self.request.estimated_bytes)
         except NotForDirectLaneError as error:
@@ -497,7 +558,7 @@ class Export:
         metrics.add_metric("ExportsLeftDirectLane", MetricUnit.Count, 1)
         return entry
 
-    def _ask_slot(self) -> None:
+    def ask_slot(self) -> None:
         """Send the request to the slot: once more does no harm, and not at all would."""
         self._send(self.request.model_copy(update={"lane": "slot"}))
         logger.info("asked the slot")
@@ -530,14 +591,11 @@ class Export:
         return entry
 
     def _send(self, data: ExportRequestedData) -> None:
-        self.wiring.queue.send(
-            ExportRequested.of(
-                data,
-                id=data.export_id,
-                source=data.source.exporter_urn,
-                time=self._now(),
-            )
-        )
+        self.wiring.queue.send(self._requested(data))
+
+    def _requested(self, data: ExportRequestedData) -> ExportRequested:
+        urn = data.source.exporter_urn
+        return ExportRequested.of(data, id=data.export_id, source=urn, time=self._now())
 
     def _fail(
         self, entry: LedgerEntry, step: task.Retry | task.Fail, next_export_id: str | None = None

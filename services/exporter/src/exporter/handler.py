@@ -10,18 +10,20 @@ import boto3
 from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.batch import SqsFifoPartialProcessor
 
-from exporter import waiting
+from exporter import patience, waiting
 from exporter.aws import (
     CLIENT_CONFIG,
     DEAD_LETTER_REASON,
+    TRIES,
     Archive,
     Ledger,
     Queue,
     SourceAccounts,
     Topic,
+    problem_of,
 )
 from exporter.day_end import DayEnd
-from exporter.errors import NotFinishedError, TransientError
+from exporter.errors import NotFinishedError
 from exporter.export import Delivery, Export, Wiring, dead_letter, log_keys, logger, metrics
 from exporter.settings import Settings
 from logferry_contracts.day_planned import DayPlanned
@@ -120,30 +122,69 @@ def _work_on(
     delivery = _delivery(record, wait_until, work_until)
     logger.remove_keys(_MESSAGE_KEYS)
     logger.append_keys(message_id=delivery.message_id)
-    lane = None
+    asked: Export | DayEnd | None = None
     try:
         if _is_day(delivery.body):
-            planned = parse(DayPlanned, delivery.body)
-            logger.append_keys(date=planned.data.date)
-            DayEnd(wiring, planned, delivery).announce()
+            asked = DayEnd(wiring, parse(DayPlanned, delivery.body), delivery)
+            logger.append_keys(date=asked.planned.data.date)
+            asked.announce()
         else:
             request = _as_sent(parse(ExportRequested, delivery.body).data, delivery.group_id)
-            lane = request.lane
+            asked = Export(wiring, request, delivery)
             logger.append_keys(**log_keys(request))
             _measure_queue_age(record, wiring.clock())
-            Export(wiring, request, delivery).advance()
+            asked.advance()
     except ContractError as error:
         dead_letter(wiring, delivery, "contract", str(error))
     except NotFinishedError:
+        wiring.erring.pop(delivery.group_id, None)
         raise
-    except TransientError as error:
-        logger.warning("given back", detail=str(error))
-        raise
-    except Exception:
-        logger.exception("given back after an unexpected error")
-        raise
+    except Exception as error:
+        problem = problem_of(error)
+        if problem.is_passing:
+            logger.warning("met an error", detail=problem.message)
+        else:
+            logger.exception("met an unexpected error")
+        if _is_tried_again(wiring, asked, delivery, problem):
+            raise
+        _end(wiring, asked, delivery, problem)
+    else:
+        wiring.erring.pop(delivery.group_id, None)
     finally:
-        _flush_metrics(lane)
+        _flush_metrics(asked.request.lane if isinstance(asked, Export) else None)
+
+
+def _is_tried_again(
+    wiring: Wiring, asked: Export | DayEnd | None, delivery: Delivery, problem: patience.Problem
+) -> bool:
+    """Return whether a message that met an error is given back, to the head of its group."""
+    now = wiring.clock()
+    if isinstance(asked, DayEnd):
+        return now - delivery.sent_at < patience.LONGEST_DAY
+    message_id, since = wiring.erring.get(delivery.group_id, (None, now))
+    if message_id != delivery.message_id:
+        since = now
+    wiring.erring[delivery.group_id] = delivery.message_id, since
+    return patience.is_tried_again_at_the_head(
+        problem, receive_count=delivery.receive_count, lasts=now - since, tries=delivery.tries
+    )
+
+
+def _end(
+    wiring: Wiring, asked: Export | DayEnd | None, delivery: Delivery, problem: patience.Problem
+) -> None:
+    """Let the messages behind this one go on: send it to their end, or end it."""
+    pause = patience.pause(problem, delivery.tries)
+    if not isinstance(asked, Export):
+        dead_letter(wiring, delivery, problem.reason, problem.message)
+    elif asked.request.lane == "direct":
+        asked.ask_slot()
+    elif pause is None:
+        asked.give_up(problem)
+    else:
+        asked.put_off(wiring.clock() + pause, delivery.tries + 1)
+        metrics.add_metric("ExportsPutOff", MetricUnit.Count, 1)
+    wiring.erring.pop(delivery.group_id, None)
 
 
 class _Typed(Message):
@@ -172,7 +213,8 @@ def _as_sent(request: ExportRequestedData, group_id: str) -> ExportRequestedData
 def _measure_queue_age(record: "SQSRecord", now: datetime) -> None:
     """Measure how long a message was in the queue before anybody worked on it."""
     attributes = record.attributes
-    if attributes.approximate_receive_count == "1":
+    goes_round = TRIES in (record.get("messageAttributes") or {})
+    if attributes.approximate_receive_count == "1" and not goes_round:
         age_s = now.timestamp() - int(attributes.sent_timestamp) / 1000
         metrics.add_metric("QueueAgeSeconds", MetricUnit.Seconds, max(age_s, 0))
 
@@ -201,7 +243,7 @@ def _give_back(
 
 
 def _delivery(record: "SQSRecord", wait_until: datetime, work_until: datetime) -> Delivery:
-    attributes = record.attributes
+    attributes, own = record.attributes, record.get("messageAttributes") or {}
     return Delivery(
         body=record.body,
         message_id=record.message_id,
@@ -211,7 +253,8 @@ def _delivery(record: "SQSRecord", wait_until: datetime, work_until: datetime) -
         sent_at=_at(attributes.sent_timestamp),
         wait_until=wait_until,
         work_until=work_until,
-        is_redriven=DEAD_LETTER_REASON in (record.get("messageAttributes") or {}),
+        is_redriven=DEAD_LETTER_REASON in own,
+        tries=int(own.get(TRIES, {}).get("stringValue", 0)),
     )
 
 

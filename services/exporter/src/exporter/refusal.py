@@ -67,6 +67,7 @@ _NOTHING_TO_REPEAT = {"log_group_deleted", "created_after_window"}
 
 
 _WORDS = {
+    "aws_unavailable": "Wait until AWS's services in {region} answer again: {message}",
     "access_denied": "Let {role_arn} call logs:CreateExportTask on {log_group_arn}, "
     "logs:DescribeExportTasks and logs:CancelExportTask on *, s3:PutObject on {bucket_arn}/*, and "
     "kms:GenerateDataKey and kms:Decrypt on the key that the bucket encrypts with by default.",
@@ -96,6 +97,8 @@ _WORDS = {
     "{log_group_arn} end with: {message}",
     "task_lost": "Look below s3://{bucket}/{prefix}/ for what the task has written: it was left "
     "there.",
+    "unexpected_error": "Look up the traceback in the log of the exporter for {account_id}: "
+    "{message}",
     "window_indivisible": "Find out in account {account_id}, {region}, why export tasks of "
     "{log_group_arn} take so long: {message}",
 }

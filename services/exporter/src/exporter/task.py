@@ -405,6 +405,11 @@ def backoff(first: timedelta, generation: int) -> timedelta:
     return min(first * (1 << doublings), MAX_BACKOFF)
 
 
+def is_under_way(record: LedgerRecord) -> bool:
+    """Return whether an export has not ended."""
+    return record.state in _UNDER_WAY
+
+
 def has_task(record: LedgerRecord) -> bool:
     """Return whether a task does an export, or did when the record was written."""
     return record.state == "submitted" and record.split is None

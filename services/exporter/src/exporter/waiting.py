@@ -7,7 +7,7 @@ until such a task may well have ended. ``make bench`` measures what that comes t
 """
 
 from collections.abc import Sequence
-from math import sqrt
+from math import ceil, sqrt
 
 QUICK_TASK = 3
 """The first look comes when one in so many of the account's last tasks had ended."""
@@ -31,6 +31,11 @@ BLIND_PAUSE_S = 1.0
 INTERVAL_FLOOR_S = 1
 INTERVAL_CEILING_S = 300
 ERROR_CEILING_S = 60
+
+ROUND_S = 60
+"""A message that is early and alone in its slot goes round no more often than once in so long."""
+EARLY_FLOOR_S = 5
+"""The least pause of each one that goes round, so that many of them do not hold others up."""
 
 MAX_RECEIVES = 1000
 """After so many, SQS itself moves a message to the dead-letter queue, and says no reason.
@@ -80,6 +85,23 @@ def interval_s(age_s: float | None, receive_count: int, first_look_s: float = 0.
     by_receives = RECEIVE_GROWTH ** min(receive_count, MAX_RECEIVES)
     by_age = 0.0 if age_s is None else _next_look_s(age_s, first_look_s)
     return _bounded(max(by_age, by_receives), receive_count, INTERVAL_CEILING_S)
+
+
+def early_interval_s(left_s: float, age_s: float, receive_count: int) -> int | None:
+    """Return for how many seconds to give a message back whose time has not come.
+
+    None lets the others go first: it has to be sent to the tail instead.
+
+    Args:
+        left_s: Until its time comes.
+        age_s: How long the message has been in its queue.
+        receive_count: How often it was received.
+    """
+    if left_s <= INTERVAL_CEILING_S:
+        return ceil(left_s)
+    if receive_count > 1:
+        return None
+    return ceil(min(max(ROUND_S - age_s, EARLY_FLOOR_S), ROUND_S))
 
 
 def error_interval_s(receive_count: int) -> int:
