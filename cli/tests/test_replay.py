@@ -123,7 +123,13 @@ def test_what_is_in_the_archive_is_published_again_with_its_id_and_a_mark(
     session: boto3.Session, config: Config, put: Put, heard: Heard
 ) -> None:
     completed, secured = put("completed", "/a"), put("secured", "/b")
-    for other in ("requested", "submitted", "skipped", "failed-before-a-task"):
+    for other in (
+        "requested",
+        "submitted",
+        "skipped",
+        "failed-before-a-task",
+        "lost-after-secured",
+    ):
         put(other, f"/{other}")
     put("half-of-a-window", "/half")
 

@@ -17,8 +17,10 @@ from devstack.organisation import LogGroup, LogStream, previous_day
 from devstack.suite import REGION, TIME_ZONE, Suite
 from logferry.checkout import ROOT
 from logferry.package import Zip
-from logferry_contracts.export import Lane
-from logferry_contracts.ledger_record import LedgerRecord
+from logferry_contracts.export import Lane, export_id
+from logferry_contracts.export_completed import ExportCompleted
+from logferry_contracts.ledger_record import LEDGER_SCHEMA, LedgerRecord
+from logferry_contracts.wire import emit
 from logferry_contracts.zones import zone_named
 
 pytestmark = pytest.mark.localstack
@@ -83,6 +85,40 @@ class Scene:
         while not condition():
             assert time.monotonic() < deadline, (self.states(), self.suite.waiting(self.letters))
             time.sleep(0.3)
+
+    def write(self, record: LedgerRecord | None = None, **changes: Any) -> LedgerRecord:
+        """Write over a record as an administrator can, or one of a window that nobody planned."""
+        document = json.loads(emit(record or self._requested())) | changes
+        written = LedgerRecord.model_validate(document)
+        self.suite.client("s3").put_object(
+            Bucket=self.suite.config.control_bucket, Key=written.key, Body=emit(written).encode()
+        )
+        return written
+
+    def _requested(self) -> LedgerRecord:
+        source = self.suite.source("shop")
+        window = previous_day(datetime.now(zone_named(TIME_ZONE)))
+        prefix = f"shop{self.name}/2026/11/21/00"
+        return LedgerRecord.model_validate(
+            {
+                "schema": LEDGER_SCHEMA,
+                "revision": 1,
+                "state": "requested",
+                "export_id": export_id(source, self.name, window, 1),
+                "generation": 1,
+                "source": source,
+                "log_group": {
+                    "name": self.name,
+                    "arn": f"arn:aws:logs:{REGION}:{self.account_id}:log-group:{self.name}",
+                    "log_group_class": "INFREQUENT_ACCESS",
+                    "created_ms": window.from_ms - 1,
+                },
+                "window": window,
+                "destination": {"bucket": self.suite.archive_bucket, "prefix": prefix},
+                "lane": "slot",
+                "requested_at": "2026-11-23T05:00:00.000Z",
+            }
+        )
 
     @property
     def letters(self) -> str:
@@ -214,6 +250,47 @@ def _record_is_damaged(scene: Scene) -> Iterator[None]:
     s3.put_object(**whole, Body=body[: len(body) // 2])
     yield
     assert scene.records() == [record]
+
+
+@accident("An object of an export is gone")
+def _object_is_gone(scene: Scene) -> Iterator[None]:
+    scene.put_logs()
+    key = (
+        f"{scene.name.strip('/')}/2026/11/21/00/7c1b6a0e-3f5d-4c0a-9b1e-2d8f4a6c9e10/web/000000.gz"
+    )
+    gone = {"key": f"shop/{key}", "version_id": "v1", "size_bytes": 9, "etag": "e"}
+    manifest = {"object_count": 1, "stream_count": 1, "total_bytes": 9, "objects": [gone]}
+    told_at = "2026-11-23T06:00:00.000Z"
+    completed = {"at": told_at, "manifest": manifest, "published_at": told_at}
+    record = scene.write(state="completed", completed=completed)
+    scene.suite.client("sns").publish(
+        TopicArn=scene.suite.config.topic_arn,
+        Message=emit(ExportCompleted.of_record(record)),
+        MessageAttributes={"type": {"DataType": "String", "StringValue": ExportCompleted.TYPE}},
+    )
+    scene.until(lambda: scene.states() == ["failed"])
+    scene.until(lambda: scene.suite.waiting("logferry-sse-enforcer-dlq") == 1)
+    yield
+    scene.until(lambda: scene.states() == ["failed", "secured"])
+    scene.until(lambda: scene.suite.waiting("logferry-sse-enforcer-dlq") == 0)
+    scene.until(lambda: scene.suite.waiting("logferry-sse-enforcer") == 0)
+
+
+@accident("The ledger says what is not so")
+def _record_is_false(scene: Scene) -> Iterator[None]:
+    scene.put_logs()
+    nothing = {"object_count": 0, "stream_count": 0, "total_bytes": 0, "objects": []}
+    with scene.suite.busy_slot("shop"):
+        scene.plan()
+        [record] = scene.records()
+        completed = {"at": "2026-11-23T06:00:00.000Z", "manifest": nothing}
+        scene.write(record, state="completed", completed=completed)
+        scene.until(lambda: scene.states()[0] == "failed")
+    scene.until(lambda: scene.states() == ["failed", "secured"])
+    scene.until(lambda: scene.suite.waiting(scene.letters) == 1)
+    yield
+    scene.until(lambda: scene.suite.waiting(scene.letters) == 0)
+    assert scene.states() == ["failed", "secured"]
 
 
 def test_the_page_has_a_way_back_from_each_accident_and_no_other() -> None:

@@ -36,7 +36,7 @@ class ExportFailedData(Message):
 
 
 class ExportFailed(CloudEvent):
-    """Exporter → topic. ``id`` is the export's id, or begins with it after an ExportCompleted."""
+    """Exporter or sse-enforcer → topic. ``id`` is the export's, with ``-lost`` once announced."""
 
     TYPE: ClassVar[str] = "logferry.export.failed.v1"
     SCHEMA: ClassVar[str] = "urn:logferry:schema:export-failed:1.0"
@@ -72,7 +72,7 @@ class ExportFailed(CloudEvent):
         )
         return cls.of(
             data,
-            id=record.export_id if record.completed is None else f"{record.export_id}-lost",
+            id=f"{record.export_id}-lost" if record.is_lost else record.export_id,
             source=record.source.exporter_urn,
             time=datetime.fromisoformat(failed.at),
         )

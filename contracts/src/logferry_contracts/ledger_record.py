@@ -235,6 +235,11 @@ class LedgerRecord(Message):
         return self._to("failed", failed=failed)
 
     @property
+    def is_lost(self) -> bool:
+        """Whether it was in the archive as announced, and is not any more."""
+        return self.state == "failed" and self.completed is not None
+
+    @property
     def outcome(self) -> Completed | Failed | None:
         """How it ended, which is what its event says; None while it has not."""
         return self.failed if self.state == "failed" else self.completed

@@ -21,8 +21,10 @@ from urllib.parse import parse_qsl
 import pytest
 from botocore.exceptions import ClientError
 
+from logferry_contracts.export import export_id
 from logferry_contracts.export_completed import ExportCompleted
 from logferry_contracts.ledger_record import LedgerRecord
+from logferry_contracts.object_secured import ObjectSecured
 from logferry_contracts.wire import emit, parse
 from sse_enforcer import handler
 from sse_enforcer.settings import Settings
@@ -245,13 +247,40 @@ class World:
 
     def ledger_state(self):
         """Return the state and revision of the one record in the ledger."""
+        record = self.ledger_record()
+        return record.state, record.revision
+
+    def ledger_record(self):
+        """Return the one record in the ledger."""
         ((version,),) = [
             versions
             for (bucket, key), versions in self.versions.items()
             if bucket == CONTROL and key.startswith("ledger/") and versions
         ]
-        record = parse(LedgerRecord, version.body)
-        return record.state, record.revision
+        return parse(LedgerRecord, version.body)
+
+    def put_ledger_record(self, record):
+        """Write a record as others do."""
+        self.control_object(record.key, emit(record).encode())
+
+    def next_generation(self):
+        """Ask for the next generation of the one export in the ledger, as the planner does."""
+        record = self.ledger_record()
+        generation = record.generation + 1
+        name = export_id(record.source, record.log_group.name, record.window, generation)
+        self.put_ledger_record(
+            LedgerRecord.model_validate(
+                {
+                    **json.loads(emit(record)),
+                    "completed": None,
+                    "failed": None,
+                    "secured": None,
+                    "state": "requested",
+                    "generation": generation,
+                    "export_id": name,
+                }
+            )
+        )
 
     # What is in the archive, and what was done
 
@@ -504,9 +533,10 @@ class World:
         with self._call("publish"):
             event = json.loads(Message)
             data = event["data"]
-            version = self._find(data["bucket"], data["key"], data["version_id"])
-            announced = (data["kms_key_arn"], data["legal_hold"])
-            assert announced == (version.kms_key_arn, "ON" if version.hold else "OFF")
+            if event["type"] == ObjectSecured.TYPE:
+                version = self._find(data["bucket"], data["key"], data["version_id"])
+                announced = (data["kms_key_arn"], data["legal_hold"])
+                assert announced == (version.kms_key_arn, "ON" if version.hold else "OFF")
             assert MessageAttributes["type"]["StringValue"] == event["type"]
             self.published.append(event)
 

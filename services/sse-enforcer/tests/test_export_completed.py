@@ -2,6 +2,7 @@ import json
 
 import pytest
 
+from logferry_contracts.ledger_record import Failed
 from sse_enforcer.settings import Hold
 
 
@@ -178,9 +179,76 @@ def test_a_missing_object_is_reported_loudly_and_the_export_is_not_secured(world
     assert world.deliver(message) == []
     assert reasons(world) == ["object_missing"]
     assert lost in world.dead_letters[0][1]["detail"]
-    assert world.ledger_state() == ("completed", 4)
+    assert world.ledger_state() == ("failed", 6)
     assert world.only(kept).hold
     assert metrics() == {"ObjectsUpdated": 1, "ObjectsHeld": 1, "ObjectsMissing": 1, "Refused": 1}
+
+
+def failures(world):
+    return [event for event in world.published if event["type"] == "logferry.export.failed.v1"]
+
+
+def test_who_was_told_of_an_export_is_told_that_an_object_of_it_is_missing(world):
+    lost, _ = keys = put_many(world, 2)
+    message = world.completed(*keys)
+    world.versions[world.ARCHIVE, lost].clear()
+
+    world.deliver(message)
+
+    told = json.loads(message)
+    (event,) = failures(world)
+    assert event["source"] == told["source"]
+    assert event["id"] == f"{told['id']}-lost"
+    assert event["data"]["export_id"] == told["data"]["export_id"]
+    assert event["data"]["reason"] == "object_missing"
+    assert lost in event["data"]["message"]
+    assert "logferry plan --from --to" in event["data"]["mend"]
+    record = world.ledger_record()
+    assert record.failed.published_at is not None
+    assert record.completed is not None
+
+
+def test_a_dead_letter_of_a_lost_export_is_refused_until_it_was_asked_for_again(world):
+    lost, _ = keys = put_many(world, 2)
+    message = world.completed(*keys)
+    world.versions[world.ARCHIVE, lost].clear()
+    world.deliver(message)
+
+    assert world.deliver(message) == []
+    assert reasons(world) == ["object_missing", "object_missing"]
+    assert "logferry plan --from --to" in world.dead_letters[1][1]["detail"]
+    assert len(failures(world)) == 1
+
+    world.next_generation()
+    assert world.deliver(message) == []
+    assert len(world.dead_letters) == 2
+    assert len(failures(world)) == 1
+
+
+def test_a_lost_export_is_told_of_wherever_the_function_is_cut_off(world):
+    lost, _ = keys = put_many(world, 2)
+    message = world.completed(*keys)
+    world.versions[world.ARCHIVE, lost].clear()
+    for failure in (["put_object"], ["publish"]):
+        world.failures = {name: ["SlowDown"] for name in failure}
+        world.published.clear()
+        assert len(world.deliver(message)) == 1
+        assert world.dead_letters == []
+
+    world.deliver(message)
+    assert len(failures(world)) == 1
+    assert reasons(world) == ["object_missing"]
+    assert world.ledger_record().failed.published_at is not None
+
+
+def test_an_export_that_has_failed_before_it_was_completed_is_not_secured(world):
+    message = world.completed(*put_many(world, 1))
+    record = world.ledger_record()
+    failed = Failed(reason="not_as_recorded", message="", at="2026-11-23T06:30:00.000Z")
+    world.put_ledger_record(record.as_failed(failed))
+
+    world.deliver(message)
+    assert reasons(world) == ["not_completed"]
 
 
 def test_an_equal_object_at_the_key_is_not_taken_for_the_missing_one(world):

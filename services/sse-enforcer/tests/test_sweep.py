@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from logferry_contracts.ledger_record import LedgerRecord
+from logferry_contracts.ledger_record import Failed, LedgerRecord
 from logferry_contracts.wire import emit, parse
 from sse_enforcer import handler
 from sse_enforcer.errors import AwsError, KmsKeyError, OvertakenError, RefusedError, SettingsError
@@ -440,18 +440,48 @@ def test_an_object_of_a_secured_export_that_is_gone_is_reported(sweeping, world)
     assert counts["ObjectsMissing"] == 1
 
 
-def test_an_export_with_a_missing_object_stays_completed_and_is_reported_again(sweeping, world):
+@pytest.mark.parametrize("state", ["completed", "secured"])
+def test_an_export_with_a_missing_object_has_failed_and_is_reported_and_told_once(
+    sweeping, world, state
+):
+    unheld, lost = keys(world, 2)
+    world.put(unheld, **right(world) | {"hold": False})
+    world.put(lost, **right(world))
+    world.completed(unheld, lost, state=state)
+    world.versions[world.ARCHIVE, lost].clear()
+    finding = "not_secured" if state == "completed" else "not_held"
+
+    for day, missing in enumerate((1, 0)):
+        counts = Counter()
+        report = sweeping.sweep(full=True, now=NOW + day * DAY, counts=counts)
+        assert found(report, "refused") == ({finding: 1} if missing else {})
+        assert counts["ObjectsMissing"] == missing
+    assert world.ledger_state()[0] == "failed"
+    told = [event["type"] for event in world.published]
+    assert told.count("logferry.export.failed.v1") == 1
+
+
+def test_a_dry_run_fails_no_export(sweeping, world):
     world.put(world.LOG_FILE, **right(world))
-    world.completed(world.LOG_FILE)
+    world.completed(world.LOG_FILE, state="secured")
     world.versions[world.ARCHIVE, world.LOG_FILE].clear()
 
-    for day in range(2):
-        counts = Counter()
-        report = sweeping.sweep(now=NOW + day * DAY, counts=counts)
-        assert found(report, "refused") == {"not_secured": 1}
-        assert counts["ObjectsMissing"] == 1
-    assert not report.about.is_full
-    assert world.ledger_state()[0] == "completed"
+    sweeping.sweep(full=True, dry_run=True)
+
+    assert world.ledger_state()[0] == "secured"
+    assert world.published == []
+
+
+def test_a_lost_export_that_nobody_was_told_of_is_told_of(sweeping, world):
+    world.put(world.LOG_FILE, **right(world))
+    world.completed(world.LOG_FILE, state="secured")
+    failed = Failed(reason="object_missing", message="gone", at="2026-11-23T06:30:00.000Z")
+    world.put_ledger_record(world.ledger_record().as_lost(failed))
+
+    for _ in range(2):
+        sweeping.sweep(full=True)
+
+    assert [event["data"]["message"] for event in world.published] == ["gone"]
 
 
 def test_one_half_of_an_export_is_left_to_the_whole(sweeping, world):

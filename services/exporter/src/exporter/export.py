@@ -217,8 +217,8 @@ class Export:
         return after
 
     def _decide(self, record: LedgerRecord, tasks: list[task.Task]) -> task.Step | split.SplitStep:
-        is_lost = record.state == "failed" and record.completed is not None
-        if record.split is not None and record.state in {"submitted", "failed"} and not is_lost:
+        is_undecided = record.state in {"submitted", "failed"} and not record.is_lost
+        if record.split is not None and is_undecided:
             return split.decide(record, self.wiring.family.halves(record))
         settings = self.wiring.settings
         return task.decide(

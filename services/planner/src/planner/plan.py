@@ -181,7 +181,7 @@ def has_ended(record: LedgerRecord) -> bool:
     Until then its message may have gone with its queue, even while the export's task ran. Whoever
     plans a window again has it sent again.
     """
-    outcome = record.completed or record.failed
+    outcome = record.outcome
     return record.skipped is not None or (outcome is not None and outcome.published_at is not None)
 
 

@@ -21,6 +21,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from pydantic import BaseModel
 
 from logferry_contracts import json_text
+from logferry_contracts.export_failed import ExportFailed
 from logferry_contracts.ledger_record import LedgerRecord
 from logferry_contracts.manifest import Manifest, ManifestLocation
 from logferry_contracts.object_secured import ObjectSecured
@@ -558,9 +559,9 @@ class Topic:
         self._sns = sns
         self._arn = arn
 
-    def publish(self, event: ObjectSecured) -> None:
+    def publish(self, event: ObjectSecured | ExportFailed) -> None:
         """Publish an event, with what filter policies need as attributes."""
-        with _calling("Publish", event.data.key):
+        with _calling("Publish", event.id):
             self._sns.publish(
                 TopicArn=self._arn,
                 Message=emit(event),

@@ -4,12 +4,16 @@ from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from datetime import datetime
 
 from aws_lambda_powertools import Logger
 
+from logferry_contracts.export import export_id
 from logferry_contracts.export_completed import ExportCompletedData
-from logferry_contracts.ledger_record import LedgerRecord, ledger_key
+from logferry_contracts.export_failed import ExportFailed
+from logferry_contracts.ledger_record import Failed, LedgerRecord, ledger_key
 from logferry_contracts.manifest import ArchivedObject, Manifest
+from logferry_contracts.message import timestamp
 from sse_enforcer.aws import ControlBucket, KmsKeys, Topic
 from sse_enforcer.enforcer import Enforcer, Secured
 from sse_enforcer.errors import EnforcerError, OutOfTimeError, RefusedError, RetryError
@@ -24,6 +28,12 @@ LEDGER_ATTEMPTS = 5
 
 OBJECT_MISSING = "object_missing"
 MISSING = "ObjectsMissing"
+MESSAGE_CHARACTERS = 4096
+"""The contract's limit."""
+PLAN_AGAIN = (
+    "Find out in CloudTrail who has removed it, and plan this date again, as long as the log group "
+    "still has the events: logferry plan --from --to."
+)
 
 logger = Logger()
 
@@ -63,6 +73,9 @@ class Exports:
             RetryError: Something failed, or the time is up.
         """
         record, _ = self._record(data)
+        if record.state == "failed":
+            self._go_on_with_lost(record, wanted)
+            return
         if record.state == "secured":
             logger.info("export already secured")
             return
@@ -88,7 +101,13 @@ class Exports:
         for result in results:
             if isinstance(result, Secured):
                 counts.update(result.counts)
-        _raise_for([result for result in results if isinstance(result, EnforcerError)], counts)
+        errors = [result for result in results if isinstance(result, EnforcerError)]
+        try:
+            _raise_for(errors, counts)
+        except RefusedError as error:
+            if error.reason == OBJECT_MISSING:
+                self.lose(record.key, error.detail, wanted.now)
+            raise
         self._mark_secured(data, wanted)
         logger.info("export secured", object_count=len(objects))
 
@@ -123,14 +142,60 @@ class Exports:
         if found is None:
             raise RefusedError("not_in_ledger", f"export {data.export_id} has no record {key}")
         state = found[0].state
-        if state not in ("completed", "secured"):
+        if state not in ("completed", "secured") and not _has_lost_an_object(found[0]):
             raise RefusedError("not_completed", f"export {data.export_id} is {state} in the ledger")
         return found
+
+    def lose(self, key: str, detail: str, now: datetime) -> None:
+        """Record that an export has lost an object, and tell those who were told of it.
+
+        Whoever plans its window again gets it exported again then. What was done of this is not
+        done again.
+
+        Args:
+            key: Of the ledger record.
+            detail: What is missing.
+            now: When it was seen.
+
+        Raises:
+            RetryError: Something failed.
+        """
+        for _ in range(LEDGER_ATTEMPTS):
+            found = self.control.ledger_record(key)
+            if found is None:
+                return
+            record, etag = found
+            if record.state in ("completed", "secured"):
+                failed = Failed(
+                    reason=OBJECT_MISSING, message=detail[:MESSAGE_CHARACTERS], at=timestamp(now)
+                )
+                self.control.replace_ledger_record(record.as_lost(failed), etag)
+                continue
+            if not is_lost_and_untold(record):
+                return
+            self.topic.publish(ExportFailed.of_record(record, PLAN_AGAIN))
+            if self.control.replace_ledger_record(record.as_published(at=now), etag):
+                logger.error("export lost", export_id=record.export_id, detail=detail)
+                return
+        raise RetryError(f"{key} was changed by others {LEDGER_ATTEMPTS} times")
+
+    def _go_on_with_lost(self, record: LedgerRecord, wanted: Wanted) -> None:
+        """Deal with the event of an export that has lost an object since.
+
+        Raises:
+            RefusedError: ``object_missing``: nobody has asked for the next generation yet.
+        """
+        detail = "" if record.failed is None else record.failed.message
+        self.lose(record.key, detail, wanted.now)
+        name = export_id(record.source, record.log_group.name, record.window, record.generation + 1)
+        if self.control.ledger_record(ledger_key(record.source, record.window, name)) is None:
+            raise RefusedError(OBJECT_MISSING, f"{detail}. {PLAN_AGAIN}")
+        logger.info("export lost, and asked for again", next_export_id=name)
 
     def _mark_secured(self, data: ExportCompletedData, wanted: Wanted) -> None:
         for _ in range(LEDGER_ATTEMPTS):
             record, etag = self._record(data)
-            if record.state == "secured":
+            if record.state != "completed":
                 return
             if self.control.replace_ledger_record(record.as_secured(at=wanted.now), etag):
                 return
@@ -169,6 +234,16 @@ class Exports:
         if objects is None:
             raise RefusedError("manifest", f"{location.key} has no list of objects")
         return objects
+
+
+def is_lost_and_untold(record: LedgerRecord) -> bool:
+    """Return whether an export has lost an object, and nobody was told."""
+    is_told = record.failed is not None and record.failed.published_at is not None
+    return _has_lost_an_object(record) and not is_told
+
+
+def _has_lost_an_object(record: LedgerRecord) -> bool:
+    return record.is_lost and record.failed is not None and record.failed.reason == OBJECT_MISSING
 
 
 def _check_as_recorded(

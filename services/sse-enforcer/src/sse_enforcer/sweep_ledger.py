@@ -9,7 +9,7 @@ from logferry_contracts.ledger_record import Completed, LedgerRecord
 from logferry_contracts.manifest import ArchivedObject
 from logferry_contracts.wire import ContractError
 from sse_enforcer.errors import EnforcerError, OutOfTimeError, RefusedError, RetryError
-from sse_enforcer.exports import MISSING, OBJECT_MISSING
+from sse_enforcer.exports import MISSING, OBJECT_MISSING, is_lost_and_untold
 from sse_enforcer.findings import Action, Finding, ListedRecord
 from sse_enforcer.report import Place
 from sse_enforcer.settings import Hold
@@ -92,15 +92,35 @@ class LedgerSweep:
         data = _data(record, completed)
         if record.state == "completed":
             return [self._secure(record, data)]
+        if record.is_lost:
+            return self._lose(record, "") if is_lost_and_untold(record) else []
         if self._part.hold is Hold.OFF or not self._part.report.may_be_unheld(
             record.destination.prefix
         ):
             return []
+        return self._hold_all(record, data)
+
+    def _hold_all(self, record: LedgerRecord, data: ExportCompletedData) -> list[Look]:
+        """Look at all objects of a secured export, which has failed when one is missing."""
         try:
             objects = self._with.exports.objects(data)
         except (EnforcerError, ContractError) as error:
             return [self._part.failed(Finding.NOT_HELD, record.key, None, error)]
-        return self._part.side_by_side(lambda each: self._hold(each, record.export_id), objects)
+        looks = self._part.side_by_side(lambda each: self._hold(each, record.export_id), objects)
+        missing = [look.example for look in looks if look.example and look.counts.get(MISSING)]
+        if not missing or any(look.is_cut_off for look in looks):
+            return looks
+        return [*looks, *self._lose(record, missing[0].detail or missing[0].key)]
+
+    def _lose(self, record: LedgerRecord, detail: str) -> list[Look]:
+        """Record that an object is missing, or go on with that; a look says what failed of it."""
+        if self._part.is_dry_run:
+            return []
+        try:
+            self._with.exports.lose(record.key, detail, self._part.now)
+        except (EnforcerError, ContractError) as error:
+            return [self._part.failed(Finding.NOT_HELD, record.key, None, error)]
+        return []
 
     def _secure(self, record: LedgerRecord, data: ExportCompletedData) -> Look:
         if self._part.is_dry_run:
