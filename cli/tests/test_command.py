@@ -6,8 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 
 from logferry import command, hub
+from logferry import status as archived
 from logferry.command import BAD_INPUT, DONE, FAILED, main
 from logferry.config import load
 from logferry.errors import ConfigError, DeployError, PackageError
@@ -93,6 +95,54 @@ def test_a_configuration_that_is_wrong_is_bad_input(
     assert "region: Input should be a valid string" in captured.err
     assert captured.out == ""
     assert calls == []
+
+
+DATES = ["--from", "2026-11-01", "--to", "2026-11-02"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        (["deploy", "{path}", "--yes"], FAILED),
+        (["diff", "{path}"], BAD_INPUT),
+        (["deploy-source-account", "{path}", "--profile", "shop"], FAILED),
+        (["deploy-source-accounts", "{path}", "--organizational-unit", "ou-ab12-c3d4e5f6"], FAILED),
+        (["destroy", "{path}", "--yes"], FAILED),
+        (["plan", "{path}", "--profile", "shop"], FAILED),
+        (["status", "{path}"], FAILED),
+        (["sweep", "{path}"], BAD_INPUT),
+        (["events", "replay", "{path}", *DATES, "--yes"], FAILED),
+    ],
+    ids=lambda value: value[0] if isinstance(value, list) else str(value),
+)
+def test_what_the_sdk_says_is_told_in_a_sentence(
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    path: str,
+    arguments: list[str],
+    code: int,
+) -> None:
+    monkeypatch.setattr(command, "build_zips", lambda *_, **__: [])
+    monkeypatch.setenv("AWS_PROFILE", "nobody-has-it")
+    monkeypatch.setenv("AWS_CONFIG_FILE", "/dev/null")
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", "/dev/null")
+    assert run(*(each.format(path=path) for each in arguments)) == code
+    captured = capsys.readouterr()
+    assert "The config profile (nobody-has-it) could not be found" in captured.err
+    assert "Traceback" not in captured.err
+
+
+def test_what_aws_says_is_told_in_a_sentence(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, path: str
+) -> None:
+    def deny(*_: object, **__: object) -> None:
+        raise ClientError({"Error": {"Code": "AnErrorOfTomorrow", "Message": "no"}}, "GetObject")
+
+    monkeypatch.setattr(archived, "status", deny)
+    assert run("status", path, "--json") == FAILED
+    captured = capsys.readouterr()
+    assert "An error occurred (AnErrorOfTomorrow) when calling the GetObject" in captured.err
+    assert "AnErrorOfTomorrow" in json.loads(captured.out)["error"]
 
 
 def test_a_deployment_prints_what_became_of_each_stack(

@@ -17,6 +17,7 @@ from logferry.checkout import TEMPLATES
 from logferry.config import MAX_SOURCES, MAX_SOURCES_WITHOUT_ORGANIZATION, Config
 from logferry.hub import hub_stacks
 from logferry.package import Zip
+from sse_enforcer import handler
 
 PATHS = sorted(TEMPLATES.glob("*.yaml"))
 ALL = pytest.mark.parametrize("path", PATHS, ids=lambda path: path.stem)
@@ -216,6 +217,12 @@ def test_sweeps_do_not_run_side_by_side_unless_nothing_can_be_reserved() -> None
             {"Ref": "AWS::NoValue"},
         ]
     }
+
+
+def test_a_queue_tries_as_often_as_its_function_counts() -> None:
+    """The last try that fails is dead-lettered by the function, with the reason."""
+    policy = resources(TEMPLATES / "sse-enforcer.yaml")["Queue"]["Properties"]["RedrivePolicy"]
+    assert policy["maxReceiveCount"] == handler.MAX_RECEIVES
 
 
 def test_a_planner_has_room_for_long_plans_and_may_go_on_with_them() -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import boto3
+from botocore.exceptions import BotoCoreError, ClientError
 from cyclopts import App, CycloptsError, Parameter, validators
 from rich.console import Console
 from rich.prompt import Confirm
@@ -30,6 +31,9 @@ from logferry.stack import Proposal
 DONE = 0
 FAILED = 1
 BAD_INPUT = 2
+
+_TOLD = (LogferryError, BotoCoreError, ClientError)
+"""What ends a command with a sentence: AWS's errors name the call and the reason."""
 
 _ZIPS = BUILD / "zips"
 _results = Console(highlight=False, soft_wrap=True)
@@ -179,7 +183,7 @@ def diff(
                 only=only,
                 templates=templates,
             )
-    except LogferryError as error:
+    except _TOLD as error:
         return _told(error, BAD_INPUT, as_json=as_json)
     if as_json:
         _results.print_json(json.dumps([each.as_json() for each in found]))
@@ -253,7 +257,7 @@ def deploy_source_accounts(  # noqa: PLR0913  (an option each)
                 watch=display.watch,
             )
             result = accounts.deploy_source_accounts(boto3.Session(), wanted, options)
-    except LogferryError as error:
+    except _TOLD as error:
         return _told(error, _code_of(error), as_json=as_json)
     if as_json:
         _results.print_json(json.dumps(result.as_json()))
@@ -421,7 +425,7 @@ def sweep(
         report, answer = _swept(wanted, dry_run=not (apply and yes), full=full)
         if apply and not yes and report.to_mend_count and _agreed(report):
             report, answer = _swept(wanted, dry_run=False, full=full)
-    except LogferryError as error:
+    except _TOLD as error:
         return _told(error, BAD_INPUT, as_json=as_json)
     if as_json:
         _results.print_json(json.dumps(answer))
@@ -527,11 +531,11 @@ def _zips(architecture: Architecture | Literal["host"]) -> list[Zip]:
         return build_zips(_ZIPS, architecture=architecture)
 
 
-def _code_of(error: LogferryError) -> int:
+def _code_of(error: Exception) -> int:
     return BAD_INPUT if isinstance(error, ConfigError) else FAILED
 
 
-def _told(error: LogferryError, code: int, *, as_json: bool) -> int:
+def _told(error: Exception, code: int, *, as_json: bool) -> int:
     """Print what is wrong, and return the exit code."""
     _messages.print(str(error), style="red", markup=False)
     if as_json:
@@ -543,7 +547,7 @@ def _exit_code(run: Callable[[], list[dict[str, Any]]], *, as_json: bool) -> int
     """Run a command and print its result, or what is wrong."""
     try:
         result = run()
-    except LogferryError as error:
+    except _TOLD as error:
         return _told(error, _code_of(error), as_json=as_json)
     if as_json:
         _results.print_json(json.dumps(result, default=str))

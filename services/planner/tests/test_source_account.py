@@ -221,6 +221,13 @@ def test_a_caller_that_is_no_role_is_named_as_it_is() -> None:
         SourceAccounts(cast("Any", sts)).open(SOURCE)
 
 
+@pytest.mark.parametrize("code", ["RegionDisabledException", "InvalidClientTokenId"])
+def test_a_region_without_sts_is_refused_by_its_name(code: str) -> None:
+    with pytest.raises(PlanRefusedError, match="STS is not activated there") as refused:
+        SourceAccounts(cast("Any", FakeSts(code))).open(SOURCE)
+    assert refused.value.reason == "refused_region"
+
+
 @pytest.mark.parametrize("code", ["Throttling", "ServiceUnavailable"])
 def test_an_error_of_sts_that_may_pass_is_not_taken_for_a_refusal(code: str) -> None:
     with pytest.raises(ClientError):
@@ -316,6 +323,20 @@ def test_a_role_that_may_not_list_is_refused_with_what_to_add() -> None:
         "in account 111111111111 may not call logs:DescribeLogGroups; add to its policy: "
         '{"Effect": "Allow", "Action": "logs:DescribeLogGroups", "Resource": "*"}: An error'
     ) in str(refused.value)
+
+
+@pytest.mark.parametrize("code", ["UnrecognizedClientException", "OptInRequired"])
+def test_a_region_that_the_account_has_not_enabled_is_refused_by_its_name(code: str) -> None:
+    """As AWS was seen to answer in such a Region: https://github.com/epsagon/clear-lambda-storage/issues/9"""
+    account = FakeClients(describe_log_groups=[code]).account()
+    with pytest.raises(PlanRefusedError) as refused:
+        list(account.log_groups())
+    assert refused.value.reason == "refused_region"
+    assert (
+        f"region {SOURCE.region} is not enabled in account 111111111111, or STS is not activated "
+        "there; enable it in that account and in the planner's, or take the source out: An error"
+    ) in str(refused.value)
+    assert code in str(refused.value)
 
 
 def test_an_error_that_may_pass_is_not_taken_for_a_refusal() -> None:

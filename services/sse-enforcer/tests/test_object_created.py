@@ -640,9 +640,59 @@ def test_a_message_that_fails_comes_back_later_each_time(world):
     event = world.put()
     world.key_states[world.KEY_ARN] = "Disabled"
 
-    for receive_count in (1, 2, 3, 20, 1000):
+    for receive_count in (1, 2, 3, 18, 19):
         world.deliver(event, receive_count=receive_count)
     assert world.pauses == [30, 60, 120, 10_800, 10_800]
+
+
+@pytest.mark.parametrize(
+    ("failures", "reason", "part"),
+    [
+        ({"head_object": ["AccessDenied"]}, "aws_refuses", "HeadObject of"),
+        ({"head_object": ["AnErrorOfTomorrow"]}, "aws_refuses", "AnErrorOfTomorrow"),
+        ({"copy_object": ["KMS.DisabledException"]}, "no_key", "KMS.DisabledException"),
+    ],
+)
+def test_the_last_attempt_ends_in_a_dead_letter_that_says_why(
+    world, metrics, failures, reason, part
+):
+    event = world.put(encryption="aws:kms:dsse")
+    world.failures = failures
+
+    assert world.deliver(event, receive_count=20) == []
+    ((body, attributes),) = world.dead_letters
+    assert (body, attributes["reason"]) == (event, reason)
+    assert part in attributes["detail"]
+    assert metrics()["Refused"] == 1
+    assert world.only().id == "v1"
+
+
+def test_an_error_of_our_own_ends_in_a_dead_letter_as_well(world, monkeypatch):
+    def fail(**_: object) -> None:
+        raise KeyError("ETag")
+
+    event = world.put()
+    monkeypatch.setattr(world, "head_object", fail)
+
+    assert world.deliver(event, receive_count=19) == [event]
+    assert world.pauses == [10_800]
+    assert world.deliver(event, receive_count=20) == []
+    ((_, attributes),) = world.dead_letters
+    assert (attributes["reason"], attributes["detail"]) == ("unexpected_error", "KeyError: 'ETag'")
+
+
+def test_a_last_attempt_without_time_says_so(world):
+    event = world.put()
+
+    assert world.deliver(event, remaining_ms=19_999, receive_count=20) == []
+    assert [attributes["reason"] for _, attributes in world.dead_letters] == ["out_of_time"]
+
+
+def test_the_last_attempt_is_left_to_sqs_when_the_dead_letter_cannot_be_sent(world):
+    event = world.put()
+    world.failures = {"head_object": ["SlowDown"], "send_message": ["InternalError"]}
+
+    assert world.deliver(event, receive_count=20) == [event]
 
 
 def test_a_pause_that_cannot_be_set_is_left_to_the_queue(world):

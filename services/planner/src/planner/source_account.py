@@ -65,6 +65,18 @@ DENIALS = 10
 """How many log groups of an account may refuse to be read before no other is asked."""
 DENIED = frozenset({"AccessDenied", "AccessDeniedException"})
 """AWS's services do not spell it alike."""
+REGION_DISABLED = frozenset(
+    {
+        "InvalidClientTokenId",
+        "OptInRequired",
+        "RegionDisabledException",
+        "UnrecognizedClientException",
+    }
+)
+"""What an account says in a Region that it has not enabled, and STS where it is not activated.
+
+https://docs.aws.amazon.com/IAM/latest/UserGuide/id_credentials_temp_enable-regions.html
+"""
 
 _WRONG_FOR_GOOD = frozenset({"InternalError", "Forbidden"})
 """Status codes of a metric that its other pages do not mend."""
@@ -299,6 +311,7 @@ class SourceAccount:
                 raise PlanRefusedError(
                     "role_arn", self._source.role_arn, f"{self._lacks(action)}: {error}"
                 ) from error
+            _refuse_disabled_region(self._source, error)
             raise
 
     def _warn(
@@ -369,6 +382,7 @@ def _assume(sts: "STSClient", source: Source) -> dict[str, str]:
                 f"in account {source.account_id} cannot be assumed; {_trust(sts, source)}: {error}"
             )
             raise PlanRefusedError("role_arn", source.role_arn, rule) from error
+        _refuse_disabled_region(source, error)
         raise
     return {
         "access_key": credentials["AccessKeyId"],
@@ -376,6 +390,15 @@ def _assume(sts: "STSClient", source: Source) -> dict[str, str]:
         "token": credentials["SessionToken"],
         "expiry_time": credentials["Expiration"].isoformat(),
     }
+
+
+def _refuse_disabled_region(source: Source, error: ClientError) -> None:
+    if error.response["Error"]["Code"] in REGION_DISABLED:
+        rule = (
+            f"is not enabled in account {source.account_id}, or STS is not activated there; enable "
+            f"it in that account and in the planner's, or take the source out: {error}"
+        )
+        raise PlanRefusedError("region", source.region, rule) from error
 
 
 def _trust(sts: "STSClient", source: Source) -> str:

@@ -28,19 +28,24 @@ class RetryError(EnforcerError):
 
     Attributes:
         pause_s: When to try again, in seconds; None for a pause that grows with each attempt.
+        reason: What the dead letter says, in a word, when the last attempt has failed.
     """
 
     pause_s: int | None = None
+    reason = "not_done"
 
 
 class OutOfTimeError(RetryError):
     """Retry at once: the invocation ends before the message is done."""
 
     pause_s = 1
+    reason = "out_of_time"
 
 
 class CopyUnderWayError(RetryError):
     """Retry later: another invocation is copying the object, or was until it was killed."""
+
+    reason = "copy_under_way"
 
     def __init__(self, subject: str, pause_s: int) -> None:
         """Name the object, and when the other invocation has ended for sure."""
@@ -55,13 +60,17 @@ class OvertakenError(RetryError):
 class KmsKeyError(RetryError):
     """Retry, and page: there is no key to encrypt with. Objects stay as they are meanwhile."""
 
+    reason = "no_key"
+
 
 class AwsError(RetryError):
-    """Retry: AWS refused or failed a call. The queue's maxReceiveCount ends it.
+    """Retry: AWS refused or failed a call. After the last attempt it is a dead letter.
 
     Attributes:
         code: AWS's error code, such as ``SlowDown``.
     """
+
+    reason = "aws_refuses"
 
     def __init__(self, operation: str, subject: str, code: str, message: str) -> None:
         """Name the call, what it was about, and what AWS said."""

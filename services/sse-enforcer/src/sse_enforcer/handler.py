@@ -64,6 +64,10 @@ FIRST_PAUSE_S = 30
 LONGEST_PAUSE_S = 3 * 60 * 60
 """After a failed attempt, doubling with each: 20 of them take a day and a half."""
 
+MAX_RECEIVES = 20
+"""The queue's ``maxReceiveCount``: after so many, SQS moves a message itself, and says no reason.
+https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-configure-dead-letter-queue.html"""
+
 MAYBE_COPIED = frozenset({"CopyObject", "CompleteMultipartUpload"})
 """The reasons of Object Created by which a copy of ours may have come.
 https://docs.aws.amazon.com/AmazonS3/latest/userguide/ev-events.html"""
@@ -281,20 +285,32 @@ def _deal_with(service: Service, delivery: Delivery, counts: Counter[str]) -> No
         _dead_letter(service, delivery, "contract", str(error), counts)
     except (OutOfTimeError, CopyUnderWayError) as error:
         logger.info("message returned", reason=str(error))
-        _give_back(service, delivery, error.pause_s)
-        raise
-    except KmsKeyError as error:
-        counts[KEY_PROBLEM] += 1
-        logger.exception("message returned: no key to encrypt with", reason=str(error))
-        _give_back(service, delivery)
-        raise
+        if not _is_ended(service, delivery, error.reason, str(error), counts):
+            _give_back(service, delivery, error.pause_s)
+            raise
     except RetryError as error:
+        if isinstance(error, KmsKeyError):
+            counts[KEY_PROBLEM] += 1
         logger.exception("message returned", reason=str(error))
-        _give_back(service, delivery, error.pause_s)
-        raise
-    except Exception:
+        if not _is_ended(service, delivery, error.reason, str(error), counts):
+            _give_back(service, delivery, error.pause_s)
+            raise
+    except Exception as error:
         logger.exception("message returned")
-        raise
+        detail = f"{type(error).__name__}: {error}"
+        if not _is_ended(service, delivery, "unexpected_error", detail, counts):
+            _give_back(service, delivery)
+            raise
+
+
+def _is_ended(
+    service: Service, delivery: Delivery, reason: str, detail: str, counts: Counter[str]
+) -> bool:
+    """Make the message a dead letter if this was its last attempt: SQS would not say why."""
+    if delivery.receive_count < MAX_RECEIVES:
+        return False
+    _dead_letter(service, delivery, reason, detail, counts)
+    return True
 
 
 def pause_s(receive_count: int) -> int:
