@@ -351,7 +351,7 @@ class SimulatedAws:
         with self._call("s3.PutObject"):
             return _object(key)
 
-    def send(self, request: ExportRequested) -> None:
+    def send(self, request: ExportRequested, *, asked_by: str) -> None:  # noqa: ARG002
         """Of the direct lane, to the slot: it was too much after all."""
         with self._call("sqs.SendMessage"):
             self.usage.left_for_slot.append(self._groups[request.id])

@@ -264,7 +264,8 @@ def _of_source(account: Account, hub: Hub) -> Costs:
         + ceil(LOOKBACK_DAYS * groups / 1000)
         + DAY_LOOKS
     )
-    ledger_reads = calls["s3.GetObject"] + SAMPLED_RECORDS + 2 * groups + SWEEP_DAYS_BACK * groups
+    # One of the three is the planner's look whether the date's exports have ended.
+    ledger_reads = calls["s3.GetObject"] + SAMPLED_RECORDS + 3 * groups + SWEEP_DAYS_BACK * groups
 
     fifo = (
         sum(calls[f"sqs.{name}"] for name in ("ReceiveMessage", "DeleteMessage", "SendMessage"))

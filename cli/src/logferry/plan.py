@@ -109,6 +109,7 @@ def counts(completed: PlanCompletedData) -> dict[str, Any]:
         "log groups found": completed.found,
         "requested": completed.requested,
         "already in the ledger": completed.already_in_ledger,
+        **_if_known("of earlier plans, asked for again", completed.asked_again),
         **{f"skipped: {reason}": count for reason, count in sorted(completed.skipped.items())},
         **_if_known("estimated bytes", completed.estimated_bytes),
         **_if_known("forecast slot seconds", completed.forecast_slot_seconds),

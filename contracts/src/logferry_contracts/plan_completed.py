@@ -90,6 +90,8 @@ class PlanCompletedData(Message):
         infrastructure_changes: In the order in which they were made; None when there are none.
         retention_cliff: What an account-level retention policy is about to let expire; None when
             nothing is known of.
+        asked_again: Exports of earlier plans that have not ended for long, and whose messages were
+            sent again: they may have gone with a queue. None for none.
         zone_data: Which release of IANA's time zones the windows were cut by; None up to 0.2.0.
         dry_run: Nothing was written, sent or changed. Such an event is an answer, never published.
         planned: Of a dry run, in the order of the requests; None when it is at
@@ -106,6 +108,7 @@ class PlanCompletedData(Message):
     estimated_bytes: Count | None = None
     infrastructure_changes: Annotated[list[InfrastructureChange], Field(min_length=1)] | None = None
     retention_cliff: RetentionCliff | None = None
+    asked_again: Count | None = None
     zone_data: ZoneData | None = None
     dry_run: bool | None = None
     planned: list[PlannedExport] | None = None

@@ -688,12 +688,13 @@ class FakeArchive:
 class FakeQueue:
     cloud: Cloud
 
-    def send(self, event: ExportRequested) -> None:
+    def send(self, event: ExportRequested, *, asked_by: str) -> None:
         cloud = self.cloud
+        deduplication_id = f"{event.id}-{asked_by}"
         with cloud.call("queue.send"):
-            sent = cloud.sent.get(event.id)
+            sent = cloud.sent.get(deduplication_id)
             if sent is None or cloud.now - sent > DEDUPLICATION:
-                cloud.sent[event.id] = cloud.now
+                cloud.sent[deduplication_id] = cloud.now
                 cloud.enqueue(emit(event), group_of(event.data))
 
     def send_to_the_tail(self, event: ExportRequested, *, instead_of: str, tries: int) -> None:

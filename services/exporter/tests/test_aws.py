@@ -845,20 +845,29 @@ def test_a_request_goes_into_its_slot_once(
     queue: Queue, queues: Queues, request_for: RequestFor
 ) -> None:
     event = event_of(request_for(generation=2))
-    queue.send(event)
-    queue.send(event)
+    queue.send(event, asked_by="message-1")
+    queue.send(event, asked_by="message-1")
     (message,) = queues.receive(queues.url)
     assert parse(ExportRequested, message["Body"]) == event
     assert message["Attributes"]["MessageGroupId"] == "111122223333.eu-west-1"
-    assert message["Attributes"]["MessageDeduplicationId"] == event.id
+    assert message["Attributes"]["MessageDeduplicationId"] == f"{event.id}-message-1"
+
+
+def test_a_request_because_of_another_message_arrives_within_five_minutes(
+    queue: Queue, queues: Queues, request_for: RequestFor
+) -> None:
+    event = event_of(request_for(generation=2))
+    for message_id in ("message-1", "message-2"):
+        queue.send(event, asked_by=message_id)
+    assert len(queues.receive(queues.url)) == 2
 
 
 def test_a_request_goes_to_the_tail_however_lately_it_was_sent(
     queue: Queue, queues: Queues, request_for: RequestFor
 ) -> None:
     event = event_of(request_for())
-    queue.send(event)
-    queue.send(event_of(request_for("/other")))
+    queue.send(event, asked_by="message-1")
+    queue.send(event_of(request_for("/other")), asked_by="message-1")
     for _ in range(2):  # once more after a crash
         queue.send_to_the_tail(event, instead_of="message-1", tries=2)
     received = queues.receive(queues.url)
@@ -887,7 +896,7 @@ def test_messages_given_back_come_again_in_their_order(
     queue: Queue, queues: Queues, request_for: RequestFor
 ) -> None:
     for name in ("/one", "/two", "/three"):
-        queue.send(event_of(request_for(name)))
+        queue.send(event_of(request_for(name)), asked_by="message-1")
     received = queues.receive(queues.url)
     bodies = [message["Body"] for message in received]
     assert len(bodies) == 3
@@ -900,7 +909,7 @@ def test_no_message_overtakes_one_that_was_given_back_for_longer(
     queue: Queue, queues: Queues, request_for: RequestFor
 ) -> None:
     for name in ("/one", "/two"):
-        queue.send(event_of(request_for(name)))
+        queue.send(event_of(request_for(name)), asked_by="message-1")
     received = queues.receive(queues.url)
     queue.give_back(QUEUE_ARN, [message["ReceiptHandle"] for message in received], 300)
     assert queues.receive(queues.url) == []
@@ -1081,7 +1090,8 @@ def test_a_message_becomes_objects_a_ledger_record_and_no_dead_letter(
                     "destination": record.destination,
                 }
             )
-        )
+        ),
+        asked_by="message-1",
     )
     context: Any = Context()
     for _ in range(30):
@@ -1132,7 +1142,7 @@ def test_a_window_that_is_too_much_is_exported_in_halves_and_announced_as_one(
     name = export_id(source, wanted.log_group.name, window, 1)
     changes = {"source": source, "window": window, "destination": record.destination}
     identity = {"export_id": name, "log_group": log_group}
-    queue.send(event_of(wanted.model_copy(update=changes | identity)))
+    queue.send(event_of(wanted.model_copy(update=changes | identity)), asked_by="message-1")
     backend.client("logs").put_log_events(
         logGroupName="/shop/orders",
         logStreamName="web/1",

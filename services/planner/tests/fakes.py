@@ -214,8 +214,9 @@ class DayNotes:
     clock: Callable[[], datetime]
     notes: dict[str, tuple[str, datetime]] = field(default_factory=dict)
 
-    def put(self, planned: DayPlanned) -> None:
-        self.notes[f"days/{planned.id}.json"] = (emit(planned), self.clock())
+    def put(self, planned: DayPlanned, *, is_sent: bool = False) -> None:
+        name = f"days/{planned.id}{'.sent' if is_sent else ''}.json"
+        self.notes[name] = (emit(planned), self.clock())
 
     def there(self, source: Source) -> list[NoteThere]:
         return [NoteThere(key, written_at) for key, (_, written_at) in self.notes.items()]
@@ -249,6 +250,7 @@ class Files:
 class Queues:
     sent: list[ExportRequested] = field(default_factory=list)
     days: list[DayPlanned] = field(default_factory=list)
+    again: list[str] = field(default_factory=list)
     by_queue: dict[str, list[str]] = field(default_factory=dict)
     missing: bool = False
     has_direct_lane: bool = False
@@ -263,7 +265,14 @@ class Queues:
             urls["direct"] = source.direct_queue_name
         return urls
 
-    def send(self, queue_url: str, events: Sequence[ExportRequested | DayPlanned]) -> None:
+    def send(
+        self,
+        queue_url: str,
+        events: Sequence[ExportRequested | DayPlanned],
+        *,
+        again_by: str | None = None,
+    ) -> None:
+        self.again += [event.id for event in events if again_by is not None]
         days = [event for event in events if isinstance(event, DayPlanned)]
         if days:
             self.before_days(days)

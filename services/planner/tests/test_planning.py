@@ -183,7 +183,11 @@ def test_a_hundred_and_twenty_groups_are_recorded_and_those_with_events_requeste
     assert event["MessageAttributes"]["profile"]["StringValue"] == "Dev"
 
 
-def test_a_finished_plan_that_is_run_again_lists_and_sends_nothing(aws: Aws) -> None:
+def test_a_finished_plan_that_is_run_again_lists_and_sends_nothing(
+    aws: Aws, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # The planner's clock is days before that of S3, by which notes are old.
+    monkeypatch.setattr("planner.days.OPEN_FOR_LONG", timedelta(days=9))
     aws.log_groups("/app/a", empty=["/app/b"])
     aws.plan()
     assert len(aws.requests(expected=2)) == 1
@@ -195,8 +199,25 @@ def test_a_finished_plan_that_is_run_again_lists_and_sends_nothing(aws: Aws) -> 
 
     assert answer["data"]["already_in_ledger"] == 2
     assert aws.requests(expected=0) == []
-    # The archive bucket; the ledger's windows, the outbox, the ledger and the notes of dates.
-    assert calls == ["HeadBucket", *["ListObjectsV2"] * 4]
+    # The archive bucket; the ledger's windows, the outbox, the ledger and, twice, the notes of
+    # dates: of those that are open, and of those that have not been sent.
+    assert calls == ["HeadBucket", *["ListObjectsV2"] * 5]
+
+
+def test_what_a_purged_queue_had_arrives_again_within_five_minutes(aws: Aws) -> None:
+    """The planner's clock is days before that of S3, by which the note of the date is old."""
+    aws.log_groups("/app/a", empty=["/app/b"])
+    aws.plan()
+    sqs = handler._wiring().queues._sqs
+    url = sqs.get_queue_url(QueueName="log-sqs-dev-collect.fifo")["QueueUrl"]
+    sqs.purge_queue(QueueUrl=url)
+
+    answer = aws.plan()
+
+    assert (answer["data"]["requested"], answer["data"]["asked_again"]) == (0, 1)
+    (request,) = aws.requests(expected=2)
+    assert request.data.log_group.name == "/app/a"
+    assert len(aws.days) == 1
 
 
 def test_a_plan_that_was_cut_before_the_queue_is_finished_by_the_next(aws: Aws) -> None:
@@ -255,7 +276,8 @@ def test_a_plan_goes_on_in_the_next_invocation_where_the_first_has_left_it(
     assert len(aws.requests(expected=3)) == 2
     assert len(aws.take(aws.events_queue_url, expected=1)) == 1
     left = aws.backend.client("s3").list_objects_v2(Bucket=aws.control).get("Contents", [])
-    assert [each["Key"] for each in left if not each["Key"].startswith("ledger/")] == []
+    (note,) = [each["Key"] for each in left if not each["Key"].startswith("ledger/")]
+    assert note.endswith(".sent.json")
 
 
 def test_a_request_that_nothing_can_be_done_with_is_a_dead_letter(aws: Aws) -> None:

@@ -649,16 +649,18 @@ class Queue:
         self._queue_url = queue_url
         self._dead_letter_queue_url = dead_letter_queue_url
 
-    def send(self, event: ExportRequested) -> None:
-        """Put a request at the end of its slot; the same request within 5 minutes counts once.
+    def send(self, event: ExportRequested, *, asked_by: str) -> None:
+        """Put a request at the end of its slot.
 
+        Within 5 minutes the same request because of the same message counts once. Because of
+        another message it arrives: the first one may have gone with its queue.
         https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/using-messagededuplicationid-property.html
         """
         self._sqs.send_message(
             QueueUrl=self._queue_url,
             MessageBody=emit(event),
             MessageGroupId=event.data.source.slot,
-            MessageDeduplicationId=event.id,
+            MessageDeduplicationId=f"{event.id}-{asked_by}",
         )
 
     def send_to_the_tail(self, event: ExportRequested, *, instead_of: str, tries: int) -> None:

@@ -591,7 +591,7 @@ class Export:
         return entry
 
     def _send(self, data: ExportRequestedData) -> None:
-        self.wiring.queue.send(self._requested(data))
+        self.wiring.queue.send(self._requested(data), asked_by=self.delivery.message_id)
 
     def _requested(self, data: ExportRequestedData) -> ExportRequested:
         urn = data.source.exporter_urn

@@ -70,6 +70,7 @@ CREATE_ATTEMPTS = 3
 """How often a record is tried to be created while others are at it."""
 FILE_CHUNK_BYTES = 1_048_576
 
+_SENT = ".sent.json"
 _WINDOW = re.compile(r"/([0-9]{15})-([0-9]{15})/$")
 LATER_MAJOR = re.compile(rb'"schema":\s*"urn:logferry:schema:ledger-record:(?!1\.)[0-9]+\.[0-9]+"')
 """What a record says that a later release has written."""
@@ -241,6 +242,11 @@ class NoteThere:
     key: str
     written_at: datetime
 
+    @property
+    def is_sent(self) -> bool:
+        """Whether it is of a date that the exporter has been sent."""
+        return self.key.endswith(_SENT)
+
 
 class Outbox:
     """Notes of what is being sent, in the control bucket.
@@ -280,18 +286,22 @@ class Outbox:
 
 
 class DayNotes:
-    """Notes of dates whose end is to be told, in the control bucket: each is a DayPlanned."""
+    """Notes of dates whose end is to be told, in the control bucket: each is a DayPlanned.
+
+    There is one until the date is sent, and then another one until its exports are seen to have
+    ended: an index of what is open, so that no other record has to be read to find what is stuck.
+    """
 
     def __init__(self, s3: "S3Client", bucket: str) -> None:
         """Use the control bucket ``bucket``."""
         self._s3 = s3
         self._bucket = bucket
 
-    def put(self, planned: DayPlanned) -> None:
+    def put(self, planned: DayPlanned, *, is_sent: bool = False) -> None:
         """Write a note; the same one again makes it a new one."""
         self._s3.put_object(
             Bucket=self._bucket,
-            Key=f"{_days(planned.data.source)}{planned.id}.json",
+            Key=f"{_days(planned.data.source)}{planned.id}{_SENT if is_sent else '.json'}",
             Body=emit(planned).encode(),
             ContentType="application/json",
         )
@@ -309,7 +319,7 @@ class DayNotes:
         return _read(self._s3, self._bucket, key, DayPlanned)
 
     def remove(self, key: str) -> None:
-        """Remove a note whose message is with SQS."""
+        """Remove a note that is not needed any more."""
         self._s3.delete_object(Bucket=self._bucket, Key=key)
 
 
@@ -391,15 +401,31 @@ class ExportQueues:
         except self._sqs.exceptions.QueueDoesNotExist:
             return None
 
-    def send(self, queue_url: str, events: Sequence[ExportRequested | DayPlanned]) -> None:
+    def send(
+        self,
+        queue_url: str,
+        events: Sequence[ExportRequested | DayPlanned],
+        *,
+        again_by: str | None = None,
+    ) -> None:
         """Send messages, in batches; what SQS does not take at first is sent again.
+
+        SQS drops what has the deduplication id of a message of the last five minutes, also where
+        that one is not in the queue any more, and answers as if it were sent.
+        https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/using-messagededuplicationid-property.html
+
+        Args:
+            queue_url: Where to.
+            events: What to send.
+            again_by: The run that sends them once more, and wants them to arrive; None where one
+                that is there already is as good.
 
         Raises:
             MessagesNotSentError: SQS did not take some messages; all the others that it could
                 take are sent unless it failed through every try.
         """
         faulty = []
-        for batch in _batches([_entry(event) for event in events]):
+        for batch in _batches([_entry(event, again_by) for event in events]):
             faulty += self._send_batch(queue_url, batch)
         if faulty:
             raise MessagesNotSentError(f"{queue_url} refuses {_named(faulty)}")
@@ -463,12 +489,14 @@ class DeadLetters:
         )
 
 
-def _entry(event: ExportRequested | DayPlanned) -> "SendMessageBatchRequestEntryTypeDef":
+def _entry(
+    event: ExportRequested | DayPlanned, again_by: str | None
+) -> "SendMessageBatchRequestEntryTypeDef":
     return {
         "Id": event.id,
         "MessageBody": emit(event),
         "MessageGroupId": _group(event),
-        "MessageDeduplicationId": event.id,
+        "MessageDeduplicationId": event.id if again_by is None else f"{event.id}-{again_by}",
     }
 
 

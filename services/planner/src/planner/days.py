@@ -3,9 +3,12 @@
 Each is noted in the control bucket before anything of it is recorded, as what the exporter is to be
 sent once the run has sent all of its requests. So the message is sent however often the run is
 cut: when it is tried again, or by the first run that finds the note of one that must be dead.
+
+The note then stays as one of a date that is open, until a later run has seen that its exports have
+ended. So what a queue has lost is found without a person, and nothing else has to be read.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 
@@ -19,6 +22,9 @@ from planner.windows import as_recorded, day_of, windows_of_date, zone_named
 RUN_IS_DEAD_AFTER = timedelta(hours=12)
 """A run has that many hours since it last noted the date, in all of its invocations. The next run
 of a daily schedule comes later."""
+OPEN_FOR_LONG = timedelta(hours=20)
+"""After that an export that has not ended is asked for again. Less than a day, so that the next run
+of a daily schedule does so; what has only been waiting for its turn is then there twice."""
 
 
 @dataclass(frozen=True)
@@ -56,12 +62,23 @@ class Days:
     def send(self, queues: ExportQueues, queue_url: str, now: datetime) -> None:
         """Send what this run has noted, and what one has that must be dead."""
         for note in self.notes.there(self.source):
+            if note.is_sent:
+                continue
             is_own = note.key.rpartition("/")[2].startswith(f"{self.run_id}-")
             if is_own or note.written_at < now - RUN_IS_DEAD_AFTER:
                 planned = self.notes.read(note.key)
                 if planned is not None and planned.data.source == self.source:
                     queues.send(queue_url, [planned])
+                    self.notes.put(planned, is_sent=True)
                     self.notes.remove(note.key)
+
+    def open_for_long(self, now: datetime) -> Iterator[tuple[str, DayPlanned]]:
+        """Yield the dates that were sent long ago and not seen to have ended, with their notes."""
+        for note in self.notes.there(self.source):
+            if note.is_sent and note.written_at < now - OPEN_FOR_LONG:
+                planned = self.notes.read(note.key)
+                if planned is not None and planned.data.source == self.source:
+                    yield note.key, planned
 
     def _planned(self, day: str, windows: list[Window]) -> DayPlanned:
         return DayPlanned.of(

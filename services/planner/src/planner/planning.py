@@ -344,6 +344,7 @@ class _Run:
                 estimated_bytes=summary.estimated_bytes,
                 infrastructure_changes=self.changes or None,
                 retention_cliff=self._cliff(worklist, policies),
+                asked_again=worklist.asked_again or None,
                 zone_data=ZONE_DATA,
                 dry_run=True if self._is_dry_run else None,
                 **(self._planned(worklist) if self._is_dry_run else {}),
@@ -454,6 +455,7 @@ def _report(completed: PlanCompletedData, summary: Summary) -> None:
         "ExportsRefused": summary.refused,
         "ForecastSlotSeconds": summary.slot_s,
         "SlotOvercommitted": len(summary.overcommitted),
+        "ExportsAskedAgain": completed.asked_again or 0,
         "RetentionCliffLogGroups": 0 if cliff is None else cliff.log_groups,
     }.items():
         unit = MetricUnit.Seconds if name.endswith("Seconds") else MetricUnit.Count

@@ -20,7 +20,7 @@ from itertools import chain
 from aws_lambda_powertools import Logger
 
 from logferry_contracts.export import Lane
-from logferry_contracts.ledger_record import LedgerRecord, ledger_key
+from logferry_contracts.ledger_record import LedgerRecord, ledger_key, newest_halves
 from logferry_contracts.window import Window
 from planner.activity import Fit, estimated_bytes, ingested_from, sample_of
 from planner.aws import DamagedRecord, ExportQueues, Ledger, Outbox
@@ -102,6 +102,7 @@ class Requesting:
         """
         if not self.is_dry_run:
             self._send_what_is_noted()
+            self._ask_again()
         while windows := self.worklist.open_windows():
             self.worklist.learn(self.ledger.known(self.plan.source, windows))
             self.worklist.mark_new_windows()
@@ -132,6 +133,40 @@ class Requesting:
             if is_abandoned or len(records) == len(keys):
                 self.outbox.remove(note.key)
             logger.info("what had been noted was sent again", note=note.key, exports=len(waiting))
+
+    def _ask_again(self) -> None:
+        """Ask once more for what was asked for long ago and has not ended: as by a purged queue.
+
+        Of dates that are open alone: each record is read once for that when all goes well.
+        """
+        for note_key, planned in self.days.open_for_long(self.clock()):
+            if not self.has_time():
+                return
+            known = self.ledger.known(self.plan.source, planned.data.windows)
+            keys = [ledger_key(self.plan.source, window, id_) for window, id_ in known]
+            stuck = self._under_way(_intact(self.ledger.read(keys)))
+            if not stuck:
+                self.days.notes.remove(note_key)
+                continue
+            self._send(stuck, again_by=self.days.run_id)
+            self.queues.send(self.queue_urls["slot"], [planned], again_by=self.days.run_id)
+            self.days.notes.put(planned, is_sent=True)
+            self.worklist.count_asked_again(len(stuck))
+            logger.warning(
+                "asked for again, as it has not ended", day=planned.data.date, exports=len(stuck)
+            )
+
+    def _under_way(self, records: Iterable[LedgerRecord]) -> list[LedgerRecord]:
+        """Return the records of the source that have not ended, and those of their halves."""
+        found = []
+        for record in records:
+            if record.source == self.plan.source.name and not has_ended(record):
+                found += [record, *self._under_way(newest_halves(record, self._half))]
+        return found
+
+    def _half(self, window: Window, export_id: str) -> LedgerRecord | None:
+        intact = _intact(self.ledger.read([ledger_key(self.plan.source, window, export_id)]))
+        return intact[0] if intact else None
 
     def _read_again(self, rows: Sequence[Row]) -> None:
         """Decide rows by what their newest ledger records say, and send what has not ended."""
@@ -171,7 +206,7 @@ class Requesting:
             _log(decision)
         if not self.is_dry_run:
             self.days.note({record.window for record in under_way})
-            self._send(under_way)
+            self._send(self._under_way(under_way), again_by=self.days.run_id)
         self.worklist.settle(verdicts)
         self.worklist.renew(renewed)
 
@@ -246,7 +281,7 @@ class Requesting:
             self.outbox.remove(note)
         return carried_out
 
-    def _send(self, records: Iterable[LedgerRecord]) -> None:
+    def _send(self, records: Iterable[LedgerRecord], *, again_by: str | None = None) -> None:
         by_lane: dict[Lane, list[LedgerRecord]] = {}
         for record in records:
             # One whose queue is gone, or not looked for any more, goes through the slot; and so
@@ -255,9 +290,8 @@ class Requesting:
             lane: Lane = "slot" if is_slots else record.lane
             by_lane.setdefault(lane, []).append(record.model_copy(update={"lane": lane}))
         for lane, of_lane in by_lane.items():
-            self.queues.send(
-                self.queue_urls[lane], [export_requested(self.plan, record) for record in of_lane]
-            )
+            events = [export_requested(self.plan, record) for record in of_lane]
+            self.queues.send(self.queue_urls[lane], events, again_by=again_by)
 
     def _verdict(self, row: Row, decision: Decision) -> Verdict:
         return Verdict(

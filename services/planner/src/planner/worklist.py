@@ -60,6 +60,7 @@ CREATE TABLE planned (
 _EXPIRING = """
 CREATE TABLE IF NOT EXISTS expiring (exports INTEGER NOT NULL, slot_s REAL NOT NULL)
 """
+_ASKED_AGAIN = "CREATE TABLE IF NOT EXISTS asked_again (exports INTEGER NOT NULL)"
 _KEEP = """
 INSERT INTO planned SELECT name, from_ms, outcome, reason, lane, estimated_bytes FROM exports
 ORDER BY outcome != 'requested', deadline_ms, from_ms, kind, size_bytes, name
@@ -191,7 +192,8 @@ class Worklist:
         self._db.create_function("export_id", 4, self._export_id, deterministic=True)
         if is_new:
             self._db.executescript(_TABLES)
-        self._db.execute(_EXPIRING)  # a file of 0.2.0 has none
+        self._db.execute(_EXPIRING)  # a file of 0.2.0 has none of these
+        self._db.execute(_ASKED_AGAIN)
 
     def close(self) -> None:
         """Close the file."""
@@ -437,6 +439,15 @@ class Worklist:
             "SELECT coalesce(sum(exports), 0), coalesce(sum(slot_s), 0) FROM expiring"
         ).fetchone()
         return exports, slot_s
+
+    def count_asked_again(self, exports: int) -> None:
+        """Count exports of earlier runs that were asked for once more."""
+        self._db.execute("INSERT INTO asked_again VALUES (?)", (exports,))
+
+    @property
+    def asked_again(self) -> int:
+        """How many exports of earlier runs were asked for once more."""
+        return self._number("SELECT coalesce(sum(exports), 0) FROM asked_again")
 
     def _insert(
         self, window: Window, where: str, step: str, outcome: str | None = None, *reason: str

@@ -1,0 +1,183 @@
+"""What was asked for and has not ended is asked for again, by later plans and by plans by date."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from services.planner.tests.fakes import NOW, World, plan_request
+
+from logferry_contracts.ledger_record import Completed, Half, LedgerRecord
+from logferry_contracts.manifest import Manifest
+from logferry_contracts.message import timestamp
+from logferry_contracts.window import Window
+
+A_DAY_LATER = timedelta(hours=24)
+TOLD = timestamp(NOW)
+LOOKBACK = {
+    "unit": "day",
+    "time_zone": "Europe/Berlin",
+    "settle_minutes": 1440,
+    "lookback_days": 1,
+}
+
+
+def plan(world: World, after: timedelta, request_id: str, **options: Any) -> dict[str, Any]:
+    world.now += after
+    world.queues.sent.clear()
+    world.queues.days.clear()
+    world.queues.again.clear()
+    return world.run(plan_request(window_rule=LOOKBACK, **options), request_id=request_id)
+
+
+def purged(world: World) -> list[str]:
+    """Ask for a day, lose all its messages, and return the exports' ids."""
+    world.run(plan_request(window_rule=LOOKBACK))
+    return sorted(event.id for event in world.queues.sent)
+
+
+def end(world: World, record: LedgerRecord) -> None:
+    ended = record.model_copy(
+        update={
+            "state": "completed",
+            "completed": Completed(
+                at=TOLD,
+                manifest=Manifest(object_count=0, total_bytes=0, stream_count=0, objects=[]),
+                published_at=TOLD,
+            ),
+        }
+    )
+    world.ledger.objects[record.key] = ended
+
+
+def end_all(world: World) -> None:
+    for record in list(world.ledger.objects.values()):
+        end(world, record)
+
+
+@pytest.mark.parametrize("lanes", [1, 2])
+def test_the_next_days_plan_asks_again_for_what_a_purged_queue_had(
+    world: World, capsys: pytest.CaptureFixture[str], lanes: int
+) -> None:
+    world.queues.has_direct_lane = lanes > 1
+    lost = purged(world)
+    first_queue = set(world.queues.by_queue)
+    world.queues.by_queue.clear()
+
+    answer = plan(world, A_DAY_LATER, "request-2")
+
+    again = [event for event in world.queues.sent if event.id in lost]
+    assert sorted(event.id for event in again) == lost
+    assert first_queue <= set(world.queues.by_queue)
+    assert set(lost) <= set(world.queues.again)
+    assert "2026-11-21" in [event.data.date for event in world.queues.days]
+    assert answer["data"]["asked_again"] == 2
+    assert '"ExportsAskedAgain":[2.0]' in capsys.readouterr().out
+
+
+def test_they_are_asked_for_once_a_day_until_they_have_ended(world: World) -> None:
+    lost = purged(world)
+    plan(world, A_DAY_LATER, "request-2")
+    assert "asked_again" not in plan(world, timedelta(hours=1), "request-3")["data"]
+    third = plan(world, timedelta(hours=23), "request-4")
+    assert third["data"]["asked_again"] == 4  # and those of the day after
+    assert set(lost) <= {event.id for event in world.queues.sent}
+
+    end_all(world)
+    assert "asked_again" not in plan(world, A_DAY_LATER, "request-5")["data"]
+    assert not [name for name in world.day_notes.notes if "2026-11-21" in name]
+
+
+def test_of_a_date_some_of_whose_exports_have_ended_the_others_are_asked_for(world: World) -> None:
+    purged(world)
+    end(world, world.record("/app/a"))
+    answer = plan(world, A_DAY_LATER, "request-2")
+    assert answer["data"]["asked_again"] == 1
+    assert next(event.data.log_group.name for event in world.queues.sent) == "/app/b"
+
+
+def test_no_record_is_read_before_that_nor_of_dates_that_have_ended(world: World) -> None:
+    purged(world)
+    world.ledger.reads = 0
+    plan(world, timedelta(hours=12), "request-2")
+    assert (world.ledger.reads, world.queues.sent) == (0, [])
+
+    end_all(world)
+    plan(world, timedelta(hours=12), "request-3")
+    reads = world.ledger.reads
+    end_all(world)
+    plan(world, timedelta(hours=1), "request-4")
+    assert world.ledger.reads == reads
+
+
+def test_a_dry_run_asks_for_nothing_again(world: World) -> None:
+    purged(world)
+    answer = plan(world, A_DAY_LATER, "request-2", dry_run=True)
+    assert (answer["data"].get("asked_again"), world.queues.sent) == (None, [])
+
+
+def test_another_sources_dates_are_left_to_its_own_plan(world: World) -> None:
+    purged(world)
+    before = dict(world.day_notes.notes)
+    world.ledger.objects.clear()
+    event = plan_request(window_rule=LOOKBACK)
+    event["data"]["source"]["profile"] = "other"
+    world.now += A_DAY_LATER
+    assert "asked_again" not in world.run(event, request_id="request-2")["data"]
+    assert before.items() <= world.day_notes.notes.items()
+
+
+def test_halves_of_a_split_window_are_asked_for_with_their_whole(world: World) -> None:
+    purged(world)
+    whole = world.record("/app/a")
+    middle = (whole.window.from_ms + whole.window.to_ms) // 2
+    windows = [
+        Window(from_ms=whole.window.from_ms, to_ms=middle),
+        Window(from_ms=middle, to_ms=whole.window.to_ms),
+    ]
+    halves = [
+        whole.model_copy(
+            update={
+                "export_id": f"{number}" * 32,
+                "window": window,
+                "parent_export_id": whole.export_id,
+            }
+        )
+        for number, window in enumerate(windows, 1)
+    ]
+    for half in halves:
+        world.ledger.objects[half.key] = half
+    end(world, halves[0])
+    submitted = whole.as_submitted("task-1", at=NOW)
+    split = submitted.as_split(
+        tuple(Half(export_id=half.export_id, window=half.window) for half in halves),  # type: ignore[arg-type]
+        at=NOW,
+    )
+    world.ledger.objects[whole.key] = split
+
+    plan(world, A_DAY_LATER, "request-2")
+    asked = {event.id: event.data.parent_export_id for event in world.queues.sent}
+    assert asked[halves[1].export_id] == whole.export_id
+    assert whole.export_id in asked
+    assert halves[0].export_id not in asked
+
+
+def test_a_plan_by_date_sends_again_so_that_it_arrives_within_five_minutes(world: World) -> None:
+    lost = purged(world)
+    plan(world, timedelta(minutes=1), "request-2", collect_date="2026-11-21")
+    assert sorted(event.id for event in world.queues.sent) == lost
+    assert sorted(set(world.queues.again)) == lost
+
+
+def test_what_a_crash_may_not_have_sent_is_not_sent_twice_within_five_minutes(
+    world: World,
+) -> None:
+    def away(_events: object) -> None:
+        raise ConnectionError("away")
+
+    world.queues.before_send = away
+    with pytest.raises(ConnectionError):
+        world.run(plan_request())
+    world.queues.before_send = lambda _events: None
+    world.run(plan_request())
+    assert len(world.queues.sent) == 2
+    assert world.queues.again == []
