@@ -25,7 +25,8 @@ from logferry.stack import Stack, deploy_stack
 from logferry_contracts.export import Lane
 from logferry_contracts.zones import zone_named
 
-PREVIOUS = Path(__file__).parent / "release-0.1.0"
+PREVIOUS_VERSION = "0.2.0"
+PREVIOUS = Path(__file__).parent / f"release-{PREVIOUS_VERSION}"
 PATIENCE_S = 90
 
 type Deploy = Callable[..., None]
@@ -145,7 +146,7 @@ def _previous_stacks(hub: Suite, zips: Sequence[Zip]) -> list[list[Stack]]:
 def _upload(hub: Suite, zips: Sequence[Zip]) -> None:
     bucket = hub.parameter("/logferry/artifacts/bucket")
     for built in zips:
-        key = f"{built.service}/{built.sha256}.zip"  # as stacks.json has it
+        key = f"{built.service}/{PREVIOUS_VERSION}-{built.sha256}.zip"  # as stacks.json has it
         hub.client("s3").put_object(Bucket=bucket, Key=key, Body=built.path.read_bytes())
 
 

@@ -3,7 +3,7 @@
 import hashlib
 from pathlib import Path
 
-PREVIOUS = Path(__file__).parent / "release-0.1.0"
+PREVIOUS = Path(__file__).parent / "release-0.2.0"
 
 
 def test_no_file_of_the_previous_release_is_changed_missing_or_added():
