@@ -44,6 +44,13 @@ def slot_taken(cloud: "Cloud", _plan: type["Plan"], _request_for: RequestFor) ->
 
 def empty_window(cloud: "Cloud", plan: type["Plan"], _request_for: RequestFor) -> None:
     cloud.plans[LOG_GROUP] = plan(keys=())
+    cloud.pages[LOG_GROUP] = [[], []]
+    cloud.request()
+
+
+def empty_task(cloud: "Cloud", plan: type["Plan"], _request_for: RequestFor) -> None:
+    """There are events, and the task writes none of them; it is tried again hours later."""
+    cloud.plans[LOG_GROUP] = plan(keys=())
     cloud.request()
 
 
@@ -147,6 +154,7 @@ SCENES = [
     long_task,
     slot_taken,
     empty_window,
+    empty_task,
     long_manifest,
     failed_task,
     failing_tasks,

@@ -35,7 +35,7 @@ THREE_FAILURES = ("FAILED", "FAILED", "FAILED", "COMPLETED")
 def test_the_pause_doubles_with_each_generation_and_has_an_end(
     first_s: int, generation: int, pause_s: int
 ) -> None:
-    pause = task.backoff(timedelta(seconds=first_s), generation)
+    pause = task.backoff(timedelta(seconds=first_s), generation, "task_failed")
     assert pause == timedelta(seconds=pause_s)
 
 

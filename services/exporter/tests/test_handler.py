@@ -69,6 +69,7 @@ def test_an_empty_window_completes_with_an_empty_manifest(
     cloud: "Cloud", plan: "type[Plan]", emitted: Callable[[str], list[float]]
 ) -> None:
     cloud.plans[LOG_GROUP] = plan(keys=())
+    cloud.pages[LOG_GROUP] = [[]]
     cloud.request()
     cloud.run()
     (event,) = cloud.completed_events()

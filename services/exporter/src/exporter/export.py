@@ -25,7 +25,7 @@ from exporter.errors import (
 )
 from exporter.family import Family
 from exporter.patience import Problem
-from exporter.proof import Proof
+from exporter.proof import Proof, sees_events
 from exporter.reading import Reading, Together, side_by_side
 from exporter.settings import Settings
 from logferry_contracts.export_completed import ExportCompleted
@@ -500,6 +500,9 @@ class Export:
             )
         except ObjectsRemovedError as error:
             return self._export_again(entry, task.OBJECT_MISSING, str(error))
+        if not objects and self._sees_events(record):
+            message = f"Task {ended.task_id} is COMPLETED without objects, and there are events."
+            return self._export_again(entry, task.TASK_EMPTY, message)
         manifest = task.manifest(objects)
         completed = Completed(
             at=timestamp(self._now()),
@@ -509,6 +512,19 @@ class Export:
         )
         metrics.add_metric("BytesArchived", MetricUnit.Bytes, manifest.total_bytes)
         return self._record_completion(entry, completed)
+
+    def _sees_events(self, record: LedgerRecord) -> bool:
+        """Return whether a window that its task found empty has events, as far as that shows."""
+        sees = sees_events(self._account(), record, self._may_read_on)
+        if sees is None:
+            logger.warning("nobody saw whether there are events: the task's word counts")
+            metrics.add_metric("EmptyUnproven", MetricUnit.Count, 1)
+        return bool(sees)
+
+    def _may_read_on(self) -> bool:
+        """Wait for a turn at FilterLogEvents; False when there is no time for a call."""
+        self.wiring.sleep(self.wiring.budget.take(self._now()))
+        return self._now() < self.delivery.work_until
 
     def _record_completion(self, entry: LedgerEntry, completed: Completed) -> LedgerEntry:
         """Record what was seen just now, and publish it at once: it needs no other proof."""
@@ -566,7 +582,8 @@ class Export:
     def _request_next(self, entry: LedgerEntry, step: task.Retry) -> str:
         """Ask for the next generation, before this one's record says that it has been."""
         self._remove_objects(entry.record, step.task_id)
-        pause = task.backoff(self.wiring.settings.retry_backoff, entry.record.generation)
+        first = self.wiring.settings.retry_backoff
+        pause = task.backoff(first, entry.record.generation, step.reason)
         metrics.add_metric("ExportsRetried", MetricUnit.Count, 1)
         return self._request_generation(entry.record, self._now() + pause)
 

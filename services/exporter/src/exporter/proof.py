@@ -5,14 +5,19 @@ one has left unannounced, or what somebody has written into the ledger: so Cloud
 for the task, and S3 for the objects. Whoever can write all of that can still make it up.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
 from exporter import direct, split, task
 from exporter.aws import Archive, SourceAccount
+from exporter.errors import ExportRefusedError, NotForDirectLaneError
 from exporter.family import Family
 from logferry_contracts.ledger_record import Completed, LedgerRecord
 from logferry_contracts.manifest import Manifest
+
+EVENT_PAGES = 25
+"""How many pages without an event are read before it stays open whether there is one."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,6 +86,38 @@ class Proof:
         while not events and next_token is not None:
             events, next_token = self.account.events(record, part, next_token)
         return bool(events)
+
+
+def sees_events(
+    account: SourceAccount, record: LedgerRecord, may_go_on: Callable[[], bool]
+) -> bool | None:
+    """Return whether an export's window has events, or None when that cannot be seen.
+
+    The last millisecond is left out: the next window begins with it, and AWS does not say in one
+    voice whether a task has it.
+    https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/S3Export.html
+
+    Args:
+        account: Whose log group it is.
+        record: The export.
+        may_go_on: Asked before each page.
+
+    Raises:
+        TransientError: AWS did not answer.
+    """
+    if record.log_group.log_group_class != "STANDARD":
+        return None
+    part, next_token = direct.Slice(record.window.from_ms, record.window.to_ms - 1), None
+    try:
+        for _ in range(EVENT_PAGES):
+            if not may_go_on():
+                return None
+            events, next_token = account.events(record, part, next_token)
+            if events or next_token is None:
+                return bool(events)
+    except (ExportRefusedError, NotForDirectLaneError):
+        pass
+    return None
 
 
 def _objection_of(manifest: Manifest, folder: str, sizes: dict[str, int]) -> str | None:

@@ -93,6 +93,8 @@ _WORDS = {
     "parent_unknown": "Find out in CloudTrail's data events who has removed the ledger record of "
     "the export of which this is a half.",
     "task_cancelled": "Find out in account {account_id}, {region}, who cancels export tasks.",
+    "task_empty": "Ask AWS Support why export tasks of {log_group_arn} complete without objects "
+    "although FilterLogEvents shows events: {message}",
     "task_failed": "Find out in account {account_id}, {region}, why export tasks of "
     "{log_group_arn} end with: {message}",
     "task_lost": "Look below s3://{bucket}/{prefix}/ for what the task has written: it was left "

@@ -27,6 +27,7 @@ https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_CreateE
 NOT_AS_RECORDED = "not_as_recorded"
 OBJECT_MISSING = "object_missing"
 PARENT_UNKNOWN = "parent_unknown"
+TASK_EMPTY = "task_empty"
 FOR_A_PERSON = frozenset({NOT_AS_RECORDED, OBJECT_MISSING})
 """Reasons that somebody has to hear of, although the next generation was asked for: whoever has
 removed an object, or written into the ledger, may do it again."""
@@ -49,6 +50,10 @@ CLOCK_SKEW = timedelta(minutes=1)
 BACKOFF = timedelta(minutes=1)
 MAX_BACKOFF = timedelta(minutes=15)
 """A next generation that is the first of its slot keeps the slot idle while it waits."""
+EMPTY_PAUSE = timedelta(hours=6)
+"""After a task without objects for events that are there: "log data can take up to 12 hours to
+become available for export". https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/S3Export.html
+"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -399,8 +404,10 @@ def halved(record: LedgerRecord) -> tuple[Window, Window] | None:
     return Window(from_ms=from_ms, to_ms=middle_ms), Window(from_ms=middle_ms, to_ms=to_ms)
 
 
-def backoff(first: timedelta, generation: int) -> timedelta:
+def backoff(first: timedelta, generation: int, reason: str) -> timedelta:
     """Return the pause after a failed generation: ``first``, and twice as long each time."""
+    if reason == TASK_EMPTY:
+        return EMPTY_PAUSE
     doublings = min(generation - 1, 10)
     return min(first * (1 << doublings), MAX_BACKOFF)
 
