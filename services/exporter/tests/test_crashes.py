@@ -48,12 +48,6 @@ def empty_window(cloud: "Cloud", plan: type["Plan"], _request_for: RequestFor) -
     cloud.request()
 
 
-def empty_task(cloud: "Cloud", plan: type["Plan"], _request_for: RequestFor) -> None:
-    """There are events, and the task writes none of them; it is tried again hours later."""
-    cloud.plans[LOG_GROUP] = plan(keys=())
-    cloud.request()
-
-
 def long_manifest(cloud: "Cloud", plan: type["Plan"], _request_for: RequestFor) -> None:
     keys = tuple(f"{number:0500d}/000000.gz" for number in range(400))
     cloud.plans[LOG_GROUP] = plan(keys=keys)
@@ -154,7 +148,6 @@ SCENES = [
     long_task,
     slot_taken,
     empty_window,
-    empty_task,
     long_manifest,
     failed_task,
     failing_tasks,

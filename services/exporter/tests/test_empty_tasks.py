@@ -159,6 +159,28 @@ def test_a_throttled_look_is_tried_again(empty: "Cloud") -> None:
     assert len(empty.completed_events()) == 1
 
 
+def test_a_cut_after_any_call_changes_nothing_in_the_end(
+    new_cloud: Callable[..., "Cloud"], plan: "type[Plan]", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(task, "EMPTY_PAUSE", timedelta(minutes=1))
+
+    def run(point: tuple[int, str] | None) -> "Cloud":
+        cloud = new_cloud()
+        cloud.plans[LOG_GROUP] = plan(keys=())
+        cloud.crash = lambda *here: here == point
+        cloud.request()
+        cloud.run()
+        return cloud
+
+    for number in range(1, len(run(None).calls) + 1):
+        for side in ("after", "lost"):
+            cloud = run((number, side))
+            assert [record.state for record in cloud.records()] == ["failed"] * 3
+            assert {letter.reason for letter in cloud.dead_letters} == {"task_empty"}
+            assert len({job.name for job in cloud.jobs}) == len(cloud.jobs) == 3
+            assert not cloud.completed_events()
+
+
 def test_a_task_with_objects_is_taken_at_its_word(cloud: "Cloud") -> None:
     cloud.request()
     cloud.run()
