@@ -1,0 +1,346 @@
+"""A planner and an exporter on one ledger and one queue, in memory, and people who make mistakes.
+
+Both are the real handlers on the fakes of their own tests.
+"""
+
+import itertools
+import json
+import random
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
+from datetime import timedelta
+from typing import Any, Literal
+
+from services.exporter.tests.conftest import (
+    FUNCTION_MS,
+    Cloud,
+    Job,
+    Plan,
+    export_request,
+    group_of,
+)
+from services.planner.tests.fakes import World, log_group, plan_request
+
+from exporter.errors import TransientError
+from logferry_contracts.day_planned import DayPlanned
+from logferry_contracts.export import Lane
+from logferry_contracts.export_requested import ExportRequested
+from logferry_contracts.ledger_record import Completed, LedgerRecord, ledger_prefix
+from logferry_contracts.manifest import Manifest
+from logferry_contracts.message import timestamp
+from logferry_contracts.source import Source
+from logferry_contracts.window import Window
+from logferry_contracts.wire import emit, parse
+
+DATE = "2026-11-21"
+OUTCOMES = ("COMPLETED", "COMPLETED", "COMPLETED", "FAILED", "CANCELLED")
+REFUSALS = (
+    ("bucket_policy", "GetBucketAcl call failed"),
+    ("access_denied", "CreateExportTask: AccessDeniedException"),
+)
+ENDS = {"COMPLETED", "FAILED", "CANCELLED"}
+MOST_PLANS = 6
+"""Within which every window has to be in the archive: each is another try."""
+UNDER_WAY = {"requested", "submitted"}
+
+
+class Killed(BaseException):
+    """The process is gone: nothing catches it, and nothing after it happens."""
+
+
+class Groups(Cloud):
+    """The exporter's AWS, whose message groups do not wait for each other, as SQS has it."""
+
+    def turn(self, rng: random.Random | None = None) -> None:
+        """Put a group's messages first: any, or that whose first comes back the earliest."""
+        firsts = {letter.group_id: letter for letter in reversed(self.letters)}
+        chosen = (
+            rng.choice(list(firsts.values()))
+            if rng is not None
+            else min(firsts.values(), key=lambda letter: letter.visible_at)
+        )
+        self.letters.sort(key=lambda letter: letter.group_id != chosen.group_id)
+
+    def deliver(self, batch_size: int = 1, remaining_ms: int = FUNCTION_MS) -> dict[str, Any]:
+        group_id = self.letters[0].group_id
+        others = [letter for letter in self.letters if letter.group_id != group_id]
+        self.letters = [letter for letter in self.letters if letter.group_id == group_id]
+        try:
+            return super().deliver(batch_size, remaining_ms)
+        finally:
+            self.letters += others
+
+    def run(self, batch_size: int = 1, deliveries: int = 5_000) -> int:
+        for delivery in range(deliveries):
+            if not self.letters:
+                return delivery
+            self.turn()
+            self.deliver(batch_size)
+        waiting = [(letter.group_id, letter.body[:200]) for letter in self.letters]
+        raise AssertionError(f"still there after {deliveries} deliveries: {waiting}")
+
+
+class SharedLedger:
+    """The exporter's ledger as the planner reads and writes it."""
+
+    def __init__(self, cloud: Cloud) -> None:
+        self.cloud = cloud
+        self.before_create: Callable[[], None] = lambda: None
+
+    def known(self, source: Source, windows: Sequence[Window]) -> Iterator[tuple[Window, str]]:
+        for window in windows:
+            prefix = ledger_prefix(source, window)
+            for key in sorted(key for key in self.cloud.ledger if key.startswith(prefix)):
+                yield window, key.removeprefix(prefix).removesuffix(".json")
+
+    def read(self, keys: Iterable[str]) -> list[LedgerRecord | None]:
+        found = [self.cloud.ledger.get(key) for key in keys]
+        return [None if each is None else parse(LedgerRecord, each[0]) for each in found]
+
+    def create(self, records: Iterable[LedgerRecord]) -> list[LedgerRecord]:
+        there = []
+        for record in records:
+            self.before_create()
+            if record.key not in self.cloud.ledger:
+                self.cloud.put_record(record)
+            there.append(parse(LedgerRecord, self.cloud.ledger[record.key][0]))
+        return there
+
+
+class SharedQueues:
+    """The exporter's queues as the planner sends to them."""
+
+    def __init__(self, cloud: Cloud) -> None:
+        self.cloud = cloud
+
+    def urls(self, _source: Source, *, direct: bool) -> dict[Lane, str]:
+        return {"slot": "slot", "direct": "direct"} if direct else {"slot": "slot"}
+
+    def send(self, _url: str, events: Sequence[ExportRequested | DayPlanned]) -> None:
+        for event in events:
+            is_day = isinstance(event, DayPlanned)
+            self.cloud.enqueue(emit(event), event.group if is_day else group_of(event.data))
+
+
+class Schedule:
+    """One source, and a random row of what happens to it.
+
+    Attributes:
+        names: Its log groups; the last may take the direct lane.
+        told: What has happened, to be read when a schedule fails.
+    """
+
+    def __init__(self, rng: random.Random) -> None:
+        self.rng = rng
+        self.told: list[str] = []
+        self.cloud = Groups(wait_in_invocation_s=2)
+        self.planner = World()
+        self.names = [f"/group/{number}" for number in range(rng.randint(1, 3))]
+        for name in self.names:
+            outcomes = rng.choices(OUTCOMES, k=rng.randint(0, 3))
+            self.cloud.plans[name] = Plan(
+                running_s=rng.choice([0.1, 4.0, 300.0]), outcomes=(*outcomes, "COMPLETED")
+            )
+        self._share()
+
+    def _share(self) -> None:
+        planner, cloud = self.planner, self.cloud
+        self.ledger = SharedLedger(cloud)
+        planner.now = cloud.now
+        planner.ledger = self.ledger  # type: ignore[assignment]
+        planner.queues = SharedQueues(cloud)  # type: ignore[assignment]
+        planner.account.groups = [
+            log_group(
+                name,
+                log_group_class="STANDARD" if name == self.names[-1] else "INFREQUENT_ACCESS",
+            )
+            for name in self.names
+        ]
+
+    # -- what happens -------------------------------------------------------------------------
+
+    def step(self) -> None:
+        """Do one thing at random; deliveries and plans are most of it."""
+        happening = self.rng.choice(
+            [
+                *(self.deliver,) * 8,
+                *(self.plan,) * 2,
+                self.purge_a_queue,
+                self.delete_a_record,
+                self.falsify_a_record,
+                self.remove_an_object,
+                self.refuse,
+                self.mend,
+                self.put_dead_letters_back,
+                self.send_again,
+                self.use_the_slot,
+                self.lose_the_task,
+                self.wait,
+            ]
+        )
+        self.told.append(happening.__name__)
+        happening()
+
+    def deliver(self) -> None:
+        if self.cloud.letters:
+            self.cloud.turn(self.rng)
+            self.cloud.crash = self._fault()
+            with suppress(Killed, TransientError):
+                self.cloud.deliver(self.rng.randint(1, 2))
+            self.cloud.crash = lambda _number, _side: False
+
+    def plan(self) -> None:
+        """Plan the date again, perhaps by a planner that dies."""
+        if self.rng.random() < 0.3:
+            calls = itertools.count()
+            dies_at = self.rng.randint(0, len(self.names))
+            self.ledger.before_create = lambda: self._die(next(calls) == dies_at)
+        self.cloud.now += timedelta(minutes=6)  # SQS takes the same message again after five
+        self.planner.now = self.cloud.now
+        with suppress(Killed):
+            self.planner.run_to_the_end(self._request())
+        self.ledger.before_create = lambda: None
+
+    def purge_a_queue(self) -> None:
+        is_direct = self.rng.random() < 0.3
+        self.cloud.letters = [
+            letter
+            for letter in self.cloud.letters
+            if letter.group_id.endswith(".direct") != is_direct
+        ]
+
+    def delete_a_record(self) -> None:
+        """A person takes an export's record out of the ledger."""
+        if self.cloud.ledger:
+            del self.cloud.ledger[self.rng.choice(sorted(self.cloud.ledger))]
+
+    def falsify_a_record(self) -> None:
+        """A person writes over a record that its export was completed, without objects."""
+        requested = [each for each in self.cloud.records() if each.state == "requested"]
+        if requested:
+            record = self.rng.choice(requested)
+            manifest = Manifest(object_count=0, stream_count=0, total_bytes=0, objects=[])
+            completed = Completed(at=timestamp(self.cloud.now), manifest=manifest)
+            self.cloud.put_record(record.as_completed(completed))
+
+    def remove_an_object(self) -> None:
+        """A person deletes an object that is in no manifest yet; a delete marker is over it."""
+        named = {
+            each.key
+            for record in self.cloud.records()
+            if record.completed is not None
+            for each in record.completed.manifest.objects or []
+        }
+        unnamed = [version for version in self.cloud.archive if version.key not in named]
+        if unnamed:
+            self.rng.choice(unnamed).is_hidden = True
+
+    def refuse(self) -> None:
+        """A person changes a policy, so that AWS refuses a log group's export."""
+        self.cloud.plans[self.rng.choice(self.names)].refusal = self.rng.choice(REFUSALS)
+
+    def mend(self) -> None:
+        for plan in self.cloud.plans.values():
+            plan.refusal = None
+
+    def put_dead_letters_back(self) -> None:
+        self.cloud.redrive()
+
+    def send_again(self) -> None:
+        if self.cloud.letters:
+            letter = self.rng.choice(self.cloud.letters)
+            self.cloud.enqueue(letter.body, letter.group_id)
+
+    def use_the_slot(self) -> None:
+        if not self.active():
+            self.cloud.start_job(running_s=self.rng.choice([1.0, 300.0]))
+
+    def lose_the_task(self) -> None:
+        for job in self.active():
+            job.is_lost = job.name is not None
+
+    def wait(self) -> None:
+        self.cloud.now += timedelta(seconds=self.rng.choice([1, 60, 3600]))
+
+    # -- the end ------------------------------------------------------------------------------
+
+    def come_to_rest(self) -> None:
+        """Mend what is refused, and do what operators do: plan the date, until it has ended."""
+        self.mend()
+        self.cloud.dead_letters.clear()
+        for _ in range(MOST_PLANS):
+            self.planner.now = self.cloud.now = self.cloud.now + timedelta(hours=4)
+            self.planner.run_to_the_end(self._request())
+            self.cloud.run()
+            if not list(self.problems()):
+                return
+
+    def problems(self) -> Iterator[str]:
+        """Yield what is not as it has to be once it has come to rest."""
+        for name in self.names:
+            tries = sorted(
+                (each for each in self.cloud.records() if each.log_group.name == name),
+                key=lambda record: record.generation,
+            )
+            if not tries:
+                yield f"{name}: in no record"
+                continue
+            yield from (p for each in tries[:-1] for p in self._of_former(each))
+            yield from self._of_last(tries[-1])
+        for event in self.cloud.events:
+            if event.type.startswith("logferry.export.failed") and not event.data.reason:
+                yield f"{event.id} failed without a reason"
+
+    def _of_former(self, record: LedgerRecord) -> Iterator[str]:
+        if record.state in UNDER_WAY:
+            yield f"{record.log_group.name}: generation {record.generation} is {record.state}"
+        if record.failed is not None and record.failed.published_at is None:
+            yield f"{record.export_id}: its failure was not announced"
+
+    def _of_last(self, record: LedgerRecord) -> Iterator[str]:
+        if record.completed is None:
+            yield f"{record.log_group.name} ends {record.state} for {record.failed}"
+            return
+        keys = {each.key for each in record.completed.manifest.objects or []}
+        if record.submitted is not None:
+            [job] = [job for job in self.cloud.jobs if job.task_id == record.submitted.task_id]
+            whole = {f"{job.prefix}/{job.task_id}/{key}" for key in job.keys}
+            if job.outcome != "COMPLETED" or keys != whole:
+                yield f"{record.export_id}: {len(keys)} objects, of {job}"
+        elif {key.split("/")[-2] for key in keys} != {"web-1", "web-2"}:
+            yield f"{record.export_id}: read directly, and only {keys}"
+        told = [each for each in self.cloud.completed_events() if each.id == record.export_id]
+        if not told or record.completed.published_at is None:
+            yield f"{record.export_id} is completed, and announced {len(told)} times"
+
+    # -- how it is done -----------------------------------------------------------------------
+
+    def active(self) -> list[Job]:
+        now = self.cloud.now
+        return [job for job in self.cloud.jobs if job.status(now) not in ENDS]
+
+    def _request(self) -> dict[str, Any]:
+        source = export_request().source
+        return plan_request(
+            source=json.loads(source.model_dump_json(exclude_none=True)), collect_date=DATE
+        )
+
+    def _fault(self) -> Callable[[int, Literal["before", "after", "lost"]], bool]:
+        """Let something happen at one call of the next delivery, or nothing."""
+        number = len(self.cloud.calls) + self.rng.randint(1, 12)
+        what = self.rng.choice(["nothing", "killed", "throttled", "lost", "killed after"])
+
+        def at(call: int, side: str) -> bool:
+            if call == number:
+                match what, side:
+                    case ("killed", "before") | ("killed after", "after"):
+                        raise Killed
+                    case ("throttled", "before") | ("lost", "after"):
+                        raise TransientError(what)
+            return False
+
+        return at
+
+    def _die(self, now: bool) -> None:  # noqa: FBT001  (a condition)
+        if now:
+            raise Killed
