@@ -30,7 +30,8 @@ from logferry_contracts.manifest import Manifest
 from logferry_contracts.message import timestamp
 from logferry_contracts.source import Source
 from logferry_contracts.window import Window
-from logferry_contracts.wire import emit, parse
+from logferry_contracts.wire import ContractError, emit, parse
+from planner.aws import DamagedRecord
 
 DATE = "2026-11-21"
 OUTCOMES = ("COMPLETED", "COMPLETED", "COMPLETED", "FAILED", "CANCELLED")
@@ -41,7 +42,6 @@ REFUSALS = (
 ENDS = {"COMPLETED", "FAILED", "CANCELLED"}
 MOST_PLANS = 6
 """Within which every window has to be in the archive: each is another try."""
-UNDER_WAY = {"requested", "submitted"}
 
 
 class Killed(BaseException):
@@ -70,14 +70,15 @@ class Groups(Cloud):
         finally:
             self.letters += others
 
-    def run(self, batch_size: int = 1, deliveries: int = 5_000) -> int:
-        for delivery in range(deliveries):
-            if not self.letters:
-                return delivery
+    def work_for(self, hours: int) -> None:
+        """Deliver whatever comes, or comes back, within so many hours."""
+        ends = self.now + timedelta(hours=hours)
+        while self.letters:
             self.turn()
-            self.deliver(batch_size)
-        waiting = [(letter.group_id, letter.body[:200]) for letter in self.letters]
-        raise AssertionError(f"still there after {deliveries} deliveries: {waiting}")
+            if self.letters[0].visible_at > ends:
+                break
+            self.deliver()
+        self.now = max(self.now, ends)
 
 
 class SharedLedger:
@@ -93,17 +94,24 @@ class SharedLedger:
             for key in sorted(key for key in self.cloud.ledger if key.startswith(prefix)):
                 yield window, key.removeprefix(prefix).removesuffix(".json")
 
-    def read(self, keys: Iterable[str]) -> list[LedgerRecord | None]:
-        found = [self.cloud.ledger.get(key) for key in keys]
-        return [None if each is None else parse(LedgerRecord, each[0]) for each in found]
+    def read(self, keys: Iterable[str]) -> list[LedgerRecord | DamagedRecord | None]:
+        return [self.read_one(key) for key in keys]
 
-    def create(self, records: Iterable[LedgerRecord]) -> list[LedgerRecord]:
+    def read_one(self, key: str) -> LedgerRecord | DamagedRecord | None:
+        if key not in self.cloud.ledger:
+            return None
+        try:
+            return parse(LedgerRecord, self.cloud.ledger[key][0])
+        except ContractError as error:
+            return DamagedRecord(str(error), is_later=False)
+
+    def create(self, records: Iterable[LedgerRecord]) -> list[LedgerRecord | DamagedRecord | None]:
         there = []
         for record in records:
             self.before_create()
             if record.key not in self.cloud.ledger:
                 self.cloud.put_record(record)
-            there.append(parse(LedgerRecord, self.cloud.ledger[record.key][0]))
+            there.append(self.read_one(record.key))
         return there
 
 
@@ -159,6 +167,12 @@ class Schedule:
 
     # -- what happens -------------------------------------------------------------------------
 
+    def run(self, steps: int) -> None:
+        """Let so many things happen, and then come to rest."""
+        for _ in range(steps):
+            self.step()
+        self.come_to_rest()
+
     def step(self) -> None:
         """Do one thing at random; deliveries and plans are most of it."""
         happening = self.rng.choice(
@@ -167,6 +181,7 @@ class Schedule:
                 *(self.plan,) * 2,
                 self.purge_a_queue,
                 self.delete_a_record,
+                self.damage_a_record,
                 self.falsify_a_record,
                 self.remove_an_object,
                 self.refuse,
@@ -214,9 +229,16 @@ class Schedule:
         if self.cloud.ledger:
             del self.cloud.ledger[self.rng.choice(sorted(self.cloud.ledger))]
 
+    def damage_a_record(self) -> None:
+        """A person cuts off a record."""
+        if self.cloud.ledger:
+            key = self.rng.choice(sorted(self.cloud.ledger))
+            body, etag = self.cloud.ledger[key]
+            self.cloud.ledger[key] = (body[: self.rng.randrange(len(body))], f"{etag}-cut")
+
     def falsify_a_record(self) -> None:
         """A person writes over a record that its export was completed, without objects."""
-        requested = [each for each in self.cloud.records() if each.state == "requested"]
+        requested = [each for each in self.records() if each.state == "requested"]
         if requested:
             record = self.rng.choice(requested)
             manifest = Manifest(object_count=0, stream_count=0, total_bytes=0, objects=[])
@@ -227,7 +249,7 @@ class Schedule:
         """A person deletes an object that is in no manifest yet; a delete marker is over it."""
         named = {
             each.key
-            for record in self.cloud.records()
+            for record in self.records()
             if record.completed is not None
             for each in record.completed.manifest.objects or []
         }
@@ -269,9 +291,9 @@ class Schedule:
         self.mend()
         self.cloud.dead_letters.clear()
         for _ in range(MOST_PLANS):
-            self.planner.now = self.cloud.now = self.cloud.now + timedelta(hours=4)
+            self.planner.now = self.cloud.now
             self.planner.run_to_the_end(self._request())
-            self.cloud.run()
+            self.cloud.work_for(hours=4)
             if not list(self.problems()):
                 return
 
@@ -279,23 +301,21 @@ class Schedule:
         """Yield what is not as it has to be once it has come to rest."""
         for name in self.names:
             tries = sorted(
-                (each for each in self.cloud.records() if each.log_group.name == name),
+                (each for each in self.records() if each.log_group.name == name),
                 key=lambda record: record.generation,
             )
             if not tries:
                 yield f"{name}: in no record"
                 continue
-            yield from (p for each in tries[:-1] for p in self._of_former(each))
             yield from self._of_last(tries[-1])
+        if "purge_a_queue" not in self.told and not self.cloud.day_events():
+            yield "the date was not announced"
+        for letter in self.cloud.dead_letters:
+            if letter.reason == "day_not_ended":
+                yield f"the date did not end: {letter.detail}"
         for event in self.cloud.events:
             if event.type.startswith("logferry.export.failed") and not event.data.reason:
                 yield f"{event.id} failed without a reason"
-
-    def _of_former(self, record: LedgerRecord) -> Iterator[str]:
-        if record.state in UNDER_WAY:
-            yield f"{record.log_group.name}: generation {record.generation} is {record.state}"
-        if record.failed is not None and record.failed.published_at is None:
-            yield f"{record.export_id}: its failure was not announced"
 
     def _of_last(self, record: LedgerRecord) -> Iterator[str]:
         if record.completed is None:
@@ -314,6 +334,11 @@ class Schedule:
             yield f"{record.export_id} is completed, and announced {len(told)} times"
 
     # -- how it is done -----------------------------------------------------------------------
+
+    def records(self) -> list[LedgerRecord]:
+        """Return the records that can be read."""
+        read = [self.ledger.read_one(key) for key in self.cloud.ledger]
+        return [record for record in read if isinstance(record, LedgerRecord)]
 
     def active(self) -> list[Job]:
         now = self.cloud.now

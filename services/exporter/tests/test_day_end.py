@@ -72,6 +72,29 @@ def test_a_next_generation_is_waited_for_and_counts_instead_of_the_failed_one(
     assert (event.data.completed, event.data.failed) == (1, 0)
 
 
+@pytest.mark.parametrize("state", ["failed and not told", "submitted"])
+def test_a_try_that_was_followed_and_whose_message_is_gone_does_not_hold_up_its_date(
+    cloud: "Cloud", plan: "type[Plan]", state: str
+) -> None:
+    cloud.plans["/aws/lambda/orders"] = plan(outcomes=("FAILED", "COMPLETED"))
+    cloud.request()
+    cloud.run()
+    first = cloud.record()
+    assert first.failed is not None
+    # Purged between any two of the steps that make the next generation and tell of this one.
+    purged = {
+        "failed and not told": {"failed": first.failed.model_copy(update={"published_at": None})},
+        "submitted": {"state": "submitted", "failed": None},
+    }
+    cloud.put_record(first.model_copy(update=purged[state]))
+    cloud.request_day()
+
+    cloud.run()
+
+    (event,) = cloud.day_events()
+    assert (event.data.completed, event.data.failed) == (1, 0)
+
+
 def test_an_export_that_was_split_counts_once(
     cloud: "Cloud", plan: "type[Plan]", request_for: RequestFor
 ) -> None:

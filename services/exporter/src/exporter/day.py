@@ -1,7 +1,7 @@
 """When a date's exports have all ended, and what is told of them then: rules only."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
@@ -64,6 +64,15 @@ def ended(record: LedgerRecord) -> Ended | None:
             total_bytes=manifest.total_bytes,
         )
     return None
+
+
+def superseded(record: LedgerRecord, export_ids: Container[str]) -> Ended | None:
+    """Return what a try that has not ended counts for where a next one is there; otherwise None.
+
+    The last try counts. Should the message of an earlier one be gone, it never ends.
+    """
+    next_id = export_id(record.source, record.log_group.name, record.window, record.generation + 1)
+    return _of(record, "failed", record.requested_at) if next_id in export_ids else None
 
 
 def damaged(key: str) -> Ended:

@@ -69,6 +69,7 @@ class DayEnd:
         if len(remembered) > MAX_REMEMBERED:
             for key in remembered.keys() - set(keys):
                 del remembered[key]
+        names = {key.rpartition("/")[2].removesuffix(".json") for key in keys}
         # A damaged record may have been restored since.
         unread = [key for key in keys if key not in remembered or remembered[key].is_damaged]
         for batch in batched(unread, READ_AT_ONCE, strict=False):
@@ -80,7 +81,7 @@ class DayEnd:
                     metrics.add_metric("LedgerRecordsDamaged", MetricUnit.Count, 1)
                     remembered[key] = day.damaged(key)
                     continue
-                ended = day.ended(record)
+                ended = day.ended(record) or day.superseded(record, names)
                 if ended is None:
                     return f"{record.export_id} of {record.log_group.name} is {record.state}"
                 remembered[key] = ended
