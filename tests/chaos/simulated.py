@@ -11,6 +11,7 @@ from contextlib import suppress
 from datetime import timedelta
 from typing import Any, Literal
 
+from botocore.exceptions import ClientError
 from services.exporter.tests.conftest import (
     FUNCTION_MS,
     Cloud,
@@ -35,13 +36,29 @@ from planner.aws import DamagedRecord
 
 DATE = "2026-11-21"
 OUTCOMES = ("COMPLETED", "COMPLETED", "COMPLETED", "FAILED", "CANCELLED")
+RUNNING_S = (*(0.1, 4.0, 300.0) * 6, 100_000.0)
+"""How long tasks of a whole day take; more than a day has to be split."""
 REFUSALS = (
     ("bucket_policy", "GetBucketAcl call failed"),
     ("access_denied", "CreateExportTask: AccessDeniedException"),
 )
+OPERATIONS = (
+    "archive.objects",
+    "archive.put",
+    "ledger.read",
+    "ledger.submitted",
+    "ledger.completed",
+    "logs.create_task",
+    "logs.events",
+    "logs.newest_tasks",
+    "logs.task",
+    "queue.dead_letter",
+    "topic.publish",
+)
+"""As the exporter's fakes call them."""
 ENDS = {"COMPLETED", "FAILED", "CANCELLED"}
-MOST_PLANS = 6
-"""Within which every window has to be in the archive: each is another try."""
+MOST_PLANS = 8
+"""One a day, within which every window has to be in the archive: each is another try."""
 
 
 class Killed(BaseException):
@@ -93,6 +110,10 @@ class SharedLedger:
             prefix = ledger_prefix(source, window)
             for key in sorted(key for key in self.cloud.ledger if key.startswith(prefix)):
                 yield window, key.removeprefix(prefix).removesuffix(".json")
+
+    def windows(self, _source: Source, _due: Sequence[Window]) -> list[Window]:
+        edges = {tuple(map(int, key.split("/")[3].split("-"))) for key in self.cloud.ledger}
+        return [Window(from_ms=from_ms, to_ms=to_ms) for from_ms, to_ms in sorted(edges)]
 
     def read(self, keys: Iterable[str]) -> list[LedgerRecord | DamagedRecord | None]:
         return [self.read_one(key) for key in keys]
@@ -147,7 +168,8 @@ class Schedule:
         for name in self.names:
             outcomes = rng.choices(OUTCOMES, k=rng.randint(0, 3))
             self.cloud.plans[name] = Plan(
-                running_s=rng.choice([0.1, 4.0, 300.0]), outcomes=(*outcomes, "COMPLETED")
+                running_s=rng.choice(RUNNING_S),
+                outcomes=(*outcomes, "COMPLETED"),
             )
         self._share()
 
@@ -185,6 +207,7 @@ class Schedule:
                 self.falsify_a_record,
                 self.remove_an_object,
                 self.refuse,
+                self.break_an_operation,
                 self.mend,
                 self.put_dead_letters_back,
                 self.send_again,
@@ -234,7 +257,7 @@ class Schedule:
         if self.cloud.ledger:
             key = self.rng.choice(sorted(self.cloud.ledger))
             body, etag = self.cloud.ledger[key]
-            self.cloud.ledger[key] = (body[: self.rng.randrange(len(body))], f"{etag}-cut")
+            self.cloud.ledger[key] = (body[: self.rng.randint(0, len(body) // 2)], f"{etag}-cut")
 
     def falsify_a_record(self) -> None:
         """A person writes over a record that its export was completed, without objects."""
@@ -261,7 +284,20 @@ class Schedule:
         """A person changes a policy, so that AWS refuses a log group's export."""
         self.cloud.plans[self.rng.choice(self.names)].refusal = self.rng.choice(REFUSALS)
 
+    def break_an_operation(self) -> None:
+        """From now on AWS answers an operation with an error, a passing one or an invented one."""
+        broken = self.rng.choice(OPERATIONS)
+        invented = {"Error": {"Code": "InventedException", "Message": "No."}}
+        error = self.rng.choice([TransientError("busy"), ClientError(invented, broken)])
+
+        def fail(operation: str) -> None:
+            if operation == broken:
+                raise error
+
+        self.cloud.interrupt = fail
+
     def mend(self) -> None:
+        self.cloud.interrupt = lambda _name: None
         for plan in self.cloud.plans.values():
             plan.refusal = None
 
@@ -293,7 +329,7 @@ class Schedule:
         for _ in range(MOST_PLANS):
             self.planner.now = self.cloud.now
             self.planner.run_to_the_end(self._request())
-            self.cloud.work_for(hours=4)
+            self.cloud.work_for(hours=24)
             if not list(self.problems()):
                 return
 
@@ -301,7 +337,7 @@ class Schedule:
         """Yield what is not as it has to be once it has come to rest."""
         for name in self.names:
             tries = sorted(
-                (each for each in self.records() if each.log_group.name == name),
+                (each for each in self.records() if _is_whole_export(each, name)),
                 key=lambda record: record.generation,
             )
             if not tries:
@@ -323,10 +359,13 @@ class Schedule:
             return
         keys = {each.key for each in record.completed.manifest.objects or []}
         if record.submitted is not None:
-            [job] = [job for job in self.cloud.jobs if job.task_id == record.submitted.task_id]
-            whole = {f"{job.prefix}/{job.task_id}/{key}" for key in job.keys}
-            if job.outcome != "COMPLETED" or keys != whole:
-                yield f"{record.export_id}: {len(keys)} objects, of {job}"
+            jobs = [
+                job for job in self.cloud.jobs if any(f"/{job.task_id}/" in key for key in keys)
+            ]
+            whole = {f"{job.prefix}/{job.task_id}/{key}" for job in jobs for key in job.keys}
+            edges = [(job.window.from_ms, job.window.to_ms) for job in jobs if job.window]
+            if keys != whole or not _is_whole(edges, record.window):
+                yield f"{record.export_id}: {len(keys)} objects, of {jobs}"
         elif {key.split("/")[-2] for key in keys} != {"web-1", "web-2"}:
             yield f"{record.export_id}: read directly, and only {keys}"
         told = [each for each in self.cloud.completed_events() if each.id == record.export_id]
@@ -369,3 +408,15 @@ class Schedule:
     def _die(self, now: bool) -> None:  # noqa: FBT001  (a condition)
         if now:
             raise Killed
+
+
+def _is_whole_export(record: LedgerRecord, name: str) -> bool:
+    """Return whether a record is of a log group, and no half: those count with their whole."""
+    return record.log_group.name == name and record.parent_export_id is None
+
+
+def _is_whole(parts: list[tuple[int, int]], window: Window) -> bool:
+    """Return whether parts follow each other from a window's start to its end."""
+    ordered = sorted(parts)
+    starts, ends = [start for start, _ in ordered], [end for _, end in ordered]
+    return starts == [window.from_ms, *ends[:-1]] and ends[-1:] == [window.to_ms]
