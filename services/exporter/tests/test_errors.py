@@ -401,6 +401,40 @@ def test_what_cannot_be_told_is_told_when_its_dead_letter_comes_back(
     assert sorted(told) == [BAD, GOOD]
 
 
+def test_a_split_export_is_left_to_its_halves(
+    warm: "Cloud", request_for: RequestFor, plan: "type[Plan]"
+) -> None:
+    warm.plans[BAD] = plan(running_s=90_000)
+    warm.request(request_for(BAD))
+    while warm.record(request_for(BAD)).split is None:
+        warm.deliver()
+    halves, warm.letters = warm.letters, []
+    warm.request(request_for(BAD), is_planned=False)
+    reads = iter(range(10_000))
+
+    def deny(name: str) -> None:
+        if name == "ledger.read" and next(reads) % 3 == 1:  # the first half, and not what gives up
+            raise error_of("ledger.read", "AccessDenied", status=403)
+
+    warm.interrupt = deny
+    warm.run()
+    assert [letter.reason for letter in warm.dead_letters] == ["access_denied"]
+    assert warm.record(request_for(BAD)).state == "submitted"
+    warm.interrupt, warm.letters = (lambda _name: None), halves
+    warm.run()
+    assert warm.record(request_for(BAD)).state == "completed"
+
+
+@pytest.mark.parametrize("tries", ["many", "-1", "", "9" * 5000])
+def test_an_attribute_that_is_no_number_holds_nobody_up(
+    warm: "Cloud", request_for: RequestFor, tries: str
+) -> None:
+    warm.request(request_for(GOOD))
+    warm.letters[0].attributes = {"tries": tries}
+    warm.run()
+    assert warm.record(request_for(GOOD)).state == "completed"
+
+
 def test_an_error_of_our_own_ends_as_well(both: "Cloud", request_for: RequestFor) -> None:
     meet(both, "archive.objects", KeyError("VersionId"))
     both.run()

@@ -182,7 +182,8 @@ class Export:
         """Let the export fail by an error that has no other end; its message is done with then."""
         try:
             entry = self._read_or_create()
-            if task.is_under_way(entry.record):
+            # What was split is left to its halves, which may complete it yet.
+            if task.is_under_way(entry.record) and entry.record.split is None:
                 failed = task.Fail(reason=problem.reason, message=problem.message)
                 self._publish(self._fail(entry, failed))
                 return

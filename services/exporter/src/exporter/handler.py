@@ -1,6 +1,7 @@
 """Lambda entry point: messages of a source's FIFO queue in, what is to be redelivered out."""
 
 import os
+import re
 import time
 from datetime import UTC, datetime, timedelta
 from functools import cache
@@ -254,8 +255,13 @@ def _delivery(record: "SQSRecord", wait_until: datetime, work_until: datetime) -
         wait_until=wait_until,
         work_until=work_until,
         is_redriven=DEAD_LETTER_REASON in own,
-        tries=int(own.get(TRIES, {}).get("stringValue", 0)),
+        tries=_number(own.get(TRIES, {}).get("stringValue")),
     )
+
+
+def _number(text: str | None) -> int:
+    """Return an attribute's number; 0 for what somebody else has put there."""
+    return int(text) if text is not None and re.fullmatch("[0-9]{1,9}", text) else 0
 
 
 def _at(epoch_ms: str) -> datetime:
