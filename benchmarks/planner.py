@@ -71,7 +71,6 @@ ACCOUNT = "111122223333"
 SOURCE_ACCOUNT = "222233334444"
 ARCHIVE = "archive-bench"
 ROLE_ARN = f"arn:aws:iam::{SOURCE_ACCOUNT}:role/logferry-source"
-QUEUE = "log-sqs-bench-collect.fifo"
 
 
 @dataclass
@@ -259,10 +258,11 @@ def _round(number: int, measured: Measured) -> None:
 def _make_empty(bucket: str) -> str:
     """Make a control bucket and a new queue; return the queue's URL."""
     _create_bucket(bucket)
-    sqs = boto3.client("sqs")
-    for former in sqs.list_queues(QueueNamePrefix="log-sqs-bench").get("QueueUrls", []):
-        sqs.delete_queue(QueueUrl=former)
-    url: str = sqs.create_queue(QueueName=QUEUE, Attributes={"FifoQueue": "true"})["QueueUrl"]
+    # Each round is of a profile of its own: a queue's name cannot be taken again within a minute.
+    name = f"log-sqs-{bucket}-collect.fifo"
+    url: str = boto3.client("sqs").create_queue(QueueName=name, Attributes={"FifoQueue": "true"})[
+        "QueueUrl"
+    ]
     return url
 
 
@@ -292,7 +292,7 @@ def _plan(bucket: str) -> tuple[float, dict[str, Any]]:
         "dataschema": "urn:logferry:schema:plan-request:1.1",
         "data": {
             "source": {
-                "profile": "bench",
+                "profile": bucket,
                 "account_id": SOURCE_ACCOUNT,
                 "region": REGION,
                 "role_arn": ROLE_ARN,
@@ -443,6 +443,9 @@ class _Account:
     def has_events(self, *_asked: Any) -> bool:
         return False
 
+    def retention_policies(self) -> tuple[()]:
+        return ()
+
 
 class _Forgetful:
     """A ledger, outbox, queue and topic that take everything and keep nothing."""
@@ -462,13 +465,16 @@ class _Forgetful:
     def there(self, *_asked: Any) -> list[Any]:
         return []
 
+    def windows(self, *_asked: Any) -> list[Any]:
+        return []
+
     def urls(self, *_asked: Any, **_more: Any) -> dict[str, str]:
         return {"slot": "queue"}
 
     def read(self, keys: Iterable[str]) -> list[None]:
         return [None for _ in keys]
 
-    def ignore(self, *_given: Any) -> None:
+    def ignore(self, *_given: Any, **_more: Any) -> None:
         """Take anything."""
 
     check = send = remove = publish = ignore

@@ -18,9 +18,9 @@ from logferry_contracts.plan_continued import PlanContinued
 from logferry_contracts.plan_request import TagFilter
 from logferry_contracts.source import Source
 from logferry_contracts.window import Window
-from logferry_contracts.wire import emit, parse
+from logferry_contracts.wire import ContractError, emit, parse
 from planner.aws import NoteThere
-from planner.errors import PlanRefusedError
+from planner.errors import LedgerUnreadableError, PlanRefusedError
 from planner.handler import handle
 from planner.planning import Wiring
 from planner.retention import RetentionPolicy
@@ -222,7 +222,10 @@ class DayNotes:
         return [NoteThere(key, written_at) for key, (_, written_at) in self.notes.items()]
 
     def read(self, key: str) -> DayPlanned | None:
-        return parse(DayPlanned, self.notes[key][0]) if key in self.notes else None
+        try:
+            return parse(DayPlanned, self.notes[key][0]) if key in self.notes else None
+        except ContractError as error:
+            raise LedgerUnreadableError(f"{key} is {error}", b"") from error
 
     def remove(self, key: str) -> None:
         self.notes.pop(key, None)

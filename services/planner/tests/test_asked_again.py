@@ -181,3 +181,15 @@ def test_what_a_crash_may_not_have_sent_is_not_sent_twice_within_five_minutes(
     world.run(plan_request())
     assert len(world.queues.sent) == 2
     assert world.queues.again == []
+
+
+def test_a_damaged_note_of_a_date_costs_no_plan(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    lost = purged(world)
+    written_at = world.now
+    world.day_notes.notes["days/1-2026-11-20.sent.json"] = ("{", written_at)
+    world.day_notes.notes["days/1-2026-11-20.json"] = ("{", written_at)
+    answer = plan(world, A_DAY_LATER, "request-2")
+    assert answer["data"]["asked_again"] == len(lost)
+    assert caplog.messages.count("a note of a date is left out") == 2

@@ -12,10 +12,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 
+from aws_lambda_powertools import Logger
+
 from logferry_contracts.day_planned import DayPlanned, DayPlannedData
 from logferry_contracts.source import SourceName
 from logferry_contracts.window import Window, WindowRule
 from planner.aws import DayNotes, ExportQueues
+from planner.errors import LedgerUnreadableError
 from planner.plan import PLANNER_URN
 from planner.windows import as_recorded, day_of, windows_of_date, zone_named
 
@@ -25,6 +28,8 @@ of a daily schedule comes later."""
 OPEN_FOR_LONG = timedelta(hours=20)
 """After that an export that has not ended is asked for again. Less than a day, so that the next run
 of a daily schedule does so; what has only been waiting for its turn is then there twice."""
+
+logger = Logger(service="planner", child=True)
 
 
 @dataclass(frozen=True)
@@ -66,8 +71,8 @@ class Days:
                 continue
             is_own = note.key.rpartition("/")[2].startswith(f"{self.run_id}-")
             if is_own or note.written_at < now - RUN_IS_DEAD_AFTER:
-                planned = self.notes.read(note.key)
-                if planned is not None and planned.data.source == self.source:
+                planned = self._read(note.key)
+                if planned is not None:
                     queues.send(queue_url, [planned])
                     self.notes.put(planned, is_sent=True)
                     self.notes.remove(note.key)
@@ -76,9 +81,18 @@ class Days:
         """Yield the dates that were sent long ago and not seen to have ended, with their notes."""
         for note in self.notes.there(self.source):
             if note.is_sent and note.written_at < now - OPEN_FOR_LONG:
-                planned = self.notes.read(note.key)
-                if planned is not None and planned.data.source == self.source:
+                planned = self._read(note.key)
+                if planned is not None:
                     yield note.key, planned
+
+    def _read(self, key: str) -> DayPlanned | None:
+        """Return a note of this source; None for another one's, and for one that is damaged."""
+        try:
+            planned = self.notes.read(key)
+        except LedgerUnreadableError as error:
+            logger.exception("a note of a date is left out", reason="damaged", detail=str(error))
+            return None
+        return planned if planned is not None and planned.data.source == self.source else None
 
     def _planned(self, day: str, windows: list[Window]) -> DayPlanned:
         return DayPlanned.of(
