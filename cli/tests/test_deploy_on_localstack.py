@@ -726,6 +726,7 @@ def test_alarms_watch_dead_letters_ages_and_errors(deployed: Deployed) -> None:
         "logferry-sse-enforcer-key-problem": ("KeyProblem", "sse-enforcer"),
         "logferry-sse-enforcer-objects-missing": ("ObjectsMissing", "sse-enforcer"),
         "logferry-sse-enforcer-sweep-findings": ("SweepFindingsOpen", "sse-enforcer"),
+        "logferry-sse-enforcer-sweep-stood-in": ("SweepStoodIn", "sse-enforcer"),
         "logferry-sse-enforcer-sweep-errors": ("Errors", "logferry-sse-enforcer-sweep"),
         "logferry-exporter-shop-queue-age": (age, "log-sqs-shop-collect.fifo"),
         "logferry-exporter-shop-direct-queue-age": (age, "log-sqs-shop-direct.fifo"),
@@ -877,6 +878,94 @@ def test_what_would_change_is_told_and_nothing_is_left_of_the_question(
     assert "logferry-exporter-new" not in known
     again = diff(session(deployed.hub), deployed.config, list(deployed.zips.values()))
     assert {each.state for each in again} == {"same"}
+
+
+def test_what_people_have_changed_is_told_by_diff_and_mended_by_deploy(
+    deployed: Deployed,
+    session: Callable[[str], boto3.Session],
+    free_queue_names: Callable[[], None],
+) -> None:
+    broken = broken_by_people(deployed)
+    free_queue_names()  # a minute later, as SQS wants it
+    zips = list(deployed.zips.values())
+    found = diff(session(deployed.hub), deployed.config, zips)
+    told = {
+        (each.stack_name.removeprefix("logferry-"), change.logical_id)
+        for each in found
+        for change in (each.proposal.drift if each.proposal else ())
+    }
+    assert told == broken, [each.as_text() for each in found]
+    assert {each.state for each in found if each.proposal} == {"differs"}
+    outcomes = deploy_hub(session(deployed.hub), deployed.config, zips)
+    assert {outcome.stack_name for outcome in outcomes if outcome.status == "mended"} == {
+        f"logferry-{name}" for name, _ in broken
+    }
+    again = diff(session(deployed.hub), deployed.config, zips)
+    assert {each.state for each in again} == {"same"}
+    # What is not compared: that they are the same resources to their stacks and to each other.
+    arns = {sub["Endpoint"] for sub in deployed.client("sns").list_subscriptions()["Subscriptions"]}
+    assert arns == {deployed.queue("logferry-sse-enforcer")["QueueArn"]}
+    assert deployed.queue("log-sqs-shop-direct.fifo")["FifoQueue"] == "true"
+
+
+def broken_by_people(deployed: Deployed) -> set[tuple[str, str]]:
+    """Break one resource of each type, and some in more ways; return those that are not whole."""
+    sns, sqs, events, s3 = (deployed.client(name) for name in ("sns", "sqs", "events", "s3"))
+    lambda_, scheduler = deployed.client("lambda"), deployed.client("scheduler")
+    # As somebody who cleans up and makes it anew.
+    sns.delete_topic(TopicArn=deployed.topic_arn)
+    sns.create_topic(Name="log-export-events")
+    events.disable_rule(Name="logferry-object-created")
+    (target,) = events.list_targets_by_rule(Rule="logferry-object-created")["Targets"]
+    events.remove_targets(Rule="logferry-object-created", Ids=[target["Id"]])
+    enforcer = deployed.queue("logferry-sse-enforcer")["QueueUrl"]
+    sqs.set_queue_attributes(
+        QueueUrl=enforcer, Attributes={"VisibilityTimeout": "30", "RedrivePolicy": "", "Policy": ""}
+    )
+    sqs.delete_queue(QueueUrl=deployed.queue("log-sqs-shop-direct.fifo")["QueueUrl"])
+    shop, payments = (
+        lambda_.list_event_source_mappings(FunctionName=f"log-sqs-{name}-collect-fifoSQSConsumer")[
+            "EventSourceMappings"
+        ][0]["UUID"]
+        for name in ("shop", "pay_ments")
+    )
+    lambda_.update_event_source_mapping(UUID=shop, Enabled=False)
+    lambda_.delete_event_source_mapping(UUID=payments)
+    scheduler.delete_schedule(Name="logferry-shop")
+    sweep = scheduler.get_schedule(Name="logferry-sse-enforcer-sweep")
+    kept = {"Target", "FlexibleTimeWindow", "ScheduleExpression", "Name"}
+    scheduler.update_schedule(
+        **{name: value for name, value in sweep.items() if name in kept}, State="DISABLED"
+    )
+    s3.put_bucket_notification_configuration(Bucket=deployed.archive, NotificationConfiguration={})
+    s3.delete_public_access_block(Bucket=deployed.archive)
+    s3.put_bucket_encryption(
+        Bucket=deployed.control,
+        ServerSideEncryptionConfiguration={
+            "Rules": [{"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "AES256"}}]
+        },
+    )
+    s3.delete_bucket_ownership_controls(Bucket=deployed.control)
+    s3.put_bucket_versioning(
+        Bucket=deployed.control, VersioningConfiguration={"Status": "Suspended"}
+    )
+    s3.delete_bucket_policy(Bucket=deployed.archive)
+    return {
+        ("archive", "Topic"),
+        ("archive", "TopicPolicy"),
+        ("archive", "Archive"),
+        ("archive", "ArchivePolicy"),
+        ("archive", "Control"),
+        ("sse-enforcer", "CompletedExports"),
+        ("sse-enforcer", "ObjectCreated"),
+        ("sse-enforcer", "Queue"),
+        ("sse-enforcer", "QueuePolicy"),
+        ("sse-enforcer", "SweepSchedule"),
+        ("exporter-shop", "DirectQueue"),
+        ("exporter-shop", "Mapping"),
+        ("exporter-shop", "Schedule"),
+        ("exporter-pay-ments", "Mapping"),
+    }
 
 
 def test_a_stack_that_failed_is_told_and_can_be_deployed_once_it_is_mended(

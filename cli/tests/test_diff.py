@@ -153,6 +153,7 @@ def test_a_stack_that_is_left_over_differs_and_is_told_with_the_command_that_del
         "code_differs": False,
         "parameters": [],
         "resources": [],
+        "drift": [],
         "delete": f"aws cloudformation delete-stack --region eu-west-1 --stack-name {OLD}",
     }
 

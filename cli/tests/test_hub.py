@@ -78,6 +78,9 @@ class FakeStacks:
         change_set = None if stack.name in self.unchanged else f"arn:{stack.name}"
         return Proposal(stack, change_set, is_new=stack.name not in self.existing)
 
+    def deployed(self, name: str) -> None:
+        return None
+
     def discard(self, proposal: Proposal) -> None:
         self._say("discarded", proposal.stack)
 

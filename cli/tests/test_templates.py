@@ -12,11 +12,12 @@ from cfnlint.api import lint_file  # type: ignore[import-untyped]
 from cfnlint.decode.cfn_yaml import load as load_template  # type: ignore[import-untyped]
 from cfnlint.schema.manager import PROVIDER_SCHEMA_MANAGER  # type: ignore[import-untyped]
 
-from devstack.templates import Resolved, Template, as_list
+from devstack.templates import Template, as_list
 from logferry.checkout import TEMPLATES
 from logferry.config import MAX_SOURCES, MAX_SOURCES_WITHOUT_ORGANIZATION, Config
 from logferry.hub import hub_stacks
 from logferry.package import Zip
+from logferry.template import Resolved
 from sse_enforcer import handler
 
 PATHS = sorted(TEMPLATES.glob("*.yaml"))
@@ -170,7 +171,9 @@ def test_policies_have_room_for_as_many_sources_as_a_configuration_may_have(
     )
     (archive,) = hub_stacks(config, {z.service: z for z in some_zips})[1]
     assert all(len(value.encode()) <= 4096 for value in archive.parameters.values())
-    resolved = Resolved(Template(TEMPLATES / archive.template), archive.parameters).resources
+    resolved = Resolved(
+        Template(TEMPLATES / archive.template).document, archive.parameters
+    ).resources
     bucket_policy, key_policy = (
         json.dumps(with_arns(resolved[name]["Properties"][policy]), separators=(",", ":"))
         for name, policy in (("ArchivePolicy", "PolicyDocument"), ("Key", "KeyPolicy"))
@@ -195,7 +198,7 @@ def test_policies_speak_of_their_own_partition(partition: dict[str, Any]) -> Non
             for parameter in template.document["Parameters"]
             if parameter.endswith("Arn")
         }
-        made = json.dumps(Resolved(template, given, region=region).resources)
+        made = json.dumps(Resolved(template.document, given, region=region).resources)
         assert set(re.findall(r"\barn:(aws[a-z-]*):", made)) <= {name}, template.path
         named = re.findall(r'"((?:logs|s3|[a-z]+(?=\.amazonaws))\.[a-z0-9.-]+)"', made)
         here = {f"{service}.{region}.{partition['dnsSuffix']}" for service in ("logs", "s3")}

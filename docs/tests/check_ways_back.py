@@ -293,6 +293,25 @@ def _record_is_false(scene: Scene) -> Iterator[None]:
     assert scene.states() == ["failed", "secured"]
 
 
+@accident("A topic, queue, rule or setting was changed by hand")
+def _topic_is_made_again(scene: Scene) -> Iterator[None]:
+    sns, lambda_ = scene.suite.client("sns"), scene.suite.client("lambda")
+    topic_arn = scene.suite.parameter("/logferry/topic/arn")
+    sns.delete_topic(TopicArn=topic_arn)
+    sns.create_topic(Name=topic_arn.rpartition(":")[2])
+    slot = scene.suite.source("shop").exporter_function_name
+    found = lambda_.list_event_source_mappings(FunctionName=slot)["EventSourceMappings"]
+    for mapping in found:
+        lambda_.update_event_source_mapping(UUID=mapping["UUID"], Enabled=False)
+    scene.put_logs()
+    scene.plan()
+    assert scene.states() == ["requested"]
+    yield
+    scene.until(lambda: scene.states() == ["secured"])
+    subscribed = sns.list_subscriptions_by_topic(TopicArn=topic_arn)["Subscriptions"]
+    assert len(subscribed) == 1
+
+
 def test_the_page_has_a_way_back_from_each_accident_and_no_other() -> None:
     assert list(COMMANDS) == list(ACCIDENTS)
 

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 from docs.tools.permissions import IN_SOURCE, PLACEHOLDERS, TITLES, page
 
-from devstack.templates import Resolved, Template, as_list, policies
+from devstack.templates import Template, as_list, policies
 from logferry.checkout import ROOT, TEMPLATES
+from logferry.template import Resolved
 
 OF_MANY = {
     r"arn:aws:s3:::[^*]+/\*": "Objects below one prefix: there are ever more of them.",
@@ -91,7 +92,7 @@ def wildcards() -> Iterator[tuple[str, str, str]]:
     for stem in TITLES:
         template = Template(TEMPLATES / f"{stem}.yaml")
         given = PLACEHOLDERS | (IN_SOURCE if stem == "source-account" else {})
-        for policy in policies(template, Resolved(template, given)):
+        for policy in policies(template, Resolved(template.document, given)):
             for statement in policy.statements:
                 if statement["Effect"] == "Allow":
                     values = (as_list(statement.get(key, [])) for key in ("Action", "Resource"))

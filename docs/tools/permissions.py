@@ -11,8 +11,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from devstack.templates import Policy, Resolved, Template, as_list, policies
+from devstack.templates import Policy, Template, as_list, policies
 from logferry.checkout import TEMPLATES
+from logferry.template import Resolved
 
 TITLES = {
     "archive": "The archive, its key and its topic",
@@ -74,7 +75,7 @@ def page() -> str:
     for stem, title in TITLES.items():
         template = Template(TEMPLATES / f"{stem}.yaml")
         given = PLACEHOLDERS | (IN_SOURCE if stem == "source-account" else {})
-        resolved = Resolved(template, given)
+        resolved = Resolved(template.document, given)
         parts += [f"## {title}\n", f"[`{stem}.yaml`](../deploy/{stem}.yaml)\n"]
         for policy in policies(template, resolved):
             parts += _section(policy, resolved.resources[policy.logical_id])

@@ -56,6 +56,7 @@ class StackDiff:
             "code_differs": self.code_differs,
             "parameters": [asdict(each) for each in found.parameters] if found else [],
             "resources": [asdict(each) for each in found.changes] if found else [],
+            "drift": [asdict(each) for each in found.drift] if found else [],
         }
         said = {"template": self.template, "delete": self.delete}
         return document | {name: value for name, value in said.items() if value}

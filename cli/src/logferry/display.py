@@ -134,6 +134,9 @@ def change_lines(proposal: Proposal) -> list[str]:
         replaces = _REPLACES[change.replaces]
         lines.append(f"  {sign} {change.logical_id} ({change.resource_type}){replaces}")
         lines += [f"      {_values(each)}" for each in change.differences]
+    for change in sorted(proposal.drift, key=lambda change: change.logical_id):
+        lines.append(f"  ! {change.logical_id} ({change.resource_type}): changed behind the stack")
+        lines += [f"      {_values(each)}" for each in change.differences]
     return lines
 
 

@@ -4,16 +4,17 @@ import base64
 import fnmatch
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import batched
 from typing import TYPE_CHECKING, Literal
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from logferry import drift
 from logferry.config import ArchiveConfig, Config, SourceConfig
 from logferry.errors import ConfigError, DeployError
 from logferry.package import Zip
-from logferry.stack import CLIENT_CONFIG, Progress, Proposal, Stack, Stacks, Watch
+from logferry.stack import CLIENT_CONFIG, Change, Progress, Proposal, Stack, Stacks, Watch
 
 if TYPE_CHECKING:
     import boto3
@@ -40,12 +41,15 @@ class Outcome:
     """What became of a stack.
 
     Attributes:
-        status: ``not_looked_at`` by a dry run, since it needs a stack that is not there yet;
+        status: ``mended`` where only what the stack had made was not any more as it was;
+            ``not_looked_at`` by a dry run, since it needs a stack that is not there yet;
             ``left_over`` by a source that is not in the configuration any more.
     """
 
     stack_name: str
-    status: Literal["changed", "unchanged", "proposed", "not_looked_at", "left_over", "deleted"]
+    status: Literal[
+        "changed", "mended", "unchanged", "proposed", "not_looked_at", "left_over", "deleted"
+    ]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,6 +98,7 @@ def deploy_hub(
     steps = _chosen(hub_stacks(config, code), config, options.only)
     _check_account(session, config, config.hub_account_id)
     stacks = stacks_of(session, config, watch)
+    clients = drift.clients_of(session, config.region)
     s3 = session.client("s3", region_name=config.region, config=CLIENT_CONFIG)
     # First, so that who may not list stacks hears of it before anything has changed.
     left_over = [Outcome(name, "left_over") for name in _left_over(stacks, config, options.only)]
@@ -103,8 +108,8 @@ def deploy_hub(
         if has_to_wait:
             outcomes += [Outcome(stack.name, "not_looked_at") for stack in step]
             continue
-        proposals = _propose(stacks, step, dry_run=options.dry_run)
-        changing = [proposal for proposal in proposals if proposal.change_set is not None]
+        proposals = _with_drift(stacks, clients, _propose(stacks, step, dry_run=options.dry_run))
+        changing = [each for each in proposals if each.change_set is not None or each.drift]
         if changing and not options.confirm(changing):
             at_once(stacks.discard, changing)
             names = ", ".join(proposal.stack.name for proposal in changing)
@@ -112,9 +117,11 @@ def deploy_hub(
         if options.dry_run:
             at_once(stacks.discard, changing)
         else:
-            services = {_service(proposal.stack) for proposal in changing} & code.keys()
+            services = {_service(each.stack) for each in changing if each.change_set} & code.keys()
             at_once(lambda service: _upload(s3, config, code[service], watch), services)
             at_once(stacks.carry_out, changing)
+            drifted = [proposal.stack.name for proposal in changing if proposal.drift]
+            at_once(lambda name: drift.mend(clients, stacks, name, watch), drifted)
         outcomes += [_outcome(proposal, dry_run=options.dry_run) for proposal in proposals]
         # All others need only these two's parameters.
         has_to_wait = options.dry_run and any(
@@ -399,6 +406,24 @@ def _propose(stacks: Stacks, step: Sequence[Stack], *, dry_run: bool) -> list[Pr
     return sorted(proposals, key=lambda proposal: proposal.stack.name)
 
 
+def _with_drift(
+    stacks: Stacks, clients: drift.Clients, proposals: Sequence[Proposal]
+) -> list[Proposal]:
+    """Return what would change, with what is not any more as it was deployed; or leave nothing."""
+    found: dict[str, Sequence[Change]] = {}
+
+    def look(proposal: Proposal) -> None:
+        if not proposal.is_new and (deployed := stacks.deployed(proposal.stack.name)):
+            found[proposal.stack.name] = drift.find(clients, deployed)
+
+    try:
+        at_once(look, proposals)
+    except DeployError:
+        at_once(stacks.discard, proposals)
+        raise
+    return [replace(each, drift=found.get(each.stack.name, ())) for each in proposals]
+
+
 def at_once[T](work: Callable[[T], None], on: Iterable[T], workers: int = AT_ONCE) -> None:
     """Do work on several things side by side, all of it whatever fails.
 
@@ -416,9 +441,11 @@ def at_once[T](work: Callable[[T], None], on: Iterable[T], workers: int = AT_ONC
 
 
 def _outcome(proposal: Proposal, *, dry_run: bool) -> Outcome:
-    if proposal.change_set is None:
+    if proposal.change_set is None and not proposal.drift:
         return Outcome(proposal.stack.name, "unchanged")
-    return Outcome(proposal.stack.name, "proposed" if dry_run else "changed")
+    if dry_run:
+        return Outcome(proposal.stack.name, "proposed")
+    return Outcome(proposal.stack.name, "changed" if proposal.change_set else "mended")
 
 
 def _chosen(steps: list[list[Stack]], config: Config, only: Sequence[str]) -> list[list[Stack]]:

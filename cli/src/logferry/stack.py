@@ -14,6 +14,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from logferry.checkout import TEMPLATES
 from logferry.errors import DeployError
+from logferry.template import load_template
 
 if TYPE_CHECKING:
     import boto3
@@ -88,7 +89,8 @@ class Change:
     """What would happen to one resource.
 
     Attributes:
-        action: ``Add``, ``Modify`` or ``Remove``.
+        action: ``Add``, ``Modify`` or ``Remove``; ``Mend`` for what is not any more as the stack
+            has made it.
         replaces: Whether a new resource takes the place of the old one; None where that shows
             only when it is done.
         differences: Of a resource that is modified, as far as CloudFormation tells.
@@ -109,6 +111,7 @@ class Proposal:
         change_set: The ARN of its change set; None when there is nothing to change.
         is_new: Whether the stack is not there yet.
         parameters: Those of a stack that is there whose values differ.
+        drift: What is not any more as the stack has made it, whatever is to change.
     """
 
     stack: Stack
@@ -116,6 +119,25 @@ class Proposal:
     is_new: bool
     changes: Sequence[Change] = ()
     parameters: Sequence[Difference] = ()
+    drift: Sequence[Change] = ()
+
+
+@dataclass(frozen=True)
+class Deployed:
+    """A stack as it was deployed last.
+
+    Attributes:
+        template: Its text.
+        parameters: Their values; of one that names an SSM parameter, that one's.
+        physical_ids: Of its resources, by their logical ids.
+    """
+
+    name: str
+    template: str
+    parameters: Mapping[str, str]
+    physical_ids: Mapping[str, str]
+    account_id: str
+    region: str
 
 
 @dataclass(frozen=True)
@@ -253,6 +275,59 @@ class Stacks:
             # The SDK reads a template that is JSON, and leaves YAML as it is.
             body: Any = self._cloudformation.get_template(StackName=name)["TemplateBody"]
         return body if isinstance(body, str) else json.dumps(body, indent=2)
+
+    def deployed(self, name: str) -> Deployed | None:
+        """Return a stack as it was deployed last; None for one that is not there, or is changing.
+
+        Raises:
+            DeployError: CloudFormation does not say.
+        """
+        with told_about(name):
+            found = self._stack(name)
+            if found is None or found["StackStatus"] in _NOTHING_IN_IT | {_IN_REVIEW}:
+                return None
+            pages = self._cloudformation.get_paginator("list_stack_resources").paginate(
+                StackName=name
+            )
+            resources = [each for page in pages for each in page["StackResourceSummaries"]]
+        _, _, _, region, account_id, _ = found["StackId"].split(":", 5)
+        return Deployed(
+            name,
+            self.template(name),
+            _values(found.get("Parameters", [])),
+            {
+                each["LogicalResourceId"]: each["PhysicalResourceId"]
+                for each in resources
+                if each.get("PhysicalResourceId")
+            },
+            account_id,
+            region,
+        )
+
+    def make_again(self, deployed: Deployed, logical_ids: Sequence[str]) -> None:
+        """Take resources that are gone out of a stack, and let it make them anew.
+
+        Raises:
+            DeployError: CloudFormation has undone the one or the other.
+        """
+        without = load_template(deployed.template)
+        for logical_id in logical_ids:
+            del without["Resources"][logical_id]
+        for body in (json.dumps(without), deployed.template):
+            with told_about(deployed.name):
+                before = {event["EventId"] for event in self._new_events(deployed.name, set())}
+                self._cloudformation.update_stack(
+                    StackName=deployed.name,
+                    TemplateBody=body,
+                    Parameters=[
+                        {"ParameterKey": name, "UsePreviousValue": True}
+                        for name in deployed.parameters
+                    ],
+                    Capabilities=["CAPABILITY_NAMED_IAM"],
+                )
+                status, problems = self._follow(deployed.name, before)
+            if status not in _SUCCEEDED:
+                raise DeployError("\n  ".join([f"{deployed.name}: {status}", *problems]))
 
     def remove(self, name: str) -> bool:
         """Delete a stack, but for what its template retains; return whether it was there.

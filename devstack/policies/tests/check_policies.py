@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 import yaml
 
-from devstack.templates import Resolved, Template, policies
+from devstack.templates import Template, policies
 from logferry.checkout import ROOT, TEMPLATES
+from logferry.template import Resolved
 
 FOLDER = Path(__file__).parents[1]
 EXCEPTED: dict[str, list[dict[str, Any]]] = yaml.safe_load((FOLDER / "excepted.yaml").read_text())
@@ -46,7 +47,7 @@ def found() -> dict[str, Any]:
         f"{path.stem}/{policy.logical_id}": policy.document
         for path in sorted(TEMPLATES.glob("*.yaml"))
         for template in [Template(path)]
-        for policy in policies(template, Resolved(template, GIVEN))
+        for policy in policies(template, Resolved(template.document, GIVEN))
         if policy.kind != "trust"  # parliament takes those for malformed
     }
     modules = TEMPLATES / "terraform"

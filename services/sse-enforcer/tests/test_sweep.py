@@ -916,6 +916,15 @@ def test_a_slice_ends_when_its_limit_is_reached_and_says_where(sweeping, world, 
     assert emitted["ObjectsUpdated"] == 2
 
 
+def test_a_sweep_says_what_events_should_have_had_done(sweeping, world, metrics):
+    world.put(world.LOG_FILE, **right(world))
+    world.completed(world.LOG_FILE)
+
+    handler.sweep_by(sweeping.wiring, SweepRequest(run="schedule"), lambda: 840_000)
+
+    assert metrics()["SweepStoodIn"] == 1
+
+
 def test_a_key_problem_is_a_metric(sweeping, world, metrics):
     world.parameters.clear()
 

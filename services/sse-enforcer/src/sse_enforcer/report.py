@@ -132,6 +132,11 @@ class Report(_Part):
         )
 
     @property
+    def stood_in_count(self) -> int:
+        """How many exports it has secured that an event should have had secured long before."""
+        return self.found.get(Finding.NOT_SECURED, {}).get(Action.MENDED, 0)
+
+    @property
     def lookout(self) -> Lookout:
         """What the pass has to look at."""
         return Lookout(

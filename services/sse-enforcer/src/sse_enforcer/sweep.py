@@ -20,6 +20,8 @@ from sse_enforcer.sweep_versions import VersionsSweep
 
 FINDINGS_OPEN = "SweepFindingsOpen"
 SWEEPS_COMPLETED = "SweepsCompleted"
+STOOD_IN = "SweepStoodIn"
+"""Exports that no event had secured: the events do not reach the sse-enforcer."""
 
 logger = Logger()
 
@@ -57,6 +59,12 @@ def sweep(
         wiring.reports.store_schedule(schedule.completed(report.about))
         counts[SWEEPS_COMPLETED] += 1
         counts[FINDINGS_OPEN] += report.open_count
+        counts[STOOD_IN] += report.stood_in_count
+        if report.stood_in_count:
+            logger.warning(
+                "did the work of events that did not come: compare the deployment (logferry diff)",
+                exports=report.stood_in_count,
+            )
     logger.info(
         "swept",
         report=report.about.report_key,
