@@ -7,6 +7,7 @@ those that events, requests and their keeping hang on.
 import functools
 import json
 import re
+import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -21,6 +22,7 @@ from logferry.stack import (
     Progress,
     Stacks,
     Watch,
+    looks,
     told_about,
 )
 from logferry.template import Resolved, load_template
@@ -48,6 +50,11 @@ _GONE = {
     "ServerSideEncryptionConfigurationNotFoundError",
 }
 """Codes for what is not there. That a bucket is gone is an error: nothing brings it back."""
+_DELETED_RECENTLY = {"AWS.SimpleQueueService.QueueDeletedRecently", "QueueDeletedRecently"}
+"""For 60 seconds SQS makes no queue of the name of one that was deleted.
+
+https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_DeleteQueue.html
+"""
 _ROOT = re.compile(r"arn:[^:]+:iam::([0-9]{12}):root")
 _QUEUE_ATTRIBUTES = (
     "FifoQueue",
@@ -264,14 +271,20 @@ def _queue(clients: Clients, url: str) -> Values | None:
 
 def _put_queue(clients: Clients, resource: Resource) -> None:
     sqs, attributes = clients("sqs"), _texts(resource.properties, _QUEUE_ATTRIBUTES)
-    if _queue(clients, resource.physical_id) is None:
-        # As a template says it: SQS takes FifoQueue only for a queue that it makes.
-        sqs.create_queue(
-            QueueName=resource.properties["QueueName"], Attributes=attributes, tags=_tags(resource)
-        )
-    else:
+    if _queue(clients, resource.physical_id) is not None:
+        # SQS takes this one only for a queue that it makes.
         attributes.pop("FifoQueue", None)
         sqs.set_queue_attributes(QueueUrl=resource.physical_id, Attributes=attributes)
+        return
+    name = resource.properties["QueueName"]
+    for _ in looks(name, time.sleep):
+        try:
+            sqs.create_queue(QueueName=name, Attributes=attributes, tags=_tags(resource))
+        except ClientError as error:
+            if error.response["Error"]["Code"] not in _DELETED_RECENTLY:
+                raise
+        else:
+            return
 
 
 def _queue_policy(clients: Clients, resource: Resource) -> Values | None:

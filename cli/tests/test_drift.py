@@ -1,0 +1,165 @@
+"""What people have changed behind a stack's back: compared, shown, asked about.
+
+Each type of resource is broken and mended in test_deploy_on_localstack.py.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import boto3
+import pytest
+from botocore.exceptions import ClientError
+
+from logferry import drift, hub
+from logferry.display import change_lines
+from logferry.hub import DeclinedError, Options, deploy_hub
+from logferry.package import Zip
+from logferry.stack import Change, Deployed, Difference, Proposal, Stack
+from logferry.template import load_template
+
+NAME = "logferry-sse-enforcer"
+GONE = Change(
+    drift.MEND,
+    "CompletedExports",
+    "AWS::SNS::Subscription",
+    replaces=False,
+    differences=[Difference("arn:aws:sns:topic:1", None, "as in the template")],
+)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (600, "600"),
+        (True, "true"),
+        (["a"], "a"),
+        (["b", "a"], ["a", "b"]),
+        ('{"a": [1, 2]}', {"a": ["1", "2"]}),
+        ({"AWS": "arn:aws-cn:iam::111122223333:root"}, {"AWS": ["111122223333"]}),
+        ("[no JSON", "[no JSON"),
+    ],
+)
+def test_what_services_spell_otherwise_is_the_same(one: Any, other: Any) -> None:
+    assert drift._comparable(one) == drift._comparable(other)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"), [({"a": "1"}, {"a": "1", "b": "2"}), (None, "a"), (["a", "b"], ["a"])]
+)
+def test_what_differs_is_not_the_same(one: Any, other: Any) -> None:
+    assert drift._comparable(one) != drift._comparable(other)
+
+
+def test_short_forms_of_a_template_are_read_as_long_ones() -> None:
+    assert load_template("a: [!Ref B, !GetAtt C.D, !Sub [x, {y: !If [E, 1, 2]}]]") == {
+        "a": [
+            {"Ref": "B"},
+            {"Fn::GetAtt": ["C", "D"]},
+            {"Fn::Sub": ["x", {"y": {"Fn::If": ["E", 1, 2]}}]},
+        ]
+    }
+
+
+class Stacks:
+    """One stack that is deployed and has nothing to change."""
+
+    def __init__(self, *_: object) -> None:
+        pass
+
+    def names(self) -> list[str]:
+        return [NAME]
+
+    def propose(self, stack: Stack, *, dry_run: bool = False) -> Proposal:
+        return Proposal(stack, None, is_new=False)
+
+    def deployed(self, name: str) -> Deployed:
+        return Deployed(name, "Resources: {}", {}, {}, "111122223333", "eu-west-1")
+
+    def discard(self, proposal: Proposal) -> None:
+        pass
+
+    def carry_out(self, proposal: Proposal) -> None:
+        pass
+
+
+@pytest.fixture
+def mended(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The stacks that were mended, of one that has lost its subscription."""
+    names: list[str] = []
+    monkeypatch.setattr(hub, "Stacks", Stacks)
+    monkeypatch.setattr(hub, "_check_account", lambda *_: None)
+    monkeypatch.setattr(drift, "find", lambda *_: [GONE])
+    monkeypatch.setattr(drift, "mend", lambda _, __, name, ___: names.append(name))
+    return names
+
+
+@pytest.fixture
+def deploy(config: Any, some_zips: list[Zip]) -> Callable[..., Any]:
+    session = boto3.Session(aws_access_key_id="k", aws_secret_access_key="s")
+
+    def deploy(**options: Any) -> list[tuple[str, str]]:
+        chosen = Options(only=["sse-enforcer"], **options)
+        outcomes = deploy_hub(session, config, some_zips, options=chosen)
+        return [(outcome.stack_name, outcome.status) for outcome in outcomes]
+
+    return deploy
+
+
+def test_it_is_shown_before_anybody_is_asked_and_then_mended(
+    mended: list[str], deploy: Callable[..., Any]
+) -> None:
+    shown: list[str] = []
+
+    def confirm(proposals: Sequence[Proposal]) -> bool:
+        assert mended == []
+        shown.extend(line for proposal in proposals for line in change_lines(proposal))
+        return True
+
+    assert deploy(confirm=confirm) == [(NAME, "mended")]
+    assert mended == [NAME]
+    assert shown == [
+        "  ! CompletedExports (AWS::SNS::Subscription): changed behind the stack",
+        "      arn:aws:sns:topic:1: (nothing) -> as in the template",
+    ]
+
+
+def test_nothing_is_mended_when_somebody_says_no(
+    mended: list[str], deploy: Callable[..., Any]
+) -> None:
+    with pytest.raises(DeclinedError):
+        deploy(confirm=lambda _: False)
+    assert mended == []
+
+
+def test_a_dry_run_only_tells(mended: list[str], deploy: Callable[..., Any]) -> None:
+    assert deploy(dry_run=True) == [(NAME, "proposed")]
+    assert mended == []
+
+
+class Sqs:
+    """SQS, a moment after a queue was deleted: its name can be taken at the third call."""
+
+    def __init__(self) -> None:
+        self.calls = 0
+
+    def get_queue_attributes(self, **_: Any) -> None:
+        raise refused("AWS.SimpleQueueService.NonExistentQueue", "GetQueueAttributes")
+
+    def create_queue(self, **_: Any) -> None:
+        self.calls += 1
+        if self.calls < 3:
+            raise refused("AWS.SimpleQueueService.QueueDeletedRecently", "CreateQueue")
+
+
+def refused(code: str, operation: str) -> ClientError:
+    return ClientError({"Error": {"Code": code, "Message": "no"}}, operation)
+
+
+def test_a_queue_that_was_just_deleted_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    waited: list[float] = []
+    monkeypatch.setattr("time.sleep", waited.append)
+    sqs = Sqs()
+    queue = drift.Resource("Queue", "AWS::SQS::Queue", "url", {"QueueName": "direct.fifo"})
+    drift.KINDS["AWS::SQS::Queue"].put(lambda _: sqs, queue)
+    assert sqs.calls == 3
+    assert len(waited) == 2
