@@ -163,3 +163,18 @@ def test_a_queue_that_was_just_deleted_is_waited_for(monkeypatch: pytest.MonkeyP
     drift.KINDS["AWS::SQS::Queue"].put(lambda _: sqs, queue)
     assert sqs.calls == 3
     assert len(waited) == 2
+
+
+class Scheduler:
+    """It has a schedule that asks for a plan with another external id."""
+
+    def get_schedule(self, **_: Any) -> dict[str, Any]:
+        return {"Target": {"Input": '{"external_id": "the former word"}'}}
+
+
+def test_what_the_sources_roles_ask_for_is_not_shown() -> None:
+    asked = {"Name": "any", "Target": {"Input": '{"external_id": "between us"}'}}
+    schedule = drift.Resource("Schedule", "AWS::Scheduler::Schedule", "any", asked)
+    (found,) = drift._differences(lambda _: Scheduler(), schedule)
+    assert found.before == found.after
+    assert "****" in (found.before or "")

@@ -22,6 +22,7 @@ from logferry.stack import (
     Progress,
     Stacks,
     Watch,
+    difference,
     looks,
     told_about,
 )
@@ -186,7 +187,7 @@ def _differences(clients: Clients, resource: Resource) -> list[Difference]:
     if actual is None:
         return [Difference(resource.physical_id, None, "as in the template")]
     return [
-        Difference(name, _text(actual.get(name)), _text(resource.properties[name]))
+        difference(name, _text(actual.get(name)), _text(resource.properties[name]))
         for name in actual
         if name in resource.properties
         and _comparable(actual[name]) != _comparable(resource.properties[name])

@@ -457,7 +457,7 @@ def _of_properties(about: "ResourceChangeTypeDef") -> Sequence[Difference]:
         before, after = target.get("BeforeValue"), target.get("AfterValue")
         # What is caused by several things has as many details, and not all of them have values.
         if name not in found or before is not None or after is not None:
-            found[name] = _difference(name, before, after)
+            found[name] = difference(name, before, after)
     if found:
         return sorted(found.values(), key=lambda each: each.name)
     before_all, after_all = (
@@ -469,13 +469,14 @@ def _of_properties(about: "ResourceChangeTypeDef") -> Sequence[Difference]:
 
 def _differences(before: Mapping[str, str], after: Mapping[str, str]) -> list[Difference]:
     return [
-        _difference(name, before.get(name), after.get(name))
+        difference(name, before.get(name), after.get(name))
         for name in sorted({*before, *after})
         if before.get(name) != after.get(name)
     ]
 
 
-def _difference(name: str, before: str | None, after: str | None) -> Difference:
+def difference(name: str, before: str | None, after: str | None) -> Difference:
+    """Return a value's difference, without what sources' roles ask for."""
     return Difference(name, _discreet(name, before), _discreet(name, after))
 
 
