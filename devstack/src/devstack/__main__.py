@@ -1,6 +1,8 @@
 """The command `python -m devstack`: the demo; LocalStack up, down and its status."""
 
 import json
+import os
+import signal
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
@@ -16,6 +18,9 @@ from logferry.errors import DeployError, PackageError
 
 NOT_RUNNING = 3
 """The exit code of `status` when nothing runs, as init scripts have it."""
+
+INTERRUPTED = 128 + signal.SIGINT
+"""The exit code after Ctrl-C, as shells have it."""
 
 app = App(name="devstack", help="AWS on this machine: LocalStack without Docker.")
 console = Console(highlight=False, soft_wrap=True)
@@ -42,6 +47,7 @@ def demo(
         directory: Where LocalStack's state, the zips and summary.json go.
     """
     options = Options(directory, events_per_stream, kill_exporter_every, keep)
+    _end_when_interrupted(None if keep else directory / "localstack")
     try:
         problems = run(options, console).problems
     except (DemoError, LocalStackError, DeployError, PackageError) as error:
@@ -50,6 +56,21 @@ def demo(
     for problem in problems:
         console.print(problem, style="red", markup=False)
     return 1 if problems else 0
+
+
+def _end_when_interrupted(state: Path | None) -> None:
+    """End at once on Ctrl-C, and LocalStack with it, if it is to.
+
+    Threads that deploy would ask a LocalStack that has gone for minutes before they gave up.
+    """
+
+    def end(*_: object) -> None:
+        console.show_cursor()
+        if state is not None:
+            localstack.stop(state)
+        os._exit(INTERRUPTED)
+
+    signal.signal(signal.SIGINT, end)
 
 
 @app.command
