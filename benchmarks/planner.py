@@ -471,6 +471,9 @@ class _Forgetful:
     def urls(self, *_asked: Any, **_more: Any) -> dict[str, str]:
         return {"slot": "queue"}
 
+    def get(self, *_asked: Any) -> bool:
+        return False
+
     def read(self, keys: Iterable[str]) -> list[None]:
         return [None for _ in keys]
 

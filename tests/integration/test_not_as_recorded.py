@@ -1,118 +1,19 @@
 """What is not in the archive as the ledger says is not announced, and comes back, as deployed."""
 
-from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
-from devstack.organisation import previous_day
-from devstack.suite import EXTERNAL_ID, TIME_ZONE, Suite
-from logferry_contracts.export import Destination, export_id
 from logferry_contracts.export_completed import ExportCompleted
-from logferry_contracts.export_requested import ExportRequested, ExportRequestedData
-from logferry_contracts.ledger_record import LEDGER_SCHEMA, Completed, LedgerRecord
-from logferry_contracts.log_group import LogGroup
+from logferry_contracts.ledger_record import Completed
 from logferry_contracts.manifest import ArchivedObject, Manifest
 from logferry_contracts.message import timestamp
-from logferry_contracts.source import Source
 from logferry_contracts.wire import emit
-from logferry_contracts.zones import zone_named
 
 pytestmark = pytest.mark.localstack
 
 PROFILE = "beta"
-
-
-@pytest.fixture
-def request_of(suite: Suite) -> Callable[[str], ExportRequestedData]:
-    """The request for the previous day of a log group, as the planner sends it."""
-
-    def request(name: str) -> ExportRequestedData:
-        source = suite.source(PROFILE)
-        window = previous_day(datetime.now(zone_named(TIME_ZONE)))
-        prefix = f"{PROFILE}{name}/2026/11/21/00"
-        return ExportRequestedData(
-            export_id=export_id(source, name, window, 1),
-            generation=1,
-            source=Source(
-                **source.model_dump(),
-                role_arn=f"arn:aws:iam::{source.account_id}:role/logferry-source",
-                external_id=EXTERNAL_ID,
-            ),
-            log_group=LogGroup(
-                name=name,
-                arn=f"arn:aws:logs:{source.region}:{source.account_id}:log-group:{name}",
-                log_group_class="INFREQUENT_ACCESS",
-                created_ms=window.from_ms - 1,
-            ),
-            window=window,
-            destination=Destination(bucket=suite.archive_bucket, prefix=prefix),
-            lane="slot",
-            estimated_bytes=0,
-        )
-
-    return request
-
-
-@pytest.fixture
-def write(suite: Suite) -> Callable[..., LedgerRecord]:
-    """Write a ledger record, as an administrator can."""
-
-    def put(request: ExportRequestedData, **changes: Any) -> LedgerRecord:
-        shared = ("export_id", "generation", "log_group", "window", "destination", "lane")
-        record = LedgerRecord.model_validate(
-            {
-                "schema": LEDGER_SCHEMA,
-                "revision": 1,
-                "state": "requested",
-                "source": request.source.name,
-                "requested_at": timestamp(datetime.now(UTC)),
-                **{name: getattr(request, name) for name in shared},
-                **changes,
-            }
-        )
-        suite.client("s3").put_object(
-            Bucket=suite.config.control_bucket, Key=record.key, Body=emit(record).encode()
-        )
-        return record
-
-    return put
-
-
-@pytest.fixture
-def send(suite: Suite) -> Callable[[ExportRequestedData], None]:
-    """Send a request to the slot."""
-
-    def put(request: ExportRequestedData) -> None:
-        event = ExportRequested.of(
-            request, id=request.export_id, source="urn:test", time=datetime.now(UTC)
-        )
-        suite.client("sqs").send_message(
-            QueueUrl=suite.queue_url(request.source.queue_name),
-            MessageBody=emit(event),
-            MessageGroupId=request.source.slot,
-            MessageDeduplicationId=event.id,
-        )
-
-    return put
-
-
-@pytest.fixture
-def letters(suite: Suite) -> Iterator[Callable[[str], list[str]]]:
-    """Take dead letters out of a queue; return their reasons."""
-
-    def take(queue_name: str) -> list[str]:
-        sqs, url = suite.client("sqs"), suite.queue_url(queue_name)
-        found = sqs.receive_message(
-            QueueUrl=url, MessageAttributeNames=["All"], WaitTimeSeconds=20, MaxNumberOfMessages=10
-        ).get("Messages", [])
-        for letter in found:
-            sqs.delete_message(QueueUrl=url, ReceiptHandle=letter["ReceiptHandle"])
-        return [letter["MessageAttributes"]["reason"]["StringValue"] for letter in found]
-
-    yield take
-    take(suite.source(PROFILE).dead_letter_queue_name)
 
 
 def completed_with(*objects: ArchivedObject, **changes: Any) -> Completed:
@@ -130,7 +31,7 @@ def test_completed_written_over_a_request_is_not_announced_and_the_window_is_exp
     suite, tap, name, records, some_logs, lines, request_of, write, send, letters, names
 ):
     some_logs(PROFILE, name)
-    request = request_of(name)
+    request = request_of(PROFILE, name)
     key = f"{request.destination.prefix}/7c1b6a0e-3f5d-4c0a-9b1e-2d8f4a6c9e10/web/000000.gz"
     there = ArchivedObject(key=key, version_id="v1", size_bytes=9, etag="e")
     write(
@@ -153,7 +54,7 @@ def test_a_window_of_which_an_object_was_removed_before_it_was_listed_is_exporte
     suite, tap, name, records, some_logs, lines, request_of, write, send, letters
 ):
     some_logs(PROFILE, name)
-    request = request_of(name)
+    request = request_of(PROFILE, name)
     write(request)
     logs = suite.client("logs", request.source.account_id)
     task_id = logs.create_export_task(
@@ -188,7 +89,7 @@ def test_an_export_that_has_lost_an_object_is_exported_again_by_the_documented_c
     suite, tap, name, records, some_logs, lines, request_of, write, letters, plan
 ):
     some_logs(PROFILE, name)
-    request = request_of(name)
+    request = request_of(PROFILE, name)
     key = f"{request.destination.prefix}/7c1b6a0e-3f5d-4c0a-9b1e-2d8f4a6c9e10/web/000000.gz"
     gone = ArchivedObject(key=key, version_id="v1", size_bytes=9, etag="e")
     told_at = timestamp(datetime.now(UTC))

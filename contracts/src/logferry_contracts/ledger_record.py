@@ -207,6 +207,16 @@ class LedgerRecord(Message):
             raise TransitionError(f"export {self.export_id} is {self.state}, not to change lane")
         return self._next(lane=lane)
 
+    def as_of(self, source: SourceName, destination: Destination) -> "LedgerRecord":
+        """Return the record once it is another profile's of the same account and Region.
+
+        Raises:
+            TransitionError: Somebody has begun with it.
+        """
+        if self.state != "requested":
+            raise TransitionError(f"export {self.export_id} is {self.state}, not to be taken over")
+        return self._next(source=source, destination=destination)
+
     def as_completed(self, completed: Completed) -> "LedgerRecord":
         """Return the record once every object is listed."""
         return self._to("completed", completed=completed)

@@ -25,6 +25,10 @@ BucketName = Annotated[
 ]
 
 
+PROFILE_TAG = "profile"
+SLOT_TAG = "logferry:slot"
+
+
 class SourceName(Message):
     """Which source something came from.
 
@@ -56,6 +60,11 @@ class SourceName(Message):
         https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/cloudwatch_limits_cwl.html
         """
         return f"{self.account_id}.{self.region}"
+
+    @property
+    def tags(self) -> dict[str, str]:
+        """What says whose queue the slot's is, as its stack, or the planner, has tagged it."""
+        return {PROFILE_TAG: self.profile, SLOT_TAG: self.slot}
 
     @property
     def queue_name(self) -> str:

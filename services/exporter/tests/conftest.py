@@ -85,6 +85,9 @@ def settings(**changes: Any) -> Settings:
         "split_after": timedelta(hours=22),
         "direct_lane_max_bytes": 10_000,
         "direct_lane_calls_per_second": 5,
+        "profile": "shop",
+        "slot": "111122223333.eu-west-1",
+        "role_arn": "arn:aws:iam::111122223333:role/logferry-source",
         "artifact": "0.2.0-1a2b3c4d5e6f",
     }
     return Settings(**values | changes)

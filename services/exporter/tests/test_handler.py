@@ -531,6 +531,40 @@ def test_a_message_whose_id_belongs_to_another_export_is_dead_lettered(
     assert len(cloud.completed_events()) == 1
 
 
+@pytest.mark.parametrize(
+    ("changes", "what"),
+    [
+        ({"profile": "beta"}, "profile beta, not shop"),
+        ({"profile": "Shop"}, "profile Shop, not shop"),
+        ({"account_id": "222233334444"}, "slot 222233334444.eu-west-1, not"),
+        ({"region": "eu-central-1"}, "slot 111122223333.eu-central-1, not"),
+        ({"role_arn": "arn:aws:iam::111122223333:role/another"}, "role/another, not"),
+    ],
+)
+def test_a_request_for_another_source_is_dead_lettered_before_anything_is_read(
+    cloud: "Cloud", request_for: RequestFor, changes: dict[str, str], what: str
+) -> None:
+    data = request_for()
+    source = data.source.model_copy(update=changes)
+    cloud.request(data.model_copy(update={"source": source}))
+    before = dict(cloud.ledger)
+    cloud.run()
+    (letter,) = cloud.dead_letters
+    assert letter.reason == "wrong_source"
+    assert what in letter.detail
+    assert cloud.calls == ["queue.dead_letter"]
+    assert cloud.ledger == before
+
+
+def test_the_date_of_another_source_is_dead_lettered(
+    new_cloud: Callable[..., "Cloud"],
+) -> None:
+    cloud = new_cloud(profile="beta")
+    cloud.request_day()
+    cloud.run()
+    assert [letter.reason for letter in cloud.dead_letters] == ["wrong_source"]
+
+
 def test_a_broken_ledger_record_is_dead_lettered_and_left_as_it_is(cloud: "Cloud") -> None:
     cloud.request()
     (key,) = cloud.ledger

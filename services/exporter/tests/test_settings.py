@@ -6,6 +6,7 @@ import pytest
 
 from exporter.errors import SettingsError
 from exporter.settings import Settings
+from logferry_contracts.source import SourceName
 
 ENV = {
     "CONTROL_BUCKET": "amzn-s3-demo-control",
@@ -35,6 +36,9 @@ def test_everything_can_be_set() -> None:
         "SPLIT_AFTER_HOURS": "23",
         "DIRECT_LANE_MAX_BYTES": "1",
         "DIRECT_LANE_CALLS_PER_SECOND": "25",
+        "PROFILE": "shop",
+        "SLOT": "111122223333.eu-west-1",
+        "SOURCE_ROLE_ARN": "arn:aws:iam::111122223333:role/logferry-source",
     }
     assert Settings.from_env(env) == Settings(
         control_bucket="amzn-s3-demo-control",
@@ -47,8 +51,16 @@ def test_everything_can_be_set() -> None:
         split_after=timedelta(hours=23),
         direct_lane_max_bytes=1,
         direct_lane_calls_per_second=25,
+        profile="shop",
+        slot="111122223333.eu-west-1",
+        role_arn="arn:aws:iam::111122223333:role/logferry-source",
         artifact=None,
     )
+
+
+def test_an_exporter_that_is_not_told_whose_it_is_works_for_anybody() -> None:
+    source = SourceName(profile="any", account_id="222233334444", region="eu-west-1")
+    assert Settings.from_env(ENV).objection(source) is None
 
 
 def test_one_error_names_every_problem() -> None:

@@ -177,6 +177,13 @@ class Ledger:
         self.reads += len(found)
         return found
 
+    def take_over(self, record: LedgerRecord, mine: LedgerRecord) -> bool:
+        self.before_create(mine)
+        if self.objects.get(record.key) != record:
+            return False
+        self.objects[mine.key] = mine
+        return True
+
     def create(self, records: Iterable[LedgerRecord]) -> list[LedgerRecord]:
         there = []
         for record in records:
@@ -256,9 +263,14 @@ class Queues:
     again: list[str] = field(default_factory=list)
     by_queue: dict[str, list[str]] = field(default_factory=dict)
     missing: bool = False
+    owner: str | None = None
     has_direct_lane: bool = False
     before_send: Callable[[Sequence[ExportRequested]], None] = lambda _events: None
     before_days: Callable[[Sequence[DayPlanned]], None] = lambda _events: None
+
+    def check(self, source: Source) -> None:
+        if self.owner is not None and self.owner != source.slot:
+            raise PlanRefusedError("profile", source.profile, f"is of {self.owner}")
 
     def urls(self, source: Source, *, direct: bool) -> dict[Lane, str]:
         if self.missing:
@@ -353,6 +365,10 @@ class World:
         self.continuations = Continuations()
         self.topic = Topic()
         self.dead_letters = DeadLetters()
+
+    def worklists(self) -> list[str]:
+        """Return the keys of what plans have put away, and of dry runs' lists."""
+        return [key for key in self.files.there if "/looked-through/" not in key]
 
     def spend(self, seconds: float) -> None:
         self.now += timedelta(seconds=seconds)

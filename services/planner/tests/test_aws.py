@@ -413,6 +413,62 @@ def test_a_queue_that_does_not_exist_is_refused_by_name(backend: Backend) -> Non
     assert refused.value.reason == "refused_queue"
 
 
+@pytest.mark.parametrize(
+    "tags",
+    [
+        {"team": "red"},
+        {"profile": "dev"},
+        {"profile": "dev", "logferry:slot": "111111111111.eu-west-1"},
+    ],
+)
+def test_a_queue_that_says_nothing_else_is_the_sources(
+    backend: Backend, tags: dict[str, str]
+) -> None:
+    queues = ExportQueues(backend.client("sqs"))
+    queues.check(SOURCE)  # there is none yet
+    url = create_queue(backend, SOURCE.queue_name)
+    backend.client("sqs").tag_queue(QueueUrl=url, Tags=tags)
+    queues.check(SOURCE)
+
+
+@pytest.mark.parametrize(
+    ("tags", "owner"),
+    [
+        ({"profile": "Dev"}, "profile Dev, account and Region ?"),
+        (
+            {"profile": "dev", "logferry:slot": "222222222222.eu-west-1"},
+            "profile dev, account and Region 222222222222.eu-west-1",
+        ),
+        (
+            {"profile": "dev", "logferry:slot": "111111111111.eu-central-1"},
+            "profile dev, account and Region 111111111111.eu-central-1",
+        ),
+    ],
+)
+def test_the_queue_of_another_source_is_refused_by_name(
+    backend: Backend, tags: dict[str, str], owner: str
+) -> None:
+    url = create_queue(backend, SOURCE.queue_name)
+    backend.client("sqs").tag_queue(QueueUrl=url, Tags=tags)
+    with pytest.raises(PlanRefusedError) as refused:
+        ExportQueues(backend.client("sqs")).check(SOURCE)
+    assert refused.value.reason == "refused_profile"
+    assert str(refused.value) == (
+        "profile dev of 111111111111.eu-west-1 cannot be: the queue log-sqs-dev-collect.fifo is of "
+        f"{owner}"
+    )
+
+
+def test_a_record_is_taken_over_once_and_only_as_it_was_read(backend: Backend, bucket: str) -> None:
+    ledger = Ledger(backend.client("s3"), bucket)
+    there = record()
+    ledger.create([there])
+    mine = there.as_of(SOURCE.name.model_copy(update={"profile": "mine"}), there.destination)
+    assert ledger.take_over(there, mine)
+    assert not ledger.take_over(there, mine)
+    assert ledger.read([there.key]) == [mine]
+
+
 def test_the_direct_lane_has_a_queue_and_a_group_of_its_own_where_there_is_one(
     backend: Backend, take: Take
 ) -> None:

@@ -311,6 +311,26 @@ def test_a_function_that_is_nobodys_is_refused(hub: Hub) -> None:
 
 
 @ON_MOTO
+def test_what_was_made_for_another_account_is_refused_before_anything_is_changed(hub: Hub) -> None:
+    hub.ensure()
+    before = hub.function()["Configuration"]
+    other = SOURCE.model_copy(update={"account_id": "222222222222"})
+    with pytest.raises(PlanRefusedError, match=f"is of account {SOURCE.account_id}"):
+        hub.infrastructure().ensure(other, hub.options)
+    assert hub.function()["Configuration"] == before
+
+
+@ON_MOTO
+def test_queues_that_do_not_say_whose_they_are_yet_are_tagged(hub: Hub) -> None:
+    hub.ensure()
+    sqs = hub.client("sqs")
+    url = sqs.get_queue_url(QueueName=QUEUE)["QueueUrl"]
+    sqs.untag_queue(QueueUrl=url, TagKeys=["logferry:slot"])
+    assert hub.ensure() == []
+    assert sqs.list_queue_tags(QueueUrl=url)["Tags"]["logferry:slot"] == SOURCE.slot
+
+
+@ON_MOTO
 def test_what_another_tool_has_deployed_is_left_alone(
     hub: Hub, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -624,7 +624,7 @@ def test_fifty_thousand_groups_are_planned_by_invocations_that_end_in_time(world
     assert world.account.sweeps == 1
     assert len(world.account.looked_into) == 45_000
     assert world.now - NOW > timedelta(seconds=2 * world.timeout_s)
-    assert (world.files.there, world.outbox.there) == ({}, {})
+    assert (world.worklists(), world.outbox.there) == ([], {})
 
 
 @pytest.mark.usefixtures("small_steps")
@@ -756,7 +756,7 @@ def test_a_dry_run_writes_sends_and_publishes_nothing_and_says_what_would_become
     assert add_up(PlanCompletedData.model_validate_json(json.dumps(answer["data"])))
     assert world.ledger.objects == before
     assert world.outbox.written == 1
-    assert (world.queues.sent, world.topic.published, world.files.there) == ([], [], {})
+    assert (world.queues.sent, world.topic.published, world.worklists()) == ([], [], [])
 
 
 def test_a_list_that_is_too_long_for_an_answer_is_put_into_the_control_bucket(

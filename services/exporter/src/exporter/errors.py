@@ -25,6 +25,10 @@ class ObjectsRemovedError(Exception):
     """
 
 
+class WrongSourceError(Exception):
+    """Dead-letter before anything is read or written: the message is for another exporter."""
+
+
 class SlotBusyError(Exception):
     """Wait: another export task is active in the account and Region. Not a failure."""
 

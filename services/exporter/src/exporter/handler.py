@@ -24,12 +24,13 @@ from exporter.aws import (
     problem_of,
 )
 from exporter.day_end import DayEnd
-from exporter.errors import NotFinishedError
+from exporter.errors import NotFinishedError, WrongSourceError
 from exporter.export import Delivery, Export, Wiring, dead_letter, log_keys, logger, metrics
 from exporter.settings import Settings
 from logferry_contracts.day_planned import DayPlanned
 from logferry_contracts.export_requested import ExportRequested, ExportRequestedData
 from logferry_contracts.message import Message
+from logferry_contracts.source import SourceName
 from logferry_contracts.wire import ContractError, parse
 
 if TYPE_CHECKING:
@@ -127,16 +128,20 @@ def _work_on(
     try:
         if _is_day(delivery.body):
             asked = DayEnd(wiring, parse(DayPlanned, delivery.body), delivery)
+            _check_source(wiring, asked.planned.data.source)
             logger.append_keys(date=asked.planned.data.date)
             asked.announce()
         else:
             request = _as_sent(parse(ExportRequested, delivery.body).data, delivery.group_id)
+            _check_source(wiring, request.source)
             asked = Export(wiring, request, delivery)
             logger.append_keys(**log_keys(request))
             _measure_queue_age(record, wiring.clock())
             asked.advance()
     except ContractError as error:
         dead_letter(wiring, delivery, "contract", str(error))
+    except WrongSourceError as error:
+        dead_letter(wiring, delivery, "wrong_source", str(error))
     except NotFinishedError:
         wiring.erring.pop(delivery.group_id, None)
         raise
@@ -186,6 +191,17 @@ def _end(
         asked.put_off(wiring.clock() + pause, delivery.tries + 1)
         metrics.add_metric("ExportsPutOff", MetricUnit.Count, 1)
     wiring.erring.pop(delivery.group_id, None)
+
+
+def _check_source(wiring: Wiring, source: SourceName) -> None:
+    """Make sure that a message is of the source that this exporter was deployed for.
+
+    Raises:
+        WrongSourceError: Its permissions, queue and ledger are another's.
+    """
+    objection = wiring.settings.objection(source)
+    if objection is not None:
+        raise WrongSourceError(f"asked for {objection}")
 
 
 class _Typed(Message):

@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import Self
 
 from exporter.errors import SettingsError
+from logferry_contracts.source import Source, SourceName
 
 DEFAULT_WAIT_IN_INVOCATION_SECONDS = 2
 DEFAULT_MAX_GENERATIONS = 3
@@ -72,6 +73,9 @@ class Settings:
         direct_lane_max_bytes: ``DIRECT_LANE_MAX_BYTES``, how much of a window's events, as lines,
             uncompressed, is read in the direct lane; what has more goes to the slot.
         direct_lane_calls_per_second: ``DIRECT_LANE_CALLS_PER_SECOND``, of FilterLogEvents.
+        profile: ``PROFILE``, the only one whose messages are worked on; None for any.
+        slot: ``SLOT``, its account and Region, such as ``111122223333.eu-west-1``; None for any.
+        role_arn: ``SOURCE_ROLE_ARN``, its role; None for any.
         artifact: ``ARTIFACT``, the key of the zip that this function runs, in short, such as
             ``0.2.0-1a2b3c4d5e6f``; None when not given.
     """
@@ -86,7 +90,25 @@ class Settings:
     split_after: timedelta
     direct_lane_max_bytes: int
     direct_lane_calls_per_second: int
+    profile: str | None
+    slot: str | None
+    role_arn: str | None
     artifact: str | None
+
+    def objection(self, source: SourceName) -> str | None:
+        """Return why this exporter is not the one for a source, or None when it is.
+
+        What the deployment does not say cannot be compared.
+        """
+        role_arn = source.role_arn if isinstance(source, Source) else None
+        told = {"profile": source.profile, "slot": source.slot, "role": role_arn}
+        known = {"profile": self.profile, "slot": self.slot, "role": self.role_arn}
+        problems = [
+            f"{name} {told[name]}, not {value}"
+            for name, value in known.items()
+            if value is not None and told[name] not in {value, None}
+        ]
+        return "; ".join(problems) or None
 
     @classmethod
     def from_env(cls, env: Mapping[str, str]) -> Self:
@@ -125,6 +147,9 @@ class Settings:
             split_after=timedelta(hours=int(split_hours)),
             direct_lane_max_bytes=int(max_bytes),
             direct_lane_calls_per_second=int(calls),
+            profile=env.get("PROFILE") or None,
+            slot=env.get("SLOT") or None,
+            role_arn=env.get("SOURCE_ROLE_ARN") or None,
             artifact=_artifact(env.get("ARTIFACT", "")),
         )
 

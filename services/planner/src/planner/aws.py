@@ -29,6 +29,7 @@ from planner.errors import (
     MessagesNotSentError,
     PlanRefusedError,
 )
+from planner.provisioning import differing_owner
 
 if TYPE_CHECKING:
     from mypy_boto3_lambda import LambdaClient
@@ -70,6 +71,8 @@ CREATE_ATTEMPTS = 3
 """How often a record is tried to be created while others are at it."""
 FILE_CHUNK_BYTES = 1_048_576
 
+_TAKEN = frozenset({"PreconditionFailed", "ConditionalRequestConflict"})
+"""Somebody else has written the object, or is at it."""
 _SENT = ".sent.json"
 _WINDOW = re.compile(r"/([0-9]{15})-([0-9]{15})/$")
 LATER_MAJOR = re.compile(rb'"schema":\s*"urn:logferry:schema:ledger-record:(?!1\.)[0-9]+\.[0-9]+"')
@@ -181,6 +184,28 @@ class Ledger:
         with ThreadPoolExecutor(THREADS) as threads:
             return list(threads.map(self._read, keys))
 
+    def take_over(self, record: LedgerRecord, mine: LedgerRecord) -> bool:
+        """Write a record over another one of its key, unless that has changed since it was read.
+
+        https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html
+        """
+        found = self._s3.get_object(Bucket=self._bucket, Key=record.key)
+        if parse(LedgerRecord, found["Body"].read()) != record:
+            return False
+        try:
+            self._s3.put_object(
+                Bucket=self._bucket,
+                Key=mine.key,
+                Body=emit(mine).encode(),
+                ContentType="application/json",
+                IfMatch=found["ETag"],
+            )
+        except ClientError as error:
+            if _code(error) not in _TAKEN:
+                raise
+            return False
+        return True
+
     def create(self, records: Iterable[LedgerRecord]) -> list[LedgerRecord | DamagedRecord]:
         """Write new records, and return the ones that are there now, in their order.
 
@@ -203,7 +228,7 @@ class Ledger:
                     IfNoneMatch="*",
                 )
             except ClientError as error:
-                if _code(error) not in {"PreconditionFailed", "ConditionalRequestConflict"}:
+                if _code(error) not in _TAKEN:
                     raise
             else:
                 return record
@@ -394,6 +419,21 @@ class ExportQueues:
         if direct_url is not None:
             urls["direct"] = direct_url
         return urls
+
+    def check(self, source: Source) -> None:
+        """Make sure that the queue of a source's profile is its account's and Region's.
+
+        One that is not there, or says nothing, is nobody else's.
+
+        Raises:
+            PlanRefusedError: It is another source's: whoever reads it can do nothing for this one.
+        """
+        url = self._url(source.queue_name)
+        tags = {} if url is None else self._sqs.list_queue_tags(QueueUrl=url).get("Tags", {})
+        owner = differing_owner(tags, source)
+        if owner is not None:
+            rule = f"of {source.slot} cannot be: the queue {source.queue_name} is of {owner}"
+            raise PlanRefusedError("profile", source.profile, rule)
 
     def _url(self, queue_name: str) -> str | None:
         try:

@@ -1,5 +1,6 @@
 """A source's queues and exporter function, made and mended where its schedule asks for them."""
 
+import re
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -150,7 +151,8 @@ class Infrastructure:
         )
         found = {name: self._queue_tags(name) for name in queues}
         function_name = source.exporter_function_name
-        found[function_name] = self._function_tags(function_name)
+        function = self._function(function_name)
+        found[function_name] = None if function is None else function.get("Tags", {})
         owners = {name: owner_of(tags) for name, tags in found.items() if tags is not None}
         if "others" in owners.values():
             logger.info(
@@ -164,6 +166,8 @@ class Infrastructure:
                 raise PlanRefusedError(
                     "queue_options", source.queue_name, f"would change what is not ours: {rule}"
                 )
+        if function is not None:
+            _check_account(source, function)
         return True
 
     def _queue_tags(self, name: str) -> Mapping[str, str] | None:
@@ -173,11 +177,28 @@ class Infrastructure:
         except self._sqs.exceptions.QueueDoesNotExist:
             return None
 
-    def _function_tags(self, name: str) -> Mapping[str, str] | None:
+    def _function(self, name: str) -> "GetFunctionResponseTypeDef | None":
         try:
-            return self._lambda.get_function(FunctionName=name).get("Tags", {})
+            return self._lambda.get_function(FunctionName=name)
         except self._lambda.exceptions.ResourceNotFoundException:
             return None
+
+
+def _check_account(source: Source, function: "GetFunctionResponseTypeDef") -> None:
+    """Make sure that a function which the planner has made is the source's.
+
+    Its description says so; up to 0.2.0 nothing else does.
+
+    Raises:
+        PlanRefusedError: It is another account's.
+    """
+    description = function["Configuration"].get("Description", "")
+    named = re.search(r", account ([0-9]{12})$", description)
+    if named is not None and named[1] != source.account_id:
+        rule = (
+            f"of {source.slot} cannot be: {source.exporter_function_name} is of account {named[1]}"
+        )
+        raise PlanRefusedError("profile", source.profile, rule)
 
 
 class _Run:
@@ -217,6 +238,9 @@ class _Run:
             "QUEUE_URL": queue.url,
             "DEAD_LETTER_QUEUE_URL": letters.url,
             "DIRECT_LANE_MAX_BYTES": str(DIRECT_LANE_MAX_BYTES),
+            "PROFILE": source.profile,
+            "SLOT": source.slot,
+            "SOURCE_ROLE_ARN": source.role_arn,
             "POWERTOOLS_SERVICE_NAME": "exporter",
             "POWERTOOLS_METRICS_NAMESPACE": "logferry",
         }
@@ -290,6 +314,8 @@ class _Run:
                 )
                 self._changed(resource, name, "created")
             return None  # a new queue is there after a second
+        if differing(tags, self._sqs.list_queue_tags(QueueUrl=url).get("Tags", {})):
+            self._sqs.tag_queue(QueueUrl=url, Tags=tags)  # made up to 0.2.0
         changed = differing(attributes, actual)
         if changed:
             self._sqs.set_queue_attributes(QueueUrl=url, Attributes=changed)

@@ -203,6 +203,20 @@ def next_generation(
     return record.generation + 1
 
 
+def taken_over(plan: Plan, record: LedgerRecord) -> LedgerRecord | None:
+    """Return the record as this source's where it waits under another profile; None where not.
+
+    Up to 0.2.0 a request for one profile with the account and role of another was taken: the other
+    one's exporter can do nothing for it, and its own was never asked.
+    """
+    if record.state != "requested" or record.source == plan.source.name:
+        return None
+    prefix = destination_prefix(plan, record.log_group.name, record.window)
+    if len(prefix.encode()) > PREFIX_LIMIT_BYTES:
+        return None
+    return record.as_of(plan.source.name, Destination(bucket=plan.bucket, prefix=prefix))
+
+
 def is_before_creation(log_group: LogGroup, window: Window) -> bool:
     """Return whether a window ended before its log group was created.
 

@@ -1,5 +1,6 @@
 """A plan from its request to its PlanCompleted, in as many invocations as it needs."""
 
+import hashlib
 import json
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
@@ -144,6 +145,7 @@ def begin(
     )
     if account_id(source.role_arn) != source.account_id:
         raise PlanRefusedError("role_arn", source.role_arn, f"is not in {source.account_id}")
+    wiring.queues.check(source)
     wiring.archive.check(request.bucket, source.region)
     recorded = wiring.ledger.windows(source.name, due)
     settled_ms = epoch_ms(now - settle_of(request, default=wiring.settings.settle))
@@ -256,6 +258,7 @@ class _Run:
             recorded=self.recorded,
             due_until_ms=max((window.to_ms for window in worklist.windows), default=0),
         )
+        is_first = not self._has_looked_through()
         requesting = Requesting(
             plan=Plan(
                 source=source,
@@ -275,6 +278,7 @@ class _Run:
             queue_urls=queue_urls,
             days=days,
             reread=is_explicit(self.request),
+            is_first=is_first,
             is_dry_run=self._is_dry_run,
             has_time=self.has_time,
             clock=self.wiring.clock,
@@ -284,7 +288,7 @@ class _Run:
                 return self._hand_over(worklist)
         if not self._is_dry_run:
             days.send(self.wiring.queues, queue_urls["slot"], self.wiring.clock())
-        return self._complete(worklist, policies)
+        return self._complete(worklist, policies, is_first=is_first)
 
     @property
     def _is_dry_run(self) -> bool:
@@ -328,7 +332,7 @@ class _Run:
         return {"status": "continued", "run_id": self.id, "part": data.part}
 
     def _complete(
-        self, worklist: Worklist, policies: tuple[RetentionPolicy, ...]
+        self, worklist: Worklist, policies: tuple[RetentionPolicy, ...], *, is_first: bool
     ) -> dict[str, Any]:
         """Publish what became of every log group, and return it."""
         summary = summarize(worklist.totals)
@@ -358,6 +362,8 @@ class _Run:
             self._remove_worklist()
             _report(completed.data, summary)
             if not is_explicit(self.request):
+                if is_first:
+                    self._note_looked_through()
                 self._report_overdue(worklist)
         answer: dict[str, Any] = json.loads(emit(completed))
         return answer
@@ -384,6 +390,27 @@ class _Run:
             exports=exports,
             slot_seconds=ceil(slot_s),
         )
+
+    def _has_looked_through(self) -> bool:
+        with _file() as path:
+            return self.wiring.files.get(self._looked_through_key, path)
+
+    def _note_looked_through(self) -> None:
+        """Note that the records of what is selected were read.
+
+        The control bucket keeps the note for 30 days, so that they are read again after that.
+        """
+        with _file() as path:
+            path.touch()
+            self.wiring.files.put(path, self._looked_through_key)
+
+    @property
+    def _looked_through_key(self) -> str:
+        """The key of the note; another profile, or another selection, has another one."""
+        source, selection = self.request.source, self.request.selection
+        told = f"{source.profile}\n{'' if selection is None else selection.model_dump_json()}"
+        name = hashlib.sha256(told.encode()).hexdigest()[:32]
+        return f"plans/{source.account_id}/{source.region}/looked-through/{name}"
 
     def _report_overdue(self, worklist: Worklist) -> None:
         """Measure what earlier runs should have planned; that it is measured is a heartbeat.

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any, Literal
 
 from logferry_contracts.execution_variables import QueueOptions
-from logferry_contracts.source import Source
+from logferry_contracts.source import PROFILE_TAG, SLOT_TAG, Source
 
 OWNER_TAG = "logferry:managed-by"
 OWNER = "planner"
@@ -57,7 +57,22 @@ def owner_of(tags: Mapping[str, str]) -> Owner:
 
 def tags_of(source: Source) -> dict[str, str]:
     """Return the tags of everything that is made for a source."""
-    return {OWNER_TAG: OWNER, "profile": source.profile}
+    return {OWNER_TAG: OWNER, **source.tags}
+
+
+def differing_owner(tags: Mapping[str, str], source: Source) -> str | None:
+    """Return whose a queue is by its tags when it is another source's; None when nothing says so.
+
+    Queues that were made up to 0.2.0 say their profile alone.
+    """
+    others = {
+        name: tags[name]
+        for name in source.tags
+        if tags.get(name, source.tags[name]) != source.tags[name]
+    }
+    if not others:
+        return None
+    return f"profile {tags.get(PROFILE_TAG, '?')}, account and Region {tags.get(SLOT_TAG, '?')}"
 
 
 def dead_letter_queue_attributes(options: QueueOptions) -> dict[str, str]:

@@ -36,6 +36,7 @@ from planner.plan import (
     has_ended,
     is_before_creation,
     next_generation,
+    taken_over,
 )
 from planner.source_account import SourceAccount
 from planner.worklist import Row, Verdict, Worklist
@@ -77,6 +78,8 @@ class Requesting:
         queue_urls: By lane; without the direct lane's when it has no queue.
         reread: Whether what the ledger has is read, asked for again where it failed, and sent
             again where it has not ended; otherwise that it is there is mostly enough.
+        is_first: Whether nobody has looked through the ledger for this profile yet: then it is
+            read for what waits under another one.
         is_dry_run: Nothing is written or sent.
         has_time: Whether the invocation has enough time left for another step.
         clock: Gives aware times.
@@ -91,6 +94,7 @@ class Requesting:
     queue_urls: dict[Lane, str]
     days: Days
     reread: bool
+    is_first: bool
     is_dry_run: bool
     has_time: Callable[[], bool]
     clock: Callable[[], datetime]
@@ -106,9 +110,9 @@ class Requesting:
         while windows := self.worklist.open_windows():
             self.worklist.learn(self.ledger.known(self.plan.source, windows))
             self.worklist.mark_new_windows()
-            self.worklist.catch_up(reread=self.reread)
+            self.worklist.catch_up(reread=self.reads_all)
             for window in windows:
-                self.worklist.fill(window, reread=self.reread)
+                self.worklist.fill(window, reread=self.reads_all)
             while rows := self.worklist.take("recorded", ROWS_AT_ONCE):
                 self._read_again(rows)
                 yield
@@ -127,12 +131,35 @@ class Requesting:
         for note in self.outbox.notes(self.plan.source):
             keys = self.outbox.read(note.key)
             records = [record for record in self.ledger.read(keys) if record is not None]
-            waiting = [each for each in _intact(records) if each.state == "requested"]
+            waiting = [each for each in _intact(records) if self._is_waiting(each)]
             self._send(waiting)
             is_abandoned = note.written_at < self.clock() - WRITER_IS_DEAD_AFTER
             if is_abandoned or len(records) == len(keys):
                 self.outbox.remove(note.key)
             logger.info("what had been noted was sent again", note=note.key, exports=len(waiting))
+
+    @property
+    def reads_all(self) -> bool:
+        """Whether the ledger's records are read."""
+        return self.reread or self.is_first
+
+    def _is_waiting(self, record: LedgerRecord) -> bool:
+        return record.state == "requested" and record.source == self.plan.source.name
+
+    def _take_over(self, records: Sequence[LedgerRecord]) -> None:
+        """Make exports this source's that wait under another profile, and ask for them."""
+        if not records or self.is_dry_run:
+            return
+        self.days.note({record.window for record in records})
+        note = self.outbox.put(self.plan.source, [record.key for record in records])
+        mine = [(record, taken_over(self.plan, record)) for record in records]
+        self._send(own for record, own in mine if own and self.ledger.take_over(record, own))
+        self.outbox.remove(note)
+        logger.warning(
+            "taken over from another profile",
+            others=sorted({record.source.profile for record in records}),
+            exports=len(records),
+        )
 
     def _ask_again(self) -> None:
         """Ask once more for what was asked for long ago and has not ended: as by a purged queue.
@@ -178,7 +205,7 @@ class Requesting:
             ledger_key(self.plan.source, each.window, self.worklist.export_id(each))
             for each in newest
         )
-        verdicts, renewed, under_way = [], [], []
+        verdicts, renewed, under_way, misfiled = [], [], [], []
         for candidate, record in zip(newest, records, strict=True):
             if record is None:  # removed since it was listed
                 renewed.append(candidate)
@@ -198,12 +225,17 @@ class Requesting:
             if generation is not None:
                 renewed.append(replace(candidate, generation=generation))
                 continue
+            if taken_over(self.plan, record) is not None:
+                misfiled.append(record)
+                verdicts.append(Verdict(candidate, "requested", None, record.lane))
+                continue
             is_sent_again = self.reread and not has_ended(record)
             decision = replace(decide_known(record), send=record if is_sent_again else None)
             verdicts.append(Verdict(candidate, decision.outcome))
             if decision.send is not None:
                 under_way.append(decision.send)
             _log(decision)
+        self._take_over(misfiled)
         if not self.is_dry_run:
             self.days.note({record.window for record in under_way})
             self._send(self._under_way(under_way), again_by=self.days.run_id)
