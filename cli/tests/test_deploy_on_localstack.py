@@ -418,6 +418,7 @@ def test_functions_are_told_where_everything_is(deployed: Deployed) -> None:
             k: v for k, v in found.items() if not k.startswith("POWERTOOLS_") and k != "ARTIFACT"
         }
 
+    shop = deployed.config.sources[0]
     everywhere = {"CONTROL_BUCKET": deployed.control, "TOPIC_ARN": deployed.topic_arn}
     assert variables("logferry-planner") == everywhere | {
         "DEAD_LETTER_QUEUE_URL": deployed.queue("logferry-planner-dlq")["QueueUrl"],
@@ -437,6 +438,9 @@ def test_functions_are_told_where_everything_is(deployed: Deployed) -> None:
             "SPLIT_AFTER_HOURS": "22",
             "DIRECT_LANE_MAX_BYTES": "1000000000",
             "DIRECT_LANE_CALLS_PER_SECOND": "5",
+            "PROFILE": "shop",
+            "SLOT": f"{shop.account_id}.{REGION}",
+            "SOURCE_ROLE_ARN": deployed.config.role_arn(shop),
         }
     pace = {"EVERY_HOURS": "24", "FULL_EVERY_DAYS": "90", "OBJECTS_PER_SECOND": "100"}
     assert variables("logferry-sse-enforcer-sweep") == everywhere | {
