@@ -18,9 +18,8 @@ from devstack.suite import EXTERNAL_ID, TIME_ZONE, Suite
 from logferry.package import Zip
 from logferry_contracts.export import Destination, Lane, export_id
 from logferry_contracts.export_requested import ExportRequested, ExportRequestedData
-from logferry_contracts.ledger_record import LEDGER_SCHEMA, LedgerRecord
+from logferry_contracts.ledger_record import LedgerRecord
 from logferry_contracts.log_group import LogGroup as ExportedLogGroup
-from logferry_contracts.message import timestamp
 from logferry_contracts.source import Source
 from logferry_contracts.wire import emit
 from logferry_contracts.zones import zone_named
@@ -213,18 +212,8 @@ def write(suite: Suite) -> Callable[..., LedgerRecord]:
     """Write a ledger record, as an administrator can."""
 
     def put(request: ExportRequestedData, **changes: Any) -> LedgerRecord:
-        shared = ("export_id", "generation", "log_group", "window", "destination", "lane")
-        record = LedgerRecord.model_validate(
-            {
-                "schema": LEDGER_SCHEMA,
-                "revision": 1,
-                "state": "requested",
-                "source": request.source.name,
-                "requested_at": timestamp(datetime.now(UTC)),
-                **{name: getattr(request, name) for name in shared},
-                **changes,
-            }
-        )
+        document = json.loads(emit(request.first_record(datetime.now(UTC)))) | changes
+        record = LedgerRecord.model_validate(document)
         suite.client("s3").put_object(
             Bucket=suite.config.control_bucket, Key=record.key, Body=emit(record).encode()
         )

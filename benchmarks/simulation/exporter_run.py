@@ -28,11 +28,12 @@ from exporter.errors import SlotBusyError, TransientError
 from exporter.export import Wiring, logger
 from exporter.handler import work
 from exporter.settings import Settings
-from exporter.task import COMPLETED, Task, requested_record
+from exporter.task import COMPLETED, Task
 from logferry_contracts.export import Destination, Lane, export_id
 from logferry_contracts.export_completed import ExportCompleted
 from logferry_contracts.export_requested import ExportRequested, ExportRequestedData
-from logferry_contracts.ledger_record import LedgerRecord, ledger_key
+from logferry_contracts.ledger_key import ledger_key
+from logferry_contracts.ledger_record import LedgerRecord
 from logferry_contracts.log_group import LogGroup as NamedLogGroup
 from logferry_contracts.manifest import ArchivedObject
 from logferry_contracts.source import Source, SourceName
@@ -213,7 +214,7 @@ class SimulatedAws:
     def export(self, group: LogGroup) -> None:
         """Deliver the request of one log group until it is done with."""
         request = _request(group, self._lane)
-        record = requested_record(request, START)
+        record = request.first_record(START)
         self._records[record.key] = record
         self._groups[request.export_id] = group
         event = ExportRequested.of(request, id=request.export_id, source="urn:planner", time=START)

@@ -18,7 +18,8 @@ from logferry.config import Config
 from logferry.errors import ReplayError
 from logferry.replay import dates, find, publish
 from logferry_contracts.export_completed import ExportCompleted
-from logferry_contracts.ledger_record import LedgerRecord, manifest_key
+from logferry_contracts.ledger_key import manifest_key
+from logferry_contracts.ledger_record import LedgerRecord
 from logferry_contracts.manifest import ArchivedObject, Manifest
 from logferry_contracts.source import SourceName
 from logferry_contracts.window import Window

@@ -7,7 +7,11 @@ from typing import Any
 import pytest
 from contracts.tests.documents import examples
 
-from logferry_contracts.export_completed import PUBLISHED_BYTES, ExportCompleted
+from logferry_contracts.export_completed import (
+    PUBLISHED_BYTES,
+    ExportCompleted,
+    ExportCompletedData,
+)
 from logferry_contracts.ledger_record import LedgerRecord, newest_halves, split_task_ids
 from logferry_contracts.manifest import ArchivedObject, Manifest, ManifestLocation
 from logferry_contracts.window import Window
@@ -63,6 +67,16 @@ def test_an_event_that_was_split_names_all_tasks_and_no_single_one() -> None:
     event = ExportCompleted.of_record(record("completed"), ["task-1", "task-2"])
 
     assert (event.data.task_id, event.data.task_ids) == (None, ["task-1", "task-2"])
+
+
+def test_a_split_export_is_never_said_to_be_done_by_the_task_that_was_given_up() -> None:
+    of = record("completed", split=json.loads(RECORDS["split-in-halves"])["split"])
+    assert of.submitted is not None
+
+    data = ExportCompletedData.of_record(of)
+
+    assert (data.task_id, data.task_ids) == (None, None)
+    assert ExportCompleted.of_record(of, ["task-1"]).data.task_ids == ["task-1"]
 
 
 def test_an_event_too_long_for_the_topic_is_published_without_its_list() -> None:

@@ -7,8 +7,10 @@ from datetime import UTC, datetime
 import pytest
 from contracts.tests.documents import examples
 
+from logferry_contracts.export import export_id
 from logferry_contracts.export_completed import ExportCompleted
 from logferry_contracts.export_failed import ExportFailed
+from logferry_contracts.ledger_key import ledger_key
 from logferry_contracts.ledger_record import (
     LEDGER_SCHEMA,
     Completed,
@@ -16,11 +18,7 @@ from logferry_contracts.ledger_record import (
     Half,
     LedgerRecord,
     TransitionError,
-    ledger_key,
-    ledger_prefix,
-    manifest_key,
 )
-from logferry_contracts.source import SourceName
 from logferry_contracts.window import Window
 from logferry_contracts.wire import ContractError, emit, parse
 
@@ -197,34 +195,10 @@ def test_a_state_without_its_section_is_refused() -> None:
         parse(LedgerRecord, json.dumps(document))
 
 
-SOURCE = SourceName(profile="shop-prod", account_id="111122223333", region="eu-central-1")
-WINDOW = Window(from_ms=1795215600000, to_ms=1795302000000)
-
-
-def test_records_of_one_source_and_window_lie_together() -> None:
-    prefix = ledger_prefix(SOURCE, WINDOW)
-
-    assert prefix == "ledger/111122223333/eu-central-1/001795215600000-001795302000000/"
-    assert ledger_key(SOURCE, WINDOW, "ab" * 16) == f"{prefix}{'ab' * 16}.json"
-    assert manifest_key(SOURCE, WINDOW, "ab" * 16) == (
-        f"manifest/111122223333/eu-central-1/001795215600000-001795302000000/{'ab' * 16}.json"
-    )
-
-
 def test_a_record_knows_its_own_key() -> None:
     record = RECORDS["requested"]
 
     assert record.key == ledger_key(record.source, record.window, record.export_id)
-
-
-def test_keys_are_in_the_order_of_their_windows() -> None:
-    starts = [0, 999, 1_000, 946_684_799_999, 1_795_215_600_000, 253_402_300_799_998]
-    windows = [Window(from_ms=start, to_ms=253_402_300_799_999) for start in starts]
-
-    prefixes = [ledger_prefix(SOURCE, window) for window in windows]
-
-    assert prefixes == sorted(prefixes)
-    assert len({len(prefix) for prefix in prefixes}) == 1
 
 
 def test_a_change_is_written_by_the_newest_schema_whichever_the_record_was_read_by() -> None:
@@ -260,3 +234,37 @@ def test_only_an_export_that_has_not_begun_changes_its_lane() -> None:
     for state in IN_STATE.keys() - {"requested"}:
         with pytest.raises(TransitionError, match=f"is {state}, not to change lane"):
             IN_STATE[state].as_lane("direct")
+
+
+def test_only_a_failed_export_is_asked_for_again_after_all() -> None:
+    failed = IN_STATE["failed"]
+
+    record = failed.as_asked_again("0" * 32)
+
+    assert record.failed is not None
+    assert failed.failed is not None
+    assert record.failed == failed.failed.model_copy(update={"next_export_id": "0" * 32})
+    assert (record.revision, record.record_schema) == (failed.revision + 1, LEDGER_SCHEMA)
+    assert parse(LedgerRecord, emit(record)) == record
+    for state in IN_STATE.keys() - {"failed"}:
+        with pytest.raises(TransitionError, match=f"is {state}, not to be asked again"):
+            IN_STATE[state].as_asked_again("0" * 32)
+
+
+def test_the_next_generation_of_a_failed_split_has_its_halves_and_begins_anew() -> None:
+    split = RECORDS["split-in-halves"]
+    failed = split.as_failed(FAILED).as_published(at=AT)
+
+    revived = failed.as_revived(at=AT)
+
+    assert (revived.state, revived.revision, revived.failed) == ("submitted", 1, None)
+    assert (revived.split, revived.submitted) == (split.split, split.submitted)
+    assert revived.generation == split.generation + 1
+    assert revived.export_id == export_id(
+        split.source, split.log_group.name, split.window, revived.generation
+    )
+    assert revived.requested_at == "2026-11-23T06:30:00.250Z"
+    assert parse(LedgerRecord, emit(revived)) == revived
+    for record in (split, IN_STATE["failed"]):
+        with pytest.raises(TransitionError, match=f"is {record.state}, not to be revived"):
+            record.as_revived(at=AT)

@@ -6,7 +6,7 @@ import secrets
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -19,7 +19,7 @@ from logferry.checkout import ROOT
 from logferry.package import Zip
 from logferry_contracts.export import Lane, export_id
 from logferry_contracts.export_completed import ExportCompleted
-from logferry_contracts.ledger_record import LEDGER_SCHEMA, LedgerRecord
+from logferry_contracts.ledger_record import LedgerRecord
 from logferry_contracts.wire import emit
 from logferry_contracts.zones import zone_named
 
@@ -99,25 +99,20 @@ class Scene:
         source = self.suite.source("shop")
         window = previous_day(datetime.now(zone_named(TIME_ZONE)))
         prefix = f"shop{self.name}/2026/11/21/00"
-        return LedgerRecord.model_validate(
-            {
-                "schema": LEDGER_SCHEMA,
-                "revision": 1,
-                "state": "requested",
-                "export_id": export_id(source, self.name, window, 1),
-                "generation": 1,
-                "source": source,
-                "log_group": {
-                    "name": self.name,
-                    "arn": f"arn:aws:logs:{REGION}:{self.account_id}:log-group:{self.name}",
-                    "log_group_class": "INFREQUENT_ACCESS",
-                    "created_ms": window.from_ms - 1,
-                },
-                "window": window,
-                "destination": {"bucket": self.suite.archive_bucket, "prefix": prefix},
-                "lane": "slot",
-                "requested_at": "2026-11-23T05:00:00.000Z",
-            }
+        return LedgerRecord.first(
+            requested_at=datetime(2026, 11, 23, 5, tzinfo=UTC),
+            export_id=export_id(source, self.name, window, 1),
+            generation=1,
+            source=source,
+            log_group={
+                "name": self.name,
+                "arn": f"arn:aws:logs:{REGION}:{self.account_id}:log-group:{self.name}",
+                "log_group_class": "INFREQUENT_ACCESS",
+                "created_ms": window.from_ms - 1,
+            },
+            window=window,
+            destination={"bucket": self.suite.archive_bucket, "prefix": prefix},
+            lane="slot",
         )
 
     @property

@@ -176,7 +176,7 @@ def come_to_rest(hubs: list[Hub], date: str) -> None:
 def test_whatever_is_done_to_two_hubs_on_one_source_each_archive_has_every_event_once(
     hubs: list[Hub], window: Window, rng: random.Random
 ) -> None:
-    date = str(datetime.fromtimestamp(window.from_ms / 1000, zone_named(TIME_ZONE)).date())
+    date = str(window.start.astimezone(zone_named(TIME_ZONE)).date())
     attack(hubs, date, rng)
     come_to_rest(hubs, date)
 

@@ -19,7 +19,8 @@ from logferry_contracts.day_planned import DayPlanned
 from logferry_contracts.execution_variables import ExecutionVariables
 from logferry_contracts.export_completed import ExportCompleted
 from logferry_contracts.export_requested import ExportRequested
-from logferry_contracts.ledger_record import LedgerRecord, ledger_key
+from logferry_contracts.ledger_key import ledger_key
+from logferry_contracts.ledger_record import LedgerRecord
 from logferry_contracts.object_created import ObjectCreated
 from logferry_contracts.plan_continued import PlanContinued
 from logferry_contracts.plan_request import PlanRequest

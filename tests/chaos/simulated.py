@@ -27,7 +27,8 @@ from exporter.errors import TransientError
 from logferry_contracts.day_planned import DayPlanned
 from logferry_contracts.export import Lane
 from logferry_contracts.export_requested import ExportRequested
-from logferry_contracts.ledger_record import Completed, LedgerRecord, ledger_prefix
+from logferry_contracts.ledger_key import ledger_prefix, split_key, windows_of
+from logferry_contracts.ledger_record import Completed, LedgerRecord
 from logferry_contracts.manifest import Manifest
 from logferry_contracts.message import timestamp
 from logferry_contracts.source import Source
@@ -110,11 +111,10 @@ class SharedLedger:
         for window in windows:
             prefix = ledger_prefix(source, window)
             for key in sorted(key for key in self.cloud.ledger if key.startswith(prefix)):
-                yield window, key.removeprefix(prefix).removesuffix(".json")
+                yield window, split_key(key)[1]
 
     def windows(self, _source: Source, _due: Sequence[Window]) -> list[Window]:
-        edges = {tuple(map(int, key.split("/")[3].split("-"))) for key in self.cloud.ledger}
-        return [Window(from_ms=from_ms, to_ms=to_ms) for from_ms, to_ms in sorted(edges)]
+        return list(windows_of(sorted({split_key(key)[0] for key in self.cloud.ledger})))
 
     def read(self, keys: Iterable[str]) -> list[LedgerRecord | DamagedRecord | None]:
         return [self.read_one(key) for key in keys]

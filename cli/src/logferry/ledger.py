@@ -1,13 +1,12 @@
 """The ledger as the operator's commands read it: windows, and the records of one."""
 
-import re
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from botocore.config import Config as ClientConfig
 
 from logferry.errors import LedgerError
+from logferry_contracts.ledger_key import ledger_prefix, source_prefix, windows_of
 from logferry_contracts.ledger_record import LedgerRecord
 from logferry_contracts.source import SourceName
 from logferry_contracts.window import Window
@@ -22,16 +21,11 @@ CLIENT_CONFIG = ClientConfig(
     retries={"mode": "legacy", "total_max_attempts": 6}, max_pool_connections=READERS
 )
 """As the services': docs/adr/0029-retries-without-a-budget.md."""
-_WINDOW = re.compile(r"/([0-9]{15})-([0-9]{15})/$")
 
 
 def in_utc(window: Window) -> str:
     """Return a window as an operator reads it: ``2026-11-21 23:00 to 2026-11-22 23:00``."""
-    start, end = (
-        datetime.fromtimestamp(at_ms / 1000, UTC).strftime("%Y-%m-%d %H:%M")
-        for at_ms in (window.from_ms, window.to_ms)
-    )
-    return f"{start} to {end}"
+    return f"{window.start:%Y-%m-%d %H:%M} to {window.end:%Y-%m-%d %H:%M}"
 
 
 class Ledger:
@@ -46,15 +40,11 @@ class Ledger:
         """Return the windows that it knows, each with its records' prefix, oldest first."""
         pages = self._s3.get_paginator("list_objects_v2").paginate(
             Bucket=self.bucket,
-            Prefix=f"ledger/{source.account_id}/{source.region}/",
+            Prefix=source_prefix(source),
             Delimiter="/",
         )
-        prefixes = [each["Prefix"] for page in pages for each in page.get("CommonPrefixes", [])]
-        return [
-            (prefix, Window(from_ms=int(edges[1]), to_ms=int(edges[2])))
-            for prefix in prefixes
-            if (edges := _WINDOW.search(prefix))
-        ]
+        there = (each["Prefix"] for page in pages for each in page.get("CommonPrefixes", []))
+        return [(ledger_prefix(source, window), window) for window in windows_of(there)]
 
     def records(self, prefix: str) -> list[tuple[str, LedgerRecord | LedgerError]]:
         """Return the records of a window with their keys.

@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
@@ -16,12 +16,8 @@ from logferry.config import Config, SourceConfig
 from logferry.errors import ConfigError, LedgerError, ReplayError
 from logferry.ledger import CLIENT_CONFIG, READERS, Ledger, in_utc
 from logferry_contracts.export_completed import ExportCompleted
-from logferry_contracts.ledger_record import (
-    LedgerRecord,
-    ledger_key,
-    manifest_key,
-    split_task_ids,
-)
+from logferry_contracts.ledger_key import ledger_key, manifest_key
+from logferry_contracts.ledger_record import LedgerRecord, split_task_ids
 from logferry_contracts.manifest import ManifestLocation
 from logferry_contracts.source import SourceName
 from logferry_contracts.window import Window
@@ -249,4 +245,4 @@ def _completions(ledger: Ledger, source: SourceName, prefix: str, window: Window
 
 
 def _date_of(window: Window, zone: ZoneInfo) -> date:
-    return datetime.fromtimestamp(window.from_ms / 1000, UTC).astimezone(zone).date()
+    return window.start.astimezone(zone).date()

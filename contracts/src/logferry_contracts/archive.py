@@ -17,11 +17,12 @@ import zlib
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import BinaryIO, NamedTuple, Protocol, cast
 
 from logferry_contracts.export_completed import ExportCompletedData
 from logferry_contracts.manifest import ArchivedObject, Manifest
+from logferry_contracts.message import epoch_ms, from_epoch_ms
 from logferry_contracts.wire import parse
 
 _KEY = re.compile(r"(?P<prefix>.+)/(?P<task_id>[^/]+)/(?P<stream>[^/]+)/(?P<number>[0-9]{6,})\.gz")
@@ -72,9 +73,7 @@ class LogEvent(NamedTuple):
     @property
     def at(self) -> datetime:
         """When it happened, in UTC."""
-        return datetime.fromtimestamp(self.at_ms // 1000, UTC).replace(
-            microsecond=self.at_ms % 1000 * 1000
-        )
+        return from_epoch_ms(self.at_ms)
 
 
 @dataclass(frozen=True)
@@ -218,7 +217,7 @@ def _begins_at_ms(line: str) -> int | None:
     if not _BEGINS.match(line):
         return None
     try:
-        return round(datetime.fromisoformat(line[:_STAMP_LENGTH]).timestamp() * 1000)
+        return epoch_ms(datetime.fromisoformat(line[:_STAMP_LENGTH]))
     except ValueError:  # the 30th of February
         return None
 

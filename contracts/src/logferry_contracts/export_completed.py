@@ -49,6 +49,34 @@ class ExportCompletedData(Message):
     completed_at: Timestamp
     replayed_at: Timestamp | None = None
 
+    @classmethod
+    def of_record(
+        cls,
+        record: LedgerRecord,
+        split_task_ids: Sequence[str] = (),
+        *,
+        replayed_at: datetime | None = None,
+    ) -> Self:
+        """Return what is told of a completed export; the arguments are `ExportCompleted`'s."""
+        assert record.completed is not None  # noqa: S101  (only asked of a completed export)
+        is_split = record.split is not None or bool(split_task_ids)
+        submitted = None if is_split else record.submitted
+        return cls(
+            export_id=record.export_id,
+            generation=record.generation,
+            source=record.source,
+            log_group_name=record.log_group.name,
+            window=record.window,
+            destination=record.destination,
+            lane=record.lane,
+            task_id=None if submitted is None else submitted.task_id,
+            task_ids=list(split_task_ids) or None,
+            manifest=record.completed.manifest,
+            requested_at=record.requested_at,
+            completed_at=record.completed.at,
+            replayed_at=None if replayed_at is None else timestamp(replayed_at),
+        )
+
 
 class ExportCompleted(CloudEvent):
     """Exporter → topic. ``id`` is the export's id."""
@@ -75,28 +103,12 @@ class ExportCompleted(CloudEvent):
             split_task_ids: Of an export that was split, the tasks that did it; otherwise none.
             replayed_at: When it is published again because somebody asked for it.
         """
-        assert record.completed is not None  # noqa: S101  (only asked of a completed export)
-        submitted = None if split_task_ids else record.submitted
-        data = ExportCompletedData(
-            export_id=record.export_id,
-            generation=record.generation,
-            source=record.source,
-            log_group_name=record.log_group.name,
-            window=record.window,
-            destination=record.destination,
-            lane=record.lane,
-            task_id=None if submitted is None else submitted.task_id,
-            task_ids=list(split_task_ids) or None,
-            manifest=record.completed.manifest,
-            requested_at=record.requested_at,
-            completed_at=record.completed.at,
-            replayed_at=None if replayed_at is None else timestamp(replayed_at),
-        )
+        data = ExportCompletedData.of_record(record, split_task_ids, replayed_at=replayed_at)
         return cls.of(
             data,
             id=record.export_id,
             source=record.source.exporter_urn,
-            time=datetime.fromisoformat(record.completed.at),
+            time=datetime.fromisoformat(data.completed_at),
         )
 
     @property

@@ -1,10 +1,12 @@
 """ExportRequested: the planner asks a source's exporter for one export."""
 
-from typing import Annotated, ClassVar, Literal
+from datetime import datetime
+from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field
 
 from logferry_contracts.export import Destination, ExportId, Generation, Lane
+from logferry_contracts.ledger_record import LedgerRecord
 from logferry_contracts.log_group import LogGroup
 from logferry_contracts.message import CloudEvent, Count, Message, Timestamp
 from logferry_contracts.source import Source
@@ -30,6 +32,32 @@ class ExportRequestedData(Message):
     estimated_bytes: Count
     not_before: Timestamp | None = None
     parent_export_id: ExportId | None = None
+
+    @classmethod
+    def of_record(cls, record: LedgerRecord, source: Source) -> Self:
+        """Return the request for an export in the ledger.
+
+        Args:
+            record: The export's.
+            source: The record's source, and how to reach it.
+        """
+        return cls(
+            export_id=record.export_id,
+            generation=record.generation,
+            source=source,
+            log_group=record.log_group,
+            window=record.window,
+            destination=record.destination,
+            lane=record.lane,
+            estimated_bytes=record.estimated_bytes or 0,
+            not_before=record.not_before,
+            parent_export_id=record.parent_export_id,
+        )
+
+    def first_record(self, at: datetime) -> LedgerRecord:
+        """Return the first record of the export that is asked for."""
+        shared = {"source": self.source.name, "estimated_bytes": self.estimated_bytes or None}
+        return LedgerRecord.first(requested_at=at, **dict(self) | shared)
 
 
 class ExportRequested(CloudEvent):

@@ -24,7 +24,9 @@ from logferry_contracts.export import (
     Lane,
     ReasonCode,
     TaskId,
+    export_id,
 )
+from logferry_contracts.ledger_key import ledger_key
 from logferry_contracts.log_group import LogGroup
 from logferry_contracts.manifest import Manifest
 from logferry_contracts.message import (
@@ -178,6 +180,22 @@ class LedgerRecord(Message):
             raise ValueError(f"state {self.state} without {', '.join(missing)}")
         return self
 
+    @classmethod
+    def first(cls, *, requested_at: datetime, **export: object) -> Self:
+        """Return the first record of an export, ``requested``, by the newest schema.
+
+        Args:
+            requested_at: When.
+            export: What is asked for, by this record's names.
+        """
+        new = {
+            "schema": LEDGER_SCHEMA,
+            "revision": 1,
+            "state": "requested",
+            "requested_at": timestamp(requested_at),
+        }
+        return cls.model_validate(export | new)
+
     @property
     def key(self) -> str:
         """The object key of this record in the control bucket."""
@@ -243,6 +261,35 @@ class LedgerRecord(Message):
         if self.state not in _ARCHIVED:
             raise TransitionError(f"export {self.export_id} is {self.state}, not to be lost")
         return self._to("failed", failed=failed)
+
+    def as_asked_again(self, next_export_id: str) -> "LedgerRecord":
+        """Return a failed export's record once its next generation was asked for after all.
+
+        Raises:
+            TransitionError: It has not failed.
+        """
+        if self.failed is None:
+            raise TransitionError(f"export {self.export_id} is {self.state}, not to be asked again")
+        failed = self.failed.model_copy(update={"next_export_id": next_export_id})
+        return self._next(failed=failed)
+
+    def as_revived(self, *, at: datetime) -> "LedgerRecord":
+        """Return the first record of the next generation of a failed split, with its halves.
+
+        Raises:
+            TransitionError: It has not failed, or was not split.
+        """
+        if self.failed is None or self.split is None:
+            raise TransitionError(f"export {self.export_id} is {self.state}, not to be revived")
+        generation = self.generation + 1
+        return self._next(
+            revision=1,
+            state="submitted",
+            export_id=export_id(self.source, self.log_group.name, self.window, generation),
+            generation=generation,
+            requested_at=timestamp(at),
+            failed=None,
+        )
 
     @property
     def is_lost(self) -> bool:
@@ -312,18 +359,3 @@ def _newest_generation(half: Half, read: ReadRecord) -> LedgerRecord | None:
         newest = found
         name = None if found.failed is None else found.failed.next_export_id
     return newest
-
-
-def ledger_prefix(source: SourceName, window: Window) -> str:
-    """Return what the keys of all records of one source and window begin with."""
-    return f"ledger/{source.account_id}/{source.region}/{window.from_ms:015d}-{window.to_ms:015d}/"
-
-
-def ledger_key(source: SourceName, window: Window, export_id: str) -> str:
-    """Return the object key of one record in the control bucket."""
-    return f"{ledger_prefix(source, window)}{export_id}.json"
-
-
-def manifest_key(source: SourceName, window: Window, export_id: str) -> str:
-    """Return the object key of a manifest that is too long for an event."""
-    return f"manifest/{ledger_key(source, window, export_id).removeprefix('ledger/')}"

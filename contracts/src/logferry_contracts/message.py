@@ -1,6 +1,6 @@
 """What every message has in common: strict reading, and the CloudEvents 1.0 envelope."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import Annotated, Any, ClassVar, Literal, Self
 
@@ -24,6 +24,20 @@ Count = Annotated[int, Field(ge=0, le=MAX_SAFE_INTEGER)]
 
 EpochMs = Annotated[int, Field(ge=0, le=253_402_300_799_999)]
 """Milliseconds since 1970-01-01T00:00:00Z, as CloudWatch Logs counts; at most the end of 9999."""
+
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MILLISECOND = timedelta(milliseconds=1)
+
+
+def epoch_ms(at: datetime) -> int:
+    """Return an aware time as `EpochMs`, rounded down."""
+    return (at - _EPOCH) // _MILLISECOND
+
+
+def from_epoch_ms(at_ms: int) -> datetime:
+    """Return `EpochMs` as an aware time in UTC, exactly."""
+    return _EPOCH + at_ms * _MILLISECOND
 
 
 def in_the_calendar(value: str) -> str:

@@ -1,10 +1,11 @@
 """A window of time, and the rule that says which windows there are."""
 
+from datetime import datetime
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from logferry_contracts.message import EpochMs, Message
+from logferry_contracts.message import EpochMs, Message, epoch_ms, from_epoch_ms
 
 TimeZone = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9+_/-]+$")]
 """The name of an IANA time zone, such as ``Europe/Berlin``."""
@@ -28,6 +29,21 @@ class Window(Message):
         if self.from_ms >= self.to_ms:
             raise ValueError(f"from_ms {self.from_ms} is not before to_ms {self.to_ms}")
         return self
+
+    @classmethod
+    def between(cls, start: datetime, end: datetime) -> Self:
+        """Return the window from one aware time to another, each rounded down to a millisecond."""
+        return cls(from_ms=epoch_ms(start), to_ms=epoch_ms(end))
+
+    @property
+    def start(self) -> datetime:
+        """The inclusive start, in UTC."""
+        return from_epoch_ms(self.from_ms)
+
+    @property
+    def end(self) -> datetime:
+        """The exclusive end, in UTC."""
+        return from_epoch_ms(self.to_ms)
 
 
 class WindowRule(Message):

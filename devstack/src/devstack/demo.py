@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from rich.box import SIMPLE_HEAD
@@ -256,7 +256,7 @@ def _write(result: Figures, path: Path) -> None:
 
 
 def _show(result: Figures, window: Window, options: Options, console: Console) -> None:
-    console.print(f"\nThe window [{_utc(window.from_ms)}, {_utc(window.to_ms)})", markup=False)
+    console.print(f"\nThe window [{_utc(window.start)}, {_utc(window.end)})", markup=False)
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
     table.add_column("account")
     for name in ("groups", "requested", "completed", "events put in", "archived"):
@@ -304,5 +304,5 @@ def _shown(path: Path) -> Path:
     return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
 
 
-def _utc(at_ms: int) -> str:
-    return datetime.fromtimestamp(at_ms / 1000, UTC).isoformat(timespec="milliseconds")
+def _utc(at: datetime) -> str:
+    return at.isoformat(timespec="milliseconds")

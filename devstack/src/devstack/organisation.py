@@ -169,9 +169,7 @@ def previous_day(now: datetime) -> Window:
     """Return yesterday, as the zone of ``now`` has it."""
     today = now.replace(hour=0, minute=0, second=0, microsecond=0)
     yesterday = (today - timedelta(hours=12)).replace(hour=0)
-    return Window(
-        from_ms=round(yesterday.timestamp() * 1000), to_ms=round(today.timestamp() * 1000)
-    )
+    return Window.between(yesterday, today)
 
 
 def organisation(window: Window, *, now_ms: int, events_per_stream: int = 60) -> list[Account]:

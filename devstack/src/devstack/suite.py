@@ -21,6 +21,7 @@ from logferry.config import Config
 from logferry.hub import deploy_hub, deploy_source_account
 from logferry.package import Target, Zip
 from logferry.stack import Watch
+from logferry_contracts.ledger_key import LEDGER
 from logferry_contracts.ledger_record import LedgerRecord
 from logferry_contracts.message import timestamp
 from logferry_contracts.plan_request import PlanRequest
@@ -341,7 +342,7 @@ class Suite:
     def ledger(self) -> list[LedgerRecord]:
         """Return every record of the ledger."""
         s3, bucket = self.client("s3"), self.parameter(f"/{self.name}/control/bucket")
-        pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix="ledger/")
+        pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=LEDGER)
         keys = [found["Key"] for page in pages for found in page.get("Contents", [])]
         return [
             parse(LedgerRecord, s3.get_object(Bucket=bucket, Key=key)["Body"].read())

@@ -9,7 +9,8 @@ from cfnlint.decode.cfn_yaml import load  # type: ignore[import-untyped]
 from contracts.tests.documents import examples, inlined, newest_schema
 
 from logferry_contracts.export_completed import ExportCompleted
-from logferry_contracts.ledger_record import LedgerRecord, ledger_key
+from logferry_contracts.ledger_key import ledger_key
+from logferry_contracts.ledger_record import LedgerRecord
 from logferry_contracts.log_group import log_group_folder
 from logferry_contracts.wire import parse
 

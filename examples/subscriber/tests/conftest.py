@@ -16,7 +16,7 @@ from logferry.hub import Options, deploy_hub
 from logferry.package import SERVICES, Zip
 from logferry_contracts.export import Destination, export_id
 from logferry_contracts.export_completed import ExportCompleted, ExportCompletedData
-from logferry_contracts.ledger_record import manifest_key
+from logferry_contracts.ledger_key import manifest_key
 from logferry_contracts.manifest import ArchivedObject, Manifest, ManifestLocation
 from logferry_contracts.message import timestamp
 from logferry_contracts.window import Window

@@ -38,7 +38,8 @@ from logferry_contracts.export import Destination, export_id
 from logferry_contracts.export_completed import ExportCompleted
 from logferry_contracts.export_failed import ExportFailed
 from logferry_contracts.export_requested import ExportRequested, ExportRequestedData
-from logferry_contracts.ledger_record import LedgerRecord, ledger_key, ledger_prefix, manifest_key
+from logferry_contracts.ledger_key import ledger_key, ledger_prefix, manifest_key
+from logferry_contracts.ledger_record import LedgerRecord
 from logferry_contracts.log_group import LogGroup
 from logferry_contracts.manifest import ArchivedObject, Manifest, ManifestLocation
 from logferry_contracts.source import Source, SourceName

@@ -38,7 +38,8 @@ from exporter.errors import (
 from logferry_contracts.export import Destination, export_id
 from logferry_contracts.export_failed import ExportFailed, ExportFailedData
 from logferry_contracts.export_requested import ExportRequested, ExportRequestedData
-from logferry_contracts.ledger_record import LedgerRecord, manifest_key
+from logferry_contracts.ledger_key import manifest_key
+from logferry_contracts.ledger_record import LedgerRecord
 from logferry_contracts.manifest import Checksum, Manifest
 from logferry_contracts.window import Window
 from logferry_contracts.wire import ContractError, emit, parse
@@ -97,7 +98,7 @@ def bucket(backend: "Backend") -> str:
 @pytest.fixture
 def record(backend: "Backend", bucket: str, request_for: RequestFor) -> LedgerRecord:
     """An export of a log group of the backend's account that covers the present."""
-    wanted = task.requested_record(request_for("/shop/orders"), NOW)
+    wanted = request_for("/shop/orders").first_record(NOW)
     now_ms = int(datetime.now(UTC).timestamp() * 1000)
     return wanted.model_copy(
         update={
@@ -248,7 +249,7 @@ def answers(logs: "CloudWatchLogsClient") -> Iterator[Stubber]:
 
 
 def plain_record(request_for: RequestFor) -> LedgerRecord:
-    return task.requested_record(request_for(), NOW)
+    return request_for().first_record(NOW)
 
 
 @pytest.mark.parametrize(

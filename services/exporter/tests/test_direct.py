@@ -255,7 +255,7 @@ class Aws:
 
 @pytest.fixture
 def record(request_for: RequestFor) -> LedgerRecord:
-    return task.requested_record(request_for(lane="direct"), NOW)
+    return request_for(lane="direct").first_record(NOW)
 
 
 def test_all_pages_are_read_the_empty_ones_and_a_repeated_token_too(record: LedgerRecord) -> None:

@@ -63,7 +63,7 @@ def source_account(backend: "Backend") -> SourceAccount:
 @pytest.fixture
 def record(request_for: RequestFor) -> LedgerRecord:
     """An export of the day that ends in an hour: log groups of tests are made now."""
-    wanted = task.requested_record(request_for("/shop/orders", lane="direct"), datetime.now(UTC))
+    wanted = request_for("/shop/orders", lane="direct").first_record(datetime.now(UTC))
     to_ms = int(datetime.now(UTC).timestamp() * 1000) + 3_600_000
     window = Window(from_ms=to_ms - 86_400_000, to_ms=to_ms)
     return wanted.model_copy(update={"window": window})

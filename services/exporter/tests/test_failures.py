@@ -40,7 +40,7 @@ def test_the_pause_doubles_with_each_generation_and_has_an_end(
 
 
 def test_a_next_generation_does_not_begin_before_its_time(request_for: RequestFor) -> None:
-    record = task.requested_record(request_for(), NOW)
+    record = request_for().first_record(NOW)
     later = NOW + timedelta(seconds=60)
     paused = record.model_copy(update={"not_before": timestamp(later)})
     assert decide(paused, [], now=NOW, max_generations=3) == Postpone(later)
@@ -98,7 +98,7 @@ def test_a_message_that_is_early_by_minutes_is_given_back_until_its_time(
 
 
 def submitted(request: ExportRequestedData) -> LedgerRecord:
-    return task.requested_record(request, NOW).as_submitted("task-1", at=NOW)
+    return request.first_record(NOW).as_submitted("task-1", at=NOW)
 
 
 def a_failed_task(record: LedgerRecord, name: str | None) -> Task:
@@ -141,7 +141,7 @@ def test_objects_that_a_manifest_names_are_never_removed(
         manifest=task.manifest([named]),
         published_at=timestamp(cloud.now),
     )
-    other = task.requested_record(request_for(generation=2), cloud.now)
+    other = request_for(generation=2).first_record(cloud.now)
     cloud.put_record(other.as_submitted("task-9", at=cloud.now).as_completed(completed))
     cloud.run()
     assert key in [version.key for version in cloud.archive]
@@ -337,7 +337,7 @@ def test_only_a_failure_that_was_published_and_has_no_next_generation_is_asked_f
     assert step(over) == Publish()
     published = over.as_published(at=NOW)
     assert step(published) == AskAgain()
-    assert step(task.asked_again(published, "0" * 32)) == Done("failed and published")
+    assert step(published.as_asked_again("0" * 32)) == Done("failed and published")
     assert step(submitted(request_for())) != AskAgain()
 
 

@@ -13,7 +13,7 @@ import pytest
 from botocore.session import get_session
 from botocore.stub import Stubber
 
-from exporter import direct, errors, refusal, task
+from exporter import direct, errors, refusal
 from exporter.aws import Archive, SourceAccount, SourceAccounts
 from logferry_contracts.export_requested import ExportRequestedData
 from logferry_contracts.ledger_record import Failed
@@ -31,7 +31,7 @@ SEEN = tomllib.loads((Path(__file__).parent / "refusals.toml").read_text())["ref
 
 
 def create(logs: Any, data: ExportRequestedData, _path: Path) -> None:
-    SourceAccount(logs, logs).create_task(task.requested_record(data, datetime.now(UTC)))
+    SourceAccount(logs, logs).create_task(data.first_record(datetime.now(UTC)))
 
 
 def describe(logs: Any, _data: ExportRequestedData, _path: Path) -> None:
@@ -39,7 +39,7 @@ def describe(logs: Any, _data: ExportRequestedData, _path: Path) -> None:
 
 
 def read(logs: Any, data: ExportRequestedData, _path: Path) -> None:
-    record = task.requested_record(data, datetime.now(UTC))
+    record = data.first_record(datetime.now(UTC))
     SourceAccount(logs, logs).events(record, direct.Slice(0, 1), None)
 
 
@@ -137,7 +137,7 @@ def mended(
     )
     request = request_for()
     source = request.source.model_copy(update={"region": region})
-    record = task.requested_record(request.model_copy(update={"source": source}), at)
+    record = request.model_copy(update={"source": source}).first_record(at)
     return refusal.mend(record.as_failed(failed), role_arn)
 
 

@@ -48,7 +48,7 @@ def record_of(
     name = export_id(wanted.source, LOG_GROUP, window, generation)
     log_group = wanted.log_group.model_copy(update={"created_ms": created_ms})
     changes = {"window": window, "generation": generation, "export_id": name}
-    return task.requested_record(wanted.model_copy(update={**changes, "log_group": log_group}), NOW)
+    return wanted.model_copy(update={**changes, "log_group": log_group}).first_record(NOW)
 
 
 @windows
@@ -75,9 +75,9 @@ def test_a_log_group_that_is_younger_than_some_of_its_events_has_the_same_halves
 
 def halves_of(request: ExportRequestedData) -> tuple[LedgerRecord, list[LedgerRecord]]:
     """An export that was split, and its halves, both requested."""
-    whole = task.requested_record(request, NOW).as_submitted("task-0", at=NOW)
+    whole = request.first_record(NOW).as_submitted("task-0", at=NOW)
     halves = [
-        task.requested_record(split.half_request(request, whole, window, 1), NOW)
+        split.half_request(request, whole, window, 1).first_record(NOW)
         for window in task.halved(whole) or ()
     ]
     first, second = (Half(export_id=half.export_id, window=half.window) for half in halves)
@@ -421,7 +421,7 @@ def test_a_mended_half_leaves_a_window_alone_that_was_planned_again_as_a_whole(
     cloud.request()
     cloud.run()
     planned = request_for(generation=2)
-    cloud.put_record(task.requested_record(planned, cloud.now))
+    cloud.put_record(planned.first_record(cloud.now))
     cloud.redrive()
     cloud.run()
     assert cloud.record(planned).state == "requested"
@@ -458,7 +458,7 @@ def test_halves_that_a_release_without_splitting_has_exported_complete_the_whole
     for half in by_state(cloud)["requested"]:
         alone = half.model_copy(update={"parent_export_id": None})
         cloud.put_record(alone)
-        cloud.request(split.request_of(alone, request_for().source), is_planned=False)
+        cloud.request(ExportRequestedData.of_record(alone, request_for().source), is_planned=False)
     cloud.run()
     assert len(cloud.events) == 2
     assert cloud.record().state == "submitted"
@@ -536,7 +536,7 @@ def test_both_halves_may_end_at_once(
         whole, halves = halves_of(request_for())
         cloud.put_record(whole)
         for half in halves:
-            data = split.request_of(half, request_for().source)
+            data = ExportRequestedData.of_record(half, request_for().source)
             job = cloud.start_job(data, running_s=0.0)
             cloud.request(data, is_planned=False)
             cloud.put_record(half.as_submitted(job.task_id, at=cloud.now))

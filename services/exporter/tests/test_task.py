@@ -23,7 +23,7 @@ type RequestFor = Callable[..., ExportRequestedData]
 
 @pytest.fixture
 def requested(request_for: RequestFor) -> LedgerRecord:
-    return task.requested_record(request_for(), NOW)
+    return request_for().first_record(NOW)
 
 
 @pytest.fixture

@@ -11,7 +11,8 @@ from logferry_contracts.day_planned import DayPlanned
 from logferry_contracts.execution_variables import QueueOptions
 from logferry_contracts.export import Lane
 from logferry_contracts.export_requested import ExportRequested
-from logferry_contracts.ledger_record import LedgerRecord, ledger_prefix
+from logferry_contracts.ledger_key import ledger_prefix, split_key, windows_of
+from logferry_contracts.ledger_record import LedgerRecord
 from logferry_contracts.log_group import LogGroup
 from logferry_contracts.plan_completed import InfrastructureChange, PlanCompleted
 from logferry_contracts.plan_continued import PlanContinued
@@ -164,13 +165,12 @@ class Ledger:
     def known(self, source: Source, windows: Sequence[Window]) -> Iterator[tuple[Window, str]]:
         prefixes = {ledger_prefix(source, window): window for window in windows}
         for key in sorted(self.objects):
-            prefix, name = key[: key.rindex("/") + 1], key[key.rindex("/") + 1 :]
+            prefix, export_id = split_key(key)
             if prefix in prefixes:
-                yield prefixes[prefix], name.removesuffix(".json")
+                yield prefixes[prefix], export_id
 
     def windows(self, source: Source, due: Sequence[Window]) -> list[Window]:
-        edges = {tuple(key.split("/")[3].split("-")) for key in self.objects}
-        return [Window(from_ms=int(start), to_ms=int(end)) for start, end in sorted(edges)]
+        return list(windows_of(sorted({split_key(key)[0] for key in self.objects})))
 
     def read(self, keys: Iterable[str]) -> list[LedgerRecord | None]:
         found = [self.objects.get(key) for key in keys]

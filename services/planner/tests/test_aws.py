@@ -14,7 +14,7 @@ from devstack.pytest_backends import Backend
 from logferry_contracts.documents import examples
 from logferry_contracts.export import Destination, export_id
 from logferry_contracts.export_requested import ExportRequested, ExportRequestedData
-from logferry_contracts.ledger_record import LEDGER_SCHEMA, LedgerRecord
+from logferry_contracts.ledger_record import LedgerRecord
 from logferry_contracts.log_group import LogGroup
 from logferry_contracts.plan_completed import PlanCompleted, PlanCompletedData
 from logferry_contracts.plan_continued import PlanContinued
@@ -71,35 +71,21 @@ def log_group(name: str) -> LogGroup:
 
 
 def record(name: str = "/app/web", window: Window = WINDOW) -> LedgerRecord:
-    return LedgerRecord.model_validate(
-        {
-            "schema": LEDGER_SCHEMA,
-            "revision": 1,
-            "state": "requested",
-            "export_id": export_id(SOURCE, name, window, 1),
-            "generation": 1,
-            "source": SOURCE.name,
-            "log_group": log_group(name),
-            "window": window,
-            "destination": Destination(bucket="acme-log-archive", prefix="dev/app/web"),
-            "lane": "slot",
-            "requested_at": "2026-11-23T06:00:00.000Z",
-        }
+    return LedgerRecord.first(
+        requested_at=NOW,
+        export_id=export_id(SOURCE, name, window, 1),
+        generation=1,
+        source=SOURCE.name,
+        log_group=log_group(name),
+        window=window,
+        destination=Destination(bucket="acme-log-archive", prefix="dev/app/web"),
+        lane="slot",
     )
 
 
 def message(name: str = "/app/web") -> ExportRequested:
     return ExportRequested.of(
-        ExportRequestedData(
-            export_id=record(name).export_id,
-            generation=1,
-            source=SOURCE,
-            log_group=log_group(name),
-            window=WINDOW,
-            destination=record(name).destination,
-            lane="slot",
-            estimated_bytes=0,
-        ),
+        ExportRequestedData.of_record(record(name), SOURCE),
         id=record(name).export_id,
         source="urn:logferry:planner",
         time=NOW,

@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from services.planner.tests.fakes import log_group, plan_request
 
+from logferry_contracts.message import epoch_ms
 from logferry_contracts.plan_request import PlanRequest
 from logferry_contracts.window import Window
 from logferry_contracts.wire import parse
@@ -12,7 +13,6 @@ from logferry_contracts.zones import zone_named
 from planner.order import Kind, Place, place
 from planner.plan import Candidate, Plan
 from planner.retention import FAR_MS, RetentionPolicy
-from planner.windows import epoch_ms
 
 NOW = datetime(2026, 11, 23, 6, tzinfo=UTC)
 FROM = datetime(2026, 11, 21, tzinfo=UTC)

@@ -9,6 +9,7 @@ from logferry_contracts.export_requested import ExportRequested
 from logferry_contracts.ledger_record import Completed, Failed, LedgerRecord, Skipped
 from logferry_contracts.log_group import LogGroup
 from logferry_contracts.manifest import Manifest
+from logferry_contracts.message import epoch_ms
 from logferry_contracts.source import Source
 from logferry_contracts.window import Window
 from logferry_contracts.wire import emit, parse
@@ -26,7 +27,6 @@ from planner.plan import (
     run_id,
     skip_reason,
 )
-from planner.windows import epoch_ms
 
 NOW = datetime(2026, 11, 23, 6, tzinfo=UTC)
 BERLIN = zone_named("Europe/Berlin")

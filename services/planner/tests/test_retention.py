@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from services.planner.tests.fakes import log_group
 
+from logferry_contracts.message import epoch_ms
 from logferry_contracts.window import Window
 from planner.retention import (
     DAY_MS,
@@ -18,7 +19,6 @@ from planner.retention import (
     has_passed,
     shortening,
 )
-from planner.windows import epoch_ms
 
 NOW = datetime(2026, 11, 23, 6, tzinfo=UTC)
 NOW_MS = epoch_ms(NOW)

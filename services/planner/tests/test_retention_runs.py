@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 from services.planner.tests.fakes import NOW, World, log_group, plan_request
 
+from logferry_contracts.message import epoch_ms
 from planner.order import SOON
 from planner.retention import DAY_MS, RetentionPolicy
-from planner.windows import epoch_ms
 
 SLOT_S = 10
 """What an export of these sizes takes at least, as long as nothing else is known."""

@@ -11,12 +11,12 @@ from services.planner.tests.fakes import MANY, NOW, World, log_group, plan_reque
 
 from logferry_contracts.ledger_record import Completed, Failed, LedgerRecord, Skipped
 from logferry_contracts.manifest import Manifest
+from logferry_contracts.message import epoch_ms
 from logferry_contracts.plan_completed import PlanCompletedData, PlannedExport
 from planner import handler, planning, worklist
 from planner.aws import DamagedRecord
 from planner.errors import MessagesNotSentError
 from planner.source_account import UnreadableLogGroup
-from planner.windows import epoch_ms
 
 DAY_MS = 86_400_000
 BACKFILL = {"collect_from": "2026-11-18", "collect_to": "2026-11-20"}

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from logferry_contracts.message import epoch_ms
 from logferry_contracts.plan_request import PlanRequestData
 from logferry_contracts.source import Source
 from logferry_contracts.window import Window, WindowRule
@@ -19,7 +20,6 @@ from planner.windows import (
     date_path,
     day_of,
     due_windows,
-    epoch_ms,
     is_explicit,
     newest_window,
     not_too_many,

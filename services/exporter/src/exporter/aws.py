@@ -8,7 +8,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cached_property, partial
-from itertools import batched, islice
+from itertools import batched, islice, takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -39,12 +39,16 @@ from logferry_contracts.day_completed import DayCompleted
 from logferry_contracts.export_completed import ExportCompleted
 from logferry_contracts.export_failed import ExportFailed
 from logferry_contracts.export_requested import ExportRequested
-from logferry_contracts.ledger_record import (
-    LedgerRecord,
+from logferry_contracts.ledger_key import (
     ledger_key,
     ledger_prefix,
     manifest_key,
+    source_prefix,
+    split_key,
+    starting_at,
+    windows_of,
 )
+from logferry_contracts.ledger_record import LedgerRecord
 from logferry_contracts.manifest import ArchivedObject, Checksum, Manifest, ManifestLocation
 from logferry_contracts.message import timestamp
 from logferry_contracts.source import Source, SourceName
@@ -550,13 +554,12 @@ class Ledger:
             windows: In the order of time; what lies between the first and the last is listed.
         """
         prefixes = [ledger_prefix(source, window) for window in windows]
-        folder, _, _ = prefixes[0].removesuffix("/").rpartition("/")
         pages = self._s3.get_paginator("list_objects_v2").paginate(
-            Bucket=self._bucket, Prefix=f"{folder}/", StartAfter=prefixes[0]
+            Bucket=self._bucket, Prefix=source_prefix(source), StartAfter=prefixes[0]
         )
         found = []
         for key in (each["Key"] for page in pages for each in page.get("Contents", [])):
-            prefix = key[: key.rindex("/") + 1]
+            prefix, _ = split_key(key)
             if prefix > prefixes[-1]:
                 break
             if prefix in prefixes:
@@ -580,21 +583,14 @@ class Ledger:
 
     def windows(self, source: SourceName, since_ms: int, until_ms: int) -> Iterator[Window]:
         """Yield the windows of a source that have records, by their start: both inclusive."""
-        earliest = Window(from_ms=max(since_ms, 0), to_ms=max(since_ms, 0) + 1)
-        folder, _, first = ledger_prefix(source, earliest).removesuffix("/").rpartition("/")
         pages = self._s3.get_paginator("list_objects_v2").paginate(
             Bucket=self._bucket,
-            Prefix=f"{folder}/",
+            Prefix=source_prefix(source),
             Delimiter="/",
-            StartAfter=f"{folder}/{first.partition('-')[0]}",
+            StartAfter=starting_at(source, max(since_ms, 0)),
         )
-        for page in pages:
-            for each in page.get("CommonPrefixes", []):
-                _, _, name = each["Prefix"].removesuffix("/").rpartition("/")
-                from_ms, to_ms = map(int, name.split("-"))
-                if from_ms > until_ms:
-                    return
-                yield Window(from_ms=from_ms, to_ms=to_ms)
+        there = (each["Prefix"] for page in pages for each in page.get("CommonPrefixes", []))
+        return takewhile(lambda each: each.from_ms <= until_ms, windows_of(there))
 
     def create(self, record: LedgerRecord) -> LedgerEntry:
         """Write a new record.

@@ -9,6 +9,7 @@ from typing import Any, Literal
 from logferry_contracts.day_completed import DayCompleted, DayCompletedData
 from logferry_contracts.day_planned import DayPlanned
 from logferry_contracts.export import export_id
+from logferry_contracts.ledger_key import split_key, window_of
 from logferry_contracts.ledger_record import LedgerRecord
 from logferry_contracts.message import timestamp
 from logferry_contracts.window import Window
@@ -80,13 +81,11 @@ def damaged(key: str) -> Ended:
 
     Its window may be in the archive or not; it is not said to be what nobody can see.
     """
-    _, _, _, window, name = key.split("/")
-    from_ms, to_ms = map(int, window.split("-"))
-    export_id_ = name.removesuffix(".json")
+    prefix, export_id_ = split_key(key)
     return Ended(
         export_id=export_id_,
         log_group_name=export_id_,
-        window=Window(from_ms=from_ms, to_ms=to_ms),
+        window=window_of(prefix),
         generation=1,
         outcome="failed",
         at=datetime.fromtimestamp(0, UTC),

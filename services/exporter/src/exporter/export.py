@@ -198,7 +198,7 @@ class Export:
         if entry is None:
             # The planner writes it before it sends; should it be gone, the message has it all.
             logger.warning("no ledger record: created from the message")
-            return self.wiring.ledger.create(task.requested_record(request, self._now()))
+            return self.wiring.ledger.create(request.first_record(self._now()))
         if not task.is_about(entry.record, request):
             raise ContractError(
                 "ExportRequested", ["data.export_id: the ledger has another export of this id"]
@@ -435,7 +435,7 @@ class Export:
         The halves find it through the failed one's record, so that says so first.
         """
         failed = entry.record
-        revived = split.revived(failed, self._now())
+        revived = failed.as_revived(at=self._now())
         try:
             self.wiring.ledger.create(revived)
         except LedgerConflictError:
@@ -449,7 +449,7 @@ class Export:
 
     def _advance_relative(self, record: LedgerRecord) -> None:
         """Take forward an export that this one's end may be the end of."""
-        request = split.request_of(record, self.request.source)
+        request = ExportRequestedData.of_record(record, self.request.source)
         logger.append_keys(**log_keys(request))
         relative = replace(self.delivery, is_redriven=False)
         try:
@@ -597,14 +597,14 @@ class Export:
     def _request_generation(self, record: LedgerRecord, not_before: datetime | None) -> str:
         data = task.next_generation(self.request, record, not_before)
         try:
-            self.wiring.ledger.create(task.requested_record(data, self._now()))
+            self.wiring.ledger.create(data.first_record(self._now()))
         except LedgerConflictError:
             logger.info("the next generation is in the ledger already")
         self._send(data)
         return data.export_id
 
     def _record_next(self, entry: LedgerEntry, next_export_id: str) -> LedgerEntry:
-        entry = self.wiring.ledger.replace(entry, task.asked_again(entry.record, next_export_id))
+        entry = self.wiring.ledger.replace(entry, entry.record.as_asked_again(next_export_id))
         logger.info("the next generation was asked for", next_export_id=next_export_id)
         return entry
 

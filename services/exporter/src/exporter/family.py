@@ -5,7 +5,7 @@ from datetime import datetime
 from functools import partial
 from itertools import count
 
-from exporter import split, task
+from exporter import split
 from exporter.aws import Ledger
 from exporter.errors import LedgerConflictError
 from logferry_contracts.export import export_id
@@ -71,7 +71,7 @@ class Family:
         for generation in count(FIRST_GENERATION):
             half = split.half_request(request, record, window, generation)
             try:
-                self._ledger.create(task.requested_record(half, at))
+                self._ledger.create(half.first_record(at))
             except LedgerConflictError:
                 known = self._ledger.read(half.source, window, half.export_id)
                 if known is None:

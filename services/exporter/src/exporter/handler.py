@@ -29,7 +29,7 @@ from exporter.export import Delivery, Export, Wiring, dead_letter, log_keys, log
 from exporter.settings import Settings
 from logferry_contracts.day_planned import DayPlanned
 from logferry_contracts.export_requested import ExportRequested, ExportRequestedData
-from logferry_contracts.message import Message
+from logferry_contracts.message import Message, from_epoch_ms
 from logferry_contracts.source import SourceName
 from logferry_contracts.wire import ContractError, parse
 
@@ -266,8 +266,8 @@ def _delivery(record: "SQSRecord", wait_until: datetime, work_until: datetime) -
         message_id=record.message_id,
         group_id=attributes.message_group_id or "",
         receive_count=int(attributes.approximate_receive_count),
-        first_received_at=_at(attributes.approximate_first_receive_timestamp),
-        sent_at=_at(attributes.sent_timestamp),
+        first_received_at=from_epoch_ms(int(attributes.approximate_first_receive_timestamp)),
+        sent_at=from_epoch_ms(int(attributes.sent_timestamp)),
         wait_until=wait_until,
         work_until=work_until,
         is_redriven=DEAD_LETTER_REASON in own,
@@ -278,7 +278,3 @@ def _delivery(record: "SQSRecord", wait_until: datetime, work_until: datetime) -
 def _number(text: str | None) -> int:
     """Return an attribute's number; 0 for what somebody else has put there."""
     return int(text) if text is not None and re.fullmatch("[0-9]{1,9}", text) else 0
-
-
-def _at(epoch_ms: str) -> datetime:
-    return datetime.fromtimestamp(int(epoch_ms) / 1000, UTC)

@@ -11,9 +11,8 @@ from datetime import datetime
 from exporter.task import Done, Fail, Publish, manifest
 from logferry_contracts.export import export_id
 from logferry_contracts.export_requested import ExportRequestedData
-from logferry_contracts.ledger_record import LEDGER_SCHEMA, Completed, LedgerRecord
+from logferry_contracts.ledger_record import Completed, LedgerRecord
 from logferry_contracts.message import timestamp
-from logferry_contracts.source import Source
 from logferry_contracts.window import Window
 from logferry_contracts.wire import ContractError
 
@@ -98,22 +97,6 @@ def may_be_parent(window: Window, half: LedgerRecord) -> bool:
     )
 
 
-def request_of(record: LedgerRecord, source: Source) -> ExportRequestedData:
-    """Return the request that asks for an export in the ledger."""
-    return ExportRequestedData(
-        export_id=record.export_id,
-        generation=record.generation,
-        source=source,
-        log_group=record.log_group,
-        window=record.window,
-        destination=record.destination,
-        lane=record.lane,
-        estimated_bytes=record.estimated_bytes or 0,
-        not_before=record.not_before,
-        parent_export_id=record.parent_export_id,
-    )
-
-
 def merged(halves: Sequence[LedgerRecord], at: datetime) -> Completed:
     """Return what both halves have put into the archive, and when their tasks ran.
 
@@ -133,20 +116,4 @@ def merged(halves: Sequence[LedgerRecord], at: datetime) -> Completed:
         manifest=manifest(objects),
         task_created_ms=min(began, default=None),
         task_completed_ms=max(ended, default=None),
-    )
-
-
-def revived(record: LedgerRecord, at: datetime) -> LedgerRecord:
-    """Return the next generation of a failed export that was split, with the same halves."""
-    generation = record.generation + 1
-    return record.model_copy(
-        update={
-            "record_schema": LEDGER_SCHEMA,
-            "revision": 1,
-            "state": "submitted",
-            "export_id": export_id(record.source, record.log_group.name, record.window, generation),
-            "generation": generation,
-            "requested_at": timestamp(at),
-            "failed": None,
-        }
     )

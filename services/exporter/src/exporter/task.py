@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 
 from logferry_contracts.export import Lane, export_id
 from logferry_contracts.export_requested import ExportRequestedData
-from logferry_contracts.ledger_record import LEDGER_SCHEMA, LedgerRecord
+from logferry_contracts.ledger_record import LedgerRecord
 from logferry_contracts.manifest import ArchivedObject, Manifest
 from logferry_contracts.message import timestamp
 from logferry_contracts.window import Window
@@ -455,28 +455,6 @@ def manifest(objects: Iterable[ArchivedObject]) -> Manifest:
     )
 
 
-def requested_record(request: ExportRequestedData, at: datetime) -> LedgerRecord:
-    """Return the first record of an export."""
-    return LedgerRecord.model_validate(
-        {
-            "schema": LEDGER_SCHEMA,
-            "revision": 1,
-            "state": "requested",
-            "export_id": request.export_id,
-            "generation": request.generation,
-            "source": request.source.name,
-            "log_group": request.log_group,
-            "window": request.window,
-            "destination": request.destination,
-            "lane": request.lane,
-            "estimated_bytes": request.estimated_bytes or None,
-            "parent_export_id": request.parent_export_id,
-            "not_before": request.not_before,
-            "requested_at": timestamp(at),
-        }
-    )
-
-
 def next_generation(
     request: ExportRequestedData, record: LedgerRecord, not_before: datetime | None = None
 ) -> ExportRequestedData:
@@ -492,13 +470,6 @@ def next_generation(
             "not_before": None if not_before is None else timestamp(not_before),
         }
     )
-
-
-def asked_again(record: LedgerRecord, next_export_id: str) -> LedgerRecord:
-    """Return a failed export's record once its next generation was asked for after all."""
-    assert record.failed is not None  # noqa: S101  (only asked of a failed export)
-    failed = record.failed.model_copy(update={"next_export_id": next_export_id})
-    return record.model_copy(update={"revision": record.revision + 1, "failed": failed})
 
 
 def is_about(record: LedgerRecord, request: ExportRequestedData) -> bool:

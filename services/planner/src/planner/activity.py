@@ -7,6 +7,7 @@ from typing import Self
 
 from logferry_contracts.ledger_record import LedgerRecord
 from logferry_contracts.log_group import LogGroup
+from logferry_contracts.message import epoch_ms
 from logferry_contracts.window import Window
 
 EARLY = timedelta(hours=2)
@@ -90,7 +91,7 @@ def metric_question(since: datetime, until: datetime) -> MetricQuestion | None:
 
 def ingested_from(window: Window) -> datetime:
     """Return when the first event of a window can have come in; the last may come in any time."""
-    return _EPOCH + timedelta(milliseconds=window.from_ms) - EARLY
+    return window.start - EARLY
 
 
 def estimated_bytes(
@@ -105,7 +106,7 @@ def estimated_bytes(
             when that is not known.
         now: Aware.
     """
-    now_ms = (now - _EPOCH) // MILLISECOND
+    now_ms = epoch_ms(now)
     window_ms = window.to_ms - window.from_ms
     if incoming_log_events is not None:
         asked_ms = now_ms - window.from_ms + EARLY // MILLISECOND

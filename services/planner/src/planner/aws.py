@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,7 +17,14 @@ from botocore.exceptions import ClientError
 from logferry_contracts.day_planned import DayPlanned
 from logferry_contracts.export import Lane
 from logferry_contracts.export_requested import ExportRequested
-from logferry_contracts.ledger_record import LedgerRecord, ledger_prefix
+from logferry_contracts.ledger_key import (
+    ledger_prefix,
+    source_prefix,
+    split_key,
+    starting_at,
+    windows_of,
+)
+from logferry_contracts.ledger_record import LedgerRecord
 from logferry_contracts.message import Message
 from logferry_contracts.plan_completed import PlanCompleted
 from logferry_contracts.plan_continued import PlanContinued
@@ -74,7 +82,6 @@ FILE_CHUNK_BYTES = 1_048_576
 _TAKEN = frozenset({"PreconditionFailed", "ConditionalRequestConflict"})
 """Somebody else has written the object, or is at it."""
 _SENT = ".sent.json"
-_WINDOW = re.compile(r"/([0-9]{15})-([0-9]{15})/$")
 LATER_MAJOR = re.compile(rb'"schema":\s*"urn:logferry:schema:ledger-record:(?!1\.)[0-9]+\.[0-9]+"')
 """What a record says that a later release has written."""
 
@@ -141,16 +148,15 @@ class Ledger:
         """
         window_of = {ledger_prefix(source, window): window for window in windows}
         prefixes = list(window_of)
-        common, _, _ = prefixes[0].removesuffix("/").rpartition("/")
         pages = self._s3.get_paginator("list_objects_v2").paginate(
-            Bucket=self._bucket, Prefix=f"{common}/", StartAfter=prefixes[0]
+            Bucket=self._bucket, Prefix=source_prefix(source), StartAfter=prefixes[0]
         )
         for key in (entry["Key"] for page in pages for entry in page.get("Contents", [])):
-            prefix = key[: key.rindex("/") + 1]
+            prefix, export_id = split_key(key)
             if prefix > prefixes[-1]:
                 return
             if prefix in window_of:
-                yield window_of[prefix], key.removeprefix(prefix).removesuffix(".json")
+                yield window_of[prefix], export_id
 
     def windows(self, source: SourceName, due: Sequence[Window]) -> list[Window]:
         """Return the windows with records that may overlap some, a thousand a call.
@@ -161,23 +167,15 @@ class Ledger:
         """
         if not due:
             return []
-        folder = ledger_prefix(source, due[0]).removesuffix("/").rpartition("/")[0]
         from_ms = max(0, due[0].from_ms - LONGEST_WINDOW_MS)
         pages = self._s3.get_paginator("list_objects_v2").paginate(
             Bucket=self._bucket,
-            Prefix=f"{folder}/",
+            Prefix=source_prefix(source),
             Delimiter="/",
-            StartAfter=f"{folder}/{from_ms:015d}",
+            StartAfter=starting_at(source, from_ms),
         )
-        found = []
-        for each in (prefix for page in pages for prefix in page.get("CommonPrefixes", [])):
-            edges = _WINDOW.search(each["Prefix"])
-            if edges is None:
-                continue
-            if int(edges[1]) >= due[-1].to_ms:
-                break
-            found.append(Window(from_ms=int(edges[1]), to_ms=int(edges[2])))
-        return found
+        there = (each["Prefix"] for page in pages for each in page.get("CommonPrefixes", []))
+        return list(takewhile(lambda each: each.from_ms < due[-1].to_ms, windows_of(there)))
 
     def read(self, keys: Iterable[str]) -> list[LedgerRecord | DamagedRecord | None]:
         """Return the records of some keys, in their order; None where there is none."""

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from datetime import timedelta
 from enum import IntEnum
 
+from logferry_contracts.message import epoch_ms
 from planner.plan import STANDARD, Candidate, Plan, skip_reason
 from planner.retention import FAR_MS, deadline_ms
-from planner.windows import epoch_ms
 
 SOON = timedelta(days=3)
 """A slot that is behind by less than that loses nothing that was asked for at once."""

@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 
 from logferry_contracts.export import Destination, Lane, export_id
 from logferry_contracts.export_requested import ExportRequested, ExportRequestedData
-from logferry_contracts.ledger_record import LEDGER_SCHEMA, LedgerRecord, Skipped
+from logferry_contracts.ledger_record import LedgerRecord, Skipped
 from logferry_contracts.log_group import LogGroup, log_group_folder
 from logferry_contracts.message import timestamp
 from logferry_contracts.source import Source
@@ -132,21 +132,16 @@ def decide(plan: Plan, candidate: Candidate, *, is_empty: bool) -> Decision:
     # Metrics that knew of no event were wrong if there is one; they know no size either.
     was_wrong = candidate.seems_empty and candidate.estimated_bytes == 0
     estimated_bytes = None if was_wrong else candidate.estimated_bytes
-    requested = LedgerRecord.model_validate(
-        {
-            "schema": LEDGER_SCHEMA,
-            "revision": 1,
-            "state": "requested",
-            "export_id": export_id(plan.source, log_group.name, window, candidate.generation),
-            "generation": candidate.generation,
-            "source": plan.source.name,
-            "log_group": log_group,
-            "window": window,
-            "destination": Destination(bucket=plan.bucket, prefix=prefix),
-            "lane": lane(plan, log_group, estimated_bytes),
-            "estimated_bytes": estimated_bytes,
-            "requested_at": timestamp(plan.now),
-        }
+    requested = LedgerRecord.first(
+        requested_at=plan.now,
+        export_id=export_id(plan.source, log_group.name, window, candidate.generation),
+        generation=candidate.generation,
+        source=plan.source.name,
+        log_group=log_group,
+        window=window,
+        destination=Destination(bucket=plan.bucket, prefix=prefix),
+        lane=lane(plan, log_group, estimated_bytes),
+        estimated_bytes=estimated_bytes,
     )
     reason = skip_reason(plan, log_group, window) or ("empty" if is_empty else None)
     if reason is None:
@@ -256,18 +251,7 @@ def destination_prefix(plan: Plan, log_group_name: str, window: Window) -> str:
 def export_requested(plan: Plan, record: LedgerRecord) -> ExportRequested:
     """Return the message for a ledger record of an export that has not ended."""
     return ExportRequested.of(
-        ExportRequestedData(
-            export_id=record.export_id,
-            generation=record.generation,
-            source=plan.source,
-            log_group=record.log_group,
-            window=record.window,
-            destination=record.destination,
-            lane=record.lane,
-            estimated_bytes=record.estimated_bytes or 0,
-            not_before=record.not_before,
-            parent_export_id=record.parent_export_id,
-        ),
+        ExportRequestedData.of_record(record, plan.source),
         id=record.export_id,
         source=PLANNER_URN,
         time=plan.now,

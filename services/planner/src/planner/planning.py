@@ -5,7 +5,7 @@ import json
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from math import ceil
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -16,7 +16,7 @@ from aws_lambda_powertools.metrics import MetricUnit
 
 from logferry_contracts.execution_variables import QueueOptions
 from logferry_contracts.export import Lane
-from logferry_contracts.message import timestamp
+from logferry_contracts.message import epoch_ms, from_epoch_ms, timestamp
 from logferry_contracts.plan_completed import (
     InfrastructureChange,
     PlanCompleted,
@@ -54,7 +54,6 @@ from planner.windows import (
     as_recorded,
     day_of,
     due_windows,
-    epoch_ms,
     is_explicit,
     not_too_many,
     overdue,
@@ -384,7 +383,7 @@ class _Run:
         at_ms = min(each.at_ms for each in shortenings)
         exports, slot_s = worklist.expiring
         return RetentionCliff(
-            at=timestamp(datetime.fromtimestamp(at_ms / 1000, UTC)),
+            at=timestamp(from_epoch_ms(at_ms)),
             log_groups=len(shortenings),
             retention_days=min(each.days for each in shortenings),
             exports=exports,

@@ -20,7 +20,8 @@ from itertools import chain
 from aws_lambda_powertools import Logger
 
 from logferry_contracts.export import Lane
-from logferry_contracts.ledger_record import LedgerRecord, ledger_key, newest_halves
+from logferry_contracts.ledger_key import ledger_key
+from logferry_contracts.ledger_record import LedgerRecord, newest_halves
 from logferry_contracts.window import Window
 from planner.activity import Fit, estimated_bytes, ingested_from, sample_of
 from planner.aws import DamagedRecord, ExportQueues, Ledger, Outbox

@@ -15,8 +15,8 @@ from datetime import datetime, timedelta
 from typing import Any, Self
 
 from logferry_contracts.log_group import LogGroup
+from logferry_contracts.message import epoch_ms
 from logferry_contracts.window import Window
-from planner.windows import epoch_ms
 
 DAY_MS = 86_400_000
 EFFECTIVE_AFTER_MS = DAY_MS

@@ -13,6 +13,7 @@ from typing import Literal
 from zoneinfo import ZoneInfo
 
 from logferry_contracts import zones
+from logferry_contracts.message import epoch_ms
 from logferry_contracts.plan_request import PlanRequestData
 from logferry_contracts.window import Window
 from planner.errors import PlanRefusedError
@@ -23,7 +24,6 @@ MAX_WINDOWS = 4000
 https://docs.aws.amazon.com/sns/latest/api/API_Publish.html
 """
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _FIRST_DATE = date(1970, 1, 2)
 """The first date that starts after the epoch in every time zone; AWS's times are not negative."""
 _DAY = timedelta(days=1)
@@ -133,7 +133,7 @@ def overdue(
     if not unplanned:
         return timedelta(0)
     oldest = unplanned[-1] if len(unplanned) == len(due) else unplanned[0]
-    return at - settle - (_EPOCH + timedelta(milliseconds=oldest.to_ms))
+    return at - settle - oldest.end
 
 
 def newest_window(unit: Literal["day", "hour"], zone: ZoneInfo, *, ended_by: datetime) -> Window:
@@ -159,14 +159,12 @@ def windows_of_date(unit: Literal["day", "hour"], zone: ZoneInfo, day: date) -> 
 
 def date_path(window: Window, zone: ZoneInfo) -> str:
     """Return when a window starts on the zone's clock, as a path such as ``2026/11/22/00``."""
-    start = _EPOCH + timedelta(milliseconds=window.from_ms)
-    return f"{start.astimezone(zone):%Y/%m/%d/%H}"
+    return f"{window.start.astimezone(zone):%Y/%m/%d/%H}"
 
 
 def day_of(window: Window, zone: ZoneInfo) -> str:
     """Return the date on which a window starts on the zone's clock, such as ``2026-11-22``."""
-    start = _EPOCH + timedelta(milliseconds=window.from_ms)
-    return f"{start.astimezone(zone):%Y-%m-%d}"
+    return f"{window.start.astimezone(zone):%Y-%m-%d}"
 
 
 def zone_named(name: str) -> ZoneInfo:
@@ -179,11 +177,6 @@ def zone_named(name: str) -> ZoneInfo:
         return zones.zone_named(name)
     except ValueError as error:
         raise PlanRefusedError("time_zone", name, "is not an IANA time zone") from error
-
-
-def epoch_ms(at: datetime) -> int:
-    """Return an aware time as milliseconds since the epoch, rounded down."""
-    return (at - _EPOCH) // timedelta(milliseconds=1)
 
 
 def _kept(due: Sequence[Window], recorded: Iterable[Window]) -> list[Window]:
@@ -229,7 +222,7 @@ def _looked_back(
     unit: Literal["day", "hour"], zone: ZoneInfo, newest: Window, days: int
 ) -> list[Window]:
     """Return the windows that end later than the newest one's end, moved back by some days."""
-    end = (_EPOCH + timedelta(milliseconds=newest.to_ms)).astimezone(zone)
+    end = newest.end.astimezone(zone)
     # The clock's own arithmetic: the same time of day, whatever the clock did in between. A zone
     # that left a date out has the moved end where the newest window ends, or even after.
     moved_back = epoch_ms((end.replace(fold=0) - days * _DAY).astimezone(UTC))

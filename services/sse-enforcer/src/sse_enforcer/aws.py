@@ -22,6 +22,7 @@ from pydantic import BaseModel
 
 from logferry_contracts import json_text
 from logferry_contracts.export_failed import ExportFailed
+from logferry_contracts.ledger_key import LEDGER
 from logferry_contracts.ledger_record import LedgerRecord
 from logferry_contracts.manifest import Manifest, ManifestLocation
 from logferry_contracts.object_secured import ObjectSecured
@@ -88,7 +89,6 @@ CONTENT_HEADERS = (
 )
 LIST_PAGE_LIMIT = 1000
 """https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListObjectVersions.html"""
-LEDGER = "ledger/"
 OVERTAKEN = ("PreconditionFailed", "ConditionalRequestConflict")
 """S3's answers to a conditional write that came too late."""
 

@@ -11,7 +11,8 @@ from aws_lambda_powertools import Logger
 from logferry_contracts.export import export_id
 from logferry_contracts.export_completed import ExportCompletedData
 from logferry_contracts.export_failed import ExportFailed
-from logferry_contracts.ledger_record import Failed, LedgerRecord, ledger_key
+from logferry_contracts.ledger_key import ledger_key
+from logferry_contracts.ledger_record import Failed, LedgerRecord
 from logferry_contracts.manifest import ArchivedObject, Manifest
 from logferry_contracts.message import timestamp
 from sse_enforcer.aws import ControlBucket, KmsKeys, Topic

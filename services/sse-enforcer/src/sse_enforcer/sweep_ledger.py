@@ -5,7 +5,7 @@ from dataclasses import replace
 from itertools import batched
 
 from logferry_contracts.export_completed import ExportCompletedData
-from logferry_contracts.ledger_record import Completed, LedgerRecord
+from logferry_contracts.ledger_record import LedgerRecord
 from logferry_contracts.manifest import ArchivedObject
 from logferry_contracts.wire import ContractError
 from sse_enforcer.errors import EnforcerError, OutOfTimeError, RefusedError, RetryError
@@ -81,15 +81,14 @@ class LedgerSweep:
         return True
 
     def _export(self, record: LedgerRecord) -> list[Look]:
-        completed = record.completed
         if (
-            completed is None
+            record.completed is None
             or record.destination.bucket != self._with.archive.bucket
             # The export that it is a half of has its objects in the manifest, too.
             or record.parent_export_id is not None
         ):
             return []
-        data = _data(record, completed)
+        data = ExportCompletedData.of_record(record)
         if record.state == "completed":
             return [self._secure(record, data)]
         if record.is_lost:
@@ -173,20 +172,3 @@ class LedgerSweep:
     def _wanted(self, *, hold: bool) -> Wanted:
         key_arn = self._part.report.about.key_arn
         return Wanted(key_arn=key_arn, hold=hold, may_copy=True, now=self._part.now)
-
-
-def _data(record: LedgerRecord, completed: Completed) -> ExportCompletedData:
-    """Return what the export's ExportCompleted said."""
-    return ExportCompletedData(
-        export_id=record.export_id,
-        generation=record.generation,
-        source=record.source,
-        log_group_name=record.log_group.name,
-        window=record.window,
-        destination=record.destination,
-        lane=record.lane,
-        task_id=None if record.submitted is None else record.submitted.task_id,
-        manifest=completed.manifest,
-        requested_at=record.requested_at,
-        completed_at=completed.at,
-    )

@@ -1,0 +1,72 @@
+"""The object keys of the control bucket that services share: ledger records, and long manifests.
+
+``ledger/<account>/<Region>/<from_ms>-<to_ms>/<export id>.json``, with 15 digits for each time, so
+that keys are in the order of their windows.
+"""
+
+import re
+from collections.abc import Iterable, Iterator
+
+from logferry_contracts.source import SourceName
+from logferry_contracts.window import Window
+
+LEDGER = "ledger/"
+"""What the keys of all records begin with, and no others."""
+
+_MANIFESTS = "manifest/"
+_WINDOW = re.compile(r"/([0-9]{15})-([0-9]{15})/\Z", re.ASCII)
+
+
+def source_prefix(source: SourceName) -> str:
+    """Return what the keys of all records of one account and Region begin with."""
+    return f"{LEDGER}{source.account_id}/{source.region}/"
+
+
+def ledger_prefix(source: SourceName, window: Window) -> str:
+    """Return what the keys of all records of one source and window begin with."""
+    return f"{starting_at(source, window.from_ms)}-{window.to_ms:015d}/"
+
+
+def ledger_key(source: SourceName, window: Window, export_id: str) -> str:
+    """Return the object key of one record in the control bucket."""
+    return f"{ledger_prefix(source, window)}{export_id}.json"
+
+
+def manifest_key(source: SourceName, window: Window, export_id: str) -> str:
+    """Return the object key of a manifest that is too long for an event."""
+    return f"{_MANIFESTS}{ledger_key(source, window, export_id).removeprefix(LEDGER)}"
+
+
+def starting_at(source: SourceName, from_ms: int) -> str:
+    """Return what sorts before the keys of a source's windows that start then or later.
+
+    And after all keys of its windows that start earlier.
+    """
+    return f"{source_prefix(source)}{from_ms:015d}"
+
+
+def split_key(key: str) -> tuple[str, str]:
+    """Return the `ledger_prefix` and the export id of a record's key."""
+    folder, _, name = key.rpartition("/")
+    return f"{folder}/", name.removesuffix(".json")
+
+
+def window_of(prefix: str) -> Window:
+    """Return the window of a `ledger_prefix`.
+
+    Raises:
+        ValueError: It is none.
+    """
+    edges = _WINDOW.search(prefix)
+    if edges is None:
+        raise ValueError(f"not a prefix of ledger records: {prefix!r}")
+    return Window(from_ms=int(edges[1]), to_ms=int(edges[2]))
+
+
+def windows_of(prefixes: Iterable[str]) -> Iterator[Window]:
+    """Yield the windows of listed prefixes, in their order; what somebody has put there is none."""
+    for prefix in prefixes:
+        try:
+            yield window_of(prefix)
+        except ValueError:
+            continue
