@@ -25,10 +25,11 @@ from exporter import direct
 from exporter.aws import LedgerEntry
 from exporter.direct import Event, Slice
 from exporter.errors import SlotBusyError, TransientError
-from exporter.export import Wiring, logger
 from exporter.handler import work
 from exporter.settings import Settings
 from exporter.task import COMPLETED, Task
+from exporter.telemetry import logger
+from exporter.wiring import Wiring
 from logferry_contracts.export import Destination, Lane, export_id
 from logferry_contracts.export_completed import ExportCompleted
 from logferry_contracts.export_requested import ExportRequested, ExportRequestedData

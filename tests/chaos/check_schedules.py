@@ -12,7 +12,7 @@ from contextlib import redirect_stdout
 import pytest
 from tests.chaos.simulated import Schedule
 
-from exporter.export import logger as exporter_logger
+from exporter.telemetry import logger as exporter_logger
 from planner import handler as planner_handler
 
 SCHEDULES = 1_000

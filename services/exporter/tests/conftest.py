@@ -28,10 +28,11 @@ from exporter.errors import (
     SlotBusyError,
     TransientError,
 )
-from exporter.export import Wiring, logger, metrics
 from exporter.handler import work
 from exporter.settings import Settings
 from exporter.task import Task
+from exporter.telemetry import logger, metrics
+from exporter.wiring import Wiring
 from logferry_contracts.day_completed import DayCompleted
 from logferry_contracts.day_planned import DayPlanned, DayPlannedData
 from logferry_contracts.export import Destination, export_id

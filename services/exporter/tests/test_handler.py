@@ -10,8 +10,8 @@ import pytest
 
 from exporter import handler, waiting
 from exporter.errors import ExportRefusedError, SettingsError, TransientError
-from exporter.export import metrics
 from exporter.task import CLOCK_SKEW
+from exporter.telemetry import metrics
 from logferry_contracts.export_requested import ExportRequestedData
 from logferry_contracts.ledger_record import LedgerRecord
 from logferry_contracts.wire import emit

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from exporter import split, task
-from exporter.errors import ExportRefusedError
+from exporter.errors import ExportRefusedError, TransientError
 from exporter.task import CLOCK_SKEW, Done, Fail, Publish
 from logferry_contracts.export import export_id
 from logferry_contracts.export_requested import ExportRequestedData
@@ -225,6 +225,24 @@ def by_state(cloud: "Cloud") -> dict[str, list[LedgerRecord]]:
     return found
 
 
+def fail_first_look_at_parent(cloud: "Cloud") -> None:
+    """Let S3 throttle the first read of a parent that is taken forward once it has been found."""
+    errors = iter([TransientError("GetObject: SlowDown")])
+
+    def throttle(name: str) -> None:
+        if name == "ledger.read" and cloud.calls[-2:] == ["ledger.windows", "ledger.read"]:
+            for error in errors:
+                raise error
+
+    cloud.interrupt = throttle
+
+
+def by_end(cloud: "Cloud") -> list[LedgerRecord]:
+    return sorted(
+        cloud.records(), key=lambda record: record.completed.at if record.completed else ""
+    )
+
+
 @pytest.mark.parametrize(("running_s", "parts"), [(8, 2), (16, 4)])
 def test_a_window_that_is_too_much_is_exported_in_parts_and_announced_as_one(
     cloud: "Cloud", plan: "type[Plan]", running_s: float, parts: int
@@ -258,6 +276,50 @@ def test_halves_are_seen_to_and_announce_nothing(cloud: "Cloud", plan: "type[Pla
         assert half.completed is not None
         assert half.completed.published_at is not None
     assert len(cloud.events) == 1
+
+
+def test_what_is_logged_of_a_parent_carries_its_name_and_the_halfs_lines_go_on_with_theirs(
+    cloud: "Cloud", plan: "type[Plan]", logged: Callable[[], list[dict[str, Any]]]
+) -> None:
+    split_soon(cloud, plan(running_s=8))
+    whole = cloud.request()
+    cloud.run()
+    told = [
+        (line["message"], line["export_id"])
+        for line in logged()
+        if line["message"] in {"completed", "published"}
+    ]
+    first, second = (record.export_id for record in by_end(cloud) if record.parent_export_id)
+    assert told == [
+        ("completed", first),
+        ("published", first),
+        ("completed", second),
+        ("completed", whole),
+        ("published", whole),
+        ("published", second),
+    ]
+
+
+def test_an_error_with_a_parent_is_logged_of_the_half_whose_message_it_is(
+    cloud: "Cloud", plan: "type[Plan]", logged: Callable[[], list[dict[str, Any]]]
+) -> None:
+    split_soon(cloud, plan(running_s=8))
+    cloud.request()
+    fail_first_look_at_parent(cloud)
+    cloud.run()
+    (met,) = [line for line in logged() if line["message"] == "met an error"]
+    first, *_ = (record.export_id for record in by_end(cloud) if record.parent_export_id)
+    assert met["export_id"] == first
+
+
+def test_a_halfs_task_is_measured_although_its_parent_meets_an_error(
+    cloud: "Cloud", plan: "type[Plan]", emitted: Callable[[str], list[float]]
+) -> None:
+    split_soon(cloud, plan(running_s=8))
+    cloud.request()
+    fail_first_look_at_parent(cloud)
+    cloud.run()
+    assert len(emitted("SlotBusySeconds")) == len(cloud.jobs) == 3
 
 
 def test_the_message_of_a_split_export_is_done_with_when_both_halves_are_asked_for(

@@ -24,7 +24,7 @@ from hypothesis.stateful import (
 )
 
 from exporter.errors import TransientError
-from exporter.export import logger
+from exporter.telemetry import logger
 from logferry_contracts.export_requested import ExportRequestedData
 from logferry_contracts.ledger_record import LedgerRecord
 

@@ -13,16 +13,10 @@ from aws_lambda_powertools import single_metric
 from aws_lambda_powertools.metrics import MetricUnit
 
 from exporter import day, waiting
+from exporter.delivery import Delivery
 from exporter.errors import NotFinishedError
-from exporter.export import (
-    METRICS_NAMESPACE,
-    SERVICE,
-    Delivery,
-    Wiring,
-    dead_letter,
-    logger,
-    metrics,
-)
+from exporter.telemetry import METRICS_NAMESPACE, SERVICE, count, logger, metrics
+from exporter.wiring import Wiring
 from logferry_contracts.day_planned import DayPlanned
 from logferry_contracts.wire import ContractError
 
@@ -59,7 +53,7 @@ class DayEnd:
         self.wiring.topic.publish(event)
         for key in keys:
             del remembered[key]
-        metrics.add_metric("DaysCompleted", MetricUnit.Count, 1)
+        count("DaysCompleted")
         told = event.data.model_dump(include={"completed", "failed", "skipped", "total_bytes"})
         logger.info("the date is complete", **told)
 
@@ -78,7 +72,7 @@ class DayEnd:
             for key, record in self.wiring.ledger.read_keys(batch):
                 if isinstance(record, ContractError):
                     logger.error("a ledger record is damaged", key=key, detail=str(record))
-                    metrics.add_metric("LedgerRecordsDamaged", MetricUnit.Count, 1)
+                    count("LedgerRecordsDamaged")
                     remembered[key] = day.damaged(key)
                     continue
                 ended = day.ended(record) or day.superseded(record, names)
@@ -112,7 +106,8 @@ class DayEnd:
         waited = self.wiring.clock() - self.delivery.sent_at
         interval_s = waiting.interval_s(waited.total_seconds(), self.delivery.receive_count)
         if day.is_to_be_given_up(waited, self.wiring.queue.retention, interval_s):
-            dead_letter(self.wiring, self.delivery, "day_not_ended", f"export {under_way}")
+            queue = self.wiring.queue
+            self.delivery.dead_letter(queue, "day_not_ended", f"export {under_way}")
             return
         logger.info("given back", waits_for=f"export {under_way}", interval_s=interval_s)
         raise NotFinishedError(interval_s)

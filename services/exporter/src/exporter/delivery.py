@@ -1,0 +1,81 @@
+"""One delivery of a message: what SQS says of it, and the time that there is for it."""
+
+import re
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from exporter.aws import DEAD_LETTER_REASON, TRIES, Queue
+from exporter.telemetry import count, logger
+from logferry_contracts.message import from_epoch_ms
+
+if TYPE_CHECKING:
+    from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
+
+
+@dataclass(frozen=True, kw_only=True)
+class Delivery:
+    """One delivery of a message.
+
+    Attributes:
+        group_id: The slot, the direct lane beside it, or a date.
+        receive_count: 1 for the first delivery.
+        sent_at: When it was put into its queue.
+        wait_until: Until when this invocation may wait for a task.
+        work_until: Until when it may do anything that can be done again from the start.
+        is_redriven: Whether it was a dead letter that somebody has put back.
+        tries: How often it was sent to the tail of its slot for an error.
+        goes_round: Whether it was sent to the tail at all.
+    """
+
+    body: str
+    message_id: str
+    group_id: str
+    receive_count: int
+    first_received_at: datetime
+    sent_at: datetime
+    wait_until: datetime
+    work_until: datetime
+    is_redriven: bool
+    tries: int
+    goes_round: bool
+
+    @classmethod
+    def of(cls, record: "SQSRecord", wait_until: datetime, work_until: datetime) -> "Delivery":
+        """Return a message as Lambda hands it over."""
+        attributes, own = record.attributes, record.get("messageAttributes") or {}
+        return cls(
+            body=record.body,
+            message_id=record.message_id,
+            group_id=attributes.message_group_id or "",
+            receive_count=int(attributes.approximate_receive_count),
+            first_received_at=from_epoch_ms(int(attributes.approximate_first_receive_timestamp)),
+            sent_at=from_epoch_ms(int(attributes.sent_timestamp)),
+            wait_until=wait_until,
+            work_until=work_until,
+            is_redriven=DEAD_LETTER_REASON in own,
+            tries=_number(own.get(TRIES, {}).get("stringValue")),
+            goes_round=TRIES in own,
+        )
+
+    @property
+    def is_first(self) -> bool:
+        """Whether no earlier delivery can have created a task."""
+        return self.receive_count == 1 and self.tries == 0 and not self.is_redriven
+
+    def dead_letter(self, queue: Queue, reason: str, detail: str) -> None:
+        """Keep the message where a person will find it, and why."""
+        queue.dead_letter(
+            self.body,
+            group_id=self.group_id,
+            message_id=self.message_id,
+            reason=reason,
+            detail=detail,
+        )
+        logger.error("dead-lettered", reason=reason, detail=detail)
+        count("DeadLetters")
+
+
+def _number(text: str | None) -> int:
+    """Return an attribute's number; 0 for what somebody else has put there."""
+    return int(text) if text is not None and re.fullmatch("[0-9]{1,9}", text) else 0

@@ -1,0 +1,92 @@
+"""One export and the delivery that asks for it: what every step on it begins with."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from exporter import task
+from exporter.aws import LedgerEntry, SourceAccount
+from exporter.delivery import Delivery
+from exporter.telemetry import logger
+from exporter.wiring import Wiring
+from logferry_contracts.export_requested import ExportRequested, ExportRequestedData
+from logferry_contracts.ledger_record import LedgerRecord
+from logferry_contracts.wire import ContractError
+
+LEDGER_READS = 10
+"""How often a record may change under one invocation before it gives up for a while."""
+
+
+@dataclass(frozen=True)
+class Errand:
+    """One export and the delivery that asks for it."""
+
+    wiring: Wiring
+    request: ExportRequestedData
+    delivery: Delivery
+
+    def now(self) -> datetime:
+        """Return the time."""
+        return self.wiring.clock()
+
+    def account(self) -> SourceAccount:
+        """Return the source's account."""
+        return self.wiring.accounts.account(self.request.source, self.now())
+
+    def read(self) -> LedgerEntry | None:
+        """Return the export's ledger entry, or None when there is none."""
+        request = self.request
+        return self.wiring.ledger.read(request.source, request.window, request.export_id)
+
+    def read_or_create(self) -> LedgerEntry:
+        """Return the export's ledger entry.
+
+        Raises:
+            LedgerConflictError: Somebody else is creating it.
+            ContractError: The record breaks its contract, or belongs to another export.
+        """
+        entry = self.read()
+        if entry is None:
+            # The planner writes it before it sends; should it be gone, the message has it all.
+            logger.warning("no ledger record: created from the message")
+            return self.wiring.ledger.create(self.request.first_record(self.now()))
+        if not task.is_about(entry.record, self.request):
+            raise ContractError(
+                "ExportRequested", ["data.export_id: the ledger has another export of this id"]
+            )
+        return entry
+
+    def send(self, data: ExportRequestedData) -> None:
+        """Send a request to the end of the slot."""
+        self.wiring.queue.send(self.requested(data), asked_by=self.delivery.message_id)
+
+    def requested(self, data: ExportRequestedData) -> ExportRequested:
+        """Return the message that asks for an export."""
+        urn = data.source.exporter_urn
+        return ExportRequested.of(data, id=data.export_id, source=urn, time=self.now())
+
+    def of_relative(self, record: LedgerRecord) -> "Errand":
+        """Return the same for another export of the ledger, whose message is not here."""
+        request = ExportRequestedData.of_record(record, self.request.source)
+        return Errand(self.wiring, request, replace(self.delivery, is_redriven=False))
+
+
+def _nothing() -> None:
+    return None
+
+
+@dataclass(frozen=True)
+class Relative:
+    """Another export that has to be taken forward before this one is.
+
+    Attributes:
+        errand: The other one's.
+        then: What is left to do of this one's step; nothing of this one when it returns None.
+    """
+
+    errand: Errand
+    then: Callable[[], LedgerEntry | None] = _nothing
+
+
+type After = LedgerEntry | Relative | None
+"""What a step leaves: the ledger entry as it is then, a relative, or None when all is done."""

@@ -1,0 +1,47 @@
+"""What all messages are worked on with, for as long as the function's environment lives."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property
+
+from exporter import day, direct
+from exporter.aws import Archive, Ledger, Queue, SourceAccounts, Topic
+from exporter.family import Family
+from exporter.reading import Together, side_by_side
+from exporter.settings import Settings
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wiring:
+    """The settings, AWS, the time, and what is remembered from message to message."""
+
+    settings: Settings
+    ledger: Ledger
+    accounts: SourceAccounts
+    archive: Archive
+    queue: Queue
+    topic: Topic
+    clock: Callable[[], datetime]
+    sleep: Callable[[float], None]
+    together: Together = side_by_side
+
+    @cached_property
+    def budget(self) -> direct.Budget:
+        """What all exports in the direct lane may take of the account's API quota together."""
+        return direct.Budget(self.settings.direct_lane_calls_per_second)
+
+    @cached_property
+    def family(self) -> Family:
+        """The exports in the ledger that belong together."""
+        return Family(self.ledger)
+
+    @cached_property
+    def erring(self) -> dict[str, tuple[str, datetime]]:
+        """The message that meets nothing but errors, and since when, by its message group."""
+        return {}
+
+    @cached_property
+    def ended(self) -> dict[str, day.Ended]:
+        """Exports of dates that are waited for, by the keys of their records."""
+        return {}
