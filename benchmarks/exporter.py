@@ -17,7 +17,7 @@ from benchmarks.simulation.others import aws_logs_export_to_s3, fixed_polling
 from benchmarks.simulation.outages import Pattern
 from benchmarks.simulation.usage import Usage, side_by_side
 from benchmarks.simulation.workload import LogGroup, active, log_groups, serial_bound_s
-from exporter.aws import CLIENT_CONFIG, CREATE_CONFIG
+from exporter.aws.clients import CLIENT_CONFIG, CREATE_CONFIG
 from exporter.direct import READERS
 from exporter.settings import (
     DEFAULT_DIRECT_LANE_CALLS_PER_SECOND,

@@ -12,7 +12,7 @@ from benchmarks.simulation.outages import PLAIN_CALLS, answer
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-import exporter.aws
+import exporter.aws.clients
 import logferry.ledger
 import logferry.plan
 import logferry.stack
@@ -31,7 +31,7 @@ SOURCES = sorted(
 PATIENT = {
     "planner": planner.aws.CLIENT_CONFIG,
     "planner, in a source's account": planner.source_account.SOURCE_CONFIG,
-    "exporter": exporter.aws.CLIENT_CONFIG,
+    "exporter": exporter.aws.clients.CLIENT_CONFIG,
     "sse-enforcer": sse_enforcer.aws.CLIENT_CONFIG,
     "logferry, the ledger": logferry.ledger.CLIENT_CONFIG,
     "logferry, stacks": logferry.stack.CLIENT_CONFIG,
@@ -39,7 +39,7 @@ PATIENT = {
 LONGEST_S = {"planner, in a source's account": 127, "logferry, stacks": 127}
 """What all waits of a call come to at most, where it is not 31 s."""
 ONCE = {
-    "CreateExportTask": exporter.aws.CREATE_CONFIG,
+    "CreateExportTask": exporter.aws.clients.CREATE_CONFIG,
     "logferry plan": logferry.plan.CLIENT_CONFIG,
     "logferry sweep": logferry.sweep.CLIENT_CONFIG,
 }
@@ -127,7 +127,7 @@ def test_what_must_not_come_twice_is_asked_once(monkeypatch, config):
 def test_whatever_a_service_calls_too_many_or_not_now_is_tried_again(
     monkeypatch, service, status, error
 ):
-    aws = Aws(monkeypatch, exporter.aws.CLIENT_CONFIG, service)
+    aws = Aws(monkeypatch, exporter.aws.clients.CLIENT_CONFIG, service)
     aws.status, aws.error = status, error
     aws.call(out_for_s=1.0)
 

@@ -22,7 +22,7 @@ from benchmarks.simulation.outages import Outages, Pattern
 from benchmarks.simulation.usage import Usage
 from benchmarks.simulation.workload import LogGroup
 from exporter import direct
-from exporter.aws import LedgerEntry
+from exporter.aws.ledger import LedgerEntry
 from exporter.direct import Event, Slice
 from exporter.errors import SlotBusyError, TransientError
 from exporter.handler import work

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 
 import pytest
 
-from exporter.aws import LedgerEntry
+from exporter.aws.ledger import LedgerEntry
 from exporter.direct import Event, Slice
 from exporter.errors import (
     ExportRefusedError,

@@ -18,16 +18,13 @@ from botocore.awsrequest import AWSResponse
 from botocore.compat import HTTPHeaders
 from botocore.stub import Stubber
 
-from exporter import aws, handler, task
-from exporter.aws import (
-    CREATE_CONFIG,
-    Archive,
-    Ledger,
-    Queue,
-    SourceAccount,
-    SourceAccounts,
-    Topic,
-)
+from exporter import handler, task
+from exporter.aws import archive as archive_adapter
+from exporter.aws.archive import Archive
+from exporter.aws.clients import CREATE_CONFIG
+from exporter.aws.ledger import Ledger
+from exporter.aws.messages import Queue, Topic
+from exporter.aws.source_account import SourceAccount, SourceAccounts
 from exporter.errors import (
     ExportRefusedError,
     LedgerConflictError,
@@ -538,7 +535,7 @@ def test_an_object_that_goes_while_it_is_listed_is_no_object_without_a_checksum(
 def test_only_so_many_objects_are_asked_for_their_checksum(
     s3: "S3Client", monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(aws, "MAX_CHECKSUMS", 1)
+    monkeypatch.setattr(archive_adapter, "MAX_CHECKSUMS", 1)
     versions = [version_of(name, ChecksumAlgorithm=["CRC32"]) for name in ("a", "b")]
     with Stubber(s3) as stubber:
         stubber.add_response("list_object_versions", {"Versions": versions})

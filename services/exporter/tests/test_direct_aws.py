@@ -11,7 +11,9 @@ import pytest
 from botocore.stub import Stubber
 
 from exporter import direct, task
-from exporter.aws import CLIENT_CONFIG, CREATE_CONFIG, Archive, SourceAccount
+from exporter.aws.archive import Archive
+from exporter.aws.clients import CLIENT_CONFIG, CREATE_CONFIG
+from exporter.aws.source_account import SourceAccount
 from exporter.errors import ExportRefusedError, NotForDirectLaneError, TransientError
 from exporter.reading import Reading
 from logferry_contracts.export import Destination

@@ -11,7 +11,8 @@ from botocore.retries import standard
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from exporter import aws, patience, waiting
+from exporter import patience, waiting
+from exporter.aws import calls
 from exporter.errors import ExportRefusedError
 from logferry_contracts.export_requested import ExportRequestedData
 from logferry_contracts.message import timestamp
@@ -135,7 +136,7 @@ def raise_as_adapters_do(call: str, error: Exception) -> None:
     """Raise an error that a call meets: those of a source's account are sorted where they occur."""
     if not call.startswith("logs."):
         raise error
-    with aws._sorted_errors():
+    with calls.sorted_errors():
         raise error
 
 
@@ -531,13 +532,13 @@ def test_what_botocore_tries_again_passes() -> None:
         *standard.TransientRetryableChecker._TRANSIENT_ERROR_CODES,
     }
     for code in botocores:
-        assert aws.problem_of(error_of("archive.objects", code)).is_passing, code
+        assert calls.problem_of(error_of("archive.objects", code)).is_passing, code
 
 
 @pytest.mark.parametrize("call", OPERATIONS)
 def test_every_code_of_every_operation_has_an_end(call: str) -> None:
     for code in codes(call):
-        problem = aws.problem_of(error_of(call, code))
+        problem = calls.problem_of(error_of(call, code))
         assert problem.reason != "unexpected_error", code
         assert code in problem.message
         pauses = [patience.pause(problem, tries) for tries in range(20)]
@@ -546,7 +547,7 @@ def test_every_code_of_every_operation_has_an_end(call: str) -> None:
 
 
 def test_a_refusal_keeps_its_reason() -> None:
-    problem = aws.problem_of(ExportRefusedError("bucket_policy", "What AWS says."))
+    problem = calls.problem_of(ExportRefusedError("bucket_policy", "What AWS says."))
     assert (problem.reason, problem.is_passing) == ("bucket_policy", False)
 
 

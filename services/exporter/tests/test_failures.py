@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from exporter import aws, task
+from exporter import task
+from exporter.aws import source_account
 from exporter.errors import ExportRefusedError, SlotBusyError, TransientError
 from exporter.task import AskAgain, Create, Done, Postpone, Publish, Retry, Task, decide
 from logferry_contracts.export_requested import ExportRequestedData
@@ -431,13 +432,15 @@ def test_sessions_that_end_while_a_task_runs_change_nothing(
     cloud = new_cloud(wait_in_invocation_s=wait_s)
     sts: Any = Sts(cloud)
     account = cloud.wiring().accounts.account(request_for().source, cloud.now)
-    monkeypatch.setattr(aws.boto3, "client", lambda *_, aws_session_token, **__: aws_session_token)
     monkeypatch.setattr(
-        aws,
+        source_account.boto3, "client", lambda *_, aws_session_token, **__: aws_session_token
+    )
+    monkeypatch.setattr(
+        source_account,
         "SourceAccount",
         lambda token, _: Session(cloud, account, datetime.fromisoformat(token)),
     )
-    wiring = cloud.wiring(accounts=aws.SourceAccounts(sts))
+    wiring = cloud.wiring(accounts=source_account.SourceAccounts(sts))
     monkeypatch.setattr(cloud, "wiring", lambda: wiring)
     cloud.plans[LOG_GROUP] = plan(running_s=5 * 3600)
     cloud.request()

@@ -14,7 +14,8 @@ from botocore.session import get_session
 from botocore.stub import Stubber
 
 from exporter import direct, errors, refusal
-from exporter.aws import Archive, SourceAccount, SourceAccounts
+from exporter.aws.archive import Archive
+from exporter.aws.source_account import SourceAccount, SourceAccounts
 from logferry_contracts.export_requested import ExportRequestedData
 from logferry_contracts.ledger_record import Failed
 

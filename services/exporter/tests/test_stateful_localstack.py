@@ -20,7 +20,9 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from exporter.aws import Archive, Ledger, SourceAccount
+from exporter.aws.archive import Archive
+from exporter.aws.ledger import Ledger
+from exporter.aws.source_account import SourceAccount
 from exporter.errors import TransientError
 from logferry_contracts.export import Destination, export_id
 from logferry_contracts.export_completed import ExportCompleted

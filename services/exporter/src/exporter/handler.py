@@ -10,7 +10,11 @@ import boto3
 from aws_lambda_powertools.utilities.batch import SqsFifoPartialProcessor
 
 from exporter import intake, waiting
-from exporter.aws import CLIENT_CONFIG, Archive, Ledger, Queue, SourceAccounts, Topic
+from exporter.aws.archive import Archive
+from exporter.aws.clients import CLIENT_CONFIG
+from exporter.aws.ledger import Ledger
+from exporter.aws.messages import Queue, Topic
+from exporter.aws.source_account import SourceAccounts
 from exporter.delivery import Delivery
 from exporter.errors import NotFinishedError
 from exporter.settings import Settings

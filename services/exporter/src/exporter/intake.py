@@ -3,7 +3,7 @@
 from aws_lambda_powertools.metrics import MetricUnit
 
 from exporter import direct_lane, export, patience, pausing
-from exporter.aws import problem_of
+from exporter.aws.calls import problem_of
 from exporter.day_end import DayEnd
 from exporter.delivery import Delivery
 from exporter.errand import Errand

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from exporter import direct, split, task
-from exporter.aws import Archive, SourceAccount
+from exporter.aws.archive import Archive
+from exporter.aws.source_account import SourceAccount
 from exporter.errors import ExportRefusedError, NotForDirectLaneError
 from exporter.family import Family
 from logferry_contracts.ledger_record import Completed, LedgerRecord

@@ -1,0 +1,156 @@
+"""The ledger in the control bucket."""
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import takewhile
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import ClientError
+
+from exporter.aws.calls import code_of
+from exporter.errors import LedgerConflictError
+from logferry_contracts.ledger_key import (
+    ledger_key,
+    ledger_prefix,
+    manifest_key,
+    source_prefix,
+    split_key,
+    starting_at,
+    windows_of,
+)
+from logferry_contracts.ledger_record import LedgerRecord
+from logferry_contracts.manifest import Manifest, ManifestLocation
+from logferry_contracts.source import SourceName
+from logferry_contracts.window import Window
+from logferry_contracts.wire import ContractError, emit, parse
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+LEDGER_READERS = 8
+"""Fewer than the client's ten connections."""
+
+
+@dataclass(frozen=True)
+class LedgerEntry:
+    """A ledger record as it was read or written, and the ETag to change it by."""
+
+    record: LedgerRecord
+    etag: str
+
+
+class Ledger:
+    """The ledger's records in the control bucket, changed by compare-and-swap only.
+
+    https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html
+    """
+
+    def __init__(self, s3: "S3Client", bucket: str) -> None:
+        """Use the control bucket ``bucket``."""
+        self._s3 = s3
+        self._bucket = bucket
+
+    def read(self, source: SourceName, window: Window, export_id: str) -> LedgerEntry | None:
+        """Return a record, or None when there is none.
+
+        Raises:
+            ContractError: The record breaks its contract.
+        """
+        try:
+            found = self._s3.get_object(
+                Bucket=self._bucket, Key=ledger_key(source, window, export_id)
+            )
+        except self._s3.exceptions.NoSuchKey:
+            return None
+        return LedgerEntry(parse(LedgerRecord, found["Body"].read()), found["ETag"])
+
+    def keys(self, source: SourceName, windows: Sequence[Window]) -> list[str]:
+        """Return the keys of all records of some windows; a thousand cost one call.
+
+        Args:
+            source: Whose records.
+            windows: In the order of time; what lies between the first and the last is listed.
+        """
+        prefixes = [ledger_prefix(source, window) for window in windows]
+        pages = self._s3.get_paginator("list_objects_v2").paginate(
+            Bucket=self._bucket, Prefix=source_prefix(source), StartAfter=prefixes[0]
+        )
+        found = []
+        for key in (each["Key"] for page in pages for each in page.get("Contents", [])):
+            prefix, _ = split_key(key)
+            if prefix > prefixes[-1]:
+                break
+            if prefix in prefixes:
+                found.append(key)
+        return found
+
+    def read_keys(self, keys: Sequence[str]) -> list[tuple[str, LedgerRecord | ContractError]]:
+        """Return each key with its record, read side by side.
+
+        In the place of a record that breaks its contract is what is wrong with it.
+        """
+        with ThreadPoolExecutor(LEDGER_READERS) as readers:
+            return list(zip(keys, readers.map(self._read_key, keys), strict=True))
+
+    def _read_key(self, key: str) -> LedgerRecord | ContractError:
+        body = self._s3.get_object(Bucket=self._bucket, Key=key)["Body"].read()
+        try:
+            return parse(LedgerRecord, body)
+        except ContractError as error:
+            return error
+
+    def windows(self, source: SourceName, since_ms: int, until_ms: int) -> Iterator[Window]:
+        """Yield the windows of a source that have records, by their start: both inclusive."""
+        pages = self._s3.get_paginator("list_objects_v2").paginate(
+            Bucket=self._bucket,
+            Prefix=source_prefix(source),
+            Delimiter="/",
+            StartAfter=starting_at(source, max(since_ms, 0)),
+        )
+        there = (each["Prefix"] for page in pages for each in page.get("CommonPrefixes", []))
+        return takewhile(lambda each: each.from_ms <= until_ms, windows_of(there))
+
+    def create(self, record: LedgerRecord) -> LedgerEntry:
+        """Write a new record.
+
+        Raises:
+            LedgerConflictError: There is one already, or somebody else is writing it.
+        """
+        return self._put(record, IfNoneMatch="*")
+
+    def replace(self, entry: LedgerEntry, record: LedgerRecord) -> LedgerEntry:
+        """Write a record in place of what was read.
+
+        Raises:
+            LedgerConflictError: It is not what was read any more.
+        """
+        return self._put(record, IfMatch=entry.etag)
+
+    def put_manifest(self, record: LedgerRecord, manifest: Manifest) -> ManifestLocation:
+        """Write a manifest beside the ledger; the same manifest gives the same object."""
+        body = emit(manifest).encode()
+        key = manifest_key(record.source, record.window, record.export_id)
+        self._s3.put_object(Bucket=self._bucket, Key=key, Body=body, ContentType="application/json")
+        return ManifestLocation(
+            bucket=self._bucket,
+            key=key,
+            size_bytes=len(body),
+            sha256=hashlib.sha256(body).hexdigest(),
+        )
+
+    def _put(self, record: LedgerRecord, **condition: Any) -> LedgerEntry:
+        try:
+            written = self._s3.put_object(
+                Bucket=self._bucket,
+                Key=record.key,
+                Body=emit(record).encode(),
+                ContentType="application/json",
+                **condition,
+            )
+        except ClientError as error:
+            if code_of(error) in {"PreconditionFailed", "ConditionalRequestConflict"}:
+                raise LedgerConflictError(record.key) from error
+            raise
+        return LedgerEntry(record, written["ETag"])

@@ -1,0 +1,150 @@
+"""The queues and the topic of a source."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from botocore.exceptions import ClientError
+
+from exporter.aws.calls import BROKEN
+from logferry_contracts.day_completed import DayCompleted
+from logferry_contracts.export_completed import ExportCompleted
+from logferry_contracts.export_failed import ExportFailed
+from logferry_contracts.export_requested import ExportRequested
+from logferry_contracts.wire import emit
+
+if TYPE_CHECKING:
+    from mypy_boto3_sns import SNSClient
+    from mypy_boto3_sqs import SQSClient
+
+DEAD_LETTER_REASON = "reason"
+"""The attribute that only dead letters have, also when somebody has put one back into a queue."""
+TRIES = "tries"
+"""The attribute of a message that was sent to the tail: how often that was for an error."""
+DETAIL_CHARACTERS = 1000
+"""Enough of an error for a person, far from a message's limit."""
+
+
+class Queue:
+    """The FIFO queue of the slot, that of the direct lane, and the dead-letter queue of both."""
+
+    def __init__(self, sqs: "SQSClient", queue_url: str, dead_letter_queue_url: str) -> None:
+        """Use ``sqs`` for every call."""
+        self._sqs = sqs
+        self._queue_url = queue_url
+        self._dead_letter_queue_url = dead_letter_queue_url
+
+    def send(self, event: ExportRequested, *, asked_by: str) -> None:
+        """Put a request at the end of its slot.
+
+        Within 5 minutes the same request because of the same message counts once. Because of
+        another message it arrives: the first one may have gone with its queue.
+        https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/using-messagededuplicationid-property.html
+        """
+        self._sqs.send_message(
+            QueueUrl=self._queue_url,
+            MessageBody=emit(event),
+            MessageGroupId=event.data.source.slot,
+            MessageDeduplicationId=f"{event.id}-{asked_by}",
+        )
+
+    def send_to_the_tail(self, event: ExportRequested, *, instead_of: str, tries: int) -> None:
+        """Put a request at the end of its slot that is there already, at the head.
+
+        SQS would drop a second one of the same export within 5 minutes of the first.
+
+        Args:
+            event: The request.
+            instead_of: The id of the message that is at the head.
+            tries: How often that was done for an error.
+        """
+        self._sqs.send_message(
+            QueueUrl=self._queue_url,
+            MessageBody=emit(event),
+            MessageGroupId=event.data.source.slot,
+            MessageDeduplicationId=f"{event.id}.{instead_of}",
+            MessageAttributes={TRIES: {"DataType": "Number", "StringValue": str(tries)}},
+        )
+
+    @cached_property
+    def retention(self) -> timedelta:
+        """How long the slot's queue keeps a message."""
+        attributes = self._sqs.get_queue_attributes(
+            QueueUrl=self._queue_url, AttributeNames=["MessageRetentionPeriod"]
+        )["Attributes"]
+        return timedelta(seconds=int(attributes["MessageRetentionPeriod"]))
+
+    def give_back(
+        self, queue_arn: str, receipt_handles: Sequence[str], interval_s: int
+    ) -> list[str]:
+        """Let messages of a batch, at most 10, be received again after ``interval_s``.
+
+        They go back to the queue that they came from, which may be the direct lane's.
+
+        All for the same time, so that the first of them stays the first: SQS hands out nothing of
+        a group that is behind an invisible message, but it does hand out what is before it.
+        https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/using-messagegroupid-property.html
+
+        Returns:
+            What SQS did not take, or did not say that it has: those messages come back when the
+            queue's own visibility timeout is over, and the batch's others are done with.
+        """
+        # Both lanes' queues are of one account and Region, so their URLs differ by the name.
+        base_url, _, _ = self._queue_url.rpartition("/")
+        try:
+            answer = self._sqs.change_message_visibility_batch(
+                QueueUrl=f"{base_url}/{queue_arn.rpartition(':')[2]}",
+                Entries=[
+                    {"Id": str(place), "ReceiptHandle": handle, "VisibilityTimeout": interval_s}
+                    for place, handle in enumerate(receipt_handles)
+                ],
+            )
+        except (ClientError, *BROKEN) as error:
+            return [str(error)]
+        return [f"{entry['Code']} {entry.get('Message')}" for entry in answer.get("Failed", [])]
+
+    def dead_letter(
+        self, body: str, *, group_id: str, message_id: str, reason: str, detail: str
+    ) -> None:
+        """Keep a message as it came, and why it is here."""
+        attributes = {
+            DEAD_LETTER_REASON: reason,
+            "detail": _printable(detail) or reason,
+            "service": "exporter",
+        }
+        self._sqs.send_message(
+            QueueUrl=self._dead_letter_queue_url,
+            MessageBody=body,
+            MessageGroupId=group_id,
+            MessageDeduplicationId=message_id,
+            MessageAttributes={
+                name: {"DataType": "String", "StringValue": value}
+                for name, value in attributes.items()
+            },
+        )
+
+
+class Topic:
+    """The topic for events."""
+
+    def __init__(self, sns: "SNSClient", topic_arn: str) -> None:
+        """Publish to ``topic_arn``."""
+        self._sns = sns
+        self._topic_arn = topic_arn
+
+    def publish(self, event: ExportCompleted | ExportFailed | DayCompleted) -> None:
+        """Publish an event, with the attributes that filter policies read."""
+        self._sns.publish(
+            TopicArn=self._topic_arn,
+            Message=emit(event),
+            MessageAttributes={
+                name: {"DataType": "String", "StringValue": value}
+                for name, value in event.attributes.items()
+            },
+        )
+
+
+def _printable(text: str) -> str:
+    """Return the beginning of a text without the control characters that SQS refuses."""
+    return "".join(char if char.isprintable() else " " for char in text)[:DETAIL_CHARACTERS]
