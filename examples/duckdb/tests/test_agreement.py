@@ -45,7 +45,7 @@ def write(root: Path, stream: str, said: Sequence[str], number: int = 0) -> Path
 def is_folder(stream: str) -> bool:
     r"""Return whether a folder of this machine can have the name, and DuckDB finds it.
 
-    DuckDB 2.0.0 takes a backslash in a name for a separator, and leaves out what is there.
+    DuckDB 2.0.1 takes a backslash in a name for a separator, and leaves out what is there.
     """
     name = stream_in_key(stream)
     return not (name in {".", ".."} or {"\0", "\\"} & set(name) or len(os.fsencode(name)) > 255)
