@@ -9,7 +9,7 @@ import random
 from collections import Counter, deque
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, redirect_stdout
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
@@ -196,7 +196,7 @@ class SimulatedAws:
         # One object has the methods of all the adapters that the exporter works with.
         adapter = cast("Any", self)
         self._wiring = Wiring(
-            settings=replace(Settings.from_env(ENVIRONMENT), **function.settings),
+            settings=Settings.from_env(ENVIRONMENT).model_copy(update=function.settings),
             ledger=adapter,
             accounts=adapter,
             archive=adapter,

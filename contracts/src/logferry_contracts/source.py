@@ -14,6 +14,13 @@ RoleArn = Annotated[
     Field(max_length=2048, pattern=r"^arn:aws[a-z-]*:iam::[0-9]{12}:role/[A-Za-z0-9+=,.@_/-]+$"),
 ]
 """https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html"""
+ExternalId = Annotated[
+    str, Field(min_length=2, max_length=1224, pattern=r"^[A-Za-z0-9+=,.@:/_-]+$")
+]
+"""What a role's trust policy may ask for.
+
+https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html
+"""
 Profile = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,32}$")]
 """The short name of a source.
 
@@ -113,10 +120,7 @@ class Source(SourceName):
     """
 
     role_arn: RoleArn
-    external_id: (
-        Annotated[str, Field(min_length=2, max_length=1224, pattern=r"^[A-Za-z0-9+=,.@:/_-]+$")]
-        | None
-    ) = None
+    external_id: ExternalId | None = None
 
     @property
     def name(self) -> SourceName:

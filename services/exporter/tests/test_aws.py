@@ -8,7 +8,7 @@ import os
 import urllib.request
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
+from copy import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 

@@ -4,7 +4,7 @@ At the end the archive, the ledger and the events are always those of an undistu
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import replace
+from copy import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Literal
 

@@ -5,7 +5,7 @@ and https://github.com/miztiik/serverless-cloudwatch-logs-exporter/issues/1.
 """
 
 from collections.abc import Callable
-from dataclasses import replace
+from copy import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 

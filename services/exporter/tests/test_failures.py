@@ -1,7 +1,7 @@
 """Exports that fail: the pause before the next try, what is left behind, dead letters put back."""
 
 from collections.abc import Callable
-from dataclasses import replace
+from copy import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 

@@ -2,16 +2,17 @@
 
 import json
 from collections.abc import Callable
-from dataclasses import replace
+from copy import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from exporter import handler, waiting
-from exporter.errors import ExportRefusedError, SettingsError, TransientError
+from exporter.errors import ExportRefusedError, TransientError
 from exporter.task import CLOCK_SKEW
 from exporter.telemetry import metrics
+from logferry_contracts.environment import SettingsError
 from logferry_contracts.export_requested import ExportRequestedData
 from logferry_contracts.ledger_record import LedgerRecord
 from logferry_contracts.wire import emit

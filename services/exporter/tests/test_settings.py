@@ -4,8 +4,8 @@ from datetime import timedelta
 
 import pytest
 
-from exporter.errors import SettingsError
 from exporter.settings import Settings
+from logferry_contracts.environment import SettingsError
 from logferry_contracts.source import SourceName
 
 ENV = {
@@ -89,19 +89,3 @@ def test_one_error_names_every_problem() -> None:
 def test_a_value_out_of_range_is_refused(name: str, value: str) -> None:
     with pytest.raises(SettingsError, match=name):
         Settings.from_env(ENV | {name: value})
-
-
-@pytest.mark.parametrize(
-    ("key", "artifact"),
-    [
-        (f"exporter/0.2.0-1a2b3c4d5e6f{'0' * 52}.zip", "0.2.0-1a2b3c4d5e6f"),
-        (f"exporter/0.2.0.dev1+b-1a2b3c4d5e6f{'0' * 52}.zip", "0.2.0.dev1+b-1a2b3c4d5e6f"),
-        ("by-hand/exporter.zip", "by-hand/exporter.zip"),
-        ("", None),
-    ],
-)
-def test_an_artifact_is_its_version_and_the_beginning_of_its_hash(
-    key: str,
-    artifact: str | None,
-) -> None:
-    assert Settings.from_env(ENV | {"ARTIFACT": key}).artifact == artifact

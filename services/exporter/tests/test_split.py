@@ -1,7 +1,7 @@
 """Windows that are too much for one export task: the rules, and what becomes of them."""
 
 from collections.abc import Callable
-from dataclasses import replace
+from copy import replace
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any

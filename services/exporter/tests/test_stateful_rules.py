@@ -8,7 +8,7 @@ take long, are lost, and others use the slot. Then the queue is worked off in pe
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, redirect_stdout, suppress
-from dataclasses import replace
+from copy import replace
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import pytest

@@ -3,7 +3,7 @@
 import json
 import logging
 from collections.abc import Callable, Iterator
-from dataclasses import replace
+from copy import replace
 from datetime import timedelta
 from io import StringIO
 from pathlib import Path
@@ -12,13 +12,14 @@ from typing import Any, cast
 import pytest
 from services.planner.tests.fakes import NOW, Context, World, log_group, plan_request
 
+from logferry_contracts.environment import SettingsError
 from logferry_contracts.execution_variables import ExecutionVariables
 from logferry_contracts.plan_completed import InfrastructureChange, PlanCompleted
 from logferry_contracts.source import Source
 from logferry_contracts.window import Window
 from logferry_contracts.wire import ContractError, emit, parse
 from planner import handler, requesting
-from planner.errors import PlanRefusedError, SettingsError
+from planner.errors import PlanRefusedError
 from planner.handler import handle, read_request
 from planner.source_account import UnreadableLogGroup
 

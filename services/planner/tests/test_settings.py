@@ -2,7 +2,7 @@ from datetime import timedelta
 
 import pytest
 
-from planner.errors import SettingsError
+from logferry_contracts.environment import SettingsError
 from planner.settings import Settings
 
 GOOD = {
@@ -102,19 +102,3 @@ def test_everything_that_is_missing_is_named() -> None:
 def test_a_settle_time_that_is_no_count_of_minutes_is_refused(minutes: str) -> None:
     with pytest.raises(SettingsError, match="SETTLE_MINUTES"):
         Settings.from_env(GOOD | {"SETTLE_MINUTES": minutes})
-
-
-@pytest.mark.parametrize(
-    ("key", "artifact"),
-    [
-        (f"planner/0.2.0-1a2b3c4d5e6f{'0' * 52}.zip", "0.2.0-1a2b3c4d5e6f"),
-        (f"planner/0.2.0.dev1+b-1a2b3c4d5e6f{'0' * 52}.zip", "0.2.0.dev1+b-1a2b3c4d5e6f"),
-        ("by-hand/planner.zip", "by-hand/planner.zip"),
-        ("", None),
-    ],
-)
-def test_an_artifact_is_its_version_and_the_beginning_of_its_hash(
-    key: str,
-    artifact: str | None,
-) -> None:
-    assert Settings.from_env(GOOD | {"ARTIFACT": key}).artifact == artifact

@@ -11,7 +11,8 @@ import io
 import json
 import threading
 from collections import defaultdict
-from dataclasses import dataclass, field, replace
+from copy import replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace

@@ -2,8 +2,8 @@ from types import SimpleNamespace
 
 import pytest
 
+from logferry_contracts.environment import SettingsError
 from sse_enforcer import handler
-from sse_enforcer.errors import SettingsError
 from sse_enforcer.exports import WORKERS
 
 CONTEXT = SimpleNamespace(get_remaining_time_in_millis=lambda: 60_000)

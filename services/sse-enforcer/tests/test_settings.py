@@ -2,7 +2,7 @@ from datetime import timedelta
 
 import pytest
 
-from sse_enforcer.errors import SettingsError
+from logferry_contracts.environment import SettingsError
 from sse_enforcer.settings import Hold, Settings
 
 REQUIRED = {
@@ -77,16 +77,3 @@ def test_all_problems_are_named_at_once():
 def test_a_malformed_setting_is_named_with_its_value(name, value):
     with pytest.raises(SettingsError, match=f"^{name} is not .*{value[:5]}"):
         Settings.from_env(REQUIRED | {name: value})
-
-
-@pytest.mark.parametrize(
-    ("key", "artifact"),
-    [
-        (f"sse-enforcer/0.2.0-1a2b3c4d5e6f{'0' * 52}.zip", "0.2.0-1a2b3c4d5e6f"),
-        (f"sse-enforcer/0.2.0.dev1+b-1a2b3c4d5e6f{'0' * 52}.zip", "0.2.0.dev1+b-1a2b3c4d5e6f"),
-        ("by-hand/sse-enforcer.zip", "by-hand/sse-enforcer.zip"),
-        ("", None),
-    ],
-)
-def test_an_artifact_is_its_version_and_the_beginning_of_its_hash(key, artifact):
-    assert Settings.from_env(REQUIRED | {"ARTIFACT": key}).artifact == artifact

@@ -7,10 +7,11 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from logferry_contracts.environment import SettingsError
 from logferry_contracts.ledger_record import Failed, LedgerRecord
 from logferry_contracts.wire import emit, parse
 from sse_enforcer import handler
-from sse_enforcer.errors import AwsError, KmsKeyError, OvertakenError, RefusedError, SettingsError
+from sse_enforcer.errors import AwsError, KmsKeyError, OvertakenError, RefusedError
 from sse_enforcer.pace import Pace
 from sse_enforcer.report import AGAIN_LIMIT, UNHELD_LIMIT, Example, Report, SweepRequest
 from sse_enforcer.settings import Hold, Settings
@@ -971,5 +972,5 @@ def test_an_upload_is_never_abandoned_while_an_export_task_may_still_run():
         "DEAD_LETTER_QUEUE_URL": "https://sqs.eu-west-1.amazonaws.com/1/dead",
     }
     assert Settings.from_env(required | {"SWEEP_UPLOAD_HOURS": "24"}).sweep_upload_age == DAY
-    with pytest.raises(SettingsError, match="SWEEP_UPLOAD_HOURS is not a number of hours from 24"):
+    with pytest.raises(SettingsError, match="SWEEP_UPLOAD_HOURS is not a number from 24"):
         Settings.from_env(required | {"SWEEP_UPLOAD_HOURS": "23"})

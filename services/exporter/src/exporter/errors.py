@@ -1,10 +1,6 @@
 """What can go wrong, sorted by what happens to the message then."""
 
 
-class SettingsError(Exception):
-    """Page: the environment is unusable, and every invocation fails until somebody mends it."""
-
-
 class ExportRefusedError(Exception):
     """Fail the export at once and dead-letter: only a person can mend it.
 

@@ -1,18 +1,20 @@
 """The environment variables that this service reads, checked once at cold start."""
 
-import re
-from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import timedelta
-from typing import Self
+from typing import Annotated
 
-from exporter.errors import SettingsError
-from logferry_contracts.source import Source, SourceName
+from pydantic import Field
 
-DEFAULT_WAIT_IN_INVOCATION_SECONDS = 2
-DEFAULT_MAX_GENERATIONS = 3
-DEFAULT_RETRY_BACKOFF_SECONDS = 60
-DEFAULT_SPLIT_AFTER_HOURS = 22
+from logferry_contracts.environment import (
+    Artifact,
+    Bucket,
+    Environment,
+    FifoQueueUrl,
+    Number,
+    TopicArn,
+)
+from logferry_contracts.source import Profile, Source, SourceName
+
 DEFAULT_DIRECT_LANE_MAX_BYTES = 1_000_000_000
 DEFAULT_DIRECT_LANE_CALLS_PER_SECOND = 5
 """FilterLogEvents' lowest quota of any Region.
@@ -44,56 +46,56 @@ https://docs.aws.amazon.com/lambda/latest/dg/configuration-ephemeral-storage.htm
 _MAX_CALLS_PER_SECOND = 1000
 """More than AWS allows anywhere."""
 
-_QUEUE_URL = (r"https?://\S+\.fifo", "the URL of a FIFO queue")
-_REQUIRED = {
-    "CONTROL_BUCKET": (r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]", "a bucket name"),
-    "TOPIC_ARN": (
-        r"arn:aws[a-z-]*:sns:[a-z0-9-]+:[0-9]{12}:[A-Za-z0-9_-]+",
-        "the ARN of a standard SNS topic",
-    ),
-    "QUEUE_URL": _QUEUE_URL,
-    "DEAD_LETTER_QUEUE_URL": _QUEUE_URL,
-}
+_SECOND = timedelta(seconds=1)
+_HOUR = timedelta(hours=1)
 
 
-@dataclass(frozen=True, kw_only=True)
-class Settings:
+class Settings(Environment):
     """Checked settings.
 
     Attributes:
-        control_bucket: ``CONTROL_BUCKET``, where the ledger is.
-        topic_arn: ``TOPIC_ARN``, where ExportCompleted and ExportFailed are published.
-        queue_url: ``QUEUE_URL``, the FIFO queue that this function consumes.
-        dead_letter_queue_url: ``DEAD_LETTER_QUEUE_URL``, its FIFO dead-letter queue.
-        wait_in_invocation_s: ``WAIT_IN_INVOCATION_SECONDS``, how long one invocation waits for
-            export tasks before it gives the message back.
-        max_generations: ``MAX_GENERATIONS``, how many tries a window has when tasks fail.
-        retry_backoff: ``RETRY_BACKOFF_SECONDS``, the pause before the second try; it doubles.
-        split_after: ``SPLIT_AFTER_HOURS``, the age at which a task is given up.
-        direct_lane_max_bytes: ``DIRECT_LANE_MAX_BYTES``, how much of a window's events, as lines,
-            uncompressed, is read in the direct lane; what has more goes to the slot.
-        direct_lane_calls_per_second: ``DIRECT_LANE_CALLS_PER_SECOND``, of FilterLogEvents.
-        profile: ``PROFILE``, the only one whose messages are worked on; None for any.
-        slot: ``SLOT``, its account and Region, such as ``111122223333.eu-west-1``; None for any.
-        role_arn: ``SOURCE_ROLE_ARN``, its role; None for any.
-        artifact: ``ARTIFACT``, the key of the zip that this function runs, in short, such as
-            ``0.2.0-1a2b3c4d5e6f``; None when not given.
+        control_bucket: Where the ledger is.
+        topic_arn: Where ExportCompleted and ExportFailed are published.
+        queue_url: The FIFO queue that this function consumes.
+        dead_letter_queue_url: Its FIFO dead-letter queue.
+        wait_in_invocation_s: How long one invocation waits for export tasks before it gives the
+            message back.
+        max_generations: How many tries a window has when tasks fail.
+        retry_backoff: The pause before the second try; it doubles.
+        split_after: The age at which a task is given up.
+        direct_lane_max_bytes: How much of a window's events, as lines, uncompressed, is read in
+            the direct lane; what has more goes to the slot.
+        direct_lane_calls_per_second: Of FilterLogEvents.
+        profile: The only one whose messages are worked on; None for any.
+        slot: Its account and Region, such as ``111122223333.eu-west-1``; None for any.
+        role_arn: Its role; None for any.
+        artifact: The zip that this function runs; None when not given.
     """
 
-    control_bucket: str
-    topic_arn: str
-    queue_url: str
-    dead_letter_queue_url: str
-    wait_in_invocation_s: int
-    max_generations: int
-    retry_backoff: timedelta
-    split_after: timedelta
-    direct_lane_max_bytes: int
-    direct_lane_calls_per_second: int
-    profile: str | None
-    slot: str | None
-    role_arn: str | None
-    artifact: str | None
+    control_bucket: Bucket
+    topic_arn: TopicArn
+    queue_url: FifoQueueUrl
+    dead_letter_queue_url: FifoQueueUrl
+    wait_in_invocation_s: Annotated[
+        int, Number(0, _MAX_WAIT_S), Field(alias="WAIT_IN_INVOCATION_SECONDS")
+    ] = 2
+    max_generations: Annotated[int, Number(1, _MAX_GENERATIONS)] = 3
+    retry_backoff: Annotated[
+        timedelta, Number(0, _MAX_RETRY_BACKOFF_S, _SECOND), Field(alias="RETRY_BACKOFF_SECONDS")
+    ] = timedelta(seconds=60)
+    split_after: Annotated[
+        timedelta, Number(1, _MAX_SPLIT_AFTER_HOURS, _HOUR), Field(alias="SPLIT_AFTER_HOURS")
+    ] = timedelta(hours=22)
+    direct_lane_max_bytes: Annotated[int, Number(1, _MAX_DIRECT_LANE_BYTES)] = (
+        DEFAULT_DIRECT_LANE_MAX_BYTES
+    )
+    direct_lane_calls_per_second: Annotated[int, Number(1, _MAX_CALLS_PER_SECOND)] = (
+        DEFAULT_DIRECT_LANE_CALLS_PER_SECOND
+    )
+    profile: Annotated[Profile | None, Field(description="a profile")] = None
+    slot: str | None = None
+    role_arn: Annotated[str | None, Field(alias="SOURCE_ROLE_ARN")] = None
+    artifact: Artifact | None = None
 
     def objection(self, source: SourceName) -> str | None:
         """Return why this exporter is not the one for a source, or None when it is.
@@ -109,58 +111,3 @@ class Settings:
             if value is not None and told[name] not in {value, None}
         ]
         return "; ".join(problems) or None
-
-    @classmethod
-    def from_env(cls, env: Mapping[str, str]) -> Self:
-        """Read the settings; an empty variable counts as an absent one.
-
-        Raises:
-            SettingsError: Variables are missing or malformed; names all of them.
-        """
-        problems = [
-            f"{name} is not {what}: {env.get(name, '')!r}"
-            for name, (pattern, what) in _REQUIRED.items()
-            if not re.fullmatch(pattern, env.get(name, ""))
-        ]
-        wait_s = env.get("WAIT_IN_INVOCATION_SECONDS") or str(DEFAULT_WAIT_IN_INVOCATION_SECONDS)
-        generations = env.get("MAX_GENERATIONS") or str(DEFAULT_MAX_GENERATIONS)
-        problems += _out_of_range("WAIT_IN_INVOCATION_SECONDS", wait_s, 0, _MAX_WAIT_S)
-        problems += _out_of_range("MAX_GENERATIONS", generations, 1, _MAX_GENERATIONS)
-        backoff_s = env.get("RETRY_BACKOFF_SECONDS") or str(DEFAULT_RETRY_BACKOFF_SECONDS)
-        problems += _out_of_range("RETRY_BACKOFF_SECONDS", backoff_s, 0, _MAX_RETRY_BACKOFF_S)
-        split_hours = env.get("SPLIT_AFTER_HOURS") or str(DEFAULT_SPLIT_AFTER_HOURS)
-        problems += _out_of_range("SPLIT_AFTER_HOURS", split_hours, 1, _MAX_SPLIT_AFTER_HOURS)
-        max_bytes = env.get("DIRECT_LANE_MAX_BYTES") or str(DEFAULT_DIRECT_LANE_MAX_BYTES)
-        calls = env.get("DIRECT_LANE_CALLS_PER_SECOND") or str(DEFAULT_DIRECT_LANE_CALLS_PER_SECOND)
-        problems += _out_of_range("DIRECT_LANE_MAX_BYTES", max_bytes, 1, _MAX_DIRECT_LANE_BYTES)
-        problems += _out_of_range("DIRECT_LANE_CALLS_PER_SECOND", calls, 1, _MAX_CALLS_PER_SECOND)
-        if problems:
-            raise SettingsError("; ".join(problems))
-        return cls(
-            control_bucket=env["CONTROL_BUCKET"],
-            topic_arn=env["TOPIC_ARN"],
-            queue_url=env["QUEUE_URL"],
-            dead_letter_queue_url=env["DEAD_LETTER_QUEUE_URL"],
-            wait_in_invocation_s=int(wait_s),
-            max_generations=int(generations),
-            retry_backoff=timedelta(seconds=int(backoff_s)),
-            split_after=timedelta(hours=int(split_hours)),
-            direct_lane_max_bytes=int(max_bytes),
-            direct_lane_calls_per_second=int(calls),
-            profile=env.get("PROFILE") or None,
-            slot=env.get("SLOT") or None,
-            role_arn=env.get("SOURCE_ROLE_ARN") or None,
-            artifact=_artifact(env.get("ARTIFACT", "")),
-        )
-
-
-def _out_of_range(name: str, text: str, least: int, most: int) -> list[str]:
-    if re.fullmatch(r"[0-9]{1,10}", text) and least <= int(text) <= most:
-        return []
-    return [f"{name} is not a number from {least} to {most}: {text!r}"]
-
-
-def _artifact(code_key: str) -> str | None:
-    """Return a zip's version and the beginning of its hash; of another key, the key itself."""
-    key = re.fullmatch(r"[^/]+/([^/]+-[0-9a-f]{12})[0-9a-f]{52}\.zip", code_key)
-    return key[1] if key else code_key or None

@@ -1,10 +1,6 @@
 """What can go wrong, sorted by what has to happen next."""
 
 
-class SettingsError(Exception):
-    """The environment is unusable: page. Every invocation fails until somebody mends it."""
-
-
 class PlanRefusedError(Exception):
     """A well-formed request that only a person can mend: dead-letter it, trying again is idle.
 

@@ -1,10 +1,6 @@
 """What can go wrong, sorted by what happens to the message then."""
 
 
-class SettingsError(Exception):
-    """The environment is unusable: page. Every invocation fails until somebody mends it."""
-
-
 class EnforcerError(Exception):
     """One object or message could not be dealt with; nothing of it is lost."""
 
