@@ -28,8 +28,9 @@ from rich.console import Console
 from rich.table import Table
 
 from devstack.localstack import running
-from sse_enforcer import handler
+from sse_enforcer.delivery import process
 from sse_enforcer.settings import Settings
+from sse_enforcer.wiring import wire
 
 WORKERS = (1, 8, 32)
 OBJECTS = 96
@@ -126,7 +127,7 @@ class Ours:
                 "KMS_KEY_TTL_SECONDS": "99999",
             }
         )
-        self._service = handler.wire(settings, lambda name: place.client(name, calls))
+        self._service = wire(settings, lambda name: place.client(name, calls))
         self._service.key.key_arn("")
 
     def __call__(self, items: Items) -> None:
@@ -148,7 +149,7 @@ class Ours:
             }
             for number, body in enumerate(bodies)
         ]
-        answer = handler.process(self._service, {"Records": records}, context)  # type: ignore[arg-type]  # what it needs of it
+        answer = process(self._service, {"Records": records}, context)  # type: ignore[arg-type]  # what it needs of it
         if answer["batchItemFailures"]:
             raise RuntimeError(f"{len(answer['batchItemFailures'])} of {len(bodies)} failed")
 

@@ -19,7 +19,7 @@ import logferry.stack
 import logferry.sweep
 import planner.aws
 import planner.source_account
-import sse_enforcer.aws
+import sse_enforcer.aws.calls
 
 ROOT = Path(__file__).parents[1]
 SOURCES = sorted(
@@ -32,7 +32,7 @@ PATIENT = {
     "planner": planner.aws.CLIENT_CONFIG,
     "planner, in a source's account": planner.source_account.SOURCE_CONFIG,
     "exporter": exporter.aws.clients.CLIENT_CONFIG,
-    "sse-enforcer": sse_enforcer.aws.CLIENT_CONFIG,
+    "sse-enforcer": sse_enforcer.aws.calls.CLIENT_CONFIG,
     "logferry, the ledger": logferry.ledger.CLIENT_CONFIG,
     "logferry, stacks": logferry.stack.CLIENT_CONFIG,
 }

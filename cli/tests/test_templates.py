@@ -18,7 +18,7 @@ from logferry.config import MAX_SOURCES, MAX_SOURCES_WITHOUT_ORGANIZATION, Confi
 from logferry.hub import hub_stacks
 from logferry.package import Zip
 from logferry.template import Resolved
-from sse_enforcer import handler
+from sse_enforcer import delivery
 
 PATHS = sorted(TEMPLATES.glob("*.yaml"))
 ALL = pytest.mark.parametrize("path", PATHS, ids=lambda path: path.stem)
@@ -225,7 +225,7 @@ def test_sweeps_do_not_run_side_by_side_unless_nothing_can_be_reserved() -> None
 def test_a_queue_tries_as_often_as_its_function_counts() -> None:
     """The last try that fails is dead-lettered by the function, with the reason."""
     policy = resources(TEMPLATES / "sse-enforcer.yaml")["Queue"]["Properties"]["RedrivePolicy"]
-    assert policy["maxReceiveCount"] == handler.MAX_RECEIVES
+    assert policy["maxReceiveCount"] == delivery.MAX_RECEIVES
 
 
 def test_a_planner_has_room_for_long_plans_and_may_go_on_with_them() -> None:

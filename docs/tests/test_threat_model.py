@@ -7,7 +7,7 @@ import pytest
 
 from devstack.document import blocks
 from logferry.checkout import ROOT, TEMPLATES
-from sse_enforcer.findings import Finding
+from sse_enforcer.sweep.findings import Finding
 
 PAGE = (ROOT / "docs" / "threat-model.md").read_text("utf-8")
 ALARMS = {

@@ -28,8 +28,10 @@ from logferry_contracts.ledger_record import LedgerRecord
 from logferry_contracts.object_secured import ObjectSecured
 from logferry_contracts.wire import emit, parse
 from sse_enforcer import handler
+from sse_enforcer.delivery import process
 from sse_enforcer.settings import Settings
 from sse_enforcer.verdict import ObjectVersion
+from sse_enforcer.wiring import wire
 
 EXAMPLES = Path(__file__).parents[3] / "contracts" / "examples"
 
@@ -162,7 +164,7 @@ class World:
     def restart(self, **settings):
         """Start a new container, with these settings changed."""
         self._settings = replace(self._settings, **settings)
-        self._service = handler.wire(self._settings, lambda name: self)
+        self._service = wire(self._settings, lambda name: self)
 
     def deliver(self, *bodies, receive_count=1, remaining_ms=60_000):
         """Invoke the function with a batch; return the bodies that go back to the queue."""
@@ -180,7 +182,7 @@ class World:
             }
             for number, body in enumerate(bodies)
         ]
-        answer = handler.process(
+        answer = process(
             self._service, {"Records": records}, context, lambda: datetime.now(UTC) + self.later
         )
         assert not self.violations

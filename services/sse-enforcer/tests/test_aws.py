@@ -14,17 +14,13 @@ from logferry_contracts.manifest import ManifestLocation
 from logferry_contracts.object_secured import ObjectSecured
 from logferry_contracts.wire import ContractError, parse
 from sse_enforcer.archive_key import KeyScheme
-from sse_enforcer.aws import (
-    Archive,
-    ControlBucket,
-    Copying,
-    DeadLetters,
-    Holds,
-    KmsKeys,
-    Queue,
-    Removals,
-    Topic,
-)
+from sse_enforcer.aws.archive import Archive
+from sse_enforcer.aws.control import ControlBucket, Copying
+from sse_enforcer.aws.encryption import Encryption
+from sse_enforcer.aws.holds import Holds
+from sse_enforcer.aws.keys import KmsKeys
+from sse_enforcer.aws.messages import DeadLetters, Queue, Topic
+from sse_enforcer.aws.removals import Removals
 from sse_enforcer.errors import AwsError, KmsKeyError, RefusedError, RemovalRefusedError
 from sse_enforcer.verdict import differences, is_proven
 
@@ -62,6 +58,11 @@ def objects(objects_in, s3, bucket):
 @pytest.fixture
 def archive(s3, bucket):
     return Archive(s3, bucket)
+
+
+@pytest.fixture
+def encryption(s3, bucket):
+    return Encryption(s3, bucket)
 
 
 @pytest.fixture
@@ -142,7 +143,7 @@ def test_a_delete_marker_is_described_as_none(objects, s3, bucket, archive):
 
 
 @pytest.mark.parametrize("key", KEYS)
-def test_a_copy_keeps_everything_but_the_encryption(objects, archive, key_arn, key):
+def test_a_copy_keeps_everything_but_the_encryption(objects, archive, encryption, key_arn, key):
     version_id = objects.put(
         key,
         ContentType="application/x-gzip",
@@ -152,7 +153,7 @@ def test_a_copy_keeps_everything_but_the_encryption(objects, archive, key_arn, k
         WebsiteRedirectLocation="/elsewhere",
     )
     original = archive.describe(key, version_id)
-    copy = archive.describe(key, archive.copy(original, key_arn, None))
+    copy = archive.describe(key, encryption.copy(original, key_arn, None))
 
     assert copy.version_id != original.version_id
     assert differences(original, copy, key_arn=key_arn, now=NOW) == []
@@ -175,7 +176,7 @@ def test_a_bucket_that_is_not_there_is_a_failed_call_with_its_name(objects, s3, 
     version = archive.describe("k", objects.put("k"))
 
     with pytest.raises(AwsError, match=r"CopyObject of k \(version .*NoSuchBucket"):
-        Archive(s3, "amzn-s3-demo-nowhere").copy(version, key_arn, None)
+        Encryption(s3, "amzn-s3-demo-nowhere").copy(version, key_arn, None)
 
 
 # Holds and removals

@@ -11,12 +11,12 @@ import pytest
 
 from logferry_contracts.ledger_record import LedgerRecord
 from logferry_contracts.wire import emit, parse
-from sse_enforcer import handler
-from sse_enforcer.pace import Pace
-from sse_enforcer.report import SweepRequest
 from sse_enforcer.settings import Settings
-from sse_enforcer.sweep import sweep
-from sse_enforcer.sweep_slice import Time
+from sse_enforcer.sweep.pace import Pace
+from sse_enforcer.sweep.passes import sweep
+from sse_enforcer.sweep.report import SweepRequest
+from sse_enforcer.sweep.slice import Time
+from sse_enforcer.wiring import wire, wire_sweep
 
 pytestmark = pytest.mark.localstack
 
@@ -68,8 +68,8 @@ def wiring(aws, s3, account, archive, key_arn):
             "KMS_KEY_PARAMETER": "/kms/arn",
         }
     )
-    service = handler.wire(settings, aws)
-    return handler.sweep_wiring(service, s3, Pace(9999, lambda: 0.0, lambda _: None))
+    service = wire(settings, aws)
+    return wire_sweep(service, s3, Pace(9999, lambda: 0.0, lambda _: None))
 
 
 def put_all(s3, archive, unencrypted):

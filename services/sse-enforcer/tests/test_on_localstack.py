@@ -12,8 +12,11 @@ from types import SimpleNamespace
 
 import pytest
 
-from sse_enforcer import handler
-from sse_enforcer.aws import Archive, Removals
+from sse_enforcer.aws.archive import Archive
+from sse_enforcer.aws.encryption import Encryption
+from sse_enforcer.aws.removals import Removals
+from sse_enforcer.aws.uploads import Uploads
+from sse_enforcer.delivery import process
 from sse_enforcer.errors import (
     AwsError,
     EncryptionRefusedError,
@@ -25,6 +28,7 @@ from sse_enforcer.errors import (
 from sse_enforcer.parts import MIN_PART_BYTES, checksum_for, cut
 from sse_enforcer.settings import Settings
 from sse_enforcer.verdict import Retention, differences, is_proven
+from sse_enforcer.wiring import wire
 
 pytestmark = pytest.mark.localstack
 
@@ -55,6 +59,16 @@ def archive(s3, bucket):
 
 
 @pytest.fixture
+def encryption(s3, bucket):
+    return Encryption(s3, bucket)
+
+
+@pytest.fixture
+def uploads(s3, bucket):
+    return Uploads(s3, bucket)
+
+
+@pytest.fixture
 def key_arn(aws):
     return aws("kms").create_key()["KeyMetadata"]["Arn"]
 
@@ -64,10 +78,10 @@ def objects(objects_in, s3, bucket):
     return objects_in(s3, bucket)
 
 
-def test_an_object_is_encrypted_in_place(archive, objects, key_arn):
+def test_an_object_is_encrypted_in_place(archive, encryption, objects, key_arn):
     before = archive.describe("k", objects.put("k", Metadata={"a": "b"}))
 
-    archive.reencrypt(before, key_arn)
+    encryption.reencrypt(before, key_arn)
 
     after = archive.describe("k", before.version_id)
     assert not before.is_under(key_arn)
@@ -78,26 +92,28 @@ def test_an_object_is_encrypted_in_place(archive, objects, key_arn):
 
 
 @pytest.mark.parametrize("lock", [RETAINED, {"ObjectLockLegalHoldStatus": "ON"}])
-def test_a_locked_object_is_not_encrypted_in_place(archive, objects, key_arn, lock):
+def test_a_locked_object_is_not_encrypted_in_place(archive, encryption, objects, key_arn, lock):
     version = archive.describe("k", objects.put("k", **lock))
 
     with pytest.raises(EncryptionRefusedError):
-        archive.reencrypt(version, key_arn)
+        encryption.reencrypt(version, key_arn)
     assert version.has_lock
 
 
-def test_a_disabled_key_is_a_key_problem(aws, archive, objects, key_arn):
+def test_a_disabled_key_is_a_key_problem(aws, archive, encryption, objects, key_arn):
     version = archive.describe("k", objects.put("k"))
     aws("kms").disable_key(KeyId=key_arn)
 
     with pytest.raises(KmsKeyError, match="DisabledException"):
-        archive.reencrypt(version, key_arn)
+        encryption.reencrypt(version, key_arn)
 
 
-def test_a_retained_object_is_copied_with_its_locks(archive, objects, key_arn):
+def test_a_retained_object_is_copied_with_its_locks(archive, encryption, objects, key_arn):
     original = archive.describe("k", objects.put("k", ObjectLockLegalHoldStatus="ON", **RETAINED))
 
-    copy = archive.describe("k", archive.copy(original, key_arn, Retention("GOVERNANCE", IN_2099)))
+    copy = archive.describe(
+        "k", encryption.copy(original, key_arn, Retention("GOVERNANCE", IN_2099))
+    )
 
     assert differences(original, copy, key_arn=key_arn, now=NOW) == []
     assert is_proven(original, copy)
@@ -106,12 +122,12 @@ def test_a_retained_object_is_copied_with_its_locks(archive, objects, key_arn):
     assert objects.read("k") == {original.version_id: b"lines", copy.version_id: b"lines"}
 
 
-def test_a_copy_is_not_made_over_a_newer_version(archive, objects, key_arn):
+def test_a_copy_is_not_made_over_a_newer_version(archive, encryption, objects, key_arn):
     original = archive.describe("k", objects.put("k", b"older"))
     newer = objects.put("k", b"newer")
 
     with pytest.raises(AwsError, match="PreconditionFailed"):
-        archive.copy(original, key_arn, None)
+        encryption.copy(original, key_arn, None)
     assert objects.read("k") == {original.version_id: b"older", newer: b"newer"}
 
 
@@ -123,11 +139,13 @@ def test_a_version_under_governance_is_not_removed(s3, bucket, archive, objects)
     assert objects.read("k") == {version.version_id: b"lines"}
 
 
-def test_an_object_under_two_layers_is_not_encrypted_in_place(archive, objects, key_arn):
+def test_an_object_under_two_layers_is_not_encrypted_in_place(
+    archive, encryption, objects, key_arn
+):
     version_id = objects.put("k", ServerSideEncryption="aws:kms:dsse", SSEKMSKeyId=key_arn)
 
     with pytest.raises(EncryptionUnsupportedError):
-        archive.reencrypt(archive.describe("k", version_id), key_arn)
+        encryption.reencrypt(archive.describe("k", version_id), key_arn)
 
 
 def test_an_object_under_a_customers_key_is_unreadable(archive, objects):
@@ -162,19 +180,19 @@ def upload(s3, bucket, key, *bodies, **options):
     return s3.complete_multipart_upload(**where, MultipartUpload={"Parts": parts})["VersionId"]
 
 
-def copy_in_parts(archive, original, key_arn, part_bytes=MIN_PART_BYTES):
-    checksum = checksum_for(original)
-    request = archive.upload_request(original, key_arn, original.retention, checksum)
-    upload_id = archive.begin_upload(request)
+def copy_in_parts(archive, uploads, original, key_arn, part_bytes=MIN_PART_BYTES):
+    checksum, tags = checksum_for(original), archive.tags(original)
+    request = uploads.request(original, key_arn, original.retention, checksum, tags)
+    upload_id = uploads.begin(request)
     for part in cut(original.size_bytes, part_bytes):
-        archive.copy_part(original, upload_id, part, checksum)
-    copied = archive.copied_parts(original.key, upload_id, checksum)
-    return archive.complete_upload(original, upload_id, list(copied.values()), checksum)
+        uploads.copy_part(original, upload_id, part, checksum)
+    copied = uploads.parts(original.key, upload_id, checksum)
+    return uploads.complete(original, upload_id, list(copied.values()), checksum)
 
 
 @pytest.mark.parametrize("algorithm", ["CRC64NVME", "CRC32", "CRC32C"])
 def test_a_copy_in_parts_keeps_everything_but_the_encryption(
-    s3, bucket, archive, objects, key_arn, algorithm
+    s3, bucket, archive, uploads, objects, key_arn, algorithm
 ):
     key = "a b/100%/c+d/Köln 注文/[$LATEST]&x=y?.gz"
     objects.put("source", body(LARGE))
@@ -199,7 +217,7 @@ def test_a_copy_in_parts_keeps_everything_but_the_encryption(
     original = archive.describe(key, version_id)
     assert list(original.checksums) == [algorithm]
 
-    copy = archive.describe(key, copy_in_parts(archive, original, key_arn))
+    copy = archive.describe(key, copy_in_parts(archive, uploads, original, key_arn))
 
     assert differences(original, copy, key_arn=key_arn, now=NOW) == []
     assert is_proven(original, copy)
@@ -214,49 +232,53 @@ def test_a_copy_in_parts_keeps_everything_but_the_encryption(
     assert set(objects.read(key).values()) == {body(LARGE)}
 
 
-def test_what_was_uploaded_in_parts_is_proven_by_a_copy_cut_alike(s3, bucket, archive, key_arn):
+def test_what_was_uploaded_in_parts_is_proven_by_a_copy_cut_alike(
+    s3, bucket, archive, uploads, key_arn
+):
     version_id = upload(s3, bucket, "k", body(LARGE), b"the rest")
     original = archive.describe("k", version_id)
     assert (original.checksums, list(original.part_checksums)) == ({}, ["CRC32"])
     assert archive.first_part_bytes(original) == LARGE
 
-    copy = archive.describe("k", copy_in_parts(archive, original, key_arn, LARGE))
+    copy = archive.describe("k", copy_in_parts(archive, uploads, original, key_arn, LARGE))
 
     assert copy.part_checksums == original.part_checksums
     assert is_proven(original, copy)
 
 
-def test_a_copy_in_parts_is_not_made_over_a_newer_version(archive, objects, key_arn):
+def test_a_copy_in_parts_is_not_made_over_a_newer_version(archive, uploads, objects, key_arn):
     original = archive.describe("k", objects.put("k", b"older"))
     newer = objects.put("k", b"newer")
 
     with pytest.raises(AwsError, match=r"CompleteMultipartUpload of k .*PreconditionFailed"):
-        copy_in_parts(archive, original, key_arn)
+        copy_in_parts(archive, uploads, original, key_arn)
     assert objects.read("k") == {original.version_id: b"older", newer: b"newer"}
 
 
-def test_other_bytes_are_never_put_together(s3, bucket, archive, objects, key_arn):
+def test_other_bytes_are_never_put_together(s3, bucket, archive, uploads, objects, key_arn):
     original = archive.describe("k", objects.put("k", b"lines"))
     checksum = checksum_for(original)
-    upload_id = archive.begin_upload(archive.upload_request(original, key_arn, None, checksum))
+    upload_id = uploads.begin(uploads.request(original, key_arn, None, checksum, []))
     s3.upload_part(Bucket=bucket, Key="k", UploadId=upload_id, PartNumber=1, Body=b"LINES")
-    copied = archive.copied_parts("k", upload_id, checksum)
+    copied = uploads.parts("k", upload_id, checksum)
 
     with pytest.raises(AwsError, match="BadDigest"):
-        archive.complete_upload(original, upload_id, list(copied.values()), checksum)
+        uploads.complete(original, upload_id, list(copied.values()), checksum)
     assert objects.read("k") == {original.version_id: b"lines"}
 
 
-def test_an_upload_that_is_gone_has_no_parts_and_is_aborted_already(archive, objects, key_arn):
+def test_an_upload_that_is_gone_has_no_parts_and_is_aborted_already(
+    archive, uploads, objects, key_arn
+):
     original = archive.describe("k", objects.put("k"))
     checksum = checksum_for(original)
-    upload_id = archive.begin_upload(archive.upload_request(original, key_arn, None, checksum))
-    assert archive.copied_parts("k", upload_id, checksum) == {}
+    upload_id = uploads.begin(uploads.request(original, key_arn, None, checksum, []))
+    assert uploads.parts("k", upload_id, checksum) == {}
 
-    archive.abort_upload("k", upload_id)
-    archive.abort_upload("k", upload_id)
+    uploads.abort("k", upload_id)
+    uploads.abort("k", upload_id)
 
-    assert archive.copied_parts("k", upload_id, checksum) is None
+    assert uploads.parts("k", upload_id, checksum) is None
 
 
 # The whole service, with S3's own events by way of EventBridge and SQS
@@ -295,7 +317,7 @@ class Stage:
             CreateBucketConfiguration={"LocationConstraint": "eu-west-1"},
         )
         aws("ssm").put_parameter(Name="/kms/arn", Value=key_arn, Type="String")
-        self._service = handler.wire(
+        self._service = wire(
             Settings.from_env(
                 {
                     "ARCHIVE_BUCKET": bucket,
@@ -336,7 +358,7 @@ class Stage:
                     }
                     for message in messages
                 ]
-                answer = handler.process(self._service, {"Records": records}, context)
+                answer = process(self._service, {"Records": records}, context)
                 assert answer == {"batchItemFailures": []}
             done += len(messages)
             assert time.monotonic() < deadline

@@ -10,13 +10,14 @@ import pytest
 from logferry_contracts.environment import SettingsError
 from logferry_contracts.ledger_record import Failed, LedgerRecord
 from logferry_contracts.wire import emit, parse
-from sse_enforcer import handler
 from sse_enforcer.errors import AwsError, KmsKeyError, OvertakenError, RefusedError
-from sse_enforcer.pace import Pace
-from sse_enforcer.report import AGAIN_LIMIT, UNHELD_LIMIT, Example, Report, SweepRequest
 from sse_enforcer.settings import Hold, Settings
-from sse_enforcer.sweep import sweep
-from sse_enforcer.sweep_slice import Time
+from sse_enforcer.sweep.invocation import sweep_by
+from sse_enforcer.sweep.pace import Pace
+from sse_enforcer.sweep.passes import sweep
+from sse_enforcer.sweep.report import AGAIN_LIMIT, UNHELD_LIMIT, Example, Report, SweepRequest
+from sse_enforcer.sweep.slice import Time
+from sse_enforcer.wiring import wire_sweep
 
 NOW = datetime.now(UTC)
 LONG_AGO = NOW - timedelta(days=400)
@@ -39,7 +40,7 @@ class Sweeping:
     def restart(self, **settings):
         self.world.restart(**settings)
         pace = Pace(9999, lambda: 0.0, lambda _: None)
-        self.wiring = handler.sweep_wiring(self.world._service, self, pace)
+        self.wiring = wire_sweep(self.world._service, self, pace)
 
     def sweep(self, *, now=None, time=FOREVER, counts=None, **request):
         """Go on once, by default with a new pass that mends; return the report."""
@@ -48,7 +49,7 @@ class Sweeping:
         asked = {"run": "now", "dry_run": False} | request
         if asked["run"] == "schedule":
             del asked["dry_run"]
-        wiring = handler.sweep_wiring(self.world._service, self, Pace(9999, float, lambda _: None))
+        wiring = wire_sweep(self.world._service, self, Pace(9999, float, lambda _: None))
         counts = Counter() if counts is None else counts
         report = sweep(
             wiring, SweepRequest.model_validate(asked), now=now, time=time, counts=counts
@@ -904,12 +905,12 @@ def test_a_slice_ends_when_its_limit_is_reached_and_says_where(sweeping, world, 
     remaining = iter([840_000, 840_000, 819_000, *[600_000] * 9])
     request = SweepRequest(run="now", dry_run=False, limit_s=20)
 
-    answer = handler.sweep_by(sweeping.wiring, request, lambda: next(remaining))
+    answer = sweep_by(sweeping.wiring, request, lambda: next(remaining))
 
     assert not answer["is_complete"]
     assert answer["place"]["phase"] == "versions"
     request = SweepRequest(run="now", report_key=answer["report_key"])
-    answer = handler.sweep_by(sweeping.wiring, request, lambda: 840_000)
+    answer = sweep_by(sweeping.wiring, request, lambda: 840_000)
     assert answer["is_complete"]
     emitted = metrics()
     assert emitted["SweepsCompleted"] == 1
@@ -921,7 +922,7 @@ def test_a_sweep_says_what_events_should_have_had_done(sweeping, world, metrics)
     world.put(world.LOG_FILE, **right(world))
     world.completed(world.LOG_FILE)
 
-    handler.sweep_by(sweeping.wiring, SweepRequest(run="schedule"), lambda: 840_000)
+    sweep_by(sweeping.wiring, SweepRequest(run="schedule"), lambda: 840_000)
 
     assert metrics()["SweepStoodIn"] == 1
 
@@ -930,14 +931,14 @@ def test_a_key_problem_is_a_metric(sweeping, world, metrics):
     world.parameters.clear()
 
     with pytest.raises(KmsKeyError):
-        handler.sweep_by(sweeping.wiring, SweepRequest(run="schedule"), lambda: 840_000)
+        sweep_by(sweeping.wiring, SweepRequest(run="schedule"), lambda: 840_000)
     assert metrics()["KeyProblem"] == 1
 
 
 def test_nothing_due_is_said(sweeping):
-    handler.sweep_by(sweeping.wiring, SweepRequest(run="schedule"), lambda: 840_000)
+    sweep_by(sweeping.wiring, SweepRequest(run="schedule"), lambda: 840_000)
 
-    answer = handler.sweep_by(sweeping.wiring, SweepRequest(run="schedule"), lambda: 840_000)
+    answer = sweep_by(sweeping.wiring, SweepRequest(run="schedule"), lambda: 840_000)
 
     assert answer == {"is_due": False}
 

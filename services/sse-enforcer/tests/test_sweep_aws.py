@@ -4,9 +4,9 @@ from datetime import UTC, datetime
 
 import pytest
 
-from sse_enforcer.aws import Listing, Reports
 from sse_enforcer.errors import OvertakenError
-from sse_enforcer.report import Pass, Place, Report, Schedule
+from sse_enforcer.sweep.aws import Listing, Reports
+from sse_enforcer.sweep.report import Pass, Place, Report, Schedule
 
 NOW = datetime(2026, 11, 23, 6, tzinfo=UTC)
 START = Place(phase="versions")

@@ -13,13 +13,27 @@ from typing import Literal
 from aws_lambda_powertools import Logger
 
 from logferry_contracts.object_secured import ObjectSecured, ObjectSecuredData, secured_id
-from sse_enforcer.aws import Archive, ControlBucket, Copying, Holds, Removals
+from sse_enforcer.aws.archive import Archive
+from sse_enforcer.aws.control import ControlBucket, Copying
+from sse_enforcer.aws.encryption import Encryption
+from sse_enforcer.aws.holds import Holds
+from sse_enforcer.aws.removals import Removals
 from sse_enforcer.errors import (
     AwsError,
     EncryptionRefusedError,
     EncryptionUnsupportedError,
     RefusedError,
     RemovalRefusedError,
+)
+from sse_enforcer.metrics import (
+    ALREADY_RIGHT,
+    COPIED,
+    COPIED_BYTES,
+    HELD,
+    LEFT_ALONE,
+    REPLACED_KEPT,
+    UPDATED,
+    WRITE_TESTS_REMOVED,
 )
 from sse_enforcer.multipart import CopyInParts
 from sse_enforcer.verdict import (
@@ -35,15 +49,6 @@ from sse_enforcer.verdict import (
 )
 
 SOURCE = "urn:logferry:sse-enforcer"
-
-ALREADY_RIGHT = "ObjectsAlreadyRight"
-UPDATED = "ObjectsUpdated"
-COPIED = "ObjectsCopied"
-COPIED_BYTES = "BytesCopied"
-HELD = "ObjectsHeld"
-LEFT_ALONE = "ObjectsLeftAlone"
-REPLACED_KEPT = "ReplacedVersionsKept"
-WRITE_TESTS_REMOVED = "WriteTestsRemoved"
 
 logger = Logger()
 
@@ -84,36 +89,20 @@ class Secured:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Copies:
-    """How copies are made.
+class Enforcer:
+    """Brings object versions under the key and on hold; each of what it works with has one part.
 
     Attributes:
-        limit_bytes: What is larger is copied in parts.
-        part_bytes: The size of such a part.
+        copy_limit_bytes: What is larger is copied in parts.
     """
 
-    limit_bytes: int
-    part_bytes: int
-
-
-class Enforcer:
-    """Brings object versions under the key and on hold."""
-
-    def __init__(
-        self,
-        archive: Archive,
-        holds: Holds,
-        removals: Removals,
-        control: ControlBucket,
-        copies: Copies,
-    ) -> None:
-        """Work with these; each can do only its own part."""
-        self._archive = archive
-        self._holds = holds
-        self._removals = removals
-        self._control = control
-        self._copy_limit_bytes = copies.limit_bytes
-        self._in_parts = CopyInParts(archive, control, copies.part_bytes)
+    archive: Archive
+    encryption: Encryption
+    in_parts: CopyInParts
+    holds: Holds
+    removals: Removals
+    control: ControlBucket
+    copy_limit_bytes: int
 
     def secure(
         self,
@@ -138,7 +127,7 @@ class Enforcer:
             RefusedError: It cannot be brought there. The version is as it was.
             RetryError: Something failed. The version, or its verified copy, is there.
         """
-        version = self._archive.describe(key, version_id)
+        version = self.archive.describe(key, version_id)
         if version is not None:
             secured = self._under_key(version, wanted, has_time)
         else:
@@ -168,7 +157,7 @@ class Enforcer:
 
         One that is locked, or too long to be a write-test, is left where it is.
         """
-        version = self._archive.describe(key, version_id)
+        version = self.archive.describe(key, version_id)
         if version is None:
             return {}
         decision = on_write_test(version, now)
@@ -183,7 +172,7 @@ class Enforcer:
 
     def _decide(self, version: ObjectVersion, wanted: Wanted, *, in_place: bool = True) -> Decision:
         return on_log_file(
-            version, wanted, copy_limit_bytes=self._copy_limit_bytes, in_place=in_place
+            version, wanted, copy_limit_bytes=self.copy_limit_bytes, in_place=in_place
         )
 
     def _under_key(
@@ -205,7 +194,7 @@ class Enforcer:
                     return self._under_key(version, wanted, has_time, in_place=False)
                 except EncryptionRefusedError:
                     # A lock may have come since, from a worker that had the key right before.
-                    version_now = self._archive.describe(version.key, version.version_id)
+                    version_now = self.archive.describe(version.key, version.version_id)
                     if version_now is None:
                         raise
                     if not version_now.is_under(wanted.key_arn) and not version_now.has_lock:
@@ -217,7 +206,7 @@ class Enforcer:
                 )
 
     def _updated(self, version: ObjectVersion, key_arn: str) -> Secured:
-        self._archive.reencrypt(version, key_arn)
+        self.encryption.reencrypt(version, key_arn)
         updated = self._described(version.key, version.version_id)
         # S3 changes nothing else; emulators there are that write the request over the object.
         for what, have, want in (
@@ -251,8 +240,8 @@ class Enforcer:
             encryption="copied",
             counts={COPIED: 1, COPIED_BYTES: copy.size_bytes} if is_new else {},
         )
-        event = secured.event(self._archive.bucket, None, wanted.now)
-        self._control.record_replacement(version.version_id, event)
+        event = secured.event(self.archive.bucket, None, wanted.now)
+        self.control.record_replacement(version.version_id, event)
         if NULL_VERSION in (version.version_id, copy.version_id):
             _log_kept(version, "may be overwritten by something else before it is removed")
         elif not is_proven(version, copy):
@@ -271,7 +260,7 @@ class Enforcer:
         has_time: Callable[[], bool],
     ) -> tuple[ObjectVersion, bool]:
         """Return a copy of the version, and whether it was made now."""
-        current = self._archive.describe_current(version.key)
+        current = self.archive.describe_current(version.key)
         if current is not None and current.version_id == version.version_id:
             copy_id = self._copied(version, wanted, decision, has_time)
             return self._described(version.key, copy_id), True
@@ -305,23 +294,23 @@ class Enforcer:
             raise RefusedError(decision.reason, decision.detail)
         if not wanted.may_copy:
             self._check_no_copy_of_ours(version)
-        if not self._archive.keeps_versions():
+        if not self.archive.keeps_versions():
             raise RefusedError(
                 "not_versioned",
                 f"{version.name} cannot be encrypted in place, and while the bucket's versioning "
                 "is not enabled a copy would overwrite what it cannot bring back",
             )
         if decision.verdict is Verdict.COPY_IN_PARTS:
-            return self._in_parts.copy(version, wanted, has_time)
+            return self.in_parts.copy(version, wanted, has_time)
         copying = Copying(
             source_version_id=version.version_id,
             upload_id=None,
             request_sha256=None,
             busy_until=wanted.now,
         )
-        self._control.record_copying(self._archive.bucket, version.key, copying)
+        self.control.record_copying(self.archive.bucket, version.key, copying)
         retention = version.retention_in_force(wanted.now)
-        return self._archive.copy(version, wanted.key_arn, retention)
+        return self.encryption.copy(version, wanted.key_arn, retention)
 
     def _check_no_copy_of_ours(self, version: ObjectVersion) -> None:
         """Refuse a version that a copy of another one may have made.
@@ -329,7 +318,7 @@ class Enforcer:
         Every copy is written down before it is made, since S3's event says of a version no more
         than that it was copied or uploaded in parts, by whomever.
         """
-        found = self._control.copying(self._archive.bucket, version.key)
+        found = self.control.copying(self.archive.bucket, version.key)
         if found is not None and found[0].source_version_id != version.version_id:
             raise RefusedError(
                 "copy_of_copy",
@@ -338,11 +327,11 @@ class Enforcer:
             )
 
     def _copy_of_removed(self, key: str, version_id: str) -> ObjectVersion | None:
-        copy_id = self._control.replacement(self._archive.bucket, key, version_id)
-        return None if copy_id is None else self._archive.describe(key, copy_id)
+        copy_id = self.control.replacement(self.archive.bucket, key, version_id)
+        return None if copy_id is None else self.archive.describe(key, copy_id)
 
     def _held(self, secured: Secured) -> Secured:
-        self._holds.place(secured.version)
+        self.holds.place(secured.version)
         return replace(
             secured,
             version=replace(secured.version, legal_hold=True),
@@ -353,16 +342,16 @@ class Enforcer:
         if version.is_locked(now):
             return False
         try:
-            self._removals.remove(version)
+            self.removals.remove(version)
         except RemovalRefusedError:
-            version_now = self._archive.describe(version.key, version.version_id)
+            version_now = self.archive.describe(version.key, version.version_id)
             if version_now is None or not version_now.is_locked(now):
                 raise
             return False
         return True
 
     def _described(self, key: str, version_id: str) -> ObjectVersion:
-        version = self._archive.describe(key, version_id)
+        version = self.archive.describe(key, version_id)
         if version is None:
             raise AwsError("HeadObject", f"{key} (version {version_id})", "NotFound", "just made")
         return version

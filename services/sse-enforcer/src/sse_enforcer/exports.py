@@ -15,10 +15,13 @@ from logferry_contracts.ledger_key import ledger_key
 from logferry_contracts.ledger_record import Failed, LedgerRecord
 from logferry_contracts.manifest import ArchivedObject, Manifest
 from logferry_contracts.message import timestamp
-from sse_enforcer.aws import ControlBucket, KmsKeys, Topic
+from sse_enforcer.aws.control import ControlBucket
+from sse_enforcer.aws.keys import KmsKeys
+from sse_enforcer.aws.messages import Topic
 from sse_enforcer.enforcer import Enforcer, Secured
 from sse_enforcer.errors import EnforcerError, OutOfTimeError, RefusedError, RetryError
 from sse_enforcer.layout import Kind, kind
+from sse_enforcer.metrics import MISSING
 from sse_enforcer.verdict import Wanted
 
 WORKERS = 8
@@ -28,7 +31,6 @@ LEDGER_ATTEMPTS = 5
 """How often a record that the exporter writes to at the same time is read and written again."""
 
 OBJECT_MISSING = "object_missing"
-MISSING = "ObjectsMissing"
 MESSAGE_CHARACTERS = 4096
 """The contract's limit."""
 PLAN_AGAIN = (

@@ -15,7 +15,9 @@ from datetime import datetime, timedelta
 
 from aws_lambda_powertools import Logger
 
-from sse_enforcer.aws import Archive, ControlBucket, Copying
+from sse_enforcer.aws.archive import Archive
+from sse_enforcer.aws.control import ControlBucket, Copying
+from sse_enforcer.aws.uploads import Uploads
 from sse_enforcer.errors import AwsError, CopyUnderWayError, OutOfTimeError
 from sse_enforcer.parts import Checksum, CopiedPart, Part, checksum_for, cut
 from sse_enforcer.verdict import ObjectVersion, Wanted
@@ -56,6 +58,7 @@ class CopyInParts:
     """Copies objects onto their own keys, part by part."""
 
     archive: Archive
+    uploads: Uploads
     control: ControlBucket
     part_bytes: int
 
@@ -79,7 +82,7 @@ class CopyInParts:
         upload = self._upload(version, wanted, checksum, part_bytes)
         try:
             copied = self._copied(upload, parts, has_time)
-            return self.archive.complete_upload(version, upload.id, copied, checksum)
+            return self.uploads.complete(version, upload.id, copied, checksum)
         except OutOfTimeError:
             self._release(upload)
             raise
@@ -92,7 +95,9 @@ class CopyInParts:
         self, version: ObjectVersion, wanted: Wanted, checksum: Checksum, part_bytes: int
     ) -> Upload:
         retention = version.retention_in_force(wanted.now)
-        request = self.archive.upload_request(version, wanted.key_arn, retention, checksum)
+        request = self.uploads.request(
+            version, wanted.key_arn, retention, checksum, self.archive.tags(version)
+        )
         digest = _digest(request, part_bytes)
         copying = Copying(
             source_version_id=version.version_id,
@@ -105,15 +110,15 @@ class CopyInParts:
         if earlier is not None and earlier.upload_id is not None:
             _check_idle(earlier, version, wanted.now)
             if (earlier.source_version_id, earlier.request_sha256) == (version.version_id, digest):
-                done = self.archive.copied_parts(version.key, earlier.upload_id, checksum)
+                done = self.uploads.parts(version.key, earlier.upload_id, checksum)
                 if done is not None:
                     copying = replace(copying, upload_id=earlier.upload_id)
                     taken = self._record(version, copying, etag)
                     logger.info("copy taken up", object_key=version.key, part_count=len(done))
                     return Upload(version, checksum, copying, taken, done)
             else:
-                self.archive.abort_upload(version.key, earlier.upload_id)
-        copying = replace(copying, upload_id=self.archive.begin_upload(request))
+                self.uploads.abort(version.key, earlier.upload_id)
+        copying = replace(copying, upload_id=self.uploads.begin(request))
         upload = Upload(version, checksum, copying, "", {})
         try:
             return replace(upload, etag=self._record(version, copying, etag))
@@ -140,7 +145,7 @@ class CopyInParts:
                 return None
             try:
                 _check_time(has_time)
-                return self.archive.copy_part(upload.version, upload.id, part, upload.checksum)
+                return self.uploads.copy_part(upload.version, upload.id, part, upload.checksum)
             except BaseException:
                 stop.set()
                 raise
@@ -160,7 +165,7 @@ class CopyInParts:
     def _give_up(self, upload: Upload) -> None:
         """Remove the parts; if that fails, the lifecycle rule does."""
         try:
-            self.archive.abort_upload(upload.version.key, upload.id)
+            self.uploads.abort(upload.version.key, upload.id)
         except AwsError as error:
             logger.warning("upload not aborted", object_key=upload.version.key, reason=str(error))
 

@@ -9,11 +9,12 @@ from logferry_contracts.ledger_record import LedgerRecord
 from logferry_contracts.manifest import ArchivedObject
 from logferry_contracts.wire import ContractError
 from sse_enforcer.errors import EnforcerError, OutOfTimeError, RefusedError, RetryError
-from sse_enforcer.exports import MISSING, OBJECT_MISSING, is_lost_and_untold
-from sse_enforcer.findings import Action, Finding, ListedRecord
-from sse_enforcer.report import Place
+from sse_enforcer.exports import OBJECT_MISSING, is_lost_and_untold
+from sse_enforcer.metrics import MISSING
 from sse_enforcer.settings import Hold
-from sse_enforcer.sweep_slice import ATTEMPTS_LIMIT, CHUNK, PAGE_WEIGHT, Look, Slice
+from sse_enforcer.sweep.findings import Action, Finding, ListedRecord
+from sse_enforcer.sweep.report import Place
+from sse_enforcer.sweep.slice import ATTEMPTS_LIMIT, CHUNK, PAGE_WEIGHT, Look, Slice
 from sse_enforcer.verdict import ObjectVersion, Wanted
 
 type _Read = LedgerRecord | EnforcerError | ContractError | None

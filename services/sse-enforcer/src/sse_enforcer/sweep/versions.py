@@ -4,9 +4,11 @@ from collections import defaultdict
 from dataclasses import replace
 from itertools import batched
 
-from sse_enforcer.enforcer import REPLACED_KEPT, WRITE_TESTS_REMOVED
 from sse_enforcer.errors import EnforcerError, RefusedError, RetryError
-from sse_enforcer.findings import (
+from sse_enforcer.layout import Kind, kind
+from sse_enforcer.metrics import REPLACED_KEPT, WRITE_TESTS_REMOVED
+from sse_enforcer.settings import Hold
+from sse_enforcer.sweep.findings import (
     Action,
     Finding,
     KeyVersions,
@@ -14,10 +16,8 @@ from sse_enforcer.findings import (
     destination_prefix,
     finding_of,
 )
-from sse_enforcer.layout import Kind, kind
-from sse_enforcer.report import Place
-from sse_enforcer.settings import Hold
-from sse_enforcer.sweep_slice import ATTEMPTS_LIMIT, CHUNK, PAGE_WEIGHT, Look, Slice
+from sse_enforcer.sweep.report import Place
+from sse_enforcer.sweep.slice import ATTEMPTS_LIMIT, CHUNK, PAGE_WEIGHT, Look, Slice
 from sse_enforcer.verdict import Decision, ObjectVersion, Verdict, Wanted, on_log_file
 
 

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
-from sse_enforcer.findings import OPEN, OVERLAP, Action, Finding, Lookout
+from sse_enforcer.sweep.findings import OPEN, OVERLAP, Action, Finding, Lookout
 
 REPORTS = "sweeps/"
 SCHEDULE_KEY = f"{REPORTS}schedule.json"

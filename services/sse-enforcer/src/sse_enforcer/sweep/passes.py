@@ -11,17 +11,13 @@ from datetime import datetime
 from aws_lambda_powertools import Logger
 
 from sse_enforcer.errors import EnforcerError, OvertakenError, RefusedError
-from sse_enforcer.findings import Action, Finding
 from sse_enforcer.layout import Kind, kind
-from sse_enforcer.report import Pass, Place, Report, Schedule, SweepRequest
-from sse_enforcer.sweep_ledger import LedgerSweep
-from sse_enforcer.sweep_slice import Slice, Time, Wiring
-from sse_enforcer.sweep_versions import VersionsSweep
-
-FINDINGS_OPEN = "SweepFindingsOpen"
-SWEEPS_COMPLETED = "SweepsCompleted"
-STOOD_IN = "SweepStoodIn"
-"""Exports that no event had secured: the events do not reach the sse-enforcer."""
+from sse_enforcer.metrics import FINDINGS_OPEN, STOOD_IN, SWEEPS_COMPLETED
+from sse_enforcer.sweep.findings import Action, Finding
+from sse_enforcer.sweep.ledger import LedgerSweep
+from sse_enforcer.sweep.report import Pass, Place, Report, Schedule, SweepRequest
+from sse_enforcer.sweep.slice import Slice, Time, Wiring
+from sse_enforcer.sweep.versions import VersionsSweep
 
 logger = Logger()
 
@@ -169,7 +165,7 @@ def _sweep_uploads(part: Slice) -> None:
         look = part.found(Finding.ABANDONED_UPLOAD, action, upload.key, upload.upload_id, begun)
         if action is Action.MENDED:
             try:
-                part.wiring.archive.abort_upload(upload.key, upload.upload_id)
+                part.wiring.uploads.abort(upload.key, upload.upload_id)
             except EnforcerError as error:
                 look = part.failed(Finding.ABANDONED_UPLOAD, upload.key, upload.upload_id, error)
         part.take_in(look)

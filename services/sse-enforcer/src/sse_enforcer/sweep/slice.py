@@ -9,20 +9,19 @@ from datetime import datetime
 from aws_lambda_powertools import Logger
 
 from logferry_contracts.wire import ContractError
-from sse_enforcer.aws import (
-    Archive,
-    ControlBucket,
-    KmsKeys,
-    Listing,
-    Reports,
-    Topic,
-)
+from sse_enforcer.aws.archive import Archive
+from sse_enforcer.aws.control import ControlBucket
+from sse_enforcer.aws.keys import KmsKeys
+from sse_enforcer.aws.messages import Topic
+from sse_enforcer.aws.uploads import Uploads
 from sse_enforcer.enforcer import Enforcer
 from sse_enforcer.errors import EnforcerError, KmsKeyError, OutOfTimeError, RefusedError
 from sse_enforcer.exports import WORKERS, Exports
-from sse_enforcer.findings import Action, Finding
-from sse_enforcer.report import Example, Place, Report
+from sse_enforcer.metrics import KEY_PROBLEM
 from sse_enforcer.settings import Hold, Settings
+from sse_enforcer.sweep.aws import Listing, Reports
+from sse_enforcer.sweep.findings import Action, Finding
+from sse_enforcer.sweep.report import Example, Place, Report
 
 CHUNK = 100
 """Keys, or ledger records, that are dealt with between two looks at the time."""
@@ -35,8 +34,6 @@ ATTEMPTS_LIMIT = 3
 """How often a sweep may get nowhere before it goes on without mending what it cannot get past."""
 OUTAGE_SIZE = 10
 """This many calls that all fail are rather an outage than so many bad objects."""
-
-KEY_PROBLEM = "KeyProblem"
 
 logger = Logger()
 
@@ -64,6 +61,7 @@ class Wiring:
 
     settings: Settings
     archive: Archive
+    uploads: Uploads
     enforcer: Enforcer
     exports: Exports
     control: ControlBucket

@@ -1,0 +1,47 @@
+"""How AWS is called: how often a call is tried, and what becomes of one that fails."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+
+from sse_enforcer.errors import AwsError, KmsKeyError
+
+CLIENT_CONFIG = Config(
+    retries={"mode": "legacy", "total_max_attempts": 6}, connect_timeout=5, read_timeout=60
+)
+"""Every client's: throttles, 5xx and broken connections are tried again for up to 31 s.
+
+The mode is the one without a budget: docs/adr/0029-retries-without-a-budget.md.
+"""
+
+OVERTAKEN = ("PreconditionFailed", "ConditionalRequestConflict")
+"""S3's answers to a conditional write that came too late."""
+
+
+@contextmanager
+def calling(
+    operation: str, subject: str, kinds: Mapping[str, type[AwsError]] | None = None
+) -> Iterator[None]:
+    """Turn what AWS says no by into our errors; every call that is made is made within this.
+
+    Args:
+        operation: AWS's name of it, such as ``GetObject``.
+        subject: What it is about, as whoever reads the error knows it.
+        kinds: The errors of codes that mean something to the caller; `AwsError` for all others.
+
+    Raises:
+        KmsKeyError: S3 passes on that KMS refuses.
+        AwsError: AWS refuses for another reason, or was not reached.
+    """
+    try:
+        yield
+    except ClientError as error:
+        code, message = error.response["Error"]["Code"], error.response["Error"]["Message"]
+        if code.startswith("KMS."):
+            raise KmsKeyError(f"{operation} of {subject}: {code}: {message}") from error
+        kind = (kinds or {}).get(code, AwsError)
+        raise kind(operation, subject, code, message) from error
+    except BotoCoreError as error:
+        raise AwsError(operation, subject, type(error).__name__, str(error)) from error

@@ -1,0 +1,177 @@
+"""The control bucket: the ledger, manifests, and what is known of copies."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, cast
+
+from botocore.exceptions import ClientError
+
+from logferry_contracts import json_text
+from logferry_contracts.ledger_record import LedgerRecord
+from logferry_contracts.manifest import Manifest, ManifestLocation
+from logferry_contracts.object_secured import ObjectSecured
+from logferry_contracts.wire import emit, parse
+from sse_enforcer.aws.calls import OVERTAKEN, calling
+from sse_enforcer.errors import RefusedError
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+
+@dataclass(frozen=True, kw_only=True)
+class Copying:
+    """What is written down before an object is copied.
+
+    Attributes:
+        source_version_id: The version that is copied: any other one may be its copy.
+        upload_id: The multipart upload that it is copied by; None for a copy in one call.
+        request_sha256: Of what began that upload: one begun otherwise is of no use.
+        busy_until: When the invocation that copies has ended for sure.
+    """
+
+    source_version_id: str
+    upload_id: str | None
+    request_sha256: str | None
+    busy_until: datetime
+
+
+class ControlBucket:
+    """The ledger, the long manifests, and what is known of copies: under way, and made."""
+
+    def __init__(self, s3: "S3Client", bucket: str) -> None:
+        """Work on ``bucket`` alone."""
+        self._s3 = s3
+        self.bucket = bucket
+
+    def ledger_record(self, key: str) -> tuple[LedgerRecord, str] | None:
+        """Return a record and its ETag, or None when there is none."""
+        found = self._read(key)
+        return None if found is None else (parse(LedgerRecord, found[0]), found[1])
+
+    def replace_ledger_record(self, record: LedgerRecord, etag: str) -> bool:
+        """Write a record over the one with this ETag; False when somebody was faster.
+
+        https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html
+        """
+        with calling("PutObject", record.key):
+            try:
+                self._s3.put_object(
+                    Bucket=self.bucket,
+                    Key=record.key,
+                    Body=emit(record).encode(),
+                    ContentType="application/json",
+                    IfMatch=etag,
+                )
+            except ClientError as error:
+                if error.response["Error"]["Code"] in (
+                    "PreconditionFailed",
+                    "ConditionalRequestConflict",
+                ):
+                    return False
+                raise
+        return True
+
+    def manifest(self, location: ManifestLocation) -> Manifest:
+        """Return the manifest at a location in this bucket.
+
+        Raises:
+            RefusedError: ``manifest``: it is not there, or not what the location says.
+            ContractError: It is no manifest.
+        """
+        found = self._read(location.key)
+        if found is None:
+            raise RefusedError("manifest", f"there is none at {location.key}")
+        text = found[0]
+        digest = hashlib.sha256(text).hexdigest()
+        if (len(text), digest) != (location.size_bytes, location.sha256):
+            raise RefusedError(
+                "manifest",
+                f"{location.key} has {len(text)} bytes with SHA-256 {digest}, not "
+                f"{location.size_bytes} with {location.sha256}",
+            )
+        return parse(Manifest, text)
+
+    def replacement(self, bucket: str, key: str, version_id: str) -> str | None:
+        """Return the id of the verified copy of a version, or None when none was recorded."""
+        found = self._read(_replacement_key(bucket, key, version_id))
+        return None if found is None else parse(ObjectSecured, found[0]).data.version_id
+
+    def record_replacement(self, version_id: str, event: ObjectSecured) -> None:
+        """Write down that ``event`` is about a verified copy of the version ``version_id``."""
+        key = _replacement_key(event.data.bucket, event.data.key, version_id)
+        with calling("PutObject", key):
+            self._s3.put_object(
+                Bucket=self.bucket,
+                Key=key,
+                Body=emit(event).encode(),
+                ContentType="application/json",
+            )
+
+    def copying(self, bucket: str, key: str) -> tuple[Copying, str] | None:
+        """Return what was last written down about copying an object, and the record's ETag."""
+        found = self._read(_copying_key(bucket, key))
+        if found is None:
+            return None
+        fields = json_text.read(found[0])
+        fields["busy_until"] = datetime.fromisoformat(fields["busy_until"])
+        return Copying(**fields), found[1]
+
+    def record_copying(self, bucket: str, key: str, copying: Copying) -> None:
+        """Write down that an object is being copied, whatever was written down before."""
+        self._write_copying(bucket, key, copying, {})
+
+    def take_copying(self, bucket: str, key: str, copying: Copying, etag: str | None) -> str | None:
+        """Write down that an object is being copied by this invocation and by no other.
+
+        Args:
+            bucket: The object's bucket.
+            key: Its key.
+            copying: What to write down.
+            etag: Of the record to replace; None where there must be no record yet.
+
+        Returns:
+            The record's new ETag; None when somebody was faster.
+        """
+        which = {"IfNoneMatch": "*"} if etag is None else {"IfMatch": etag}
+        return self._write_copying(bucket, key, copying, which)
+
+    def _write_copying(
+        self, bucket: str, key: str, copying: Copying, which: Mapping[str, str]
+    ) -> str | None:
+        name = _copying_key(bucket, key)
+        fields = asdict(copying) | {"busy_until": copying.busy_until.isoformat()}
+        with calling("PutObject", name):
+            try:
+                return self._s3.put_object(
+                    Bucket=self.bucket,
+                    Key=name,
+                    Body=json.dumps(fields).encode(),
+                    ContentType="application/json",
+                    **cast("Any", which),
+                )["ETag"]
+            except ClientError as error:
+                if error.response["Error"]["Code"] in OVERTAKEN:
+                    return None
+                raise
+
+    def _read(self, key: str) -> tuple[bytes, str] | None:
+        with calling("GetObject", key):
+            try:
+                found = self._s3.get_object(Bucket=self.bucket, Key=key)
+            except ClientError as error:
+                if error.response["Error"]["Code"] == "NoSuchKey":
+                    return None
+                raise
+            return found["Body"].read(), found["ETag"]
+
+
+def _replacement_key(bucket: str, key: str, version_id: str) -> str:
+    name = hashlib.sha256(f"{bucket}\n{version_id}\n{key}".encode()).hexdigest()
+    return f"replaced/{name}.json"
+
+
+def _copying_key(bucket: str, key: str) -> str:
+    return f"copying/{hashlib.sha256(f'{bucket}\n{key}'.encode()).hexdigest()}.json"

@@ -1,0 +1,84 @@
+"""What is sent, and given back: the topic, the dead-letter queue, the queue."""
+
+from typing import TYPE_CHECKING
+
+from logferry_contracts.export_failed import ExportFailed
+from logferry_contracts.object_secured import ObjectSecured
+from logferry_contracts.wire import emit
+from sse_enforcer.aws.calls import calling
+
+if TYPE_CHECKING:
+    from mypy_boto3_sns import SNSClient
+    from mypy_boto3_sqs import SQSClient
+
+DETAIL_LIMIT_CHARACTERS = 1000
+"""Our own: enough for a sentence, and no dead letter outgrows SQS's limit by it."""
+
+
+class Topic:
+    """The topic that other services listen to."""
+
+    def __init__(self, sns: "SNSClient", arn: str) -> None:
+        """Publish to the topic ``arn``."""
+        self._sns = sns
+        self._arn = arn
+
+    def publish(self, event: ObjectSecured | ExportFailed) -> None:
+        """Publish an event, with what filter policies need as attributes."""
+        with calling("Publish", event.id):
+            self._sns.publish(
+                TopicArn=self._arn,
+                Message=emit(event),
+                MessageAttributes={
+                    name: {"DataType": "String", "StringValue": value}
+                    for name, value in event.attributes.items()
+                },
+            )
+
+
+class DeadLetters:
+    """The queue for what cannot be dealt with."""
+
+    def __init__(self, sqs: "SQSClient", queue_url: str) -> None:
+        """Send to the queue at ``queue_url``."""
+        self._sqs = sqs
+        self._queue_url = queue_url
+
+    def send(self, body: str, *, reason: str, detail: str) -> None:
+        """Send a message's body as it came, with the reason as attributes."""
+        # SQS takes no control characters, and an object's key may have some.
+        printable = "".join(
+            letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in detail
+        )
+        attributes = {
+            "reason": reason,
+            "detail": printable[:DETAIL_LIMIT_CHARACTERS],
+            "service": "sse-enforcer",
+        }
+        with calling("SendMessage", f"a dead letter ({reason})"):
+            self._sqs.send_message(
+                QueueUrl=self._queue_url,
+                MessageBody=body,
+                MessageAttributes={
+                    name: {"DataType": "String", "StringValue": value}
+                    for name, value in attributes.items()
+                },
+            )
+
+
+class Queue:
+    """The queue that the messages come from."""
+
+    def __init__(self, sqs: "SQSClient", queue_url: str | None) -> None:
+        """Give messages back to the queue at ``queue_url``; None: in its own time."""
+        self._sqs = sqs
+        self._queue_url = queue_url
+
+    def give_back(self, receipt_handle: str, pause_s: int) -> None:
+        """Let a message be received again after ``pause_s``."""
+        if self._queue_url is None:
+            return
+        with calling("ChangeMessageVisibility", self._queue_url):
+            self._sqs.change_message_visibility(
+                QueueUrl=self._queue_url, ReceiptHandle=receipt_handle, VisibilityTimeout=pause_s
+            )

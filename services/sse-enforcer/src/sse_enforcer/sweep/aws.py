@@ -1,0 +1,209 @@
+"""The calls that the sweep's function alone may make: its statements `list` and `report`."""
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any, cast
+
+from botocore.exceptions import ClientError
+from pydantic import BaseModel
+
+from logferry_contracts import json_text
+from logferry_contracts.ledger_key import LEDGER
+from sse_enforcer.aws.calls import OVERTAKEN, calling
+from sse_enforcer.errors import AwsError, OvertakenError
+from sse_enforcer.sweep.findings import (
+    KeyVersions,
+    ListedRecord,
+    ListedUpload,
+    ListedVersion,
+    by_key,
+)
+from sse_enforcer.sweep.report import SCHEDULE_KEY, Place, Report, Schedule
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+LIST_PAGE_LIMIT = 1000
+"""https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListObjectVersions.html"""
+
+
+class Listing:
+    """What is in the archive and in the ledger, page by page. It changes nothing."""
+
+    def __init__(
+        self,
+        s3: "S3Client",
+        archive_bucket: str,
+        control_bucket: str,
+        page_size: int = LIST_PAGE_LIMIT,
+    ) -> None:
+        """List these two buckets, at most ``page_size`` entries a call."""
+        self._s3 = s3
+        self._archive_bucket = archive_bucket
+        self._control_bucket = control_bucket
+        self._page_size = page_size
+
+    def versions(self, after: Place) -> tuple[list[KeyVersions], Place | None]:
+        """Return the next keys with their versions, and where to go on; None at the end.
+
+        A page may end among a key's versions. That key is left to the next call, so that all of
+        its versions are seen together; only one that fills a page alone comes in pieces.
+
+        The next page begins after a key that was returned, not after AWS's ``NextKeyMarker``.
+        https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListObjectVersions.html
+
+        Args:
+            after: A `Place` whose ``key`` was dealt with, up to its ``version_id`` if there is one.
+
+        Raises:
+            AwsError: ``NoProgress`` when nothing of a page is new, which S3 never answers.
+        """
+        markers = {"KeyMarker": after.key, "VersionIdMarker": after.version_id}
+        with calling("ListObjectVersions", self._archive_bucket):
+            page = self._s3.list_object_versions(
+                Bucket=self._archive_bucket,
+                MaxKeys=self._page_size,
+                **cast("Any", {name: value for name, value in markers.items() if value}),
+            )
+        entries = sorted(
+            (
+                entry
+                for entry in _listed(cast("Mapping[str, Any]", page))
+                if _is_after(entry, after)
+            ),
+            key=lambda entry: entry.key.encode(),
+        )
+        keys = by_key(entries)
+        if not page["IsTruncated"]:
+            return keys, None
+        if len(keys) > 1:
+            return keys[:-1], Place(phase="versions", key=keys[-2].key)
+        last_id = page["NextVersionIdMarker"]
+        following = Place(phase="versions", key=keys[0].key, version_id=last_id) if keys else after
+        if following == after:
+            raise AwsError(
+                "ListObjectVersions", self._archive_bucket, "NoProgress", f"after {after.key!r}"
+            )
+        return keys, following
+
+    def ledger(self, after_key: str | None) -> tuple[list[ListedRecord], bool]:
+        """Return the next ledger records' keys, with their ages; and whether that is the end."""
+        with calling("ListObjectsV2", self._control_bucket):
+            page = self._s3.list_objects_v2(
+                Bucket=self._control_bucket,
+                Prefix=LEDGER,
+                StartAfter=after_key or LEDGER,
+                MaxKeys=self._page_size,
+            )
+        return [
+            ListedRecord(each["Key"], each["LastModified"]) for each in page.get("Contents", [])
+        ], not page["IsTruncated"]
+
+    def uploads(self) -> list[ListedUpload]:
+        """Return every multipart upload to the archive that was neither completed nor aborted.
+
+        https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListMultipartUploads.html
+        """
+        pages = self._s3.get_paginator("list_multipart_uploads").paginate(
+            Bucket=self._archive_bucket
+        )
+        with calling("ListMultipartUploads", self._archive_bucket):
+            return [
+                ListedUpload(upload["Key"], upload["UploadId"], upload["Initiated"])
+                for page in pages
+                for upload in page.get("Uploads", [])
+            ]
+
+
+class Reports:
+    """The sweeps' reports and their schedule, each changed only by compare-and-swap.
+
+    https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html
+    """
+
+    def __init__(self, s3: "S3Client", bucket: str) -> None:
+        """Keep them in ``bucket``, the control bucket."""
+        self._s3 = s3
+        self._bucket = bucket
+        self._etags: dict[str, str] = {}
+
+    def schedule(self) -> Schedule:
+        """Return the schedule, which is empty before the first pass."""
+        text = self._read(SCHEDULE_KEY)
+        return Schedule() if text is None else _stored(Schedule, text)
+
+    def report(self, key: str) -> Report | None:
+        """Return a pass's report, or None when there is none."""
+        text = self._read(key)
+        return None if text is None else _stored(Report, text)
+
+    def store_schedule(self, schedule: Schedule) -> None:
+        """Write the schedule over the one that was read.
+
+        Raises:
+            OvertakenError: Somebody else wrote it meanwhile.
+        """
+        schedule.revision += 1
+        self._write(SCHEDULE_KEY, schedule)
+
+    def store(self, report: Report) -> None:
+        """Write a report over the one that was read, or as a new one.
+
+        Raises:
+            OvertakenError: Somebody else wrote it meanwhile.
+        """
+        report.revision += 1
+        self._write(report.about.report_key, report)
+
+    def _read(self, key: str) -> bytes | None:
+        with calling("GetObject", key):
+            try:
+                found = self._s3.get_object(Bucket=self._bucket, Key=key)
+            except ClientError as error:
+                if error.response["Error"]["Code"] == "NoSuchKey":
+                    return None
+                raise
+            self._etags[key] = found["ETag"]
+            return found["Body"].read()
+
+    def _write(self, key: str, content: BaseModel) -> None:
+        etag = self._etags.get(key)
+        condition = {"IfNoneMatch": "*"} if etag is None else {"IfMatch": etag}
+        with calling("PutObject", key):
+            try:
+                answer = self._s3.put_object(
+                    Bucket=self._bucket,
+                    Key=key,
+                    Body=content.model_dump_json(exclude_none=True).encode(),
+                    ContentType="application/json",
+                    **cast("Any", condition),
+                )
+            except ClientError as error:
+                if error.response["Error"]["Code"] in OVERTAKEN:
+                    raise OvertakenError(f"{key} was written by another invocation") from error
+                raise
+        self._etags[key] = answer["ETag"]
+
+
+def _stored[M: BaseModel](model: type[M], text: bytes) -> M:
+    json_text.read(text)  # refuses what pydantic takes beyond JSON
+    return model.model_validate_json(text)
+
+
+def _listed(page: Mapping[str, Any]) -> Iterator[ListedVersion]:
+    for what in ("Versions", "DeleteMarkers"):
+        for entry in page.get(what, []):
+            yield ListedVersion(
+                key=entry["Key"],
+                version_id=entry["VersionId"],
+                is_latest=entry["IsLatest"],
+                is_delete_marker=what == "DeleteMarkers",
+                last_modified=entry["LastModified"],
+            )
+
+
+def _is_after(entry: ListedVersion, place: Place) -> bool:
+    if place.key is None:
+        return True
+    # S3 lists keys in the order of their UTF-8 bytes.
+    key, done = entry.key.encode(), place.key.encode()
+    return key > done or (key == done and place.version_id is not None)
