@@ -16,9 +16,6 @@ CLIENT_CONFIG = Config(
 The mode is the one without a budget: docs/adr/0029-retries-without-a-budget.md.
 """
 
-OVERTAKEN = ("PreconditionFailed", "ConditionalRequestConflict")
-"""S3's answers to a conditional write that came too late."""
-
 
 @contextmanager
 def calling(

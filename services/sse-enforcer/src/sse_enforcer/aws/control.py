@@ -5,16 +5,14 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, cast
-
-from botocore.exceptions import ClientError
+from typing import TYPE_CHECKING
 
 from logferry_contracts import json_text
 from logferry_contracts.ledger_record import LedgerRecord
 from logferry_contracts.manifest import Manifest, ManifestLocation
 from logferry_contracts.object_secured import ObjectSecured
 from logferry_contracts.wire import emit, parse
-from sse_enforcer.aws.calls import OVERTAKEN, calling
+from sse_enforcer.aws.json_objects import IN_ANY_CASE, JsonObjects, if_still
 from sse_enforcer.errors import RefusedError
 
 if TYPE_CHECKING:
@@ -43,36 +41,17 @@ class ControlBucket:
 
     def __init__(self, s3: "S3Client", bucket: str) -> None:
         """Work on ``bucket`` alone."""
-        self._s3 = s3
+        self._objects = JsonObjects(s3, bucket)
         self.bucket = bucket
 
     def ledger_record(self, key: str) -> tuple[LedgerRecord, str] | None:
         """Return a record and its ETag, or None when there is none."""
-        found = self._read(key)
+        found = self._objects.read(key)
         return None if found is None else (parse(LedgerRecord, found[0]), found[1])
 
     def replace_ledger_record(self, record: LedgerRecord, etag: str) -> bool:
-        """Write a record over the one with this ETag; False when somebody was faster.
-
-        https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html
-        """
-        with calling("PutObject", record.key):
-            try:
-                self._s3.put_object(
-                    Bucket=self.bucket,
-                    Key=record.key,
-                    Body=emit(record).encode(),
-                    ContentType="application/json",
-                    IfMatch=etag,
-                )
-            except ClientError as error:
-                if error.response["Error"]["Code"] in (
-                    "PreconditionFailed",
-                    "ConditionalRequestConflict",
-                ):
-                    return False
-                raise
-        return True
+        """Write a record over the one with this ETag; False when somebody was faster."""
+        return self._objects.write(record.key, emit(record), if_still(etag)) is not None
 
     def manifest(self, location: ManifestLocation) -> Manifest:
         """Return the manifest at a location in this bucket.
@@ -81,7 +60,7 @@ class ControlBucket:
             RefusedError: ``manifest``: it is not there, or not what the location says.
             ContractError: It is no manifest.
         """
-        found = self._read(location.key)
+        found = self._objects.read(location.key)
         if found is None:
             raise RefusedError("manifest", f"there is none at {location.key}")
         text = found[0]
@@ -96,23 +75,17 @@ class ControlBucket:
 
     def replacement(self, bucket: str, key: str, version_id: str) -> str | None:
         """Return the id of the verified copy of a version, or None when none was recorded."""
-        found = self._read(_replacement_key(bucket, key, version_id))
+        found = self._objects.read(_replacement_key(bucket, key, version_id))
         return None if found is None else parse(ObjectSecured, found[0]).data.version_id
 
     def record_replacement(self, version_id: str, event: ObjectSecured) -> None:
         """Write down that ``event`` is about a verified copy of the version ``version_id``."""
         key = _replacement_key(event.data.bucket, event.data.key, version_id)
-        with calling("PutObject", key):
-            self._s3.put_object(
-                Bucket=self.bucket,
-                Key=key,
-                Body=emit(event).encode(),
-                ContentType="application/json",
-            )
+        self._objects.write(key, emit(event), IN_ANY_CASE)
 
     def copying(self, bucket: str, key: str) -> tuple[Copying, str] | None:
         """Return what was last written down about copying an object, and the record's ETag."""
-        found = self._read(_copying_key(bucket, key))
+        found = self._objects.read(_copying_key(bucket, key))
         if found is None:
             return None
         fields = json_text.read(found[0])
@@ -121,7 +94,7 @@ class ControlBucket:
 
     def record_copying(self, bucket: str, key: str, copying: Copying) -> None:
         """Write down that an object is being copied, whatever was written down before."""
-        self._write_copying(bucket, key, copying, {})
+        self._write_copying(bucket, key, copying, IN_ANY_CASE)
 
     def take_copying(self, bucket: str, key: str, copying: Copying, etag: str | None) -> str | None:
         """Write down that an object is being copied by this invocation and by no other.
@@ -135,37 +108,13 @@ class ControlBucket:
         Returns:
             The record's new ETag; None when somebody was faster.
         """
-        which = {"IfNoneMatch": "*"} if etag is None else {"IfMatch": etag}
-        return self._write_copying(bucket, key, copying, which)
+        return self._write_copying(bucket, key, copying, if_still(etag))
 
     def _write_copying(
-        self, bucket: str, key: str, copying: Copying, which: Mapping[str, str]
+        self, bucket: str, key: str, copying: Copying, condition: Mapping[str, str]
     ) -> str | None:
-        name = _copying_key(bucket, key)
         fields = asdict(copying) | {"busy_until": copying.busy_until.isoformat()}
-        with calling("PutObject", name):
-            try:
-                return self._s3.put_object(
-                    Bucket=self.bucket,
-                    Key=name,
-                    Body=json.dumps(fields).encode(),
-                    ContentType="application/json",
-                    **cast("Any", which),
-                )["ETag"]
-            except ClientError as error:
-                if error.response["Error"]["Code"] in OVERTAKEN:
-                    return None
-                raise
-
-    def _read(self, key: str) -> tuple[bytes, str] | None:
-        with calling("GetObject", key):
-            try:
-                found = self._s3.get_object(Bucket=self.bucket, Key=key)
-            except ClientError as error:
-                if error.response["Error"]["Code"] == "NoSuchKey":
-                    return None
-                raise
-            return found["Body"].read(), found["ETag"]
+        return self._objects.write(_copying_key(bucket, key), json.dumps(fields), condition)
 
 
 def _replacement_key(bucket: str, key: str, version_id: str) -> str:

@@ -3,12 +3,12 @@
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, cast
 
-from botocore.exceptions import ClientError
 from pydantic import BaseModel
 
 from logferry_contracts import json_text
 from logferry_contracts.ledger_key import LEDGER
-from sse_enforcer.aws.calls import OVERTAKEN, calling
+from sse_enforcer.aws.calls import calling
+from sse_enforcer.aws.json_objects import JsonObjects, if_still
 from sse_enforcer.errors import AwsError, OvertakenError
 from sse_enforcer.sweep.findings import (
     KeyVersions,
@@ -115,15 +115,11 @@ class Listing:
 
 
 class Reports:
-    """The sweeps' reports and their schedule, each changed only by compare-and-swap.
-
-    https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html
-    """
+    """The sweeps' reports and their schedule, each changed only by compare-and-swap."""
 
     def __init__(self, s3: "S3Client", bucket: str) -> None:
         """Keep them in ``bucket``, the control bucket."""
-        self._s3 = s3
-        self._bucket = bucket
+        self._objects = JsonObjects(s3, bucket)
         self._etags: dict[str, str] = {}
 
     def schedule(self) -> Schedule:
@@ -155,33 +151,18 @@ class Reports:
         self._write(report.about.report_key, report)
 
     def _read(self, key: str) -> bytes | None:
-        with calling("GetObject", key):
-            try:
-                found = self._s3.get_object(Bucket=self._bucket, Key=key)
-            except ClientError as error:
-                if error.response["Error"]["Code"] == "NoSuchKey":
-                    return None
-                raise
-            self._etags[key] = found["ETag"]
-            return found["Body"].read()
+        found = self._objects.read(key)
+        if found is None:
+            return None
+        text, self._etags[key] = found
+        return text
 
     def _write(self, key: str, content: BaseModel) -> None:
-        etag = self._etags.get(key)
-        condition = {"IfNoneMatch": "*"} if etag is None else {"IfMatch": etag}
-        with calling("PutObject", key):
-            try:
-                answer = self._s3.put_object(
-                    Bucket=self._bucket,
-                    Key=key,
-                    Body=content.model_dump_json(exclude_none=True).encode(),
-                    ContentType="application/json",
-                    **cast("Any", condition),
-                )
-            except ClientError as error:
-                if error.response["Error"]["Code"] in OVERTAKEN:
-                    raise OvertakenError(f"{key} was written by another invocation") from error
-                raise
-        self._etags[key] = answer["ETag"]
+        text = content.model_dump_json(exclude_none=True)
+        etag = self._objects.write(key, text, if_still(self._etags.get(key)))
+        if etag is None:
+            raise OvertakenError(f"{key} was written by another invocation")
+        self._etags[key] = etag
 
 
 def _stored[M: BaseModel](model: type[M], text: bytes) -> M:
