@@ -7,7 +7,7 @@ MAKEFLAGS += --no-builtin-rules
 UV_VERSION := 0.13.9
 UV := .uv/bin/uv
 BIN := .venv/bin
-MEMBERS := contracts services/planner services/exporter services/sse-enforcer cli devstack
+MEMBERS := contracts $(patsubst %/pyproject.toml,%,$(wildcard services/*/pyproject.toml)) cli devstack
 SOURCES := conftest.py benchmarks contracts services cli devstack docs examples tests tools
 # Tests whose types are checked: what stands in for AWS has to be what the services take.
 TYPED_TESTS :=

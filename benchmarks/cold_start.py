@@ -28,7 +28,8 @@ from rich.console import Console
 from rich.table import Table
 
 from logferry.checkout import LOCK, ROOT, uv
-from logferry.package import SERVICES, build_zips
+from logferry.package import build_zips
+from logferry.services import NAMES, named
 
 ROUNDS = 15
 """Of each handler once, in turns; what the machine does meanwhile is the same for all."""
@@ -102,33 +103,31 @@ def run() -> dict[str, float]:
             measured[service].over(measured[naive])
         )
         for naive in (NAIVE, NAIVE_COMPILED)
-        for service in SERVICES
+        for service in NAMES
     }
 
 
 def _services(scratch: Path) -> dict[str, Function]:
-    folders = {}
+    functions = {}
     for built in build_zips(scratch):
-        folders[built.service] = scratch / built.service
+        folder = scratch / built.service
         with zipfile.ZipFile(built.path) as archive:
-            archive.extractall(folders[built.service])
-    standard = ENVIRONMENT | {"DEAD_LETTER_QUEUE_URL": f"{QUEUES}/dead"}
-    fifo = ENVIRONMENT | {"DEAD_LETTER_QUEUE_URL": f"{QUEUES}/dead.fifo"}
+            archive.extractall(folder)
+        handler = f"{named(built.service).module}.handler"
+        event, environment = first_messages()[built.service]
+        functions[built.service] = Function(folder, handler, event, ENVIRONMENT | environment)
+    return functions
+
+
+def first_messages() -> dict[str, tuple[str, dict[str, str]]]:
+    """Return what each service is invoked with, and what else its environment has."""
+    standard = {"DEAD_LETTER_QUEUE_URL": f"{QUEUES}/dead"}
+    plan = (EXAMPLES / "plan-request/1.0/accept/day-of-an-account.json").read_text()
     created = _batch("object-created/1.0/accept/put-object.json")
     return {
-        "planner": Function(
-            folders["planner"],
-            "planner.handler",
-            (EXAMPLES / "plan-request/1.0/accept/day-of-an-account.json").read_text(),
-            standard,
-        ),
-        "exporter": Function(folders["exporter"], "exporter.handler", _request(), fifo),
-        "sse-enforcer": Function(
-            folders["sse-enforcer"],
-            "sse_enforcer.handler",
-            created,
-            standard | {"QUEUE_URL": f"{QUEUES}/created"},
-        ),
+        "planner": (plan, standard),
+        "exporter": (_request(), {"DEAD_LETTER_QUEUE_URL": f"{QUEUES}/dead.fifo"}),
+        "sse-enforcer": (created, standard | {"QUEUE_URL": f"{QUEUES}/created"}),
     }
 
 

@@ -5,7 +5,8 @@ import pytest
 import yaml
 
 from logferry.config import Config
-from logferry.package import SERVICES, Zip
+from logferry.package import Zip
+from logferry.services import NAMES
 
 HUB = "111122223333"
 
@@ -45,7 +46,7 @@ def config(document: dict[str, Any]) -> Config:
 def some_zips(tmp_path: Path) -> list[Zip]:
     """Zips as far as a deployment looks at them."""
     zips = []
-    for number, service in enumerate(SERVICES):
+    for number, service in enumerate(NAMES):
         path = tmp_path / f"{service}-x86_64.zip"
         path.write_bytes(service.encode())
         zips.append(Zip(service, "x86_64", path, f"{number}" * 64, len(service), "1.2.3"))

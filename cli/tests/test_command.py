@@ -8,9 +8,11 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from logferry import command, hub
+from logferry import hub
 from logferry import status as archived
-from logferry.command import BAD_INPUT, DONE, FAILED, main
+from logferry.command import main
+from logferry.commands import deployment
+from logferry.commands.console import BAD_INPUT, DONE, FAILED
 from logferry.config import load
 from logferry.errors import ConfigError, DeployError, PackageError
 from logferry.hub import Options, Outcome
@@ -34,7 +36,7 @@ def calls(monkeypatch: pytest.MonkeyPatch, some_zips: list[Zip]) -> list[tuple[A
         made.append(("deploy_source_account", *arguments))
         return Outcome("logferry-source", "changed")
 
-    monkeypatch.setattr(command, "build_zips", build_zips)
+    monkeypatch.setattr(deployment, "build_zips", build_zips)
     monkeypatch.setattr(hub, "deploy_hub", deploy_hub)
     monkeypatch.setattr(hub, "deploy_source_account", deploy_source_account)
     return made
@@ -122,7 +124,7 @@ def test_what_the_sdk_says_is_told_in_a_sentence(
     arguments: list[str],
     code: int,
 ) -> None:
-    monkeypatch.setattr(command, "build_zips", lambda *_, **__: [])
+    monkeypatch.setattr(deployment, "build_zips", lambda *_, **__: [])
     monkeypatch.setenv("AWS_PROFILE", "nobody-has-it")
     monkeypatch.setenv("AWS_CONFIG_FILE", "/dev/null")
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", "/dev/null")
@@ -221,7 +223,7 @@ def test_what_went_wrong_is_told_and_the_exit_code_says_whose_turn_it_is(
     def fail(*_: Sequence[Any], **__: Any) -> None:
         raise error
 
-    monkeypatch.setattr(command, "build_zips", fail)
+    monkeypatch.setattr(deployment, "build_zips", fail)
     assert run("package", "--json") == code
     captured = capsys.readouterr()
     assert json.loads(captured.out) == {"error": str(error)}

@@ -8,8 +8,9 @@ from botocore.session import get_session
 from pydantic import ValidationError
 
 from logferry.checkout import ROOT
-from logferry.config import PARTITIONS, Config, load
+from logferry.config import Config, load
 from logferry.errors import ConfigError
+from logferry.fields import PARTITIONS
 from logferry_contracts.execution_variables import ExecutionVariables
 from logferry_contracts.plan_request import PlanRequest
 from logferry_contracts.wire import parse

@@ -23,7 +23,8 @@ from logferry.checkout import TEMPLATES
 from logferry.config import Config
 from logferry.diff import diff
 from logferry.errors import DeployError
-from logferry.hub import code_key, deploy_hub, deploy_source_account
+from logferry.hub import deploy_hub, deploy_source_account
+from logferry.hub_stacks import code_key
 from logferry.package import Zip
 from logferry.stack import Stack, deploy_stack
 from logferry.sweep import sweep

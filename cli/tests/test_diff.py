@@ -7,13 +7,16 @@ from typing import Any
 
 import pytest
 
-from logferry import command, diff
+from logferry import diff
+from logferry.change import Change, Difference
 from logferry.checkout import TEMPLATES
-from logferry.command import BAD_INPUT, DONE, FAILED, main
+from logferry.command import main
+from logferry.commands import deployment
+from logferry.commands.console import BAD_INPUT, DONE, FAILED
 from logferry.errors import ConfigError, DeployError
 from logferry.hub import Options, Outcome
 from logferry.package import Zip
-from logferry.stack import Change, Difference, Proposal, Stack
+from logferry.stack import Proposal, Stack
 
 ARCHIVE = "logferry-archive"
 PLANNER = "logferry-planner"
@@ -60,7 +63,7 @@ class Hub:
 @pytest.fixture
 def deployed(monkeypatch: pytest.MonkeyPatch, some_zips: list[Zip]) -> Hub:
     made = Hub()
-    monkeypatch.setattr(command, "build_zips", lambda *_, **__: some_zips)
+    monkeypatch.setattr(deployment, "build_zips", lambda *_, **__: some_zips)
     monkeypatch.setattr(diff, "deploy_hub", made.deploy_hub)
     monkeypatch.setattr(diff, "stacks_of", lambda *_: made)
     return made
@@ -156,22 +159,6 @@ def test_a_stack_that_is_left_over_differs_and_is_told_with_the_command_that_del
         "drift": [],
         "delete": f"aws cloudformation delete-stack --region eu-west-1 --stack-name {OLD}",
     }
-
-
-def test_a_deployment_names_what_is_left_over(
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-    path: str,
-    some_zips: list[Zip],
-) -> None:
-    monkeypatch.setattr(command, "build_zips", lambda *_, **__: some_zips)
-    monkeypatch.setattr(command.hub, "deploy_hub", lambda *_: [Outcome(OLD, "left_over")])
-    with pytest.raises(SystemExit) as ended:
-        main(["deploy", path, "--yes"])
-    assert ended.value.code == DONE
-    captured = capsys.readouterr()
-    assert captured.out == f"{OLD}  left_over\n"
-    assert f"delete-stack --region eu-west-1 --stack-name {OLD}" in captured.err
 
 
 def test_texts_of_templates_are_compared_when_asked_for(

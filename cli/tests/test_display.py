@@ -5,9 +5,10 @@ import pytest
 from rich.console import Console
 from rich.prompt import Confirm
 
+from logferry.change import Change, Difference
 from logferry.display import Display, change_lines
 from logferry.errors import DeployError
-from logferry.stack import Change, Difference, Progress, Proposal, Stack
+from logferry.stack import Progress, Proposal, Stack
 
 ARCHIVE = Proposal(
     Stack("logferry-archive", "archive.yaml", {}),

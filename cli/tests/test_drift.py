@@ -11,10 +11,13 @@ import pytest
 from botocore.exceptions import ClientError
 
 from logferry import drift, hub
+from logferry.change import Change, Difference
 from logferry.display import change_lines
-from logferry.hub import DeclinedError, Options, deploy_hub
+from logferry.drift_kinds import KINDS, Resource, comparable
+from logferry.errors import DeclinedError
+from logferry.hub import Options, deploy_hub
 from logferry.package import Zip
-from logferry.stack import Change, Deployed, Difference, Proposal, Stack
+from logferry.stack import Deployed, Proposal, Stack
 from logferry.template import load_template
 
 NAME = "logferry-sse-enforcer"
@@ -40,14 +43,14 @@ GONE = Change(
     ],
 )
 def test_what_services_spell_otherwise_is_the_same(one: Any, other: Any) -> None:
-    assert drift._comparable(one) == drift._comparable(other)
+    assert comparable(one) == comparable(other)
 
 
 @pytest.mark.parametrize(
     ("one", "other"), [({"a": "1"}, {"a": "1", "b": "2"}), (None, "a"), (["a", "b"], ["a"])]
 )
 def test_what_differs_is_not_the_same(one: Any, other: Any) -> None:
-    assert drift._comparable(one) != drift._comparable(other)
+    assert comparable(one) != comparable(other)
 
 
 def test_short_forms_of_a_template_are_read_as_long_ones() -> None:
@@ -87,7 +90,7 @@ def mended(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The stacks that were mended, of one that has lost its subscription."""
     names: list[str] = []
     monkeypatch.setattr(hub, "Stacks", Stacks)
-    monkeypatch.setattr(hub, "_check_account", lambda *_: None)
+    monkeypatch.setattr(hub, "check_account", lambda *_: None)
     monkeypatch.setattr(drift, "find", lambda *_: [GONE])
     monkeypatch.setattr(drift, "mend", lambda _, __, name, ___: names.append(name))
     return names
@@ -159,8 +162,8 @@ def test_a_queue_that_was_just_deleted_is_waited_for(monkeypatch: pytest.MonkeyP
     waited: list[float] = []
     monkeypatch.setattr("time.sleep", waited.append)
     sqs = Sqs()
-    queue = drift.Resource("Queue", "AWS::SQS::Queue", "url", {"QueueName": "direct.fifo"})
-    drift.KINDS["AWS::SQS::Queue"].put(lambda _: sqs, queue)
+    queue = Resource("Queue", "AWS::SQS::Queue", "url", {"QueueName": "direct.fifo"})
+    KINDS["AWS::SQS::Queue"].put(lambda _: sqs, queue)
     assert sqs.calls == 3
     assert len(waited) == 2
 
@@ -174,7 +177,7 @@ class Scheduler:
 
 def test_what_the_sources_roles_ask_for_is_not_shown() -> None:
     asked = {"Name": "any", "Target": {"Input": '{"external_id": "between us"}'}}
-    schedule = drift.Resource("Schedule", "AWS::Scheduler::Schedule", "any", asked)
+    schedule = Resource("Schedule", "AWS::Scheduler::Schedule", "any", asked)
     (found,) = drift._differences(lambda _: Scheduler(), schedule)
     assert found.before == found.after
     assert "****" in (found.before or "")

@@ -2,24 +2,23 @@
 
 import threading
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import boto3
 import pytest
+import yaml
 from moto import mock_aws
 from moto.core import DEFAULT_ACCOUNT_ID
 
 from logferry import hub
+from logferry.command import main
+from logferry.commands import deployment
+from logferry.commands.console import DONE
 from logferry.config import Config
-from logferry.errors import ConfigError, DeployError
-from logferry.hub import (
-    DeclinedError,
-    Options,
-    Outcome,
-    deploy_hub,
-    deploy_source_account,
-    destroy_hub,
-)
+from logferry.errors import ConfigError, DeclinedError, DeployError
+from logferry.hub import Options, Outcome, deploy_hub, deploy_source_account, destroy_hub
+from logferry.hub_stacks import hub_stacks
 from logferry.package import Zip
 from logferry.stack import Progress, Proposal, Stack
 
@@ -123,7 +122,7 @@ def uploaded(session: boto3.Session) -> list[str]:
 
 
 def parameters(config: Config, zips: list[Zip], stack_name: str) -> dict[str, str]:
-    stacks = [s for step in hub.hub_stacks(config, {z.service: z for z in zips}) for s in step]
+    stacks = [s for step in hub_stacks(config, {z.service: z for z in zips}) for s in step]
     (found,) = (s for s in stacks if s.name == stack_name)
     return dict(found.parameters)
 
@@ -240,6 +239,28 @@ def test_an_exporter_of_no_source_in_the_configuration_is_named(
     assert deploy_hub(session, config, some_zips, options=Options(only=["planner"])) == [
         Outcome("logferry-planner", "changed")
     ]
+
+
+def test_a_deployment_names_what_is_left_over_with_the_command_that_deletes_it(
+    session: boto3.Session,
+    config: Config,
+    some_zips: list[Zip],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    FakeStacks.existing = {"logferry-exporter-old"}
+    path = tmp_path / "organization.yaml"
+    path.write_text(yaml.safe_dump(config.model_dump(mode="json", exclude_none=True)))
+    monkeypatch.setattr(boto3, "Session", lambda: session)
+    monkeypatch.setattr(deployment, "build_zips", lambda *_, **__: some_zips)
+    with pytest.raises(SystemExit) as ended:
+        main(["deploy", str(path), "--yes"])
+    assert ended.value.code == DONE
+    captured = capsys.readouterr()
+    assert captured.out.splitlines()[-1] == "logferry-exporter-old  left_over"
+    delete = "delete-stack --region eu-west-1 --stack-name logferry-exporter-old"
+    assert delete in captured.err
 
 
 def test_only_what_fits_a_pattern_is_deployed(

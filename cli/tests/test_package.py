@@ -14,13 +14,13 @@ from pathlib import Path
 
 import pytest
 
-from logferry import package, sdk
+from logferry import package
 from logferry.checkout import LOCK, ROOT
 from logferry.errors import PackageError
-from logferry.package import SERVICES, Target, Zip, build_zips, locked_entries, write_zip
+from logferry.package import Target, Zip, build_zips, locked_entries, write_zip
+from logferry.services import NAMES, SERVICES, named
 
-MODULES = {"planner": "planner", "exporter": "exporter", "sse-enforcer": "sse_enforcer"}
-EACH = pytest.mark.parametrize("service", SERVICES)
+EACH = pytest.mark.parametrize("service", NAMES)
 
 IMPORT_AND_CALL = """
 import sys
@@ -89,7 +89,7 @@ def test_a_change_in_one_service_leaves_the_others_zips_as_they_are(
         source.write("\nANOTHER_LINE = True\n")
     monkeypatch.setattr(package, "ROOT", checkout)
     later = {built.service: built for built in build_zips(tmp_path / "zips")}
-    changed = {name for name in SERVICES if later[name].sha256 != built_zips[name].sha256}
+    changed = {name for name in NAMES if later[name].sha256 != built_zips[name].sha256}
     assert changed == {"exporter"}
 
 
@@ -98,7 +98,7 @@ def test_a_zip_says_the_version_that_its_service_has(
     built_zips: dict[str, Zip], service: str
 ) -> None:
     version = built_zips[service].version
-    distribution = MODULES[service]
+    distribution = named(service).module
     with zipfile.ZipFile(built_zips[service].path) as archive:
         metadata = archive.read(f"{distribution}-{version}.dist-info/METADATA").decode()
     assert f"\nVersion: {version}\n" in metadata
@@ -113,7 +113,7 @@ def test_a_handler_can_be_imported_and_its_clients_used_with_nothing_but_the_zip
     subprocess.run(
         [
             *(sys.executable, "-I", "-S", "-B", "-c", IMPORT_AND_CALL),
-            *(str(tmp_path), MODULES[service], NOBODY_LISTENS, *sdk.CLIENTS[service]),
+            *(str(tmp_path), named(service).module, NOBODY_LISTENS, *named(service).aws_services),
         ],
         check=True,
         env={"PATH": os.environ["PATH"]},
@@ -164,7 +164,7 @@ def test_every_module_has_bytecode_that_is_taken_whatever_its_time(
             head = archive.read(compiled)[:8]
             unchecked_hash = b"\x01\x00\x00\x00"
             assert head == importlib.util.MAGIC_NUMBER + unchecked_hash, compiled
-    assert f"{MODULES[service]}/handler.py" in modules
+    assert f"{named(service).module}/handler.py" in modules
 
 
 @EACH
@@ -178,7 +178,7 @@ def test_a_zip_has_the_models_that_the_service_uses_and_no_others(
             if name.startswith("botocore/data/") and name.count("/") > 2
         }
         s3 = json.loads(archive.read("botocore/data/s3/2006-03-01/service-2.json"))
-    assert models == set(sdk.CLIENTS[service])
+    assert models == set(named(service).aws_services)
     assert "UpdateObjectEncryption" in s3["operations"]
 
 
@@ -186,7 +186,7 @@ def test_a_services_zip_has_no_other_service(built_zips: dict[str, Zip]) -> None
     for service, built in built_zips.items():
         with zipfile.ZipFile(built.path) as archive:
             packages = {name.split("/")[0] for name in archive.namelist()}
-        assert packages & set(MODULES.values()) == {MODULES[service]}
+        assert packages & {each.module for each in SERVICES} == {named(service).module}
         assert "logferry_contracts" in packages
 
 

@@ -9,7 +9,8 @@ import boto3
 import pytest
 from botocore.stub import Stubber
 
-from logferry.command import BAD_INPUT, DONE, FAILED, main
+from logferry.command import main
+from logferry.commands.console import BAD_INPUT, DONE, FAILED
 from logferry.config import Config
 from logferry.errors import ConfigError, PlanError
 from logferry.plan import plan, plan_request

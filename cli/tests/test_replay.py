@@ -12,8 +12,9 @@ import pytest
 from moto import mock_aws
 from rich.prompt import Confirm
 
-from logferry import command
-from logferry.command import BAD_INPUT, DONE, FAILED, main
+from logferry.command import main
+from logferry.commands import console
+from logferry.commands.console import BAD_INPUT, DONE, FAILED
 from logferry.config import Config
 from logferry.errors import ReplayError
 from logferry.replay import dates, find, publish
@@ -330,7 +331,7 @@ def test_nothing_is_published_without_somebodys_consent(
 
     assert run(path, *asked) == FAILED
     assert "add --yes or --dry-run" in capsys.readouterr().err
-    monkeypatch.setattr(type(command._messages), "is_terminal", True)
+    monkeypatch.setattr(type(console.messages), "is_terminal", True)
     monkeypatch.setattr(Confirm, "ask", lambda *_, **__: False)
     assert run(path, *asked) == FAILED
     assert heard() == []

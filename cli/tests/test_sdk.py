@@ -7,6 +7,7 @@ import pytest
 
 from logferry import sdk
 from logferry.checkout import ROOT
+from logferry.services import NAMES, named
 
 S3 = ("s3", "sqs")
 
@@ -66,10 +67,10 @@ def test_endpoints_keep_every_partition_and_region_and_the_services_in_use() -> 
     }
 
 
-@pytest.mark.parametrize("service", sdk.CLIENTS)
+@pytest.mark.parametrize("service", NAMES)
 def test_the_clients_that_a_services_code_makes_are_in_its_zip(service: str) -> None:
     code = "\n".join(
         path.read_text() for path in (ROOT / "services" / service).rglob("src/**/*.py")
     )
     made = set(re.findall(r"""\bclient\(\s*["']([a-z0-9-]+)["']""", code))
-    assert made == set(sdk.CLIENTS[service])
+    assert made == set(named(service).aws_services)

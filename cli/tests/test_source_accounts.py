@@ -12,14 +12,17 @@ import yaml
 from botocore.exceptions import ClientError
 from moto import mock_aws
 
-from logferry import command, hub
+from logferry import hub
+from logferry.account_roles import NOT_A_SOURCE, Result
 from logferry.checkout import TEMPLATES
-from logferry.command import BAD_INPUT, DONE, FAILED, main
+from logferry.command import main
+from logferry.commands import console
+from logferry.commands.console import BAD_INPUT, DONE, FAILED
 from logferry.config import Config
-from logferry.errors import ConfigError, DeployError
-from logferry.hub import DeclinedError
-from logferry.source_accounts import NOT_A_SOURCE, UNLISTED, Options, Result, deploy_source_accounts
+from logferry.errors import ConfigError, DeclinedError, DeployError
+from logferry.source_accounts import deploy_source_accounts
 from logferry.stack import Progress
+from logferry.stack_set import UNLISTED, Options
 
 REGION = "eu-west-1"
 UNIT = "ou-ab12-c3d4e5f6"
@@ -550,7 +553,7 @@ def test_the_docs_show_what_the_command_prints(
         "ResourceLogicalId:Role, Message:Resource logferry-source already exists"
     )
     fake.join(OTHER)
-    monkeypatch.setattr(command._tables, "width", 116)
+    monkeypatch.setattr(console.tables, "width", 116)
 
     assert run("--organizational-unit", UNIT, "--yes") == FAILED
 

@@ -9,8 +9,9 @@ import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
 
 from logferry import stack
+from logferry.change import Change, Difference
 from logferry.errors import DeployError
-from logferry.stack import Change, Difference, Progress, Proposal, Stack, Stacks
+from logferry.stack import Progress, Proposal, Stack, Stacks
 
 QUEUE = """
 Parameters: {Age: {Type: Number, Default: 60}}

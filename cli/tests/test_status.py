@@ -10,7 +10,8 @@ import boto3
 import pytest
 from moto import mock_aws
 
-from logferry.command import DONE, FAILED, main
+from logferry.command import main
+from logferry.commands.console import DONE, FAILED
 from logferry.config import Config
 from logferry.status import status
 from logferry_contracts.ledger_record import LedgerRecord

@@ -9,8 +9,9 @@ import pytest
 from botocore.exceptions import ClientError, ReadTimeoutError
 from rich.prompt import Confirm
 
-from logferry import command
-from logferry.command import BAD_INPUT, DONE, FAILED, main
+from logferry.command import main
+from logferry.commands import console
+from logferry.commands.console import BAD_INPUT, DONE, FAILED
 from logferry.config import Config
 from logferry.errors import SweepError
 from logferry.sweep import BUSY_LIMIT_S, BUSY_PAUSE_S, SLICE_S, sweep
@@ -95,7 +96,7 @@ def on_a_terminal(monkeypatch: pytest.MonkeyPatch, *, says: bool) -> list[str]:
         asked.append(question)
         return says
 
-    monkeypatch.setattr(command._messages, "_force_terminal", True)
+    monkeypatch.setattr(console.messages, "_force_terminal", True)
     monkeypatch.setattr(Confirm, "ask", ask)
     return asked
 

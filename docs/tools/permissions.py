@@ -13,14 +13,13 @@ from typing import Any
 
 from devstack.templates import Policy, Template, as_list, policies
 from logferry.checkout import TEMPLATES
+from logferry.services import SERVICES
 from logferry.template import Resolved
 
 TITLES = {
     "archive": "The archive, its key and its topic",
     "artifacts": "The bucket for zips",
-    "planner": "The planner",
-    "exporter": "A source's exporter and schedule",
-    "sse-enforcer": "The sse-enforcer",
+    **{service.name: service.title for service in SERVICES},
     "source-account": "A source's role, in its account",
     "reader": "A team that reads",
 }

@@ -22,6 +22,7 @@ from devstack.organisation import LogGroup, LogStream, previous_day
 from devstack.suite import EXTERNAL_ID, REGION, TIME_ZONE, Suite
 from logferry.checkout import ROOT, TEMPLATES
 from logferry.package import build_zips
+from logferry.services import NAMES
 from logferry_contracts.zones import zone_named
 
 pytestmark = pytest.mark.localstack
@@ -479,6 +480,11 @@ def test_every_permission_is_missed_when_it_is_taken_out(suite):
         columns = (permission.policy, permission.statement, permission.entry)
         print(*columns, ", ".join(sorted(operations)) or "NOTHING", sep=" | ")  # noqa: T201
 
+    policies = [permission.policy.removeprefix("logferry-") for permission in missed]
+    for service in NAMES:
+        assert any(policy.startswith(service) for policy in policies), (
+            f"{service} has asked nothing"
+        )
     assert run.unknown == []
     assert run.judged_as_then()
     assert run.refused() <= REFUSED

@@ -1,17 +1,13 @@
 """What to deploy: the operator's YAML file, checked."""
 
-import functools
 import json
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 import yaml
-from botocore.exceptions import UnknownRegionError
-from botocore.session import get_session
 from pydantic import (
-    AfterValidator,
     BaseModel,
     ConfigDict,
     Field,
@@ -20,12 +16,19 @@ from pydantic import (
 )
 
 from logferry.errors import ConfigError
-from logferry.package import Architecture
-from logferry.schedule import problem_of
+from logferry.fields import (
+    Architecture,
+    ExternalId,
+    HubRegion,
+    KeyArn,
+    OrganizationId,
+    Schedule,
+    TimeZone,
+    partition_of,
+)
 from logferry_contracts.plan_request import PlanRequest, PlanRequestData, Selection
-from logferry_contracts.source import AccountId, Profile, Region, RoleArn, Source, SourceName
+from logferry_contracts.source import AccountId, Profile, RoleArn, Source, SourceName
 from logferry_contracts.window import WindowRule
-from logferry_contracts.zones import zone_named
 
 FLEXIBLE_MINUTES = 15
 """Enough for the schedules of 500 sources that name the same minute: about one in two seconds."""
@@ -43,64 +46,6 @@ https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/cloudformation-li
 """
 MIN_DAYS_BEFORE_STANDARD_IA = 30
 """https://docs.aws.amazon.com/AmazonS3/latest/userguide/lifecycle-transition-general-considerations.html"""
-PARTITIONS = ("aws", "aws-cn", "aws-us-gov", "aws-iso", "aws-iso-b")
-"""Of which it is known what CloudWatch Logs is called in policies: `logs.<region>.<DNS suffix>`.
-
-https://github.com/aws/aws-cdk/blob/main/packages/aws-cdk-lib/region-info/lib/default.ts
-https://registry.terraform.io/providers/hashicorp/aws/latest/docs/data-sources/service_principal
-These two differ about the others. In aws-eusc AWS refuses a principal with the suffix of that
-partition: https://github.com/pulumi/pulumi-eks/issues/2341
-"""
-
-
-@functools.cache
-def _partition_of(region: str) -> str:
-    """Return the partition that botocore's data has a Region in.
-
-    Raises:
-        UnknownRegionError: It has it in none.
-    """
-    return str(get_session().get_partition_for_region(region))
-
-
-def _is_region(region: str) -> str:
-    try:
-        partition = _partition_of(region)
-    except UnknownRegionError as error:
-        raise ValueError("in no partition of AWS that botocore knows") from error
-    if partition not in PARTITIONS:
-        raise ValueError(
-            f"in partition {partition}, of which it is not known what CloudWatch Logs is called in"
-            f" policies; known of {', '.join(PARTITIONS)}"
-        )
-    return region
-
-
-def _is_time_zone(name: str) -> str:
-    try:
-        zone_named(name)
-    except ValueError as error:
-        raise ValueError("not an IANA time zone, such as Europe/Berlin") from error
-    return name
-
-
-def _is_schedule(expression: str) -> str:
-    if problem := problem_of(expression):
-        raise ValueError(problem)
-    return expression
-
-
-HubRegion = Annotated[Region, AfterValidator(_is_region)]
-TimeZone = Annotated[str, AfterValidator(_is_time_zone)]
-Schedule = Annotated[str, AfterValidator(_is_schedule)]
-"""https://docs.aws.amazon.com/scheduler/latest/UserGuide/schedule-types.html"""
-OrganizationId = Annotated[str, Field(pattern=r"^o-[a-z0-9]{10,32}$")]
-KeyArn = Annotated[
-    str, Field(pattern=r"^arn:aws[a-z-]*:kms:[a-z0-9-]+:[0-9]{12}:key/[A-Za-z0-9-]+$")
-]
-ExternalId = Annotated[
-    str, Field(min_length=2, max_length=1224, pattern=r"^[A-Za-z0-9+=,.@:/_-]+$")
-]
 
 
 class _Part(BaseModel):
@@ -376,7 +321,7 @@ class Config(_Part):
     @property
     def partition(self) -> str:
         """AWS's partition, as ARNs begin with it."""
-        return _partition_of(self.region)
+        return partition_of(self.region)
 
     @property
     def archive_bucket(self) -> str:
@@ -399,6 +344,28 @@ class Config(_Part):
                 return source
         known = ", ".join(source.profile for source in self.sources)
         raise ConfigError("sources", [f"profile: {profile}: none of {known}"])
+
+    def hubs(self) -> "list[Config]":
+        """Return the file's hubs, each as a configuration of one Region."""
+        return [self]
+
+    def chosen(self, profiles: Sequence[str]) -> "list[tuple[Config, list[SourceConfig]]]":
+        """Return the hubs with those of their sources that have these profiles; all for none.
+
+        Raises:
+            ConfigError: No hub has a source of one of the profiles.
+        """
+        by_hub = [(hub, {source.profile: source for source in hub.sources}) for hub in self.hubs()]
+        known = dict.fromkeys(profile for _, sources in by_hub for profile in sources)
+        unknown = [profile for profile in profiles if profile not in known]
+        if unknown:
+            text = ", ".join(known)
+            raise ConfigError("sources", [f"profile: {each}: none of {text}" for each in unknown])
+        found = [
+            (hub, [sources[each] for each in profiles or sources if each in sources])
+            for hub, sources in by_hub
+        ]
+        return [(hub, sources) for hub, sources in found if sources]
 
     @property
     def topic_arn(self) -> str:

@@ -5,10 +5,12 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
+from logferry.at_once import at_once
 from logferry.checkout import TEMPLATES
 from logferry.config import Config
 from logferry.display import change_lines
-from logferry.hub import Options, at_once, deploy_hub, hub_stacks, stacks_of
+from logferry.hub import Options, deploy_hub, stacks_of
+from logferry.hub_stacks import hub_stacks
 from logferry.package import Zip
 from logferry.stack import Proposal, Watch
 
@@ -91,7 +93,7 @@ def diff(  # noqa: PLR0913  (each is something else to look at)
     Args:
         session: With credentials of the hub's account.
         config: What would be deployed.
-        zips: Of the three services.
+        zips: Of all services.
         watch: Told what happens, by several threads.
         only: As in `Options`.
         templates: Whether to compare the texts of the templates as well.

@@ -14,8 +14,9 @@ from rich.prompt import Confirm
 from rich.table import Table
 from rich.text import Text
 
+from logferry.change import Difference
 from logferry.errors import DeployError
-from logferry.stack import Difference, Progress, Proposal
+from logferry.stack import Progress, Proposal
 
 _SIGNS = {"Add": "+", "Modify": "~", "Remove": "-"}
 _REPLACES = {True: ", REPLACED", None: ", perhaps REPLACED", False: ""}

@@ -26,6 +26,10 @@ class DeployError(LogferryError):
     """A stack could not be brought to what its template says: mend what AWS names."""
 
 
+class DeclinedError(DeployError):
+    """Somebody said no to a change. What had been changed before stays."""
+
+
 class StatusError(LogferryError):
     """The ledger or a queue could not be read: mend what it names."""
 

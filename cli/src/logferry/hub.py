@@ -2,35 +2,29 @@
 
 import base64
 import fnmatch
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from itertools import batched
 from typing import TYPE_CHECKING, Literal
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from logferry import drift
-from logferry.config import ArchiveConfig, Config, SourceConfig
-from logferry.errors import ConfigError, DeployError
+from logferry.at_once import at_once
+from logferry.config import Config
+from logferry.credentials import check_account
+from logferry.drift_kinds import Clients
+from logferry.errors import ConfigError, DeclinedError, DeployError
+from logferry.hub_stacks import KEPT, code_key, hub_stacks, names_to_remove, source_account_stack
 from logferry.package import Zip
-from logferry.stack import CLIENT_CONFIG, Change, Progress, Proposal, Stack, Stacks, Watch
+from logferry.services import SERVICES
+from logferry.stack import CLIENT_CONFIG, Progress, Proposal, Stack, Stacks, Watch
 
 if TYPE_CHECKING:
     import boto3
     from mypy_boto3_s3 import S3Client
 
-AT_ONCE = 4
-"""Stacks that are deployed side by side."""
-ACCOUNTS_PER_PARAMETER = 300
-"""A stack parameter's value has room for 4,096 bytes; an account id and its comma take 13.
+    from logferry.change import Change
 
-https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/cloudformation-limits.html
-"""
-
-KEPT = ("artifacts", "archive")
-"""Stacks that are deleted only when they are named: what they retain is of use to no other stack,
-and to make them again means to import it."""
 
 type Confirm = Callable[[Sequence[Proposal]], bool]
 """Shown what would change; says whether to go on."""
@@ -69,10 +63,6 @@ class Options:
     dry_run: bool = False
 
 
-class DeclinedError(DeployError):
-    """Somebody said no to a change. What had been changed before stays."""
-
-
 def deploy_hub(
     session: "boto3.Session",
     config: Config,
@@ -85,7 +75,7 @@ def deploy_hub(
     Args:
         session: With credentials of the hub's account.
         config: What to deploy.
-        zips: Of the three services.
+        zips: Of all services.
         watch: Told what happens, by several threads.
         options: How.
 
@@ -96,7 +86,7 @@ def deploy_hub(
     """
     code = {built.service: built for built in zips}
     steps = _chosen(hub_stacks(config, code), config, options.only)
-    _check_account(session, config, config.hub_account_id)
+    check_account(session, config, config.hub_account_id)
     stacks = stacks_of(session, config, watch)
     clients = drift.clients_of(session, config.region)
     s3 = session.client("s3", region_name=config.region, config=CLIENT_CONFIG)
@@ -155,19 +145,12 @@ def destroy_hub(
         DeclinedError: ``confirm`` said no.
         DeployError: The credentials are another account's, or a stack could not be deleted.
     """
-    steps = [
-        ["artifacts"],
-        ["archive"],
-        ["planner", "sse-enforcer"],
-        [f"exporter-{source.slug}" for source in config.sources],
-        ["observability"],
-    ]
-    _check_patterns([name for step in steps for name in step], only)
+    steps = names_to_remove(config)
+    _check_patterns([name for step in reversed(steps) for name in step], only)
     chosen = [
-        [f"{config.name}-{name}" for name in step if _is_chosen(name, only)]
-        for step in reversed(steps)
+        [f"{config.name}-{name}" for name in step if _is_chosen(name, only)] for step in steps
     ]
-    _check_account(session, config, config.hub_account_id)
+    check_account(session, config, config.hub_account_id)
     names = [name for step in chosen for name in step]
     if not confirm(names):
         raise DeclinedError(f"not deleted: {', '.join(names)}")
@@ -190,10 +173,11 @@ def stacks_of(session: "boto3.Session", config: Config, watch: Watch = lambda _:
 
 
 def _left_over(stacks: Stacks, config: Config, only: Sequence[str]) -> list[str]:
-    """Return the chosen exporters' stacks of sources that are not in the configuration any more."""
-    prefix = f"{config.name}-exporter-"
-    wanted = {f"{prefix}{source.slug}" for source in config.sources}
-    there = (name for name in stacks.names() if name.startswith(prefix))
+    """Return the chosen stacks of sources that are not in the configuration any more."""
+    per_source = [service for service in SERVICES if service.is_per_source]
+    prefixes = tuple(f"{config.name}-{service.name}-" for service in per_source)
+    wanted = {f"{config.name}-{name}" for service in per_source for name in service.stacks(config)}
+    there = (name for name in stacks.names() if name.startswith(prefixes))
     return [name for name in there if name not in wanted and _fits(name, config, only)]
 
 
@@ -221,173 +205,11 @@ def deploy_source_account(
     source = config.source(profile)
     if source.role_arn is not None:
         raise ConfigError("sources", [f"role_arn: {source.role_arn}: not of logferry's making"])
-    _check_account(session, config, source.account_id)
+    check_account(session, config, source.account_id)
     stacks = stacks_of(session, config, watch)
     proposal = stacks.propose(source_account_stack(config, source))
     stacks.carry_out(proposal)
     return _outcome(proposal, dry_run=False)
-
-
-def hub_stacks(config: Config, zips: Mapping[str, Zip]) -> list[list[Stack]]:
-    """Return the hub's stacks, in steps: each needs only those of the steps before it.
-
-    Whoever reads a message comes before its writer, as a new reader knows what an old writer sends.
-
-    Args:
-        config: What to deploy.
-        zips: By their services.
-
-    Raises:
-        DeployError: A service has no zip.
-    """
-    artifacts = _stack(config, "artifacts", "artifacts.yaml", {})
-    archive = _stack(config, "archive", "archive.yaml", _archive_parameters(config))
-    planner = {
-        **_function_parameters(config, zips, "planner"),
-        "SourceRoleArnPatterns": _role_arn_patterns(config),
-        "SettleMinutes": str(config.settle_minutes),
-        "LookbackDays": str(config.lookback_days),
-        "DirectLaneMaxBytes": str(config.direct_lane.planned_bytes),
-        "Provisioning": config.provisioning,
-        "QueueKeyArn": config.queue_key_arn or "",
-        "TimeZone": config.time_zone,
-        "ExternalId": config.external_id or "",
-    }
-    enforcer = {
-        **_function_parameters(config, zips, "sse-enforcer"),
-        "FunctionTimeout": str(config.sse_enforcer.function_timeout_s),
-        "VisibilityTimeout": str(config.sse_enforcer.visibility_timeout_s),
-        "Hold": config.sse_enforcer.hold,
-        "SweepState": config.sse_enforcer.sweep.state,
-        "SweepEveryHours": str(config.sse_enforcer.sweep.every_hours),
-        "SweepFullEveryDays": str(config.sse_enforcer.sweep.full_every_days),
-        "SweepObjectsPerSecond": str(config.sse_enforcer.sweep.objects_per_second),
-        "SweepReservedConcurrency": "1" if config.sse_enforcer.sweep.reserved_concurrency else "",
-    }
-    exporter = _function_parameters(config, zips, "exporter")
-    return [
-        [artifacts],
-        [archive],
-        [_stack(config, "sse-enforcer", "sse-enforcer.yaml", enforcer)],
-        [
-            _stack(
-                config,
-                f"exporter-{source.slug}",
-                "exporter.yaml",
-                {**exporter, **_exporter_parameters(config, source)},
-            )
-            for source in config.sources
-        ],
-        [_stack(config, "planner", "planner.yaml", planner)],
-        [_stack(config, "observability", "observability.yaml", _observability_parameters(config))],
-    ]
-
-
-def source_account_stack(config: Config, source: SourceConfig) -> Stack:
-    """Return the stack of a source's account."""
-    parameters = {
-        "HubAccountId": config.hub_account_id,
-        "Profile": source.profile,
-        "LowercaseProfile": source.lowercase_profile,
-        "ExternalId": config.external_id or "",
-        "OrganizationId": config.organization_id or "",
-        "ProvisionedExporter": config.provisioning,
-    }
-    return _stack(config, "source", "source-account.yaml", parameters)
-
-
-def _stack(config: Config, name: str, template: str, parameters: Mapping[str, str]) -> Stack:
-    return Stack(
-        name=f"{config.name}-{name}",
-        template=template,
-        parameters={"Name": config.name, **parameters},
-        tags={"application": config.name},
-    )
-
-
-def _archive_parameters(config: Config) -> dict[str, str]:
-    account_ids = [source.account_id for source in config.sources]
-    first, *more = (
-        ",".join(some) for some in batched(account_ids, ACCOUNTS_PER_PARAMETER, strict=False)
-    )
-    return {
-        "SourceAccountIds": first,
-        "MoreSourceAccountIds": ",".join(more),
-        "SourceRoleArnPatterns": _role_arn_patterns(config),
-        "OrganizationId": config.organization_id or "",
-        **_retention_parameters(config.archive),
-    }
-
-
-def _retention_parameters(archive: ArchiveConfig) -> dict[str, str]:
-    """Return what keeps objects, and where. Days of what is not wanted are the template's."""
-    retention, transition = archive.default_retention, archive.transition
-    return {
-        "DefaultRetentionMode": retention.mode if retention else "NONE",
-        "DefaultRetentionDays": str(retention.days if retention else 1),
-        "TransitionStorageClass": transition.storage_class if transition else "NONE",
-        "TransitionDays": str(transition.after_days if transition else 30),
-    }
-
-
-def _function_parameters(config: Config, zips: Mapping[str, Zip], service: str) -> dict[str, str]:
-    if service not in zips:
-        raise DeployError(f"no zip of {service}: build it with logferry package")
-    return {
-        "CodeKey": code_key(zips[service]),
-        "Architecture": zips[service].architecture,
-        "AlarmActionArn": config.alarm_action_arn or "",
-        "ArtifactBucketName": f"/{config.name}/artifacts/bucket",
-        "ArchiveBucketName": f"/{config.name}/archive/bucket",
-        "ControlBucketName": f"/{config.name}/control/bucket",
-        "KeyArn": f"/{config.name}/kms/key-arn",
-        "TopicArn": f"/{config.name}/topic/arn",
-    }
-
-
-def _exporter_parameters(config: Config, source: SourceConfig) -> dict[str, str]:
-    return {
-        "Profile": source.profile,
-        "LowercaseProfile": source.lowercase_profile,
-        "SourceAccountId": source.account_id,
-        "SourceRoleArn": config.role_arn(source),
-        "ScheduleExpression": source.schedule,
-        "ScheduleTimeZone": source.schedule_time_zone,
-        "ScheduleFlexibleMinutes": str(source.flexible_minutes),
-        "ScheduleInput": config.schedule_input(source),
-        "ScheduleState": source.state,
-        "FunctionTimeout": str(config.exporter.function_timeout_s),
-        "VisibilityTimeout": str(config.exporter.visibility_timeout_s),
-        "DirectFunctionTimeout": str(config.direct_lane.function_timeout_s),
-        "DirectVisibilityTimeout": str(config.direct_lane.visibility_timeout_s),
-        "GapHours": str(config.observability.gap_hours),
-        "PlanWithinHours": str(config.observability.plan_within_hours),
-        "RetryBackoffSeconds": str(config.exporter.retry_backoff_s),
-        "SplitAfterHours": str(config.exporter.split_after_hours),
-        "DirectLaneMaxBytes": str(config.direct_lane.most_bytes),
-        "DirectLaneCallsPerSecond": str(config.direct_lane.calls_per_second),
-    }
-
-
-def _observability_parameters(config: Config) -> dict[str, str]:
-    is_scheduled = any(source.state == "ENABLED" for source in config.sources)
-    return {
-        "GapHours": str(config.observability.gap_hours),
-        "PlanWithinHours": str(config.observability.plan_within_hours),
-        "ScheduleState": "ENABLED" if is_scheduled else "DISABLED",
-        "PageActionArn": config.observability.page_action_arn or "",
-    }
-
-
-def _role_arn_patterns(config: Config) -> str:
-    """Return the sources' roles with ``*`` for the account, which leaves few of many."""
-    arns = (config.role_arn(source).split(":") for source in config.sources)
-    return ",".join(sorted({":".join([*arn[:4], "*", *arn[5:]]) for arn in arns}))
-
-
-def code_key(built: Zip) -> str:
-    """Return a zip's key in the artifact bucket: other content has another key."""
-    return f"{built.service}/{built.version}-{built.sha256}.zip"
 
 
 def _service(stack: Stack) -> str:
@@ -406,9 +228,7 @@ def _propose(stacks: Stacks, step: Sequence[Stack], *, dry_run: bool) -> list[Pr
     return sorted(proposals, key=lambda proposal: proposal.stack.name)
 
 
-def _with_drift(
-    stacks: Stacks, clients: drift.Clients, proposals: Sequence[Proposal]
-) -> list[Proposal]:
+def _with_drift(stacks: Stacks, clients: Clients, proposals: Sequence[Proposal]) -> list[Proposal]:
     """Return what would change, with what is not any more as it was deployed; or leave nothing."""
     found: dict[str, Sequence[Change]] = {}
 
@@ -422,22 +242,6 @@ def _with_drift(
         at_once(stacks.discard, proposals)
         raise
     return [replace(each, drift=found.get(each.stack.name, ())) for each in proposals]
-
-
-def at_once[T](work: Callable[[T], None], on: Iterable[T], workers: int = AT_ONCE) -> None:
-    """Do work on several things side by side, all of it whatever fails.
-
-    Raises:
-        DeployError: Some failed; names all of them.
-    """
-    with ThreadPoolExecutor(workers) as pool:
-        done = [pool.submit(work, thing) for thing in on]
-    errors = [error for future in done if (error := future.exception())]
-    unexpected = [error for error in errors if not isinstance(error, DeployError)]
-    if unexpected:
-        raise unexpected[0]
-    if errors:
-        raise DeployError("\n".join(map(str, errors)))
 
 
 def _outcome(proposal: Proposal, *, dry_run: bool) -> Outcome:
@@ -465,29 +269,6 @@ def _check_patterns(names: Sequence[str], only: Sequence[str]) -> None:
     wrong = [pattern for pattern in only if not fnmatch.filter(names, pattern)]
     if wrong:
         raise ConfigError("only", [f"{pattern}: none of {', '.join(names)}" for pattern in wrong])
-
-
-def account_of(session: "boto3.Session", config: Config) -> str:
-    """Return the id of the account that the credentials are of.
-
-    Raises:
-        DeployError: There are none, or they are not valid.
-    """
-    try:
-        sts = session.client("sts", region_name=config.region, config=CLIENT_CONFIG)
-        return sts.get_caller_identity()["Account"]
-    except (BotoCoreError, ClientError) as error:
-        raise DeployError(f"no credentials: {error}") from error
-
-
-def _check_account(session: "boto3.Session", config: Config, account_id: str) -> None:
-    """Make sure that nothing is deployed into a wrong account."""
-    try:
-        actual = account_of(session, config)
-    except DeployError as error:
-        raise DeployError(f"account {account_id}: {error}") from error
-    if actual != account_id:
-        raise DeployError(f"the credentials are of account {actual}, not of {account_id}")
 
 
 def _upload(s3: "S3Client", config: Config, built: Zip, watch: Watch) -> None:

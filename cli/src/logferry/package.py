@@ -25,11 +25,9 @@ from typing import Literal
 from logferry import sdk
 from logferry.checkout import BUILD, LOCK, ROOT, uv
 from logferry.errors import PackageError
+from logferry.fields import Architecture
+from logferry.services import NAMES, named
 
-Architecture = Literal["arm64", "x86_64"]
-"""As Lambda names it."""
-
-SERVICES = tuple(sdk.CLIENTS)
 RUNTIME = (3, 13)
 """Lambda's python3.13. Bytecode is good for one version of Python only."""
 TASK_ROOT = "/var/task"
@@ -135,7 +133,7 @@ class Target:
 def build_zips(
     out: Path,
     *,
-    services: Sequence[str] = SERVICES,
+    services: Sequence[str] = NAMES,
     architecture: Architecture | Literal["host"] = "host",
     report: Report = lambda _: None,
 ) -> list[Zip]:
@@ -296,7 +294,7 @@ def _recipe() -> str:
 
 
 def _zip(service: str, architecture: Architecture, path: Path, folders: list[Path]) -> Zip:
-    write_zip(path, folders, sdk.CLIENTS[service])
+    write_zip(path, folders, named(service).aws_services)
     content = path.read_bytes()
     digest = hashlib.sha256(content).hexdigest()
     return Zip(service, architecture, path, digest, len(content), _version(service))

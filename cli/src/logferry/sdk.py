@@ -10,22 +10,6 @@ from collections.abc import Collection
 from pathlib import PurePosixPath
 from typing import Any
 
-CLIENTS: dict[str, tuple[str, ...]] = {
-    "planner": (
-        "cloudwatch",
-        "lambda",
-        "logs",
-        "resourcegroupstaggingapi",
-        "s3",
-        "sns",
-        "sqs",
-        "sts",
-    ),
-    "exporter": ("logs", "s3", "sns", "sqs", "sts"),
-    "sse-enforcer": ("kms", "s3", "sns", "sqs", "ssm"),
-}
-"""Which AWS services each of our services makes a boto3 client of."""
-
 _BOTOCORE_DATA = ("botocore", "data")
 _BOTO3_ONLY_FOR_OTHERS = {("boto3", "data"), ("boto3", "examples")}
 """For boto3's resources, which nobody here uses, and its documentation."""

@@ -1,7 +1,6 @@
 """One CloudFormation stack: what would change, and the change, watched to its end."""
 
 import json
-import re
 import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from botocore.config import Config as ClientConfig
 from botocore.exceptions import BotoCoreError, ClientError
 
+from logferry.change import Change, Difference, change_of, differences
 from logferry.checkout import TEMPLATES
 from logferry.errors import DeployError
 from logferry.template import load_template
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from mypy_boto3_cloudformation import CloudFormationClient
     from mypy_boto3_cloudformation.type_defs import (
         ParameterTypeDef,
-        ResourceChangeTypeDef,
         StackEventTypeDef,
         StackTypeDef,
     )
@@ -42,11 +41,6 @@ _NO_REASON = "no reason given"
 _SUCCEEDED = {"CREATE_COMPLETE", "UPDATE_COMPLETE"}
 _IN_REVIEW = "REVIEW_IN_PROGRESS"
 """A stack that was only ever proposed."""
-_REPLACES = {"True": True, "Conditional": None}
-_EXTERNAL_ID = re.compile(r"external_?id$", re.IGNORECASE)
-_EXTERNAL_ID_IN_JSON = re.compile(r'(external_?id\\*"\s*:\s*\\*")[^"\\]*', re.IGNORECASE)
-_HIDDEN = "****"
-"""As CloudFormation shows a NoEcho parameter."""
 _NOTHING_IN_IT = {"ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "CREATE_FAILED"}
 """A first creation that failed: such a stack can only be deleted."""
 
@@ -66,41 +60,6 @@ class Stack:
     template: str
     parameters: Mapping[str, str]
     tags: Mapping[str, str] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class Difference:
-    """A value that would not be what it is. What sources' roles ask for is not shown.
-
-    Attributes:
-        name: Of a parameter, or the path of a resource's property, such as
-            ``Environment/Variables/HOLD``.
-        before: As text; None where there is none, or CloudFormation does not say.
-        after: The same.
-    """
-
-    name: str
-    before: str | None
-    after: str | None
-
-
-@dataclass(frozen=True)
-class Change:
-    """What would happen to one resource.
-
-    Attributes:
-        action: ``Add``, ``Modify`` or ``Remove``; ``Mend`` for what is not any more as the stack
-            has made it.
-        replaces: Whether a new resource takes the place of the old one; None where that shows
-            only when it is done.
-        differences: Of a resource that is modified, as far as CloudFormation tells.
-    """
-
-    action: str
-    logical_id: str
-    resource_type: str
-    replaces: bool | None
-    differences: Sequence[Difference] = ()
 
 
 @dataclass(frozen=True)
@@ -224,7 +183,7 @@ class Stacks:
             if found is None or is_new:
                 return Proposal(stack, change_set, is_new, changes)
             before, after = (_values(each.get("Parameters", [])) for each in (found, described))
-            return Proposal(stack, change_set, is_new, changes, _differences(before, after))
+            return Proposal(stack, change_set, is_new, changes, differences(before, after))
 
     def discard(self, proposal: Proposal) -> None:
         """Forget a proposal, and the empty stack that it made if the stack is new."""
@@ -393,14 +352,7 @@ class Stacks:
             ChangeSetName=change_set, IncludePropertyValues=True
         )
         for change in (change for page in pages for change in page["Changes"]):
-            about = change["ResourceChange"]
-            yield Change(
-                action=about["Action"],
-                logical_id=about["LogicalResourceId"],
-                resource_type=about["ResourceType"],
-                replaces=_REPLACES.get(about.get("Replacement", ""), False),
-                differences=list(_of_properties(about)) if about["Action"] == "Modify" else (),
-            )
+            yield change_of(change["ResourceChange"])
 
     def _new_events(self, name: str, seen: set[str]) -> list["StackEventTypeDef"]:
         """Return the events that are not known yet, oldest first."""
@@ -444,66 +396,12 @@ def deploy_stack(
     stacks.carry_out(stacks.propose(stack))
 
 
-def _of_properties(about: "ResourceChangeTypeDef") -> Sequence[Difference]:
-    """Return what differs in a resource, in the words of CloudFormation's details.
-
-    Where these leave something out, its contexts have it: all properties before and after.
-    https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_ResourceChange.html
-    """
-    found: dict[str, Difference] = {}
-    for target in (detail["Target"] for detail in about.get("Details", [])):
-        name = target.get("Path") or target.get("Name") or target.get("Attribute", "")
-        name = name.removeprefix("/Properties/")
-        before, after = target.get("BeforeValue"), target.get("AfterValue")
-        # What is caused by several things has as many details, and not all of them have values.
-        if name not in found or before is not None or after is not None:
-            found[name] = difference(name, before, after)
-    if found:
-        return sorted(found.values(), key=lambda each: each.name)
-    before_all, after_all = (
-        _leaves(json.loads(text).get("Properties") or {}) if text else {}
-        for text in (about.get("BeforeContext"), about.get("AfterContext"))
-    )
-    return _differences(before_all, after_all)
-
-
-def _differences(before: Mapping[str, str], after: Mapping[str, str]) -> list[Difference]:
-    return [
-        difference(name, before.get(name), after.get(name))
-        for name in sorted({*before, *after})
-        if before.get(name) != after.get(name)
-    ]
-
-
-def difference(name: str, before: str | None, after: str | None) -> Difference:
-    """Return a value's difference, without what sources' roles ask for."""
-    return Difference(name, _discreet(name, before), _discreet(name, after))
-
-
-def _discreet(name: str, value: str | None) -> str | None:
-    if value is None or _EXTERNAL_ID.search(name):
-        return value and _HIDDEN
-    return _EXTERNAL_ID_IN_JSON.sub(rf"\1{_HIDDEN}", value)
-
-
 def _values(parameters: "Sequence[ParameterTypeDef]") -> dict[str, str]:
     """Return parameters' values; of one that names an SSM parameter, that one's."""
     return {
         each["ParameterKey"]: each.get("ResolvedValue") or each.get("ParameterValue") or ""
         for each in parameters
     }
-
-
-def _leaves(value: Any, at: str = "") -> dict[str, str]:
-    """Return what a JSON value is made of, by its path."""
-    if isinstance(value, list):
-        value = {str(number): each for number, each in enumerate(value)}
-    if not isinstance(value, dict):
-        return {at: value if isinstance(value, str) else json.dumps(value)}
-    found: dict[str, str] = {}
-    for name, each in value.items():
-        found |= _leaves(each, f"{at}/{name}" if at else name)
-    return found
 
 
 def _about(event: "StackEventTypeDef") -> str:

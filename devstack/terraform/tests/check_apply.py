@@ -20,8 +20,9 @@ from botocore.config import Config as ClientConfig
 
 from logferry.checkout import BUILD, TEMPLATES
 from logferry.config import Config
-from logferry.hub import code_key, hub_stacks
-from logferry.package import SERVICES, Zip
+from logferry.hub_stacks import code_key, hub_stacks
+from logferry.package import Zip
+from logferry.services import NAMES
 
 pytestmark = pytest.mark.localstack
 
@@ -165,7 +166,7 @@ def test_the_hub_is_applied_changed_and_destroyed_but_for_the_archive(
 ) -> None:
     run, folder = terraform
     apply = ("apply", "-auto-approve", "-input=false")
-    zips = {service: made_zip(tmp_path, service, "first") for service in SERVICES}
+    zips = {service: made_zip(tmp_path, service, "first") for service in NAMES}
     says(folder, config, zips)
 
     run(folder, *apply, "-target=module.hub.aws_cloudformation_stack.artifacts")

@@ -13,7 +13,8 @@ import pytest
 
 from devstack.suite import REGION, Suite
 from logferry.hub import Options, deploy_hub
-from logferry.package import SERVICES, Zip
+from logferry.package import Zip
+from logferry.services import NAMES
 from logferry_contracts.export import Destination, export_id
 from logferry_contracts.export_completed import ExportCompleted, ExportCompletedData
 from logferry_contracts.ledger_key import manifest_key
@@ -116,7 +117,7 @@ def hub(localstack: str) -> Hub:
     """The archive's stack, deployed from its template. No service runs."""
     account_ids = [str((n + 1) * 10**11 + secrets.randbelow(10**11)) for n in range(2)]
     suite = Suite(localstack, hub_account_id=account_ids[0], accounts={"shop": account_ids[1]})
-    no_zips = [Zip(service, "x86_64", Path(), "0" * 64, 0, "1.2.3") for service in SERVICES]
+    no_zips = [Zip(service, "x86_64", Path(), "0" * 64, 0, "1.2.3") for service in NAMES]
     session = boto3.Session(
         aws_access_key_id=suite.hub_account_id,  # LocalStack takes the access key for the account
         aws_secret_access_key="any",

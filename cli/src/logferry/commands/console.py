@@ -1,0 +1,58 @@
+"""What all commands have in common: where they print, what ends them, and their exit codes."""
+
+import json
+from collections.abc import Callable, Sequence
+from typing import Annotated, Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+from cyclopts import Parameter
+from rich.console import Console
+
+from logferry.errors import ConfigError, LogferryError
+
+DONE = 0
+FAILED = 1
+BAD_INPUT = 2
+
+TOLD = (LogferryError, BotoCoreError, ClientError)
+"""What ends a command with a sentence: AWS's errors name the call and the reason."""
+
+results = Console(highlight=False, soft_wrap=True)
+# Whole, also where that is wider than the terminal: names are often told apart by their ends.
+tables = Console(highlight=False, width=1000)
+messages = Console(stderr=True, highlight=False, soft_wrap=True)
+
+type Json = Annotated[bool, Parameter(name="--json", negative="", show_default=False)]
+type Flag = Annotated[bool, Parameter(negative="", show_default=False)]
+
+
+def code_of(error: Exception) -> int:
+    """Return the exit code of what has ended a command."""
+    return BAD_INPUT if isinstance(error, ConfigError) else FAILED
+
+
+def told(error: Exception, code: int, *, as_json: bool) -> int:
+    """Print what is wrong, and return the exit code."""
+    messages.print(str(error), style="red", markup=False)
+    if as_json:
+        results.print_json(json.dumps({"error": str(error)}))
+    return code
+
+
+def exit_code(run: Callable[[], list[dict[str, Any]]], *, as_json: bool) -> int:
+    """Run a command and print its result, or what is wrong."""
+    try:
+        result = run()
+    except TOLD as error:
+        return told(error, code_of(error), as_json=as_json)
+    if as_json:
+        results.print_json(json.dumps(result, default=str))
+    else:
+        for entry in result:
+            results.print("  ".join(str(value) for value in entry.values()), markup=False)
+    return DONE
+
+
+def one_or_all(documents: Sequence[Any]) -> str:
+    """Return the JSON text of a hub's document, or of the array of several hubs'."""
+    return json.dumps(documents[0] if len(documents) == 1 else documents)

@@ -1,0 +1,274 @@
+"""The commands that ask, look, sweep and publish again, in a hub that is deployed."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+import boto3
+from cyclopts import Parameter, validators
+from rich.prompt import Confirm
+
+from logferry import plan as planning
+from logferry import replay as replaying
+from logferry import status as archived
+from logferry import sweep as sweeping
+from logferry.commands.console import (
+    BAD_INPUT,
+    DONE,
+    FAILED,
+    TOLD,
+    Flag,
+    Json,
+    exit_code,
+    messages,
+    one_or_all,
+    results,
+    tables,
+    told,
+)
+from logferry.config import Config, load
+from logferry.errors import ReplayError, SweepError
+from logferry_contracts.plan_completed import PlanCompletedData
+
+
+def plan(  # noqa: PLR0913  (an option each)
+    config: Path,
+    /,
+    *,
+    profile: str,
+    first: Annotated[str | None, Parameter(name="--from", show_default=False)] = None,
+    last: Annotated[str | None, Parameter(name="--to", show_default=False)] = None,
+    dry_run: Flag = False,
+    as_json: Json = False,
+) -> int:
+    """Let the planner plan a source now, such as days that were missed or have failed.
+
+    `logferry plan organization.yaml --profile shop --dry-run`
+
+    `logferry plan organization.yaml --profile shop --from 2026-11-01 --to 2026-11-07`
+
+    Without dates it plans what the source's schedule would. What is in the archive is not asked
+    for again; what failed is, when its date is given.
+
+    Args:
+        config: What is deployed; see deploy/examples.
+        profile: The source's, as in the configuration.
+        first: The first date, in the source's time zone.
+        last: The last date, inclusive; the newest that is due if left out.
+        dry_run: Show each export that would be asked for, and ask for none.
+        as_json: Print what the planner answered as JSON.
+    """
+
+    def run() -> list[dict[str, Any]]:
+        hubs = [each for each, _ in load(config).chosen([profile])]
+        requests = [
+            planning.plan_request(each, profile, first=first, last=last, dry_run=dry_run)
+            for each in hubs
+        ]
+        session = boto3.Session()
+        found = []
+        for each, request in zip(hubs, requests, strict=True):
+            with messages.status(f"The planner plans {profile}"):
+                completed = planning.plan(session, each, request)
+            found += _planned(completed, as_json=as_json)
+            if completed is not None and dry_run and not as_json:
+                tables.print(planning.table(completed))
+        return found
+
+    return exit_code(run, as_json=as_json)
+
+
+def _planned(completed: PlanCompletedData | None, *, as_json: bool) -> list[dict[str, Any]]:
+    """Return what a planner's answer comes to, as the command prints it."""
+    if completed is None:
+        return [{"status": "continued", "detail": "PlanCompleted will say how it ended"}]
+    if as_json:
+        return [completed.model_dump(exclude_none=True)]
+    return [{"what": what, "n": n} for what, n in planning.counts(completed).items()]
+
+
+def status(
+    config: Path,
+    /,
+    *,
+    profile: Annotated[tuple[str, ...], Parameter(negative="", show_default=False)] = (),
+    windows: Annotated[int, Parameter(validator=validators.Number(gte=1))] = 3,
+    as_json: Json = False,
+) -> int:
+    """Show what is in the archive, what is under way, and what is missing.
+
+    `logferry status organization.yaml`
+
+    `logferry status organization.yaml --profile shop --windows 30 --json`
+
+    Exit code 1 when a source has failed exports, damaged ledger records, dead letters, a gap
+    between its windows, or exports that were asked for more than `observability.gap_hours` ago and
+    have not ended.
+
+    Args:
+        config: What is deployed; see deploy/examples.
+        profile: Only this source; may be given again.
+        windows: How many windows to look at, from the newest one back.
+        as_json: Print a JSON array of the sources.
+    """
+    problems: list[dict[str, str]] = []
+
+    def run() -> list[dict[str, Any]]:
+        chosen, session, now = load(config).chosen(profile), boto3.Session(), datetime.now(UTC)
+        found = []
+        for each in (
+            each
+            for hub, sources in chosen
+            for each in archived.status(session, hub, sources, newest=windows, now=now)
+        ):
+            found.append(each.as_json())
+            problems.extend({"profile": each.profile, "problem": text} for text in each.problems)
+            if not as_json:
+                tables.print(archived.table(each))
+        return found if as_json else [dict(problem) for problem in problems]
+
+    code = exit_code(run, as_json=as_json)
+    return FAILED if code == DONE and problems else code
+
+
+def sweep(
+    config: Path,
+    /,
+    *,
+    apply: Flag = False,
+    full: Flag = False,
+    yes: Flag = False,
+    as_json: Json = False,
+) -> int:
+    """Look through the archive for what is not encrypted, held or secured as it has to be.
+
+    `logferry sweep organization.yaml`
+
+    `logferry sweep organization.yaml --full --apply --yes`
+
+    Nothing is changed without `--apply`. Exit code 0 when nothing is left to mend, 1 when
+    something is, 2 when it could not be found out. See docs/sweep.md.
+
+    Args:
+        config: What is deployed; see deploy/examples.
+        apply: Mend what can be mended, after showing it.
+        full: Look at every version, not only at what has changed since the last sweep.
+        yes: With `--apply`: do not look first, and do not ask.
+        as_json: Print the report as JSON.
+    """
+    try:
+        found = [
+            _swept_and_asked(each, apply=apply, full=full, yes=yes) for each in load(config).hubs()
+        ]
+    except TOLD as error:
+        return told(error, BAD_INPUT, as_json=as_json)
+    if as_json:
+        results.print_json(one_or_all([answer for _, answer in found]))
+    else:
+        for report, _ in found:
+            tables.print(sweeping.table(report))
+    return FAILED if any(report.open_count for report, _ in found) else DONE
+
+
+def replay(  # noqa: PLR0913  (an option each)
+    config: Path,
+    /,
+    *,
+    first: Annotated[str, Parameter(name="--from")],
+    last: Annotated[str, Parameter(name="--to")],
+    profile: Annotated[tuple[str, ...], Parameter(negative="", show_default=False)] = (),
+    dry_run: Flag = False,
+    yes: Flag = False,
+    as_json: Json = False,
+) -> int:
+    """Publish ExportCompleted again for what the ledger has of some dates.
+
+    `logferry events replay organization.yaml --from 2026-11-01 --to 2026-11-07 --dry-run`
+
+    `logferry events replay organization.yaml --from 2026-11-21 --to 2026-11-21 --profile shop`
+
+    An event has the id that it had the first time, so that who has seen it knows it again;
+    `data.replayed_at`; and the message attribute `replayed`, by which filter policies leave it out.
+
+    Args:
+        config: What is deployed; see deploy/examples.
+        first: The first date, in each source's time zone.
+        last: The last date, inclusive.
+        profile: Only this source; may be given again.
+        dry_run: Show what would be published, and publish nothing.
+        yes: Do not ask.
+        as_json: Print a JSON array of the windows with what was published.
+    """
+
+    def run() -> list[dict[str, Any]]:
+        wanted = load(config)
+        of_dates = replaying.dates(first, last)
+        session = boto3.Session()
+        by_hub = []
+        for hub, sources in wanted.chosen(profile):
+            with messages.status("Reading the ledger"):
+                by_hub.append((hub, list(replaying.find(session, hub, sources, *of_dates))))
+        found = [each for _, windows in by_hub for each in windows]
+        if not as_json:
+            tables.print(replaying.table(found))
+        if not dry_run and found:
+            _ask_to_publish(sum(len(each.keys) for each in found), ask=not yes)
+            with messages.status("Publishing") as shown:
+                for hub, windows in by_hub:
+                    replaying.publish(
+                        session,
+                        hub,
+                        windows,
+                        now=datetime.now(UTC),
+                        watch=lambda count: shown.update(f"Publishing: {count:,}"),
+                    )
+        return [each.as_json() for each in found] if as_json else []
+
+    return exit_code(run, as_json=as_json)
+
+
+def _ask_to_publish(count: int, *, ask: bool) -> None:
+    """Ask whether to publish events again.
+
+    Raises:
+        ReplayError: Somebody said no, or there is nobody to ask.
+    """
+    if ask and not messages.is_terminal:
+        raise ReplayError("not a terminal, so nobody can be asked: add --yes or --dry-run")
+    question = f"Publish {count:,} events again, to all subscribers?"
+    if ask and not Confirm.ask(question, console=messages, default=False):
+        raise ReplayError("nothing was published")
+
+
+def _swept_and_asked(
+    hub: Config, *, apply: bool, full: bool, yes: bool
+) -> tuple[sweeping.SweepReport, dict[str, Any]]:
+    """Look, and mend what is to be mended, if somebody agrees to what would be."""
+    report, answer = _swept(hub, dry_run=not (apply and yes), full=full)
+    if apply and not yes and report.to_mend_count and _agreed(report):
+        return _swept(hub, dry_run=False, full=full)
+    return report, answer
+
+
+def _swept(
+    hub: Config, *, dry_run: bool, full: bool
+) -> tuple[sweeping.SweepReport, dict[str, Any]]:
+    doing = "Looking through the archive" if dry_run else "Mending what is wrong in the archive"
+    with messages.status(doing) as shown:
+        return sweeping.sweep(
+            boto3.Session(),
+            hub,
+            dry_run=dry_run,
+            full=full,
+            watch=lambda progress: shown.update(f"{doing}: {progress}"),
+        )
+
+
+def _agreed(report: sweeping.SweepReport) -> bool:
+    """Show what would be mended, and ask whether to."""
+    if not messages.is_terminal:
+        raise SweepError("not a terminal, so nobody can be asked: add --yes, or omit --apply")
+    messages.print(sweeping.table(report))
+    return Confirm.ask(
+        f"Mend these {report.to_mend_count:,} findings?", console=messages, default=False
+    )
