@@ -71,10 +71,10 @@ def graphs() -> list[dict[str, Any]]:
 def emitted(service: str) -> set[tuple[str, Metric]]:
     """The metrics of a service with its name, as its code adds them."""
     folder = SERVICES / service / "src" / service.replace("-", "_")
-    trees = {path.stem: ast.parse(path.read_text()) for path in folder.glob("*.py")}
+    trees = [(path.stem, ast.parse(path.read_text())) for path in folder.rglob("*.py")]
     constants = {
         target.id: node.value.value
-        for tree in trees.values()
+        for _, tree in trees
         for node in tree.body
         if isinstance(node, ast.Assign) and isinstance(node.value, ast.Constant)
         for target in node.targets
@@ -84,9 +84,7 @@ def emitted(service: str) -> set[tuple[str, Metric]]:
         found = {(name, frozenset({"service"})) for name in constants.values()}
     else:
         found = {
-            metric
-            for module, tree in trees.items()
-            for metric in added(service, module, tree, constants)
+            metric for module, tree in trees for metric in added(service, module, tree, constants)
         }
     return {(service, metric) for metric in found}
 
@@ -107,7 +105,9 @@ def calls(
 ) -> tuple[Sequence[ast.expr | None], Callable[[str], list[set[str]]]]:
     """What a node names as metrics, and the dimensions that each of them has."""
     match node:
-        case ast.Call(func=ast.Attribute(attr="add_metric"), args=[name, *_]):
+        case ast.Call(
+            func=ast.Attribute(attr="add_metric") | ast.Name(id="count"), args=[name, *_]
+        ):
             return [name], lambda text: dimensions_of(service, module, text)
         case ast.Call(func=ast.Name(id="count_by_reason"), args=[name, *_]):
             return [name], lambda _: [{"service", "reason"}]
