@@ -10,7 +10,8 @@ BIN := .venv/bin
 MEMBERS := contracts $(patsubst %/pyproject.toml,%,$(wildcard services/*/pyproject.toml)) cli devstack
 SOURCES := conftest.py benchmarks contracts services cli devstack docs examples tests tools
 # Tests whose types are checked: what stands in for AWS has to be what the services take.
-TYPED_TESTS :=
+TYPED_TESTS := \
+  services/sse-enforcer/tests/conftest.py services/sse-enforcer/tests/test_failed_calls.py
 
 ifeq ($(CI),true)
 export UV_PYTHON_DOWNLOADS := never

@@ -11,16 +11,21 @@ import io
 import json
 import threading
 from collections import defaultdict
+from collections.abc import Callable, Sequence
 from copy import replace
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 from urllib.parse import parse_qsl
 
+import botocore.session
 import pytest
+from botocore import xform_name
 from botocore.exceptions import ClientError
+from botocore.validate import ParamValidator
 
 from logferry_contracts.export import export_id
 from logferry_contracts.export_completed import ExportCompleted
@@ -100,7 +105,7 @@ class Version:
     is_delete_marker: bool = False
 
     @property
-    def is_locked(self):
+    def is_locked(self) -> bool:
         retained = self.retain_until is not None and self.retain_until > datetime.now(UTC)
         return self.hold or self.event_hold or retained
 
@@ -117,7 +122,7 @@ class World:
     NEXT_YEAR, LAST_YEAR = NEXT_YEAR, LAST_YEAR
     Cut = Cut
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.versions: dict[tuple[str, str], list[Version]] = defaultdict(list)
         self.parameters = {KEY_PARAMETER: KEY_ARN}
         self.key_states: dict[str, str] = {}
@@ -145,7 +150,7 @@ class World:
         """What comes out wrong of every copy."""
         self.violations: list[AssertionError] = []
         """What the function did that it never may."""
-        self.after_each_call = lambda: None
+        self.after_each_call: Callable[[], None] = lambda: None
         self.ids: defaultdict[str, int] = defaultdict(int)
         self._lock = threading.RLock()
         self._settings = Settings.from_env(
@@ -161,15 +166,17 @@ class World:
 
     # The function
 
-    def restart(self, **settings):
+    def restart(self, **settings: Any) -> None:
         """Start a new container, with these settings changed."""
-        self._settings = replace(self._settings, **settings)
-        self._service = wire(self._settings, lambda name: self)
+        self._settings = self._settings.model_copy(update=settings)
+        self._service = wire(self._settings, lambda name: AsAws(name, self))
 
-    def deliver(self, *bodies, receive_count=1, remaining_ms=60_000):
+    def deliver(
+        self, *bodies: str, receive_count: int = 1, remaining_ms: int | list[int] = 60_000
+    ) -> list[str]:
         """Invoke the function with a batch; return the bodies that go back to the queue."""
         remaining = iter(remaining_ms) if isinstance(remaining_ms, list) else None
-        context = SimpleNamespace(
+        context: Any = SimpleNamespace(
             get_remaining_time_in_millis=lambda: next(remaining) if remaining else remaining_ms
         )
         records = [
@@ -186,11 +193,19 @@ class World:
             self._service, {"Records": records}, context, lambda: datetime.now(UTC) + self.later
         )
         assert not self.violations
-        return [bodies[int(item["itemIdentifier"])] for item in answer["batchItemFailures"]]
+        return [bodies[int(str(item["itemIdentifier"]))] for item in answer["batchItemFailures"]]
 
     # Messages
 
-    def created(self, key, version_id, *, bucket=ARCHIVE, size=9, reason="PutObject"):
+    def created(
+        self,
+        key: str,
+        version_id: str | None,
+        *,
+        bucket: str = ARCHIVE,
+        size: int = 9,
+        reason: str = "PutObject",
+    ) -> str:
         """Return an Object Created event as EventBridge sends it."""
         example = json.loads((EXAMPLES / "object-created/1.0/accept/put-object.json").read_text())
         example["detail"]["bucket"]["name"] = bucket
@@ -201,7 +216,9 @@ class World:
         example["detail"]["reason"] = reason
         return json.dumps(example)
 
-    def completed(self, *keys, elsewhere=False, bucket=ARCHIVE, state="completed"):
+    def completed(
+        self, *keys: str, elsewhere: bool = False, bucket: str = ARCHIVE, state: str = "completed"
+    ) -> str:
         """Put a completed export's record into the ledger; return its ExportCompleted event.
 
         Its manifest names the first version of each key.
@@ -223,7 +240,7 @@ class World:
         manifest = {
             "object_count": len(objects),
             "stream_count": len(objects),
-            "total_bytes": sum(each["size_bytes"] for each in objects),
+            "total_bytes": sum(len(version.body) for _, version in first),
             "objects": objects,
         }
         data = event["data"]
@@ -248,12 +265,12 @@ class World:
         self.control_object(checked.key, emit(checked).encode())
         return emit(parse(ExportCompleted, json.dumps(event)))
 
-    def ledger_state(self):
+    def ledger_state(self) -> tuple[str, int]:
         """Return the state and revision of the one record in the ledger."""
         record = self.ledger_record()
         return record.state, record.revision
 
-    def ledger_record(self):
+    def ledger_record(self) -> LedgerRecord:
         """Return the one record in the ledger."""
         ((version,),) = [
             versions
@@ -262,11 +279,11 @@ class World:
         ]
         return parse(LedgerRecord, version.body)
 
-    def put_ledger_record(self, record):
+    def put_ledger_record(self, record: LedgerRecord) -> None:
         """Write a record as others do."""
         self.control_object(record.key, emit(record).encode())
 
-    def next_generation(self):
+    def next_generation(self) -> None:
         """Ask for the next generation of the one export in the ledger, as the planner does."""
         record = self.ledger_record()
         generation = record.generation + 1
@@ -287,7 +304,13 @@ class World:
 
     # What is in the archive, and what was done
 
-    def put(self, key=LOG_FILE, body=b"log lines", bucket=ARCHIVE, **properties):
+    def put(
+        self,
+        key: str = LOG_FILE,
+        body: bytes = b"log lines",
+        bucket: str = ARCHIVE,
+        **properties: Any,
+    ) -> str:
         """Write an object as somebody else does; return its Object Created event."""
         properties.setdefault("checksums", {"CRC64NVME": checksum(body)})
         reason = properties.pop("reason", "PutObject")
@@ -295,16 +318,16 @@ class World:
         self._add(bucket, key, replace(version, **properties), reason)
         return self.events[-1]
 
-    def at(self, key=LOG_FILE, bucket=ARCHIVE):
+    def at(self, key: str = LOG_FILE, bucket: str = ARCHIVE) -> list[Version]:
         """Return the versions of a key, oldest first."""
         return self.versions[bucket, key]
 
-    def only(self, key=LOG_FILE):
+    def only(self, key: str = LOG_FILE) -> Version:
         """Return the one version that a key has."""
         (version,) = self.at(key)
         return version
 
-    def changes(self):
+    def changes(self) -> list[str]:
         """Return the names of all calls that can change an archived object."""
         return [
             name
@@ -321,7 +344,7 @@ class World:
             )
         ]
 
-    def state(self):
+    def state(self) -> dict[tuple[str, str], list[Version]]:
         """Return everything in S3, without what may differ between two equal outcomes."""
         return {
             (bucket, key): [replace(version, etag="") for version in versions]
@@ -331,7 +354,15 @@ class World:
 
     # S3
 
-    def head_object(self, *, Bucket, Key, ChecksumMode=None, VersionId=None, PartNumber=None):
+    def head_object(
+        self,
+        *,
+        Bucket: str,
+        Key: str,
+        ChecksumMode: str | None = None,
+        VersionId: str | None = None,
+        PartNumber: int | None = None,
+    ) -> dict[str, Any]:
         with self._call("head_object"):
             version = self._find(Bucket, Key, VersionId, is_head=True)
             if version.customer_key:
@@ -362,7 +393,9 @@ class World:
                 **{name: value for name, value in optional.items() if value is not None},
             }
 
-    def update_object_encryption(self, *, Bucket, Key, VersionId, ObjectEncryption):
+    def update_object_encryption(
+        self, *, Bucket: str, Key: str, VersionId: str, ObjectEncryption: dict[str, Any]
+    ) -> None:
         with self._call("update_object_encryption"):
             version = self._find(Bucket, Key, VersionId)
             wanted = ObjectEncryption["SSEKMS"]
@@ -379,7 +412,9 @@ class World:
                 bucket_key=wanted["BucketKeyEnabled"],
             )
 
-    def copy_object(self, *, Bucket, Key, CopySource, **options):
+    def copy_object(
+        self, *, Bucket: str, Key: str, CopySource: dict[str, str], **options: Any
+    ) -> dict[str, Any]:
         with self._call("copy_object"):
             source = self._find(CopySource["Bucket"], CopySource["Key"], CopySource["VersionId"])
             current = self._find(Bucket, Key, None)
@@ -397,16 +432,16 @@ class World:
             self._add(Bucket, Key, replace(copy, **self.spoil), "CopyObject")
             return {"VersionId": copy.id}
 
-    def get_bucket_versioning(self, *, Bucket):
+    def get_bucket_versioning(self, *, Bucket: str) -> dict[str, Any]:
         with self._call("get_bucket_versioning"):
             return {"Status": self.versioning} if self.versioning else {}
 
-    def get_object_tagging(self, *, Bucket, Key, VersionId):
+    def get_object_tagging(self, *, Bucket: str, Key: str, VersionId: str) -> dict[str, Any]:
         with self._call("get_object_tagging"):
             count = self._find(Bucket, Key, VersionId).tag_count
             return {"TagSet": [{"Key": f"k{n}", "Value": f"a&b {n}"} for n in range(count)]}
 
-    def create_multipart_upload(self, *, Bucket, Key, **options):
+    def create_multipart_upload(self, *, Bucket: str, Key: str, **options: Any) -> dict[str, Any]:
         with self._call("create_multipart_upload"):
             upload_id = self._next("upload")
             self.uploads[upload_id] = Upload(Key, options, {})
@@ -415,14 +450,14 @@ class World:
     def upload_part_copy(
         self,
         *,
-        Bucket,
-        Key,
-        UploadId,
-        PartNumber,
-        CopySource,
-        CopySourceIfMatch,
-        CopySourceRange=None,
-    ):
+        Bucket: str,
+        Key: str,
+        UploadId: str,
+        PartNumber: int,
+        CopySource: dict[str, str],
+        CopySourceIfMatch: str,
+        CopySourceRange: str | None = None,
+    ) -> dict[str, Any]:
         with self._call("upload_part_copy"):
             upload = self._upload(Key, UploadId)
             source = self._find(CopySource["Bucket"], CopySource["Key"], CopySource["VersionId"])
@@ -433,7 +468,7 @@ class World:
             upload.parts[PartNumber] = (f'"{self._next("etag")}"', body)
             return {"CopyPartResult": self._part(upload, PartNumber)}
 
-    def list_parts(self, *, Bucket, Key, UploadId):
+    def list_parts(self, *, Bucket: str, Key: str, UploadId: str) -> dict[str, Any]:
         with self._call("list_parts"):
             upload = self._upload(Key, UploadId)
             return {
@@ -446,15 +481,15 @@ class World:
     def complete_multipart_upload(
         self,
         *,
-        Bucket,
-        Key,
-        UploadId,
-        MultipartUpload,
-        ChecksumType,
-        MpuObjectSize,
-        IfMatch,
-        **expected,
-    ):
+        Bucket: str,
+        Key: str,
+        UploadId: str,
+        MultipartUpload: dict[str, Any],
+        ChecksumType: str,
+        MpuObjectSize: int,
+        IfMatch: str,
+        **expected: str,
+    ) -> dict[str, Any]:
         with self._call("complete_multipart_upload"):
             upload = self._upload(Key, UploadId)
             if self._find(Bucket, Key, None).etag != IfMatch:
@@ -489,12 +524,12 @@ class World:
             self._add(Bucket, Key, replace(copy, **self.spoil), "CompleteMultipartUpload")
             return {"VersionId": copy.id}
 
-    def abort_multipart_upload(self, *, Bucket, Key, UploadId):
+    def abort_multipart_upload(self, *, Bucket: str, Key: str, UploadId: str) -> None:
         with self._call("abort_multipart_upload"):
             self._upload(Key, UploadId)
             del self.uploads[UploadId]
 
-    def delete_object(self, *, Bucket, Key, VersionId):
+    def delete_object(self, *, Bucket: str, Key: str, VersionId: str) -> None:
         with self._call("delete_object"):
             found = [each for each in self.versions[Bucket, Key] if each.id == VersionId]
             if any(version.is_locked for version in found):
@@ -502,19 +537,32 @@ class World:
             for version in found:
                 self.versions[Bucket, Key].remove(version)
 
-    def put_object_legal_hold(self, *, Bucket, Key, VersionId, LegalHold):
+    def put_object_legal_hold(
+        self, *, Bucket: str, Key: str, VersionId: str, LegalHold: dict[str, str]
+    ) -> None:
         with self._call("put_object_legal_hold"):
             assert LegalHold == {"Status": "ON"}
             self._change(Bucket, Key, self._find(Bucket, Key, VersionId), hold=True)
 
-    def get_object(self, *, Bucket, Key, VersionId=None, Range=None):
+    def get_object(
+        self, *, Bucket: str, Key: str, VersionId: str | None = None, Range: str | None = None
+    ) -> dict[str, Any]:
         with self._call("get_object"):
             version = self._find(Bucket, Key, VersionId)
             if version.customer_key:
                 raise refusal("InvalidRequest", "stored using a form of Server Side Encryption")
             return {"Body": io.BytesIO(version.body), "ETag": version.etag}
 
-    def put_object(self, *, Bucket, Key, Body, ContentType, IfMatch=None, IfNoneMatch=None):
+    def put_object(
+        self,
+        *,
+        Bucket: str,
+        Key: str,
+        Body: bytes,
+        ContentType: str,
+        IfMatch: str | None = None,
+        IfNoneMatch: str | None = None,
+    ) -> dict[str, Any]:
         with self._call("put_object"):
             assert Bucket == CONTROL, "nothing is ever written over an archived object"
             assert ContentType == "application/json"
@@ -525,14 +573,16 @@ class World:
             self.control_object(Key, Body)
             return {"ETag": self.versions[Bucket, Key][-1].etag}
 
-    def control_object(self, key, body):
+    def control_object(self, key: str, body: bytes) -> None:
         self.versions[CONTROL, key] = [
             Version(id="null", body=body, etag=f'"{hashlib.sha256(body).hexdigest()[:12]}"')
         ]
 
     # SNS, SQS, SSM, KMS
 
-    def publish(self, *, TopicArn, Message, MessageAttributes):
+    def publish(
+        self, *, TopicArn: str, Message: str, MessageAttributes: dict[str, dict[str, str]]
+    ) -> None:
         with self._call("publish"):
             event = json.loads(Message)
             data = event["data"]
@@ -543,26 +593,28 @@ class World:
             assert MessageAttributes["type"]["StringValue"] == event["type"]
             self.published.append(event)
 
-    def send_message(self, *, QueueUrl, MessageBody, MessageAttributes):
+    def send_message(
+        self, *, QueueUrl: str, MessageBody: str, MessageAttributes: dict[str, dict[str, str]]
+    ) -> None:
         with self._call("send_message"):
             attributes = {
                 name: attribute["StringValue"] for name, attribute in MessageAttributes.items()
             }
             self.dead_letters.append((MessageBody, attributes))
 
-    def get_parameter(self, *, Name, **options):
+    def get_parameter(self, *, Name: str, **options: Any) -> dict[str, Any]:
         with self._call("get_parameter"):
             if Name not in self.parameters:
                 raise refusal("ParameterNotFound", "")
             return {"Parameter": self._parameter(Name)}
 
-    def get_parameters_by_path(self, *, Path, Recursive):
+    def get_parameters_by_path(self, *, Path: str, Recursive: bool) -> dict[str, Any]:
         with self._call("get_parameters_by_path"):
             assert Recursive
             below = [name for name in self.parameters if name.startswith(f"{Path}/")]
             return {"Parameters": [self._parameter(name) for name in below]}
 
-    def describe_key(self, *, KeyId):
+    def describe_key(self, *, KeyId: str) -> dict[str, Any]:
         with self._call("describe_key"):
             return {
                 "KeyMetadata": {
@@ -571,29 +623,28 @@ class World:
                 }
             }
 
-    def change_message_visibility(self, *, QueueUrl, ReceiptHandle, VisibilityTimeout):
+    def change_message_visibility(
+        self, *, QueueUrl: str, ReceiptHandle: str, VisibilityTimeout: int
+    ) -> None:
         with self._call("change_message_visibility"):
             self.pauses.append(VisibilityTimeout)
 
-    def get_paginator(self, operation):
-        return SimpleNamespace(paginate=lambda **options: [getattr(self, operation)(**options)])
-
     # Inside
 
-    def _call(self, name):
+    def _call(self, name: str) -> "_Call":
         return _Call(self, name)
 
-    def _next(self, name):
+    def _next(self, name: str) -> str:
         self.ids[name] += 1
         return f"v{self.ids[name]}"
 
-    def _new_id(self, key):
+    def _new_id(self, key: str) -> str:
         return self._next(key) if self.versioning == "Enabled" else "null"
 
-    def _parameter(self, name):
+    def _parameter(self, name: str) -> dict[str, str]:
         return {"Name": name, "Value": self.parameters[name], "Type": "String"}
 
-    def _copy_of(self, body, key, options):
+    def _copy_of(self, body: bytes, key: str, options: dict[str, Any]) -> Version:
         return Version(
             id=self._new_id(key),
             body=body,
@@ -609,18 +660,20 @@ class World:
             hold=options.get("ObjectLockLegalHoldStatus") == "ON",
         )
 
-    def _upload(self, key, upload_id):
+    def _upload(self, key: str, upload_id: str) -> "Upload":
         if upload_id not in self.uploads:
             raise refusal("NoSuchUpload", "", 404)
         assert self.uploads[upload_id].key == key
         return self.uploads[upload_id]
 
-    def _part(self, upload, number):
+    def _part(self, upload: "Upload", number: int) -> dict[str, str]:
         etag, body = upload.parts[number]
         algorithm = upload.options["ChecksumAlgorithm"]
         return {"ETag": etag, f"Checksum{algorithm}": checksum(body)}
 
-    def _find(self, bucket, key, version_id, *, is_head=False):
+    def _find(
+        self, bucket: str, key: str, version_id: str | None, *, is_head: bool = False
+    ) -> Version:
         versions = self.versions[bucket, key]
         if version_id is None:
             found = versions[-1:]
@@ -633,11 +686,11 @@ class World:
             raise refusal("405" if version_id else code, "", 405 if version_id else 404)
         return found[0]
 
-    def _change(self, bucket, key, version, **properties):
+    def _change(self, bucket: str, key: str, version: Version, **properties: Any) -> None:
         versions = self.versions[bucket, key]
         versions[versions.index(version)] = replace(version, **properties)
 
-    def _add(self, bucket, key, version, reason):
+    def _add(self, bucket: str, key: str, version: Version, reason: str) -> None:
         versions = self.versions[bucket, key]
         if version.id == "null":
             versions[:] = [each for each in versions if each.id != "null"]
@@ -647,13 +700,47 @@ class World:
         )
 
 
+class AsAws:
+    """A client of an AWS service that takes and answers no more than its API has."""
+
+    def __init__(self, service: str, aws: object) -> None:
+        """Have ``aws`` answer the calls."""
+        self._service, self._aws = service, aws
+
+    def __getattr__(self, method: str) -> Callable[..., Any]:
+        operation = operation_of(self._service, method)
+
+        def call(**request: Any) -> Any:
+            # boto3 takes this one in pieces, too.
+            whole = {"CopySource": "archive-bucket/key"} if "CopySource" in request else {}
+            report = ParamValidator().validate(request | whole, operation.input_shape)
+            assert not report.has_errors(), report.generate_report()
+            answer = getattr(self._aws, method)(**request)
+            if answer is not None:
+                assert set(answer) <= set(operation.output_shape.members)
+            return answer
+
+        return call
+
+    def get_paginator(self, method: str) -> SimpleNamespace:
+        return SimpleNamespace(paginate=lambda **request: [getattr(self, method)(**request)])
+
+
+@cache
+def operation_of(service: str, method: str) -> Any:
+    """Return the API's own description of what a client's method calls."""
+    model = botocore.session.get_session().get_service_model(service)
+    (name,) = (each for each in model.operation_names if xform_name(each) == method)
+    return model.operation_model(name)
+
+
 class _Call:
     """One call to AWS, with all that may befall it."""
 
-    def __init__(self, aws, name):
+    def __init__(self, aws: World, name: str) -> None:
         self._aws, self._name = aws, name
 
-    def __enter__(self):
+    def __enter__(self) -> None:
         aws = self._aws
         if happening := aws.before.pop(self._name, None):
             happening()
@@ -664,7 +751,7 @@ class _Call:
             aws._lock.release()
             raise
 
-    def __exit__(self, kind, error, traceback):
+    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
         aws = self._aws
         try:
             if isinstance(error, AssertionError):
@@ -675,14 +762,14 @@ class _Call:
         finally:
             aws._lock.release()
 
-    def _begin(self):
+    def _begin(self) -> None:
         aws = self._aws
         self._cut()
         aws.calls.append(self._name)
         if codes := aws.failures.get(self._name):
             raise refusal(codes.pop(0), "made to fail", 500)
 
-    def _cut(self):
+    def _cut(self) -> None:
         cut_after = self._aws.cut_after
         if cut_after is not None and len(self._aws.calls) >= cut_after:
             raise Cut
@@ -697,22 +784,28 @@ class Upload:
     parts: dict[int, tuple[str, bytes]]
 
 
-def checksum(body):
+def checksum(body: bytes) -> str:
     """Return what stands for a checksum of any algorithm."""
     return hashlib.sha256(body).hexdigest()[:12]
 
 
-def of_parts(bodies):
+def of_parts(bodies: Sequence[bytes]) -> str:
     """Return what stands for a checksum of parts' checksums."""
     return f"{checksum(''.join(map(checksum, bodies)).encode())}-{len(bodies)}"
 
 
-def refusal(code, message, status=400):
+def refusal(code: str, message: str, status: int = 400) -> ClientError:
     """Return what boto3 raises when AWS says no."""
     return ClientError(
         {
             "Error": {"Code": code, "Message": message},
-            "ResponseMetadata": {"HTTPStatusCode": status},
+            "ResponseMetadata": {
+                "HTTPStatusCode": status,
+                "RequestId": "any",
+                "HostId": "any",
+                "HTTPHeaders": {},
+                "RetryAttempts": 0,
+            },
         },
         "Any",
     )
@@ -725,10 +818,11 @@ class Objects:
     s3: Any
     bucket: str
 
-    def put(self, key, body=b"lines", **options):
-        return self.s3.put_object(Bucket=self.bucket, Key=key, Body=body, **options)["VersionId"]
+    def put(self, key: str, body: bytes = b"lines", **options: Any) -> str:
+        made = self.s3.put_object(Bucket=self.bucket, Key=key, Body=body, **options)
+        return str(made["VersionId"])
 
-    def read(self, key):
+    def read(self, key: str) -> dict[str, Any]:
         """Return the bodies of all versions of a key by their ids."""
         listed = self.s3.list_object_versions(Bucket=self.bucket, Prefix=key)
         ids = [version["VersionId"] for version in listed.get("Versions", [])]
@@ -741,7 +835,7 @@ class Objects:
 
 
 @pytest.fixture(autouse=True)
-def _environment(monkeypatch):
+def _environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("POWERTOOLS_METRICS_NAMESPACE", "logferry")
     monkeypatch.setenv("POWERTOOLS_SERVICE_NAME", "sse-enforcer")
 
@@ -753,23 +847,29 @@ def world() -> World:
 
 
 @pytest.fixture(name="of_parts")
-def _of_parts():
+def _of_parts() -> Callable[[Sequence[bytes]], str]:
     """Return what makes the checksum of parts' checksums out of the parts' contents."""
     return of_parts
 
 
 @pytest.fixture
-def version_of():
+def as_aws() -> type[AsAws]:
+    """Return what makes a client of an AWS service out of what stands in for it."""
+    return AsAws
+
+
+@pytest.fixture
+def version_of() -> Callable[..., ObjectVersion]:
     """Return what makes an `ObjectVersion`, with these attributes changed."""
 
-    def make(**changes):
+    def make(**changes: Any) -> ObjectVersion:
         return replace(PLAIN, **changes)
 
     return make
 
 
 @pytest.fixture
-def metrics(capsys):
+def metrics(capsys: pytest.CaptureFixture[str]) -> Callable[[], dict[str, float]]:
     """Return a function that gives the sums of all metrics emitted since it was last called."""
 
     def read() -> dict[str, float]:
@@ -786,7 +886,7 @@ def metrics(capsys):
 
 
 @pytest.fixture
-def log(monkeypatch):
+def log(monkeypatch: pytest.MonkeyPatch) -> Callable[[], list[dict[str, Any]]]:
     """Return a function that gives the entries logged so far."""
     stream = io.StringIO()
     monkeypatch.setattr(handler.logger.registered_handler, "stream", stream)
@@ -794,6 +894,6 @@ def log(monkeypatch):
 
 
 @pytest.fixture
-def objects_in():
+def objects_in() -> type[Objects]:
     """Return what makes the objects of a bucket: ``objects_in(s3_client, bucket_name)``."""
     return Objects

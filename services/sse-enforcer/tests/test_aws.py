@@ -458,8 +458,8 @@ def test_a_parameter_that_may_not_be_read_is_named_with_what_to_allow():
         KmsKeys(Denied(), Denied(), SCHEME, 300).key_arn("k")
 
 
-def test_a_key_that_may_not_be_looked_at_is_named_with_what_to_allow(world):
+def test_a_key_that_may_not_be_looked_at_is_named_with_what_to_allow(world, as_aws):
     world.parameters = {"/kms/arn": KEY_ARN}
 
     with pytest.raises(KmsKeyError, match="may not be looked at; allow kms:DescribeKey on it"):
-        KmsKeys(world, Denied(), SCHEME, 300).key_arn("k")
+        KmsKeys(as_aws("ssm", world), Denied(), SCHEME, 300).key_arn("k")

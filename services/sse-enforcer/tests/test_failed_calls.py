@@ -21,6 +21,7 @@ from botocore.exceptions import (
     ReadTimeoutError,
     ResponseStreamingError,
 )
+from botocore.parsers import ResponseParserError
 
 import sse_enforcer
 from logferry_contracts.ledger_record import LedgerRecord
@@ -153,6 +154,7 @@ FAILURES = {
     "denied, as JSON services say it": coded("AccessDeniedException", 403),
     "refused by KMS": coded("KMS.DisabledException", 400),
     "not reached": EndpointConnectionError(endpoint_url="https://s3.eu-west-1.amazonaws.com"),
+    "answered with half a document": ResponseParserError("invalid XML received"),
     "silent": ReadTimeoutError(endpoint_url="https://s3.eu-west-1.amazonaws.com"),
 }
 
@@ -317,7 +319,7 @@ USES: dict[str, Use] = {
 }
 
 
-def test_every_method_that_calls_aws_is_tried_here():
+def test_every_method_that_calls_aws_is_tried_here() -> None:
     def modules(package: ModuleType) -> list[str]:
         found = pkgutil.walk_packages(package.__path__, f"{package.__name__}.")
         return [each.name for each in found if "aws" in each.name.split(".")]
@@ -336,7 +338,7 @@ def test_every_method_that_calls_aws_is_tried_here():
 @pytest.mark.parametrize(
     "module", sorted(Path(sse_enforcer.__file__).parent.rglob("*.py")), ids=str
 )
-def test_aws_is_called_in_the_adapters_alone(module):
+def test_aws_is_called_in_the_adapters_alone(module: Path) -> None:
     is_adapter = "aws" in module.parent.parts[-1:] or module.stem == "aws"
     is_entry = module.name == "handler.py"
     imports = re.search(r"^(import|from) (boto3|botocore)\b", module.read_text(), re.MULTILINE)
@@ -345,7 +347,9 @@ def test_aws_is_called_in_the_adapters_alone(module):
 
 @pytest.mark.parametrize("failure", FAILURES.values(), ids=FAILURES)
 @pytest.mark.parametrize("use", USES.values(), ids=USES)
-def test_a_failed_call_is_our_error_with_its_operation_and_subject(use, failure, version_of):
+def test_a_failed_call_is_our_error_with_its_operation_and_subject(
+    use: Use, failure: Exception, version_of: Callable[..., ObjectVersion]
+) -> None:
     version = version_of(tag_count=1)
     fine = Client(use.stored, None, None)
     use.do(use.of(fine), version)
@@ -361,7 +365,9 @@ def test_a_failed_call_is_our_error_with_its_operation_and_subject(use, failure,
 
 
 @pytest.mark.parametrize("use", USES.values(), ids=USES)
-def test_a_content_that_breaks_off_is_a_failed_call(use, version_of):
+def test_a_content_that_breaks_off_is_a_failed_call(
+    use: Use, version_of: Callable[..., ObjectVersion]
+) -> None:
     version = version_of(tag_count=1)
     fine = Client(use.stored, None, None)
     use.do(use.of(fine), version)
@@ -375,7 +381,7 @@ def test_a_content_that_breaks_off_is_a_failed_call(use, version_of):
         use.do(broken, version)
 
 
-def test_the_reason_of_a_head_that_has_none_is_asked_for_with_the_same_care():
+def test_the_reason_of_a_head_that_has_none_is_asked_for_with_the_same_care() -> None:
     class Headless(Client):
         def __getattr__(self, operation: str) -> Callable[..., Any]:
             if operation == "head_object":

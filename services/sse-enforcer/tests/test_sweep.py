@@ -29,8 +29,8 @@ FOREVER = Time(lambda: True, lambda: True)
 class Sweeping:
     """The world of the other tests, with listings, and sweeps of it."""
 
-    def __init__(self, world):
-        self.world = world
+    def __init__(self, world, as_aws):
+        self.world, self.s3 = world, as_aws("s3", self)
         self.modified = {}
         """When versions, by key and id, and ledger records, by key, were changed; long ago else."""
         self.page_size = 1000
@@ -40,7 +40,7 @@ class Sweeping:
     def restart(self, **settings):
         self.world.restart(**settings)
         pace = Pace(9999, lambda: 0.0, lambda _: None)
-        self.wiring = wire_sweep(self.world._service, self, pace)
+        self.wiring = wire_sweep(self.world._service, self.s3, pace)
 
     def sweep(self, *, now=None, time=FOREVER, counts=None, **request):
         """Go on once, by default with a new pass that mends; return the report."""
@@ -49,7 +49,7 @@ class Sweeping:
         asked = {"run": "now", "dry_run": False} | request
         if asked["run"] == "schedule":
             del asked["dry_run"]
-        wiring = wire_sweep(self.world._service, self, Pace(9999, float, lambda _: None))
+        wiring = wire_sweep(self.world._service, self.s3, Pace(9999, float, lambda _: None))
         counts = Counter() if counts is None else counts
         report = sweep(
             wiring, SweepRequest.model_validate(asked), now=now, time=time, counts=counts
@@ -136,13 +136,10 @@ class Sweeping:
                 ]
             }
 
-    def get_paginator(self, operation):
-        return type("Pages", (), {"paginate": lambda _, **o: [getattr(self, operation)(**o)]})()
-
 
 @pytest.fixture
-def sweeping(world):
-    return Sweeping(world)
+def sweeping(world, as_aws):
+    return Sweeping(world, as_aws)
 
 
 def keys(world, count):
@@ -642,10 +639,10 @@ def ticks(count):
     return Time(lambda: next(remaining, False), lambda: True)
 
 
-def test_a_sweep_of_many_invocations_finds_what_one_of_a_single_one_does(world):
+def test_a_sweep_of_many_invocations_finds_what_one_of_a_single_one_does(world, as_aws):
     reports = []
     for page_size, count in ((1000, 1000), (2, 3)):
-        sweeping = Sweeping(type(world)())
+        sweeping = Sweeping(type(world)(), as_aws)
         fill(sweeping.world)
         sweeping.page_size = page_size
         report = sweeping.sweep(run="schedule", time=ticks(count))
@@ -677,9 +674,9 @@ def test_a_key_with_more_versions_than_a_page_is_gone_through_in_pieces(sweeping
 
 
 @pytest.mark.parametrize("dry_run", [False, True])
-def test_a_sweep_cut_after_any_call_ends_like_one_that_was_not(world, dry_run):
+def test_a_sweep_cut_after_any_call_ends_like_one_that_was_not(world, as_aws, dry_run):
     def new():
-        sweeping = Sweeping(type(world)())
+        sweeping = Sweeping(type(world)(), as_aws)
         fill(sweeping.world)
         return sweeping
 

@@ -5,6 +5,7 @@ from contextlib import contextmanager
 
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
+from botocore.parsers import ResponseParserError
 
 from sse_enforcer.errors import AwsError, KmsKeyError
 
@@ -30,7 +31,7 @@ def calling(
 
     Raises:
         KmsKeyError: S3 passes on that KMS refuses.
-        AwsError: AWS refuses for another reason, or was not reached.
+        AwsError: AWS refuses for another reason, or its answer did not come, or not whole.
     """
     try:
         yield
@@ -40,5 +41,6 @@ def calling(
             raise KmsKeyError(f"{operation} of {subject}: {code}: {message}") from error
         kind = (kinds or {}).get(code, AwsError)
         raise kind(operation, subject, code, message) from error
-    except BotoCoreError as error:
+    # An answer that is cut short, or a proxy's page, is none of botocore's own errors.
+    except (BotoCoreError, ResponseParserError) as error:
         raise AwsError(operation, subject, type(error).__name__, str(error)) from error
