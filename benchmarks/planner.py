@@ -46,10 +46,12 @@ from logferry_contracts.log_group import LogGroup
 from logferry_contracts.plan_request import PlanRequestData
 from logferry_contracts.window import Window
 from planner import handler
-from planner.aws import CLIENT_CONFIG, THREADS
-from planner.planning import Invocation, Wiring, begin, logger
+from planner.aws.calls import CLIENT_CONFIG, THREADS
+from planner.planning import begin
 from planner.requesting import READERS
 from planner.settings import Settings
+from planner.telemetry import logger
+from planner.wiring import Invocation, Wiring
 
 LOG_GROUPS = 5000
 ACTIVE = 3500

@@ -17,8 +17,8 @@ import logferry.ledger
 import logferry.plan
 import logferry.stack
 import logferry.sweep
-import planner.aws
-import planner.source_account
+import planner.aws.calls
+import planner.aws.source_account
 import sse_enforcer.aws.calls
 
 ROOT = Path(__file__).parents[1]
@@ -29,8 +29,8 @@ SOURCES = sorted(
     if path.parent.name != "tests" and path.name != "deploy.py"
 )
 PATIENT = {
-    "planner": planner.aws.CLIENT_CONFIG,
-    "planner, in a source's account": planner.source_account.SOURCE_CONFIG,
+    "planner": planner.aws.calls.CLIENT_CONFIG,
+    "planner, in a source's account": planner.aws.source_account.SOURCE_CONFIG,
     "exporter": exporter.aws.clients.CLIENT_CONFIG,
     "sse-enforcer": sse_enforcer.aws.calls.CLIENT_CONFIG,
     "logferry, the ledger": logferry.ledger.CLIENT_CONFIG,

@@ -34,7 +34,7 @@ from logferry_contracts.message import timestamp
 from logferry_contracts.source import Source
 from logferry_contracts.window import Window
 from logferry_contracts.wire import ContractError, emit, parse
-from planner.aws import DamagedRecord
+from planner.aws.ledger import DamagedRecord
 
 DATE = "2026-11-21"
 OUTCOMES = ("COMPLETED", "COMPLETED", "COMPLETED", "FAILED", "CANCELLED")

@@ -20,13 +20,13 @@ from logferry_contracts.plan_request import TagFilter
 from logferry_contracts.source import Source
 from logferry_contracts.window import Window
 from logferry_contracts.wire import ContractError, emit, parse
-from planner.aws import NoteThere
+from planner.aws.notes import NoteThere
+from planner.aws.source_account import UnreadableLogGroup
 from planner.errors import LedgerUnreadableError, PlanRefusedError
 from planner.handler import handle
-from planner.planning import Wiring
 from planner.retention import RetentionPolicy
 from planner.settings import Settings
-from planner.source_account import UnreadableLogGroup
+from planner.wiring import Wiring
 
 NOW = datetime(2026, 11, 23, 6, tzinfo=UTC)
 ENVIRONMENT = {

@@ -21,21 +21,14 @@ from logferry_contracts.plan_continued import PlanContinued
 from logferry_contracts.source import Source
 from logferry_contracts.window import Window
 from logferry_contracts.wire import emit, parse
-from planner.aws import (
-    BATCH_BYTES,
-    CLIENT_CONFIG,
-    RESEND_WAITS_S,
-    Archive,
-    Continuations,
-    DamagedRecord,
-    DeadLetters,
-    ExportQueues,
-    Ledger,
-    Outbox,
-    PlanFiles,
-    Topic,
-)
+from planner.aws.archive import Archive
+from planner.aws.calls import CLIENT_CONFIG
+from planner.aws.ledger import DamagedRecord, Ledger
+from planner.aws.messages import Continuations, DeadLetters, Topic
+from planner.aws.notes import Outbox, PlanFiles
+from planner.aws.queues import BATCH_BYTES, RESEND_WAITS_S, ExportQueues
 from planner.errors import (
+    AwsError,
     LedgerBusyError,
     LedgerUnreadableError,
     MessagesNotSentError,
@@ -124,7 +117,7 @@ def test_a_bucket_that_does_not_exist_is_refused(backend: Backend) -> None:
     assert refused.value.reason == "refused_bucket"
 
 
-@pytest.mark.parametrize(("code", "raised"), [("403", None), ("503", ClientError)])
+@pytest.mark.parametrize(("code", "raised"), [("403", None), ("503", AwsError)])
 def test_a_bucket_that_denies_the_look_passes_and_other_errors_do_not(
     code: str, raised: type[Exception] | None
 ) -> None:
@@ -191,7 +184,7 @@ def test_only_records_of_the_asked_windows_are_known_and_all_come_in_one_sweep(
     an_hour = Window(from_ms=second.from_ms, to_ms=second.from_ms + 3_600_000)
     ledger.create(record("/a", window) for window in (before, first, third, after, an_hour))
     calls = []
-    ledger._s3.meta.events.register(
+    ledger._control._s3.meta.events.register(
         "before-call.s3.ListObjectsV2", lambda **call: calls.append(call)
     )
     known = list(ledger.known(SOURCE, [first, second, third]))
@@ -211,7 +204,7 @@ def test_the_windows_that_have_records_are_listed_without_the_records(
     written = (long_before, before, first, second, half, after)
     ledger.create(record(name, window) for window in written for name in ("/a", "/b"))
     calls = []
-    ledger._s3.meta.events.register(
+    ledger._control._s3.meta.events.register(
         "before-call.s3.ListObjectsV2", lambda **call: calls.append(call)
     )
     assert ledger.windows(SOURCE, [first, second]) == [before, first, half, second]
@@ -290,10 +283,10 @@ def test_a_conflict_without_end_is_an_error() -> None:
 
 
 def test_another_error_of_s3_is_not_taken_for_a_conflict_nor_for_an_absent_record() -> None:
-    with pytest.raises(ClientError, match="SlowDown"):
+    with pytest.raises(AwsError, match="SlowDown"):
         Ledger(cast("Any", ContestedS3("SlowDown")), "control").create([record()])
     denied = ContestedS3("PreconditionFailed", get_error="AccessDenied")
-    with pytest.raises(ClientError, match="AccessDenied"):
+    with pytest.raises(AwsError, match="AccessDenied"):
         Ledger(cast("Any", denied), "control").create([record()])
 
 
@@ -327,10 +320,10 @@ def test_a_note_that_cannot_be_read_is_named(backend: Backend, bucket: str) -> N
 
 def test_a_note_that_may_not_be_read_is_not_taken_for_a_removed_one() -> None:
     denied = Outbox(cast("Any", ContestedS3(get_error="AccessDenied")), "control")
-    with pytest.raises(ClientError, match="AccessDenied"):
+    with pytest.raises(AwsError, match="AccessDenied"):
         denied.read("outbox/1")
     files = PlanFiles(cast("Any", ContestedS3(get_error="AccessDenied")), "control")
-    with pytest.raises(ClientError, match="AccessDenied"):
+    with pytest.raises(AwsError, match="AccessDenied"):
         files.get("plans/1", Path("never written"))
 
 
@@ -573,7 +566,7 @@ def test_a_batch_has_at_most_one_mebibyte() -> None:
     long = [event.model_copy(update={"source": "x" * 400_000}) for event in EVENTS[:5]]
     sqs = FailingSqs()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("planner.aws.emit", lambda event: event.model_dump_json())
+        patch.setattr("planner.aws.queues.emit", lambda event: event.model_dump_json())
         send(sqs, long)
     assert [len(batch) for batch in sqs.batches] == [2, 2, 1]
     for batch in sqs.batches:

@@ -19,9 +19,9 @@ from logferry_contracts.source import Source
 from logferry_contracts.window import Window
 from logferry_contracts.wire import ContractError, emit, parse
 from planner import handler, requesting
+from planner.aws.source_account import UnreadableLogGroup
 from planner.errors import PlanRefusedError
 from planner.handler import handle, read_request
-from planner.source_account import UnreadableLogGroup
 
 EXAMPLES = Path(__file__).parents[3] / "contracts" / "examples"
 # As in the README of aws-logs-export-to-s3, with its placeholders filled in.

@@ -19,8 +19,8 @@ from devstack.pytest_backends import Backend
 from logferry_contracts.execution_variables import ExecutionVariables, QueueOptions
 from logferry_contracts.source import Source
 from logferry_contracts.wire import parse
-from planner.errors import InfrastructureBusyError, PlanRefusedError
-from planner.infrastructure import WAITS_S, Infrastructure, _refused_as_options_of
+from planner.aws.infrastructure import WAITS_S, Infrastructure, _refused_as_options_of
+from planner.errors import AwsError, InfrastructureBusyError, PlanRefusedError
 from planner.settings import Settings
 
 EXAMPLE = (
@@ -570,5 +570,5 @@ def test_options_that_aws_does_not_take_are_refused_with_what_it_said() -> None:
 
 
 def test_an_error_that_may_pass_is_not_taken_for_a_refusal() -> None:
-    with pytest.raises(ClientError), _refused_as_options_of(SOURCE):
+    with pytest.raises(AwsError), _refused_as_options_of(SOURCE):
         raise client_error("CreateFunction", "ServiceException")

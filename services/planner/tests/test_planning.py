@@ -18,7 +18,7 @@ from logferry_contracts.ledger_record import LedgerRecord
 from logferry_contracts.plan_completed import PlanCompleted
 from logferry_contracts.wire import parse
 from planner import handler
-from planner.aws import Continuations
+from planner.aws.messages import Continuations
 
 STARTED = datetime.now(UTC)
 # Half a day after the end of today, wherever that is, so that today is the newest window.
@@ -191,7 +191,7 @@ def test_a_finished_plan_that_is_run_again_lists_and_sends_nothing(
     aws.log_groups("/app/a", empty=["/app/b"])
     aws.plan()
     assert len(aws.requests(expected=2)) == 1
-    s3 = handler._wiring().ledger._s3
+    s3 = handler._wiring().ledger._control._s3
     calls: list[str] = []
     s3.meta.events.register("before-call.s3", lambda model, **_call: calls.append(model.name))
 

@@ -13,10 +13,11 @@ from logferry_contracts.ledger_record import Completed, Failed, LedgerRecord, Sk
 from logferry_contracts.manifest import Manifest
 from logferry_contracts.message import epoch_ms
 from logferry_contracts.plan_completed import PlanCompletedData, PlannedExport
-from planner import handler, planning, worklist
-from planner.aws import DamagedRecord
+from planner import handler, planning
+from planner.aws.ledger import DamagedRecord
+from planner.aws.source_account import UnreadableLogGroup
 from planner.errors import MessagesNotSentError
-from planner.source_account import UnreadableLogGroup
+from planner.worklist import scope
 
 DAY_MS = 86_400_000
 BACKFILL = {"collect_from": "2026-11-18", "collect_to": "2026-11-20"}
@@ -712,7 +713,7 @@ def test_a_plan_of_too_many_parts_is_dead_lettered(
 def test_windows_that_do_not_fit_in_at_once_are_worked_on_one_after_another(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(worklist, "MAX_ROWS", 5)
+    monkeypatch.setattr(scope, "MAX_ROWS", 5)
     answer = world.run(plan_request(collect_from="2026-11-10", collect_to="2026-11-20"))
     assert len(answer["data"]["windows"]) == 11
     assert counts(answer)["requested"] == 22

@@ -22,8 +22,7 @@ from logferry_contracts.log_group import LogGroup
 from logferry_contracts.plan_request import TagFilter
 from logferry_contracts.source import Source
 from logferry_contracts.window import Window
-from planner.errors import PlanRefusedError
-from planner.source_account import (
+from planner.aws.source_account import (
     DENIALS,
     EMPTY_PAGES,
     QUERIES_PER_CALL,
@@ -32,6 +31,7 @@ from planner.source_account import (
     UnreadableLogGroup,
     session_name,
 )
+from planner.errors import AwsError, PlanRefusedError
 
 NOW = datetime(2026, 11, 23, 6, tzinfo=UTC)
 WINDOW = Window(from_ms=1_795_186_800_000, to_ms=1_795_273_200_000)
@@ -230,7 +230,7 @@ def test_a_region_without_sts_is_refused_by_its_name(code: str) -> None:
 
 @pytest.mark.parametrize("code", ["Throttling", "ServiceUnavailable"])
 def test_an_error_of_sts_that_may_pass_is_not_taken_for_a_refusal(code: str) -> None:
-    with pytest.raises(ClientError):
+    with pytest.raises(AwsError):
         SourceAccounts(cast("Any", FakeSts(code))).open(SOURCE)
 
 
@@ -340,7 +340,7 @@ def test_a_region_that_the_account_has_not_enabled_is_refused_by_its_name(code: 
 
 
 def test_an_error_that_may_pass_is_not_taken_for_a_refusal() -> None:
-    with pytest.raises(ClientError, match="ServiceUnavailable"):
+    with pytest.raises(AwsError, match="ServiceUnavailable"):
         list(FakeClients(describe_log_groups=["ServiceUnavailable"]).account().log_groups())
 
 

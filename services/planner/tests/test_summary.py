@@ -1,5 +1,5 @@
 from planner.summary import summarize
-from planner.worklist import Total
+from planner.worklist.tally import Total
 
 
 def test_everything_is_added_up_by_outcome_reason_and_day() -> None:

@@ -49,3 +49,16 @@ class MessagesNotSentError(Exception):
 
 class InfrastructureBusyError(Exception):
     """Others were changing an exporter's queue or function all the time: retry the plan."""
+
+
+class AwsError(Exception):
+    """AWS refused or failed a call: retry the plan.
+
+    Attributes:
+        code: AWS's error code, such as ``SlowDown``.
+    """
+
+    def __init__(self, operation: str, subject: str, code: str, message: str) -> None:
+        """Name the call, what it was about, and what AWS said."""
+        super().__init__(f"{operation} of {subject}: {code}: {message}")
+        self.code = code

@@ -16,32 +16,19 @@ from logferry_contracts.plan_request import PlanRequest, PlanRequestData
 from logferry_contracts.source import Source
 from logferry_contracts.window import WindowRule
 from logferry_contracts.wire import ContractError, parse
-from planner.aws import (
-    CLIENT_CONFIG,
-    Archive,
-    Continuations,
-    DayNotes,
-    DeadLetters,
-    ExportQueues,
-    Ledger,
-    Outbox,
-    PlanFiles,
-    Topic,
-)
+from planner.aws.archive import Archive
+from planner.aws.calls import CLIENT_CONFIG
+from planner.aws.infrastructure import Infrastructure
+from planner.aws.ledger import Ledger
+from planner.aws.messages import Continuations, DeadLetters, Topic
+from planner.aws.notes import DayNotes, Outbox, PlanFiles
+from planner.aws.queues import ExportQueues
+from planner.aws.source_account import SourceAccounts
 from planner.errors import PlanRefusedError
-from planner.infrastructure import Infrastructure
-from planner.planning import (
-    Invocation,
-    Wiring,
-    account_id,
-    begin,
-    count_by_reason,
-    go_on,
-    logger,
-    metrics,
-)
+from planner.planning import account_id, begin, go_on
 from planner.settings import Settings
-from planner.source_account import SourceAccounts
+from planner.telemetry import count_by_reason, logger, metrics
+from planner.wiring import Invocation, Wiring
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext

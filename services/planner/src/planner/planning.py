@@ -11,9 +11,6 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from aws_lambda_powertools import Logger, Metrics, single_metric
-from aws_lambda_powertools.metrics import MetricUnit
-
 from logferry_contracts.execution_variables import QueueOptions
 from logferry_contracts.export import Lane
 from logferry_contracts.message import epoch_ms, from_epoch_ms, timestamp
@@ -29,27 +26,15 @@ from logferry_contracts.plan_request import PlanRequestData
 from logferry_contracts.window import Window
 from logferry_contracts.wire import emit
 from logferry_contracts.zones import ZONE_DATA
-from planner.aws import (
-    Archive,
-    Continuations,
-    DayNotes,
-    DeadLetters,
-    ExportQueues,
-    Ledger,
-    Outbox,
-    PlanFiles,
-    Topic,
-)
+from planner.aws.source_account import SourceAccount, UnreadableLogGroup
 from planner.days import Days
 from planner.errors import PlanRefusedError
-from planner.infrastructure import Infrastructure
 from planner.plan import PLANNER_URN, Plan, run_id
 from planner.requesting import Requesting
 from planner.retention import RetentionPolicy, shortening
 from planner.selection import is_selected
-from planner.settings import Settings
-from planner.source_account import SourceAccount, SourceAccounts, UnreadableLogGroup
-from planner.summary import Summary, summarize
+from planner.summary import summarize
+from planner.telemetry import logger, report, report_overdue
 from planner.windows import (
     as_recorded,
     day_of,
@@ -60,11 +45,9 @@ from planner.windows import (
     settle_of,
     zone_named,
 )
-from planner.worklist import FoundLogGroup, Worklist
-
-SERVICE = "planner"
-METRICS_NAMESPACE = "logferry"
-OVERDUE = "OverdueSeconds"
+from planner.wiring import Invocation, Wiring
+from planner.worklist.file import Worklist
+from planner.worklist.scope import FoundLogGroup
 
 RESERVE_MS = 120_000
 """What an invocation keeps back: a step takes some ten seconds, or a minute where every log group
@@ -76,47 +59,6 @@ ANSWER_BYTES = 5_000_000
 
 https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
 """
-
-logger = Logger(service=SERVICE)
-metrics = Metrics(namespace=METRICS_NAMESPACE, service=SERVICE)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Wiring:
-    """What a plan works with."""
-
-    settings: Settings
-    accounts: SourceAccounts
-    infrastructure: Infrastructure
-    archive: Archive
-    ledger: Ledger
-    outbox: Outbox
-    day_notes: DayNotes
-    files: PlanFiles
-    queues: ExportQueues
-    continuations: Continuations
-    topic: Topic
-    dead_letters: DeadLetters
-    clock: Callable[[], datetime]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Invocation:
-    """One invocation of the function.
-
-    Attributes:
-        request_id: The same when Lambda tries it again.
-        remaining_ms: How long it may still take.
-    """
-
-    function_arn: str
-    request_id: str
-    remaining_ms: Callable[[], int]
-
-    @property
-    def account_id(self) -> str:
-        """The account that logferry's functions run in."""
-        return self.function_arn.split(":")[4]
 
 
 def begin(
@@ -165,8 +107,8 @@ def begin(
     queue_urls = run.queue_urls()
     with _file() as path, closing(Worklist(path, source)) as worklist:
         zone = zone_named(request.window_rule.time_zone)
-        worklist.add_windows((window, day_of(window, zone)) for window in windows)
-        worklist.add_log_groups(run.log_groups())
+        worklist.scope.add_windows((window, day_of(window, zone)) for window in windows)
+        worklist.scope.add_log_groups(run.log_groups())
         return run.work(worklist, queue_urls)
 
 
@@ -196,7 +138,7 @@ def go_on(wiring: Wiring, continued: PlanContinuedData, invocation: Invocation) 
                 part=continued.part,
                 account=wiring.accounts.open(source),
                 changes=continued.infrastructure_changes or [],
-                recorded=wiring.ledger.windows(source.name, worklist.windows),
+                recorded=wiring.ledger.windows(source.name, worklist.scope.windows),
             )
             return run.work(worklist, run.queue_urls())
 
@@ -255,7 +197,7 @@ class _Run:
             run_id=self.id,
             planned_at=self.planned_at,
             recorded=self.recorded,
-            due_until_ms=max((window.to_ms for window in worklist.windows), default=0),
+            due_until_ms=max((window.to_ms for window in worklist.scope.windows), default=0),
         )
         is_first = not self._has_looked_through()
         requesting = Requesting(
@@ -334,12 +276,12 @@ class _Run:
         self, worklist: Worklist, policies: tuple[RetentionPolicy, ...], *, is_first: bool
     ) -> dict[str, Any]:
         """Publish what became of every log group, and return it."""
-        summary = summarize(worklist.totals)
+        summary = summarize(worklist.tally.totals)
         completed = PlanCompleted.of(
             PlanCompletedData(
                 source=self.request.source.name,
-                windows=worklist.windows,
-                found=worklist.found,
+                windows=worklist.scope.windows,
+                found=worklist.scope.found,
                 requested=summary.requested,
                 already_in_ledger=summary.already_in_ledger,
                 skipped=dict(summary.skipped),
@@ -347,7 +289,7 @@ class _Run:
                 estimated_bytes=summary.estimated_bytes,
                 infrastructure_changes=self.changes or None,
                 retention_cliff=self._cliff(worklist, policies),
-                asked_again=worklist.asked_again or None,
+                asked_again=worklist.tally.asked_again or None,
                 zone_data=ZONE_DATA,
                 dry_run=True if self._is_dry_run else None,
                 **(self._planned(worklist) if self._is_dry_run else {}),
@@ -359,7 +301,7 @@ class _Run:
         if not self._is_dry_run:
             self.wiring.topic.publish(completed)
             self._remove_worklist()
-            _report(completed.data, summary)
+            report(completed.data, summary)
             if not is_explicit(self.request):
                 if is_first:
                     self._note_looked_through()
@@ -375,13 +317,13 @@ class _Run:
             return None
         found = (
             shortening(log_group, policies, now=self.planned_at)
-            for log_group in worklist.selected()
+            for log_group in worklist.scope.selected()
         )
         shortenings = [each for each in found if each is not None]
         if not shortenings:
             return None
         at_ms = min(each.at_ms for each in shortenings)
-        exports, slot_s = worklist.expiring
+        exports, slot_s = worklist.tally.expiring
         return RetentionCliff(
             at=timestamp(from_epoch_ms(at_ms)),
             log_groups=len(shortenings),
@@ -419,29 +361,23 @@ class _Run:
         zone = zone_named(self.request.window_rule.time_zone)
         decided = {
             total.day
-            for total in worklist.totals
+            for total in worklist.tally.totals
             if total.outcome != "already_in_ledger" and total.reason != "excluded"
         }
         since_due = overdue(
-            [each for each in worklist.new_windows() if day_of(each, zone) in decided],
-            worklist.windows,
+            [each for each in worklist.scope.new_windows() if day_of(each, zone) in decided],
+            worklist.scope.windows,
             settle=settle_of(self.request, default=self.wiring.settings.settle),
             at=self.planned_at,
         )
-        seconds = since_due.total_seconds()
-        metrics.add_metric(OVERDUE, MetricUnit.Seconds, seconds)
-        with single_metric(
-            OVERDUE, MetricUnit.Seconds, seconds, namespace=METRICS_NAMESPACE
-        ) as metric:
-            metric.add_dimension("service", SERVICE)
-            metric.add_dimension("profile", self.request.source.profile)
+        report_overdue(self.request.source.profile, since_due)
 
     def _planned(self, worklist: Worklist) -> dict[str, Any]:
         """Return a dry run's list, or where it is."""
         with _file() as path:
             with path.open("w") as file:
                 file.write("[")
-                for number, planned in enumerate(worklist.planned()):
+                for number, planned in enumerate(worklist.tally.planned()):
                     file.write(f"{',\n' if number else ''}{json.dumps(planned)}")
                 file.write("]")
             if path.stat().st_size <= ANSWER_BYTES:
@@ -470,42 +406,6 @@ def _timer(invocation: Invocation) -> Callable[[], bool]:
     """Return what tells whether there is time for another step."""
     reserve_ms = min(RESERVE_MS, invocation.remaining_ms() // 2)
     return lambda: invocation.remaining_ms() > reserve_ms
-
-
-def _report(completed: PlanCompletedData, summary: Summary) -> None:
-    cliff = completed.retention_cliff
-    for name, number in {
-        "LogGroupsFound": completed.found,
-        "ExportsRequested": summary.requested,
-        "ExportsAlreadyInLedger": summary.already_in_ledger,
-        "ExportsRefused": summary.refused,
-        "ForecastSlotSeconds": summary.slot_s,
-        "SlotOvercommitted": len(summary.overcommitted),
-        "ExportsAskedAgain": completed.asked_again or 0,
-        "RetentionCliffLogGroups": 0 if cliff is None else cliff.log_groups,
-    }.items():
-        unit = MetricUnit.Seconds if name.endswith("Seconds") else MetricUnit.Count
-        metrics.add_metric(name, unit, number)
-    for reason, number in summary.skipped.items():
-        count_by_reason("ExportsSkipped", reason, number)
-    if cliff is not None:
-        logger.warning(
-            "an account-level policy is about to shorten the retention of log groups",
-            **cliff.model_dump(),
-        )
-    for day, seconds in summary.overcommitted.items():
-        logger.warning(
-            "a day's windows need more than a day of the export slot", day=day, slot_s=seconds
-        )
-    told = completed.model_dump(exclude={"source", "windows"}, exclude_none=True)
-    logger.info("planned", windows=len(completed.windows), **told)
-
-
-def count_by_reason(name: str, reason: str, count: int) -> None:
-    """Count something under its reason."""
-    with single_metric(name, MetricUnit.Count, count, namespace=METRICS_NAMESPACE) as metric:
-        metric.add_dimension("service", SERVICE)
-        metric.add_dimension("reason", reason)
 
 
 def account_id(role_arn: str) -> str:

@@ -24,7 +24,10 @@ from logferry_contracts.ledger_key import ledger_key
 from logferry_contracts.ledger_record import LedgerRecord, newest_halves
 from logferry_contracts.window import Window
 from planner.activity import Fit, estimated_bytes, ingested_from, sample_of
-from planner.aws import DamagedRecord, ExportQueues, Ledger, Outbox
+from planner.aws.ledger import DamagedRecord, Ledger
+from planner.aws.notes import Outbox
+from planner.aws.queues import ExportQueues
+from planner.aws.source_account import SourceAccount
 from planner.days import Days
 from planner.order import Kind, place
 from planner.plan import (
@@ -39,8 +42,8 @@ from planner.plan import (
     next_generation,
     taken_over,
 )
-from planner.source_account import SourceAccount
-from planner.worklist import Row, Verdict, Worklist
+from planner.worklist.file import Worklist
+from planner.worklist.rows import Row, Verdict
 
 ROWS_AT_ONCE = 500
 """Of a step that asks metrics, which take 500 log groups a call, or reads records.
@@ -108,24 +111,24 @@ class Requesting:
         if not self.is_dry_run:
             self._send_what_is_noted()
             self._ask_again()
-        while windows := self.worklist.open_windows():
-            self.worklist.learn(self.ledger.known(self.plan.source, windows))
-            self.worklist.mark_new_windows()
-            self.worklist.catch_up(reread=self.reads_all)
+        while windows := self.worklist.scope.open_windows():
+            self.worklist.rows.learn(self.ledger.known(self.plan.source, windows))
+            self.worklist.scope.mark_new_windows()
+            self.worklist.rows.catch_up(reread=self.reads_all)
             for window in windows:
-                self.worklist.fill(window, reread=self.reads_all)
-            while rows := self.worklist.take("recorded", ROWS_AT_ONCE):
+                self.worklist.rows.fill(window, reread=self.reads_all)
+            while rows := self.worklist.rows.take("recorded", ROWS_AT_ONCE):
                 self._read_again(rows)
                 yield
-            while rows := self.worklist.take("new", ROWS_AT_ONCE):
+            while rows := self.worklist.rows.take("new", ROWS_AT_ONCE):
                 self._measure(rows)
                 yield
-            self.worklist.place_unknown()
-            while rows := self.worklist.take("ready", EXPORTS_AT_ONCE):
+            self.worklist.rows.place_unknown()
+            while rows := self.worklist.rows.take("ready", EXPORTS_AT_ONCE):
                 self._request(rows)
                 if not self.is_dry_run:  # which is as good as done by now
                     yield
-            self.worklist.close_windows(keep=self.is_dry_run)
+            self.worklist.tally.close_windows(keep=self.is_dry_run)
 
     def _send_what_is_noted(self) -> None:
         """Send what a planner that was cut may have recorded without having sent it."""
@@ -179,7 +182,7 @@ class Requesting:
             self._send(stuck, again_by=self.days.run_id)
             self.queues.send(self.queue_urls["slot"], [planned], again_by=self.days.run_id)
             self.days.notes.put(planned, is_sent=True)
-            self.worklist.count_asked_again(len(stuck))
+            self.worklist.tally.count_asked_again(len(stuck))
             logger.warning(
                 "asked for again, as it has not ended", day=planned.data.date, exports=len(stuck)
             )
@@ -199,11 +202,11 @@ class Requesting:
     def _read_again(self, rows: Sequence[Row]) -> None:
         """Decide rows by what their newest ledger records say, and send what has not ended."""
         newest = [
-            replace(row.candidate, generation=self.worklist.newest_generation(row.candidate))
+            replace(row.candidate, generation=self.worklist.rows.newest_generation(row.candidate))
             for row in rows
         ]
         records = self.ledger.read(
-            ledger_key(self.plan.source, each.window, self.worklist.export_id(each))
+            ledger_key(self.plan.source, each.window, self.worklist.rows.export_id(each))
             for each in newest
         )
         verdicts, renewed, under_way, misfiled = [], [], [], []
@@ -240,8 +243,8 @@ class Requesting:
         if not self.is_dry_run:
             self.days.note({record.window for record in under_way})
             self._send(self._under_way(under_way), again_by=self.days.run_id)
-        self.worklist.settle(verdicts)
-        self.worklist.renew(renewed)
+        self.worklist.rows.settle(verdicts)
+        self.worklist.rows.renew(renewed)
 
     def _measure(self, rows: Sequence[Row]) -> None:
         """Ask metrics what came into log groups, so that rows find their place."""
@@ -260,7 +263,7 @@ class Requesting:
             size_bytes = estimated_bytes(each.log_group, window, events, now=now)
             seems_empty = events == 0 or is_before_creation(each.log_group, window)
             measured.append(replace(each, estimated_bytes=size_bytes, seems_empty=seems_empty))
-        self.worklist.place((each, place(self.plan, each)) for each in measured)
+        self.worklist.rows.place((each, place(self.plan, each)) for each in measured)
 
     def _request(self, rows: Sequence[Row]) -> None:
         """Decide rows, write what is decided into the ledger, and send what is asked for."""
@@ -273,7 +276,7 @@ class Requesting:
             decisions = self._carry_out(decisions)
         for decision in decisions:
             _log(decision)
-        self.worklist.settle(
+        self.worklist.rows.settle(
             self._verdict(row, decision) for row, decision in zip(rows, decisions, strict=True)
         )
 
@@ -298,7 +301,7 @@ class Requesting:
 
     def _carry_out(self, decisions: Sequence[Decision]) -> list[Decision]:
         """Record decisions and send messages; return what holds where others were faster."""
-        new = set(self.worklist.new_windows())
+        new = set(self.worklist.scope.new_windows())
         self.days.note(
             {each.window for each in decisions if each.send or (each.write and each.window in new)}
         )
@@ -339,7 +342,7 @@ class Requesting:
     def _fit(self) -> Fit:
         """How long tasks take, by the records of the newest windows that have some."""
         source = self.plan.source
-        known = self.worklist.known(SAMPLED_WINDOWS, SAMPLED_EXPORTS)
+        known = self.worklist.rows.known(SAMPLED_WINDOWS, SAMPLED_EXPORTS)
         keys = [ledger_key(source, window, id_) for window, id_ in known]
         records = _intact(self.ledger.read(keys))
         samples = [sample for record in reversed(records) if (sample := sample_of(record))]

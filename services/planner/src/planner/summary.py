@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import ceil
 
-from planner.worklist import Total
+from planner.worklist.tally import Total
 
 DAY_S = 86_400
 """What the export slot of an account and Region has for each day's windows."""

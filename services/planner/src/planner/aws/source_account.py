@@ -26,7 +26,7 @@ from logferry_contracts.source import Source
 from logferry_contracts.window import Window
 from logferry_contracts.wire import ContractError, parse
 from planner.activity import MetricQuestion, metric_question
-from planner.aws import CLIENT_CONFIG
+from planner.aws.calls import CLIENT_CONFIG, calling, code_of
 from planner.errors import PlanRefusedError
 from planner.retention import RetentionPolicy
 
@@ -304,15 +304,16 @@ class SourceAccount:
 
     @contextmanager
     def _refused_without(self, action: str) -> Iterator[None]:
-        try:
-            yield
-        except ClientError as error:
-            if _is_denied(error):
-                raise PlanRefusedError(
-                    "role_arn", self._source.role_arn, f"{self._lacks(action)}: {error}"
-                ) from error
-            _refuse_disabled_region(self._source, error)
-            raise
+        with calling(action.partition(":")[2], self._source.slot):
+            try:
+                yield
+            except ClientError as error:
+                if _is_denied(error):
+                    raise PlanRefusedError(
+                        "role_arn", self._source.role_arn, f"{self._lacks(action)}: {error}"
+                    ) from error
+                _refuse_disabled_region(self._source, error)
+                raise
 
     def _warn(
         self,
@@ -369,21 +370,21 @@ def _assume(sts: "STSClient", source: Source) -> dict[str, str]:
     external_id: dict[str, Any] = (
         {} if source.external_id is None else {"ExternalId": source.external_id}
     )
-    try:
-        credentials = sts.assume_role(
-            RoleArn=source.role_arn,
-            RoleSessionName=session_name(source),
-            DurationSeconds=SESSION_SECONDS,
-            **external_id,
-        )["Credentials"]
-    except ClientError as error:
-        if _is_denied(error):
-            rule = (
-                f"in account {source.account_id} cannot be assumed; {_trust(sts, source)}: {error}"
-            )
-            raise PlanRefusedError("role_arn", source.role_arn, rule) from error
-        _refuse_disabled_region(source, error)
-        raise
+    with calling("AssumeRole", source.role_arn):
+        try:
+            credentials = sts.assume_role(
+                RoleArn=source.role_arn,
+                RoleSessionName=session_name(source),
+                DurationSeconds=SESSION_SECONDS,
+                **external_id,
+            )["Credentials"]
+        except ClientError as error:
+            if _is_denied(error):
+                cannot = f"in account {source.account_id} cannot be assumed"
+                rule = f"{cannot}; {_trust(sts, source)}: {error}"
+                raise PlanRefusedError("role_arn", source.role_arn, rule) from error
+            _refuse_disabled_region(source, error)
+            raise
     return {
         "access_key": credentials["AccessKeyId"],
         "secret_key": credentials["SecretAccessKey"],
@@ -393,7 +394,7 @@ def _assume(sts: "STSClient", source: Source) -> dict[str, str]:
 
 
 def _refuse_disabled_region(source: Source, error: ClientError) -> None:
-    if error.response["Error"]["Code"] in REGION_DISABLED:
+    if code_of(error) in REGION_DISABLED:
         rule = (
             f"is not enabled in account {source.account_id}, or STS is not activated there; enable "
             f"it in that account and in the planner's, or take the source out: {error}"
@@ -458,4 +459,4 @@ def _retention_policy(described: "AccountPolicyTypeDef") -> RetentionPolicy | No
 
 
 def _is_denied(error: Exception) -> bool:
-    return isinstance(error, ClientError) and error.response["Error"]["Code"] in DENIED
+    return isinstance(error, ClientError) and code_of(error) in DENIED

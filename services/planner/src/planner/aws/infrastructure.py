@@ -9,11 +9,12 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
 from aws_lambda_powertools import Logger
-from botocore.exceptions import ClientError, WaiterError
+from botocore.exceptions import BotoCoreError, ClientError, WaiterError
 
 from logferry_contracts.execution_variables import ConsumerOptions, QueueOptions
 from logferry_contracts.plan_completed import InfrastructureChange
 from logferry_contracts.source import Source
+from planner.aws.calls import code_of, meant
 from planner.errors import InfrastructureBusyError, PlanRefusedError
 from planner.provisioning import (
     CODE_TAG,
@@ -285,7 +286,7 @@ class _Run:
         try:
             head = self._s3.head_object(Bucket=options.bucket_name, Key=options.object_key)
         except ClientError as error:
-            if _code_of(error) in {"404", "NoSuchBucket"}:  # HEAD answers have no body
+            if code_of(error) in {"404", "NoSuchBucket"}:  # HEAD answers have no body
                 at = f"s3://{options.bucket_name}/{options.object_key}"
                 raise PlanRefusedError("object_key", at, "does not exist") from error
             raise
@@ -445,7 +446,7 @@ def _refused_as_options_of(source: Source) -> Iterator[None]:
     try:
         yield
     except ClientError as error:
-        code = _code_of(error)
+        code = code_of(error)
         if code in _DENIED:
             rule = (
                 f"need {_action(error.operation_name)}, which the planner's role lacks; deploy its "
@@ -454,8 +455,10 @@ def _refused_as_options_of(source: Source) -> Iterator[None]:
         elif code in _NOT_AS_ASKED:
             rule = f"are not taken: {error}"
         else:
-            raise
+            raise meant(error.operation_name, source.queue_name, error) from error
         raise PlanRefusedError("queue_options", source.queue_name, rule) from error
+    except BotoCoreError as error:
+        raise meant("a call", source.queue_name, error) from error
 
 
 def _action(operation_name: str) -> str:
@@ -463,7 +466,3 @@ def _action(operation_name: str) -> str:
     if operation_name == "HeadObject":
         return "s3:GetObject"
     return f"{'sqs' if 'Queue' in operation_name else 'lambda'}:{operation_name}"
-
-
-def _code_of(error: ClientError) -> str:
-    return error.response["Error"]["Code"]

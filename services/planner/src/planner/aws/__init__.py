@@ -1,0 +1,1 @@
+"""AWS in the planner's own account, a module for each side of its permissions."""

@@ -1,0 +1,129 @@
+"""The ledger's records in the control bucket, which the planner reads and creates."""
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import takewhile
+from typing import TYPE_CHECKING
+
+from logferry_contracts.ledger_key import (
+    ledger_prefix,
+    source_prefix,
+    split_key,
+    starting_at,
+    windows_of,
+)
+from logferry_contracts.ledger_record import LedgerRecord
+from logferry_contracts.source import SourceName
+from logferry_contracts.window import Window
+from planner.aws.calls import THREADS
+from planner.aws.control import ControlBucket
+from planner.errors import LedgerBusyError, LedgerUnreadableError
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+LONGEST_WINDOW_MS = 3 * 86_400_000
+"""No window of any zone is longer: a date that is followed by one that its zone left out."""
+CREATE_ATTEMPTS = 3
+"""How often a record is tried to be created while others are at it."""
+
+LATER_MAJOR = re.compile(rb'"schema":\s*"urn:logferry:schema:ledger-record:(?!1\.)[0-9]+\.[0-9]+"')
+"""What a record says that a later release has written."""
+
+
+@dataclass(frozen=True)
+class DamagedRecord:
+    """A ledger record that breaks its contract. It costs its own export, and no other.
+
+    Attributes:
+        problem: Which record, and what is wrong with it.
+        is_later: Whether it is of a later major, which a later release can read.
+    """
+
+    problem: str
+    is_later: bool
+
+
+class Ledger:
+    """The ledger's records in the control bucket."""
+
+    def __init__(self, s3: "S3Client", bucket: str) -> None:
+        """Use the control bucket ``bucket``."""
+        self._control = ControlBucket(s3, bucket)
+
+    def known(self, source: SourceName, windows: Sequence[Window]) -> Iterator[tuple[Window, str]]:
+        """Yield the window and the export id of every record of some windows.
+
+        A thousand records cost one call, whatever windows they are of.
+
+        Args:
+            source: Whose records.
+            windows: In the order of time; what lies between the first and the last is listed.
+        """
+        window_of = {ledger_prefix(source, window): window for window in windows}
+        prefixes = list(window_of)
+        pages = self._control.pages(source_prefix(source), StartAfter=prefixes[0])
+        for key in (entry["Key"] for page in pages for entry in page.get("Contents", [])):
+            prefix, export_id = split_key(key)
+            if prefix > prefixes[-1]:
+                return
+            if prefix in window_of:
+                yield window_of[prefix], export_id
+
+    def windows(self, source: SourceName, due: Sequence[Window]) -> list[Window]:
+        """Return the windows with records that may overlap some, a thousand a call.
+
+        Args:
+            source: Whose records.
+            due: In the order of time.
+        """
+        if not due:
+            return []
+        from_ms = max(0, due[0].from_ms - LONGEST_WINDOW_MS)
+        pages = self._control.pages(
+            source_prefix(source), Delimiter="/", StartAfter=starting_at(source, from_ms)
+        )
+        there = (each["Prefix"] for page in pages for each in page.get("CommonPrefixes", []))
+        return list(takewhile(lambda each: each.from_ms < due[-1].to_ms, windows_of(there)))
+
+    def read(self, keys: Iterable[str]) -> list[LedgerRecord | DamagedRecord | None]:
+        """Return the records of some keys, in their order; None where there is none."""
+        with ThreadPoolExecutor(THREADS) as threads:
+            return list(threads.map(self._read, keys))
+
+    def take_over(self, record: LedgerRecord, mine: LedgerRecord) -> bool:
+        """Write a record over another one of its key, unless that has changed since it was read."""
+        found = self._control.read_with_etag(record.key, LedgerRecord)
+        if found is None or found[0] != record:
+            return False
+        return self._control.write(mine.key, mine, IfMatch=found[1])
+
+    def create(self, records: Iterable[LedgerRecord]) -> list[LedgerRecord | DamagedRecord]:
+        """Write new records, and return the ones that are there now, in their order.
+
+        One is not the one to write when somebody else was faster: decide again by what it says.
+
+        Raises:
+            LedgerBusyError: Others were writing one all the time.
+        """
+        with ThreadPoolExecutor(THREADS) as threads:
+            return list(threads.map(self._create, records))
+
+    def _create(self, record: LedgerRecord) -> LedgerRecord | DamagedRecord:
+        for _ in range(CREATE_ATTEMPTS):
+            if self._control.write(record.key, record, IfNoneMatch="*"):
+                return record
+            there = self._read(record.key)
+            if there is not None:  # a conflict is told before the other write is done
+                return there
+        raise LedgerBusyError(
+            f"{self._control.uri(record.key)} was in conflict {CREATE_ATTEMPTS} times"
+        )
+
+    def _read(self, key: str) -> LedgerRecord | DamagedRecord | None:
+        try:
+            return self._control.read(key, LedgerRecord)
+        except LedgerUnreadableError as error:
+            return DamagedRecord(str(error), is_later=bool(LATER_MAJOR.search(error.body)))

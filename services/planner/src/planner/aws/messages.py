@@ -1,0 +1,78 @@
+"""What the planner tells others, and itself: the topic, its dead letters, the rest of a plan."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from logferry_contracts.plan_completed import PlanCompleted
+from logferry_contracts.plan_continued import PlanContinued
+from logferry_contracts.wire import emit
+from planner.aws.calls import calling
+
+if TYPE_CHECKING:
+    from mypy_boto3_lambda import LambdaClient
+    from mypy_boto3_sns import SNSClient
+    from mypy_boto3_sqs import SQSClient
+
+DETAIL_CHARACTERS = 1000
+"""Enough of an error for a person, far from a message's limit."""
+
+
+class Topic:
+    """The topic for events."""
+
+    def __init__(self, sns: "SNSClient", topic_arn: str) -> None:
+        """Publish to ``topic_arn``."""
+        self._sns = sns
+        self._topic_arn = topic_arn
+
+    def publish(self, event: PlanCompleted) -> None:
+        """Publish an event, with the attributes that filter policies read."""
+        message, attributes = emit(event), _attributes(event.attributes)
+        with calling("Publish", self._topic_arn):
+            self._sns.publish(
+                TopicArn=self._topic_arn, Message=message, MessageAttributes=attributes
+            )
+
+
+class DeadLetters:
+    """The queue of what the planner was asked and cannot do."""
+
+    def __init__(self, sqs: "SQSClient", queue_url: str) -> None:
+        """Send to ``queue_url``, a standard queue."""
+        self._sqs = sqs
+        self._queue_url = queue_url
+
+    def put(self, body: str, *, reason: str, detail: str) -> None:
+        """Keep a request as it came, and why it is here."""
+        attributes = {"reason": reason, "detail": _printable(detail), "service": "planner"}
+        with calling("SendMessage", self._queue_url):
+            self._sqs.send_message(
+                QueueUrl=self._queue_url,
+                MessageBody=body,
+                MessageAttributes=_attributes(attributes),
+            )
+
+
+class Continuations:
+    """The planner's own function, which goes on with plans that need more than one invocation."""
+
+    def __init__(self, functions: "LambdaClient") -> None:
+        """Use ``functions`` for every call."""
+        self._functions = functions
+
+    def send(self, function_arn: str, event: PlanContinued) -> None:
+        """Have a plan gone on with; Lambda keeps the event until then."""
+        payload = emit(event).encode()
+        with calling("Invoke", function_arn):
+            self._functions.invoke(
+                FunctionName=function_arn, InvocationType="Event", Payload=payload
+            )
+
+
+def _attributes(texts: Mapping[str, str]) -> dict[str, Any]:
+    return {name: {"DataType": "String", "StringValue": text} for name, text in texts.items()}
+
+
+def _printable(text: str) -> str:
+    """Return the beginning of a text without the control characters that SQS refuses."""
+    return "".join(char if char.isprintable() else " " for char in text)[:DETAIL_CHARACTERS]

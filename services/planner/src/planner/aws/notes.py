@@ -1,0 +1,155 @@
+"""The planner's own notes and files in the control bucket, below ``outbox/`` and ``plans/``."""
+
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from logferry_contracts.day_planned import DayPlanned
+from logferry_contracts.message import Message
+from logferry_contracts.source import SourceName
+from planner.aws.calls import calling
+from planner.aws.control import ControlBucket
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+FILE_CHUNK_BYTES = 1_048_576
+_SENT = ".sent.json"
+
+
+class Note(Message):
+    """Ledger records that may have been written without their messages having been sent.
+
+    Attributes:
+        keys: The records' keys.
+    """
+
+    keys: list[str]
+
+
+@dataclass(frozen=True)
+class NoteThere:
+    """A note in the outbox, or of a date.
+
+    Attributes:
+        written_at: By S3's clock.
+    """
+
+    key: str
+    written_at: datetime
+
+    @property
+    def is_sent(self) -> bool:
+        """Whether it is of a date that the exporter has been sent."""
+        return self.key.endswith(_SENT)
+
+
+class Outbox:
+    """Notes of what is being sent, in the control bucket.
+
+    A note is there before the first of its records is, and until the last of its messages is
+    with SQS. So a record that no note names has been sent, without having to be read.
+    """
+
+    def __init__(self, s3: "S3Client", bucket: str) -> None:
+        """Use the control bucket ``bucket``."""
+        self._control = ControlBucket(s3, bucket)
+
+    def put(self, source: SourceName, keys: Sequence[str]) -> str:
+        """Write a note that nobody else writes, and return its key."""
+        key = f"{_outbox(source)}{uuid.uuid4()}.json"
+        self._control.write(key, Note(keys=list(keys)))
+        return key
+
+    def notes(self, source: SourceName) -> list[NoteThere]:
+        """Return a source's notes: there are some while it is planned, and after a crash."""
+        return _notes(self._control, _outbox(source))
+
+    def read(self, key: str) -> list[str]:
+        """Return the keys of a note's records; none when the note is not there any more."""
+        note = self._control.read(key, Note)
+        return [] if note is None else note.keys
+
+    def remove(self, key: str) -> None:
+        """Remove a note whose messages are all with SQS."""
+        self._control.remove(key)
+
+
+class DayNotes:
+    """Notes of dates whose end is to be told, in the control bucket: each is a DayPlanned.
+
+    There is one until the date is sent, and then another one until its exports are seen to have
+    ended: an index of what is open, so that no other record has to be read to find what is stuck.
+    """
+
+    def __init__(self, s3: "S3Client", bucket: str) -> None:
+        """Use the control bucket ``bucket``."""
+        self._control = ControlBucket(s3, bucket)
+
+    def put(self, planned: DayPlanned, *, is_sent: bool = False) -> None:
+        """Write a note; the same one again makes it a new one."""
+        key = f"{_days(planned.data.source)}{planned.id}{_SENT if is_sent else '.json'}"
+        self._control.write(key, planned)
+
+    def there(self, source: SourceName) -> list[NoteThere]:
+        """Return the notes of a source's account and Region."""
+        return _notes(self._control, _days(source))
+
+    def read(self, key: str) -> DayPlanned | None:
+        """Return a note; None when it is not there any more.
+
+        Raises:
+            LedgerUnreadableError: It breaks its contract.
+        """
+        return self._control.read(key, DayPlanned)
+
+    def remove(self, key: str) -> None:
+        """Remove a note that is not needed any more."""
+        self._control.remove(key)
+
+
+class PlanFiles:
+    """Files of a plan in the control bucket."""
+
+    def __init__(self, s3: "S3Client", bucket: str) -> None:
+        """Use the control bucket ``bucket``."""
+        self._control = ControlBucket(s3, bucket)
+        self.bucket = bucket
+
+    def put(self, path: Path, key: str) -> None:
+        """Keep a file."""
+        with path.open("rb") as body:
+            self._control.put(key, body)
+
+    def get(self, key: str, path: Path) -> bool:
+        """Fetch a file into ``path``; False when it is not there any more."""
+        found = self._control.get(key)
+        if found is None:
+            return False
+        with calling("GetObject", self._control.uri(key)), path.open("wb") as file:
+            for chunk in found["Body"].iter_chunks(FILE_CHUNK_BYTES):
+                file.write(chunk)
+        return True
+
+    def remove(self, key: str) -> None:
+        """Remove a file that nobody will ask for."""
+        self._control.remove(key)
+
+
+def _outbox(source: SourceName) -> str:
+    return f"outbox/{source.account_id}/{source.region}/"
+
+
+def _days(source: SourceName) -> str:
+    return f"plans/{source.account_id}/{source.region}/days/"
+
+
+def _notes(control: ControlBucket, prefix: str) -> list[NoteThere]:
+    return [
+        NoteThere(entry["Key"], entry["LastModified"])
+        for page in control.pages(prefix)
+        for entry in page.get("Contents", [])
+    ]

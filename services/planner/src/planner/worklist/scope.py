@@ -1,0 +1,102 @@
+"""The log groups and the windows of a run."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from logferry_contracts.log_group import LogGroup
+from logferry_contracts.window import Window
+from planner.worklist.database import Database
+
+MAX_ROWS = 200_000
+"""Windows are worked on together, so that there can be an order among them, up to so many rows.
+
+About 20 MB, of the 512 that a Lambda function's /tmp has.
+https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
+"""
+
+
+@dataclass(frozen=True)
+class FoundLogGroup:
+    """A log group of the source.
+
+    Attributes:
+        log_group: None when no message can describe it.
+        is_excluded: Whether it is not selected.
+    """
+
+    name: str
+    log_group: LogGroup | None
+    is_excluded: bool = False
+
+
+class Scope:
+    """The log groups, and the windows, some of which are open at a time."""
+
+    def __init__(self, database: Database) -> None:
+        """Read and write ``database``."""
+        self._db = database
+
+    def add_log_groups(self, found: Iterable[FoundLogGroup]) -> None:
+        """Take log groups in, one after another."""
+        self._db.write(
+            "INSERT OR REPLACE INTO log_groups VALUES (?, ?, ?)",
+            (
+                (
+                    each.name,
+                    each.log_group and each.log_group.model_dump_json(exclude_none=True),
+                    each.is_excluded,
+                )
+                for each in found
+            ),
+        )
+
+    def add_windows(self, windows: Iterable[tuple[Window, str]]) -> None:
+        """Take in windows, each with the day that it is of."""
+        self._db.write(
+            "INSERT INTO windows (from_ms, to_ms, day) VALUES (?, ?, ?)",
+            ((window.from_ms, window.to_ms, day) for window, day in windows),
+        )
+
+    @property
+    def found(self) -> int:
+        """How many log groups there are."""
+        return self._db.number("SELECT count(*) FROM log_groups")
+
+    def selected(self) -> Iterator[LogGroup]:
+        """Yield the log groups that are selected, by name."""
+        rows = self._db.execute(
+            "SELECT described FROM log_groups WHERE described IS NOT NULL AND NOT excluded"
+        )
+        for [described] in rows:
+            yield LogGroup.model_validate_json(described)
+
+    @property
+    def windows(self) -> list[Window]:
+        """All windows, oldest first."""
+        return self._db.windows("TRUE")
+
+    def open_windows(self) -> list[Window]:
+        """Return the windows that are worked on, oldest first; the next ones if there are none.
+
+        Empty when all windows are done with.
+        """
+        at_once = max(1, MAX_ROWS // max(1, self.found))
+        self._db.execute(
+            "UPDATE windows SET state = 'open' WHERE from_ms IN ("
+            "SELECT from_ms FROM windows WHERE state = 'waiting' "
+            "AND NOT EXISTS (SELECT 1 FROM windows WHERE state = 'open') "
+            "ORDER BY from_ms LIMIT ?)",
+            (at_once,),
+        )
+        return self._db.windows("state = 'open'")
+
+    def mark_new_windows(self) -> None:
+        """Take note of the open windows that no run has planned: the ledger has no record."""
+        self._db.execute(
+            "UPDATE windows SET is_new = 1 "
+            "WHERE state = 'open' AND from_ms NOT IN (SELECT from_ms FROM known)"
+        )
+
+    def new_windows(self) -> list[Window]:
+        """Return the windows that no run has planned before this one."""
+        return self._db.windows("is_new")
