@@ -1,0 +1,134 @@
+"""Merkle trees of RFC 6962: one hash for many leaves, and short proofs that a leaf is among them.
+
+The hash of a leaf and that of two subtrees begin with different bytes, so that no subtree can be
+passed off as a leaf. https://www.rfc-editor.org/rfc/rfc6962#section-2.1
+"""
+
+import hashlib
+from collections.abc import Iterable, Sequence
+
+HASH_BYTES = 32
+"""SHA-256."""
+
+_LEAF, _NODE = b"\x00", b"\x01"
+
+
+class ProofError(ValueError):
+    """A leaf is not at this place of the tree that has this root: a proof, leaf or root is another.
+
+    Whoever checks an archive must not believe what the leaf says.
+    """
+
+
+def leaf_hash(leaf: bytes) -> bytes:
+    """Return the hash of the tree that has this leaf alone."""
+    return hashlib.sha256(_LEAF + leaf).digest()
+
+
+class RootHash:
+    """The root of leaves that come one after the other; it keeps one hash for each power of two."""
+
+    def __init__(self, leaves: Iterable[bytes] = ()) -> None:
+        """Begin with these leaves."""
+        self.size = 0
+        self._roots: list[bytes] = []
+        """Of the full subtrees so far, the largest and leftmost first."""
+        for leaf in leaves:
+            self.add(leaf)
+
+    def add(self, leaf: bytes) -> None:
+        """Add a leaf at the end."""
+        self._roots.append(leaf_hash(leaf))
+        self.size += 1
+        # As many subtrees are full now as the size has zeros at its end.
+        for _ in range((self.size & -self.size).bit_length() - 1):
+            right = self._roots.pop()
+            self._roots.append(_node_hash(self._roots.pop(), right))
+
+    def digest(self) -> bytes:
+        """Return the root of the leaves so far; more may be added afterwards."""
+        if not self._roots:
+            return hashlib.sha256().digest()
+        root = self._roots[-1]
+        for left in reversed(self._roots[:-1]):
+            root = _node_hash(left, root)
+        return root
+
+
+def inclusion_proof(leaf_hashes: Sequence[bytes], index: int) -> list[bytes]:
+    """Return the hashes that lead from a leaf to the root, the one beside the leaf first.
+
+    https://www.rfc-editor.org/rfc/rfc6962#section-2.1.1
+
+    Args:
+        leaf_hashes: `leaf_hash` of every leaf of the tree, in order.
+        index: The leaf's place, from 0.
+
+    Raises:
+        IndexError: The tree has no such leaf.
+    """
+    if not 0 <= index < len(leaf_hashes):
+        raise IndexError(f"there is no leaf {index} among {len(leaf_hashes)}")
+    path: list[bytes] = []
+    level = list(leaf_hashes)
+    while len(level) > 1:
+        if (index ^ 1) < len(level):
+            path.append(level[index ^ 1])
+        # The last one of an odd level goes up as it is.
+        level = [
+            _node_hash(*pair) if len(pair) > 1 else pair[0]
+            for pair in (level[at : at + 2] for at in range(0, len(level), 2))
+        ]
+        index //= 2
+    return path
+
+
+def check_inclusion(
+    leaf: bytes, *, index: int, size: int, path: Sequence[bytes], root: bytes
+) -> None:
+    """Make sure that a leaf is at a place of the tree that has this size and root.
+
+    https://www.rfc-editor.org/rfc/rfc9162#section-2.1.3.2
+
+    Args:
+        leaf: The leaf itself, not its hash.
+        index: Its place, from 0.
+        size: How many leaves the tree has, as trusted as the root: for some leaves, trees of two
+            sizes have proofs of the same form.
+        path: As of `inclusion_proof`.
+        root: As of `RootHash.digest`, from a source that is trusted.
+
+    Raises:
+        ProofError: It is not.
+    """
+    if not 0 <= index < size:
+        raise ProofError(f"there is no leaf {index} among {size}")
+    if any(len(each) != HASH_BYTES for each in path):
+        raise ProofError(f"a hash of the proof has not {HASH_BYTES} bytes")
+    if len(path) != _path_length(index, size):
+        raise ProofError(
+            f"leaf {index} of {size} has a proof of {_path_length(index, size)} hashes, "
+            f"not of {len(path)}"
+        )
+    found, last, beside = leaf_hash(leaf), size - 1, iter(path)
+    while last > 0:
+        if index % 2:
+            found = _node_hash(next(beside), found)
+        elif index < last:
+            found = _node_hash(found, next(beside))
+        index, last = index // 2, last // 2
+    if found != root:
+        raise ProofError(f"the proof leads to {found.hex()}, not to the root {root.hex()}")
+
+
+def _path_length(index: int, size: int) -> int:
+    """Return on how many levels there is a subtree beside the leaf's own."""
+    last, length = size - 1, 0
+    while last > 0:
+        length += index % 2 or index < last
+        index, last = index // 2, last // 2
+    return length
+
+
+def _node_hash(left: bytes, right: bytes) -> bytes:
+    return hashlib.sha256(_NODE + left + right).digest()
