@@ -34,6 +34,7 @@ GIVEN = {
     "SourceAccountId": "444455556666",
     "SourceAccountIds": "444455556666",
     "SourceRoleArn": "arn:aws:iam::444455556666:role/logferry-source",
+    "SourceRoleArnPatterns": "arn:aws:iam::*:role/logferry-source",
     "Team": "billing",
     "TeamRoleArn": "arn:aws:iam::777788889999:role/billing",
     "TopicArn": "arn:aws:sns:ap-northeast-2:111122223333:log-export-events",
