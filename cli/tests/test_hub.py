@@ -20,18 +20,23 @@ from logferry.errors import ConfigError, DeclinedError, DeployError
 from logferry.hub import Options, Outcome, deploy_hub, deploy_source_account, destroy_hub
 from logferry.hub_stacks import hub_stacks
 from logferry.package import Zip
+from logferry.services import SERVICES
 from logferry.stack import Progress, Proposal, Stack
 
+EXPORTERS = ["logferry-exporter-pay-ments", "logferry-exporter-shop"]
+SHARED = [f"logferry-{service.name}" for service in SERVICES if not service.is_per_source]
 NAMES = [
     "logferry-artifacts",
     "logferry-archive",
-    "logferry-sse-enforcer",
-    "logferry-exporter-pay-ments",
-    "logferry-exporter-shop",
-    "logferry-planner",
+    *(
+        f"logferry-{name}"
+        for service in reversed(SERVICES)
+        for name in (
+            ["exporter-pay-ments", "exporter-shop"] if service.is_per_source else [service.name]
+        )
+    ),
     "logferry-observability",
 ]
-EXPORTERS = NAMES[3:5]
 
 
 BUCKET = f"logferry-artifacts-{DEFAULT_ACCOUNT_ID}-eu-west-1"
@@ -146,9 +151,10 @@ def test_whoever_reads_a_message_is_deployed_before_its_writer(
 ) -> None:
     """So no reader gets what it does not know yet, while only a part of the hub has changed."""
     deploy_hub(session, config, some_zips)
-    enforcer, *exporters, planner, _ = FakeStacks.all("changed")[2:]
-    assert (enforcer, planner) == ("logferry-sse-enforcer", "logferry-planner")
-    assert sorted(exporters) == EXPORTERS
+    changed = FakeStacks.all("changed")
+    enforcer, planner = changed.index("logferry-sse-enforcer"), changed.index("logferry-planner")
+    for exporter in EXPORTERS:
+        assert enforcer < changed.index(exporter) < planner
 
 
 def test_a_zip_is_uploaded_once_by_its_version_and_its_contents_hash(
@@ -157,14 +163,12 @@ def test_a_zip_is_uploaded_once_by_its_version_and_its_contents_hash(
     seen: list[Progress] = []
     deploy_hub(session, config, some_zips, seen.append)
     deploy_hub(session, config, some_zips, seen.append)
-    assert uploaded(session) == [
-        f"exporter/1.2.3-{'1' * 64}.zip",
-        f"planner/1.2.3-{'0' * 64}.zip",
-        f"sse-enforcer/1.2.3-{'2' * 64}.zip",
-    ]
+    assert uploaded(session) == sorted(
+        f"{zipped.service}/1.2.3-{zipped.sha256}.zip" for zipped in some_zips
+    )
     ends = sorted((p.subject, p.status) for p in seen if p.is_final)
     assert ends[:2] == [("exporter-x86_64.zip", "unchanged"), ("exporter-x86_64.zip", "uploaded")]
-    assert len(ends) == 6
+    assert len(ends) == 2 * len(some_zips)
 
 
 def test_zips_of_stacks_that_do_not_change_are_not_uploaded(
@@ -315,9 +319,7 @@ def test_a_bucket_that_is_not_there_is_told_with_the_zip(
     session: boto3.Session, config: Config, some_zips: list[Zip]
 ) -> None:
     session.client("s3", region_name="eu-west-1").delete_bucket(Bucket=BUCKET)
-    with pytest.raises(
-        DeployError, match=f"sse-enforcer-x86_64.zip to s3://{BUCKET}: .*NoSuchBucket"
-    ):
+    with pytest.raises(DeployError, match=f"-x86_64.zip to s3://{BUCKET}: .*NoSuchBucket"):
         deploy_hub(session, config, some_zips)
 
 
@@ -428,7 +430,7 @@ def test_stacks_are_deleted_before_those_that_they_need_and_the_archives_stays(
     # The first one is over alarms of the others'.
     assert removed[0] == "logferry-observability"
     assert set(removed[1:3]) == set(EXPORTERS)
-    assert set(removed[3:]) == {"logferry-planner", "logferry-sse-enforcer"}
+    assert set(removed[3:]) == set(SHARED)
     assert {(o.stack_name, o.status) for o in outcomes} == {
         ("logferry-exporter-shop", "unchanged"),
         *((name, "deleted") for name in set(NAMES[2:]) - {"logferry-exporter-shop"}),

@@ -3,7 +3,6 @@
 docs/new-service.md tells what each of them is for.
 """
 
-import re
 import tomllib
 from typing import Any
 
@@ -41,7 +40,8 @@ def test_a_services_folder_has_what_every_service_has(service: Service) -> None:
         source / "errors.py",
         TEMPLATES / service.template,
     ]
-    assert [str(path.relative_to(ROOT)) for path in needed if not path.exists()] == []
+    lacking = [str(path.relative_to(ROOT)) for path in needed if not path.exists()]
+    assert not lacking, f"there is no {', no '.join(lacking)}"
     project = tomllib.loads((folder / "pyproject.toml").read_text())["project"]
     assert project["name"] == service.name
 
@@ -74,7 +74,7 @@ def test_the_tools_lists_have_each_service(service: Service) -> None:
         lacking.append(f"tool.importlinter.contracts: Rules run without AWS: no rule of {module}")
     if not contract(f"{service.name}: handler >").get("exhaustive"):
         lacking.append(f"tool.importlinter.contracts: the layers of {module} are not exhaustive")
-    assert lacking == []
+    assert not lacking, "\n".join(lacking)
 
 
 @EACH
@@ -85,10 +85,8 @@ def test_the_messages_of_each_service_are_in_asyncapi(service: Service) -> None:
 
 
 @EACH
-def test_each_service_has_its_place_in_the_documents(service: Service) -> None:
-    link = re.compile(rf"\]\((\.\./)?services/{service.name}(/README\.md)?/?\)")
-    lacking = [name for name in ("README.md",) if not link.search((ROOT / name).read_text())]
-    assert lacking == []
+def test_the_readme_leads_to_each_services(service: Service) -> None:
+    assert f"](services/{service.name}/README.md)" in (ROOT / "README.md").read_text()
 
 
 def test_the_cold_start_of_each_service_is_measured() -> None:
