@@ -2,6 +2,7 @@
 
 import hashlib
 import tracemalloc
+from functools import cache
 
 import pytest
 from hypothesis import given
@@ -136,15 +137,16 @@ def test_roots_and_proofs_are_those_of_the_definition(some, data):
 trees = st.integers(1, 300).flatmap(lambda size: st.tuples(st.just(size), st.integers(0, size - 1)))
 
 
-def proof_of(size, index):
+@cache
+def tree_of(size):
     some = leaves(size)
-    return {
-        "leaf": some[index],
-        "index": index,
-        "size": size,
-        "path": inclusion_proof([leaf_hash(leaf) for leaf in some], index),
-        "root": RootHash(some).digest(),
-    }
+    return some, [leaf_hash(leaf) for leaf in some], RootHash(some).digest()
+
+
+def proof_of(size, index):
+    some, hashes, root = tree_of(size)
+    path = inclusion_proof(hashes, index)
+    return {"leaf": some[index], "index": index, "size": size, "path": path, "root": root}
 
 
 def fails(leaf, **proof):

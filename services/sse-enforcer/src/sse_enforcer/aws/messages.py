@@ -1,5 +1,6 @@
 """What is sent, and given back: the topic, the dead-letter queue, the queue."""
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from logferry_contracts.export_failed import ExportFailed
@@ -10,6 +11,7 @@ from sse_enforcer.aws.calls import calling
 if TYPE_CHECKING:
     from mypy_boto3_sns import SNSClient
     from mypy_boto3_sqs import SQSClient
+    from mypy_boto3_sqs.type_defs import MessageAttributeValueTypeDef
 
 DETAIL_LIMIT_CHARACTERS = 1000
 """Our own: enough for a sentence, and no dead letter outgrows SQS's limit by it."""
@@ -29,10 +31,7 @@ class Topic:
             self._sns.publish(
                 TopicArn=self._arn,
                 Message=emit(event),
-                MessageAttributes={
-                    name: {"DataType": "String", "StringValue": value}
-                    for name, value in event.attributes.items()
-                },
+                MessageAttributes=_attributes(event.attributes),
             )
 
 
@@ -59,10 +58,7 @@ class DeadLetters:
             self._sqs.send_message(
                 QueueUrl=self._queue_url,
                 MessageBody=body,
-                MessageAttributes={
-                    name: {"DataType": "String", "StringValue": value}
-                    for name, value in attributes.items()
-                },
+                MessageAttributes=_attributes(attributes),
             )
 
 
@@ -82,3 +78,8 @@ class Queue:
             self._sqs.change_message_visibility(
                 QueueUrl=self._queue_url, ReceiptHandle=receipt_handle, VisibilityTimeout=pause_s
             )
+
+
+def _attributes(texts: Mapping[str, str]) -> "dict[str, MessageAttributeValueTypeDef]":
+    """Return message attributes as both SNS and SQS take them."""
+    return {name: {"DataType": "String", "StringValue": text} for name, text in texts.items()}
