@@ -46,6 +46,7 @@ from sse_enforcer.sweep.report import SCHEDULE_KEY, Pass, Place, Report, Schedul
 from sse_enforcer.verdict import ObjectVersion
 
 EXAMPLES = Path(__file__).parents[3] / "contracts" / "examples"
+SOURCES = Path(sse_enforcer.__file__).parent
 NOW = datetime(2026, 11, 23, 6, tzinfo=UTC)
 KEY_ARN = "arn:aws:kms:eu-west-1:111122223333:key/0123-wanted"
 PARAMETER = "/kms/arn"
@@ -336,7 +337,7 @@ def test_every_method_that_calls_aws_is_tried_here() -> None:
 
 
 @pytest.mark.parametrize(
-    "module", sorted(Path(sse_enforcer.__file__).parent.rglob("*.py")), ids=str
+    "module", sorted(SOURCES.rglob("*.py")), ids=lambda path: str(path.relative_to(SOURCES))
 )
 def test_aws_is_called_in_the_adapters_alone(module: Path) -> None:
     is_adapter = "aws" in module.parent.parts[-1:] or module.stem == "aws"
