@@ -10,7 +10,7 @@ from logferry_contracts.plan_request import PlanRequest
 from logferry_contracts.window import Window
 from logferry_contracts.wire import parse
 from logferry_contracts.zones import zone_named
-from planner.order import Kind, Place, place
+from planner.order import SOON, Kind, Place, place
 from planner.plan import Candidate, Plan
 from planner.retention import FAR_MS, RetentionPolicy
 
@@ -47,6 +47,18 @@ def test_a_deadline_counts_when_it_is_soon(retention_days: int | None, deadline_
 
 def test_what_need_not_be_exported_comes_last_whatever_its_retention() -> None:
     assert placed(log_group_class="DELIVERY", retention_days=1) == Place(FAR_MS, Kind.SKIPPED)
+
+
+def test_what_seems_empty_comes_after_what_is_active_and_before_what_is_skipped() -> None:
+    assert sorted(Kind) == [Kind.ACTIVE, Kind.SEEMS_EMPTY, Kind.SKIPPED]
+
+
+def test_a_deadline_of_this_very_moment_is_soon() -> None:
+    soon = epoch_ms(NOW + SOON)
+    window = Window(from_ms=soon - 86_400_000, to_ms=soon)
+    candidate = Candidate(log_group("/a", retention_days=1), window, seems_empty=False)
+
+    assert place(PLAN, candidate).deadline_ms == soon
 
 
 def test_only_what_can_be_looked_into_waits_for_it() -> None:

@@ -140,3 +140,10 @@ def test_what_a_policy_let_expire_is_taken_for_deleted_72_hours_after_it_took_ef
     assert passed(effective + timedelta(hours=72))
     elsewhere = policy(30, 'LogGroupNamePrefix IN ["/b"]')
     assert has_passed(group, window, [elsewhere], now=effective)
+
+
+def test_a_policy_that_takes_effect_this_moment_lies_not_ahead_any_more() -> None:
+    group = log_group("/a", retention_days=3653)
+    assert shortening(group, [policy(30, hours_ago=24)], now=NOW) is None
+    ahead = policy(30, hours_ago=24 - 1 / 3600)
+    assert shortening(group, [ahead], now=NOW) == Shortening(NOW_MS + 1000, 30)
