@@ -70,12 +70,16 @@ demo: install ## Run the whole suite on an AWS on this machine, and show it
 # On two cores: whatever waits for LocalStack leaves one to the others.
 PYTEST := $(BIN)/python -m pytest --quiet -n 3 --dist loadfile --no-loadscope-reorder
 .PHONY: test
-test: install ## All tests: rules, contracts, adapters, and the suite on LocalStack
-	$(PYTEST)
+test: install ## All tests: rules, contracts, adapters, and the suite on LocalStack; COVERAGE=1 measures them
+	$(PYTEST) $(if $(COVERAGE),--cov --cov-report=term-missing:skip-covered)
 
 .PHONY: coverage
-coverage: install ## The same tests, slower: which lines and branches they have run
-	$(PYTEST) --cov --cov-report=term-missing:skip-covered
+coverage: ## The same tests, slower: which lines and branches they have run
+	$(MAKE) test COVERAGE=1
+
+.PHONY: demo-check
+demo-check: install ## The demo while the exporters are killed again and again, and one that is interrupted
+	$(BIN)/python -m pytest --quiet -n 2 --dist loadfile tests/faults/check_demo_killed.py devstack/tests/check_demo_interrupted.py
 
 .PHONY: terraform-check
 terraform-check: install .venv-terraform/installed ## The Terraform modules, offline: fmt, validate, test, the same stacks as the command's
@@ -122,8 +126,13 @@ chaos: install ## Kills, faults, wrong clocks, odd messages at random; CHAOS_SEE
 bench: install ## Benchmarks against the baseline and the limits, into build/bench.json
 	$(BIN)/python -m benchmarks
 
+# What has been run before need not be run again: make check TESTED=1.
+CHECKS := lint $(if $(TESTED),,coverage) demo-check terraform-check terraform-apply-check policy-check iam-check upgrade-check ways-back-check chaos
 .PHONY: check
-check: lint coverage terraform-check policy-check iam-check upgrade-check ways-back-check chaos ## Everything that has to hold before a change is finished
+check: install ## Everything that has to hold before a change is finished, and how long each part took
+	@took=(); for part in $(CHECKS); do \
+	  began=$$SECONDS; $(MAKE) --no-print-directory $$part; took+=("$$part $$((SECONDS - began)) s"); \
+	done; printf '  %-24s %5s %s\n' $${took[@]}
 
 .PHONY: lint
 lint: install ## Formatting, lint, types, layers, templates

@@ -37,7 +37,8 @@ PATIENCE_S = 90
 def suite(localstack: str, zips: list[Zip]) -> Suite:
     """The suite with two sources, deployed from the templates and the real zips.
 
-    Tests share it: each has log groups of its own name, and plans only those.
+    Tests share it: each has log groups of its own name, and plans only those. The conftest above
+    sees to it that one process runs all of them.
     """
     accounts = {profile: str(10**11 + secrets.randbelow(10**11)) for profile in PROFILES}
     hub_account_id = str(2 * 10**11 + secrets.randbelow(10**11))

@@ -888,10 +888,10 @@ def test_what_would_change_is_told_and_nothing_is_left_of_the_question(
 def test_what_people_have_changed_is_told_by_diff_and_mended_by_deploy(
     deployed: Deployed,
     session: Callable[[str], boto3.Session],
-    free_queue_names: Callable[[], None],
+    free_queue_names: Callable[[str], None],
 ) -> None:
     broken = broken_by_people(deployed)
-    free_queue_names()  # a minute later, as SQS wants it
+    free_queue_names(deployed.hub)  # a minute later, as SQS wants it
     zips = list(deployed.zips.values())
     found = diff(session(deployed.hub), deployed.config, zips)
     told = {

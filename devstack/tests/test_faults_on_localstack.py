@@ -3,10 +3,11 @@
 import base64
 import json
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from urllib.error import HTTPError
+from urllib.parse import urlencode
 
 import boto3
 import pytest
@@ -36,8 +37,9 @@ class Faults:
     def arm(self, **fault: Any) -> dict[str, Any]:
         return self._ask("POST", json.dumps(fault).encode())
 
-    def reset(self) -> dict[str, Any]:
-        return self._ask("DELETE")
+    def reset(self, *names: str) -> dict[str, Any]:
+        """Other tests have faults of their own meanwhile."""
+        return self._ask("DELETE", query=urlencode([("function", name) for name in names]))
 
     def calls_of(self, name: str) -> list[str]:
         calls = self._ask("GET")["functions"][name]["calls"]
@@ -47,8 +49,9 @@ class Faults:
         kills: int = self._ask("GET")["functions"][name]["kills"]
         return kills
 
-    def _ask(self, method: str, body: bytes | None = None) -> dict[str, Any]:
-        request = urllib.request.Request(self._url, body, method=method)  # noqa: S310  loopback
+    def _ask(self, method: str, body: bytes | None = None, query: str = "") -> dict[str, Any]:
+        url = f"{self._url}?{query}"
+        request = urllib.request.Request(url, body, method=method)  # noqa: S310  loopback
         direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
         with direct.open(request) as response:
             answer: dict[str, Any] = json.load(response)
@@ -56,11 +59,8 @@ class Faults:
 
 
 @pytest.fixture
-def faults(localstack: str) -> Iterator[Faults]:
-    faults = Faults(localstack)
-    faults.reset()
-    yield faults
-    faults.reset()
+def faults(localstack: str) -> Faults:
+    return Faults(localstack)
 
 
 class Sender:
@@ -161,5 +161,10 @@ def test_what_is_no_fault_is_refused(faults: Faults):
 
 def test_a_reset_disarms(faults: Faults, sender: Sender):
     faults.arm(function=sender.name, kill_after_call=1)
-    assert faults.reset() == {"armed": [], "functions": {}}
+    faults.arm(function=f"another-{sender.name}", kill_after_call=1)
+    left = faults.reset(sender.name)
+    armed = {each["function"] for each in left["armed"]}
+    assert (sender.name in armed, f"another-{sender.name}" in armed) == (False, True)
+    assert sender.name not in left["functions"]
     assert sender.send(1)[0] == "done"
+    faults.reset(f"another-{sender.name}")

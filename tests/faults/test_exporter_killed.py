@@ -8,6 +8,9 @@ import itertools
 
 import pytest
 
+PROFILES = ("alpha", "beta")
+"""Two sources at once: most of the time is waited for messages to come back."""
+
 pytestmark = pytest.mark.localstack
 
 FEWEST_CALLS = 8
@@ -18,23 +21,29 @@ event published, the publication recorded."""
 def test_a_kill_after_any_call_of_an_export_changes_nothing(
     suite, tap, name, plan, records, some_logs, lines
 ):
-    for call in itertools.count(1):
-        log_group_name = f"{name}/{call}"
-        some_logs("alpha", log_group_name)
-        suite.reset_faults()
-        suite.kill_exporter("alpha", after_call=call)
-        plan("alpha", log_group_name)
-        tap.until(lambda n=log_group_name: [r.state for r in records(n)] == ["secured"])
+    for calls in itertools.batched(itertools.count(1), len(PROFILES)):
+        killed = {
+            profile: (call, f"{name}/{call}") for profile, call in zip(PROFILES, calls, strict=True)
+        }
+        suite.spare_exporters()
+        for profile, (call, log_group_name) in killed.items():
+            some_logs(profile, log_group_name)
+            suite.kill_exporter(profile, after_call=call)
+            plan(profile, log_group_name)
+        for _, log_group_name in killed.values():
+            tap.until(lambda n=log_group_name: [r.state for r in records(n)] == ["secured"])
         tap.until(tap.idle)
 
-        told = {
-            event["manifest"]["total_bytes"] for event in tap.of("export.completed", log_group_name)
-        }
-        [record] = records(log_group_name)
-        tasks = suite.export_tasks("alpha", name=record.export_id)
-        assert len(tasks) == 1, f"{len(tasks)} export tasks after a kill after call {call}"
-        assert len(told) == 1, f"told {told} after a kill after call {call}"
-        assert len(lines(record.completed.manifest.model_dump())) == 20
-        if suite.kills("alpha") == 0:
-            break
-    assert call > FEWEST_CALLS
+        for profile, (call, log_group_name) in killed.items():
+            told = {
+                event["manifest"]["total_bytes"]
+                for event in tap.of("export.completed", log_group_name)
+            }
+            [record] = records(log_group_name)
+            tasks = suite.export_tasks(profile, name=record.export_id)
+            assert len(tasks) == 1, f"{len(tasks)} export tasks after a kill after call {call}"
+            assert len(told) == 1, f"told {told} after a kill after call {call}"
+            assert len(lines(record.completed.manifest.model_dump())) == 20
+            if suite.kills(profile) == 0:
+                assert call > FEWEST_CALLS
+                return

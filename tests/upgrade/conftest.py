@@ -88,12 +88,14 @@ def current(
     profiles: tuple[str, ...],
     session: boto3.Session,
     zips: list[Zip],
-    free_queue_names: Callable[[], None],
+    free_queue_names: Callable[[str], None],
 ) -> Deploy:
     """Deploys what is in this checkout, as `logferry deploy` does."""
 
     def deploy(only: Sequence[str] = ()) -> None:
-        free_queue_names()  # on AWS a minute has passed, as docs/upgrading.md says
+        free_queue_names(
+            hub.hub_account_id
+        )  # on AWS a minute has passed, as docs/upgrading.md says
         if not only:
             for profile in profiles:
                 of_source = _session(hub.source(profile).account_id)
@@ -108,13 +110,13 @@ def previous(
     hub: Suite,
     session: boto3.Session,
     previous_zips: list[Zip],
-    free_queue_names: Callable[[], None],
+    free_queue_names: Callable[[str], None],
 ) -> Deploy:
     """Deploys the previous release as its `logferry deploy` did, with the source ``alpha``."""
     stacks = _previous_stacks(hub, previous_zips)
 
     def deploy(only: Sequence[str] = ()) -> None:
-        free_queue_names()  # the same
+        free_queue_names(hub.hub_account_id)  # the same
         [[of_source], *steps] = stacks
         if not only:
             deploy_stack(_session(hub.source("alpha").account_id), of_source, region=REGION)

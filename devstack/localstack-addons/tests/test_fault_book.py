@@ -133,6 +133,19 @@ def test_a_long_function_name_is_known_by_what_it_signs_with(book):
     assert kills(book, Call("f" * 50, "s3", "PutObject")) == [True]
 
 
+def test_the_reset_of_one_function_leaves_the_others_armed_and_their_calls_known(book):
+    long = "f" * 64
+    for function in (long, "g"):
+        book.arm({"function": function, "kill_after_call": 2})
+        book.arm({"function": function, "error": {"code": "Throttled"}})
+        book.kill_after(Call(function[:50], "s3", "PutObject"))
+    book.arm({"operation": "s3.GetObject", "error": {"code": "SlowDown"}})
+    book.reset([long])
+    found = book.describe()
+    assert [each["function"] for each in found["armed"]] == ["g", "g", None]
+    assert list(found["functions"]) == ["g"]
+
+
 @pytest.mark.parametrize(
     ("document", "message"),
     [

@@ -115,15 +115,24 @@ def start_detached(
     port: int = DEFAULT_PORT,
     settings: Mapping[str, str] | None = None,
     on_wait: Callable[[], None] = lambda: None,
+    lifeline: Path | None = None,
 ) -> Running:
     """Start a LocalStack that goes on after this process, and wait until it is ready.
 
-    `settings` are more variables for it. `on_wait` is called once a second meanwhile.
+    `settings` are more variables for it. `on_wait` is called once a second meanwhile. `lifeline`
+    is a named pipe that somebody holds open for writing: LocalStack ends when nobody does any more.
 
     Raises:
         LocalStackError: it is not installed, runs already, its port is taken, or it failed.
     """
-    process, running = _start(state, port, settings or {}, [], subprocess.DEVNULL)
+    port = port or free_port()
+    if lifeline is None:
+        process, running = _start(state, port, settings or {}, [], subprocess.DEVNULL)
+    else:
+        with lifeline.open("rb", buffering=0) as end:
+            process, running = _start(
+                state, port, settings or {}, ["--end-with-stdin"], end.fileno()
+            )
     # Takes note of its end if this process is still there then.
     threading.Thread(target=process.wait, daemon=True).start()
     try:

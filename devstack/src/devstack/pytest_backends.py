@@ -4,11 +4,13 @@ An adapter's test asks for ``backend`` and runs twice. What a backend does not m
 around where the test meets it, with the AWS page that says how it should be.
 """
 
+import functools
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
 
 import boto3
+import botocore.session
 import pytest
 from moto import mock_aws
 from moto.core import DEFAULT_ACCOUNT_ID
@@ -33,6 +35,18 @@ class Backend:
     def client(self, service: str, **options: Any) -> Any:
         """Return a boto3 client of this account, as a Lambda function would make it."""
         return boto3.client(service, **options)  # type: ignore[call-overload]  # any service
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _read_botocore_once() -> Iterator[None]:
+    """Let all sessions of a process share what botocore knows of AWS's services.
+
+    A session reads it from files of megabytes otherwise, and most tests have one of their own.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        read_once = functools.cache(botocore.session.create_loader)
+        patch.setattr(botocore.session, "create_loader", read_once)
+        yield
 
 
 @pytest.fixture(params=["moto", pytest.param("localstack", marks=pytest.mark.localstack)])

@@ -10,7 +10,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import asdict, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 
 import boto3
 from botocore.config import Config as ClientConfig
@@ -65,6 +65,7 @@ class Suite:
         self._accounts = accounts
         self._direct_lane_bytes = direct_lane_bytes
         self._clients: dict[tuple[str, str], Any] = {}
+        self._read: dict[tuple[str, str], LedgerRecord] = {}
 
     def client(self, service: str, account_id: str | None = None) -> Any:
         """Return a client of the hub, or of another account."""
@@ -387,8 +388,14 @@ class Suite:
             self.control("faults", armed)
 
     def reset_faults(self) -> None:
-        """Disarm every fault, and forget all calls and kills."""
+        """Disarm every fault of every function, and forget all calls and kills."""
         self.control("faults", method="DELETE")
+
+    def spare_exporters(self) -> None:
+        """Disarm the faults of the exporters, and forget their calls and kills."""
+        names = [name for profile in self._accounts for name in self._exporter_functions(profile)]
+        query = urlencode([("function", name) for name in names])
+        self.control(f"faults?{query}", method="DELETE")
 
     def _faults(self, profile: str) -> list[dict[str, Any]]:
         seen: dict[str, dict[str, Any]] = self.control("faults")["functions"]

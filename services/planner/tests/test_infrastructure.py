@@ -401,7 +401,7 @@ def test_a_queue_name_that_is_not_free_yet_is_waited_for(hub: Hub) -> None:
 
 @ON_LOCALSTACK
 def test_the_name_of_a_queue_that_was_just_deleted_is_waited_for(
-    hub: Hub, free_queue_names: Callable[[], None]
+    hub: Hub, free_queue_names: Callable[[str], None]
 ) -> None:
     """https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_CreateQueue.html"""
     sqs = hub.client("sqs")
@@ -410,7 +410,7 @@ def test_the_name_of_a_queue_that_was_just_deleted_is_waited_for(
 
     def after_60_seconds() -> None:
         if sum(hub.waited) > 60:
-            free_queue_names()
+            free_queue_names(hub.backend.account_id)
 
     assert hub.ensure(meanwhile=after_60_seconds) == ALL_CREATED
     assert sum(hub.waited) > 60

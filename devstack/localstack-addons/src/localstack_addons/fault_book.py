@@ -5,7 +5,7 @@ Functions go by what they sign their AWS calls with: the first 50 characters of 
 
 import threading
 from collections import defaultdict, deque
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
@@ -141,12 +141,14 @@ class FaultBook:
             else:
                 self._errors.append(fault)
 
-    def reset(self) -> None:
-        """Disarm everything and forget all calls."""
+    def reset(self, functions: Collection[str] = ()) -> None:
+        """Disarm and forget everything, or only the faults and the calls of these functions."""
+        names = {app_id(name) for name in functions}
         with self._lock:
-            self._kills.clear()
-            self._errors.clear()
-            self._functions.clear()
+            self._kills = [each for each in self._kills if names and each.function not in names]
+            self._errors = [each for each in self._errors if names and each.function not in names]
+            for name in names or list(self._functions):
+                self._functions.pop(name, None)
 
     def describe(self) -> dict[str, Any]:
         """The faults still armed, and every function's calls and kills since the last reset."""

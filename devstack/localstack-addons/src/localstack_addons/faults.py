@@ -1,8 +1,8 @@
 """Faults on demand: a function dies right after an AWS call, or AWS answers with an error.
 
 `/_devstack/faults` takes POST (arm one fault), GET (what is armed, what was called) and DELETE
-(disarm and forget everything). Every AWS call counts that a Lambda function makes: it carries
-`app/<function name>` in its User-Agent.
+(disarm and forget everything; with `?function=exporter`, once or more, only what is theirs). Every
+AWS call counts that a Lambda function makes: it carries `app/<function name>` in its User-Agent.
 
     {"function": "planner", "kill_after_call": 3}
     {"function": "exporter", "kill_after_call": 1, "operation": "logs.CreateExportTask"}
@@ -83,9 +83,12 @@ def on_answer(chain: HandlerChain, context: RequestContext, response: Response) 
 def control(request: Request) -> Response:
     """Answer the control route."""
     if request.method == "DELETE":
-        _book.reset()
-        for environment in all_environments():
-            environment.spare()
+        functions = request.args.getlist("function")
+        _book.reset(functions)
+        spared = [all_environments()] if not functions else map(environments_of, functions)
+        for environments in spared:
+            for environment in environments:
+                environment.spare()
     if request.method == "POST":
         try:
             _book.arm(_document(request))

@@ -7,7 +7,7 @@ https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-c
 A queue's name is free again 60 seconds after the queue was deleted
 (https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_CreateQueue.html);
 LocalStack keeps to that with SQS_DELAY_RECENTLY_DELETED. `DELETE /_devstack/deleted-queues` ends
-the wait of all names, for tests of what comes after it.
+the wait of all names, or of `?account=111122223333` only, for tests of what comes after it.
 """
 
 import time
@@ -60,12 +60,15 @@ class _Destination:
         return self._queue.put(message=renewed, **rest)
 
 
-def _forget_route(_request: Any, **_: Any) -> Any:
+def _forget_route(request: Any, **_: Any) -> Any:
     from localstack.http import Response  # noqa: PLC0415
     from localstack.services.sqs.models import sqs_stores  # noqa: PLC0415
 
     count = 0
-    for _account_id, _region, store in sqs_stores.iter_stores():
+    account = request.args.get("account")
+    for account_id, _region, store in sqs_stores.iter_stores():
+        if account not in {None, account_id}:
+            continue
         count += len(store.deleted)
         store.deleted.clear()
     return Response.for_json({"names": count})
