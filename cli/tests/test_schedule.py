@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from localstack_addons.schedule_times import ScheduleError, check
+from localstack_addons.scheduler.times import ScheduleError, check
 from logferry.checkout import TEMPLATES
 from logferry.schedule import MAX_CHARACTERS, PATTERN, problem_of
 

@@ -24,7 +24,7 @@ from contracts.tests.documents import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from localstack_addons import export_tasks
+from localstack_addons.export_tasks import tasks as export_tasks
 from logferry_contracts.archive import (
     ArchiveError,
     LogEvent,

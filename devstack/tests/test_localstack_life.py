@@ -128,13 +128,13 @@ def test_the_status_names_every_add_on(localstack: str):
     answer = addons(localstack)
     assert answer["version"] == "4.14.0"
     assert set(answer["addons"]) >= {
-        "export_task_api",
-        "faults",
-        "lambda_executor",
-        "log_groups",
-        "object_encryption",
-        "s3_events",
-        "scheduler",
+        "export_tasks.api",
+        "faults.api",
+        "lambda_.executor",
+        "logs.log_groups",
+        "s3.object_encryption",
+        "s3.events",
+        "scheduler.firing",
     }
 
 

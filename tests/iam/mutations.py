@@ -12,7 +12,12 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Any
 
-from localstack_addons.authorization import Decision, decide, decisions_from, policy_holder
+from localstack_addons.authorization.evaluation import (
+    Decision,
+    decide,
+    decisions_from,
+    policy_holder,
+)
 
 
 @dataclass(frozen=True, order=True)

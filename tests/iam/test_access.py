@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from examples.subscriber.tests.policies import resources
 
-from localstack_addons.authorization import Request, decide
+from localstack_addons.authorization.evaluation import Request, decide
 from logferry.checkout import TEMPLATES
 
 HUB, SOURCE, OTHER_SOURCE, STRANGER = "111122223333", "444455556666", "777788889999", "999900001111"

@@ -1,0 +1,1 @@
+"""IAM enforced, for the accounts that ask for it."""

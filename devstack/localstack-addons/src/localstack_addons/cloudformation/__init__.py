@@ -1,0 +1,1 @@
+"""What LocalStack leaves out when it deploys a stack."""

@@ -1,0 +1,1 @@
+"""CloudWatch Logs export tasks, with their pace and their ways to fail."""

@@ -1,0 +1,1 @@
+"""Lambda functions run from their real zips, each in a process of its own."""

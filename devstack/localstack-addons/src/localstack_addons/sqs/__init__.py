@@ -1,0 +1,1 @@
+"""What LocalStack's queues leave out."""
