@@ -3,14 +3,14 @@
 from typing import Any
 
 import pytest
-from xdist.scheduler import LoadFileScheduling
+from xdist.scheduler import LoadFileScheduling  # type: ignore[import-untyped]
 
 pytest_plugins = ["devstack.pytest_backends", "devstack.pytest_localstack"]
 
 SHARE_A_SUITE = ("tests/faults/test_exporter_killed.py", "tests/integration/")
 
 
-class _FilesAndTheSuite(LoadFileScheduling):  # type: ignore[misc]  # xdist has no types
+class _FilesAndTheSuite(LoadFileScheduling):  # type: ignore[misc]  # the same
     """A file's tests run in one process; so do all that share the suite, deployed once."""
 
     def _split_scope(self, nodeid: str) -> str:

@@ -31,7 +31,7 @@ from logferry_contracts.ledger_record import LedgerRecord
 if TYPE_CHECKING:
     from services.exporter.tests.conftest import Cloud, Job, Plan
 
-SCHEDULES = 990
+SCHEDULES, ALL_SCHEDULES = 100, 990
 STEPS = 5
 ENDS = {"COMPLETED", "FAILED", "CANCELLED"}
 
@@ -233,15 +233,19 @@ def _quiet() -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("_quiet")
+@pytest.mark.parametrize(
+    "schedules", [SCHEDULES, pytest.param(ALL_SCHEDULES, marks=pytest.mark.deep)]
+)
 def test_whatever_goes_wrong_every_export_ends_archived_once_and_announced_or_failed_with_a_reason(
     new_cloud: Callable[..., "Cloud"],
     plan: type["Plan"],
     request_for: Callable[..., ExportRequestedData],
+    schedules: int,
 ) -> None:
     run_state_machine_as_test(  # type: ignore[no-untyped-call]
         lambda: Schedules(new_cloud, plan, request_for),
         settings=settings(
-            max_examples=SCHEDULES,
+            max_examples=schedules,
             stateful_step_count=STEPS,
             deadline=None,
             derandomize=True,

@@ -5,6 +5,12 @@ it does not know (a condition key, an operator, a policy variable) counts agains
 keeps an Allow from applying and makes a Deny apply, so a policy that passes here has not passed by
 accident.
 
+`authorization.evaluation` reads all of the language, and does not stand in for this: it lets
+CloudWatch Logs in by the principal `*`, by a statement without an action or with an element that
+it does not know, by a negated operator on a key that is not modelled here, by `ForAnyValue:` and by
+an ARN of too few parts; a Deny that it does not understand, or that is for the service `*`, it
+leaves out.
+
 From documentation: the policy AWS asks for
 (https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/S3ExportTasks.html), evaluation,
 wildcards, condition operators
