@@ -17,6 +17,17 @@ def test_the_page_leads_on_from_each_alarm_of_the_templates() -> None:
     assert shown == names
 
 
+def test_the_page_leads_on_from_each_reason_that_an_exporter_gives() -> None:
+    service = ROOT / "services" / "exporter"
+    code = (service / "src" / "exporter" / "refusal.py").read_text()
+    reasons = set(re.findall(r'"([a-z]+(?:_[a-z]+)+)"', code))
+    others = {"day_not_ended", "unknown_refusal", "wrong_source", "contract"}
+    rows = re.findall(r"^\| (`[^|]+) \|", PAGE.split("\n## ")[1], re.MULTILINE)
+    shown = {reason for row in rows for reason in re.findall(r"`([a-z_]+)`", row)}
+    assert reasons | others <= shown
+    assert len(reasons) > len(others)
+
+
 def test_what_the_page_leads_to_is_on_it() -> None:
     headings = re.findall(r"^## (.+)$", PAGE, re.MULTILINE)
     anchors = {re.sub(r"[^a-z0-9 -]", "", each.lower()).replace(" ", "-") for each in headings}
