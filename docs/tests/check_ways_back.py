@@ -277,8 +277,17 @@ class Operator:
                 case "yaml":
                     self._edit(text, scene)
 
+    def see_that_it_is_over(self, scene: Scene) -> None:
+        """Look as the page says.
+
+        Raises:
+            RuntimeError: There is a problem left.
+        """
+        _, looking = blocks(SETTING, "bash")
+        self._run(looking, scene)
+
     def _run(self, commands: str, scene: Scene) -> str:
-        [setting] = blocks(SETTING, "bash")
+        setting, _ = blocks(SETTING, "bash")
         # In another account one has other credentials; LocalStack takes the access key for them.
         there = re.sub(r"AWS_PROFILE=\w+-admin", "AWS_ACCESS_KEY_ID=$SOURCE", setting + commands)
         return self._shell.run(self._meant(there, scene), self._suite.hub_account_id)
@@ -686,3 +695,4 @@ def test_the_way_back_heals_it(heading: str, scene: Scene, operator: Operator) -
     assert next(happening, None) is None
     scene.until(lambda: not any(scene.waiting().values()))
     scene.until(lambda: scene.suite.waiting("logferry-sse-enforcer") == 0)
+    operator.see_that_it_is_over(scene)
