@@ -266,16 +266,18 @@ class Operator:
         self._configuration = folder / "organization.yaml"
         self._write(suite.config.model_dump(mode="json", exclude_none=True))
 
-    def follow(self, typed: Sequence[tuple[str, str]], scene: Scene) -> None:
-        """Do what a section says, in its order; look whether one sees what it shows."""
+    def follow(self, typed: Sequence[tuple[str, str]], scene: Scene) -> list[str]:
+        """Do what a section says, in its order; return what one sees that it does not show."""
+        unlike: list[str] = []
         for language, text in typed:
             match language:
                 case "bash":
                     self._run(text, scene)
                 case "console":
-                    self._compare(text, scene)
+                    unlike += self._compare(text, scene)
                 case "yaml":
                     self._edit(text, scene)
+        return unlike
 
     def see_that_it_is_over(self, scene: Scene) -> None:
         """Look as the page says.
@@ -292,17 +294,11 @@ class Operator:
         there = re.sub(r"AWS_PROFILE=\w+-admin", "AWS_ACCESS_KEY_ID=$SOURCE", setting + commands)
         return self._shell.run(self._meant(there, scene), self._suite.hub_account_id)
 
-    def _compare(self, shown: str, scene: Scene) -> None:
+    def _compare(self, shown: str, scene: Scene) -> Iterator[str]:
         for command, expected in SHOWN.findall(self._meant(shown, scene)):
-            self._compare_one(command, expected, scene)
-
-    def _compare_one(self, command: str, expected: str, scene: Scene) -> None:
-        printed = self._run(f"{{ {command} }} 2>&1 || true", scene)
-        lines, patterns = (_lines(text) for text in (printed, expected))
-        assert len(lines) == len(patterns), f"{command}\n{printed}"
-        for line, pattern in zip(lines, patterns, strict=True):
-            any_text = re.escape(pattern).replace("…", ".*")
-            assert re.fullmatch(any_text, line), f"{command}\n{printed}"
+            printed = self._run(f"{{ {command} }} 2>&1 || true", scene)
+            if not _is_alike(printed, expected):
+                yield f"$ {command}{printed}"
 
     def _edit(self, entry: str, scene: Scene) -> None:
         """Put something into the source's entry."""
@@ -325,6 +321,15 @@ class Operator:
         ):
             shown = shown.replace(example, value)
         return SHOWN_DAY.sub(lambda day: str(yesterday + timedelta(int(day[1]) - 22)), shown)
+
+
+def _is_alike(printed: str, shown: str) -> bool:
+    """Return whether that was printed, with any text in the place of each ``…``."""
+    lines, patterns = _lines(printed), [re.escape(line) for line in _lines(shown)]
+    return len(lines) == len(patterns) and all(
+        re.fullmatch(pattern.replace("…", ".*"), line)
+        for line, pattern in zip(lines, patterns, strict=True)
+    )
 
 
 def _lines(text: str) -> list[str]:
@@ -691,8 +696,9 @@ def test_the_page_has_a_way_back_from_each_accident_and_no_other() -> None:
 def test_the_way_back_heals_it(heading: str, scene: Scene, operator: Operator) -> None:
     happening = ACCIDENTS[heading](scene)
     next(happening)
-    operator.follow(FOLLOWED[heading], scene)
+    unlike = operator.follow(FOLLOWED[heading], scene)
     assert next(happening, None) is None
     scene.until(lambda: not any(scene.waiting().values()))
     scene.until(lambda: scene.suite.waiting("logferry-sse-enforcer") == 0)
     operator.see_that_it_is_over(scene)
+    assert unlike == []
