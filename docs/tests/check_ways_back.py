@@ -53,6 +53,8 @@ LAST_TRY = 3
 LAST_TRY_OF_PASSING = 9
 """How often the exporter has sent a request to its tail before the last try: hours later."""
 ENFORCER_LETTERS = "logferry-sse-enforcer-dlq"
+AWAY = "AWS does not answer"
+"""The accident that takes a minute to happen."""
 PLANNER_LETTERS = "logferry-planner-dlq"
 
 
@@ -201,20 +203,11 @@ class Scene:
         code: str = task["status"]["code"]
         return code == "COMPLETED"
 
-    def fail_by(self, error: dict[str, Any], *, times: int, name: str) -> None:
-        """Let AWS refuse a log group's export task, at the last try of its request."""
-        self.put_logs(name)
-        self.suite.control(
-            "faults",
-            {
-                "function": self.source.exporter_function_name,
-                "operation": "logs.CreateExportTask",
-                "error": error,
-                "times": times,
-            },
-        )
-        self.send(self.request(name), tries=LAST_TRY)
-        self.until(lambda: self.states(name) == ["failed"])
+    def refuse_tasks(self, error: dict[str, Any], *, times: int) -> None:
+        """Let AWS refuse the source's exporter its next export tasks."""
+        of_source = {"function": self.source.exporter_function_name, "times": times}
+        refusal = {"operation": "logs.CreateExportTask", "error": error}
+        self.suite.control("faults", of_source | refusal)
 
     @contextmanager
     def nobody_listening(self) -> Iterator[None]:
@@ -411,15 +404,23 @@ def _failed(scene: Scene) -> Iterator[None]:
     scene.send(scene.request(broken))
     scene.until(lambda: scene.states(broken) == ["failed"] * 3)
     new = {"code": "QuotaPolicyException", "message": "Not in this account."}
-    scene.fail_by(new, times=LAST_TRY + 1, name=unknown)
+    _refuse(scene, unknown, new, times=LAST_TRY + 1)
     off = {"code": "UnrecognizedClientException", "message": "The security token is invalid."}
-    scene.fail_by(off, times=1, name=region)
+    _refuse(scene, region, off, times=1)
     # An answer without the id of a task, which no code of ours expects.
-    scene.fail_by({"code": "None", "status": 200}, times=LAST_TRY + 1, name=odd)
+    _refuse(scene, odd, {"code": "None", "status": 200}, times=LAST_TRY + 1)
     _complete_without_objects(scene, empty)
     scene.until(lambda: scene.suite.waiting(scene.letters) == len(names))
     yield
     scene.until(lambda: scene.is_secured(*names))
+
+
+def _refuse(scene: Scene, name: str, error: dict[str, Any], *, times: int) -> None:
+    """Let AWS refuse a log group's export task, at the last try of its request."""
+    scene.put_logs(name)
+    scene.refuse_tasks(error, times=times)
+    scene.send(scene.request(name), tries=LAST_TRY)
+    scene.until(lambda: scene.states(name) == ["failed"])
 
 
 def _complete_without_objects(scene: Scene, name: str) -> None:
@@ -624,15 +625,12 @@ def _function_fails(scene: Scene) -> Iterator[None]:
     scene.until(lambda: scene.states() == ["secured"])
 
 
-@accident("AWS does not answer")
+@accident(AWAY)
 def _aws_is_away(scene: Scene) -> Iterator[None]:
     scene.until(lambda: scene.states() == ["failed"])
     scene.suite.reset_faults()
     yield
     scene.until(lambda: scene.states()[1:] == ["secured"])
-
-
-AWAY = "AWS does not answer"
 
 
 def _take_aws_away(scene: Scene) -> None:
@@ -641,10 +639,10 @@ def _take_aws_away(scene: Scene) -> None:
     So it begins before all others, with a source of its own.
     """
     scene.put_logs()
-    away = {"code": "ServiceUnavailableException", "status": 503, "message": "Try again later."}
-    of_source = {"function": scene.source.exporter_function_name, "times": 10_000}
-    everything = {"operation": "logs.CreateExportTask", "error": away}
-    scene.suite.control("faults", of_source | everything)
+    scene.refuse_tasks(
+        {"code": "ServiceUnavailableException", "status": 503, "message": "Try again later."},
+        times=10_000,
+    )
     scene.send(scene.request(), tries=LAST_TRY_OF_PASSING)
 
 
