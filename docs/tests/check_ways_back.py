@@ -589,7 +589,8 @@ def _slot_is_overcommitted(scene: Scene) -> Iterator[None]:
     completed = {"at": TOLD_AT, "manifest": EMPTY_MANIFEST, "published_at": TOLD_AT, **hours}
     for n in range(20):
         done = scene.request(f"{scene.name}/done/{n}")
-        scene.write(done, state="secured", completed=completed, secured={"at": TOLD_AT})
+        is_held = {"state": "secured", "completed": completed, "secured": {"at": TOLD_AT}}
+        scene.write(done, **is_held, estimated_bytes=25_000)
     scene.put_logs(scene.name, *(f"/app/debug/{n}" for n in range(12)))
     yield
     # LocalStack's CloudFormation takes the parameter, and changes no schedule that is there.
