@@ -16,7 +16,7 @@ import yaml
 
 from devstack import localstack
 from devstack.localstack import LocalStackError
-from devstack.pytest_localstack import checked
+from devstack.pytest_localstack import Run, checked
 
 
 @pytest.fixture
@@ -106,7 +106,9 @@ def test_one_that_ends_while_it_starts_is_reported_with_its_log(
 
 
 STAND_IN = """#!{python}
-import http.server, json, os
+import http.server, json, os, sys, threading
+if "--end-with-stdin" in sys.argv:
+    threading.Thread(target=lambda: (sys.stdin.read(), os._exit(0)), daemon=True).start()
 class Status(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
         self.send_response(200)
@@ -142,6 +144,48 @@ def test_it_is_gone_after_an_exception(tmp_path: Path, error: type[BaseException
         run()
     assert localstack.status(tmp_path) is None
     assert not localstack.command_lines().get(pids[0])
+
+
+IN_A_PROCESS_THAT_RUNS_TESTS = """
+import os
+from pathlib import Path
+from devstack import localstack
+from devstack.pytest_localstack import Run
+localstack.PYTHON = Path({program!r})
+print(Run(Path({folder!r})).localstack_endpoint(), flush=True)
+os._exit(1)
+"""
+
+
+@pytest.mark.usefixtures("stand_in")
+def test_the_localstack_of_a_run_is_shared_outlives_who_started_it_and_ends_with_the_run(
+    tmp_path: Path,
+):
+    run = Run(tmp_path / "run")
+    run.begin()
+    source = IN_A_PROCESS_THAT_RUNS_TESTS.format(
+        program=str(localstack.PYTHON), folder=str(run.folder)
+    )
+    endpoints = {
+        subprocess.run(
+            [sys.executable, "-c", source], capture_output=True, text=True, check=False
+        ).stdout.strip()
+        for _ in range(2)
+    }
+    started = localstack.status(run.localstack)
+    assert started
+    assert (endpoints, started.ready) == ({started.endpoint}, True)
+    os.close(run.held)  # as when the process is killed
+    assert localstack._wait_for(lambda: not localstack.command_lines().get(started.pid), 20)
+
+
+@pytest.mark.usefixtures("stand_in")
+def test_what_one_process_of_a_run_has_made_is_not_made_again(tmp_path: Path):
+    run = Run(tmp_path / "run")
+    run.begin()
+    made = [Run(run.folder).once("zips", lambda folder, n=n: [str(folder), n]) for n in range(2)]
+    run.end()
+    assert made == [[str(run.folder / "zips"), 0]] * 2
 
 
 @pytest.mark.usefixtures("stand_in")

@@ -46,12 +46,12 @@ class Run:
         self.folder.mkdir()
         os.mkfifo(self.lifeline)
         # Read too: otherwise this would wait for somebody who does.
-        self._held = os.open(self.lifeline, os.O_RDWR)
+        self.held = os.open(self.lifeline, os.O_RDWR)
 
     def end(self) -> None:
         """End LocalStack if one was started."""
         stop(self.localstack)
-        os.close(self._held)
+        os.close(self.held)
 
     def once(self, name: str, make: Callable[[Path], Any]) -> Any:
         """Return what `make(folder)` returned, in whichever process it was called first."""
