@@ -167,7 +167,9 @@ def test_a_version_that_this_package_lacks_cannot_be_checked_exactly(run: Any, f
     assert "schema: 1.99 is newer than this package's 1." in err
 
 
-@pytest.mark.parametrize("example", examples("reject"), ids=str)
+@pytest.mark.parametrize(
+    "example", {each.message: each for each in examples("reject")}.values(), ids=str
+)
 def test_a_rejected_example_is_not_valid(run: Any, file: Any, example: Example) -> None:
     assert run("validate", file(example.text), "--message", example.message)[0] == 1
 
