@@ -8,7 +8,7 @@ from moto.logs.responses import LogsResponse
 from services.planner.tests.fakes import World
 
 from devstack.pytest_backends import Backend
-from planner import handler
+from planner import handler, telemetry
 
 ARRIVAL_S = 5
 
@@ -58,5 +58,5 @@ def world(monkeypatch: pytest.MonkeyPatch) -> World:
 def log(monkeypatch: pytest.MonkeyPatch) -> StringIO:
     """What is logged; the metrics go to stdout."""
     stream = StringIO()
-    monkeypatch.setattr(handler.logger.registered_handler, "stream", stream)
+    monkeypatch.setattr(telemetry.logger.registered_handler, "stream", stream)
     return stream
