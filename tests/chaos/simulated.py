@@ -143,6 +143,9 @@ class SharedQueues:
     def __init__(self, cloud: Cloud) -> None:
         self.cloud = cloud
 
+    def check(self, _source: Source) -> None:
+        """They are its own."""
+
     def urls(self, _source: Source, *, direct: bool) -> dict[Lane, str]:
         return {"slot": "slot", "direct": "direct"} if direct else {"slot": "slot"}
 
