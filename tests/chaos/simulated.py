@@ -11,7 +11,6 @@ from contextlib import suppress
 from datetime import timedelta
 from typing import Any, Literal
 
-from botocore.exceptions import ClientError
 from services.exporter.tests.conftest import (
     DEDUPLICATION,
     FUNCTION_MS,
@@ -23,7 +22,7 @@ from services.exporter.tests.conftest import (
 )
 from services.planner.tests.fakes import World, log_group, plan_request
 
-from exporter.errors import TransientError
+from exporter.errors import CallRefusedError, TransientError
 from logferry_contracts.day_planned import DayPlanned
 from logferry_contracts.export import Lane
 from logferry_contracts.export_requested import ExportRequested
@@ -300,8 +299,8 @@ class Schedule:
     def break_an_operation(self) -> None:
         """From now on AWS answers an operation with an error, a passing one or an invented one."""
         broken = self.rng.choice(OPERATIONS)
-        invented = {"Error": {"Code": "InventedException", "Message": "No."}}
-        error = self.rng.choice([TransientError("busy"), ClientError(invented, broken)])
+        invented = CallRefusedError("unknown_refusal", f"{broken}: InventedException: No.")
+        error = self.rng.choice([TransientError("busy"), invented])
 
         def fail(operation: str) -> None:
             if operation == broken:

@@ -12,8 +12,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from exporter import patience, waiting
-from exporter.aws import calls
-from exporter.errors import ExportRefusedError
+from exporter.aws.calls import calling
+from exporter.errors import CallRefusedError, ExportRefusedError, SlotBusyError
 from logferry_contracts.export_requested import ExportRequestedData
 from logferry_contracts.message import timestamp
 from logferry_contracts.window import Window
@@ -133,11 +133,18 @@ def error_of(call: str, code: str, status: int = 400) -> ClientError:
 
 
 def raise_as_adapters_do(call: str, error: Exception) -> None:
-    """Raise an error that a call meets: those of a source's account are sorted where they occur."""
-    if not call.startswith("logs."):
+    """Raise what an adapter makes of an error that a call meets."""
+    refused = ExportRefusedError if call.startswith("logs.") else CallRefusedError
+    kinds = {"LimitExceededException": SlotBusyError} if call == "logs.create_task" else {}
+    with calling(OPERATIONS[call][1], BAD, kinds=kinds, refused=refused):
         raise error
-    with calls.sorted_errors():
-        raise error
+
+
+def met(call: str, error: Exception) -> Exception:
+    """What an adapter makes of an error that a call meets."""
+    with pytest.raises(Exception) as made:  # noqa: PT011  (whatever it is)
+        raise_as_adapters_do(call, error)
+    return made.value
 
 
 def worked_on(cloud: "Cloud") -> str:
@@ -192,7 +199,7 @@ def test_a_refusal_that_nobody_knows_ends_after_hours_with_awss_words(
     failed = both.record(request_for(BAD)).failed
     assert failed is not None
     assert failed.reason == "unknown_refusal"
-    assert failed.message == f"{OPERATIONS[call][1]}: {INVENTED}: What AWS says."
+    assert failed.message == f"{OPERATIONS[call][1]} of {BAD}: {INVENTED}: What AWS says."
     assert timedelta(hours=3) < ended(both, request_for(BAD)) - began < timedelta(hours=5)
     assert len({(time - began) // timedelta(minutes=4) for time in times}) == 4
     (event,) = both.failed_events()
@@ -363,7 +370,7 @@ def test_a_ledger_that_may_not_be_read_ends_in_the_dead_letter_queue(
     (letter,) = both.dead_letters
     assert (letter.reason, letter.detail) == (
         "access_denied",
-        "GetObject: AccessDenied: What AWS says.",
+        f"GetObject of {BAD}: AccessDenied: What AWS says.",
     )
     assert both.record(request_for(BAD)).state == "requested"
     assert both.record(request_for(GOOD)).state == "completed"
@@ -379,7 +386,9 @@ def test_a_ledger_that_may_not_be_written_ends_in_the_dead_letter_queue(
     def deny(name: str) -> None:
         writes = {"ledger.submitted", "ledger.failed", "ledger.requested"}
         if name in writes and worked_on(both) == BAD:
-            raise error_of("ledger.submitted", "AccessDenied", status=403)
+            raise_as_adapters_do(
+                "ledger.submitted", error_of("ledger.submitted", "AccessDenied", status=403)
+            )
 
     both.interrupt = deny
     both.run()
@@ -415,7 +424,7 @@ def test_a_split_export_is_left_to_its_halves(
 
     def deny(name: str) -> None:
         if name == "ledger.read" and next(reads) % 3 == 1:  # the first half, and not what gives up
-            raise error_of("ledger.read", "AccessDenied", status=403)
+            raise_as_adapters_do("ledger.read", error_of("ledger.read", "AccessDenied", status=403))
 
     warm.interrupt = deny
     warm.run()
@@ -453,7 +462,7 @@ def test_a_date_that_meets_nothing_but_errors_ends_after_a_day(
 
     def deny(name: str) -> None:
         if name == "ledger.keys":
-            raise error_of("ledger.read", "AccessDenied", status=403)
+            raise_as_adapters_do("ledger.read", error_of("ledger.read", "AccessDenied", status=403))
 
     warm.interrupt = deny
     warm.run(deliveries=3000)
@@ -468,9 +477,9 @@ def test_a_dead_letter_queue_that_takes_nothing_keeps_the_message(
 
     def deny(name: str) -> None:
         if name in {"queue.dead_letter", "queue.send_to_the_tail"}:
-            raise error_of("queue.dead_letter", "KmsDisabled")
+            raise_as_adapters_do("queue.dead_letter", error_of("queue.dead_letter", "KmsDisabled"))
         if name == "logs.create_task":
-            raise error_of("logs.create_task", INVENTED)
+            raise_as_adapters_do("logs.create_task", error_of("logs.create_task", INVENTED))
 
     warm.interrupt = deny
     for _ in range(100):
@@ -532,13 +541,15 @@ def test_what_botocore_tries_again_passes() -> None:
         *standard.TransientRetryableChecker._TRANSIENT_ERROR_CODES,
     }
     for code in botocores:
-        assert calls.problem_of(error_of("archive.objects", code)).is_passing, code
+        assert patience.problem_of(
+            met("archive.objects", error_of("archive.objects", code))
+        ).is_passing, code
 
 
 @pytest.mark.parametrize("call", OPERATIONS)
 def test_every_code_of_every_operation_has_an_end(call: str) -> None:
     for code in codes(call):
-        problem = calls.problem_of(error_of(call, code))
+        problem = patience.problem_of(met(call, error_of(call, code)))
         assert problem.reason != "unexpected_error", code
         assert code in problem.message
         pauses = [patience.pause(problem, tries) for tries in range(20)]
@@ -547,7 +558,7 @@ def test_every_code_of_every_operation_has_an_end(call: str) -> None:
 
 
 def test_a_refusal_keeps_its_reason() -> None:
-    problem = calls.problem_of(ExportRefusedError("bucket_policy", "What AWS says."))
+    problem = patience.problem_of(ExportRefusedError("bucket_policy", "What AWS says."))
     assert (problem.reason, problem.is_passing) == ("bucket_policy", False)
 
 

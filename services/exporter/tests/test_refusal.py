@@ -124,6 +124,19 @@ def test_a_refusal_gets_its_reason_code(code: str, message: str, reason: str | N
     assert refusal.reason_of(code, message) == reason
 
 
+def test_the_log_groups_name_is_not_read_as_a_word_of_awss(request_for: RequestFor) -> None:
+    logs = boto3.client(
+        "logs", region_name="eu-west-1", aws_access_key_id="a", aws_secret_access_key="b"
+    )
+    record = request_for("/aws/kms/bucket-of-a-region").first_record(datetime.now(UTC))
+    with Stubber(logs) as stubber:
+        stubber.add_client_error("create_export_task", "InvalidParameterException", "Something.")
+        with pytest.raises(errors.ExportRefusedError) as caught:
+            SourceAccount(logs, logs).create_task(record)
+    assert caught.value.reason == "invalid_parameter"
+    assert "/aws/kms/bucket-of-a-region" in str(caught.value)
+
+
 def mended(
     request_for: RequestFor,
     reason: str,
@@ -227,13 +240,19 @@ def test_the_service_is_called_as_its_partition_calls_it(
         ("bucket_encryption", "", "kms:GenerateDataKey and kms:Decrypt"),
         (
             "access_denied",
-            "CreateExportTask: AccessDeniedException: no",
+            "CreateExportTask of /aws/lambda/orders: AccessDeniedException: no",
             "CreateExportTask on arn:aws:logs:eu-west-1:111122223333:log-group:/aws/lambda/orders",
         ),
+        (
+            "access_denied",
+            "AssumeRole of arn:aws:iam::111122223333:role/logferry-source: AccessDenied: no",
+            "trust policy of arn:aws:iam::1111",
+        ),
+        # As 0.2.0 has left it in the ledger.
         ("access_denied", "AssumeRole: AccessDenied: no", "trust policy of arn:aws:iam::1111"),
         (
             "access_denied",
-            "PutObject: AccessDenied: not authorized to perform kms:GenerateDataKey",
+            "PutObject of s3://archive/key: AccessDenied: not authorized to perform kms:Decrypt",
             "s3:GetObject on arn:aws:s3:::amzn-s3-demo-archive/shop/aws/lambda/orders/",
         ),
         ("task_failed", "Internal {failure}", "end with: Internal {failure}"),

@@ -14,6 +14,20 @@ class ExportRefusedError(Exception):
         self.reason = reason
 
 
+class CallRefusedError(Exception):
+    """Try again for some hours, then fail the export by it: AWS refuses one of our own calls.
+
+    Attributes:
+        reason: Why, as a reason code, such as ``access_denied``; ``unknown_refusal`` if nobody
+            knows.
+    """
+
+    def __init__(self, reason: str, message: str) -> None:
+        """Keep AWS's own words in ``message``."""
+        super().__init__(message)
+        self.reason = reason
+
+
 class ObjectsRemovedError(Exception):
     """Fail the export and ask for the next generation: what was written is not all there any more.
 

@@ -3,7 +3,6 @@
 from aws_lambda_powertools.metrics import MetricUnit
 
 from exporter import direct_lane, export, patience, pausing
-from exporter.aws.calls import problem_of
 from exporter.day_end import DayEnd
 from exporter.delivery import Delivery
 from exporter.errand import Errand
@@ -43,7 +42,7 @@ def work_on(wiring: Wiring, delivery: Delivery) -> None:
         wiring.erring.pop(delivery.group_id, None)
         raise
     except Exception as error:
-        problem = problem_of(error)
+        problem = patience.problem_of(error)
         if problem.is_passing:
             logger.warning("met an error", detail=problem.message)
         else:

@@ -8,6 +8,14 @@ after pauses that get longer; and in the end the export fails by it, and the nex
 from dataclasses import dataclass
 from datetime import timedelta
 
+from exporter.errors import (
+    CallRefusedError,
+    ExportRefusedError,
+    LedgerConflictError,
+    SlotBusyError,
+    TransientError,
+)
+
 AT_THE_HEAD = timedelta(minutes=10)
 """For how long an error that passes is tried again at the head, the first time."""
 AT_THE_HEAD_AGAIN = timedelta(minutes=1)
@@ -30,13 +38,25 @@ class Problem:
 
     Attributes:
         reason: The reason code, such as ``aws_unavailable``.
-        message: What AWS said, such as ``CreateExportTask: ThrottlingException: Rate exceeded``.
+        message: What was called and what AWS said, such as ``CreateExportTask of
+            /aws/lambda/orders: ThrottlingException: Rate exceeded``.
         is_passing: Whether it passes by waiting: throttling, AWS's own faults, the network.
     """
 
     reason: str
     message: str
     is_passing: bool
+
+
+def problem_of(error: Exception) -> Problem:
+    """Return what an error is when it is the end of an export."""
+    message = str(error)
+    if isinstance(error, TransientError | LedgerConflictError | SlotBusyError):
+        return Problem(reason="aws_unavailable", message=message, is_passing=True)
+    if isinstance(error, CallRefusedError | ExportRefusedError):
+        return Problem(reason=error.reason, message=message, is_passing=False)
+    message = f"{type(error).__name__}: {error}"
+    return Problem(reason="unexpected_error", message=message, is_passing=False)
 
 
 def is_tried_again_at_the_head(

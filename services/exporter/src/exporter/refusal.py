@@ -10,6 +10,8 @@ import re
 
 from logferry_contracts.ledger_record import Failed, LedgerRecord
 
+UNKNOWN_REFUSAL = "unknown_refusal"
+"""The reason where AWS's code says none."""
 MEND_CHARACTERS = 4096
 """The contract's limit."""
 
@@ -175,7 +177,8 @@ def mend(record: LedgerRecord, role_arn: str) -> str:
 
 
 def _words(failed: Failed) -> str:
-    operation = failed.message.partition(":")[0]
+    # Up to 0.2.0 without what the call was about: `AssumeRole: AccessDenied: ...`
+    operation, *_ = re.split("[ :]", failed.message, maxsplit=1)
     if failed.reason == "access_denied" and operation in _DENIED_WORDS:
         return _DENIED_WORDS[operation]
     return _WORDS.get(failed.reason, _OTHER_WORDS)

@@ -2,8 +2,9 @@
 
 import base64
 import hashlib
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from functools import partial
 from itertools import batched
 from pathlib import Path
@@ -11,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
-from exporter.aws.calls import code_of, sorted_errors
-from exporter.errors import ObjectsRemovedError, TransientError
+from exporter.aws.calls import calling, is_passing
+from exporter.errors import ExportRefusedError, ObjectsRemovedError, TransientError
 from logferry_contracts.manifest import ArchivedObject, Checksum
 from logferry_contracts.message import timestamp
 
@@ -27,6 +28,18 @@ HEAD_WORKERS = 8
 """Fewer than the client's ten connections."""
 DELETED_PER_CALL = 1000
 """https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteObjects.html"""
+
+
+class _ThereAlreadyError(Exception):
+    """S3 writes nothing over an object that is there."""
+
+
+class _HiddenError(Exception):
+    """S3 does not let us look at an object."""
+
+
+_calling_for_export = partial(calling, refused=ExportRefusedError)
+"""What refuses a write to the archive ends the export, as in its export task."""
 
 
 class Archive:
@@ -66,12 +79,13 @@ class Archive:
 
     def folders(self, region: str, bucket: str, prefix: str) -> list[str]:
         """Return the names of the folders right below a prefix, which are ids of export tasks."""
-        pages = (
-            self._s3_in(region)
-            .get_paginator("list_object_versions")
-            .paginate(Bucket=bucket, Prefix=f"{prefix}/", Delimiter="/")
-        )
-        found = [each["Prefix"] for page in pages for each in page.get("CommonPrefixes", [])]
+        with calling("ListObjectVersions", _url(bucket, prefix)):
+            pages = (
+                self._s3_in(region)
+                .get_paginator("list_object_versions")
+                .paginate(Bucket=bucket, Prefix=f"{prefix}/", Delimiter="/")
+            )
+            found = [each["Prefix"] for page in pages for each in page.get("CommonPrefixes", [])]
         return [folder.removeprefix(f"{prefix}/").removesuffix("/") for folder in found]
 
     def put(self, region: str, bucket: str, key: str, path: Path) -> ArchivedObject:
@@ -89,16 +103,13 @@ class Archive:
         with path.open("rb") as body:
             sha256 = base64.b64encode(hashlib.file_digest(body, "sha256").digest()).decode()
         write = partial(self._write, region, bucket, key, path, sha256)
-        with sorted_errors():
-            try:
-                return write(IfNoneMatch="*")
-            except ClientError as error:
-                if code_of(error) != "PreconditionFailed":
-                    raise
+        with suppress(_ThereAlreadyError):
+            return write(IfNoneMatch="*")
+        with _calling_for_export("HeadObject", _url(bucket, key)):
             there = self._s3_in(region).head_object(Bucket=bucket, Key=key, ChecksumMode="ENABLED")
-            if there.get("ChecksumSHA256") == sha256:
-                return _written(key, path, sha256, there)
-            return write()
+        if there.get("ChecksumSHA256") == sha256:
+            return _written(key, path, sha256, there)
+        return write()
 
     def remove(self, region: str, bucket: str, folder: str) -> list[str]:
         """Remove every object version below ``folder``, a task's own.
@@ -115,9 +126,10 @@ class Archive:
         )
         left = []
         for some in batched(versions, DELETED_PER_CALL, strict=False):
-            answer = self._s3_in(region).delete_objects(
-                Bucket=bucket, Delete={"Objects": list(some), "Quiet": True}
-            )
+            with calling("DeleteObjects", _url(bucket, folder)):
+                answer = self._s3_in(region).delete_objects(
+                    Bucket=bucket, Delete={"Objects": list(some), "Quiet": True}
+                )
             for error in answer.get("Errors", []):
                 what = f"{error.get('Key')}@{error.get('VersionId')}: {error.get('Message')}"
                 # S3 says so of a version under Object Lock, and where the permission is missing.
@@ -136,17 +148,27 @@ class Archive:
         Args:
             region: Where it should be.
             bucket: Its name.
+
+        Raises:
+            TransientError: S3 was busy.
         """
-        try:
-            return self._s3_in(region).head_bucket(Bucket=bucket).get("BucketRegion")
-        except ClientError as error:
-            headers = error.response["ResponseMetadata"]["HTTPHeaders"]
-            return headers.get("x-amz-bucket-region")
+        with calling("HeadBucket", bucket):
+            try:
+                return self._s3_in(region).head_bucket(Bucket=bucket).get("BucketRegion")
+            except ClientError as error:
+                if is_passing(error):
+                    raise
+                headers = error.response["ResponseMetadata"]["HTTPHeaders"]
+                return headers.get("x-amz-bucket-region")
 
     def _write(
         self, region: str, bucket: str, key: str, path: Path, sha256: str, **condition: Any
     ) -> ArchivedObject:
-        with path.open("rb") as body:
+        kinds = {"PreconditionFailed": _ThereAlreadyError}
+        with (
+            path.open("rb") as body,
+            _calling_for_export("PutObject", _url(bucket, key), kinds=kinds),
+        ):
             answer = self._s3_in(region).put_object(
                 Bucket=bucket,
                 Key=key,
@@ -165,19 +187,18 @@ class Archive:
         with ThreadPoolExecutor(max_workers=HEAD_WORKERS) as pool:
             try:
                 found = list(pool.map(read, versions))
-            except ClientError as error:
-                if code_of(error) != "403":
-                    raise
+            except _HiddenError:
                 return {}
         return {version["Key"]: each for version, each in zip(versions, found, strict=True)}
 
     def _checksum(self, region: str, bucket: str, version: Any) -> Checksum | None:
-        head: Mapping[str, Any] = self._s3_in(region).head_object(
-            Bucket=bucket,
-            Key=version["Key"],
-            VersionId=version["VersionId"],
-            ChecksumMode="ENABLED",
-        )
+        with calling("HeadObject", _url(bucket, version["Key"]), kinds={"403": _HiddenError}):
+            head: Mapping[str, Any] = self._s3_in(region).head_object(
+                Bucket=bucket,
+                Key=version["Key"],
+                VersionId=version["VersionId"],
+                ChecksumMode="ENABLED",
+            )
         for algorithm in version["ChecksumAlgorithm"]:
             value = head.get(f"Checksum{algorithm}")
             if value is not None:
@@ -210,9 +231,10 @@ class Archive:
         pages = self._pages(region, bucket, folder)
         return (version for page in pages for version in page.get("Versions", []))
 
-    def _pages(self, region: str, bucket: str, folder: str) -> Iterable[Any]:
-        paginator = self._s3_in(region).get_paginator("list_object_versions")
-        return paginator.paginate(Bucket=bucket, Prefix=folder)
+    def _pages(self, region: str, bucket: str, folder: str) -> Iterator[Any]:
+        with calling("ListObjectVersions", _url(bucket, folder)):
+            paginator = self._s3_in(region).get_paginator("list_object_versions")
+            yield from paginator.paginate(Bucket=bucket, Prefix=folder)
 
 
 def _written(key: str, path: Path, sha256: str, answer: Mapping[str, Any]) -> ArchivedObject:
@@ -223,3 +245,7 @@ def _written(key: str, path: Path, sha256: str, answer: Mapping[str, Any]) -> Ar
         etag=answer["ETag"].strip('"'),
         checksum=Checksum(algorithm="SHA256", value=sha256),
     )
+
+
+def _url(bucket: str, key: str) -> str:
+    return f"s3://{bucket}/{key}"

@@ -1,7 +1,11 @@
-"""What an error of AWS means."""
+"""One way for every call: its errors name the operation and what it was about.
 
-from collections.abc import Iterator
+Their classes say what happens then; whatever is not known to pass by itself is a refusal.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from types import MappingProxyType
 
 from botocore.exceptions import (
     ClientError,
@@ -12,9 +16,8 @@ from botocore.exceptions import (
 from botocore.exceptions import ConnectionError as BotocoreConnectionError
 from botocore.parsers import ResponseParserError
 
-from exporter.errors import ExportRefusedError, LedgerConflictError, SlotBusyError, TransientError
-from exporter.patience import Problem
-from exporter.refusal import reason_of
+from exporter.errors import CallRefusedError, ExportRefusedError, TransientError
+from exporter.refusal import UNKNOWN_REFUSAL, reason_of
 
 _TRANSIENT_CODES = frozenset(
     {
@@ -32,7 +35,6 @@ _TRANSIENT_CODES = frozenset(
         "KMS.ThrottlingException",
         "KMSThrottling",
         "KmsThrottled",
-        # Of CreateExportTask, it is a busy slot.
         "LimitExceededException",
         "OperationAborted",
         "OperationAbortedException",
@@ -60,7 +62,7 @@ _TRANSIENT_CODES = frozenset(
 """AWS's spellings of being busy, those that botocore tries again by itself among them."""
 _TOO_MANY_REQUESTS = 429
 _HTTP_SERVER_ERROR = 500
-BROKEN = (
+_BROKEN = (
     BotocoreConnectionError,
     FlexibleChecksumError,
     HTTPClientError,
@@ -69,51 +71,55 @@ BROKEN = (
 )
 """What is raised of an answer that does not come, or not whole."""
 
+type Kinds = Mapping[str, Callable[[str], Exception]]
+"""What codes mean to one call only: an error of its own, by what is told of it."""
+
 
 @contextmanager
-def sorted_errors() -> Iterator[None]:
-    """Turn an error of a source's account into what it means for the export."""
+def calling(
+    operation: str,
+    subject: str,
+    *,
+    kinds: Kinds = MappingProxyType({}),
+    refused: type[CallRefusedError | ExportRefusedError] = CallRefusedError,
+) -> Iterator[None]:
+    """Turn what a call meets into an error of ours, such as ``PutObject of <key>: SlowDown: ...``.
+
+    Args:
+        operation: AWS's name of it.
+        subject: What it is about, such as a log group or an object.
+        kinds: Codes that mean something else here than anywhere.
+        refused: What a refusal is whose reason is known.
+
+    Raises:
+        TransientError: AWS was busy or broken, or did not answer.
+        CallRefusedError: It refuses, for a reason that nobody knows, or that is not the export's.
+    """
+    what = f"{operation} of {subject}"
     try:
         yield
     except ClientError as error:
-        meant = _meaning(error)
-        if meant is None:
-            raise
-        raise meant from error
-    except BROKEN as error:
-        raise TransientError(str(error)) from error
-
-
-def _meaning(error: ClientError) -> Exception | None:
-    code, message = code_of(error), _words(error)
-    if code == "LimitExceededException" and error.operation_name == "CreateExportTask":
-        return SlotBusyError(message)
-    status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-    is_fault = status >= _HTTP_SERVER_ERROR or status == _TOO_MANY_REQUESTS
-    if code in _TRANSIENT_CODES or is_fault:
-        return TransientError(message)
-    reason = reason_of(code, message)
-    return None if reason is None else ExportRefusedError(reason, message)
-
-
-def problem_of(error: Exception) -> Problem:
-    """Return what an error is when it is the end of an export, and whether it passes by waiting."""
-    meant = (_meaning(error) if isinstance(error, ClientError) else None) or error
-    if isinstance(meant, (TransientError, LedgerConflictError, SlotBusyError, *BROKEN)):
-        return Problem(reason="aws_unavailable", message=str(meant), is_passing=True)
-    if isinstance(meant, ExportRefusedError):
-        return Problem(reason=meant.reason, message=str(meant), is_passing=False)
-    if isinstance(meant, ClientError):
-        return Problem(reason="unknown_refusal", message=_words(meant), is_passing=False)
-    message = f"{type(error).__name__}: {error}"
-    return Problem(reason="unexpected_error", message=message, is_passing=False)
-
-
-def _words(error: ClientError) -> str:
-    text = error.response["Error"].get("Message", "")
-    return f"{error.operation_name}: {code_of(error)}: {text}"
+        code, words = code_of(error), error.response["Error"].get("Message", "")
+        message = f"{what}: {code}: {words}"
+        if code in kinds:
+            raise kinds[code](message) from error
+        if is_passing(error):
+            raise TransientError(message) from error
+        reason = reason_of(code, words)
+        if reason is None:
+            raise CallRefusedError(UNKNOWN_REFUSAL, message) from error
+        raise refused(reason, message) from error
+    except _BROKEN as error:
+        raise TransientError(f"{what}: {type(error).__name__}: {error}") from error
 
 
 def code_of(error: ClientError) -> str:
     """Return AWS's error code."""
     return error.response["Error"]["Code"]
+
+
+def is_passing(error: ClientError) -> bool:
+    """Return whether an error passes by waiting: throttling, AWS's own faults."""
+    status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+    is_fault = status >= _HTTP_SERVER_ERROR or status == _TOO_MANY_REQUESTS
+    return is_fault or code_of(error) in _TRANSIENT_CODES

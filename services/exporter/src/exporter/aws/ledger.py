@@ -7,9 +7,7 @@ from dataclasses import dataclass
 from itertools import takewhile
 from typing import TYPE_CHECKING, Any
 
-from botocore.exceptions import ClientError
-
-from exporter.aws.calls import code_of
+from exporter.aws.calls import calling
 from exporter.errors import LedgerConflictError
 from logferry_contracts.ledger_key import (
     ledger_key,
@@ -29,6 +27,10 @@ from logferry_contracts.wire import ContractError, emit, parse
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
+_OVERTAKEN = dict.fromkeys(
+    ("PreconditionFailed", "ConditionalRequestConflict"), LedgerConflictError
+)
+"""What S3 says of a conditional write when somebody else has written, or is writing."""
 LEDGER_READERS = 8
 """Fewer than the client's ten connections."""
 
@@ -58,13 +60,14 @@ class Ledger:
         Raises:
             ContractError: The record breaks its contract.
         """
-        try:
-            found = self._s3.get_object(
-                Bucket=self._bucket, Key=ledger_key(source, window, export_id)
-            )
-        except self._s3.exceptions.NoSuchKey:
-            return None
-        return LedgerEntry(parse(LedgerRecord, found["Body"].read()), found["ETag"])
+        key = ledger_key(source, window, export_id)
+        with calling("GetObject", key):
+            try:
+                found = self._s3.get_object(Bucket=self._bucket, Key=key)
+            except self._s3.exceptions.NoSuchKey:
+                return None
+            body = found["Body"].read()
+        return LedgerEntry(parse(LedgerRecord, body), found["ETag"])
 
     def keys(self, source: SourceName, windows: Sequence[Window]) -> list[str]:
         """Return the keys of all records of some windows; a thousand cost one call.
@@ -74,10 +77,8 @@ class Ledger:
             windows: In the order of time; what lies between the first and the last is listed.
         """
         prefixes = [ledger_prefix(source, window) for window in windows]
-        pages = self._s3.get_paginator("list_objects_v2").paginate(
-            Bucket=self._bucket, Prefix=source_prefix(source), StartAfter=prefixes[0]
-        )
         found = []
+        pages = self._pages(Prefix=source_prefix(source), StartAfter=prefixes[0])
         for key in (each["Key"] for page in pages for each in page.get("Contents", [])):
             prefix, _ = split_key(key)
             if prefix > prefixes[-1]:
@@ -95,7 +96,8 @@ class Ledger:
             return list(zip(keys, readers.map(self._read_key, keys), strict=True))
 
     def _read_key(self, key: str) -> LedgerRecord | ContractError:
-        body = self._s3.get_object(Bucket=self._bucket, Key=key)["Body"].read()
+        with calling("GetObject", key):
+            body = self._s3.get_object(Bucket=self._bucket, Key=key)["Body"].read()
         try:
             return parse(LedgerRecord, body)
         except ContractError as error:
@@ -103,8 +105,7 @@ class Ledger:
 
     def windows(self, source: SourceName, since_ms: int, until_ms: int) -> Iterator[Window]:
         """Yield the windows of a source that have records, by their start: both inclusive."""
-        pages = self._s3.get_paginator("list_objects_v2").paginate(
-            Bucket=self._bucket,
+        pages = self._pages(
             Prefix=source_prefix(source),
             Delimiter="/",
             StartAfter=starting_at(source, max(since_ms, 0)),
@@ -132,7 +133,7 @@ class Ledger:
         """Write a manifest beside the ledger; the same manifest gives the same object."""
         body = emit(manifest).encode()
         key = manifest_key(record.source, record.window, record.export_id)
-        self._s3.put_object(Bucket=self._bucket, Key=key, Body=body, ContentType="application/json")
+        self._put_object(key, body)
         return ManifestLocation(
             bucket=self._bucket,
             key=key,
@@ -141,16 +142,21 @@ class Ledger:
         )
 
     def _put(self, record: LedgerRecord, **condition: Any) -> LedgerEntry:
-        try:
+        return LedgerEntry(record, self._put_object(record.key, emit(record).encode(), **condition))
+
+    def _put_object(self, key: str, body: bytes, **condition: Any) -> str:
+        with calling("PutObject", key, kinds=_OVERTAKEN):
             written = self._s3.put_object(
                 Bucket=self._bucket,
-                Key=record.key,
-                Body=emit(record).encode(),
+                Key=key,
+                Body=body,
                 ContentType="application/json",
                 **condition,
             )
-        except ClientError as error:
-            if code_of(error) in {"PreconditionFailed", "ConditionalRequestConflict"}:
-                raise LedgerConflictError(record.key) from error
-            raise
-        return LedgerEntry(record, written["ETag"])
+        return written["ETag"]
+
+    def _pages(self, **where: Any) -> Iterator[Any]:
+        """Yield pages of the bucket's keys below a ``Prefix``."""
+        with calling("ListObjectsV2", where["Prefix"]):
+            paginator = self._s3.get_paginator("list_objects_v2")
+            yield from paginator.paginate(Bucket=self._bucket, **where)

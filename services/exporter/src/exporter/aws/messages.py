@@ -3,11 +3,10 @@
 from collections.abc import Sequence
 from datetime import timedelta
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from botocore.exceptions import ClientError
-
-from exporter.aws.calls import BROKEN
+from exporter.aws.calls import calling
+from exporter.errors import CallRefusedError, TransientError
 from logferry_contracts.day_completed import DayCompleted
 from logferry_contracts.export_completed import ExportCompleted
 from logferry_contracts.export_failed import ExportFailed
@@ -17,6 +16,7 @@ from logferry_contracts.wire import emit
 if TYPE_CHECKING:
     from mypy_boto3_sns import SNSClient
     from mypy_boto3_sqs import SQSClient
+    from mypy_boto3_sqs.type_defs import ChangeMessageVisibilityBatchRequestEntryTypeDef
 
 DEAD_LETTER_REASON = "reason"
 """The attribute that only dead letters have, also when somebody has put one back into a queue."""
@@ -42,9 +42,9 @@ class Queue:
         another message it arrives: the first one may have gone with its queue.
         https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/using-messagededuplicationid-property.html
         """
-        self._sqs.send_message(
-            QueueUrl=self._queue_url,
-            MessageBody=emit(event),
+        self._send(
+            self._queue_url,
+            emit(event),
             MessageGroupId=event.data.source.slot,
             MessageDeduplicationId=f"{event.id}-{asked_by}",
         )
@@ -59,9 +59,9 @@ class Queue:
             instead_of: The id of the message that is at the head.
             tries: How often that was done for an error.
         """
-        self._sqs.send_message(
-            QueueUrl=self._queue_url,
-            MessageBody=emit(event),
+        self._send(
+            self._queue_url,
+            emit(event),
             MessageGroupId=event.data.source.slot,
             MessageDeduplicationId=f"{event.id}.{instead_of}",
             MessageAttributes={TRIES: {"DataType": "Number", "StringValue": str(tries)}},
@@ -70,9 +70,10 @@ class Queue:
     @cached_property
     def retention(self) -> timedelta:
         """How long the slot's queue keeps a message."""
-        attributes = self._sqs.get_queue_attributes(
-            QueueUrl=self._queue_url, AttributeNames=["MessageRetentionPeriod"]
-        )["Attributes"]
+        with calling("GetQueueAttributes", self._queue_url):
+            attributes = self._sqs.get_queue_attributes(
+                QueueUrl=self._queue_url, AttributeNames=["MessageRetentionPeriod"]
+            )["Attributes"]
         return timedelta(seconds=int(attributes["MessageRetentionPeriod"]))
 
     def give_back(
@@ -92,15 +93,17 @@ class Queue:
         """
         # Both lanes' queues are of one account and Region, so their URLs differ by the name.
         base_url, _, _ = self._queue_url.rpartition("/")
+        queue_url = f"{base_url}/{queue_arn.rpartition(':')[2]}"
+        entries: list[ChangeMessageVisibilityBatchRequestEntryTypeDef] = [
+            {"Id": str(place), "ReceiptHandle": handle, "VisibilityTimeout": interval_s}
+            for place, handle in enumerate(receipt_handles)
+        ]
         try:
-            answer = self._sqs.change_message_visibility_batch(
-                QueueUrl=f"{base_url}/{queue_arn.rpartition(':')[2]}",
-                Entries=[
-                    {"Id": str(place), "ReceiptHandle": handle, "VisibilityTimeout": interval_s}
-                    for place, handle in enumerate(receipt_handles)
-                ],
-            )
-        except (ClientError, *BROKEN) as error:
+            with calling("ChangeMessageVisibilityBatch", queue_url):
+                answer = self._sqs.change_message_visibility_batch(
+                    QueueUrl=queue_url, Entries=entries
+                )
+        except (TransientError, CallRefusedError) as error:
             return [str(error)]
         return [f"{entry['Code']} {entry.get('Message')}" for entry in answer.get("Failed", [])]
 
@@ -113,9 +116,9 @@ class Queue:
             "detail": _printable(detail) or reason,
             "service": "exporter",
         }
-        self._sqs.send_message(
-            QueueUrl=self._dead_letter_queue_url,
-            MessageBody=body,
+        self._send(
+            self._dead_letter_queue_url,
+            body,
             MessageGroupId=group_id,
             MessageDeduplicationId=message_id,
             MessageAttributes={
@@ -123,6 +126,10 @@ class Queue:
                 for name, value in attributes.items()
             },
         )
+
+    def _send(self, queue_url: str, body: str, **rest: Any) -> None:
+        with calling("SendMessage", queue_url):
+            self._sqs.send_message(QueueUrl=queue_url, MessageBody=body, **rest)
 
 
 class Topic:
@@ -135,14 +142,16 @@ class Topic:
 
     def publish(self, event: ExportCompleted | ExportFailed | DayCompleted) -> None:
         """Publish an event, with the attributes that filter policies read."""
-        self._sns.publish(
-            TopicArn=self._topic_arn,
-            Message=emit(event),
-            MessageAttributes={
-                name: {"DataType": "String", "StringValue": value}
-                for name, value in event.attributes.items()
-            },
-        )
+        message = emit(event)
+        with calling("Publish", self._topic_arn):
+            self._sns.publish(
+                TopicArn=self._topic_arn,
+                Message=message,
+                MessageAttributes={
+                    name: {"DataType": "String", "StringValue": value}
+                    for name, value in event.attributes.items()
+                },
+            )
 
 
 def _printable(text: str) -> str:

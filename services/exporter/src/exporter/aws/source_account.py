@@ -2,17 +2,17 @@
 
 from contextlib import suppress
 from datetime import datetime, timedelta
+from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import boto3
 from botocore.config import Config
-from botocore.exceptions import ClientError
 
-from exporter.aws.calls import code_of, sorted_errors
+from exporter.aws.calls import calling
 from exporter.aws.clients import CLIENT_CONFIG, CREATE_CONFIG
 from exporter.direct import Event, Slice
-from exporter.errors import NotForDirectLaneError
+from exporter.errors import ExportRefusedError, NotForDirectLaneError, SlotBusyError
 from exporter.task import CLOCK_SKEW, Task
 from logferry_contracts.ledger_record import LedgerRecord
 from logferry_contracts.source import Source
@@ -33,17 +33,22 @@ SESSION_RESERVE = timedelta(minutes=10)
 """A session with less left is not used for another invocation's work."""
 TASK_PAGES = 10
 """Of 50 tasks each, read at most to find a task by its name."""
-_NOT_READABLE_CODES = frozenset(
-    {
+_NOT_READABLE = dict.fromkeys(
+    (
         # Of other classes than STANDARD.
         # https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/CloudWatch_Logs_Log_Classes.html
         "InvalidOperationException",
         "InvalidParameterException",
         # A role that may not read events may have them exported all the same.
         "AccessDeniedException",
-    }
+    ),
+    NotForDirectLaneError,
 )
 """What FilterLogEvents says of log groups that an export task may still be able to export."""
+_BUSY = {"LimitExceededException": SlotBusyError}
+"""What CreateExportTask says while another task is active."""
+_calling = partial(calling, refused=ExportRefusedError)
+"""What a source's account refuses is the export's end: nobody but its people can mend it."""
 
 
 class SourceAccount:
@@ -62,7 +67,7 @@ class SourceAccount:
             ExportRefusedError: A person has to mend something first.
             TransientError: AWS did not say whether there is a task now.
         """
-        with sorted_errors():
+        with _calling("CreateExportTask", record.log_group.name, kinds=_BUSY):
             created = self._logs_once.create_export_task(
                 taskName=record.export_id,
                 logGroupName=record.log_group.name,
@@ -80,7 +85,7 @@ class SourceAccount:
             ExportRefusedError: The role may not look.
             TransientError: AWS did not answer.
         """
-        with sorted_errors():
+        with _calling("DescribeExportTasks", task_id):
             found = self._logs.describe_export_tasks(taskId=task_id)["exportTasks"]
         return _task(found[0]) if found else None
 
@@ -97,7 +102,7 @@ class SourceAccount:
         """
         since_ms = (since - CLOCK_SKEW).timestamp() * 1000
         tasks: list[Task] = []
-        with sorted_errors():
+        with _calling("DescribeExportTasks", "the newest tasks"):
             pages = self._logs.get_paginator("describe_export_tasks").paginate()
             for page in islice(pages, TASK_PAGES):
                 found = [_task(described) for described in page["exportTasks"]]
@@ -117,7 +122,7 @@ class SourceAccount:
         """
         errors = self._logs.exceptions
         is_over = (errors.InvalidOperationException, errors.ResourceNotFoundException)
-        with sorted_errors(), suppress(*is_over):
+        with _calling("CancelExportTask", task_id), suppress(*is_over):
             self._logs.cancel_export_task(taskId=task_id)
 
     def events(
@@ -141,18 +146,13 @@ class SourceAccount:
             TransientError: AWS was busy.
         """
         token: dict[str, Any] = {} if next_token is None else {"nextToken": next_token}
-        with sorted_errors():
-            try:
-                page = self._logs.filter_log_events(
-                    logGroupName=record.log_group.name,
-                    startTime=part.start_ms,
-                    endTime=part.end_ms,
-                    **token,
-                )
-            except ClientError as error:
-                if code_of(error) in _NOT_READABLE_CODES:
-                    raise NotForDirectLaneError(str(error)) from error
-                raise
+        with _calling("FilterLogEvents", record.log_group.name, kinds=_NOT_READABLE):
+            page = self._logs.filter_log_events(
+                logGroupName=record.log_group.name,
+                startTime=part.start_ms,
+                endTime=part.end_ms,
+                **token,
+            )
         found = [
             Event(event["logStreamName"], event["timestamp"], event["message"])
             for event in page["events"]
@@ -185,7 +185,7 @@ class SourceAccounts:
         external_id: dict[str, Any] = (
             {} if source.external_id is None else {"ExternalId": source.external_id}
         )
-        with sorted_errors():
+        with _calling("AssumeRole", source.role_arn):
             credentials = self._sts.assume_role(
                 RoleArn=source.role_arn,
                 RoleSessionName=f"logferry-exporter-{source.profile}"[:SESSION_NAME_CHARACTERS],
