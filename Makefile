@@ -12,6 +12,7 @@ SOURCES := conftest.py benchmarks contracts services cli devstack docs examples 
 # Tests whose types are checked: what stands in for AWS has to be what the services take.
 TYPED_TESTS := devstack/tests/conftest.py cli/tests/conftest.py \
   services/planner/tests/conftest.py services/planner/tests/fakes.py \
+  services/exporter/tests/conftest.py \
   services/sse-enforcer/tests/conftest.py services/sse-enforcer/tests/test_failed_calls.py
 # A call of its own: a folder with a hyphen is no package's name, so its tests pass for these.
 TYPED_TESTS_ACROSS := conftest.py tests/conftest.py tests/chaos/conftest.py tests/chaos/storm.py tests/upgrade/conftest.py tests/iam/mutations.py

@@ -7,7 +7,7 @@ other, and all is counted.
 
 import random
 from collections import Counter, deque
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -19,10 +19,11 @@ from botocore.exceptions import ClientError
 
 from benchmarks.simulation.clock import Clock
 from benchmarks.simulation.outages import Outages, Pattern
+from benchmarks.simulation.unused import Unused
 from benchmarks.simulation.usage import Usage
 from benchmarks.simulation.workload import LogGroup
 from exporter import direct
-from exporter.aws.ledger import LedgerEntry
+from exporter.cloud import LedgerEntry
 from exporter.direct import Event, Slice
 from exporter.errors import SlotBusyError, TransientError
 from exporter.handler import work
@@ -30,8 +31,10 @@ from exporter.settings import Settings
 from exporter.task import COMPLETED, Task
 from exporter.telemetry import logger
 from exporter.wiring import Wiring
+from logferry_contracts.day_completed import DayCompleted
 from logferry_contracts.export import Destination, Lane, export_id
 from logferry_contracts.export_completed import ExportCompleted
+from logferry_contracts.export_failed import ExportFailed
 from logferry_contracts.export_requested import ExportRequested, ExportRequestedData
 from logferry_contracts.ledger_key import ledger_key
 from logferry_contracts.ledger_record import LedgerRecord
@@ -168,8 +171,8 @@ def _silence() -> Iterator[None]:
         logger.setLevel(level)
 
 
-class SimulatedAws:
-    """One source with its slot, and all that its exporter calls."""
+class SimulatedAws(Unused):
+    """One source with its slot: all of the adapters that its exporter works with, in one."""
 
     def __init__(
         self,
@@ -193,15 +196,13 @@ class SimulatedAws:
         self._groups: dict[str, LogGroup] = {}
         self._records: dict[str, LedgerRecord] = {}
         self._newest: deque[Job] = deque(maxlen=TASKS_PER_PAGE)
-        # One object has the methods of all the adapters that the exporter works with.
-        adapter = cast("Any", self)
         self._wiring = Wiring(
             settings=Settings.from_env(ENVIRONMENT).model_copy(update=function.settings),
-            ledger=adapter,
-            accounts=adapter,
-            archive=adapter,
-            queue=adapter,
-            topic=adapter,
+            ledger=self,
+            accounts=self,
+            archive=self,
+            queue=self,
+            topic=self,
             clock=lambda: _time(self.now_s),
             sleep=self._pass,
             together=lambda jobs: self._clock.side_by_side(jobs, at_once=function.readers),
@@ -358,7 +359,9 @@ class SimulatedAws:
         with self._call("sqs.SendMessage"):
             self.usage.left_for_slot.append(self._groups[request.id])
 
-    def give_back(self, _queue_arn: str, _receipt_handles: list[str], interval_s: int) -> list[str]:
+    def give_back(
+        self, _queue_arn: str, _receipt_handles: Sequence[str], interval_s: int
+    ) -> list[str]:
         """Let the message come back later."""
         try:
             with self._call("sqs.ChangeMessageVisibility"):
@@ -368,7 +371,7 @@ class SimulatedAws:
             return [str(error)]
         return []
 
-    def publish(self, event: ExportCompleted) -> None:
+    def publish(self, event: ExportCompleted | ExportFailed | DayCompleted) -> None:
         """Count an export as announced."""
         with self._call("sns.Publish"):
             self.usage.announced.add(event.id)

@@ -11,7 +11,7 @@ import itertools
 import json
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 
 import pytest
 
-from exporter.aws.ledger import LedgerEntry
+from exporter.cloud import LedgerEntry
 from exporter.direct import Event, Slice
 from exporter.errors import (
     ExportRefusedError,
@@ -369,18 +369,18 @@ class Cloud:
         return job
 
     def wiring(self, **changes: Any) -> Wiring:
-        parts: dict[str, Any] = {
-            "settings": self.settings,
-            "ledger": FakeLedger(self),
-            "accounts": FakeAccounts(self),
-            "archive": FakeArchive(self),
-            "queue": FakeQueue(self),
-            "topic": FakeTopic(self),
-            "clock": lambda: self.now,
-            "sleep": self.sleep,
-            "together": one_by_one,
-        }
-        return Wiring(**parts | changes)
+        wiring = Wiring(
+            settings=self.settings,
+            ledger=FakeLedger(self),
+            accounts=FakeAccounts(self),
+            archive=FakeArchive(self),
+            queue=FakeQueue(self),
+            topic=FakeTopic(self),
+            clock=lambda: self.now,
+            sleep=self.sleep,
+            together=one_by_one,
+        )
+        return replace(wiring, **changes)
 
     def deliver(self, batch_size: int = 1, remaining_ms: int = FUNCTION_MS) -> dict[str, Any]:
         """Wait for the first message to be visible, and hand it over with those behind it."""
@@ -716,7 +716,9 @@ class FakeQueue:
         with self.cloud.call("queue.retention"):
             return self.cloud.retention
 
-    def give_back(self, queue_arn: str, receipt_handles: list[str], interval_s: int) -> list[str]:
+    def give_back(
+        self, queue_arn: str, receipt_handles: Sequence[str], interval_s: int
+    ) -> list[str]:
         try:
             with self.cloud.call("queue.give_back"):
                 self.cloud.given_back_to.append(queue_arn.rpartition(":")[2])

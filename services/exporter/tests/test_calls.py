@@ -16,9 +16,10 @@ import pytest
 from botocore.exceptions import ClientError, ConnectTimeoutError, IncompleteReadError
 
 from exporter.aws.archive import Archive
-from exporter.aws.ledger import Ledger, LedgerEntry
+from exporter.aws.ledger import Ledger
 from exporter.aws.messages import Queue, Topic
 from exporter.aws.source_account import SourceAccount, SourceAccounts
+from exporter.cloud import LedgerEntry
 from exporter.direct import Slice
 from exporter.errors import (
     CallRefusedError,
@@ -224,7 +225,7 @@ def given(monkeypatch: pytest.MonkeyPatch, request_for: RequestFor, tmp_path: Pa
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
     logs, s3, sns, sqs, sts = (
-        boto3.client(name, region_name="eu-west-1", endpoint_url="http://127.0.0.1:9")  # type: ignore[call-overload]
+        boto3.client(name, region_name="eu-west-1", endpoint_url="http://127.0.0.1:9")
         for name in ("logs", "s3", "sns", "sqs", "sts")
     )
     path = tmp_path / "file"

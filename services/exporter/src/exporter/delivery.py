@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from exporter.aws.messages import DEAD_LETTER_REASON, TRIES, Queue
+from exporter.cloud import DEAD_LETTER_REASON, TRIES, Queue
 from exporter.telemetry import count, logger
 from logferry_contracts.message import from_epoch_ms
 

@@ -1,7 +1,7 @@
 """The steps beside the slot: an export without a task, or handed over to the slot."""
 
 from exporter import direct, failure, publication, task
-from exporter.aws.ledger import LedgerEntry
+from exporter.cloud import LedgerEntry
 from exporter.errand import After, Errand
 from exporter.errors import ExportRefusedError, NotForDirectLaneError
 from exporter.reading import Reading

@@ -5,8 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from exporter import task
-from exporter.aws.ledger import LedgerEntry
-from exporter.aws.source_account import SourceAccount
+from exporter.cloud import LedgerEntry, SourceAccount
 from exporter.delivery import Delivery
 from exporter.telemetry import logger
 from exporter.wiring import Wiring

@@ -13,7 +13,7 @@ from typing import Any
 from aws_lambda_powertools.metrics import MetricUnit
 
 from exporter import direct_lane, failure, halves, pausing, publication, slot, split, task
-from exporter.aws.ledger import LedgerEntry
+from exporter.cloud import LedgerEntry
 from exporter.errand import LEDGER_READS, After, Errand, Relative
 from exporter.errors import ExportRefusedError, LedgerConflictError, TransientError
 from exporter.patience import Problem

@@ -3,7 +3,7 @@
 from datetime import datetime
 
 from exporter import refusal, task
-from exporter.aws.ledger import LedgerEntry
+from exporter.cloud import LedgerEntry
 from exporter.errand import Errand
 from exporter.errors import ExportRefusedError, LedgerConflictError
 from exporter.telemetry import count, logger

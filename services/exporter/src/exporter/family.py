@@ -6,7 +6,7 @@ from functools import partial
 from itertools import count
 
 from exporter import split
-from exporter.aws.ledger import Ledger
+from exporter.cloud import Ledger
 from exporter.errors import LedgerConflictError
 from logferry_contracts.export import export_id
 from logferry_contracts.export_requested import ExportRequestedData

@@ -1,7 +1,7 @@
 """The steps of an export whose window is too much for one task, and is exported in halves."""
 
 from exporter import failure, publication, split, task
-from exporter.aws.ledger import LedgerEntry
+from exporter.cloud import LedgerEntry
 from exporter.errand import After, Errand, Relative
 from exporter.errors import LedgerConflictError
 from exporter.telemetry import count, logger

@@ -3,7 +3,7 @@
 from datetime import datetime, timedelta
 
 from exporter import task, waiting
-from exporter.aws.ledger import LedgerEntry
+from exporter.cloud import LedgerEntry
 from exporter.errand import Errand
 from exporter.errors import NotFinishedError
 from exporter.telemetry import count, logger

@@ -10,8 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from exporter import direct, split, task
-from exporter.aws.archive import Archive
-from exporter.aws.source_account import SourceAccount
+from exporter.cloud import Archive, SourceAccount
 from exporter.errors import ExportRefusedError, NotForDirectLaneError
 from exporter.family import Family
 from logferry_contracts.ledger_record import Completed, LedgerRecord

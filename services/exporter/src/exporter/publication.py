@@ -8,7 +8,7 @@ from functools import partial
 from aws_lambda_powertools.metrics import MetricUnit
 
 from exporter import announcement, failure, task
-from exporter.aws.ledger import LedgerEntry
+from exporter.cloud import LedgerEntry
 from exporter.errand import LEDGER_READS, After, Errand, Relative
 from exporter.errors import (
     ExportRefusedError,

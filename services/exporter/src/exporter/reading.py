@@ -15,8 +15,7 @@ from tempfile import TemporaryDirectory
 from threading import Event
 
 from exporter import direct, task
-from exporter.aws.archive import Archive
-from exporter.aws.source_account import SourceAccount
+from exporter.cloud import Archive, SourceAccount
 from exporter.errors import NotForDirectLaneError
 from exporter.spool import Spool, remove_leftovers
 from logferry_contracts.ledger_record import LedgerRecord

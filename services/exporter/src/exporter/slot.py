@@ -3,7 +3,7 @@
 from datetime import datetime
 
 from exporter import failure, pausing, proof, publication, task, waiting
-from exporter.aws.ledger import LedgerEntry
+from exporter.cloud import LedgerEntry
 from exporter.errand import After, Errand
 from exporter.errors import (
     ExportRefusedError,

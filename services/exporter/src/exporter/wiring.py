@@ -6,10 +6,7 @@ from datetime import datetime
 from functools import cached_property
 
 from exporter import day, direct
-from exporter.aws.archive import Archive
-from exporter.aws.ledger import Ledger
-from exporter.aws.messages import Queue, Topic
-from exporter.aws.source_account import SourceAccounts
+from exporter.cloud import Archive, Ledger, Queue, SourceAccounts, Topic
 from exporter.family import Family
 from exporter.reading import Together, side_by_side
 from exporter.settings import Settings

@@ -3,11 +3,11 @@
 import hashlib
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from itertools import takewhile
 from typing import TYPE_CHECKING, Any
 
 from exporter.aws.calls import calling
+from exporter.cloud import LedgerEntry
 from exporter.errors import LedgerConflictError
 from logferry_contracts.ledger_key import (
     ledger_key,
@@ -33,14 +33,6 @@ _OVERTAKEN = dict.fromkeys(
 """What S3 says of a conditional write when somebody else has written, or is writing."""
 LEDGER_READERS = 8
 """Fewer than the client's ten connections."""
-
-
-@dataclass(frozen=True)
-class LedgerEntry:
-    """A ledger record as it was read or written, and the ETag to change it by."""
-
-    record: LedgerRecord
-    etag: str
 
 
 class Ledger:

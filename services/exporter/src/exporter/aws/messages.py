@@ -6,6 +6,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from exporter.aws.calls import calling
+from exporter.cloud import DEAD_LETTER_REASON, TRIES
 from exporter.errors import CallRefusedError, TransientError
 from logferry_contracts.day_completed import DayCompleted
 from logferry_contracts.export_completed import ExportCompleted
@@ -18,10 +19,6 @@ if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
     from mypy_boto3_sqs.type_defs import ChangeMessageVisibilityBatchRequestEntryTypeDef
 
-DEAD_LETTER_REASON = "reason"
-"""The attribute that only dead letters have, also when somebody has put one back into a queue."""
-TRIES = "tries"
-"""The attribute of a message that was sent to the tail: how often that was for an error."""
 DETAIL_CHARACTERS = 1000
 """Enough of an error for a person, far from a message's limit."""
 
