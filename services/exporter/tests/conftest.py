@@ -240,6 +240,7 @@ class Cloud:
         self.now = START
         self.settings = settings(**changes)
         self.calls: list[str] = []
+        self.calls_by_delivery: list[int] = []
         self.crash: Callable[[int, Literal["before", "after", "lost"]], bool] = lambda _n, _how: (
             False
         )
@@ -400,7 +401,11 @@ class Cloud:
     def invoke(self, batch: list[Letter], remaining_ms: int = FUNCTION_MS) -> dict[str, Any]:
         context = cast("Any", SimpleNamespace(get_remaining_time_in_millis=lambda: remaining_ms))
         event = {"Records": [self.as_record(letter) for letter in batch]}
-        return cast("dict[str, Any]", work(self.warm or self.wiring(), event, context))
+        before = len(self.calls)
+        try:
+            return cast("dict[str, Any]", work(self.warm or self.wiring(), event, context))
+        finally:
+            self.calls_by_delivery.append(len(self.calls) - before)
 
     def run(self, batch_size: int = 1, deliveries: int = 1500) -> int:
         """Deliver until the queue is empty; a crash is followed by the next delivery."""
