@@ -5,6 +5,7 @@ from datetime import timedelta
 from typing import NoReturn
 
 from exporter.cloud import LedgerEntry
+from logferry_contracts.day_planned import DayPlanned
 from logferry_contracts.export_requested import ExportRequested
 from logferry_contracts.ledger_record import LedgerRecord
 from logferry_contracts.manifest import Manifest, ManifestLocation
@@ -35,6 +36,10 @@ class Unused:
     def create(self, _record: LedgerRecord) -> LedgerEntry:
         """Of the ledger, for a next generation or a half."""
         _unused("create")
+
+    def close_day(self, _planned: DayPlanned) -> None:
+        """Of the ledger, for a date's end."""
+        _unused("close_day")
 
     def put_manifest(self, _record: LedgerRecord, _manifest: Manifest) -> ManifestLocation:
         """Of the ledger, for more objects than an event has room for."""

@@ -83,6 +83,9 @@ EXPLAINED = {
     ("reader", "DecryptThem", "arn:aws:kms:<region>:<hub>:key/*"): (
         "Whichever key it is; only objects of the two buckets, and only through S3."
     ),
+    ("planner", "CloseDays", "arn:aws:s3:::<control>/plans/*/days/*"): (
+        "one role for all exporters that the planner makes, each of another account and Region"
+    ),
 }
 """Every other one: template, statement, value, and why nothing narrower will do."""
 

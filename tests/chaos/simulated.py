@@ -192,6 +192,7 @@ class Schedule:
         planner.now = cloud.now
         planner.ledger = self.ledger  # type: ignore[assignment]
         planner.queues = SharedQueues(cloud)  # type: ignore[assignment]
+        cloud.on_closed_day = planner.day_notes.close
         planner.account.groups = [
             log_group(
                 name,
@@ -356,8 +357,7 @@ class Schedule:
                 yield f"{name}: in no record"
                 continue
             yield from self._of_last(tries[-1])
-        # A purged DayPlanned is not sent again where all exports have ended meanwhile.
-        if "purge_a_queue" not in self.told and not self.cloud.day_events():
+        if not self.cloud.day_events():
             yield "the date was not announced"
         for letter in self.cloud.dead_letters:
             if letter.reason == "day_not_ended":

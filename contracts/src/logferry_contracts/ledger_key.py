@@ -1,4 +1,4 @@
-"""The object keys of the control bucket that services share: ledger records, and long manifests.
+"""The object keys of the control bucket that services share: records, long manifests, open dates.
 
 ``ledger/<account>/<Region>/<from_ms>-<to_ms>/<export id>.json``, with 15 digits for each time, so
 that keys are in the order of their windows.
@@ -12,6 +12,9 @@ from logferry_contracts.window import Window
 
 LEDGER = "ledger/"
 """What the keys of all records begin with, and no others."""
+
+OPEN_DAY = ".sent.json"
+"""What `open_day_key` ends with."""
 
 _MANIFESTS = "manifest/"
 _WINDOW = re.compile(r"/([0-9]{15})-([0-9]{15})/\Z", re.ASCII)
@@ -35,6 +38,19 @@ def ledger_key(source: SourceName, window: Window, export_id: str) -> str:
 def manifest_key(source: SourceName, window: Window, export_id: str) -> str:
     """Return the object key of a manifest that is too long for an event."""
     return f"{_MANIFESTS}{ledger_key(source, window, export_id).removeprefix(LEDGER)}"
+
+
+def days_prefix(source: SourceName) -> str:
+    """Return what the keys of the notes of an account's and Region's dates begin with."""
+    return f"plans/{source.account_id}/{source.region}/days/"
+
+
+def open_day_key(source: SourceName, day_planned_id: str) -> str:
+    """Return the key of the note that a date's end has been asked for and not been told yet.
+
+    Whoever asks writes it, and whoever publishes DayCompleted removes it.
+    """
+    return f"{days_prefix(source)}{day_planned_id}{OPEN_DAY}"
 
 
 def starting_at(source: SourceName, from_ms: int) -> str:

@@ -258,6 +258,7 @@ class Cloud:
         self.bucket_region: str | None = "eu-west-1"
         self.ledger: dict[str, tuple[str, str]] = {}
         self.manifests: dict[str, bytes] = {}
+        self.on_closed_day: Callable[[DayPlanned], None] = lambda _: None
         self.letters: list[Letter] = []
         self.sent: dict[str, datetime] = {}
         self.dead_letters: list[DeadLetter] = []
@@ -523,6 +524,10 @@ class FakeLedger:
 
     def replace(self, entry: LedgerEntry, record: LedgerRecord) -> LedgerEntry:
         return self._put(record, expected=entry.etag)
+
+    def close_day(self, planned: DayPlanned) -> None:
+        with self.cloud.call("ledger.close_day"):
+            self.cloud.on_closed_day(planned)
 
     def put_manifest(self, record: LedgerRecord, manifest: Manifest) -> ManifestLocation:
         with self.cloud.call("ledger.put_manifest"):

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from copy import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import boto3
@@ -33,10 +34,11 @@ from exporter.errors import (
     SlotBusyError,
     TransientError,
 )
+from logferry_contracts.day_planned import DayPlanned
 from logferry_contracts.export import Destination, export_id
 from logferry_contracts.export_failed import ExportFailed, ExportFailedData
 from logferry_contracts.export_requested import ExportRequested, ExportRequestedData
-from logferry_contracts.ledger_key import manifest_key
+from logferry_contracts.ledger_key import manifest_key, open_day_key
 from logferry_contracts.ledger_record import LedgerRecord
 from logferry_contracts.manifest import Checksum, Manifest
 from logferry_contracts.window import Window
@@ -50,6 +52,7 @@ if TYPE_CHECKING:
 
 type RequestFor = Callable[..., ExportRequestedData]
 
+EXAMPLES = Path(__file__).parents[3] / "contracts/examples"
 NOW = datetime(2026, 11, 23, 6, 0, tzinfo=UTC)
 NOW_MS = int(NOW.timestamp() * 1000)
 
@@ -691,6 +694,21 @@ def test_the_windows_that_have_records_are_found_by_their_start(
     assert found(100, 150) == edges[:3]
     assert found(101, 199) == edges[2:3]
     assert found(1_000, 2_000) == []
+
+
+def test_the_note_of_an_open_date_is_removed_and_no_other(
+    backend: "Backend", bucket: str, ledger: Ledger
+) -> None:
+    day = (EXAMPLES / "day-planned/1.0/accept/day.json").read_text()
+    planned = parse(DayPlanned, day)
+    s3 = backend.client("s3")
+    keys = [open_day_key(planned.data.source, name) for name in (planned.id, f"{planned.id}-2")]
+    for key in keys:
+        s3.put_object(Bucket=bucket, Key=key, Body=day.encode())
+    for _ in range(2):  # delivered twice
+        ledger.close_day(planned)
+    left = s3.list_objects_v2(Bucket=bucket, Prefix="plans/")["Contents"]
+    assert [each["Key"] for each in left] == keys[1:]
 
 
 def test_the_records_of_a_dates_windows_are_found_and_read_and_no_others(

@@ -28,6 +28,7 @@ from exporter.errors import (
     TransientError,
 )
 from logferry_contracts.day_completed import DayCompleted
+from logferry_contracts.day_planned import DayPlanned
 from logferry_contracts.export_requested import ExportRequested, ExportRequestedData
 from logferry_contracts.ledger_record import LedgerRecord
 from logferry_contracts.manifest import Manifest
@@ -42,6 +43,10 @@ QUEUE_ARN = "arn:aws:sqs:eu-west-1:999988887777:log-sqs-shop-collect.fifo"
 TOLD = parse(
     DayCompleted,
     Path("contracts/examples/day-completed/1.0/accept/all-in-the-archive.json").read_text(),
+)
+PLANNED = parse(
+    DayPlanned,
+    (Path(__file__).parents[3] / "contracts/examples/day-planned/1.0/accept/day.json").read_text(),
 )
 FOLDER = ("eu-west-1", "archive", "p/task-1/")
 
@@ -138,6 +143,7 @@ METHODS: dict[tuple[type, str], Method] = {
     (Ledger, "replace"): Method(
         lambda it, given: it.replace(LedgerEntry(given.record, "e"), given.record), ("PutObject",)
     ),
+    (Ledger, "close_day"): Method(lambda it, _: it.close_day(PLANNED), ("DeleteObject",)),
     (Ledger, "put_manifest"): Method(
         lambda it, given: it.put_manifest(
             given.record, Manifest(object_count=0, stream_count=0, total_bytes=0, objects=[])

@@ -43,6 +43,37 @@ def test_a_date_is_told_after_its_last_export(cloud: "Cloud", request_for: Reque
     )
 
 
+def test_a_date_is_open_until_it_is_told(cloud: "Cloud") -> None:
+    told: list[tuple[str, int]] = []
+    cloud.on_closed_day = lambda planned: told.append((planned.id, len(cloud.day_events())))
+    cloud.request()
+    day_id = cloud.request_day()
+    cloud.run(batch_size=10)
+    assert told == [(day_id, 1)]
+
+
+def test_a_date_whose_teller_is_cut_before_it_is_closed_is_told_again_and_closed(
+    cloud: "Cloud",
+) -> None:
+    told: list[int] = []
+    cloud.on_closed_day = lambda _: told.append(len(cloud.day_events()))
+    cloud.request()
+    cloud.request_day()
+    cut = "ledger.close_day"
+
+    def interrupt(name: str) -> None:
+        nonlocal cut
+        if name == cut:
+            cut = ""
+            raise TransientError("the answer is lost")
+
+    cloud.interrupt = interrupt
+    cloud.run(batch_size=10)
+    first, second = cloud.day_events()
+    assert first == second
+    assert told == [2]
+
+
 def test_a_failed_export_is_counted_and_not_waited_for(
     cloud: "Cloud", plan: "type[Plan]", request_for: RequestFor, emitted: Any
 ) -> None:

@@ -237,6 +237,10 @@ class DayNotes:
     def remove(self, key: str) -> None:
         self.notes.pop(key, None)
 
+    def close(self, planned: DayPlanned) -> None:
+        """Do what the exporter does once it has told the date's end."""
+        self.remove(f"days/{planned.id}.sent.json")
+
 
 @dataclass
 class Files:

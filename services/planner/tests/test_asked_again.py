@@ -54,6 +54,13 @@ def end_all(world: World) -> None:
         end(world, record)
 
 
+def tell_all(world: World) -> None:
+    """End all exports, and have the ends of their dates told."""
+    end_all(world)
+    for day in list(world.queues.days):
+        world.day_notes.close(day)
+
+
 @pytest.mark.parametrize("lanes", [1, 2])
 def test_the_next_days_plan_asks_again_for_what_a_purged_queue_had(
     world: World, capsys: pytest.CaptureFixture[str], lanes: int
@@ -82,9 +89,42 @@ def test_they_are_asked_for_once_a_day_until_they_have_ended(world: World) -> No
     assert third["data"]["asked_again"] == 4  # and those of the day after
     assert set(lost) <= {event.id for event in world.queues.sent}
 
-    end_all(world)
+    tell_all(world)
     assert "asked_again" not in plan(world, A_DAY_LATER, "request-5")["data"]
     assert not [name for name in world.day_notes.notes if "2026-11-21" in name]
+
+
+def test_the_end_of_a_date_is_asked_for_again_until_it_is_told(world: World) -> None:
+    purged(world)
+    (lost,) = world.queues.days
+    end_all(world)
+    for number in range(2, 5):
+        answer = plan(world, A_DAY_LATER, f"request-{number}")
+        assert lost in world.queues.days
+        assert lost.id in world.queues.again
+        assert "asked_again" not in answer["data"]
+        assert not {event.data.window for event in world.queues.sent} & set(lost.data.windows)
+        end_all(world)
+    world.day_notes.close(lost)
+    plan(world, A_DAY_LATER, "request-5")
+    assert lost not in world.queues.days
+
+
+def test_the_end_of_a_date_that_is_told_and_not_closed_is_asked_for_two_weeks_long(
+    world: World,
+) -> None:
+    purged(world)
+    (told,) = world.queues.days
+    end_all(world)
+    days = 0
+    while True:
+        plan(world, A_DAY_LATER, f"request-{days + 2}")
+        end_all(world)
+        if told not in world.queues.days:
+            break
+        days += 1
+    assert days == 13  # on the fourteenth it is older than two weeks
+    assert f"days/{told.id}.sent.json" not in world.day_notes.notes
 
 
 def test_of_a_date_some_of_whose_exports_have_ended_the_others_are_asked_for(world: World) -> None:
@@ -101,10 +141,10 @@ def test_no_record_is_read_before_that_nor_of_dates_that_have_ended(world: World
     plan(world, timedelta(hours=12), "request-2")
     assert (world.ledger.reads, world.queues.sent) == (0, [])
 
-    end_all(world)
+    tell_all(world)
     plan(world, timedelta(hours=12), "request-3")
     reads = world.ledger.reads
-    end_all(world)
+    tell_all(world)
     plan(world, timedelta(hours=1), "request-4")
     assert world.ledger.reads == reads
 
@@ -189,7 +229,7 @@ def test_a_damaged_note_of_a_date_costs_no_plan(
     lost = purged(world)
     written_at = world.now
     world.day_notes.notes["days/1-2026-11-20.sent.json"] = ("{", written_at)
-    world.day_notes.notes["days/1-2026-11-20.json"] = ("{", written_at)
+    world.day_notes.notes["days/2-2026-11-20.json"] = ("{", written_at)
     answer = plan(world, A_DAY_LATER, "request-2")
     assert answer["data"]["asked_again"] == len(lost)
     assert caplog.messages.count("a note of a date is left out") == 2

@@ -164,7 +164,7 @@ def test_the_date_of_a_run_that_is_dead_is_sent_by_the_next_days_run_and_not_bef
     with pytest.raises(MessagesNotSentError):
         world.run(plan_request())
     world.queues.before_days = lambda _events: None
-    (noted,) = world.day_notes.notes
+    (noted,) = unsent(world)
 
     world.now += timedelta(hours=1)
     world.run(plan_request(), request_id="request-2")

@@ -13,6 +13,7 @@ from typing import Protocol
 from exporter.direct import Event, Slice
 from exporter.task import Task
 from logferry_contracts.day_completed import DayCompleted
+from logferry_contracts.day_planned import DayPlanned
 from logferry_contracts.export_completed import ExportCompleted
 from logferry_contracts.export_failed import ExportFailed
 from logferry_contracts.export_requested import ExportRequested
@@ -173,6 +174,9 @@ class Ledger(Protocol):
         Raises:
             LedgerConflictError: It is not what was read any more.
         """
+
+    def close_day(self, planned: DayPlanned) -> None:
+        """Remove the note that the end of a date is still to be told."""
 
     def put_manifest(self, record: LedgerRecord, manifest: Manifest) -> ManifestLocation:
         """Write a manifest beside the ledger; the same manifest gives the same object."""

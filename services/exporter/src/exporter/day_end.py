@@ -51,6 +51,8 @@ class DayEnd:
         remembered = self.wiring.ended
         event = day.day_completed(self.planned, [remembered[key] for key in keys])
         self.wiring.topic.publish(event)
+        # Then, so that whoever is cut in between tells it twice, and nobody never.
+        self.wiring.ledger.close_day(self.planned)
         for key in keys:
             del remembered[key]
         count("DaysCompleted")

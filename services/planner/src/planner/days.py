@@ -4,8 +4,8 @@ Each is noted in the control bucket before anything of it is recorded, as what t
 sent once the run has sent all of its requests. So the message is sent however often the run is
 cut: when it is tried again, or by the first run that finds the note of one that must be dead.
 
-The note then stays as one of a date that is open, until a later run has seen that its exports have
-ended. So what a queue has lost is found without a person, and nothing else has to be read.
+The note then stays as one of a date that is open, until the exporter has told its end. So what a
+queue has lost is found without a person, and nothing else has to be read.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -29,6 +29,13 @@ of a daily schedule comes later."""
 OPEN_FOR_LONG = timedelta(hours=20)
 """After that an export that has not ended is asked for again. Less than a day, so that the next run
 of a daily schedule does so; what has only been waiting for its turn is then there twice."""
+
+TOLD_WITHIN = timedelta(days=14)
+"""As long as queues keep messages. The end of a date that was first asked for before is not asked
+for again: it is in the dead-letter queue, or an exporter tells it and does not remove its note.
+
+https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-messages.html
+"""
 
 logger = Logger(service="planner", child=True)
 
@@ -74,17 +81,25 @@ class Days:
             if is_own or note.written_at < now - RUN_IS_DEAD_AFTER:
                 planned = self._read(note.key)
                 if planned is not None:
-                    queues.send(queue_url, [planned])
+                    # Before it is sent, so that the exporter finds what it is to remove.
                     self.notes.put(planned, is_sent=True)
+                    queues.send(queue_url, [planned])
                     self.notes.remove(note.key)
 
     def open_for_long(self, now: datetime) -> Iterator[tuple[str, DayPlanned]]:
-        """Yield the dates that were sent long ago and not seen to have ended, with their notes."""
-        for note in self.notes.there(self.source):
-            if note.is_sent and note.written_at < now - OPEN_FOR_LONG:
+        """Yield the dates that were sent long ago and not told since, with their notes."""
+        notes = self.notes.there(self.source)
+        to_be_sent = {note.planned_id for note in notes if not note.is_sent}
+        for note in notes:
+            is_open = note.is_sent and note.planned_id not in to_be_sent
+            if is_open and note.written_at < now - OPEN_FOR_LONG:
                 planned = self._read(note.key)
                 if planned is not None:
                     yield note.key, planned
+
+    def is_given_up(self, planned: DayPlanned) -> bool:
+        """Return whether the end of a date is not asked for any more."""
+        return datetime.fromisoformat(planned.time) < self.planned_at - TOLD_WITHIN
 
     def _read(self, key: str) -> DayPlanned | None:
         """Return a note of this source; None for another one's, and for one that is damaged."""

@@ -176,7 +176,7 @@ class Requesting:
             known = self.ledger.known(self.plan.source, planned.data.windows)
             keys = [ledger_key(self.plan.source, window, id_) for window, id_ in known]
             stuck = self._under_way(_intact(self.ledger.read(keys)))
-            if not stuck:
+            if not stuck and self.days.is_given_up(planned):
                 self.days.notes.remove(note_key)
                 continue
             self._send(stuck, again_by=self.days.run_id)

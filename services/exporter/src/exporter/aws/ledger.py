@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, Any
 from exporter.aws.calls import calling
 from exporter.cloud import LedgerEntry
 from exporter.errors import LedgerConflictError
+from logferry_contracts.day_planned import DayPlanned
 from logferry_contracts.ledger_key import (
     ledger_key,
     ledger_prefix,
     manifest_key,
+    open_day_key,
     source_prefix,
     split_key,
     starting_at,
@@ -120,6 +122,12 @@ class Ledger:
             LedgerConflictError: It is not what was read any more.
         """
         return self._put(record, IfMatch=entry.etag)
+
+    def close_day(self, planned: DayPlanned) -> None:
+        """Remove the note that the end of a date is still to be told."""
+        key = open_day_key(planned.data.source, planned.id)
+        with calling("DeleteObject", key):
+            self._s3.delete_object(Bucket=self._bucket, Key=key)
 
     def put_manifest(self, record: LedgerRecord, manifest: Manifest) -> ManifestLocation:
         """Write a manifest beside the ledger; the same manifest gives the same object."""

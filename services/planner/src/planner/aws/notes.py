@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from logferry_contracts.day_planned import DayPlanned
+from logferry_contracts.ledger_key import OPEN_DAY, days_prefix, open_day_key
 from logferry_contracts.message import Message
 from logferry_contracts.source import SourceName
 from planner.aws.calls import calling
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 FILE_CHUNK_BYTES = 1_048_576
-_SENT = ".sent.json"
 
 
 class Note(Message):
@@ -44,7 +44,12 @@ class NoteThere:
     @property
     def is_sent(self) -> bool:
         """Whether it is of a date that the exporter has been sent."""
-        return self.key.endswith(_SENT)
+        return self.key.endswith(OPEN_DAY)
+
+    @property
+    def planned_id(self) -> str:
+        """The id of the DayPlanned that a note of a date is."""
+        return self.key.rpartition("/")[2].removesuffix(OPEN_DAY).removesuffix(".json")
 
 
 class Outbox:
@@ -81,8 +86,8 @@ class Outbox:
 class DayNotes:
     """Notes of dates whose end is to be told, in the control bucket: each is a DayPlanned.
 
-    There is one until the date is sent, and then another one until its exports are seen to have
-    ended: an index of what is open, so that no other record has to be read to find what is stuck.
+    There is one until the date is sent, and then another one until the exporter has told its end:
+    an index of what is open, so that no other record has to be read to find what is stuck.
     """
 
     def __init__(self, s3: "S3Client", bucket: str) -> None:
@@ -91,12 +96,14 @@ class DayNotes:
 
     def put(self, planned: DayPlanned, *, is_sent: bool = False) -> None:
         """Write a note; the same one again makes it a new one."""
-        key = f"{_days(planned.data.source)}{planned.id}{_SENT if is_sent else '.json'}"
+        source = planned.data.source
+        to_be_sent = f"{days_prefix(source)}{planned.id}.json"
+        key = open_day_key(source, planned.id) if is_sent else to_be_sent
         self._control.write(key, planned)
 
     def there(self, source: SourceName) -> list[NoteThere]:
         """Return the notes of a source's account and Region."""
-        return _notes(self._control, _days(source))
+        return _notes(self._control, days_prefix(source))
 
     def read(self, key: str) -> DayPlanned | None:
         """Return a note; None when it is not there any more.
@@ -141,10 +148,6 @@ class PlanFiles:
 
 def _outbox(source: SourceName) -> str:
     return f"outbox/{source.account_id}/{source.region}/"
-
-
-def _days(source: SourceName) -> str:
-    return f"plans/{source.account_id}/{source.region}/days/"
 
 
 def _notes(control: ControlBucket, prefix: str) -> list[NoteThere]:
