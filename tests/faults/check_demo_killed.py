@@ -7,7 +7,7 @@ from devstack.demo import Options, run
 
 pytestmark = pytest.mark.localstack
 
-MANY_AT_ANY_HOUR = 7
+SOME_AT_ANY_HOUR = 5
 
 
 def test_killing_the_exporters_during_the_demo_changes_nothing_in_its_figures(tmp_path):
@@ -17,4 +17,4 @@ def test_killing_the_exporters_during_the_demo_changes_nothing_in_its_figures(tm
     assert found.problems == []
     assert found.exports_completed == 31
     # A window is guessed smaller the longer ago it ended: later in the day more is read directly.
-    assert min(found.exports_by_lane.values()) >= MANY_AT_ANY_HOUR
+    assert min(found.exports_by_lane.values()) >= SOME_AT_ANY_HOUR
