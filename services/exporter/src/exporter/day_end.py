@@ -18,6 +18,7 @@ from exporter.errors import NotFinishedError
 from exporter.telemetry import METRICS_NAMESPACE, SERVICE, count, logger, metrics
 from exporter.wiring import Wiring
 from logferry_contracts.day_planned import DayPlanned
+from logferry_contracts.ledger_key import split_key
 from logferry_contracts.wire import ContractError
 
 READ_AT_ONCE = 32
@@ -65,7 +66,7 @@ class DayEnd:
         if len(remembered) > MAX_REMEMBERED:
             for key in remembered.keys() - set(keys):
                 del remembered[key]
-        names = {key.rpartition("/")[2].removesuffix(".json") for key in keys}
+        names = {split_key(key)[1] for key in keys}
         # A damaged record may have been restored since.
         unread = [key for key in keys if key not in remembered or remembered[key].is_damaged]
         for batch in batched(unread, READ_AT_ONCE, strict=False):

@@ -77,7 +77,7 @@ class Days:
         for note in self.notes.there(self.source):
             if note.is_sent:
                 continue
-            is_own = note.key.rpartition("/")[2].startswith(f"{self.run_id}-")
+            is_own = note.planned_id.startswith(f"{self.run_id}-")
             if is_own or note.written_at < now - RUN_IS_DEAD_AFTER:
                 planned = self._read(note.key)
                 if planned is not None:
