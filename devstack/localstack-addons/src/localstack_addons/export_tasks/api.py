@@ -34,7 +34,6 @@ encrypted bucket, the time events take to become exportable, AWS's limits on cal
 
 import json
 from collections.abc import Callable, Iterable
-from functools import wraps
 from typing import Any
 
 from localstack_addons.export_tasks.bucket_policy import EXPORT_ACL
@@ -43,12 +42,12 @@ from localstack_addons.export_tasks.tasks import (
     AccountRegion,
     Bucket,
     Event,
-    ExportError,
     ExportTasks,
     LogGroup,
     refused_by_bucket,
 )
 from localstack_addons.logs.log_groups import class_of
+from localstack_addons.refusals import refusing
 
 ROUTE = "/_devstack/exports"
 
@@ -135,11 +134,11 @@ def install() -> None:
 
 
 def _operations(tasks: ExportTasks) -> dict[str, Callable[..., Any]]:
-    @_as_service_error
+    @refusing
     def create_export_task(_provider: Any, context: Any, request: Any) -> dict[str, str]:
         return {"taskId": tasks.create(_where(context), request)}
 
-    @_as_service_error
+    @refusing
     def describe_export_tasks(
         _provider: Any,
         context: Any,
@@ -156,7 +155,7 @@ def _operations(tasks: ExportTasks) -> dict[str, Callable[..., Any]]:
             limit=limit,
         )
 
-    @_as_service_error
+    @refusing
     def cancel_export_task(_provider: Any, context: Any, task_id: str) -> None:
         tasks.cancel(_where(context), task_id)
 
@@ -166,19 +165,6 @@ def _operations(tasks: ExportTasks) -> dict[str, Callable[..., Any]]:
 
 def _where(context: Any) -> AccountRegion:
     return AccountRegion(context.account_id, context.region)
-
-
-def _as_service_error[**P, R](operation: Callable[P, R]) -> Callable[P, R]:
-    @wraps(operation)
-    def call(*args: P.args, **kwargs: P.kwargs) -> R:
-        from localstack.aws.api import CommonServiceException  # noqa: PLC0415
-
-        try:
-            return operation(*args, **kwargs)
-        except ExportError as error:
-            raise CommonServiceException(error.code, error.message, status_code=400) from error
-
-    return call
 
 
 def _settings_route(settings: SettingsBook) -> Callable[..., Any]:

@@ -24,6 +24,7 @@ from typing import Any, NamedTuple, Protocol
 
 from localstack_addons.export_tasks import bucket_policy
 from localstack_addons.export_tasks.settings import Settings, SettingsBook
+from localstack_addons.refusals import Refusal
 
 DEFAULT_PREFIX = "exportedlogs"
 """`destinationPrefix` where none is given.
@@ -54,13 +55,8 @@ _LOG_GROUP_NAME = re.compile(r"[.\-_/#A-Za-z0-9]+")
 _STREAM_PREFIX = re.compile(r"[^:*]*")
 
 
-class ExportError(Exception):
-    """A refusal with AWS's error code: the caller of the API gets it."""
-
-    def __init__(self, code: str, message: str) -> None:
-        super().__init__(message)
-        self.code = code
-        self.message = message
+class ExportError(Refusal):
+    """A refusal of an export task."""
 
 
 class AccountRegion(NamedTuple):

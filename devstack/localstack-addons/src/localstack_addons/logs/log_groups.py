@@ -35,6 +35,7 @@ from functools import wraps
 from typing import Any
 
 from localstack_addons.logs import account_policies
+from localstack_addons.refusals import Refusal, refusing
 
 MAX_PAGE = 50
 """Log groups in one page, and the default.
@@ -57,13 +58,8 @@ _WITH_PATTERN = (
 ROUTE = "/_devstack/logs"
 
 
-class LogsError(Exception):
-    """A refusal with AWS's error code: the caller of the API gets it."""
-
-    def __init__(self, code: str, message: str) -> None:
-        super().__init__(message)
-        self.code = code
-        self.message = message
+class LogsError(Refusal):
+    """A refusal of CloudWatch Logs."""
 
 
 def class_of(group: Any) -> str:
@@ -234,24 +230,11 @@ def _invalid(message: str) -> LogsError:
     return LogsError("InvalidParameterException", message)
 
 
-def _as_service_error[**P, R](operation: Callable[P, R]) -> Callable[P, R]:
-    @wraps(operation)
-    def call(*args: P.args, **kwargs: P.kwargs) -> R:
-        from localstack.aws.api import CommonServiceException  # noqa: PLC0415
-
-        try:
-            return operation(*args, **kwargs)
-        except LogsError as error:
-            raise CommonServiceException(error.code, error.message, status_code=400) from error
-
-    return call
-
-
 def _describing() -> Any:
     from localstack.aws.api import handler  # noqa: PLC0415
 
     @handler("DescribeLogGroups", expand=False)  # type: ignore[untyped-decorator]  # not typed there
-    @_as_service_error
+    @refusing
     def describe_log_groups(_provider: Any, context: Any, request: Any) -> dict[str, Any]:
         return describe_page(dict(_backend(context.account_id, context.region).groups), request)
 
@@ -259,7 +242,7 @@ def _describing() -> Any:
 
 
 def _keeping_class(create_log_group: Callable[..., None]) -> Callable[..., None]:
-    @_as_service_error
+    @refusing
     @wraps(create_log_group)
     def create(provider: Any, context: Any, log_group_name: str, **parameters: Any) -> None:
         log_group_class = parameters.get("log_group_class") or STANDARD
@@ -272,7 +255,7 @@ def _keeping_class(create_log_group: Callable[..., None]) -> Callable[..., None]
 
 
 def _readable_only(operation: str) -> Callable[..., Any]:
-    @_as_service_error
+    @refusing
     def read(_provider: Any, context: Any, **parameters: Any) -> Any:
         from localstack.services.moto import call_moto  # noqa: PLC0415
 
@@ -292,7 +275,7 @@ def _paging(filter_log_events: Callable[..., Any]) -> Callable[..., Any]:
     A token that moto does not know is the end to it, and so is its own after a stream with an `@`.
     """
 
-    @_as_service_error
+    @refusing
     @wraps(filter_log_events)
     def page(  # noqa: PLR0913, PLR0917  (moto's own)
         group: Any,
