@@ -131,8 +131,7 @@ chaos: install ## Kills, faults, wrong clocks, odd messages at random; CHAOS_SEE
 bench: install ## Benchmarks against the baseline and the limits, into build/bench.json
 	$(BIN)/python -m benchmarks
 
-# What has been run before need not be run again: make check TESTED=1.
-CHECKS := lint $(if $(TESTED),,coverage) demo-check terraform-check terraform-apply-check policy-check iam-check upgrade-check ways-back-check chaos
+CHECKS := lint coverage demo-check terraform-check terraform-apply-check policy-check iam-check upgrade-check ways-back-check chaos
 .PHONY: check
 check: install ## Everything that has to hold before a change is finished, and how long each part took
 	@took=(); for part in $(CHECKS); do \

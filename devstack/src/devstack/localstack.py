@@ -125,14 +125,11 @@ def start_detached(
     Raises:
         LocalStackError: it is not installed, runs already, its port is taken, or it failed.
     """
-    port = port or free_port()
-    if lifeline is None:
-        process, running = _start(state, port, settings or {}, [], subprocess.DEVNULL)
-    else:
-        with lifeline.open("rb", buffering=0) as end:
-            process, running = _start(
-                state, port, settings or {}, ["--end-with-stdin"], end.fileno()
-            )
+    arguments = [] if lifeline is None else ["--end-with-stdin"]
+    with Path(lifeline or os.devnull).open("rb", buffering=0) as stdin:
+        process, running = _start(
+            state, port or free_port(), settings or {}, arguments, stdin.fileno()
+        )
     # Takes note of its end if this process is still there then.
     threading.Thread(target=process.wait, daemon=True).start()
     try:
