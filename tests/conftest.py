@@ -6,7 +6,7 @@ import json
 import secrets
 import time
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -14,14 +14,11 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from devstack.organisation import LogGroup, LogStream, previous_day
-from devstack.suite import EXTERNAL_ID, TIME_ZONE, Suite
+from devstack.suite import TIME_ZONE, Suite
 from logferry.package import Zip
-from logferry_contracts.export import Destination, Lane, export_id
-from logferry_contracts.export_requested import ExportRequested, ExportRequestedData
+from logferry_contracts.export import Lane
+from logferry_contracts.export_requested import ExportRequestedData
 from logferry_contracts.ledger_record import LedgerRecord
-from logferry_contracts.log_group import LogGroup as ExportedLogGroup
-from logferry_contracts.source import Source
-from logferry_contracts.wire import emit
 from logferry_contracts.zones import zone_named
 
 SCHEMAS = {
@@ -178,67 +175,21 @@ def records(suite: Suite) -> Callable[[str], list[LedgerRecord]]:
 
 
 @pytest.fixture
-def request_of(suite: Suite) -> Callable[[str, str], ExportRequestedData]:
+def request_of(suite: Suite) -> Callable[..., ExportRequestedData]:
     """The request for the previous day of a log group, as the planner sends it."""
-
-    def request(profile: str, name: str) -> ExportRequestedData:
-        source = suite.source(profile)
-        window = previous_day(datetime.now(zone_named(TIME_ZONE)))
-        prefix = f"{profile}{name}/2026/11/21/00"
-        return ExportRequestedData(
-            export_id=export_id(source, name, window, 1),
-            generation=1,
-            source=Source(
-                **source.model_dump(),
-                role_arn=f"arn:aws:iam::{source.account_id}:role/logferry-source",
-                external_id=EXTERNAL_ID,
-            ),
-            log_group=ExportedLogGroup(
-                name=name,
-                arn=f"arn:aws:logs:{source.region}:{source.account_id}:log-group:{name}",
-                log_group_class="INFREQUENT_ACCESS",
-                created_ms=window.from_ms - 1,
-            ),
-            window=window,
-            destination=Destination(bucket=suite.archive_bucket, prefix=prefix),
-            lane="slot",
-            estimated_bytes=0,
-        )
-
-    return request
+    return suite.export_request
 
 
 @pytest.fixture
 def write(suite: Suite) -> Callable[..., LedgerRecord]:
     """Write a ledger record, as an administrator can."""
-
-    def put(request: ExportRequestedData, **changes: Any) -> LedgerRecord:
-        document = json.loads(emit(request.first_record(datetime.now(UTC)))) | changes
-        record = LedgerRecord.model_validate(document)
-        suite.client("s3").put_object(
-            Bucket=suite.config.control_bucket, Key=record.key, Body=emit(record).encode()
-        )
-        return record
-
-    return put
+    return suite.write_record
 
 
 @pytest.fixture
 def send(suite: Suite) -> Callable[[ExportRequestedData], None]:
-    """Send a request to the slot."""
-
-    def put(request: ExportRequestedData) -> None:
-        event = ExportRequested.of(
-            request, id=request.export_id, source="urn:test", time=datetime.now(UTC)
-        )
-        suite.client("sqs").send_message(
-            QueueUrl=suite.queue_url(request.source.queue_name),
-            MessageBody=emit(event),
-            MessageGroupId=request.source.slot,
-            MessageDeduplicationId=event.id,
-        )
-
-    return put
+    """Send a request to its lane."""
+    return suite.send_request
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -16,15 +16,14 @@ import yaml
 
 from devstack.document import Shell, blocks
 from devstack.organisation import LogGroup, LogStream, previous_day
-from devstack.suite import EXTERNAL_ID, REGION, TIME_ZONE, Suite
+from devstack.suite import TIME_ZONE, Suite
 from logferry.checkout import ROOT
 from logferry.package import Zip
-from logferry_contracts.export import Destination, Lane, export_id
+from logferry_contracts.export import Lane, export_id
 from logferry_contracts.export_completed import ExportCompleted
-from logferry_contracts.export_requested import ExportRequested, ExportRequestedData
+from logferry_contracts.export_requested import ExportRequestedData
 from logferry_contracts.ledger_key import source_prefix
 from logferry_contracts.ledger_record import LedgerRecord
-from logferry_contracts.log_group import LogGroup as ExportedLogGroup
 from logferry_contracts.source import Source
 from logferry_contracts.window import Window
 from logferry_contracts.wire import emit
@@ -74,9 +73,7 @@ class Scene:
     @property
     def source(self) -> Source:
         """The source, as requests name it."""
-        name = self.suite.source(self.profile)
-        role_arn = f"arn:aws:iam::{name.account_id}:role/logferry-source"
-        return Source(**name.model_dump(), role_arn=role_arn, external_id=EXTERNAL_ID)
+        return self.suite.reachable(self.profile)
 
     @property
     def account_id(self) -> str:
@@ -138,50 +135,17 @@ class Scene:
         self, name: str | None = None, *, generation: int = 1, lane: Lane = "slot"
     ) -> ExportRequestedData:
         """Return the request for a task of yesterday's events, of what `put_logs` has put."""
-        name, source, window = name or self.name, self.source, _window()
-        return ExportRequestedData(
-            export_id=export_id(source, name, window, generation),
+        return self.suite.export_request(
+            self.profile,
+            name or self.name,
             generation=generation,
-            source=source,
-            log_group=ExportedLogGroup(
-                name=name,
-                arn=f"arn:aws:logs:{REGION}:{source.account_id}:log-group:{name}",
-                log_group_class=_log_class(lane),
-                created_ms=window.from_ms - 1,
-            ),
-            window=window,
-            destination=Destination(
-                bucket=self.suite.archive_bucket, prefix=f"{self.profile}{name}/2026/11/21/00"
-            ),
-            lane="slot",
-            estimated_bytes=0,
+            log_group_class=_log_class(lane),
         )
-
-    def write(self, request: ExportRequestedData, **changes: Any) -> LedgerRecord:
-        """Write a ledger record, as an administrator can."""
-        document = json.loads(emit(request.first_record(datetime.now(UTC)))) | changes
-        written = LedgerRecord.model_validate(document)
-        self.overwrite(written.key, emit(written).encode())
-        return written
 
     def overwrite(self, key: str, body: bytes) -> None:
         """Put anything in a ledger record's place."""
         bucket = self.suite.config.control_bucket
         self.suite.client("s3").put_object(Bucket=bucket, Key=key, Body=body)
-
-    def send(self, request: ExportRequestedData, *, tries: int = 0) -> None:
-        """Send a request to its slot, or to its tail once more, as after so many tries."""
-        event = ExportRequested.of(
-            request, id=request.export_id, source="urn:test", time=datetime.now(UTC)
-        )
-        attribute = {"tries": {"DataType": "Number", "StringValue": str(tries)}}
-        self.suite.client("sqs").send_message(
-            QueueUrl=self.suite.queue_url(request.source.queue_name),
-            MessageBody=emit(event),
-            MessageGroupId=request.source.slot,
-            MessageDeduplicationId=event.id,
-            MessageAttributes=attribute if tries else {},
-        )
 
     def create_task(self, request: ExportRequestedData) -> str:
         """Create the export task of a request, which nobody records; return its id."""
@@ -401,7 +365,7 @@ def _failed(scene: Scene) -> Iterator[None]:
     scene.put_logs(broken)
     failing = {"fail_pattern": f"^{broken}$", "fail_count": 3}
     scene.suite.control("exports", {"account": scene.account_id, **failing})
-    scene.send(scene.request(broken))
+    scene.suite.send_request(scene.request(broken))
     scene.until(lambda: scene.states(broken) == ["failed"] * 3)
     new = {"code": "QuotaPolicyException", "message": "Not in this account."}
     _refuse(scene, unknown, new, times=LAST_TRY + 1)
@@ -419,7 +383,7 @@ def _refuse(scene: Scene, name: str, error: dict[str, Any], *, times: int) -> No
     """Let AWS refuse a log group's export task, at the last try of its request."""
     scene.put_logs(name)
     scene.refuse_tasks(error, times=times)
-    scene.send(scene.request(name), tries=LAST_TRY)
+    scene.suite.send_request(scene.request(name), tries=LAST_TRY)
     scene.until(lambda: scene.states(name) == ["failed"])
 
 
@@ -431,7 +395,7 @@ def _complete_without_objects(scene: Scene, name: str) -> None:
     scene.until(lambda: scene.has_completed(task_id))
     scene.put_logs(name, lane="direct")
     # Not the first try, as there is a task of its name.
-    scene.send(request, tries=1)
+    scene.suite.send_request(request, tries=1)
     scene.until(lambda: scene.states(name) == ["failed"])
 
 
@@ -465,7 +429,7 @@ def _records_are_damaged(scene: Scene) -> Iterator[None]:
 def _half_without_its_whole(scene: Scene) -> Iterator[None]:
     other = f"{scene.name}/other"
     scene.put_logs(scene.name, other)
-    scene.send(scene.request(other))
+    scene.suite.send_request(scene.request(other))
     scene.until(lambda: scene.is_secured(other))
     whole, window = scene.request(), _window()
     middle_ms = window.from_ms + (window.to_ms - window.from_ms) // 2
@@ -477,8 +441,8 @@ def _half_without_its_whole(scene: Scene) -> Iterator[None]:
             "parent_export_id": whole.export_id,
         }
     )
-    scene.write(half)
-    scene.send(half)
+    scene.suite.write_record(half)
+    scene.suite.send_request(half)
     scene.until(lambda: scene.states() == ["failed"])
     yield
     scene.until(lambda: [r.state for r in scene.records() if r.window == window] == ["secured"])
@@ -492,7 +456,7 @@ def _object_is_gone(scene: Scene) -> Iterator[None]:
     gone = {"key": key, "version_id": "v1", "size_bytes": 9, "etag": "e"}
     manifest = {"object_count": 1, "stream_count": 1, "total_bytes": 9, "objects": [gone]}
     completed = {"at": TOLD_AT, "manifest": manifest, "published_at": TOLD_AT}
-    record = scene.write(request, state="completed", completed=completed)
+    record = scene.suite.write_record(request, state="completed", completed=completed)
     scene.suite.client("sns").publish(
         TopicArn=scene.suite.config.topic_arn,
         Message=emit(ExportCompleted.of_record(record)),
@@ -545,12 +509,12 @@ def _records_are_false(scene: Scene) -> Iterator[None]:
     scene.put_logs(*names)
     request = scene.request(false)
     completed = {"at": TOLD_AT, "manifest": EMPTY_MANIFEST}
-    scene.write(request, state="completed", completed=completed)
-    scene.send(request)
+    scene.suite.write_record(request, state="completed", completed=completed)
+    scene.suite.send_request(request)
     scene.until(lambda: scene.states(false) == ["failed", "secured"])
     request = scene.request(removed)
     _remove_an_object_before_it_is_listed(scene, request)
-    scene.send(request, tries=1)
+    scene.suite.send_request(request, tries=1)
     scene.until(lambda: scene.states(removed) == ["failed", "secured"])
     scene.until(lambda: scene.suite.waiting(scene.letters) == len(names))
     yield
@@ -590,7 +554,7 @@ def _slot_is_overcommitted(scene: Scene) -> Iterator[None]:
     for n in range(20):
         done = scene.request(f"{scene.name}/done/{n}")
         is_held = {"state": "secured", "completed": completed, "secured": {"at": TOLD_AT}}
-        scene.write(done, **is_held, estimated_bytes=25_000)
+        scene.suite.write_record(done, **is_held, estimated_bytes=25_000)
     scene.put_logs(scene.name, *(f"/app/debug/{n}" for n in range(12)))
     yield
     # LocalStack's CloudFormation takes the parameter, and changes no schedule that is there.
@@ -644,7 +608,7 @@ def _take_aws_away(scene: Scene) -> None:
         {"code": "ServiceUnavailableException", "status": 503, "message": "Try again later."},
         times=10_000,
     )
-    scene.send(scene.request(), tries=LAST_TRY_OF_PASSING)
+    scene.suite.send_request(scene.request(), tries=LAST_TRY_OF_PASSING)
 
 
 @pytest.fixture(scope="module")

@@ -1,16 +1,12 @@
 """The direct lane as it is deployed, beside the slot of the same source."""
 
-from datetime import UTC, datetime
+from datetime import datetime
 
 import pytest
 
 from devstack import organisation
-from devstack.suite import EXTERNAL_ID, TIME_ZONE, Suite
-from logferry_contracts.export import Destination, Lane, export_id
-from logferry_contracts.export_requested import ExportRequested, ExportRequestedData
-from logferry_contracts.log_group import LogGroup
-from logferry_contracts.source import Source
-from logferry_contracts.wire import emit
+from devstack.suite import TIME_ZONE, Suite
+from logferry_contracts.export import Lane
 from logferry_contracts.zones import zone_named
 
 pytestmark = pytest.mark.localstack
@@ -18,37 +14,9 @@ pytestmark = pytest.mark.localstack
 
 def request(suite: Suite, profile: str, name: str, *, lane: Lane) -> None:
     """Ask a source's exporter for the previous day of a log group, as the planner does."""
-    source = suite.source(profile)
-    window = organisation.previous_day(datetime.now(zone_named(TIME_ZONE)))
-    data = ExportRequestedData(
-        export_id=export_id(source, name, window, 1),
-        generation=1,
-        source=Source(
-            **source.model_dump(),
-            role_arn=f"arn:aws:iam::{source.account_id}:role/logferry-source",
-            external_id=EXTERNAL_ID,
-        ),
-        log_group=LogGroup(
-            name=name,
-            arn=f"arn:aws:logs:{source.region}:{source.account_id}:log-group:{name}",
-            log_group_class="STANDARD",
-            created_ms=0,
-        ),
-        window=window,
-        destination=Destination(
-            bucket=suite.archive_bucket, prefix=f"{profile}/{name.strip('/')}/2026/11/21/00"
-        ),
-        lane=lane,
-        estimated_bytes=20_000_000,  # enough to be read in slices
-    )
-    event = ExportRequested.of(data, id=data.export_id, source="urn:test", time=datetime.now(UTC))
-    queue_name = source.direct_queue_name if lane == "direct" else source.queue_name
-    suite.client("sqs").send_message(
-        QueueUrl=suite.queue_url(queue_name),
-        MessageBody=emit(event),
-        MessageGroupId=source.direct_slot if lane == "direct" else source.slot,
-        MessageDeduplicationId=event.id,
-    )
+    asked = suite.export_request(profile, name, lane=lane, log_group_class="STANDARD")
+    enough_for_slices = {"estimated_bytes": 20_000_000}
+    suite.send_request(asked.model_copy(update=enough_for_slices))
 
 
 def test_a_small_log_group_does_not_wait_for_the_slot(suite, tap, name, records, some_logs, lines):

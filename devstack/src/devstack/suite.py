@@ -16,17 +16,21 @@ import boto3
 from botocore.config import Config as ClientConfig
 from localstack_client.session import Session
 
-from devstack.organisation import LogGroup
+from devstack.organisation import LogGroup, previous_day
 from logferry.config import Config
 from logferry.hub import deploy_hub, deploy_source_account
 from logferry.package import Target, Zip
 from logferry.stack import Watch
+from logferry_contracts.export import Destination, Lane, export_id
+from logferry_contracts.export_requested import ExportRequested, ExportRequestedData
 from logferry_contracts.ledger_key import LEDGER
 from logferry_contracts.ledger_record import LedgerRecord
+from logferry_contracts.log_group import LogGroup as ExportedLogGroup
 from logferry_contracts.message import timestamp
 from logferry_contracts.plan_request import PlanRequest
-from logferry_contracts.source import SourceName
-from logferry_contracts.wire import parse
+from logferry_contracts.source import Source, SourceName
+from logferry_contracts.wire import emit, parse
+from logferry_contracts.zones import zone_named
 
 REGION = "eu-west-1"
 ORGANIZATION_ID = "o-exampleorgid"
@@ -65,7 +69,6 @@ class Suite:
         self._accounts = accounts
         self._direct_lane_bytes = direct_lane_bytes
         self._clients: dict[tuple[str, str], Any] = {}
-        self._read: dict[tuple[str, str], LedgerRecord] = {}
 
     def client(self, service: str, account_id: str | None = None) -> Any:
         """Return a client of the hub, or of another account."""
@@ -270,7 +273,6 @@ class Suite:
 
         It is for the previous day, or for a date, which is planned again where it failed.
         """
-        source = self.source(profile)
         rule = {"unit": "day", "time_zone": TIME_ZONE, "settle_minutes": 0, "lookback_days": 1}
         return {
             "specversion": "1.0",
@@ -281,17 +283,72 @@ class Suite:
             "datacontenttype": "application/json",
             "dataschema": PlanRequest.SCHEMA,
             "data": {
-                "source": {
-                    **source.model_dump(),
-                    "role_arn": f"arn:aws:iam::{source.account_id}:role/{self.name}-source",
-                    "external_id": EXTERNAL_ID,
-                },
+                "source": self.reachable(profile).model_dump(),
                 "bucket": self.archive_bucket,
                 "window_rule": rule,
                 "selection": {"include": include},
                 **({"collect_date": collect_date} if collect_date else {}),
             },
         }
+
+    def reachable(self, profile: str) -> Source:
+        """Return a source and how to reach it, as requests name it."""
+        name = self.source(profile)
+        role_arn = f"arn:aws:iam::{name.account_id}:role/{self.name}-source"
+        return Source(**name.model_dump(), role_arn=role_arn, external_id=EXTERNAL_ID)
+
+    def export_request(
+        self,
+        profile: str,
+        name: str,
+        *,
+        generation: int = 1,
+        lane: Lane = "slot",
+        log_group_class: str = "INFREQUENT_ACCESS",
+    ) -> ExportRequestedData:
+        """Return the request for the previous day of a log group, as the planner sends it."""
+        source, window = self.reachable(profile), previous_day(datetime.now(zone_named(TIME_ZONE)))
+        return ExportRequestedData(
+            export_id=export_id(source, name, window, generation),
+            generation=generation,
+            source=source,
+            log_group=ExportedLogGroup(
+                name=name,
+                arn=f"arn:aws:logs:{source.region}:{source.account_id}:log-group:{name}",
+                log_group_class=log_group_class,
+                created_ms=window.from_ms - 1,
+            ),
+            window=window,
+            destination=Destination(
+                bucket=self.archive_bucket, prefix=f"{profile}{name}/2026/11/21/00"
+            ),
+            lane=lane,
+            estimated_bytes=0,
+        )
+
+    def send_request(self, request: ExportRequestedData, *, tries: int = 0) -> None:
+        """Send a request to its lane, or to its tail once more, as after so many tries."""
+        event = ExportRequested.of(
+            request, id=request.export_id, source="urn:test", time=datetime.now(UTC)
+        )
+        source, is_direct = request.source, request.lane == "direct"
+        attribute = {"tries": {"DataType": "Number", "StringValue": str(tries)}}
+        self.client("sqs").send_message(
+            QueueUrl=self.queue_url(source.direct_queue_name if is_direct else source.queue_name),
+            MessageBody=emit(event),
+            MessageGroupId=source.direct_slot if is_direct else source.slot,
+            MessageDeduplicationId=event.id,
+            MessageAttributes=attribute if tries else {},
+        )
+
+    def write_record(self, request: ExportRequestedData, **changes: Any) -> LedgerRecord:
+        """Write a request's ledger record, with changes of its fields, as an administrator can."""
+        document = json.loads(emit(request.first_record(datetime.now(UTC)))) | changes
+        written = LedgerRecord.model_validate(document)
+        self.client("s3").put_object(
+            Bucket=self.config.control_bucket, Key=written.key, Body=emit(written).encode()
+        )
+        return written
 
     def queue_url(self, name: str) -> str:
         """Return the URL of one of the hub's queues."""
