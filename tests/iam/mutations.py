@@ -39,13 +39,21 @@ class Permission:
 class Run:
     """What a run asked for.
 
-    ``names`` are parts of ARNs that differ from run to run, and what stands for them.
+    ``names`` are parts of ARNs that differ from run to run, and what stands for them. ``optional``
+    are the names of policies that roles need not have: what others allow as well has to be theirs.
     """
 
-    def __init__(self, document: Mapping[str, Any], names: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        document: Mapping[str, Any],
+        names: Mapping[str, str],
+        *,
+        optional: frozenset[str] = frozenset(),
+    ) -> None:
         self.decisions = decisions_from(document)
         self.unknown: list[str] = document["unknown"]
         self._names = names
+        self._optional = optional
 
     def refused(self) -> set[tuple[str, str, str]]:
         """Return who was refused what, as role, operation and action."""
@@ -84,11 +92,7 @@ class Run:
                 found[Permission(label, statement, self._named(entry))] |= {
                     each.operation
                     for each in _touched(decisions, entry)
-                    if not decide(
-                        each.request,
-                        (dict(each.own) | {name: mutant}).values(),
-                        each.resource_policy,
-                    ).allowed
+                    if self._is_missed(each, name, mutant)
                 }
         for (arn, text), decisions in by_resource.items():
             for statement, entry, mutant in _mutants(json.loads(text)):
@@ -98,6 +102,19 @@ class Run:
                     if not decide(each.request, dict(each.own).values(), mutant).allowed
                 }
         return dict(found)
+
+    def _is_missed(self, decision: Decision, name: str, mutant: str) -> bool:
+        """Return whether it is refused with another policy of a name, and by that alone."""
+
+        def is_allowed(policies: Mapping[str, str]) -> bool:
+            policy = decision.resource_policy
+            return decide(decision.request, policies.values(), policy).allowed
+
+        own = dict(decision.own)
+        kept = {each: text for each, text in own.items() if each not in self._optional}
+        if name in kept and is_allowed(kept):
+            own = kept
+        return not is_allowed(own | {name: mutant})
 
     def _name(self, arn: str) -> str:
         """Return a role's or a resource's name without what differs from run to run."""

@@ -33,9 +33,6 @@ UNMISSED: dict[tuple[str, str, str], str] = {
         "SNS reaches its queue here; AWS asks for it: "
         "https://docs.aws.amazon.com/sns/latest/dg/sns-configure-dead-letter-queue.html"
     ),
-    ("planner/planner", "RequestExports", "sqs:GetQueueUrl"): (
-        "the provisioning policy, which is optional and on here, allows it as well"
-    ),
     ("logferry-sse-enforcer-archive", "LookAtObjects", "s3:GetObjectTagging"): (
         "every copy is of a version; CopyObject's page names this action and not the one on "
         "versions: https://docs.aws.amazon.com/AmazonS3/latest/API/API_CopyObject.html"
