@@ -209,3 +209,23 @@ def letters(suite: Suite) -> Iterator[Callable[[str], list[str]]]:
     for profile in PROFILES:
         url = suite.queue_url(suite.source(profile).dead_letter_queue_name)
         suite.client("sqs").purge_queue(QueueUrl=url)
+
+
+@pytest.fixture
+def dead_letter(suite: Suite) -> Callable[[str, str], dict[str, Any]]:
+    """Take the dead letter that has a text in it out of a queue, and what others have left."""
+
+    def take(queue_name: str, text: str) -> dict[str, Any]:
+        sqs, url = suite.client("sqs"), suite.queue_url(queue_name)
+        deadline = time.monotonic() + PATIENCE_S
+        while time.monotonic() < deadline:
+            letters: list[dict[str, Any]] = sqs.receive_message(
+                QueueUrl=url, MessageAttributeNames=["All"], WaitTimeSeconds=20
+            ).get("Messages", [])
+            for letter in letters:
+                sqs.delete_message(QueueUrl=url, ReceiptHandle=letter["ReceiptHandle"])
+                if text in letter["Body"]:
+                    return letter
+        raise AssertionError(f"{queue_name} has no letter with {text}")
+
+    return take

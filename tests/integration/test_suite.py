@@ -5,18 +5,7 @@ import json
 
 import pytest
 
-from devstack.suite import Suite
-
 pytestmark = pytest.mark.localstack
-
-
-def dead_letter(suite: Suite, queue_name: str) -> dict:
-    sqs, url = suite.client("sqs"), suite.queue_url(queue_name)
-    [letter] = sqs.receive_message(QueueUrl=url, MessageAttributeNames=["All"], WaitTimeSeconds=20)[
-        "Messages"
-    ]
-    sqs.delete_message(QueueUrl=url, ReceiptHandle=letter["ReceiptHandle"])
-    return letter
 
 
 def test_a_log_groups_day_ends_in_the_archive_secured_and_announced(
@@ -109,7 +98,7 @@ def test_what_may_be_empty_and_cannot_be_looked_into_completes_without_objects(
 
 
 def test_a_message_that_breaks_its_contract_is_dead_lettered_and_the_next_goes_on(
-    suite, tap, name, plan, records, some_logs
+    suite, tap, name, plan, records, some_logs, dead_letter
 ):
     source = suite.source("alpha")
     suite.client("sqs").send_message(
@@ -122,24 +111,24 @@ def test_a_message_that_breaks_its_contract_is_dead_lettered_and_the_next_goes_o
     plan("alpha", name)
     tap.until(lambda: [r.state for r in records(name)] == ["secured"])
 
-    letter = dead_letter(suite, source.dead_letter_queue_name)
+    letter = dead_letter(source.dead_letter_queue_name, '"export_id": 7')
     assert letter["Body"] == '{"specversion": "1.0", "data": {"export_id": 7}}'
     attributes = {k: v["StringValue"] for k, v in letter["MessageAttributes"].items()}
     assert attributes["reason"] == "contract"
     assert "data.export_id" in attributes["detail"]
 
 
-def test_a_schedules_input_that_breaks_its_contract_is_dead_lettered(suite):
+def test_a_schedules_input_that_breaks_its_contract_is_dead_lettered(suite, dead_letter):
     suite.invoke_planner({"loggingBucketName": "archive", "Prefix": "../alpha"})
 
-    letter = dead_letter(suite, "logferry-planner-dlq")
+    letter = dead_letter("logferry-planner-dlq", "../alpha")
     assert json.loads(letter["Body"])["Prefix"] == "../alpha"
     assert letter["MessageAttributes"]["reason"]["StringValue"] == "contract"
     assert "roleArn" in letter["MessageAttributes"]["detail"]["StringValue"]
 
 
 def test_an_event_that_breaks_its_contract_does_not_stop_the_enforcer(
-    suite, tap, name, plan, records, some_logs
+    suite, tap, name, plan, records, some_logs, dead_letter
 ):
     suite.client("sqs").send_message(
         QueueUrl=suite.queue_url("logferry-sse-enforcer"), MessageBody='{"hello": "world"}'
@@ -148,7 +137,7 @@ def test_an_event_that_breaks_its_contract_does_not_stop_the_enforcer(
     plan("alpha", name)
     tap.until(lambda: [r.state for r in records(name)] == ["secured"])
 
-    letter = dead_letter(suite, "logferry-sse-enforcer-dlq")
+    letter = dead_letter("logferry-sse-enforcer-dlq", "hello")
     assert letter["Body"] == '{"hello": "world"}'
     assert letter["MessageAttributes"]["reason"]["StringValue"] == "contract"
 
@@ -188,7 +177,7 @@ def test_an_export_waits_for_the_task_of_somebody_else(suite, tap, name, plan, r
 
 
 def test_a_log_group_that_is_gone_fails_with_what_to_do_and_the_next_goes_on(
-    suite, tap, name, plan, records, some_logs
+    suite, tap, name, plan, records, some_logs, dead_letter
 ):
     source = suite.source("beta")
     some_logs("beta", name, f"{name}/next")
@@ -199,12 +188,12 @@ def test_a_log_group_that_is_gone_fails_with_what_to_do_and_the_next_goes_on(
 
     [failed] = tap.of("export.failed", name)
     assert (failed["reason"], failed["will_be_retried"]) == ("log_group_deleted", False)
-    letter = dead_letter(suite, source.dead_letter_queue_name)
+    letter = dead_letter(source.dead_letter_queue_name, f'"{name}"')
     assert letter["MessageAttributes"]["reason"]["StringValue"] == "log_group_deleted"
 
 
 def test_a_window_that_failed_is_exported_when_its_date_is_planned_again(
-    suite, tap, name, plan, records, some_logs, lines
+    suite, tap, name, plan, records, some_logs, lines, dead_letter
 ):
     s3, bucket = suite.client("s3"), suite.archive_bucket
     policy = s3.get_bucket_policy(Bucket=bucket)["Policy"]
@@ -219,7 +208,7 @@ def test_a_window_that_failed_is_exported_when_its_date_is_planned_again(
     assert failed["reason"] == "bucket_policy"
     source = suite.source("beta")
     assert f'"aws:SourceAccount": ["{source.account_id}"]' in failed["mend"]
-    dead_letter(suite, source.dead_letter_queue_name)
+    dead_letter(source.dead_letter_queue_name, f'"{name}"')
 
     assert plan("beta", name)["data"]["requested"] == 0
     plan("beta", name, by_date=True)
