@@ -78,7 +78,9 @@ def test_the_next_days_plan_asks_again_for_what_a_purged_queue_had(
     assert set(lost) <= set(world.queues.again)
     assert "2026-11-21" in [event.data.date for event in world.queues.days]
     assert answer["data"]["asked_again"] == 2
-    assert '"ExportsAskedAgain":[2.0]' in capsys.readouterr().out
+    told = capsys.readouterr().out
+    assert '"ExportsAskedAgain":[2.0]' in told
+    assert '"DatesAskedAgain":[1.0]' in told
 
 
 def test_they_are_asked_for_once_a_day_until_they_have_ended(world: World) -> None:
@@ -94,7 +96,9 @@ def test_they_are_asked_for_once_a_day_until_they_have_ended(world: World) -> No
     assert not [name for name in world.day_notes.notes if "2026-11-21" in name]
 
 
-def test_the_end_of_a_date_is_asked_for_again_until_it_is_told(world: World) -> None:
+def test_the_end_of_a_date_is_asked_for_again_until_it_is_told(
+    world: World, capsys: pytest.CaptureFixture[str]
+) -> None:
     purged(world)
     (lost,) = world.queues.days
     end_all(world)
@@ -103,6 +107,7 @@ def test_the_end_of_a_date_is_asked_for_again_until_it_is_told(world: World) -> 
         assert lost in world.queues.days
         assert lost.id in world.queues.again
         assert "asked_again" not in answer["data"]
+        assert f'"DatesAskedAgain":[{number - 1}.0]' in capsys.readouterr().out
         assert not {event.data.window for event in world.queues.sent} & set(lost.data.windows)
         end_all(world)
     world.day_notes.close(lost)
@@ -157,6 +162,7 @@ def test_a_dry_run_asks_for_nothing_again(world: World) -> None:
 
 def test_another_sources_dates_are_left_to_its_own_plan(world: World) -> None:
     purged(world)
+    world.queues.is_others = True
     before = dict(world.day_notes.notes)
     world.ledger.objects.clear()
     event = plan_request(window_rule=LOOKBACK)

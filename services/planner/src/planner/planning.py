@@ -301,7 +301,8 @@ class _Run:
         if not self._is_dry_run:
             self.wiring.topic.publish(completed)
             self._remove_worklist()
-            report(completed.data, summary)
+            asked_again = worklist.tally.dates_asked_again
+            report(completed.data, summary, dates_asked_again=asked_again)
             if not is_explicit(self.request):
                 if is_first:
                     self._note_looked_through()

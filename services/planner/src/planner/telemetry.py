@@ -16,7 +16,7 @@ logger = Logger(service=SERVICE)
 metrics = Metrics(namespace=METRICS_NAMESPACE, service=SERVICE)
 
 
-def report(completed: PlanCompletedData, summary: Summary) -> None:
+def report(completed: PlanCompletedData, summary: Summary, *, dates_asked_again: int) -> None:
     """Tell what a plan has come to."""
     cliff = completed.retention_cliff
     for name, number in {
@@ -27,6 +27,7 @@ def report(completed: PlanCompletedData, summary: Summary) -> None:
         "ForecastSlotSeconds": summary.slot_s,
         "SlotOvercommitted": len(summary.overcommitted),
         "ExportsAskedAgain": completed.asked_again or 0,
+        "DatesAskedAgain": dates_asked_again,
         "RetentionCliffLogGroups": 0 if cliff is None else cliff.log_groups,
     }.items():
         unit = MetricUnit.Seconds if name.endswith("Seconds") else MetricUnit.Count

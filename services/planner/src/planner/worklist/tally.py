@@ -95,10 +95,15 @@ class Tally:
         return exports, slot_s
 
     def count_asked_again(self, exports: int) -> None:
-        """Count exports of earlier runs that were asked for once more."""
+        """Count a date of earlier runs that was asked for once more, with so many exports."""
         self._db.execute("INSERT INTO asked_again VALUES (?)", (exports,))
 
     @property
     def asked_again(self) -> int:
         """How many exports of earlier runs were asked for once more."""
         return self._db.number("SELECT coalesce(sum(exports), 0) FROM asked_again")
+
+    @property
+    def dates_asked_again(self) -> int:
+        """How many dates of earlier runs were asked for once more, for exports or their end."""
+        return self._db.number("SELECT count(*) FROM asked_again")
