@@ -557,6 +557,21 @@ def test_a_request_for_another_source_is_dead_lettered_before_anything_is_read(
     assert cloud.ledger == before
 
 
+def test_a_request_for_what_another_profile_has_taken_over_is_dead_lettered_and_left_to_it(
+    cloud: "Cloud", request_for: RequestFor
+) -> None:
+    data = request_for()
+    record = data.first_record(cloud.now)
+    theirs = record.as_of(record.source.model_copy(update={"profile": "store"}), record.destination)
+    cloud.put_record(theirs)
+    cloud.request(data, is_planned=False)
+    cloud.run()
+    (letter,) = cloud.dead_letters
+    assert letter.reason == "wrong_source"
+    assert letter.detail == "asked for profile shop; the ledger has it for store"
+    assert cloud.record() == theirs
+
+
 def test_the_date_of_another_source_is_dead_lettered(
     new_cloud: Callable[..., "Cloud"],
 ) -> None:

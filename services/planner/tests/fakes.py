@@ -17,7 +17,7 @@ from logferry_contracts.log_group import LogGroup
 from logferry_contracts.plan_completed import InfrastructureChange, PlanCompleted
 from logferry_contracts.plan_continued import PlanContinued
 from logferry_contracts.plan_request import TagFilter
-from logferry_contracts.source import Source
+from logferry_contracts.source import Source, SourceName
 from logferry_contracts.window import Window
 from logferry_contracts.wire import ContractError, emit, parse
 from planner.aws.notes import NoteThere
@@ -268,6 +268,7 @@ class Queues:
     by_queue: dict[str, list[str]] = field(default_factory=dict)
     missing: bool = False
     owner: str | None = None
+    is_others: bool | None = False
     has_direct_lane: bool = False
     before_send: Callable[[Sequence[ExportRequested]], None] = lambda _events: None
     before_days: Callable[[Sequence[DayPlanned]], None] = lambda _events: None
@@ -275,6 +276,9 @@ class Queues:
     def check(self, source: Source) -> None:
         if self.owner is not None and self.owner != source.slot:
             raise PlanRefusedError("profile", source.profile, f"is of {self.owner}")
+
+    def is_of(self, _source: SourceName) -> bool | None:
+        return self.is_others
 
     def urls(self, source: Source, *, direct: bool) -> dict[Lane, str]:
         if self.missing:

@@ -411,6 +411,26 @@ def test_a_queue_that_says_nothing_else_is_the_sources(
 
 
 @pytest.mark.parametrize(
+    ("tags", "is_its"),
+    [
+        (None, False),
+        ({"team": "red"}, None),
+        ({"profile": "dev"}, None),
+        ({"profile": "Dev", "logferry:slot": "111111111111.eu-west-1"}, False),
+        ({"profile": "dev", "logferry:slot": "222222222222.eu-west-1"}, False),
+        ({"profile": "dev", "logferry:slot": "111111111111.eu-west-1"}, True),
+    ],
+)
+def test_whose_a_queue_is_its_tags_say_and_one_that_is_gone_is_nobodys(
+    backend: Backend, tags: dict[str, str] | None, *, is_its: bool | None
+) -> None:
+    if tags is not None:
+        url = create_queue(backend, SOURCE.queue_name)
+        backend.client("sqs").tag_queue(QueueUrl=url, Tags=tags)
+    assert ExportQueues(backend.client("sqs")).is_of(SOURCE.name) is is_its
+
+
+@pytest.mark.parametrize(
     ("tags", "owner"),
     [
         ({"profile": "Dev"}, "profile Dev, account and Region ?"),

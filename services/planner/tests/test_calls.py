@@ -180,6 +180,10 @@ CALLS: dict[str, tuple[Callable[[Any, Path], Any], str]] = {
         lambda aws, _: ExportQueues(aws).check(SOURCE),
         "GetQueueUrl of log-sqs-dev-collect.fifo",
     ),
+    "ExportQueues.is_of": (
+        lambda aws, _: ExportQueues(aws).is_of(SOURCE),
+        "GetQueueUrl of log-sqs-dev-collect.fifo",
+    ),
     "ExportQueues.send": (
         lambda aws, _: ExportQueues(aws).send("https://queue", [PLANNED]),
         "SendMessageBatch of https://queue",

@@ -184,6 +184,7 @@ def test_the_note_of_another_source_in_the_same_place_is_left_to_it(world: World
     world.queues.before_days = lambda _events: None
     world.now += timedelta(hours=20)
     other = plan_request()["data"]["source"] | {"profile": "other"}
+    world.queues.is_others = True
 
     world.run(plan_request(source=other), request_id="request-2")
 

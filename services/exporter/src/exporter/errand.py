@@ -7,6 +7,7 @@ from datetime import datetime
 from exporter import task
 from exporter.cloud import LedgerEntry, SourceAccount
 from exporter.delivery import Delivery
+from exporter.errors import WrongSourceError
 from exporter.telemetry import logger
 from exporter.wiring import Wiring
 from logferry_contracts.export_requested import ExportRequested, ExportRequestedData
@@ -44,6 +45,7 @@ class Errand:
         Raises:
             LedgerConflictError: Somebody else is creating it.
             ContractError: The record breaks its contract, or belongs to another export.
+            WrongSourceError: Another profile has taken the export over.
         """
         entry = self.read()
         if entry is None:
@@ -54,6 +56,9 @@ class Errand:
             raise ContractError(
                 "ExportRequested", ["data.export_id: the ledger has another export of this id"]
             )
+        theirs, ours = entry.record.source.profile, self.request.source.profile
+        if theirs != ours:
+            raise WrongSourceError(f"asked for profile {ours}; the ledger has it for {theirs}")
         return entry
 
     def send(self, data: ExportRequestedData) -> None:

@@ -70,7 +70,16 @@ class Days:
                 each for each in as_recorded(of_rule, self.recorded) if day_of(each, zone) == day
             ]
             if whole and whole[-1].to_ms <= self.due_until_ms:
-                self.notes.put(self._planned(day, whole))
+                data = DayPlannedData(
+                    source=self.source, date=day, time_zone=self.rule.time_zone, windows=whole
+                )
+                self.notes.put(self._planned(data))
+
+    def note_as_own(self, planned: DayPlanned) -> None:
+        """Note another profile's date, of the windows that it had there."""
+        data = planned.data.model_copy(update={"source": self.source})
+        self._noted.add(data.date)
+        self.notes.put(self._planned(data))
 
     def send(self, queues: ExportQueues, queue_url: str, now: datetime) -> None:
         """Send what this run has noted, and what one has that must be dead."""
@@ -80,14 +89,21 @@ class Days:
             is_own = note.planned_id.startswith(f"{self.run_id}-")
             if is_own or note.written_at < now - RUN_IS_DEAD_AFTER:
                 planned = self._read(note.key)
-                if planned is not None:
+                if planned is None:
+                    continue
+                is_sources = planned.data.source == self.source
+                if is_sources or queues.is_of(planned.data.source) is False:
                     # Before it is sent, so that the exporter finds what it is to remove.
                     self.notes.put(planned, is_sent=True)
-                    queues.send(queue_url, [planned])
+                    if is_sources:
+                        queues.send(queue_url, [planned])
                     self.notes.remove(note.key)
 
     def open_for_long(self, now: datetime) -> Iterator[tuple[str, DayPlanned]]:
-        """Yield the dates that were sent long ago and not told since, with their notes."""
+        """Yield the dates that were sent long ago and not told since, with their notes.
+
+        Those of other profiles of the same account and Region as well.
+        """
         notes = self.notes.there(self.source)
         to_be_sent = {note.planned_id for note in notes if not note.is_sent}
         for note in notes:
@@ -102,20 +118,14 @@ class Days:
         return datetime.fromisoformat(planned.time) < self.planned_at - TOLD_WITHIN
 
     def _read(self, key: str) -> DayPlanned | None:
-        """Return a note of this source; None for another one's, and for one that is damaged."""
+        """Return a note; None when it is not there any more, or is damaged."""
         try:
-            planned = self.notes.read(key)
+            return self.notes.read(key)
         except LedgerUnreadableError as error:
             logger.exception("a note of a date is left out", reason="damaged", detail=str(error))
             return None
-        return planned if planned is not None and planned.data.source == self.source else None
 
-    def _planned(self, day: str, windows: list[Window]) -> DayPlanned:
+    def _planned(self, data: DayPlannedData) -> DayPlanned:
         return DayPlanned.of(
-            DayPlannedData(
-                source=self.source, date=day, time_zone=self.rule.time_zone, windows=windows
-            ),
-            id=f"{self.run_id}-{day}",
-            source=PLANNER_URN,
-            time=self.planned_at,
+            data, id=f"{self.run_id}-{data.date}", source=PLANNER_URN, time=self.planned_at
         )

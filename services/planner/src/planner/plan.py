@@ -199,17 +199,29 @@ def next_generation(
 
 
 def taken_over(plan: Plan, record: LedgerRecord) -> LedgerRecord | None:
-    """Return the record as this source's where it waits under another profile; None where not.
+    """Return what this source asks for where nobody goes on with an export of another profile.
 
-    Up to 0.2.0 a request for one profile with the account and role of another was taken: the other
-    one's exporter can do nothing for it, and its own was never asked.
+    The export itself while it waits. What somebody has begun writes below the other profile's
+    prefix: then the next generation. None where it is left alone: a half goes with its whole.
     """
-    if record.state != "requested" or record.source == plan.source.name:
-        return None
     prefix = destination_prefix(plan, record.log_group.name, record.window)
-    if len(prefix.encode()) > PREFIX_LIMIT_BYTES:
+    if len(prefix.encode()) > PREFIX_LIMIT_BYTES or record.parent_export_id is not None:
         return None
-    return record.as_of(plan.source.name, Destination(bucket=plan.bucket, prefix=prefix))
+    source, destination = plan.source.name, Destination(bucket=plan.bucket, prefix=prefix)
+    if record.state == "requested":
+        return record.as_of(source, destination)
+    generation = record.generation + 1
+    return LedgerRecord.first(
+        requested_at=plan.now,
+        export_id=export_id(source, record.log_group.name, record.window, generation),
+        generation=generation,
+        source=source,
+        log_group=record.log_group,
+        window=record.window,
+        destination=destination,
+        lane=record.lane,
+        estimated_bytes=record.estimated_bytes,
+    )
 
 
 def is_before_creation(log_group: LogGroup, window: Window) -> bool:

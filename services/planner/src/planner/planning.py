@@ -120,13 +120,14 @@ def go_on(wiring: Wiring, continued: PlanContinuedData, invocation: Invocation) 
         this part of the plan.
 
     Raises:
-        PlanRefusedError: The plan has too many parts.
+        PlanRefusedError: The plan has too many parts, or is of a profile that is another source's.
     """
     source = continued.request.source
     with _file() as path:
         if not wiring.files.get(continued.worklist.key, path):
             logger.warning("this part of the plan has been done", worklist=continued.worklist.key)
             return {"status": "done_already", "run_id": continued.run_id, "part": continued.part}
+        wiring.queues.check(source)
         with closing(Worklist(path, source)) as worklist:
             run = _Run(
                 wiring=wiring,

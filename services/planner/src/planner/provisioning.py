@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any, Literal
 
 from logferry_contracts.execution_variables import QueueOptions
-from logferry_contracts.source import PROFILE_TAG, SLOT_TAG, Source
+from logferry_contracts.source import PROFILE_TAG, SLOT_TAG, Source, SourceName
 
 OWNER_TAG = "logferry:managed-by"
 OWNER = "planner"
@@ -60,7 +60,7 @@ def tags_of(source: Source) -> dict[str, str]:
     return {OWNER_TAG: OWNER, **source.tags}
 
 
-def differing_owner(tags: Mapping[str, str], source: Source) -> str | None:
+def differing_owner(tags: Mapping[str, str], source: SourceName) -> str | None:
     """Return whose a queue is by its tags when it is another source's; None when nothing says so.
 
     Queues that were made up to 0.2.0 say their profile alone.

@@ -19,9 +19,11 @@ from itertools import chain
 
 from aws_lambda_powertools import Logger
 
+from logferry_contracts.day_planned import DayPlanned
 from logferry_contracts.export import Lane
 from logferry_contracts.ledger_key import ledger_key
 from logferry_contracts.ledger_record import LedgerRecord, newest_halves
+from logferry_contracts.source import SourceName
 from logferry_contracts.window import Window
 from planner.activity import Fit, estimated_bytes, ingested_from, sample_of
 from planner.aws.ledger import DamagedRecord, Ledger
@@ -138,7 +140,8 @@ class Requesting:
             waiting = [each for each in _intact(records) if self._is_waiting(each)]
             self._send(waiting)
             is_abandoned = note.written_at < self.clock() - WRITER_IS_DEAD_AFTER
-            if is_abandoned or len(records) == len(keys):
+            is_done = len(records) == len(keys) and not self._others(records)
+            if is_abandoned or is_done:
                 self.outbox.remove(note.key)
             logger.info("what had been noted was sent again", note=note.key, exports=len(waiting))
 
@@ -150,20 +153,52 @@ class Requesting:
     def _is_waiting(self, record: LedgerRecord) -> bool:
         return record.state == "requested" and record.source == self.plan.source.name
 
-    def _take_over(self, records: Sequence[LedgerRecord]) -> None:
-        """Make exports this source's that wait under another profile, and ask for them."""
-        if not records or self.is_dry_run:
+    def _others(self, records: Iterable[LedgerRecord | DamagedRecord | None]) -> set[SourceName]:
+        """Return the other profiles of the account and Region that have not ended some."""
+        return {each.source for each in _open(records)} - {self.plan.source.name}
+
+    def _left_behind(
+        self, records: Sequence[LedgerRecord | DamagedRecord | None]
+    ) -> list[LedgerRecord]:
+        """Return those of other profiles that have not ended, and with which nobody goes on.
+
+        Where their queue does not say whose it is, what somebody has begun is left to them.
+        """
+        is_of = {each: self.queues.is_of(each) for each in self._others(records)}
+        gone = {each for each, is_its in is_of.items() if is_its is False}
+        silent = {each for each, is_its in is_of.items() if is_its is None}
+        return [
+            each
+            for each in _open(records)
+            if each.source in gone or (each.source in silent and each.state == "requested")
+        ]
+
+    def _take_over(self, exports: Sequence[tuple[LedgerRecord, LedgerRecord]]) -> None:
+        """Ask for exports of other profiles, each with what asks for it as this source's."""
+        if not exports:
             return
-        self.days.note({record.window for record in records})
-        note = self.outbox.put(self.plan.source, [record.key for record in records])
-        mine = [(record, taken_over(self.plan, record)) for record in records]
-        self._send(own for record, own in mine if own and self.ledger.take_over(record, own))
+        note = self.outbox.put(self.plan.source, [mine.key for _, mine in exports])
+        same = [(theirs, mine) for theirs, mine in exports if theirs.key == mine.key]
+        asked = [mine for theirs, mine in same if self.ledger.take_over(theirs, mine)]
+        there = self.ledger.create(mine for theirs, mine in exports if theirs.key != mine.key)
+        self._send([*asked, *filter(self._is_waiting, _intact(there))])
         self.outbox.remove(note)
-        logger.warning(
-            "taken over from another profile",
-            others=sorted({record.source.profile for record in records}),
-            exports=len(records),
-        )
+        others = sorted({theirs.source.profile for theirs, _ in exports})
+        logger.warning("taken over from another profile", others=others, exports=len(exports))
+
+    def _take_over_date(self, planned: DayPlanned) -> None:
+        """Take over what is left of another profile's date."""
+        left = self._left_behind(self._recorded(planned))
+        exports = [(each, mine) for each in left if (mine := taken_over(self.plan, each))]
+        if exports:
+            self.days.note_as_own(planned)
+            self._take_over(exports)
+            self.worklist.tally.count_asked_again(len(exports))
+
+    def _recorded(self, planned: DayPlanned) -> list[LedgerRecord]:
+        known = self.ledger.known(self.plan.source, planned.data.windows)
+        keys = [ledger_key(self.plan.source, window, id_) for window, id_ in known]
+        return _intact(self.ledger.read(keys))
 
     def _ask_again(self) -> None:
         """Ask once more for what was asked for long ago and has not ended: as by a purged queue.
@@ -173,9 +208,12 @@ class Requesting:
         for note_key, planned in self.days.open_for_long(self.clock()):
             if not self.has_time():
                 return
-            known = self.ledger.known(self.plan.source, planned.data.windows)
-            keys = [ledger_key(self.plan.source, window, id_) for window, id_ in known]
-            stuck = self._under_way(_intact(self.ledger.read(keys)))
+            if planned.data.source != self.plan.source.name:
+                if self.queues.is_of(planned.data.source) is False:
+                    self._take_over_date(planned)
+                    self.days.notes.remove(note_key)
+                continue
+            stuck = self._under_way(self._recorded(planned))
             if not stuck and self.days.is_given_up(planned):
                 self.days.notes.remove(note_key)
                 continue
@@ -210,6 +248,7 @@ class Requesting:
             for each in newest
         )
         verdicts, renewed, under_way, misfiled = [], [], [], []
+        left_behind = {each.key for each in self._left_behind(records)}
         for candidate, record in zip(newest, records, strict=True):
             if record is None:  # removed since it was listed
                 renewed.append(candidate)
@@ -229,9 +268,10 @@ class Requesting:
             if generation is not None:
                 renewed.append(replace(candidate, generation=generation))
                 continue
-            if taken_over(self.plan, record) is not None:
-                misfiled.append(record)
-                verdicts.append(Verdict(candidate, "requested", None, record.lane))
+            mine = taken_over(self.plan, record) if record.key in left_behind else None
+            if mine is not None:
+                misfiled.append((record, mine))
+                verdicts.append(Verdict(candidate, "requested", None, mine.lane))
                 continue
             is_sent_again = self.reread and not has_ended(record)
             decision = replace(decide_known(record), send=record if is_sent_again else None)
@@ -239,9 +279,11 @@ class Requesting:
             if decision.send is not None:
                 under_way.append(decision.send)
             _log(decision)
-        self._take_over(misfiled)
         if not self.is_dry_run:
-            self.days.note({record.window for record in under_way})
+            self.days.note(
+                {mine.window for _, mine in misfiled} | {each.window for each in under_way}
+            )
+            self._take_over(misfiled)
             self._send(self._under_way(under_way), again_by=self.days.run_id)
         self.worklist.rows.settle(verdicts)
         self.worklist.rows.renew(renewed)
@@ -368,6 +410,10 @@ def _intact(records: Iterable[LedgerRecord | DamagedRecord | None]) -> list[Ledg
         elif record is not None:
             logger.error("left out", reason=DAMAGED, detail=record.problem)
     return intact
+
+
+def _open(records: Iterable[LedgerRecord | DamagedRecord | None]) -> Iterator[LedgerRecord]:
+    return (each for each in records if isinstance(each, LedgerRecord) and not has_ended(each))
 
 
 def _log(decision: Decision) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from logferry_contracts.day_planned import DayPlanned
 from logferry_contracts.export import Lane
 from logferry_contracts.export_requested import ExportRequested
-from logferry_contracts.source import Source
+from logferry_contracts.source import SLOT_TAG, Source, SourceName
 from logferry_contracts.wire import emit
 from planner.aws.calls import calling
 from planner.errors import MessagesNotSentError, PlanRefusedError
@@ -72,6 +72,19 @@ class ExportQueues:
         if owner is not None:
             rule = f"of {source.slot} cannot be: the queue {source.queue_name} is of {owner}"
             raise PlanRefusedError("profile", source.profile, rule)
+
+    def is_of(self, source: SourceName) -> bool | None:
+        """Return whether a source's queue is that source's; None where it does not say.
+
+        One that is not there is nobody's.
+        """
+        url = self._url(source.queue_name)
+        if url is None:
+            return False
+        tags = self._tags(url)
+        if differing_owner(tags, source) is not None:
+            return False
+        return True if SLOT_TAG in tags else None
 
     def _tags(self, url: str) -> Mapping[str, str]:
         with calling("ListQueueTags", url):
