@@ -26,10 +26,12 @@ def completed_with(*objects: ArchivedObject, **changes: Any) -> Completed:
     return Completed(at=timestamp(datetime.now(UTC)), manifest=manifest, **changes)
 
 
+@pytest.mark.parametrize("told", [{}, {"published_at": "2026-11-22T06:00:00.000Z"}])
 @pytest.mark.parametrize("names", ["nothing", "what is not there"])
 def test_completed_written_over_a_request_is_not_announced_and_the_window_is_exported(
-    suite, tap, name, records, some_logs, lines, request_of, write, send, letters, names
+    suite, tap, name, records, some_logs, lines, request_of, write, send, letters, names, told
 ):
+    """Also where it says that it was announced."""
     some_logs(PROFILE, name)
     request = request_of(PROFILE, name)
     key = f"{request.destination.prefix}/7c1b6a0e-3f5d-4c0a-9b1e-2d8f4a6c9e10/web/000000.gz"
@@ -37,7 +39,7 @@ def test_completed_written_over_a_request_is_not_announced_and_the_window_is_exp
     write(
         request,
         state="completed",
-        completed=completed_with(*([] if names == "nothing" else [there])),
+        completed=completed_with(*([] if names == "nothing" else [there]), **told),
     )
     send(request)
     tap.until(lambda: [r.state for r in records(name)] == ["failed", "secured"] and tap.idle())

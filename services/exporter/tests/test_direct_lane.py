@@ -219,7 +219,7 @@ def test_a_second_message_of_a_completed_export_changes_nothing(
     cloud.request(wanted, is_planned=False)
     cloud.run()
     assert cloud.record(wanted) == record
-    assert cloud.calls[calls:] == ["ledger.read"]
+    assert cloud.calls[calls:] == ["ledger.read", "archive.sizes"]
 
 
 # -- what goes wrong ---------------------------------------------------------------------------

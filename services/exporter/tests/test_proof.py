@@ -221,6 +221,85 @@ def test_the_dead_letter_of_what_was_exported_again_is_acknowledged_when_it_is_p
     assert (cloud.events, cloud.dead_letters) == (events, [])
 
 
+# -- records that say that they were announced --------------------------------------------------
+
+
+def announced(cloud: "Cloud", manifest: Manifest) -> Completed:
+    at = timestamp(cloud.now)
+    return Completed(at=at, manifest=manifest, published_at=at)
+
+
+def assert_is_taken_back(cloud: "Cloud", request_for: RequestFor) -> None:
+    """The window is in the archive as the next generation, and somebody hears of it."""
+    (failed,) = cloud.failed_events()
+    first, second = request_for(), next_generation(request_for)
+    assert failed.id == f"{first.export_id}-lost"
+    assert (failed.data.reason, failed.data.will_be_retried) == ("not_as_recorded", True)
+    assert [event.id for event in cloud.completed_events()] == [second.export_id]
+    assert [letter.reason for letter in cloud.dead_letters] == ["not_as_recorded"]
+
+
+@pytest.mark.parametrize("lane", ["slot", "direct"])
+@pytest.mark.parametrize("state", ["completed", "secured"])
+@pytest.mark.parametrize("manifest", [NOTHING, manifest_of("elsewhere/a/000000.gz")])
+def test_what_claims_to_be_announced_and_was_not_is_exported_again(
+    cloud: "Cloud", request_for: RequestFor, lane: str, state: str, manifest: Manifest
+) -> None:
+    cloud.request(request_for(lane=lane))
+    changes: dict[str, Any] = {"state": state, "completed": announced(cloud, manifest)}
+    if state == "secured":
+        changes["secured"] = Secured(at=timestamp(cloud.now))
+    cloud.put_record(cloud.record().model_copy(update=changes))
+    cloud.run()
+    assert_is_taken_back(cloud, request_for)
+
+
+@pytest.mark.parametrize("whose", ["still runs", "another's", "has objects"])
+def test_what_claims_to_be_announced_by_a_task_that_says_otherwise_is_exported_again(
+    cloud: "Cloud", request_for: RequestFor, whose: str
+) -> None:
+    cloud.request()
+    other = request_for("/other") if whose == "another's" else request_for()
+    job = cloud.start_job(other) if whose == "still runs" else cloud.start_job(other, running_s=0.0)
+    record = cloud.record().as_submitted(job.task_id, at=cloud.now)
+    cloud.put_record(record.as_completed(announced(cloud, NOTHING)))
+    cloud.run()
+    assert_is_taken_back(cloud, request_for)
+
+
+@pytest.mark.parametrize("lane", ["slot", "direct"])
+@pytest.mark.parametrize("content", ["events", "nothing"])
+@pytest.mark.parametrize("later", ["as it was", "its task is forgotten", "its role is gone"])
+def test_the_message_of_what_was_announced_is_acknowledged_when_it_comes_again(
+    cloud: "Cloud",
+    request_for: RequestFor,
+    plan: "type[Plan]",
+    lane: str,
+    content: str,
+    later: str,
+) -> None:
+    if content == "nothing":
+        cloud.plans[LOG_GROUP] = plan(keys=())
+        cloud.pages[LOG_GROUP] = [[], []]
+    cloud.request(request_for(lane=lane))
+    cloud.run()
+    before, events = cloud.record(), list(cloud.events)
+    if later == "its task is forgotten":
+        for job in cloud.jobs:
+            job.is_lost = True
+        cloud.now += timedelta(days=20)
+    if later == "its role is gone":
+
+        def refuse(name: str) -> None:
+            if name.startswith("logs."):
+                raise ExportRefusedError("access_denied", "AssumeRole: AccessDenied")
+
+        cloud.interrupt = refuse
+    cloud.request(request_for(lane=lane), is_planned=False)
+    cloud.run()
+    assert (cloud.record(), cloud.events, cloud.dead_letters) == (before, events, [])
+
+
 # -- records that are true ---------------------------------------------------------------------
 
 

@@ -34,6 +34,11 @@ class Errand:
         """Return the source's account."""
         return self.wiring.accounts.account(self.request.source, self.now())
 
+    def may_read(self) -> bool:
+        """Wait for a turn at FilterLogEvents; False when there is no time for a call."""
+        self.wiring.sleep(self.wiring.budget.take(self.now()))
+        return self.now() < self.delivery.work_until
+
     def read(self) -> LedgerEntry | None:
         """Return the export's ledger entry, or None when there is none."""
         request = self.request

@@ -117,7 +117,7 @@ def _begin(errand: Errand) -> LedgerEntry | None:
     not_before = errand.request.not_before
     if not_before is not None and not pausing.is_time(errand, datetime.fromisoformat(not_before)):
         return None
-    return errand.read_or_create()
+    return publication.as_told(errand, errand.read_or_create())
 
 
 def _follow(errand: Errand, after: After) -> list[Turn]:

@@ -107,7 +107,11 @@ def _record(
         at=timestamp(errand.now()),
         next_export_id=next_export_id,
     )
-    entry = errand.wiring.ledger.replace(entry, entry.record.as_failed(failed))
+    record, told = entry.record, entry.record.completed
+    was_told = told is not None and told.published_at is not None
+    entry = errand.wiring.ledger.replace(
+        entry, record.as_lost(failed) if was_told else record.as_failed(failed)
+    )
     logger.warning("failed", reason=step.reason, detail=step.message, next_export_id=next_export_id)
     if next_export_id is None and entry.record.parent_export_id is None:
         count("ExportsFailed")

@@ -19,6 +19,9 @@ from logferry_contracts.manifest import Manifest
 EVENT_PAGES = 25
 """How many pages without an event are read before it stays open whether there is one."""
 
+NO_TASK = "no task is recorded that has done it"
+HAS_EVENTS = "its log group has events"
+
 
 @dataclass(frozen=True, kw_only=True)
 class Proof:
@@ -44,7 +47,48 @@ class Proof:
             return self._of_task(record, record.submitted.task_id, completed.manifest)
         if record.lane == "direct":
             return self._of_reading(record, completed.manifest)
-        return "no task is recorded that has done it"
+        return NO_TASK
+
+    def contradiction(self, record: LedgerRecord, may_go_on: Callable[[], bool]) -> str | None:
+        """Return what contradicts a completed record that was announced, or None for nothing.
+
+        Whoever announced it saw more than is left: what nobody can say any more speaks for it.
+
+        Args:
+            record: What the ledger says.
+            may_go_on: Asked before each page of events.
+
+        Raises:
+            ExportRefusedError: The role may not look.
+            TransientError: AWS did not answer.
+        """
+        completed, submitted = record.completed, record.submitted
+        if completed is None or record.split is not None:
+            return None
+        if submitted is None and record.lane == "slot":
+            return NO_TASK
+        found = None if submitted is None else self.account.task(submitted.task_id)
+        name = direct.folder_name(record.export_id) if submitted is None else submitted.task_id
+        folder = task.folder(record, name)
+        denial = _denial(record, name, found)
+        return denial or self._of_objects(record, completed.manifest, folder, may_go_on)
+
+    def _of_objects(
+        self, record: LedgerRecord, manifest: Manifest, folder: str, may_go_on: Callable[[], bool]
+    ) -> str | None:
+        """Compare what was announced with what is below its folder.
+
+        By keys alone: another reading at the same time may have put a newer version there.
+        """
+        keys = self._sizes(record, folder).keys()
+        gone = {each.key for each in manifest.objects or ()} - keys
+        if gone:
+            return f"{min(gone)} is not below {folder}"
+        if manifest.object_count > 0:
+            return None
+        if keys and record.submitted is not None:
+            return f"{min(keys)} is not in its manifest"
+        return HAS_EVENTS if sees_events(self.account, record, may_go_on) else None
 
     def _of_halves(self, record: LedgerRecord, completed: Completed) -> str | None:
         halves = self.family.halves(record)
@@ -59,10 +103,9 @@ class Proof:
         found = self.account.task(task_id)
         if found is None and manifest.object_count == 0:
             return f"CloudWatch Logs does not know task {task_id}, and it has no objects"
-        if found is not None and found.status != task.COMPLETED:
-            return f"task {task_id} is {found.status}"
-        if found is not None and not task.is_of(record, found):
-            return f"task {task_id} is not this export's"
+        denial = _denial(record, task_id, found)
+        if denial is not None:
+            return denial
         folder = task.folder(record, task_id)
         sizes = self._sizes(record, folder)
         unnamed = sizes.keys() - {each.key for each in manifest.objects or ()}
@@ -73,7 +116,7 @@ class Proof:
     def _of_reading(self, record: LedgerRecord, manifest: Manifest) -> str | None:
         folder = task.folder(record, direct.folder_name(record.export_id))
         if manifest.object_count == 0:
-            return "its log group has events" if self._has_events(record) else None
+            return HAS_EVENTS if self._has_events(record) else None
         # What an earlier try has left there besides is in no manifest.
         return _objection_of(manifest, folder, self._sizes(record, folder))
 
@@ -117,6 +160,15 @@ def sees_events(
                 return bool(events)
     except (ExportRefusedError, NotForDirectLaneError):
         pass
+    return None
+
+
+def _denial(record: LedgerRecord, task_id: str, found: task.Task | None) -> str | None:
+    """Return what CloudWatch Logs says against a task that it knows."""
+    if found is not None and found.status != task.COMPLETED:
+        return f"task {task_id} is {found.status}"
+    if found is not None and not task.is_of(record, found):
+        return f"task {task_id} is not this export's"
     return None
 
 

@@ -54,15 +54,43 @@ def publish_recorded(errand: Errand, entry: LedgerEntry, _step: task.Publish) ->
     return publish(errand, entry)
 
 
+def as_told(errand: Errand, entry: LedgerEntry) -> LedgerEntry:
+    """Take back what a message finds announced, if that is contradicted; return the entry then.
+
+    Messages come twice, and somebody may have written that an export was told that nobody made.
+    """
+    message = _contradiction(errand, entry.record)
+    if message is None:
+        return entry
+    return failure.export_again(errand, entry, task.NOT_AS_RECORDED, message)
+
+
+def _contradiction(errand: Errand, record: LedgerRecord) -> str | None:
+    completed = record.completed
+    was_told = completed is not None and completed.published_at is not None
+    if record.state == "failed" or not was_told or record.parent_export_id is not None:
+        return None
+    try:
+        found = _proof(errand).contradiction(record, errand.may_read)
+    except (ExportRefusedError, NotForDirectLaneError):
+        return None  # nobody may look any more, as of a source that is gone
+    except ObjectsRemovedError as error:
+        found = str(error)
+    return None if found is None else f"Export {record.export_id}: {found}"
+
+
 def objection(errand: Errand, record: LedgerRecord) -> str | None:
     """Return what denies that an export is completed as its record says; None for nothing."""
-    wiring = errand.wiring
     try:
-        proof = Proof(account=errand.account(), archive=wiring.archive, family=wiring.family)
-        found = proof.objection(record)
+        found = _proof(errand).objection(record)
     except (ExportRefusedError, NotForDirectLaneError, ObjectsRemovedError) as error:
         found = str(error)
     return None if found is None else f"Export {record.export_id}: {found}"
+
+
+def _proof(errand: Errand) -> Proof:
+    wiring = errand.wiring
+    return Proof(account=errand.account(), archive=wiring.archive, family=wiring.family)
 
 
 def publish(errand: Errand, entry: LedgerEntry) -> After:

@@ -152,13 +152,7 @@ def _objects(errand: Errand, record: LedgerRecord, task_id: str) -> list[Archive
 
 def _sees_events(errand: Errand, record: LedgerRecord) -> bool:
     """Return whether a window that its task found empty has events, as far as that shows."""
-
-    def may_go_on() -> bool:
-        """Wait for a turn at FilterLogEvents; False when there is no time for a call."""
-        errand.wiring.sleep(errand.wiring.budget.take(errand.now()))
-        return errand.now() < errand.delivery.work_until
-
-    sees = proof.sees_events(errand.account(), record, may_go_on)
+    sees = proof.sees_events(errand.account(), record, errand.may_read)
     if sees is None:
         logger.warning("nobody saw whether there are events: the task's word counts")
         count("EmptyUnproven")
