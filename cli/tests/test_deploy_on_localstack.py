@@ -724,7 +724,7 @@ def test_alarms_watch_dead_letters_ages_and_errors(deployed: Deployed) -> None:
         "logferry-planner-slot-overcommitted": ("SlotOvercommitted", "planner"),
         "logferry-planner-exports-refused": ("ExportsRefused", "planner"),
         "logferry-planner-retention-cliff": ("RetentionCliffLogGroups", "planner"),
-        "logferry-planner-exports-asked-again": ("ExportsAskedAgain", "planner"),
+        "logferry-planner-exports-asked-again": ("DatesAskedAgain", "planner"),
         "logferry-sse-enforcer-errors": ("Errors", "logferry-sse-enforcer"),
         "logferry-sse-enforcer-queue-age": (age, "logferry-sse-enforcer"),
         "logferry-sse-enforcer-dead-letters": (depth, "logferry-sse-enforcer-dlq"),
