@@ -21,15 +21,12 @@ from datetime import datetime
 from typing import BinaryIO, NamedTuple, Protocol, cast
 
 from logferry_contracts.export_completed import ExportCompletedData
+from logferry_contracts.log_line import STAMP_LENGTH, begins_at_ms
 from logferry_contracts.manifest import ArchivedObject, Manifest
-from logferry_contracts.message import epoch_ms, from_epoch_ms
+from logferry_contracts.message import from_epoch_ms
 from logferry_contracts.wire import parse
 
 _KEY = re.compile(r"(?P<prefix>.+)/(?P<task_id>[^/]+)/(?P<stream>[^/]+)/(?P<number>[0-9]{6,})\.gz")
-_BEGINS = re.compile(
-    r"[1-9][0-9]{3}-[0-9]{2}-[0-9]{2}T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]\.[0-9]{3}Z "
-)
-_STAMP_LENGTH = len("2026-11-22T06:00:00.000Z")
 
 
 class Readable(Protocol):
@@ -199,27 +196,17 @@ def _put_together(lines: Iterable[tuple[str, str]]) -> Iterator[LogEvent]:
     """Join the lines of each message: one without a time goes on with the line before it."""
     at_ms, of_key, message = 0, "", ""
     for key, line in lines:
-        begins_at_ms = _begins_at_ms(line)
-        if begins_at_ms is None:
+        begun_ms = begins_at_ms(line)
+        if begun_ms is None:
             if _folder(key) != _folder(of_key):
                 raise ArchiveError(f"{key}: its first line has no time")
             message += line
             continue
         if of_key:
             yield _event(at_ms, message, of_key)
-        at_ms, of_key, message = begins_at_ms, key, line[_STAMP_LENGTH + 1 :]
+        at_ms, of_key, message = begun_ms, key, line[STAMP_LENGTH + 1 :]
     if of_key:
         yield _event(at_ms, message, of_key)
-
-
-def _begins_at_ms(line: str) -> int | None:
-    """Return the time that a line begins with; None where a message goes on."""
-    if not _BEGINS.match(line):
-        return None
-    try:
-        return epoch_ms(datetime.fromisoformat(line[:_STAMP_LENGTH]))
-    except ValueError:  # the 30th of February
-        return None
 
 
 def _event(at_ms: int, message: str, key: str) -> LogEvent:
