@@ -31,7 +31,7 @@ def _is_not_in_the_calendar(value: Any) -> bool:
 
 
 def _counts_wrong(value: Any) -> bool:
-    if not isinstance(value, dict) or "objects" not in value:
+    if not isinstance(value, dict) or not value.keys() >= {"objects", "object_count"}:
         return False
     sizes = [each["size_bytes"] for each in value["objects"]]
     return (len(sizes), sum(sizes)) != (value["object_count"], value["total_bytes"])

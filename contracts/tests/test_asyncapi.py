@@ -17,7 +17,7 @@ from logferry_contracts.wire import parse
 
 DOCUMENT: Any = yaml.safe_load((CONTRACTS / "asyncapi.yaml").read_text("utf-8"))
 MESSAGES_THERE = DOCUMENT["components"]["messages"]
-AT_REST = {"ledger-record"}
+AT_REST = {"day-seal", "inventory", "ledger-record", "seal-leaf", "statement"}
 SOURCE = SourceName(profile="prd", account_id="111122223333", region="eu-central-1")
 
 
@@ -160,8 +160,10 @@ def test_a_source_has_the_queues_of_the_channels_addresses(channel: str, name: s
                 "export-failed",
                 "object-secured",
                 "day-completed",
+                "day-sealed",
             },
         ),
+        ("seals", {"seal-request", "export-completed", "day-completed", "plan-completed"}),
     ],
 )
 def test_a_channel_carries_what_its_receiver_reads(channel: str, messages: set[str]) -> None:
@@ -174,6 +176,7 @@ def test_a_channel_carries_what_its_receiver_reads(channel: str, messages: set[s
         ("planner", "plannerDeadLetters"),
         ("exportRequests", "exportDeadLetters"),
         ("objects", "objectDeadLetters"),
+        ("seals", "sealDeadLetters"),
     ],
 )
 def test_a_dead_letter_has_the_body_that_it_had_alive(alive: str, dead: str) -> None:

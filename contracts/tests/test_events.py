@@ -74,7 +74,7 @@ def test_an_absent_optional_field_is_none() -> None:
             changed(type="com.example.v1"),
             "unknown_type",
             "not a valid logferry event: type: none of logferry.day.completed.v1, "
-            "logferry.day.planned.v1, logferry.export.completed.v1, logferry.export.failed.v1, ",
+            "logferry.day.planned.v1, logferry.day.sealed.v1, logferry.export.completed.v1, ",
             id="somebody else's",
         ),
         pytest.param(

@@ -6,6 +6,9 @@ from hypothesis import strategies as st
 
 from logferry_contracts.ledger_key import (
     LEDGER,
+    inventories_from,
+    inventories_prefix,
+    inventory_key,
     ledger_key,
     ledger_prefix,
     manifest_key,
@@ -68,6 +71,16 @@ def test_a_listing_that_starts_at_a_time_has_the_windows_from_then_on(
     is_listed = starting_at(SOURCE, from_ms) < ledger_prefix(SOURCE, window)
 
     assert is_listed == (window.from_ms >= from_ms)
+
+
+@given(planned_at_ms=TIMES, from_ms=TIMES)
+def test_a_listing_that_starts_at_a_time_has_the_inventories_from_then_on(
+    planned_at_ms: int, from_ms: int
+) -> None:
+    key = inventory_key(SOURCE, planned_at_ms, "plan")
+
+    assert key.startswith(inventories_prefix(SOURCE))
+    assert (inventories_from(SOURCE, from_ms) < key) == (planned_at_ms >= from_ms)
 
 
 FOREIGN = [

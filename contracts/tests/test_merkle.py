@@ -109,6 +109,14 @@ def test_the_root_of_the_published_leaves_is_the_published_one(size):
     assert RootHash(LEAVES[:size]).digest().hex() == ROOTS[size]
 
 
+def test_the_hashes_of_leaves_are_enough_for_the_root():
+    root = RootHash()
+    for each in LEAVES:
+        root.add_hash(leaf_hash(each))
+
+    assert (root.digest().hex(), root.size) == (ROOTS[-1], len(LEAVES))
+
+
 @pytest.mark.parametrize(("index", "size", "hashes"), PATHS)
 def test_the_proof_of_a_published_leaf_is_the_published_one(index, size, hashes):
     proof = inclusion_proof([leaf_hash(leaf) for leaf in LEAVES[:size]], index)

@@ -79,6 +79,10 @@ class Envelope:
             signatures=tuple(_signature(each) for each in signatures),
         )
 
+    def stored(self) -> bytes:
+        """Return the envelope as the bytes of a file; see `text`."""
+        return self.text().encode()
+
     def text(self) -> str:
         """Return the envelope as JSON.
 

@@ -1,4 +1,6 @@
-"""The object keys of the control bucket that services share: records, long manifests, open dates.
+"""The object keys of the control bucket that services share.
+
+Records of the ledger, long manifests, open dates, inventories.
 
 ``ledger/<account>/<Region>/<from_ms>-<to_ms>/<export id>.json``, with 15 digits for each time, so
 that keys are in the order of their windows.
@@ -16,6 +18,7 @@ LEDGER = "ledger/"
 OPEN_DAY = ".sent.json"
 """What `open_day_key` ends with."""
 
+_INVENTORIES = "inventories/"
 _MANIFESTS = "manifest/"
 _WINDOW = re.compile(r"/([0-9]{15})-([0-9]{15})/\Z", re.ASCII)
 
@@ -51,6 +54,27 @@ def open_day_key(source: SourceName, day_planned_id: str) -> str:
     Whoever asks writes it, and whoever publishes DayCompleted removes it.
     """
     return f"{days_prefix(source)}{day_planned_id}{OPEN_DAY}"
+
+
+def inventories_prefix(source: SourceName) -> str:
+    """Return what the keys of an account's and Region's inventories begin with."""
+    return f"{_INVENTORIES}{source.account_id}/{source.region}/"
+
+
+def inventories_from(source: SourceName, planned_at_ms: int) -> str:
+    """Return what sorts before the keys of the inventories of then or later, and after others'."""
+    return f"{inventories_prefix(source)}{planned_at_ms:015d}"
+
+
+def inventory_key(source: SourceName, planned_at_ms: int, plan_id: str) -> str:
+    """Return the object key of the inventory of a plan.
+
+    Args:
+        source: What was planned.
+        planned_at_ms: When the plan began to list.
+        plan_id: Tells it from another plan of the same millisecond.
+    """
+    return f"{inventories_from(source, planned_at_ms)}-{plan_id}.jsonl"
 
 
 def starting_at(source: SourceName, from_ms: int) -> str:

@@ -37,6 +37,16 @@ def log_group_of_folder(folder: str) -> str:
     return name if name != folder else f"/{folder}"
 
 
+LogGroupArn = Annotated[
+    str,
+    Field(
+        max_length=2048,
+        pattern=r"^arn:aws[a-z-]*:logs:[a-z0-9-]+:[0-9]{12}:log-group:[.\-_/#A-Za-z0-9]+$",
+    ),
+]
+RetentionDays = Annotated[int, Field(ge=1, le=3653)]
+
+
 class LogGroup(Message):
     """One log group at the time it was planned.
 
@@ -52,14 +62,8 @@ class LogGroup(Message):
     """
 
     name: LogGroupName
-    arn: Annotated[
-        str,
-        Field(
-            max_length=2048,
-            pattern=r"^arn:aws[a-z-]*:logs:[a-z0-9-]+:[0-9]{12}:log-group:[.\-_/#A-Za-z0-9]+$",
-        ),
-    ]
+    arn: LogGroupArn
     log_group_class: LogGroupClass
     created_ms: EpochMs
-    retention_days: Annotated[int, Field(ge=1, le=3653)] | None = None
+    retention_days: RetentionDays | None = None
     stored_bytes: Count | None = None

@@ -8,6 +8,8 @@ from logferry_contracts.message import MAX_SAFE_INTEGER, Count, Message
 from logferry_contracts.source import BucketName
 
 ObjectKey = Annotated[str, Field(min_length=1, max_length=1024)]
+ETag = Annotated[str, Field(min_length=1, max_length=256)]
+"""Without quotation marks."""
 VersionId = Annotated[str, Field(min_length=1, max_length=1024)]
 
 
@@ -34,7 +36,7 @@ class ArchivedObject(Message):
     key: ObjectKey
     version_id: VersionId
     size_bytes: Count
-    etag: Annotated[str, Field(min_length=1, max_length=256)]
+    etag: ETag
     checksum: Checksum | None = None
 
 

@@ -38,7 +38,11 @@ class RootHash:
 
     def add(self, leaf: bytes) -> None:
         """Add a leaf at the end."""
-        self._roots.append(leaf_hash(leaf))
+        self.add_hash(leaf_hash(leaf))
+
+    def add_hash(self, hashed: bytes) -> None:
+        """Add a leaf at the end of which only the `leaf_hash` is at hand."""
+        self._roots.append(hashed)
         self.size += 1
         # As many subtrees are full now as the size has zeros at its end.
         for _ in range((self.size & -self.size).bit_length() - 1):

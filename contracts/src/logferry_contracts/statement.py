@@ -1,0 +1,199 @@
+"""Statement: what is known of one log group's window when its date is sealed. A leaf of the seal.
+
+Its text is canonical JSON, stored once and never changed. Whoever checks it hashes the bytes as
+they are stored: `Statement.text` is for who writes one.
+"""
+
+from typing import Annotated, Self
+
+from pydantic import Field, model_validator
+
+from logferry_contracts import json_text
+from logferry_contracts.canonical_json import canonical_json
+from logferry_contracts.digest import Sha256
+from logferry_contracts.export import Destination, ExportId, Generation, Lane, ReasonCode, TaskId
+from logferry_contracts.log_group import LogGroupArn, LogGroupClass, LogGroupName, RetentionDays
+from logferry_contracts.manifest import Checksum, ETag, ObjectKey, VersionId
+from logferry_contracts.message import Count, EpochMs, Message, Timestamp
+from logferry_contracts.source import SourceName
+from logferry_contracts.window import Window
+from logferry_contracts.wire import emit
+
+STATEMENT_SCHEMA = "urn:logferry:schema:statement:1.0"
+
+DIRECT_FOLDER = "direct"
+"""Stands in keys for the task id of an export that had no task."""
+
+Outcome = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[a-z][a-z0-9_]*$")]
+"""What became of a log group's window, in a word. Any version may bring new ones."""
+
+ARCHIVED = "archived"
+SKIPPED = "skipped"
+EXCLUDED = "excluded"
+REFUSED = "refused"
+FAILED = "failed"
+WAIVED = "waived"
+OPEN = "open"
+CONTRADICTED = "contradicted"
+DISPOSED = "disposed"
+
+_SECTIONS: dict[str, tuple[str, ...]] = {
+    ARCHIVED: ("objects",),
+    SKIPPED: ("reason",),
+    REFUSED: ("reason",),
+    FAILED: ("reason",),
+    WAIVED: ("waiver",),
+    CONTRADICTED: ("differences",),
+    DISPOSED: ("objects", "waiver"),
+}
+
+
+class StatedLogGroup(Message):
+    """A log group as far as it is known: one that was deleted may have nothing but its name.
+
+    Attributes:
+        retention_days: None when events never expire, and when it is not known.
+    """
+
+    name: LogGroupName
+    arn: LogGroupArn | None = None
+    log_group_class: LogGroupClass | None = None
+    created_ms: EpochMs | None = None
+    retention_days: RetentionDays | None = None
+    stored_bytes: Count | None = None
+
+
+class StatedExport(Message):
+    """One export of the ledger.
+
+    Attributes:
+        task_ids: The tasks that wrote into ``destination``, those of halves included.
+        ended_at: When it was completed, failed or skipped; None when it has not ended.
+        artifact: Which build of the code did it; None when that is not known.
+    """
+
+    export_id: ExportId
+    generation: Generation
+    lane: Lane
+    destination: Destination
+    task_ids: Annotated[list[TaskId], Field(max_length=1000)]
+    requested_at: Timestamp
+    ended_at: Timestamp | None = None
+    artifact: Annotated[str, Field(min_length=1, max_length=256)] | None = None
+
+    @property
+    def folders(self) -> list[str]:
+        """What the keys of its objects begin with: ``<prefix>/<task id>/``, for each task."""
+        tasks = self.task_ids or ([DIRECT_FOLDER] if self.lane == "direct" else [])
+        return [f"{self.destination.prefix}/{task}/" for task in tasks]
+
+
+class StatedObject(Message):
+    """One object in the archive, which has been read from beginning to end.
+
+    Attributes:
+        version_id: Where it was seen. Another version of the same bytes is the same object.
+        sha256: Of its bytes as they are stored: what it is.
+        events: Lines that begin with a time.
+        first_ms: The least of these times; None without events.
+        last_ms: The greatest; None without events.
+        events_outside_window: Before the window, or at its end or after it.
+        pointer_lines: Lines that begin with ``@ptr.$[``: their content is elsewhere.
+        is_gzip_complete: Otherwise the numbers are of what could be unpacked.
+    """
+
+    key: ObjectKey
+    version_id: VersionId
+    size_bytes: Count
+    sha256: Sha256
+    lines: Count
+    events: Count
+    first_ms: EpochMs | None = None
+    last_ms: EpochMs | None = None
+    events_outside_window: Count
+    pointer_lines: Count
+    is_gzip_complete: bool
+    etag: ETag | None = None
+    checksum: Checksum | None = None
+
+
+class Difference(Message):
+    """One thing that the ledger or a manifest says, and the archive contradicts.
+
+    Attributes:
+        what: Such as ``object_missing``, ``size_bytes``, ``checksum`` or ``object_unlisted``.
+        key: The object that it is about; None when it is about no single one.
+        recorded: What the ledger or the manifest says; None for nothing.
+        found: What is there; None for nothing.
+    """
+
+    what: ReasonCode
+    key: ObjectKey | None = None
+    recorded: Annotated[str, Field(max_length=1024)] | None = None
+    found: Annotated[str, Field(max_length=1024)] | None = None
+
+
+class Waiver(Message):
+    """Who has given up a window, or had it deleted.
+
+    Attributes:
+        by: Such as the ARN of the caller.
+    """
+
+    by: Annotated[str, Field(min_length=1, max_length=2048)]
+    why: Annotated[str, Field(min_length=1, max_length=1024)]
+    at: Timestamp
+
+
+class Statement(Message):
+    """One log group in one window.
+
+    Attributes:
+        salt: Random, so that nobody finds out by trying what is behind a hash.
+        exports: In the order of their generations; the last one is what the outcome is of.
+        objects: What was found of that one, in key order; None when the outcome is of no objects.
+    """
+
+    statement_schema: Annotated[
+        str, Field(alias="schema", pattern=r"^urn:logferry:schema:statement:1\.[0-9]+$")
+    ]
+    salt: Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
+    source: SourceName
+    log_group: StatedLogGroup
+    window: Window
+    outcome: Outcome
+    reason: ReasonCode | None = None
+    detail: Annotated[str, Field(max_length=4096)] | None = None
+    exports: Annotated[list[StatedExport], Field(max_length=1000)]
+    objects: list[StatedObject] | None = None
+    differences: Annotated[list[Difference], Field(min_length=1, max_length=1000)] | None = None
+    waiver: Waiver | None = None
+    stated_at: Timestamp
+
+    @model_validator(mode="after")
+    def _outcome_has_its_sections(self) -> Self:
+        sections = _SECTIONS.get(self.outcome, ())
+        missing = [name for name in sections if getattr(self, name) is None]
+        if missing:
+            raise ValueError(f"outcome {self.outcome} without {', '.join(missing)}")
+        return self
+
+    @classmethod
+    def of(cls, **stated: object) -> Self:
+        """Return a statement by the newest schema.
+
+        Args:
+            stated: By this model's names.
+
+        Raises:
+            ValidationError: It was put together wrongly.
+        """
+        return cls.model_validate({"schema": STATEMENT_SCHEMA, **stated})
+
+    def text(self) -> bytes:
+        """Return what is stored, to be written once and hashed as it is from then on.
+
+        Raises:
+            ContractError: It was put together wrongly.
+        """
+        return canonical_json(json_text.read(emit(self)))
