@@ -261,7 +261,7 @@ def test_a_source_may_export_to_the_archive_and_nobody_else(deployed: Deployed) 
         export_from(stranger)
 
 
-def test_the_key_rotates_and_serves_only_the_archive_and_the_enforcers_queues(
+def test_the_key_rotates_and_serves_only_the_archive_and_the_services_queues(
     deployed: Deployed,
 ) -> None:
     kms = deployed.client("kms")
@@ -280,10 +280,23 @@ def test_the_key_rotates_and_serves_only_the_archive_and_the_enforcers_queues(
         "StringEquals": {"aws:PrincipalOrgID": ORGANIZATION, "aws:PrincipalAccount": accounts},
         "ArnLike": {"aws:PrincipalArn": ["arn:aws:iam::*:role/logferry-source"]},
     }
-    events = statements["EventsGoToTheEnforcersQueues"]
+    events = statements["EventsGoToTheServicesQueues"]
     assert events["Principal"]["Service"] == ["events.amazonaws.com", "sns.amazonaws.com"]
-    queues = f"arn:aws:sqs:{REGION}:{deployed.hub}:logferry-sse-enforcer*"
+    arn = f"arn:aws:sqs:{REGION}:{deployed.hub}:logferry"
+    queues = [f"{arn}-sse-enforcer*", f"{arn}-sealer*"]
     assert events["Condition"] == {"StringLike": {"kms:EncryptionContext:aws:sqs:arn": queues}}
+
+
+def test_the_key_for_seals_signs_for_the_sealer_alone(deployed: Deployed) -> None:
+    kms, ssm = deployed.client("kms"), deployed.client("ssm")
+    arn = ssm.get_parameter(Name="/logferry/seals/key-arn")["Parameter"]["Value"]
+    key = kms.describe_key(KeyId=arn)["KeyMetadata"]
+    assert (key["KeySpec"], key["KeyUsage"]) == ("ECC_NIST_P256", "SIGN_VERIFY")
+    policy = kms.get_key_policy(KeyId=arn, PolicyName="default")["Policy"]
+    denied = by_sid(json.loads(policy))["SealerAloneSigns"]
+    assert (denied["Effect"], denied["Action"], denied["Principal"]) == ("Deny", "kms:Sign", "*")
+    sealer = f"arn:aws:iam::{deployed.hub}:role/logferry-sealer"
+    assert denied["Condition"] == {"ArnNotEquals": {"aws:PrincipalArn": sealer}}
 
 
 def test_stacks_find_each_others_values_in_parameters(deployed: Deployed) -> None:
@@ -530,7 +543,10 @@ def test_the_enforcer_hears_of_new_objects_and_of_completed_exports(deployed: De
     assert json.loads(rule["EventPattern"]) == {
         "source": ["aws.s3"],
         "detail-type": ["Object Created"],
-        "detail": {"bucket": {"name": [deployed.archive]}},
+        "detail": {
+            "bucket": {"name": [deployed.archive]},
+            "object": {"key": [{"anything-but": {"prefix": "!seals/"}}]},
+        },
     }
     (target,) = events.list_targets_by_rule(Rule="logferry-object-created")["Targets"]
     assert target["Arn"] == queue["QueueArn"]

@@ -389,10 +389,14 @@ def test_the_archive_keeps_objects_as_the_configuration_says(
     document["archive"] = {
         "default_retention": {"mode": "COMPLIANCE", "days": 2557},
         "transition": {"storage_class": "DEEP_ARCHIVE", "after_days": 90},
+        "signing_key_spec": "RSA_3072",
+        "signing_key_arn": "arn:aws:kms:eu-west-1:111122223333:key/1-2",
     }
     found = parameters(Config.model_validate(document), some_zips, "logferry-archive")
     assert (found["DefaultRetentionMode"], found["DefaultRetentionDays"]) == ("COMPLIANCE", "2557")
     assert (found["TransitionStorageClass"], found["TransitionDays"]) == ("DEEP_ARCHIVE", "90")
+    assert found["SigningKeySpec"] == "RSA_3072"
+    assert found["SigningKeyArn"] == "arn:aws:kms:eu-west-1:111122223333:key/1-2"
 
 
 def test_the_archive_is_held_and_left_in_standard_where_nothing_is_said(

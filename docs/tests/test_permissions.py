@@ -32,7 +32,7 @@ EXPLAINED = {
         for sid in (
             "AccountDecidesByItsRolesPolicies",
             "CloudWatchLogsWritesToTheArchive",
-            "EventsGoToTheEnforcersQueues",
+            "EventsGoToTheServicesQueues",
             "SourceRolesWriteToTheArchive",
         )
     },

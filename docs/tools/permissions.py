@@ -121,7 +121,7 @@ def _subject(resource: dict[str, Any]) -> str:
     """Return what a resource policy is of."""
     kind, properties = resource["Type"], resource["Properties"]
     if kind == "AWS::KMS::Key":
-        return "the key"
+        return "the key for signing" if "KeyUsage" in properties else "the key"
     if kind == "AWS::SNS::TopicPolicy":
         return f"topic `{_short(properties['Topics'][0])}`"
     if kind == "AWS::SQS::QueuePolicy":

@@ -110,10 +110,16 @@ class ArchiveConfig(_Part):
         default_retention: None for legal holds alone. With one, S3 refuses to encrypt an object in
             place that arrived under a wrong key: it is copied, and its original stays.
         transition: None to leave all objects in STANDARD.
+        signing_key_spec: Of the key that seals are signed with, which is made once: another one is
+            another key.
+        signing_key_arn: A key that is there already, such as one of another account; None for one
+            in the archive's stack.
     """
 
     default_retention: RetentionConfig | None = None
     transition: TransitionConfig | None = None
+    signing_key_spec: Literal["ECC_NIST_P256", "RSA_2048", "RSA_3072", "RSA_4096"] = "ECC_NIST_P256"
+    signing_key_arn: KeyArn | None = None
 
 
 class DirectLaneConfig(Timeouts):

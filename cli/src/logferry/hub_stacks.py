@@ -90,6 +90,8 @@ def _archive_parameters(config: Config) -> dict[str, str]:
         "MoreSourceAccountIds": ",".join(more),
         "SourceRoleArnPatterns": role_arn_patterns(config),
         "OrganizationId": config.organization_id or "",
+        "SigningKeySpec": config.archive.signing_key_spec,
+        "SigningKeyArn": config.archive.signing_key_arn or "",
         **_retention_parameters(config.archive),
     }
 

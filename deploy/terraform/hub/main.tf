@@ -83,6 +83,8 @@ resource "aws_cloudformation_stack" "archive" {
     OrganizationId         = local.organization_id
     DefaultRetentionMode   = try(var.archive.default_retention.mode, "NONE")
     DefaultRetentionDays   = tostring(try(var.archive.default_retention.days, 1))
+    SigningKeySpec         = var.archive.signing_key_spec
+    SigningKeyArn          = var.archive.signing_key_arn == null ? "" : var.archive.signing_key_arn
     TransitionStorageClass = try(var.archive.transition.storage_class, "NONE")
     TransitionDays         = tostring(try(var.archive.transition.after_days, 30))
   }

@@ -159,6 +159,8 @@ variable "archive" {
     The archive's bucket.
     default_retention: Object Lock's, GOVERNANCE or COMPLIANCE for so many days; null for legal holds alone. With one, S3 refuses to encrypt an object in place that arrived under a wrong key.
     transition: the storage class that objects go to after so many days; null to leave them in STANDARD.
+    signing_key_spec: of the key that seals are signed with, which is made once: another one is another key.
+    signing_key_arn: a key that is there already, such as one of another account; null for one in the archive's stack.
   EOT
   default     = {}
   nullable    = false
@@ -166,7 +168,18 @@ variable "archive" {
   type = object({
     default_retention = optional(object({ mode = string, days = number }))
     transition        = optional(object({ storage_class = string, after_days = optional(number, 30) }))
+    signing_key_spec  = optional(string, "ECC_NIST_P256")
+    signing_key_arn   = optional(string)
   })
+
+  validation {
+    condition     = contains(["ECC_NIST_P256", "RSA_2048", "RSA_3072", "RSA_4096"], var.archive.signing_key_spec)
+    error_message = "archive.signing_key_spec: ECC_NIST_P256, RSA_2048, RSA_3072 or RSA_4096."
+  }
+  validation {
+    condition     = var.archive.signing_key_arn == null || can(regex("^arn:aws[a-z-]*:kms:[a-z0-9-]+:[0-9]{12}:key/[A-Za-z0-9-]+$", var.archive.signing_key_arn))
+    error_message = "archive.signing_key_arn: the ARN of a KMS key, not of an alias, or null."
+  }
 
   validation {
     condition     = try(contains(["GOVERNANCE", "COMPLIANCE"], var.archive.default_retention.mode), var.archive.default_retention == null)

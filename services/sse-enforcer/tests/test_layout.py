@@ -39,8 +39,17 @@ def test_the_object_that_an_export_task_begins_with_is_a_write_test(key):
 
 
 @pytest.mark.parametrize(
+    "key", ["!seals/111122223333/eu-west-1/seals/0000000001.json", f"!seals/{TASK}/s/000000.gz"]
+)
+def test_what_belongs_to_seals_is_the_sealers(key):
+    assert kind(key) is Kind.SEAL
+
+
+@pytest.mark.parametrize(
     "key",
     [
+        "!sealsx/a",
+        "shop-prod/!seals/a",
         "manual/upload.txt",
         "aws-logs-write-test",
         "shop-prod/aws-logs-write-test",

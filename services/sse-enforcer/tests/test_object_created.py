@@ -481,6 +481,15 @@ def test_a_null_version_that_was_copied_stays(world, metrics):
     assert metrics()["ReplacedVersionsKept"] == 1
 
 
+def test_what_the_sealer_writes_is_left_without_a_word(world, metrics):
+    key = "!seals/111122223333/eu-west-1/seals/0000000001.json"
+    event = world.put(key, b"{}", encryption="AES256")
+    before = list(world.calls)
+
+    assert world.deliver(event) == []
+    assert (world.calls, world.published, metrics()) == (before, [], {})
+
+
 def test_a_write_test_that_may_be_overwritten_is_left(world, metrics):
     world.versioning = "Suspended"
     event = world.put(world.WRITE_TEST, b"Permission Check Successful")

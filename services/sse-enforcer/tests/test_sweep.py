@@ -357,6 +357,16 @@ def test_a_log_file_under_a_delete_marker_is_reported(sweeping, world):
     assert len(world.at()) == 2
 
 
+def test_what_the_sealer_writes_is_neither_looked_at_nor_found(sweeping, world):
+    world.put("!seals/111122223333/eu-west-1/seals/0000000001.json", b"{}", encryption="AES256")
+    before = world.state()
+
+    report = sweeping.sweep(full=True)
+
+    assert (report.found, report.listed_versions, report.looked_at) == ({}, 1, 0)
+    assert world.state() == before
+
+
 def test_what_is_young_is_left_to_its_messages(sweeping, world):
     fill(world)
     for (_, key), versions in world.versions.items():

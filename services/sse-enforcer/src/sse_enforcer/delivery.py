@@ -186,6 +186,8 @@ def _object_created(
     _check_bucket(service, created.bucket.name)
     key, version_id = created.object.key, created.object.version_id or NULL_VERSION
     what = kind(key)
+    if what is Kind.SEAL:
+        return
     if what is Kind.UNKNOWN:
         logger.info("left alone: not in the archive's layout")
         counts[LEFT_ALONE] += 1

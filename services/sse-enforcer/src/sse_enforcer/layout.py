@@ -12,6 +12,9 @@ _HOUR = (
 _TASK = r"(?:[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}|direct)"
 """An export task's id, or what stands there for logs that were read without a task."""
 
+_SEALS = "!seals/"
+"""What the keys of seals and all that belongs to them begin with: no profile has the character."""
+
 _LOG_FILE = re.compile(_HOUR + _TASK + r"/[^/]+/[0-9]{6}\.gz")
 _WRITE_TEST = re.compile(_HOUR + r"aws-logs-write-test")
 
@@ -24,8 +27,14 @@ class Kind(Enum):
     WRITE_TEST = "write test"
     """``<profile>/<log group>/<yyyy>/<mm>/<dd>/<hh>/aws-logs-write-test``, which CloudWatch Logs
     puts there to see whether it may."""
+    SEAL = "seal"
+    """``!seals/...``: the sealer alone writes there, with the hold where one is due."""
     UNKNOWN = "unknown"
     """Anything else: nothing that we made, so nothing that we touch."""
+
+
+OURS = frozenset({Kind.LOG_FILE, Kind.WRITE_TEST})
+"""What is looked at, and mended."""
 
 
 def kind(key: str) -> Kind:
@@ -34,6 +43,8 @@ def kind(key: str) -> Kind:
         found = pattern.fullmatch(key)
         if found is not None and _is_an_hour(found["hour"]):
             return what
+    if key.startswith(_SEALS):
+        return Kind.SEAL
     return Kind.UNKNOWN
 
 

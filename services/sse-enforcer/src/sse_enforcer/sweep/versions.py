@@ -5,7 +5,7 @@ from dataclasses import replace
 from itertools import batched
 
 from sse_enforcer.errors import EnforcerError, RefusedError, RetryError
-from sse_enforcer.layout import Kind, kind
+from sse_enforcer.layout import OURS, Kind, kind
 from sse_enforcer.metrics import REPLACED_KEPT, WRITE_TESTS_REMOVED
 from sse_enforcer.settings import Hold
 from sse_enforcer.sweep.findings import (
@@ -44,7 +44,7 @@ class VersionsSweep:
         due = [
             version
             for each in keys
-            if kind(each.key) is not Kind.UNKNOWN
+            if kind(each.key) in OURS
             for version in each.versions
             if part.lookout.is_version_due(version)
         ]
