@@ -18,6 +18,7 @@ from logferry_contracts.ledger_record import (
     Half,
     LedgerRecord,
     TransitionError,
+    Waived,
 )
 from logferry_contracts.window import Window
 from logferry_contracts.wire import ContractError, emit, parse
@@ -268,3 +269,18 @@ def test_the_next_generation_of_a_failed_split_has_its_halves_and_begins_anew() 
     for record in (split, IN_STATE["failed"]):
         with pytest.raises(TransitionError, match=f"is {record.state}, not to be revived"):
             record.as_revived(at=AT)
+
+
+def test_only_what_is_not_in_the_archive_is_waived_and_a_revived_split_is_not() -> None:
+    waived = Waived(
+        at="2026-12-01T09:30:00.000Z", by="arn:aws:iam::999900001111:user/ana", reason="Gone."
+    )
+    for state in ("failed", "skipped"):
+        record = IN_STATE[state].as_waived(waived)
+        assert (record.state, record.waived) == (state, waived)
+        assert parse(LedgerRecord, emit(record)) == record
+    for state in IN_STATE.keys() - {"failed", "skipped"}:
+        with pytest.raises(TransitionError, match=f"is {state}, not to be waived"):
+            IN_STATE[state].as_waived(waived)
+    split = RECORDS["split-in-halves"].as_failed(FAILED).as_waived(waived)
+    assert split.as_revived(at=AT).waived is None

@@ -22,6 +22,7 @@ for command in (
     deployment.destroy,
     operation.plan,
     operation.status,
+    operation.waive,
     operation.sweep,
 ):
     app.command(command)

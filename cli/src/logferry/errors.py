@@ -42,6 +42,10 @@ class ReplayError(LogferryError):
     """Events could not be published again, or not all: mend what it names, and replay again."""
 
 
+class WaiveError(LogferryError):
+    """Nothing could be waived, or not all: mend what it names, and waive again."""
+
+
 class PlanError(LogferryError):
     """The planner could not be asked, or did not plan: mend what it names."""
 

@@ -1,31 +1,44 @@
 """The ledger as the operator's commands read it: windows, and the records of one."""
 
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from datetime import date
 from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
 
 from botocore.config import Config as ClientConfig
+from botocore.exceptions import ClientError
 
 from logferry.errors import LedgerError
 from logferry_contracts.ledger_key import ledger_prefix, source_prefix, windows_of
 from logferry_contracts.ledger_record import LedgerRecord
 from logferry_contracts.source import SourceName
 from logferry_contracts.window import Window
-from logferry_contracts.wire import ContractError, parse
+from logferry_contracts.wire import ContractError, emit, parse
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 READERS = 16
 """Ledger records that are read side by side."""
+WRITES = 5
+"""How often a record is read and written anew because somebody else was quicker."""
 CLIENT_CONFIG = ClientConfig(
     retries={"mode": "legacy", "total_max_attempts": 6}, max_pool_connections=READERS
 )
 """As the services': docs/adr/0029-retries-without-a-budget.md."""
+# https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html
+_CHANGED_MEANWHILE = ("PreconditionFailed", "ConditionalRequestConflict")
 
 
 def in_utc(window: Window) -> str:
     """Return a window as an operator reads it: ``2026-11-21 23:00 to 2026-11-22 23:00``."""
     return f"{window.start:%Y-%m-%d %H:%M} to {window.end:%Y-%m-%d %H:%M}"
+
+
+def date_of(window: Window, zone: ZoneInfo) -> date:
+    """Return the date on which a window starts in a time zone."""
+    return window.start.astimezone(zone).date()
 
 
 class Ledger:
@@ -70,8 +83,41 @@ class Ledger:
         Raises:
             LedgerError: It breaks its contract.
         """
-        body = self._s3.get_object(Bucket=self.bucket, Key=key)["Body"].read()
+        return self._read_with_etag(key)[0]
+
+    def change(self, key: str, changed: Callable[[LedgerRecord], LedgerRecord]) -> LedgerRecord:
+        """Change one record by compare-and-swap, and return it as it is then.
+
+        Args:
+            key: Of the record.
+            changed: Returns what it becomes; is called again where it was changed meanwhile.
+
+        Raises:
+            LedgerError: It breaks its contract, or others change it without end.
+        """
+        for _ in range(WRITES):
+            record, etag = self._read_with_etag(key)
+            after = changed(record)
+            try:
+                self._s3.put_object(
+                    Bucket=self.bucket,
+                    Key=key,
+                    Body=emit(after).encode(),
+                    ContentType="application/json",
+                    IfMatch=etag,
+                )
+            except ClientError as error:
+                if error.response["Error"]["Code"] not in _CHANGED_MEANWHILE:
+                    raise
+            else:
+                return after
+        raise LedgerError(
+            f"s3://{self.bucket}/{key} was changed by others {WRITES} times: try again"
+        )
+
+    def _read_with_etag(self, key: str) -> tuple[LedgerRecord, str]:
+        found = self._s3.get_object(Bucket=self.bucket, Key=key)
         try:
-            return parse(LedgerRecord, body)
+            return parse(LedgerRecord, found["Body"].read()), found["ETag"]
         except ContractError as error:
             raise LedgerError(f"s3://{self.bucket}/{key} is {error}") from error

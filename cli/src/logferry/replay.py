@@ -6,7 +6,6 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Any
-from zoneinfo import ZoneInfo
 
 from botocore.exceptions import BotoCoreError, ClientError
 from rich.box import SIMPLE_HEAD
@@ -14,7 +13,7 @@ from rich.table import Table
 
 from logferry.config import Config, SourceConfig
 from logferry.errors import ConfigError, LedgerError, ReplayError
-from logferry.ledger import CLIENT_CONFIG, READERS, Ledger, in_utc
+from logferry.ledger import CLIENT_CONFIG, READERS, Ledger, date_of, in_utc
 from logferry_contracts.export_completed import ExportCompleted
 from logferry_contracts.ledger_key import ledger_key, manifest_key
 from logferry_contracts.ledger_record import LedgerRecord, split_task_ids
@@ -104,7 +103,7 @@ def find(
         zone = zone_named(config.time_zone_of(source))
         try:
             for prefix, window in ledger.windows(name):
-                if first <= _date_of(window, zone) <= last:
+                if first <= date_of(window, zone) <= last:
                     found = _completions(ledger, name, prefix, window)
                     if found.keys or found.damaged:
                         yield found
@@ -242,7 +241,3 @@ def _completions(ledger: Ledger, source: SourceName, prefix: str, window: Window
         total_bytes=sum(manifest.total_bytes for _, manifest in of_window),
         damaged=[str(error) for _, error in read if isinstance(error, LedgerError)],
     )
-
-
-def _date_of(window: Window, zone: ZoneInfo) -> date:
-    return window.start.astimezone(zone).date()

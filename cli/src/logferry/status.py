@@ -33,8 +33,11 @@ class WindowStatus:
     """What the ledger says of one window of a source.
 
     Attributes:
-        states: How many exports there are of each state; of a log group the last try counts.
-        failed: The log groups whose last try failed, and why.
+        states: How many exports there are of each state, or ``waived``; of a log group the last
+            try counts.
+        failed: The log groups whose last try failed, and why; without those that are waived.
+        waived: The log groups of which somebody answers for it that they are not in the archive,
+            and their reason.
         late: The log groups whose last try was asked for too long ago to be still under way.
         damaged: What is wrong with each record that cannot be read; whose it is, nobody can say.
     """
@@ -42,6 +45,7 @@ class WindowStatus:
     window: Window
     states: Counter[str]
     failed: dict[str, str]
+    waived: dict[str, str]
     late: list[str]
     damaged: list[str]
 
@@ -92,6 +96,7 @@ class SourceStatus:
                     "window": each.window.model_dump(),
                     "states": dict(each.states),
                     "failed": each.failed,
+                    "waived": each.waived,
                     "late": each.late,
                     "damaged": each.damaged,
                 }
@@ -140,7 +145,7 @@ def table(found: SourceStatus) -> "RenderableType":
     """Return the windows of a source as a table."""
     shown = Table(box=SIMPLE_HEAD, pad_edge=False)
     shown.add_column(f"{found.profile}: window (UTC)", no_wrap=True)
-    for name in ("in the archive", "secured", "under way", "skipped", "failed"):
+    for name in ("in the archive", "secured", "under way", "skipped", "failed", "waived"):
         shown.add_column(name, justify="right", no_wrap=True)
     for each in found.windows:
         counts = (
@@ -149,6 +154,7 @@ def table(found: SourceStatus) -> "RenderableType":
             each.count(UNDER_WAY),
             each.states["skipped"],
             each.states["failed"],
+            each.states["waived"],
         )
         shown.add_row(in_utc(each.window), *map(str, counts))
     return shown
@@ -194,11 +200,16 @@ def _window_status(
             last[record.log_group.name] = record
     return WindowStatus(
         window=window,
-        states=Counter(record.state for record in last.values()),
+        states=Counter("waived" if record.waived else record.state for record in last.values()),
         failed={
             name: record.failed.reason
             for name, record in sorted(last.items())
-            if record.failed is not None and record.state == "failed"
+            if record.failed is not None and record.state == "failed" and record.waived is None
+        },
+        waived={
+            name: record.waived.reason
+            for name, record in sorted(last.items())
+            if record.waived is not None
         },
         late=[
             name

@@ -42,7 +42,10 @@ from logferry_contracts.window import Window
 
 State = Literal["requested", "submitted", "completed", "secured", "skipped", "failed"]
 
-LEDGER_SCHEMA = "urn:logferry:schema:ledger-record:1.1"
+LEDGER_SCHEMA = "urn:logferry:schema:ledger-record:1.2"
+
+WAIVABLE: tuple[State, ...] = ("failed", "skipped")
+"""The states of what has ended and is not in the archive."""
 
 _SECTIONS: dict[str, tuple[str, ...]] = {
     "requested": (),
@@ -131,6 +134,19 @@ class Failed(Message):
     published_at: Timestamp | None = None
 
 
+class Waived(Message):
+    """Who answers for it that a window of a log group is not in the archive, and why.
+
+    Attributes:
+        by: The ARN of GetCallerIdentity.
+        reason: In their words.
+    """
+
+    at: Timestamp
+    by: Annotated[str, Field(min_length=1, max_length=2048)]
+    reason: Annotated[str, Field(min_length=1, max_length=4096)]
+
+
 class TransitionError(ValueError):
     """A record cannot go from its state to the wanted one. A bug, or a race: read it again."""
 
@@ -148,6 +164,7 @@ class LedgerRecord(Message):
             archive is in the manifest of that one. None when it is no half.
         split: Since its window was given to two exports of its halves; the state remains
             ``submitted`` until both have ended.
+        waived: Who answers for it that it is not in the archive; None while nobody does.
     """
 
     record_schema: Annotated[
@@ -172,6 +189,7 @@ class LedgerRecord(Message):
     not_before: Timestamp | None = None
     parent_export_id: ExportId | None = None
     split: Split | None = None
+    waived: Waived | None = None
 
     @model_validator(mode="after")
     def _state_has_its_section(self) -> Self:
@@ -273,6 +291,16 @@ class LedgerRecord(Message):
         failed = self.failed.model_copy(update={"next_export_id": next_export_id})
         return self._next(failed=failed)
 
+    def as_waived(self, waived: Waived) -> "LedgerRecord":
+        """Return the record once somebody answers for it that it is not in the archive.
+
+        Raises:
+            TransitionError: It is in the archive, or under way.
+        """
+        if self.state not in WAIVABLE:
+            raise TransitionError(f"export {self.export_id} is {self.state}, not to be waived")
+        return self._next(waived=waived)
+
     def as_revived(self, *, at: datetime) -> "LedgerRecord":
         """Return the first record of the next generation of a failed split, with its halves.
 
@@ -289,6 +317,7 @@ class LedgerRecord(Message):
             generation=generation,
             requested_at=timestamp(at),
             failed=None,
+            waived=None,
         )
 
     @property

@@ -1,5 +1,6 @@
 """The commands that ask, look, sweep and publish again, in a hub that is deployed."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
@@ -12,6 +13,7 @@ from logferry import plan as planning
 from logferry import replay as replaying
 from logferry import status as archived
 from logferry import sweep as sweeping
+from logferry import waive as waiving
 from logferry.commands.console import (
     BAD_INPUT,
     DONE,
@@ -27,7 +29,7 @@ from logferry.commands.console import (
     told,
 )
 from logferry.config import Config, load
-from logferry.errors import ReplayError, SweepError
+from logferry.errors import ReplayError, SweepError, WaiveError
 from logferry_contracts.plan_completed import PlanCompletedData
 
 
@@ -129,6 +131,79 @@ def status(
 
     code = exit_code(run, as_json=as_json)
     return FAILED if code == DONE and problems else code
+
+
+def waive(  # noqa: PLR0913  (an option each)
+    config: Path,
+    /,
+    *,
+    profile: str,
+    log_group: str,
+    on: Annotated[str, Parameter(name="--date")],
+    reason: str,
+    dry_run: Flag = False,
+    yes: Flag = False,
+    as_json: Json = False,
+) -> int:
+    """Answer for it that a log group's date is not in the archive, and will not be.
+
+    `logferry waive organization.yaml --profile shop --log-group /old --date 2026-11-21
+    --reason "Deleted with its application" --dry-run`
+
+    The ledger then says who did, when and why, for each window of the date that failed or was
+    skipped, and `logferry status` no longer calls it a problem. What is in the archive, or under
+    way, cannot be waived. What is planned again later counts again.
+
+    Args:
+        config: What is deployed; see deploy/examples.
+        profile: The source's, as in the configuration.
+        log_group: Its whole name.
+        on: The date, in the source's time zone.
+        reason: Why, for whoever will ask; at most 4,096 characters.
+        dry_run: Show what would be waived, and write nothing.
+        yes: Do not ask.
+        as_json: Print a JSON array of the windows.
+    """
+
+    def run() -> list[dict[str, Any]]:
+        day = waiving.date_given(on)
+        said = waiving.reason_given(reason)
+        session = boto3.Session()
+        by_hub = [
+            (hub, waiving.find(session, hub, source, log_group, day))
+            for hub, sources in load(config).chosen([profile])
+            for source in sources
+        ]
+        found = [each for _, of_hub in by_hub for each in of_hub]
+        if not dry_run and any(each.record.waived is None for each in found):
+            _ask_to_waive(found, ask=not yes)
+            now = datetime.now(UTC)
+            found = [
+                each
+                for hub, of_hub in by_hub
+                for each in waiving.waive(session, hub, of_hub, said, now=now)
+            ]
+        if not as_json:
+            tables.print(waiving.table(found))
+        return [each.as_json() for each in found] if as_json else []
+
+    return exit_code(run, as_json=as_json)
+
+
+def _ask_to_waive(found: Sequence[waiving.Waivable], *, ask: bool) -> None:
+    """Ask whether somebody answers for it that this is not in the archive.
+
+    Raises:
+        WaiveError: They said no, or there is nobody to ask.
+    """
+    if not ask:
+        return
+    if not messages.is_terminal:
+        raise WaiveError("not a terminal, so nobody can be asked: add --yes or --dry-run")
+    messages.print(waiving.table(found))
+    question = "Answer for it, in your name, that this is not in the archive?"
+    if not Confirm.ask(question, console=messages, default=False):
+        raise WaiveError("nothing was waived")
 
 
 def sweep(
