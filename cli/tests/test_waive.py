@@ -299,7 +299,7 @@ def test_the_command_prints_the_windows_as_json(
     [
         ("--date", "2026-11-31", "--date 2026-11-31"),
         ("--reason", "  ", "--reason: 0 characters"),
-        ("--reason", "a" * (waiving.LONGEST_REASON + 1), "--reason: 4097 characters"),
+        ("--reason", "a" * (waiving.LONGEST_REASON + 1), "--reason: 1025 characters"),
         ("--profile", "nobody", "nobody"),
     ],
 )

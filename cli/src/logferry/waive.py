@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from logferry_contracts.window import Window
 
 
-LONGEST_REASON = 4096
+LONGEST_REASON = 1024
+"""As a statement of the seals takes it."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -144,7 +144,7 @@ class Waived(Message):
 
     at: Timestamp
     by: Annotated[str, Field(min_length=1, max_length=2048)]
-    reason: Annotated[str, Field(min_length=1, max_length=4096)]
+    reason: Annotated[str, Field(min_length=1, max_length=1024)]
 
 
 class TransitionError(ValueError):

@@ -159,7 +159,7 @@ def waive(  # noqa: PLR0913  (an option each)
         profile: The source's, as in the configuration.
         log_group: Its whole name.
         on: The date, in the source's time zone.
-        reason: Why, for whoever will ask; at most 4,096 characters.
+        reason: Why, for whoever will ask; at most 1,024 characters.
         dry_run: Show what would be waived, and write nothing.
         yes: Do not ask.
         as_json: Print a JSON array of the windows.
