@@ -51,7 +51,7 @@ from planner.planning import begin
 from planner.requesting import READERS
 from planner.settings import Settings
 from planner.telemetry import logger
-from planner.wiring import Invocation, Wiring
+from planner.wiring import Control, Invocation, Messages, Wiring
 
 LOG_GROUPS = 5000
 ACTIVE = 3500
@@ -512,14 +512,10 @@ def _plan_in_memory(log_groups: int) -> None:
         accounts=cast("Any", _Account(log_groups)),
         infrastructure=forgetful,
         archive=forgetful,
-        ledger=forgetful,
-        outbox=forgetful,
-        day_notes=forgetful,
-        files=forgetful,
-        queues=forgetful,
-        continuations=forgetful,
-        topic=forgetful,
-        dead_letters=forgetful,
+        control=Control(ledger=forgetful, outbox=forgetful, day_notes=forgetful, files=forgetful),
+        messages=Messages(
+            queues=forgetful, topic=forgetful, continuations=forgetful, dead_letters=forgetful
+        ),
         clock=lambda: datetime(2026, 11, 23, 6, tzinfo=UTC),
     )
     invocation = Invocation(

@@ -30,10 +30,10 @@ from logferry_contracts.ledger_key import ledger_prefix, split_key, windows_of
 from logferry_contracts.ledger_record import Completed, LedgerRecord
 from logferry_contracts.manifest import Manifest
 from logferry_contracts.message import timestamp
-from logferry_contracts.source import Source
+from logferry_contracts.source import Source, SourceName
 from logferry_contracts.window import Window
 from logferry_contracts.wire import ContractError, emit, parse
-from planner.aws.ledger import DamagedRecord
+from planner.cloud import DamagedRecord
 
 DATE = "2026-11-21"
 OUTCOMES = ("COMPLETED", "COMPLETED", "COMPLETED", "FAILED", "CANCELLED")
@@ -106,13 +106,13 @@ class SharedLedger:
         self.cloud = cloud
         self.before_create: Callable[[], None] = lambda: None
 
-    def known(self, source: Source, windows: Sequence[Window]) -> Iterator[tuple[Window, str]]:
+    def known(self, source: SourceName, windows: Sequence[Window]) -> Iterator[tuple[Window, str]]:
         for window in windows:
             prefix = ledger_prefix(source, window)
             for key in sorted(key for key in self.cloud.ledger if key.startswith(prefix)):
                 yield window, split_key(key)[1]
 
-    def windows(self, _source: Source, _due: Sequence[Window]) -> list[Window]:
+    def windows(self, source: SourceName, due: Sequence[Window]) -> list[Window]:
         return list(windows_of(sorted({split_key(key)[0] for key in self.cloud.ledger})))
 
     def read(self, keys: Iterable[str]) -> list[LedgerRecord | DamagedRecord | None]:
@@ -126,13 +126,17 @@ class SharedLedger:
         except ContractError as error:
             return DamagedRecord(str(error), is_later=False)
 
-    def create(self, records: Iterable[LedgerRecord]) -> list[LedgerRecord | DamagedRecord | None]:
-        there = []
+    def take_over(self, record: LedgerRecord, mine: LedgerRecord) -> bool:
+        """There is no other profile."""
+        raise NotImplementedError(f"{record.key} by {mine.source}")
+
+    def create(self, records: Iterable[LedgerRecord]) -> list[LedgerRecord | DamagedRecord]:
+        there: list[LedgerRecord | DamagedRecord] = []
         for record in records:
             self.before_create()
             if record.key not in self.cloud.ledger:
                 self.cloud.put_record(record)
-            there.append(self.read_one(record.key))
+            there.append(self.read_one(record.key) or record)
         return there
 
 
@@ -142,15 +146,19 @@ class SharedQueues:
     def __init__(self, cloud: Cloud) -> None:
         self.cloud = cloud
 
-    def check(self, _source: Source) -> None:
+    def check(self, source: Source) -> None:
         """They are its own."""
 
-    def urls(self, _source: Source, *, direct: bool) -> dict[Lane, str]:
+    def is_of(self, source: SourceName) -> bool:
+        """Whosever it is, it says so."""
+        return True
+
+    def urls(self, source: Source, *, direct: bool) -> dict[Lane, str]:
         return {"slot": "slot", "direct": "direct"} if direct else {"slot": "slot"}
 
     def send(
         self,
-        _url: str,
+        queue_url: str,
         events: Sequence[ExportRequested | DayPlanned],
         *,
         again_by: str | None = None,
@@ -190,8 +198,8 @@ class Schedule:
         planner, cloud = self.planner, self.cloud
         self.ledger = SharedLedger(cloud)
         planner.now = cloud.now
-        planner.ledger = self.ledger  # type: ignore[assignment]
-        planner.queues = SharedQueues(cloud)  # type: ignore[assignment]
+        planner.others_ledger = self.ledger
+        planner.others_queues = SharedQueues(cloud)
         cloud.on_closed_day = planner.day_notes.close
         planner.account.groups = [
             log_group(

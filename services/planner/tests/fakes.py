@@ -20,13 +20,13 @@ from logferry_contracts.plan_request import TagFilter
 from logferry_contracts.source import Source, SourceName
 from logferry_contracts.window import Window
 from logferry_contracts.wire import ContractError, emit, parse
-from planner.aws.notes import NoteThere
-from planner.aws.source_account import UnreadableLogGroup
+from planner.cloud import DamagedRecord, ExportQueues, NoteThere, UnreadableLogGroup
+from planner.cloud import Ledger as AnyLedger
 from planner.errors import LedgerUnreadableError, PlanRefusedError
 from planner.handler import handle
 from planner.retention import RetentionPolicy
 from planner.settings import Settings
-from planner.wiring import Wiring
+from planner.wiring import Control, Messages, Wiring
 
 NOW = datetime(2026, 11, 23, 6, tzinfo=UTC)
 ENVIRONMENT = {
@@ -162,18 +162,18 @@ class Ledger:
     reads: int = 0
     spend: Callable[[float], None] = lambda _seconds: None
 
-    def known(self, source: Source, windows: Sequence[Window]) -> Iterator[tuple[Window, str]]:
+    def known(self, source: SourceName, windows: Sequence[Window]) -> Iterator[tuple[Window, str]]:
         prefixes = {ledger_prefix(source, window): window for window in windows}
         for key in sorted(self.objects):
             prefix, export_id = split_key(key)
             if prefix in prefixes:
                 yield prefixes[prefix], export_id
 
-    def windows(self, source: Source, due: Sequence[Window]) -> list[Window]:
+    def windows(self, source: SourceName, due: Sequence[Window]) -> list[Window]:
         return list(windows_of(sorted({split_key(key)[0] for key in self.objects})))
 
-    def read(self, keys: Iterable[str]) -> list[LedgerRecord | None]:
-        found = [self.objects.get(key) for key in keys]
+    def read(self, keys: Iterable[str]) -> list[LedgerRecord | DamagedRecord | None]:
+        found: list[LedgerRecord | DamagedRecord | None] = [self.objects.get(key) for key in keys]
         self.reads += len(found)
         return found
 
@@ -184,8 +184,8 @@ class Ledger:
         self.objects[mine.key] = mine
         return True
 
-    def create(self, records: Iterable[LedgerRecord]) -> list[LedgerRecord]:
-        there = []
+    def create(self, records: Iterable[LedgerRecord]) -> list[LedgerRecord | DamagedRecord]:
+        there: list[LedgerRecord | DamagedRecord] = []
         for record in records:
             self.creates += 1
             self.spend(0.002)
@@ -200,13 +200,13 @@ class Outbox:
     there: dict[str, tuple[list[str], datetime]] = field(default_factory=dict)
     written: int = 0
 
-    def put(self, source: Source, keys: Sequence[str]) -> str:
+    def put(self, source: SourceName, keys: Sequence[str]) -> str:
         self.written += 1
         name = f"outbox/{self.written}"
         self.there[name] = (list(keys), self.clock())
         return name
 
-    def notes(self, source: Source) -> list[NoteThere]:
+    def notes(self, source: SourceName) -> list[NoteThere]:
         return [NoteThere(name, written_at) for name, (_, written_at) in self.there.items()]
 
     def read(self, key: str) -> list[str]:
@@ -225,7 +225,7 @@ class DayNotes:
         name = f"days/{planned.id}{'.sent' if is_sent else ''}.json"
         self.notes[name] = (emit(planned), self.clock())
 
-    def there(self, source: Source) -> list[NoteThere]:
+    def there(self, source: SourceName) -> list[NoteThere]:
         return [NoteThere(key, written_at) for key, (_, written_at) in self.notes.items()]
 
     def read(self, key: str) -> DayPlanned | None:
@@ -277,7 +277,7 @@ class Queues:
         if self.owner is not None and self.owner != source.slot:
             raise PlanRefusedError("profile", source.profile, f"is of {self.owner}")
 
-    def is_of(self, _source: SourceName) -> bool | None:
+    def is_of(self, source: SourceName) -> bool | None:
         return self.is_others
 
     def urls(self, source: Source, *, direct: bool) -> dict[Lane, str]:
@@ -356,7 +356,12 @@ class Context:
 
 
 class World:
-    """The planner's surroundings. Invocations have as much time as ``timeout_s``."""
+    """The planner's surroundings. Invocations have as much time as ``timeout_s``.
+
+    Attributes:
+        others_ledger: What is used instead of ``ledger``, if anything.
+        others_queues: What is used instead of ``queues``, if anything.
+    """
 
     def __init__(self, **settings: str) -> None:
         self.settings = Settings.from_env(ENVIRONMENT | settings)
@@ -370,6 +375,8 @@ class World:
         self.day_notes = DayNotes(lambda: self.now)
         self.files = Files()
         self.queues = Queues()
+        self.others_ledger: AnyLedger | None = None
+        self.others_queues: ExportQueues | None = None
         self.continuations = Continuations()
         self.topic = Topic()
         self.dead_letters = DeadLetters()
@@ -382,26 +389,24 @@ class World:
         self.now += timedelta(seconds=seconds)
 
     def wiring(self) -> Wiring:
-        fakes = {
-            name: cast("Any", getattr(self, name))
-            for name in (
-                "infrastructure",
-                "archive",
-                "ledger",
-                "outbox",
-                "day_notes",
-                "files",
-                "queues",
-                "continuations",
-                "topic",
-                "dead_letters",
-            )
-        }
         return Wiring(
             settings=self.settings,
-            accounts=cast("Any", self.account),
+            accounts=self.account,
+            infrastructure=self.infrastructure,
+            archive=self.archive,
+            control=Control(
+                ledger=self.others_ledger or self.ledger,
+                outbox=self.outbox,
+                day_notes=self.day_notes,
+                files=self.files,
+            ),
+            messages=Messages(
+                queues=self.others_queues or self.queues,
+                topic=self.topic,
+                continuations=self.continuations,
+                dead_letters=self.dead_letters,
+            ),
             clock=lambda: self.now,
-            **fakes,
         )
 
     def run(self, event: Any, *, request_id: str = "request-1") -> dict[str, Any]:

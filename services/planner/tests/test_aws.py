@@ -23,10 +23,11 @@ from logferry_contracts.window import Window
 from logferry_contracts.wire import emit, parse
 from planner.aws.archive import Archive
 from planner.aws.calls import CLIENT_CONFIG
-from planner.aws.ledger import DamagedRecord, Ledger
+from planner.aws.ledger import Ledger
 from planner.aws.messages import Continuations, DeadLetters, Topic
 from planner.aws.notes import Outbox, PlanFiles
 from planner.aws.queues import BATCH_BYTES, RESEND_WAITS_S, ExportQueues
+from planner.cloud import DamagedRecord
 from planner.errors import (
     AwsError,
     LedgerBusyError,

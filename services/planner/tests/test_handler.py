@@ -19,7 +19,7 @@ from logferry_contracts.source import Source
 from logferry_contracts.window import Window
 from logferry_contracts.wire import ContractError, emit, parse
 from planner import handler, requesting
-from planner.aws.source_account import UnreadableLogGroup
+from planner.cloud import UnreadableLogGroup
 from planner.errors import PlanRefusedError
 from planner.handler import handle, read_request
 

@@ -14,8 +14,7 @@ from logferry_contracts.manifest import Manifest
 from logferry_contracts.message import epoch_ms
 from logferry_contracts.plan_completed import PlanCompletedData, PlannedExport
 from planner import handler, planning
-from planner.aws.ledger import DamagedRecord
-from planner.aws.source_account import UnreadableLogGroup
+from planner.cloud import DamagedRecord, UnreadableLogGroup
 from planner.errors import MessagesNotSentError
 from planner.worklist import scope
 

@@ -28,9 +28,9 @@ from planner.aws.source_account import (
     QUERIES_PER_CALL,
     SourceAccount,
     SourceAccounts,
-    UnreadableLogGroup,
     session_name,
 )
+from planner.cloud import UnreadableLogGroup
 from planner.errors import AwsError, PlanRefusedError
 
 NOW = datetime(2026, 11, 23, 6, tzinfo=UTC)

@@ -17,8 +17,7 @@ from aws_lambda_powertools import Logger
 from logferry_contracts.day_planned import DayPlanned, DayPlannedData
 from logferry_contracts.source import SourceName
 from logferry_contracts.window import Window, WindowRule
-from planner.aws.notes import DayNotes
-from planner.aws.queues import ExportQueues
+from planner.cloud import DayNotes, ExportQueues
 from planner.errors import LedgerUnreadableError
 from planner.plan import PLANNER_URN
 from planner.windows import as_recorded, day_of, windows_of_date, zone_named

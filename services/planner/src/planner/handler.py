@@ -28,7 +28,7 @@ from planner.errors import PlanRefusedError
 from planner.planning import account_id, begin, go_on
 from planner.settings import Settings
 from planner.telemetry import count_by_reason, logger, metrics
-from planner.wiring import Invocation, Wiring
+from planner.wiring import Control, Invocation, Messages, Wiring
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext
@@ -61,14 +61,18 @@ def _wiring() -> Wiring:
         accounts=SourceAccounts(boto3.client("sts", config=CLIENT_CONFIG)),
         infrastructure=Infrastructure(sqs, functions, s3, settings),
         archive=Archive(s3),
-        ledger=Ledger(s3, settings.control_bucket),
-        outbox=Outbox(s3, settings.control_bucket),
-        day_notes=DayNotes(s3, settings.control_bucket),
-        files=PlanFiles(s3, settings.control_bucket),
-        queues=ExportQueues(sqs),
-        continuations=Continuations(functions),
-        topic=Topic(boto3.client("sns", config=CLIENT_CONFIG), settings.topic_arn),
-        dead_letters=DeadLetters(sqs, settings.dead_letter_queue_url),
+        control=Control(
+            ledger=Ledger(s3, settings.control_bucket),
+            outbox=Outbox(s3, settings.control_bucket),
+            day_notes=DayNotes(s3, settings.control_bucket),
+            files=PlanFiles(s3, settings.control_bucket),
+        ),
+        messages=Messages(
+            queues=ExportQueues(sqs),
+            topic=Topic(boto3.client("sns", config=CLIENT_CONFIG), settings.topic_arn),
+            continuations=Continuations(functions),
+            dead_letters=DeadLetters(sqs, settings.dead_letter_queue_url),
+        ),
         clock=lambda: datetime.now(UTC),
     )
 
@@ -174,7 +178,7 @@ def _with_values(error: ContractError, event: Any) -> str:
 
 def _dead_letter(wiring: Wiring, event: Any, reason: str, detail: str) -> dict[str, Any]:
     """Keep a request that trying again cannot help, and end well so that nobody tries."""
-    wiring.dead_letters.put(json.dumps(event), reason=reason, detail=detail)
+    wiring.messages.dead_letters.put(json.dumps(event), reason=reason, detail=detail)
     logger.error("dead-lettered", reason=reason, detail=detail)
     count_by_reason("PlansDeadLettered", reason, 1)
     return {"status": "dead_lettered", "reason": reason, "detail": detail}

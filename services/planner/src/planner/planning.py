@@ -26,7 +26,9 @@ from logferry_contracts.plan_request import PlanRequestData
 from logferry_contracts.window import Window
 from logferry_contracts.wire import emit
 from logferry_contracts.zones import ZONE_DATA
-from planner.aws.source_account import SourceAccount, UnreadableLogGroup
+from planner.asking import Asking
+from planner.asking_again import AskingAgain
+from planner.cloud import SourceAccount, UnreadableLogGroup
 from planner.days import Days
 from planner.errors import PlanRefusedError
 from planner.plan import PLANNER_URN, Plan, run_id
@@ -86,9 +88,9 @@ def begin(
     )
     if account_id(source.role_arn) != source.account_id:
         raise PlanRefusedError("role_arn", source.role_arn, f"is not in {source.account_id}")
-    wiring.queues.check(source)
+    wiring.messages.queues.check(source)
     wiring.archive.check(request.bucket, source.region)
-    recorded = wiring.ledger.windows(source.name, due)
+    recorded = wiring.control.ledger.windows(source.name, due)
     settled_ms = epoch_ms(now - settle_of(request, default=wiring.settings.settle))
     settled = [each for each in as_recorded(due, recorded) if each.to_ms <= settled_ms]
     windows = not_too_many(request, settled)
@@ -124,10 +126,10 @@ def go_on(wiring: Wiring, continued: PlanContinuedData, invocation: Invocation) 
     """
     source = continued.request.source
     with _file() as path:
-        if not wiring.files.get(continued.worklist.key, path):
+        if not wiring.control.files.get(continued.worklist.key, path):
             logger.warning("this part of the plan has been done", worklist=continued.worklist.key)
             return {"status": "done_already", "run_id": continued.run_id, "part": continued.part}
-        wiring.queues.check(source)
+        wiring.messages.queues.check(source)
         with closing(Worklist(path, source)) as worklist:
             run = _Run(
                 wiring=wiring,
@@ -139,7 +141,7 @@ def go_on(wiring: Wiring, continued: PlanContinuedData, invocation: Invocation) 
                 part=continued.part,
                 account=wiring.accounts.open(source),
                 changes=continued.infrastructure_changes or [],
-                recorded=wiring.ledger.windows(source.name, worklist.scope.windows),
+                recorded=wiring.control.ledger.windows(source.name, worklist.scope.windows),
             )
             return run.work(worklist, run.queue_urls())
 
@@ -166,7 +168,7 @@ class _Run:
             PlanRefusedError: The source has no queue.
         """
         has_direct_lane = self.wiring.settings.direct_lane_max_bytes > 0
-        return self.wiring.queues.urls(self.request.source, direct=has_direct_lane)
+        return self.wiring.messages.queues.urls(self.request.source, direct=has_direct_lane)
 
     def log_groups(self) -> Iterator[FoundLogGroup]:
         """Yield all log groups of the source, and which of them are not selected."""
@@ -192,7 +194,7 @@ class _Run:
         settings, source = self.wiring.settings, self.request.source
         policies = self.account.retention_policies()
         days = Days(
-            notes=self.wiring.day_notes,
+            notes=self.wiring.control.day_notes,
             source=source.name,
             rule=self.request.window_rule,
             run_id=self.id,
@@ -201,7 +203,7 @@ class _Run:
             due_until_ms=max((window.to_ms for window in worklist.scope.windows), default=0),
         )
         is_first = not self._has_looked_through()
-        requesting = Requesting(
+        asking = Asking(
             plan=Plan(
                 source=source,
                 bucket=self.request.bucket,
@@ -212,12 +214,15 @@ class _Run:
                 now=self.planned_at,
                 policies=policies,
             ),
+            ledger=self.wiring.control.ledger,
+            outbox=self.wiring.control.outbox,
+            queues=self.wiring.messages.queues,
+            queue_urls=queue_urls,
+        )
+        requesting = Requesting(
+            asking=asking,
             worklist=worklist,
             account=self.account,
-            ledger=self.wiring.ledger,
-            outbox=self.wiring.outbox,
-            queues=self.wiring.queues,
-            queue_urls=queue_urls,
             days=days,
             reread=is_explicit(self.request),
             is_first=is_first,
@@ -225,11 +230,15 @@ class _Run:
             has_time=self.has_time,
             clock=self.wiring.clock,
         )
+        if not self._is_dry_run:
+            asking.send_what_is_noted(self.wiring.clock())
+            again = AskingAgain(asking, days, worklist.tally)
+            again.ask(self.wiring.clock(), has_time=self.has_time)
         for _ in requesting.steps():
             if not self.has_time():
                 return self._hand_over(worklist)
         if not self._is_dry_run:
-            days.send(self.wiring.queues, queue_urls["slot"], self.wiring.clock())
+            days.send(self.wiring.messages.queues, queue_urls["slot"], self.wiring.clock())
         return self._complete(worklist, policies, is_first=is_first)
 
     @property
@@ -251,16 +260,16 @@ class _Run:
                 "part", str(self.part), "is the last of a plan; the next plan does what is left"
             )
         key = self._key(f"{self.part + 1}.sqlite3")
-        self.wiring.files.put(worklist.path, key)
+        self.wiring.control.files.put(worklist.path, key)
         data = PlanContinuedData(
             request=self.request,
             planned_at=timestamp(self.planned_at),
             run_id=self.id,
             part=self.part + 1,
-            worklist=PlanFile(bucket=self.wiring.files.bucket, key=key),
+            worklist=PlanFile(bucket=self.wiring.control.files.bucket, key=key),
             infrastructure_changes=self.changes or None,
         )
-        self.wiring.continuations.send(
+        self.wiring.messages.continuations.send(
             self.invocation.function_arn,
             PlanContinued.of(
                 data,
@@ -300,7 +309,7 @@ class _Run:
             time=self.wiring.clock(),
         )
         if not self._is_dry_run:
-            self.wiring.topic.publish(completed)
+            self.wiring.messages.topic.publish(completed)
             self._remove_worklist()
             asked_again = worklist.tally.dates_asked_again
             report(completed.data, summary, dates_asked_again=asked_again)
@@ -336,7 +345,7 @@ class _Run:
 
     def _has_looked_through(self) -> bool:
         with _file() as path:
-            return self.wiring.files.get(self._looked_through_key, path)
+            return self.wiring.control.files.get(self._looked_through_key, path)
 
     def _note_looked_through(self) -> None:
         """Note that the records of what is selected were read.
@@ -345,7 +354,7 @@ class _Run:
         """
         with _file() as path:
             path.touch()
-            self.wiring.files.put(path, self._looked_through_key)
+            self.wiring.control.files.put(path, self._looked_through_key)
 
     @property
     def _looked_through_key(self) -> str:
@@ -384,14 +393,14 @@ class _Run:
                 file.write("]")
             if path.stat().st_size <= ANSWER_BYTES:
                 return {"planned": json.loads(path.read_text())}
-            key = self._key("planned.json")
-            self.wiring.files.put(path, key)
-            return {"planned_location": PlannedLocation(bucket=self.wiring.files.bucket, key=key)}
+            key, files = self._key("planned.json"), self.wiring.control.files
+            files.put(path, key)
+            return {"planned_location": PlannedLocation(bucket=files.bucket, key=key)}
 
     def _remove_worklist(self) -> None:
         """Remove what this part began with, so that a late delivery of its event does nothing."""
         if self.part > 1:
-            self.wiring.files.remove(self._key(f"{self.part}.sqlite3"))
+            self.wiring.control.files.remove(self._key(f"{self.part}.sqlite3"))
 
     def _key(self, name: str) -> str:
         source = self.request.source

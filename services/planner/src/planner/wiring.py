@@ -4,14 +4,40 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
-from planner.aws.archive import Archive
-from planner.aws.infrastructure import Infrastructure
-from planner.aws.ledger import Ledger
-from planner.aws.messages import Continuations, DeadLetters, Topic
-from planner.aws.notes import DayNotes, Outbox, PlanFiles
-from planner.aws.queues import ExportQueues
-from planner.aws.source_account import SourceAccounts
+from planner.cloud import (
+    Archive,
+    Continuations,
+    DayNotes,
+    DeadLetters,
+    ExportQueues,
+    Infrastructure,
+    Ledger,
+    Outbox,
+    PlanFiles,
+    SourceAccounts,
+    Topic,
+)
 from planner.settings import Settings
+
+
+@dataclass(frozen=True, kw_only=True)
+class Control:
+    """The control bucket, by what is kept there."""
+
+    ledger: Ledger
+    outbox: Outbox
+    day_notes: DayNotes
+    files: PlanFiles
+
+
+@dataclass(frozen=True, kw_only=True)
+class Messages:
+    """Whom a plan tells something: the exporters, the topic, the planner itself, and people."""
+
+    queues: ExportQueues
+    topic: Topic
+    continuations: Continuations
+    dead_letters: DeadLetters
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,14 +48,8 @@ class Wiring:
     accounts: SourceAccounts
     infrastructure: Infrastructure
     archive: Archive
-    ledger: Ledger
-    outbox: Outbox
-    day_notes: DayNotes
-    files: PlanFiles
-    queues: ExportQueues
-    continuations: Continuations
-    topic: Topic
-    dead_letters: DeadLetters
+    control: Control
+    messages: Messages
     clock: Callable[[], datetime]
 
 

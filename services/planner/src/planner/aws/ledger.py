@@ -3,7 +3,6 @@
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from itertools import takewhile
 from typing import TYPE_CHECKING
 
@@ -19,6 +18,7 @@ from logferry_contracts.source import SourceName
 from logferry_contracts.window import Window
 from planner.aws.calls import THREADS
 from planner.aws.control import ControlBucket
+from planner.cloud import DamagedRecord
 from planner.errors import LedgerBusyError, LedgerUnreadableError
 
 if TYPE_CHECKING:
@@ -31,19 +31,6 @@ CREATE_ATTEMPTS = 3
 
 LATER_MAJOR = re.compile(rb'"schema":\s*"urn:logferry:schema:ledger-record:(?!1\.)[0-9]+\.[0-9]+"')
 """What a record says that a later release has written."""
-
-
-@dataclass(frozen=True)
-class DamagedRecord:
-    """A ledger record that breaks its contract. It costs its own export, and no other.
-
-    Attributes:
-        problem: Which record, and what is wrong with it.
-        is_later: Whether it is of a later major, which a later release can read.
-    """
-
-    problem: str
-    is_later: bool
 
 
 class Ledger:

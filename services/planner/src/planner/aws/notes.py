@@ -2,17 +2,16 @@
 
 import uuid
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from logferry_contracts.day_planned import DayPlanned
-from logferry_contracts.ledger_key import OPEN_DAY, days_prefix, open_day_key
+from logferry_contracts.ledger_key import days_prefix, open_day_key
 from logferry_contracts.message import Message
 from logferry_contracts.source import SourceName
 from planner.aws.calls import calling
 from planner.aws.control import ControlBucket
+from planner.cloud import NoteThere
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -28,28 +27,6 @@ class Note(Message):
     """
 
     keys: list[str]
-
-
-@dataclass(frozen=True)
-class NoteThere:
-    """A note in the outbox, or of a date.
-
-    Attributes:
-        written_at: By S3's clock.
-    """
-
-    key: str
-    written_at: datetime
-
-    @property
-    def is_sent(self) -> bool:
-        """Whether it is of a date that the exporter has been sent."""
-        return self.key.endswith(OPEN_DAY)
-
-    @property
-    def planned_id(self) -> str:
-        """The id of the DayPlanned that a note of a date is."""
-        return self.key.rpartition("/")[2].removesuffix(OPEN_DAY).removesuffix(".json")
 
 
 class Outbox:

@@ -3,7 +3,6 @@
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
 from itertools import batched
@@ -27,6 +26,7 @@ from logferry_contracts.window import Window
 from logferry_contracts.wire import ContractError, parse
 from planner.activity import MetricQuestion, metric_question
 from planner.aws.calls import CLIENT_CONFIG, calling, code_of
+from planner.cloud import UnreadableLogGroup
 from planner.errors import PlanRefusedError
 from planner.retention import RetentionPolicy
 
@@ -82,18 +82,6 @@ _WRONG_FOR_GOOD = frozenset({"InternalError", "Forbidden"})
 """Status codes of a metric that its other pages do not mend."""
 
 logger = Logger(service="planner", child=True)
-
-
-@dataclass(frozen=True)
-class UnreadableLogGroup:
-    """A log group that the contract has no words for, such as for a retention of a century.
-
-    Attributes:
-        problem: What keeps it from being described in a message.
-    """
-
-    name: str
-    problem: str
 
 
 class SourceAccounts:
