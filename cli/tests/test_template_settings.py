@@ -24,6 +24,8 @@ from logferry.config import Config
 from logferry.hub import hub_stacks
 from logferry.package import Zip
 from logferry_contracts.environment import Environment, Number, SettingsError, rule
+from logferry_contracts.source import Source
+from planner.provisioning import DIRECT_LANE_MAX_BYTES, FUNCTION_TIMEOUT_S, exporter_variables
 
 SETTINGS: dict[str, type[Environment]] = {
     "planner": planner.settings.Settings,
@@ -233,6 +235,57 @@ def test_whatever_a_service_can_be_told_by_a_number_is_told_by_a_parameter(servi
     told = {each.variable for each in TOLD if each.service == service}
 
     assert numbers - told == numbers & NEVER_SET[service]
+
+
+PROVISIONED = exporter_variables(
+    Source(
+        profile="dev",
+        account_id="111122223333",
+        region="eu-west-1",
+        role_arn="arn:aws:iam::111122223333:role/logs",
+    ),
+    planner.settings.Settings.from_env(REQUIRED | {"DEAD_LETTER_QUEUE_URL": QUEUE_URL}),
+    queue_url=f"{QUEUE_URL}.fifo",
+    dead_letter_queue_url=f"{QUEUE_URL}-dlq.fifo",
+)
+"""Of an exporter that the planner makes, by the rules of its schedule's QueueOptions."""
+LEFT_TO_DEFAULTS = NEVER_SET["exporter"] | {
+    "ARTIFACT",
+    "DIRECT_LANE_CALLS_PER_SECOND",
+    "RETRY_BACKOFF_SECONDS",
+    "SPLIT_AFTER_HOURS",
+}
+"""What QueueOptions have no words for."""
+
+
+def test_an_exporter_that_the_planner_makes_reads_all_that_it_is_told() -> None:
+    read = exporter.settings.Settings.variables()
+
+    assert set(PROVISIONED) - FOR_POWERTOOLS == set(read) - LEFT_TO_DEFAULTS
+    assert not [name for name in LEFT_TO_DEFAULTS if read[name].is_required()]
+    assert {name: PROVISIONED[name] for name in FOR_POWERTOOLS & set(PROVISIONED)} == {
+        name: variables[name]
+        for variables in environments("exporter")
+        for name in FOR_POWERTOOLS & set(PROVISIONED)
+    }
+
+
+def test_an_exporter_that_the_planner_makes_takes_every_value_that_it_is_told() -> None:
+    told = exporter.settings.Settings.from_env(PROVISIONED)
+
+    assert isinstance(told, exporter.settings.Settings)
+    assert told.direct_lane_max_bytes == DIRECT_LANE_MAX_BYTES
+    assert (told.profile, told.slot) == ("dev", "111122223333.eu-west-1")
+    assert told.wait_in_invocation_s < FUNCTION_TIMEOUT_S
+
+
+@pytest.mark.parametrize("name", ["CONTROL_BUCKET", "TOPIC_ARN"])
+def test_what_the_planner_hands_on_has_the_rules_of_the_exporters_setting(name: str) -> None:
+    takes, told = (
+        with_lengths(settings.model_json_schema()["properties"][name])
+        for settings in (exporter.settings.Settings, planner.settings.Settings)
+    )
+    assert takes == told is not None
 
 
 def numbers(model: type[BaseModel], *at: str) -> Iterator[tuple[tuple[str, ...], int, int]]:

@@ -2,10 +2,8 @@
 
 from typing import TYPE_CHECKING
 
-from botocore.exceptions import BotoCoreError, ClientError
-
 from logferry.config import Config
-from logferry.errors import DeployError
+from logferry.errors import AWS_ERRORS, DeployError
 from logferry.stack import CLIENT_CONFIG
 
 if TYPE_CHECKING:
@@ -21,7 +19,7 @@ def account_of(session: "boto3.Session", config: Config) -> str:
     try:
         sts = session.client("sts", region_name=config.region, config=CLIENT_CONFIG)
         return sts.get_caller_identity()["Account"]
-    except (BotoCoreError, ClientError) as error:
+    except AWS_ERRORS as error:
         raise DeployError(f"no credentials: {error}") from error
 
 

@@ -6,14 +6,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
-from botocore.exceptions import BotoCoreError, ClientError
-
 from logferry import drift
 from logferry.at_once import at_once
 from logferry.config import Config
 from logferry.credentials import check_account
 from logferry.drift_kinds import Clients
-from logferry.errors import ConfigError, DeclinedError, DeployError
+from logferry.errors import AWS_ERRORS, ConfigError, DeclinedError, DeployError
 from logferry.hub_stacks import KEPT, code_key, hub_stacks, names_to_remove, source_account_stack
 from logferry.package import Zip
 from logferry.services import SERVICES
@@ -287,6 +285,6 @@ def _upload(s3: "S3Client", config: Config, built: Zip, watch: Watch) -> None:
             Body=built.path.read_bytes(),
             ChecksumSHA256=base64.b64encode(bytes.fromhex(built.sha256)).decode(),
         )
-    except (BotoCoreError, ClientError) as error:
+    except AWS_ERRORS as error:
         raise DeployError(f"{name} to s3://{bucket}: {error}") from error
     watch(Progress(name, "uploaded", is_final=True))

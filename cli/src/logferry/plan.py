@@ -6,13 +6,12 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from botocore.config import Config as ClientConfig
-from botocore.exceptions import BotoCoreError, ClientError
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from logferry import ledger
 from logferry.config import Config
-from logferry.errors import ConfigError, PlanError
+from logferry.errors import AWS_ERRORS, ConfigError, PlanError
 from logferry.ledger import in_utc
 from logferry_contracts import json_text
 from logferry_contracts.plan_completed import PlanCompleted, PlanCompletedData, PlannedExport
@@ -133,7 +132,7 @@ def _invoke(session: "boto3.Session", config: Config, request: PlanRequest) -> d
         client = session.client("lambda", region_name=config.region, config=CLIENT_CONFIG)
         answered = client.invoke(FunctionName=function_name, Payload=emit(request).encode())
         payload: dict[str, Any] = json_text.read(answered["Payload"].read())
-    except (BotoCoreError, ClientError) as error:
+    except AWS_ERRORS as error:
         raise PlanError(f"{function_name}: {error}") from error
     if "FunctionError" in answered:
         raise PlanError(f"{function_name}: {payload.get('errorMessage', payload)}")
@@ -149,6 +148,6 @@ def _planned(
     try:
         s3 = session.client("s3", region_name=config.region, config=ledger.CLIENT_CONFIG)
         found = s3.get_object(Bucket=location.bucket, Key=location.key)["Body"].read()
-    except (BotoCoreError, ClientError) as error:
+    except AWS_ERRORS as error:
         raise PlanError(f"s3://{location.bucket}/{location.key}: {error}") from error
     return [PlannedExport.model_validate(each) for each in json_text.read(found)]

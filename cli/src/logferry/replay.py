@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Any
 
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import ClientError
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from logferry.config import Config, SourceConfig
-from logferry.errors import ConfigError, LedgerError, ReplayError
+from logferry.errors import AWS_ERRORS, ConfigError, LedgerError, ReplayError
 from logferry.ledger import CLIENT_CONFIG, READERS, Ledger, date_of, in_utc
 from logferry_contracts.export_completed import ExportCompleted
 from logferry_contracts.ledger_key import ledger_key, manifest_key
@@ -107,7 +107,7 @@ def find(
                     found = _completions(ledger, name, prefix, window)
                     if found.keys or found.damaged:
                         yield found
-        except (BotoCoreError, ClientError) as error:
+        except AWS_ERRORS as error:
             raise ReplayError(f"{source.profile}: {error}") from error
 
 
@@ -142,7 +142,7 @@ def publish(
                 for _ in threads.map(again.publish, each.keys):
                     count += 1
                     watch(count)
-        except (BotoCoreError, ClientError) as error:
+        except AWS_ERRORS as error:
             raise ReplayError(f"{each.source.profile}: {error}") from error
 
 

@@ -9,11 +9,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from botocore.config import Config as ClientConfig
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import ClientError
 
 from logferry.change import Change, Difference, change_of, differences
 from logferry.checkout import TEMPLATES
-from logferry.errors import DeployError
+from logferry.errors import AWS_ERRORS, DeployError
 from logferry.template import load_template
 
 if TYPE_CHECKING:
@@ -424,5 +424,5 @@ def told_about(name: str) -> Iterator[None]:
     except ClientError as error:
         message = error.response["Error"]["Message"]
         raise DeployError(f"{name}: {error.operation_name}: {message}") from error
-    except BotoCoreError as error:
+    except AWS_ERRORS as error:
         raise DeployError(f"{name}: {error}") from error

@@ -7,12 +7,11 @@ from datetime import datetime, timedelta
 from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
-from botocore.exceptions import BotoCoreError, ClientError
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from logferry.config import Config, SourceConfig
-from logferry.errors import LedgerError, StatusError
+from logferry.errors import AWS_ERRORS, LedgerError, StatusError
 from logferry.ledger import CLIENT_CONFIG, Ledger, in_utc
 from logferry_contracts.source import SourceName
 from logferry_contracts.window import Window
@@ -137,7 +136,7 @@ def status(
         name = config.source_name(source)
         try:
             yield _status(ledger, sqs, name, newest, late_before)
-        except (BotoCoreError, ClientError) as error:
+        except AWS_ERRORS as error:
             raise StatusError(f"{source.profile}: {error}") from error
 
 

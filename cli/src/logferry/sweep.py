@@ -7,7 +7,6 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from botocore.config import Config as ClientConfig
-from botocore.exceptions import BotoCoreError, ClientError
 from pydantic import BaseModel, ConfigDict, ValidationError
 from rich.box import SIMPLE_HEAD
 from rich.console import Group
@@ -15,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from logferry.config import Config
-from logferry.errors import SweepError
+from logferry.errors import AWS_ERRORS, SweepError
 from logferry_contracts import json_text
 
 if TYPE_CHECKING:
@@ -201,7 +200,7 @@ def _answer(
             raise SweepError(
                 f"{function_name} is not deployed: logferry deploy CONFIG --only sse-enforcer"
             ) from error
-        except (BotoCoreError, ClientError) as error:
+        except AWS_ERRORS as error:
             raise SweepError(f"{function_name}: {error}") from error
         else:
             if "FunctionError" in answered:

@@ -13,6 +13,7 @@ from threading import Barrier
 from typing import Any, cast
 
 import pytest
+from botocore import xform_name
 from botocore.exceptions import ClientError, WaiterError
 
 from devstack.pytest_backends import Backend
@@ -358,10 +359,6 @@ def test_code_that_is_not_there_is_refused_before_anything_is_made(
 # --- what the doubles do not do by themselves
 
 
-def client_error(operation: str, code: str) -> ClientError:
-    return ClientError({"Error": {"Code": code, "Message": "as it is"}}, operation)
-
-
 class Interrupted:
     """A client some of whose operations do something first, and maybe fail."""
 
@@ -541,6 +538,56 @@ def test_a_function_that_does_not_become_active_is_an_error_to_try_again_after(h
         hub.ensure(**{"lambda": lambda_})
 
 
+def spoil(hub: Hub) -> None:
+    """Make everything, and then let each part of it be another."""
+    hub.ensure()
+    sqs, functions = hub.client("sqs"), hub.client("lambda")
+    url = sqs.get_queue_url(QueueName=QUEUE)["QueueUrl"]
+    sqs.untag_queue(QueueUrl=url, TagKeys=["profile"])
+    sqs.set_queue_attributes(QueueUrl=url, Attributes={"VisibilityTimeout": "900"})
+    functions.update_function_configuration(FunctionName=FUNCTION, Timeout=3)
+    hub.reconsider(batch_size=hub.options.consumer_options.batch_size + 1)
+    hub.upload("def handle(*_): return 1")
+
+
+@ON_MOTO
+@pytest.mark.parametrize(
+    ("service", "operation", "subject", "before"),
+    [
+        ("s3", "HeadObject", "s3://artifacts-", None),
+        ("sqs", "GetQueueUrl", QUEUE, None),
+        ("sqs", "CreateQueue", DEAD_LETTER_QUEUE, None),
+        ("sqs", "ListQueueTags", QUEUE, spoil),
+        ("sqs", "TagQueue", QUEUE, spoil),
+        ("sqs", "GetQueueAttributes", DEAD_LETTER_QUEUE, None),
+        ("sqs", "SetQueueAttributes", QUEUE, spoil),
+        ("lambda", "GetFunction", FUNCTION, None),
+        ("lambda", "CreateFunction", FUNCTION, None),
+        ("lambda", "UpdateFunctionCode", FUNCTION, spoil),
+        ("lambda", "TagResource", FUNCTION, spoil),
+        ("lambda", "UpdateFunctionConfiguration", FUNCTION, spoil),
+        ("lambda", "ListEventSourceMappings", QUEUE, None),
+        ("lambda", "CreateEventSourceMapping", QUEUE, None),
+        ("lambda", "UpdateEventSourceMapping", QUEUE, spoil),
+    ],
+    ids=lambda each: each if isinstance(each, str) and each[0].isupper() else "",
+)
+def test_an_error_names_the_call_and_its_subject(
+    hub: Hub, service: str, operation: str, subject: str, before: Callable[[Hub], None] | None
+) -> None:
+    def fail() -> None:
+        error: Any = {"Error": {"Code": "ServiceException", "Message": "not now"}}
+        raise ClientError(error, operation)
+
+    if before is not None:
+        before(hub)
+    failing = Interrupted(hub.client(service), **{xform_name(operation): [fail]})
+    with pytest.raises(AwsError) as caught:
+        hub.ensure(**{service: failing})
+    assert str(caught.value).startswith(f"{operation} of {subject}")
+    assert str(caught.value).endswith(": ServiceException: not now")
+
+
 @pytest.mark.parametrize(
     ("operation", "action"),
     [
@@ -555,7 +602,7 @@ def test_a_permission_that_the_planner_lacks_is_named(
     code: str, operation: str, action: str
 ) -> None:
     with pytest.raises(PlanRefusedError) as refused, _refused_as_options_of(SOURCE):
-        raise client_error(operation, code)
+        raise AwsError(operation, FUNCTION, code, "as it is")
     assert f"need {action}, which the planner's role lacks" in str(refused.value)
     assert "Provisioning=ENABLED" in str(refused.value)
     assert refused.value.value == QUEUE
@@ -563,12 +610,12 @@ def test_a_permission_that_the_planner_lacks_is_named(
 
 def test_options_that_aws_does_not_take_are_refused_with_what_it_said() -> None:
     with (
-        pytest.raises(PlanRefusedError, match=r"are not taken: .*as it is"),
+        pytest.raises(PlanRefusedError, match=r"are not taken: CreateFunction of .*as it is"),
         _refused_as_options_of(SOURCE),
     ):
-        raise client_error("CreateFunction", "InvalidParameterValueException")
+        raise AwsError("CreateFunction", FUNCTION, "InvalidParameterValueException", "as it is")
 
 
 def test_an_error_that_may_pass_is_not_taken_for_a_refusal() -> None:
     with pytest.raises(AwsError), _refused_as_options_of(SOURCE):
-        raise client_error("CreateFunction", "ServiceException")
+        raise AwsError("CreateFunction", FUNCTION, "ServiceException", "as it is")

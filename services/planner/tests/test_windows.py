@@ -560,6 +560,15 @@ def test_halves_of_a_recorded_window_and_a_plan_by_a_wrong_rule_move_nothing() -
     assert as_recorded(days, [*halves, *wrong, *days]) == days
 
 
+def test_what_only_touches_the_time_of_a_plan_adds_no_window_to_it() -> None:
+    before, day, after = (
+        window
+        for day in (20, 21, 22)
+        for window in windows_of_date("day", BERLIN, date(2026, 11, day))
+    )
+    assert as_recorded([day], [before, after]) == [day]
+
+
 def test_a_recorded_window_of_another_rule_stays_and_is_due_once_it_has_settled() -> None:
     source = Planned()
     seoul = WindowRule(unit="day", time_zone="Asia/Seoul", settle_minutes=0, lookback_days=2)

@@ -4,17 +4,16 @@ import json
 from collections.abc import Callable, Sequence
 from typing import Annotated, Any
 
-from botocore.exceptions import BotoCoreError, ClientError
 from cyclopts import Parameter
 from rich.console import Console
 
-from logferry.errors import ConfigError, LogferryError
+from logferry.errors import AWS_ERRORS, ConfigError, LogferryError
 
 DONE = 0
 FAILED = 1
 BAD_INPUT = 2
 
-TOLD = (LogferryError, BotoCoreError, ClientError)
+TOLD = (LogferryError, *AWS_ERRORS)
 """What ends a command with a sentence: AWS's errors name the call and the reason."""
 
 results = Console(highlight=False, soft_wrap=True)

@@ -51,14 +51,20 @@ class InfrastructureBusyError(Exception):
     """Others were changing an exporter's queue or function all the time: retry the plan."""
 
 
+class ChangingError(Exception):
+    """A queue or function is new, or somebody else is changing it: look again in a while."""
+
+
 class AwsError(Exception):
     """AWS refused or failed a call: retry the plan.
 
     Attributes:
-        code: AWS's error code, such as ``SlowDown``.
+        operation: AWS's name of the call, such as ``PutObject``.
+        code: AWS's error code, such as ``SlowDown``; or the class of an answer that did not come.
     """
 
     def __init__(self, operation: str, subject: str, code: str, message: str) -> None:
         """Name the call, what it was about, and what AWS said."""
         super().__init__(f"{operation} of {subject}: {code}: {message}")
+        self.operation = operation
         self.code = code

@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from logferry_contracts.execution_variables import QueueOptions
 from logferry_contracts.source import PROFILE_TAG, SLOT_TAG, Source, SourceName
+from planner.settings import Settings
 
 OWNER_TAG = "logferry:managed-by"
 OWNER = "planner"
@@ -104,6 +105,24 @@ def described_queue(attributes: Mapping[Any, str]) -> dict[Any, str]:
             policy["deadLetterTargetArn"], int(policy["maxReceiveCount"])
         )
     return described
+
+
+def exporter_variables(
+    source: Source, settings: Settings, *, queue_url: str, dead_letter_queue_url: str
+) -> dict[str, str]:
+    """Return the environment variables of a source's exporter."""
+    return {
+        "CONTROL_BUCKET": settings.control_bucket,
+        "TOPIC_ARN": settings.topic_arn,
+        "QUEUE_URL": queue_url,
+        "DEAD_LETTER_QUEUE_URL": dead_letter_queue_url,
+        "DIRECT_LANE_MAX_BYTES": str(DIRECT_LANE_MAX_BYTES),
+        "PROFILE": source.profile,
+        "SLOT": source.slot,
+        "SOURCE_ROLE_ARN": source.role_arn,
+        "POWERTOOLS_SERVICE_NAME": "exporter",
+        "POWERTOOLS_METRICS_NAMESPACE": "logferry",
+    }
 
 
 def function_configuration(

@@ -5,6 +5,7 @@ from contextlib import contextmanager
 
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
+from botocore.parsers import ResponseParserError
 
 from planner.errors import AwsError
 
@@ -20,6 +21,8 @@ CLIENT_CONFIG = Config(
 
 The mode is the one without a budget: docs/adr/0029-retries-without-a-budget.md.
 """
+FAILURES = (BotoCoreError, ClientError, ResponseParserError)
+"""All that a call may raise: an answer that breaks off is none of botocore's own errors."""
 
 
 @contextmanager
@@ -35,16 +38,11 @@ def calling(operation: str, subject: str) -> Iterator[None]:
     """
     try:
         yield
-    except (ClientError, BotoCoreError) as error:
-        raise meant(operation, subject, error) from error
-
-
-def meant(operation: str, subject: str, error: ClientError | BotoCoreError) -> AwsError:
-    """Return what is told of an error of a call; the arguments are `calling`'s."""
-    if isinstance(error, ClientError):
+    except ClientError as error:
         message = error.response["Error"].get("Message", "")
-        return AwsError(operation, subject, code_of(error), message)
-    return AwsError(operation, subject, type(error).__name__, str(error))
+        raise AwsError(operation, subject, code_of(error), message) from error
+    except FAILURES as error:
+        raise AwsError(operation, subject, type(error).__name__, str(error)) from error
 
 
 def code_of(error: ClientError) -> str:

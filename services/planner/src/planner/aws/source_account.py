@@ -17,7 +17,7 @@ from botocore.credentials import (
     CredentialResolver,
     RefreshableCredentials,
 )
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import ClientError
 
 from logferry_contracts.log_group import LogGroup
 from logferry_contracts.plan_request import TagFilter
@@ -25,7 +25,7 @@ from logferry_contracts.source import Source
 from logferry_contracts.window import Window
 from logferry_contracts.wire import ContractError, parse
 from planner.activity import MetricQuestion, metric_question
-from planner.aws.calls import CLIENT_CONFIG, calling, code_of
+from planner.aws.calls import CLIENT_CONFIG, FAILURES, calling, code_of
 from planner.cloud import UnreadableLogGroup
 from planner.errors import PlanRefusedError
 from planner.retention import RetentionPolicy
@@ -195,7 +195,7 @@ class SourceAccount:
         for some in batched(names, QUERIES_PER_CALL, strict=False):
             try:
                 known |= self._incoming(some, question)
-            except (ClientError, BotoCoreError) as error:
+            except FAILURES as error:
                 # What is not known is exported, and the next call may be answered.
                 self._warn("cloudwatch:GetMetricData", error)
                 if _is_denied(error):
@@ -229,7 +229,7 @@ class SourceAccount:
                 if "nextToken" not in page:
                     return False
                 token = {"nextToken": page["nextToken"]}
-        except (ClientError, BotoCoreError) as error:
+        except FAILURES as error:
             if _is_denied(error):
                 self._denials += 1
             if not _is_denied(error) or self._denials in {1, DENIALS}:
@@ -254,7 +254,7 @@ class SourceAccount:
                 if "nextToken" not in page:
                     break
                 token = {"nextToken": page["nextToken"]}
-        except (ClientError, BotoCoreError) as error:
+        except FAILURES as error:
             self._warn(action, error, message="retention that will be shortened is not seen")
         return tuple(filter(None, map(_retention_policy, described)))
 
@@ -394,7 +394,7 @@ def _trust(sts: "STSClient", source: Source) -> str:
     """Return what has to be in which policy for the role to be assumed."""
     try:
         caller_arn = _role_arn(sts.get_caller_identity()["Arn"])
-    except ClientError:
+    except FAILURES:
         caller_arn = "<the planner's role>"
     allow = {"Effect": "Allow", "Action": "sts:AssumeRole"}
     trust: dict[str, Any] = {**allow, "Principal": {"AWS": caller_arn}}
