@@ -5,12 +5,11 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Any
 
-from botocore.exceptions import BotoCoreError, ClientError
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from logferry.config import Config, SourceConfig
-from logferry.errors import ConfigError, LedgerError, WaiveError
+from logferry.errors import AWS_ERRORS, ConfigError, LedgerError, WaiveError
 from logferry.ledger import CLIENT_CONFIG, Ledger, date_of, in_utc
 from logferry_contracts.ledger_record import WAIVABLE, LedgerRecord, TransitionError, Waived
 from logferry_contracts.message import timestamp
@@ -102,7 +101,7 @@ def find(
     ledger = _ledger(session, config)
     try:
         last = _last_tries(ledger, config, source, log_group, on)
-    except (BotoCoreError, ClientError, LedgerError) as error:
+    except (*AWS_ERRORS, LedgerError) as error:
         raise WaiveError(f"{source.profile}: {error}") from error
     what = f"{source.profile}: {log_group} on {on}"
     if not last:
@@ -145,7 +144,7 @@ def waive(
         by = session.client("sts", region_name=config.region).get_caller_identity()["Arn"]
         waived = Waived(at=timestamp(now), by=by, reason=reason)
         return [_written(ledger, each, waived) for each in found]
-    except (BotoCoreError, ClientError, LedgerError, TransitionError) as error:
+    except (*AWS_ERRORS, LedgerError, TransitionError) as error:
         raise WaiveError(str(error)) from error
 
 
