@@ -38,6 +38,7 @@ LONGEST_CALLS = 15
 """Of an export, or a plan."""
 LONGEST_BODY = 200_000
 """Of a message that SQS takes."""
+VISIBILITY_S = 8
 NOT_TAKEN = frozenset("\0\N{BYTE ORDER MARK}")
 
 
@@ -85,6 +86,13 @@ class Storm:
         """All functions of the hub that messages reach."""
         name = self.suite.name
         return [*self.exporters, f"{name}-planner", f"{name}-sse-enforcer"]
+
+    def hurry(self) -> None:
+        """Let what the enforcer had come back soon after its function was killed."""
+        self.suite.client("sqs").set_queue_attributes(
+            QueueUrl=self.suite.queue_url(f"{self.suite.name}-sse-enforcer"),
+            Attributes={"VisibilityTimeout": str(VISIBILITY_S)},
+        )
 
     def kill(self) -> None:
         """Kill a function after one of its next calls."""

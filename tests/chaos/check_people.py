@@ -1,0 +1,234 @@
+"""People's mistakes with one source of a deployed hub, mixed with kills and faults of AWS.
+
+The other source goes on meanwhile. Then what was forbidden is allowed again, the date is planned as
+operators plan it, and swept: each window is in the archive with all of its events, held and
+announced, or failed with a reason and a dead letter for the alarm.
+"""
+
+import random
+import secrets
+import time
+from collections import Counter
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+import boto3
+import pytest
+from tests.chaos.people import People
+from tests.chaos.storm import Storm
+
+from devstack import archive
+from devstack.organisation import LogGroup, LogStream, previous_day
+from devstack.suite import REGION, TIME_ZONE, Suite
+from devstack.watch import Watch
+from logferry.sweep import sweep
+from logferry_contracts.ledger_record import LedgerRecord
+from logferry_contracts.window import Window
+
+pytestmark = pytest.mark.localstack
+
+STORM_S = 60
+PATIENCE_S = 30
+"""For how long one plan's exports are waited for."""
+MOST_PLANS = 6
+"""Each is another try for what has failed."""
+SLOT_GROUPS = [f"/slot/{number}" for number in range(5)]
+DIRECT_GROUPS = [f"/direct/{number}" for number in range(3)]
+DOOMED = "/slot/doomed"
+"""Somebody deletes it, before or after it was exported. Plans do not see it any more; what a queue has
+lost of it is asked for again after 20 hours."""
+BY_PROFILE = {
+    "alpha": [*SLOT_GROUPS, *DIRECT_GROUPS, DOOMED],
+    "beta": [*SLOT_GROUPS[:2], *DIRECT_GROUPS[:1]],
+}
+ENDED = {"secured", "skipped", "failed"}
+ARCHIVED = {"completed", "secured"}
+
+
+class Scene:
+    """A hub with two sources, what was put into their log groups, and what is heard of it."""
+
+    def __init__(self, suite: Suite, window: Window, rng: random.Random) -> None:
+        self.suite = suite
+        self.date = str(datetime.fromtimestamp(window.from_ms / 1000, ZoneInfo(TIME_ZONE)).date())
+        self.watch = Watch()
+        self.queue_url = suite.subscribe("tap")
+        self.storm = Storm(rng, suite, list(BY_PROFILE))
+        self.storm.hurry()
+        self.people = People(rng, suite, "alpha", DOOMED)
+        self.put: dict[tuple[str, str], Counter[archive.Event]] = {}
+        for profile, names in BY_PROFILE.items():
+            groups = [self._log_group(profile, name, window) for name in names]
+            suite.put_logs(suite.source(profile).account_id, groups)
+
+    def _log_group(self, profile: str, name: str, window: Window) -> LogGroup:
+        streams = [
+            LogStream(
+                stream, [(window.from_ms + n * 1000, f"{profile} {name} {n}") for n in range(10)]
+            )
+            for stream in ("web/1", "web/2")
+        ]
+        self.put[profile, name] = Counter(
+            archive.as_archived(profile, name, stream.name, *event)
+            for stream in streams
+            for event in stream.events
+        )
+        log_class = "STANDARD" if name in DIRECT_GROUPS else "INFREQUENT_ACCESS"
+        return LogGroup(name, window.from_ms - 1, streams, log_class)
+
+    def take_in(self) -> None:
+        for body in self.suite.receive(self.queue_url, wait_s=0):
+            self.watch.take(body)
+
+    def last(self, profile: str) -> dict[str, LedgerRecord]:
+        """Return the newest record of each log group of a source."""
+        people = People(random.Random(), self.suite, profile, DOOMED)  # noqa: S311  (draws nothing)
+        records = [each for each in people.records() if each.parent_export_id is None]
+        return {
+            record.log_group.name: record
+            for record in sorted(records, key=lambda record: record.generation)
+        }
+
+    def are(self, profile: str, states: set[str]) -> bool:
+        last = self.last(profile)
+        return all(
+            name in last and last[name].state in states
+            for name in BY_PROFILE[profile]
+            if name != DOOMED
+        )
+
+    def until(self, profile: str, states: set[str]) -> bool:
+        """Wait for all of a source's log groups; return whether they came to that."""
+        deadline = time.monotonic() + PATIENCE_S
+        while time.monotonic() < deadline:
+            self.take_in()
+            if self.are(profile, states):
+                return True
+            time.sleep(0.5)
+        return False
+
+    def plan(self, profile: str, *, by_date: bool) -> None:
+        self.suite.invoke_planner(
+            self.suite.plan_request(
+                profile, include=["*"], collect_date=self.date if by_date else None
+            )
+        )
+
+    def sweep(self) -> None:
+        functions, name = self.suite.client("lambda"), f"{self.suite.name}-sse-enforcer-sweep"
+        environment = functions.get_function_configuration(FunctionName=name)["Environment"]
+        environment["Variables"]["SWEEP_GRACE_MINUTES"] = "0"
+        functions.update_function_configuration(FunctionName=name, Environment=environment)
+        functions.get_waiter("function_updated_v2").wait(FunctionName=name)
+        session = boto3.Session(
+            aws_access_key_id=self.suite.hub_account_id,
+            aws_secret_access_key="any",
+            region_name=REGION,
+        )
+        sweep(session, self.suite.config, dry_run=False, full=True)
+
+    def dead_letters(self, profile: str) -> list[str]:
+        name = self.suite.source(profile).dead_letter_queue_name
+        return list(self.suite.receive(self.suite.queue_url(name)))
+
+
+@pytest.fixture
+def scene(localstack, zips, rng, monkeypatch) -> Scene:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", localstack)
+    suite = Suite(
+        localstack,
+        hub_account_id=str(2 * 10**11 + secrets.randbelow(10**11)),
+        accounts={profile: str(10**11 + secrets.randbelow(10**11)) for profile in BY_PROFILE},
+    )
+    suite.enforce_permissions()
+    suite.deploy(zips)
+    return Scene(suite, previous_day(datetime.now(ZoneInfo(TIME_ZONE))), rng)
+
+
+def let_it_storm(scene: Scene, rng: random.Random) -> None:
+    until = time.monotonic() + STORM_S
+    while time.monotonic() < until:
+        scene.storm.plan(scene.date, rng.sample(BY_PROFILE["alpha"], rng.randint(1, 3)))
+        for _ in range(rng.randint(0, 2)):
+            rng.choice([scene.storm.kill, scene.storm.fault])()
+        for _ in range(rng.randint(0, 2)):
+            scene.people.make_a_mistake()
+        scene.take_in()
+
+
+def come_to_rest(scene: Scene) -> None:
+    """Do what operators do, until everything has ended."""
+    scene.people.take_back()
+    for _ in range(MOST_PLANS):
+        for profile in BY_PROFILE:
+            scene.plan(profile, by_date=True)
+        ended = [scene.until(profile, ENDED | ARCHIVED) for profile in BY_PROFILE]
+        scene.sweep()
+        if all(ended) and not unsettled(scene):
+            break
+    scene.take_in()
+
+
+def unsettled(scene: Scene) -> list[str]:
+    """Return what is not in the archive and held, but for the log group that is gone."""
+    return [
+        f"{profile} {name} is {record.state}, {record.failed}"
+        for profile in BY_PROFILE
+        for name, record in scene.last(profile).items()
+        if record.state != "secured" and name != DOOMED
+    ]
+
+
+def announced_and_gone(
+    scene: Scene, there: dict[tuple[str, str], archive.ObjectVersion]
+) -> list[str]:
+    """Return what was announced, is not there, and was not taken back either."""
+    records = {
+        record.export_id: record
+        for profile in BY_PROFILE
+        for record in People(random.Random(), scene.suite, profile, DOOMED).records()  # noqa: S311
+    }
+    return [
+        f"{event.data.log_group_name}: {each.key} of {name}"
+        for name, event in scene.watch.completed.items()
+        if name in records and records[name].state != "failed"
+        for each in event.data.manifest.objects or []
+        if (each.key, each.version_id) not in there
+    ]
+
+
+def check_archived(
+    scene: Scene,
+    profile: str,
+    record: LedgerRecord,
+    there: dict[tuple[str, str], archive.ObjectVersion],
+) -> None:
+    found = [there[each.key, each.version_id] for each in record.completed.manifest.objects]
+    events = sum((each.events for each in found), Counter())
+    assert events == scene.put[profile, record.log_group.name]
+    assert {(each.kms_key_arn, each.legal_hold) for each in found} == {
+        (scene.suite.kms_key_arn, True)
+    }
+    assert record.export_id in scene.watch.completed
+
+
+def test_whatever_people_do_each_window_ends_whole_or_failed_and_no_source_waits_for_another(
+    scene: Scene, rng: random.Random
+) -> None:
+    let_it_storm(scene, rng)
+    scene.suite.reset_faults()
+    scene.plan("beta", by_date=False)
+    assert scene.until("beta", ARCHIVED), (scene.last("beta"), scene.people.done)
+    come_to_rest(scene)
+
+    assert unsettled(scene) == [], scene.people.done
+    versions = archive.read(scene.suite.client("s3"), scene.suite.archive_bucket)
+    there = {(each.key, each.version_id): each for each in versions}
+    for profile in BY_PROFILE:
+        for name, record in scene.last(profile).items():
+            if record.state == "secured":
+                check_archived(scene, profile, record, there)
+            elif record.state == "failed":
+                assert (name, record.failed.reason) == (DOOMED, "log_group_deleted")
+                assert record.export_id in "".join(scene.dead_letters(profile))
+    assert announced_and_gone(scene, there) == []
