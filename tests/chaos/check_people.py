@@ -35,8 +35,8 @@ MOST_PLANS = 6
 SLOT_GROUPS = [f"/slot/{number}" for number in range(5)]
 DIRECT_GROUPS = [f"/direct/{number}" for number in range(3)]
 DOOMED = "/slot/doomed"
-"""Somebody deletes it, before or after it was exported. Plans do not see it any more; what a queue has
-lost of it is asked for again after 20 hours."""
+"""Somebody deletes it, before or after it was exported. Plans do not see it any more; what a queue
+has lost of it is asked for again after 20 hours."""
 BY_PROFILE = {
     "alpha": [*SLOT_GROUPS, *DIRECT_GROUPS, DOOMED],
     "beta": [*SLOT_GROUPS[:2], *DIRECT_GROUPS[:1]],
