@@ -1,8 +1,8 @@
 """People's mistakes with one source of a deployed hub, mixed with kills and faults of AWS.
 
-The other source goes on meanwhile. Then what was forbidden is allowed again, the date is planned as
-operators plan it, and swept: each window is in the archive with all of its events, held and
-announced, or failed with a reason and a dead letter for the alarm.
+The other source goes on meanwhile. Then what was forbidden is allowed again, and the hub deployed,
+the date planned and the archive swept as operators do it: each window is in the archive with all of
+its events, held and announced, or failed with a reason and a dead letter for the alarm.
 """
 
 import random
@@ -21,6 +21,7 @@ from devstack import archive
 from devstack.organisation import LogGroup, LogStream, previous_day
 from devstack.suite import REGION, TIME_ZONE, Suite
 from devstack.watch import Watch
+from logferry.package import Zip
 from logferry.sweep import sweep
 from logferry_contracts.ledger_record import LedgerRecord
 from logferry_contracts.window import Window
@@ -48,8 +49,9 @@ ARCHIVED = {"completed", "secured"}
 class Scene:
     """A hub with two sources, what was put into their log groups, and what is heard of it."""
 
-    def __init__(self, suite: Suite, window: Window, rng: random.Random) -> None:
+    def __init__(self, suite: Suite, zips: list[Zip], window: Window, rng: random.Random) -> None:
         self.suite = suite
+        self.zips = zips
         self.date = str(datetime.fromtimestamp(window.from_ms / 1000, ZoneInfo(TIME_ZONE)).date())
         self.watch = Watch()
         self.queue_url = suite.subscribe("tap")
@@ -142,7 +144,7 @@ def scene(localstack, zips, rng, monkeypatch) -> Scene:
     )
     suite.enforce_permissions()
     suite.deploy(zips)
-    return Scene(suite, previous_day(datetime.now(ZoneInfo(TIME_ZONE))), rng)
+    return Scene(suite, zips, previous_day(datetime.now(ZoneInfo(TIME_ZONE))), rng)
 
 
 def let_it_storm(scene: Scene, rng: random.Random) -> None:
@@ -159,6 +161,8 @@ def let_it_storm(scene: Scene, rng: random.Random) -> None:
 def come_to_rest(scene: Scene) -> None:
     """Do what operators do, until everything has ended."""
     scene.people.take_back()
+    scene.suite.deploy(scene.zips)
+    assert scene.people.enforcers_subscriptions() != []
     for _ in range(MOST_PLANS):
         for profile in BY_PROFILE:
             scene.plan(profile, by_date=True)

@@ -26,7 +26,7 @@ class People:
 
     Attributes:
         done: What they have done, by name, in its order.
-        taken_back: What puts right again what no plan can, in the order in which it is done.
+        taken_back: What allows again what they have forbidden.
     """
 
     def __init__(self, rng: random.Random, suite: Suite, profile: str, doomed: str) -> None:
@@ -58,7 +58,7 @@ class People:
                 self._left.insert(self.rng.randint(0, len(self._left)), mistake)
 
     def take_back(self) -> None:
-        """Put right what was forbidden or removed."""
+        """Allow again what was forbidden."""
         while self.taken_back:
             self.taken_back.pop()()
 
@@ -172,25 +172,21 @@ class People:
         return True
 
     def unsubscribe_the_enforcer(self) -> bool:
-        """Remove the enforcer's subscription to the topic."""
-        sns, topic_arn = self.suite.client("sns"), self.suite.config.topic_arn
-        [arn] = [
+        """Remove the enforcer's subscription to the topic: a deployment makes it again."""
+        for arn in self.enforcers_subscriptions():
+            self.suite.client("sns").unsubscribe(SubscriptionArn=arn)
+        return True
+
+    def enforcers_subscriptions(self) -> list[str]:
+        """Return the ARNs of the enforcer's subscriptions to the topic."""
+        found = self.suite.client("sns").list_subscriptions_by_topic(
+            TopicArn=self.suite.config.topic_arn
+        )
+        return [
             each["SubscriptionArn"]
-            for each in sns.list_subscriptions_by_topic(TopicArn=topic_arn)["Subscriptions"]
+            for each in found["Subscriptions"]
             if each["Endpoint"].endswith("-sse-enforcer")
         ]
-        before = sns.get_subscription_attributes(SubscriptionArn=arn)["Attributes"]
-        kept = ("RawMessageDelivery", "FilterPolicy", "FilterPolicyScope", "RedrivePolicy")
-        sns.unsubscribe(SubscriptionArn=arn)
-        self.taken_back.append(
-            lambda: sns.subscribe(
-                TopicArn=topic_arn,
-                Protocol="sqs",
-                Endpoint=before["Endpoint"],
-                Attributes={name: before[name] for name in kept if name in before},
-            )
-        )
-        return True
 
     def delete_a_log_group(self) -> bool:
         logs = self.suite.client("logs", self.source.account_id)
