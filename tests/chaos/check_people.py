@@ -2,7 +2,7 @@
 
 The other source goes on meanwhile. Then what was forbidden is allowed again, and the hub deployed,
 the date planned and the archive swept as operators do it: each window is in the archive with all of
-its events, held and announced, or failed with a reason and a dead letter for the alarm.
+its events, held and announced, or failed with a reason, and an alarm is on.
 """
 
 import random
@@ -14,6 +14,8 @@ from zoneinfo import ZoneInfo
 
 import boto3
 import pytest
+from tests.chaos.alarms import Alarms
+from tests.chaos.mistakes import Place
 from tests.chaos.people import People
 from tests.chaos.storm import Storm
 
@@ -21,10 +23,12 @@ from devstack import archive
 from devstack.organisation import LogGroup, LogStream, previous_day
 from devstack.suite import REGION, TIME_ZONE, Suite
 from devstack.watch import Watch
+from logferry.diff import diff
 from logferry.package import Zip
 from logferry.sweep import sweep
 from logferry_contracts.ledger_record import LedgerRecord
 from logferry_contracts.window import Window
+from logferry_contracts.wire import emit
 
 pytestmark = pytest.mark.localstack
 
@@ -54,10 +58,11 @@ class Scene:
         self.zips = zips
         self.date = str(datetime.fromtimestamp(window.from_ms / 1000, ZoneInfo(TIME_ZONE)).date())
         self.watch = Watch()
-        self.queue_url = suite.subscribe("tap")
+        self.queue_url = self._listen()
         self.storm = Storm(rng, suite, list(BY_PROFILE))
         self.storm.hurry()
-        self.people = People(rng, suite, "alpha", DOOMED)
+        self.place = Place(rng, suite, "alpha", "beta")
+        self.people = People(self.place, DOOMED, self._listen)
         self.put: dict[tuple[str, str], Counter[archive.Event]] = {}
         for profile, names in BY_PROFILE.items():
             groups = [self._log_group(profile, name, window) for name in names]
@@ -78,14 +83,20 @@ class Scene:
         log_class = "STANDARD" if name in DIRECT_GROUPS else "INFREQUENT_ACCESS"
         return LogGroup(name, window.from_ms - 1, streams, log_class)
 
+    def _listen(self) -> str:
+        return self.suite.subscribe("tap")
+
     def take_in(self) -> None:
         for body in self.suite.receive(self.queue_url, wait_s=0):
             self.watch.take(body)
 
+    def records(self, profile: str) -> list[LedgerRecord]:
+        """Return all records of a source's account that can be read."""
+        return Place(self.place.rng, self.suite, profile, profile).records()
+
     def last(self, profile: str) -> dict[str, LedgerRecord]:
         """Return the newest record of each log group of a source."""
-        people = People(random.Random(), self.suite, profile, DOOMED)  # noqa: S311  (draws nothing)
-        records = [each for each in people.records() if each.parent_export_id is None]
+        records = [each for each in self.records(profile) if each.parent_export_id is None]
         return {
             record.log_group.name: record
             for record in sorted(records, key=lambda record: record.generation)
@@ -116,18 +127,28 @@ class Scene:
             )
         )
 
+    @property
+    def operator(self) -> boto3.Session:
+        """Who deploys and sweeps, in the hub's account."""
+        return boto3.Session(
+            aws_access_key_id=self.suite.hub_account_id,
+            aws_secret_access_key="any",
+            region_name=REGION,
+        )
+
+    def deploy(self) -> None:
+        """Bring back what is not any more as it was deployed."""
+        self.suite.deploy(self.zips)
+        stacks = diff(self.operator, self.suite.config, self.zips)
+        assert [each.as_text() for each in stacks if each.state != "same"] == []
+
     def sweep(self) -> None:
         functions, name = self.suite.client("lambda"), f"{self.suite.name}-sse-enforcer-sweep"
         environment = functions.get_function_configuration(FunctionName=name)["Environment"]
         environment["Variables"]["SWEEP_GRACE_MINUTES"] = "0"
         functions.update_function_configuration(FunctionName=name, Environment=environment)
         functions.get_waiter("function_updated_v2").wait(FunctionName=name)
-        session = boto3.Session(
-            aws_access_key_id=self.suite.hub_account_id,
-            aws_secret_access_key="any",
-            region_name=REGION,
-        )
-        sweep(session, self.suite.config, dry_run=False, full=True)
+        sweep(self.operator, self.suite.config, dry_run=False, full=True)
 
     def dead_letters(self, profile: str) -> list[str]:
         name = self.suite.source(profile).dead_letter_queue_name
@@ -135,7 +156,9 @@ class Scene:
 
 
 @pytest.fixture
-def scene(localstack, zips, rng, monkeypatch) -> Scene:
+def scene(
+    localstack: str, zips: list[Zip], rng: random.Random, monkeypatch: pytest.MonkeyPatch
+) -> Scene:
     monkeypatch.setenv("AWS_ENDPOINT_URL", localstack)
     suite = Suite(
         localstack,
@@ -161,8 +184,7 @@ def let_it_storm(scene: Scene, rng: random.Random) -> None:
 def come_to_rest(scene: Scene) -> None:
     """Do what operators do, until everything has ended."""
     scene.people.take_back()
-    scene.suite.deploy(scene.zips)
-    assert scene.people.enforcers_subscriptions() != []
+    scene.deploy()
     for _ in range(MOST_PLANS):
         for profile in BY_PROFILE:
             scene.plan(profile, by_date=True)
@@ -176,7 +198,7 @@ def come_to_rest(scene: Scene) -> None:
 def unsettled(scene: Scene) -> list[str]:
     """Return what is not in the archive and held, but for the log group that is gone."""
     return [
-        f"{profile} {name} is {record.state}, {record.failed}"
+        f"{profile} {name} is {record.state}: {emit(record)}"
         for profile in BY_PROFILE
         for name, record in scene.last(profile).items()
         if record.state != "secured" and name != DOOMED
@@ -188,9 +210,7 @@ def announced_and_gone(
 ) -> list[str]:
     """Return what was announced, is not there, and was not taken back either."""
     records = {
-        record.export_id: record
-        for profile in BY_PROFILE
-        for record in People(random.Random(), scene.suite, profile, DOOMED).records()  # noqa: S311
+        record.export_id: record for profile in BY_PROFILE for record in scene.records(profile)
     }
     return [
         f"{event.data.log_group_name}: {each.key} of {name}"
@@ -207,7 +227,9 @@ def check_archived(
     record: LedgerRecord,
     there: dict[tuple[str, str], archive.ObjectVersion],
 ) -> None:
-    found = [there[each.key, each.version_id] for each in record.completed.manifest.objects]
+    assert record.completed is not None
+    objects = record.completed.manifest.objects or []
+    found = [there[each.key, each.version_id] for each in objects]
     events = sum((each.events for each in found), Counter())
     assert events == scene.put[profile, record.log_group.name]
     assert {(each.kms_key_arn, each.legal_hold) for each in found} == {
@@ -216,23 +238,40 @@ def check_archived(
     assert record.export_id in scene.watch.completed
 
 
+def check_failed(scene: Scene, profile: str, record: LedgerRecord, alarms: Alarms) -> None:
+    assert record.failed is not None
+    assert (record.log_group.name, record.failed.reason) == (DOOMED, "log_group_deleted")
+    assert alarms.is_on("exports-failed")
+    assert alarms.is_on(f"exporter-{profile}-dead-letters")
+    assert record.export_id in "".join(scene.dead_letters(profile))
+
+
+def check_refused(scene: Scene, alarms: Alarms) -> None:
+    """Requests of people for one source with the account of another have come to nothing."""
+    assert set(scene.place.refused) <= {"refused_profile"}
+    assert alarms.is_on("planner-dead-letters") or not scene.place.refused
+    for profile in BY_PROFILE:
+        assert {each.source.profile for each in scene.records(profile)} == {profile}
+
+
 def test_whatever_people_do_each_window_ends_whole_or_failed_and_no_source_waits_for_another(
     scene: Scene, rng: random.Random
 ) -> None:
     let_it_storm(scene, rng)
     scene.suite.reset_faults()
     scene.plan("beta", by_date=False)
-    assert scene.until("beta", ARCHIVED), (scene.last("beta"), scene.people.done)
+    assert scene.until("beta", ARCHIVED), f"{scene.last('beta')} {' '.join(scene.people.done)}"
     come_to_rest(scene)
 
-    assert unsettled(scene) == [], scene.people.done
+    assert unsettled(scene) == [], " ".join(scene.people.done)
     versions = archive.read(scene.suite.client("s3"), scene.suite.archive_bucket)
     there = {(each.key, each.version_id): each for each in versions}
+    alarms = Alarms(scene.suite)
+    check_refused(scene, alarms)
     for profile in BY_PROFILE:
-        for name, record in scene.last(profile).items():
+        for record in scene.last(profile).values():
             if record.state == "secured":
                 check_archived(scene, profile, record, there)
             elif record.state == "failed":
-                assert (name, record.failed.reason) == (DOOMED, "log_group_deleted")
-                assert record.export_id in "".join(scene.dead_letters(profile))
+                check_failed(scene, profile, record, alarms)
     assert announced_and_gone(scene, there) == []

@@ -1,65 +1,46 @@
-"""A planner and an exporter on one ledger and one queue, in memory, and people who make mistakes.
+"""A planner and an exporter on one ledger and one queue, in memory.
 
 Both are the real handlers on the fakes of their own tests.
 """
 
-import itertools
-import json
 import random
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import suppress
-from datetime import timedelta
-from typing import Any, Literal
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from typing import Any
 
 from services.exporter.tests.conftest import (
     DEDUPLICATION,
     FUNCTION_MS,
+    START,
     Cloud,
     Job,
-    Plan,
+    Letter,
     export_request,
     group_of,
 )
-from services.planner.tests.fakes import World, log_group, plan_request
 
-from exporter.errors import CallRefusedError, TransientError
+from exporter.errors import CallRefusedError
 from logferry_contracts.day_planned import DayPlanned
 from logferry_contracts.export import Lane
 from logferry_contracts.export_requested import ExportRequested
 from logferry_contracts.ledger_key import ledger_prefix, split_key, windows_of
-from logferry_contracts.ledger_record import Completed, LedgerRecord
-from logferry_contracts.manifest import Manifest
-from logferry_contracts.message import timestamp
+from logferry_contracts.ledger_record import LedgerRecord
 from logferry_contracts.source import Source, SourceName
 from logferry_contracts.window import Window
 from logferry_contracts.wire import ContractError, emit, parse
 from planner.cloud import DamagedRecord
+from planner.errors import PlanRefusedError
 
-DATE = "2026-11-21"
-OUTCOMES = ("COMPLETED", "COMPLETED", "COMPLETED", "FAILED", "CANCELLED")
-RUNNING_S = (*(0.1, 4.0, 300.0) * 6, 100_000.0)
-"""How long tasks of a whole day take; more than a day has to be split."""
-REFUSALS = (
-    ("bucket_policy", "GetBucketAcl call failed"),
-    ("access_denied", "CreateExportTask: AccessDeniedException"),
-)
-OPERATIONS = (
-    "archive.objects",
-    "archive.put",
-    "ledger.read",
-    "ledger.submitted",
-    "ledger.completed",
-    "logs.create_task",
-    "logs.events",
-    "logs.newest_tasks",
-    "logs.task",
-    "queue.dead_letter",
-    "topic.publish",
-)
-"""As the exporter's fakes call them."""
 ENDS = {"COMPLETED", "FAILED", "CANCELLED"}
-MOST_PLANS = 8
-"""One a day, within which every window has to be in the archive: each is another try."""
+NAME_IS_FREE_AFTER = timedelta(seconds=60)
+"""https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_DeleteQueue.html"""
+CALLS_OF_THE_QUEUE = {"queue.retention", "queue.send", "queue.send_to_the_tail"}
+MOVES = {"queue.dead_letter", "queue.send_to_the_tail"}
+"""While these cannot be called, no message that met an error can make room for others."""
+_SOURCE = export_request().source
+_GROUPS = {_SOURCE.slot, _SOURCE.direct_slot}
 
 
 class Killed(BaseException):
@@ -67,7 +48,53 @@ class Killed(BaseException):
 
 
 class Groups(Cloud):
-    """The exporter's AWS, whose message groups do not wait for each other, as SQS has it."""
+    """The exporter's AWS, whose message groups do not wait for each other, as SQS has it.
+
+    Attributes:
+        broken: The call that AWS answers with an error; None for none.
+        held: How long each message has been in others' way, without a task that ran meanwhile;
+            one that goes to the tail is the same one.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(wait_in_invocation_s=2)
+        self.broken: str | None = None
+        self.held: Counter[str] = Counter()
+        self._came_back: dict[str, datetime] = {}
+        self._origin: dict[str, str] = {}
+        self._head: Letter | None = None
+        self._there_from: dict[Lane, datetime] = {"slot": START, "direct": START}
+
+    # -- the queues ---------------------------------------------------------------------------
+
+    def has_queue(self, lane: Lane) -> bool:
+        """Return whether a lane has its queue."""
+        return self._there_from[lane] <= self.now
+
+    def make_queue_again(self, lane: Lane) -> None:
+        """Let somebody delete a lane's queue, and make it again as soon as SQS lets them."""
+        self.purge(lane)
+        self.sent.clear()
+        self._there_from[lane] = self.now + NAME_IS_FREE_AFTER
+
+    def purge(self, lane: Lane) -> None:
+        """Let all messages of a lane be gone."""
+        self.letters = [each for each in self.letters if _lane_of(each) != lane]
+
+    @contextmanager
+    def call(self, name: str) -> Iterator[None]:
+        if name in CALLS_OF_THE_QUEUE and not self.has_queue("slot"):
+            raise CallRefusedError("unknown_refusal", f"{name}: QueueDoesNotExist: There is none.")
+        with super().call(name):
+            yield
+
+    def enqueue(
+        self, body: str, group_id: str = "", attributes: dict[str, str] | None = None
+    ) -> None:
+        super().enqueue(body, group_id, attributes)
+        new = self.letters[-1].message_id
+        is_same = self._head is not None and attributes is not None and "tries" in attributes
+        self._origin[new] = self._origin[self._head.message_id] if is_same and self._head else new
 
     def turn(self, rng: random.Random | None = None) -> None:
         """Put a group's messages first: any, or that whose first comes back the earliest."""
@@ -80,13 +107,49 @@ class Groups(Cloud):
         self.letters.sort(key=lambda letter: letter.group_id != chosen.group_id)
 
     def deliver(self, batch_size: int = 1, remaining_ms: int = FUNCTION_MS) -> dict[str, Any]:
-        group_id = self.letters[0].group_id
-        others = [letter for letter in self.letters if letter.group_id != group_id]
-        self.letters = [letter for letter in self.letters if letter.group_id == group_id]
+        self._head = head = self.letters[0]
+        others = [each for each in self.letters if each.group_id != head.group_id]
+        self.letters = [each for each in self.letters if each.group_id == head.group_id]
+        is_in_the_way = any(self._could_go_on(each) for each in self.letters[1:])
+        waits_from = self._came_back.pop(head.message_id, head.visible_at)
+        begins = max([self.now, *(each.visible_at for each in self.letters)])
+        waits_until = head.visible_at
         try:
-            return super().deliver(batch_size, remaining_ms)
+            answer = super().deliver(batch_size, remaining_ms)
+            if self.letters:
+                self._came_back[self.letters[0].message_id] = self.now
         finally:
+            self._head = None
             self.letters += others
+        is_lane = head.group_id in _GROUPS  # a date's end is waited for by nobody else
+        if is_lane and is_in_the_way and self.broken not in MOVES:
+            spans = (waits_from, waits_until), (begins, self.now)
+            idle = sum((self._without_a_task(*span) for span in spans), timedelta(0))
+            self.held[self._origin[head.message_id]] += round(idle.total_seconds())
+        return answer
+
+    def works_on(self, name: str) -> bool:
+        """Return whether it is a log group's export that is worked on."""
+        return self._head is not None and f'"name":"{name}"' in self._head.body
+
+    def _could_go_on(self, letter: Letter) -> bool:
+        try:
+            not_before = parse(ExportRequested, letter.body).data.not_before
+        except ContractError:
+            return True
+        return not_before is None or datetime.fromisoformat(not_before) <= self.now
+
+    def _without_a_task(self, since: datetime, until: datetime) -> timedelta:
+        """Return for how long between two times no task was active, whoever's."""
+        idle, at = timedelta(0), since
+        for job in sorted(self.jobs, key=lambda job: job.created):
+            idle += max(min(job.created, until) - at, timedelta(0))
+            at = max(at, min(job.ends, until))
+        return idle + max(until - at, timedelta(0))
+
+    def active(self) -> list[Job]:
+        """Return the tasks that are active, whoever's."""
+        return [job for job in self.jobs if job.status(self.now) not in ENDS]
 
     def work_for(self, hours: int) -> None:
         """Deliver whatever comes, or comes back, within so many hours."""
@@ -115,8 +178,19 @@ class SharedLedger:
     def windows(self, source: SourceName, due: Sequence[Window]) -> list[Window]:
         return list(windows_of(sorted({split_key(key)[0] for key in self.cloud.ledger})))
 
+    def take_over(self, record: LedgerRecord, mine: LedgerRecord) -> bool:
+        if self.read_one(record.key) != record:
+            return False
+        self.cloud.put_record(mine)
+        return True
+
     def read(self, keys: Iterable[str]) -> list[LedgerRecord | DamagedRecord | None]:
         return [self.read_one(key) for key in keys]
+
+    def readable(self) -> list[LedgerRecord]:
+        """Return all records that can be read."""
+        read = [self.read_one(key) for key in self.cloud.ledger]
+        return [record for record in read if isinstance(record, LedgerRecord)]
 
     def read_one(self, key: str) -> LedgerRecord | DamagedRecord | None:
         if key not in self.cloud.ledger:
@@ -125,10 +199,6 @@ class SharedLedger:
             return parse(LedgerRecord, self.cloud.ledger[key][0])
         except ContractError as error:
             return DamagedRecord(str(error), is_later=False)
-
-    def take_over(self, record: LedgerRecord, mine: LedgerRecord) -> bool:
-        """There is no other profile."""
-        raise NotImplementedError(f"{record.key} by {mine.source}")
 
     def create(self, records: Iterable[LedgerRecord]) -> list[LedgerRecord | DamagedRecord]:
         there: list[LedgerRecord | DamagedRecord] = []
@@ -141,20 +211,24 @@ class SharedLedger:
 
 
 class SharedQueues:
-    """The exporter's queues as the planner sends to them."""
+    """The exporter's queues as the planner sends to them; those of other profiles are others'."""
 
-    def __init__(self, cloud: Cloud) -> None:
+    def __init__(self, cloud: Groups, own: SourceName) -> None:
         self.cloud = cloud
+        self.own = own
 
     def check(self, source: Source) -> None:
-        """They are its own."""
+        if source.name != self.own:
+            raise PlanRefusedError("profile", source.profile, f"of {source.slot} cannot be")
 
     def is_of(self, source: SourceName) -> bool:
-        """Whosever it is, it says so."""
-        return True
+        return self.cloud.has_queue("slot") if source == self.own else False
 
     def urls(self, source: Source, *, direct: bool) -> dict[Lane, str]:
-        return {"slot": "slot", "direct": "direct"} if direct else {"slot": "slot"}
+        if not self.cloud.has_queue("slot"):
+            raise PlanRefusedError("queue", "slot", "does not exist")
+        is_direct = direct and self.cloud.has_queue("direct")
+        return {"slot": "slot", "direct": "direct"} if is_direct else {"slot": "slot"}
 
     def send(
         self,
@@ -168,276 +242,9 @@ class SharedQueues:
             sent = self.cloud.sent.get(name)
             if sent is None or self.cloud.now - sent > DEDUPLICATION:
                 self.cloud.sent[name] = self.cloud.now
-                is_day = isinstance(event, DayPlanned)
-                self.cloud.enqueue(emit(event), event.group if is_day else group_of(event.data))
+                group_id = event.group if isinstance(event, DayPlanned) else group_of(event.data)
+                self.cloud.enqueue(emit(event), group_id)
 
 
-class Schedule:
-    """One source, and a random row of what happens to it.
-
-    Attributes:
-        names: Its log groups; the last may take the direct lane.
-        told: What has happened, to be read when a schedule fails.
-    """
-
-    def __init__(self, rng: random.Random) -> None:
-        self.rng = rng
-        self.told: list[str] = []
-        self.cloud = Groups(wait_in_invocation_s=2)
-        self.planner = World()
-        self.names = [f"/group/{number}" for number in range(rng.randint(1, 3))]
-        for name in self.names:
-            outcomes = rng.choices(OUTCOMES, k=rng.randint(0, 3))
-            self.cloud.plans[name] = Plan(
-                running_s=rng.choice(RUNNING_S),
-                outcomes=(*outcomes, "COMPLETED"),
-            )
-        self._share()
-
-    def _share(self) -> None:
-        planner, cloud = self.planner, self.cloud
-        self.ledger = SharedLedger(cloud)
-        planner.now = cloud.now
-        planner.others_ledger = self.ledger
-        planner.others_queues = SharedQueues(cloud)
-        cloud.on_closed_day = planner.day_notes.close
-        planner.account.groups = [
-            log_group(
-                name,
-                log_group_class="STANDARD" if name == self.names[-1] else "INFREQUENT_ACCESS",
-            )
-            for name in self.names
-        ]
-
-    # -- what happens -------------------------------------------------------------------------
-
-    def run(self, steps: int) -> None:
-        """Let so many things happen, and then come to rest."""
-        for _ in range(steps):
-            self.step()
-        self.come_to_rest()
-
-    def step(self) -> None:
-        """Do one thing at random; deliveries and plans are most of it."""
-        happening = self.rng.choice(
-            [
-                *(self.deliver,) * 8,
-                *(self.plan,) * 2,
-                self.purge_a_queue,
-                self.delete_a_record,
-                self.damage_a_record,
-                self.falsify_a_record,
-                self.remove_an_object,
-                self.refuse,
-                self.break_an_operation,
-                self.mend,
-                self.put_dead_letters_back,
-                self.send_again,
-                self.use_the_slot,
-                self.lose_the_task,
-                self.wait,
-            ]
-        )
-        self.told.append(happening.__name__)
-        happening()
-
-    def deliver(self) -> None:
-        if self.cloud.letters:
-            self.cloud.turn(self.rng)
-            self.cloud.crash = self._fault()
-            with suppress(Killed, TransientError):
-                self.cloud.deliver(self.rng.randint(1, 2))
-            self.cloud.crash = lambda _number, _side: False
-
-    def plan(self) -> None:
-        """Plan the date again, perhaps by a planner that dies."""
-        if self.rng.random() < 0.3:
-            calls = itertools.count()
-            dies_at = self.rng.randint(0, len(self.names))
-            self.ledger.before_create = lambda: self._die(next(calls) == dies_at)
-        self.planner.now = self.cloud.now
-        with suppress(Killed):
-            self.planner.run_to_the_end(self._request())
-        self.ledger.before_create = lambda: None
-
-    def purge_a_queue(self) -> None:
-        is_direct = self.rng.random() < 0.3
-        self.cloud.letters = [
-            letter
-            for letter in self.cloud.letters
-            if letter.group_id.endswith(".direct") != is_direct
-        ]
-
-    def delete_a_record(self) -> None:
-        """A person takes an export's record out of the ledger."""
-        if self.cloud.ledger:
-            del self.cloud.ledger[self.rng.choice(sorted(self.cloud.ledger))]
-
-    def damage_a_record(self) -> None:
-        """A person cuts off a record."""
-        if self.cloud.ledger:
-            key = self.rng.choice(sorted(self.cloud.ledger))
-            body, etag = self.cloud.ledger[key]
-            self.cloud.ledger[key] = (body[: self.rng.randint(0, len(body) // 2)], f"{etag}-cut")
-
-    def falsify_a_record(self) -> None:
-        """A person writes over a record that its export was completed, without objects."""
-        requested = [each for each in self.records() if each.state == "requested"]
-        if requested:
-            record = self.rng.choice(requested)
-            manifest = Manifest(object_count=0, stream_count=0, total_bytes=0, objects=[])
-            completed = Completed(at=timestamp(self.cloud.now), manifest=manifest)
-            self.cloud.put_record(record.as_completed(completed))
-
-    def remove_an_object(self) -> None:
-        """A person deletes an object that is in no manifest yet; a delete marker is over it."""
-        named = {
-            each.key
-            for record in self.records()
-            if record.completed is not None
-            for each in record.completed.manifest.objects or []
-        }
-        unnamed = [version for version in self.cloud.archive if version.key not in named]
-        if unnamed:
-            self.rng.choice(unnamed).is_hidden = True
-
-    def refuse(self) -> None:
-        """A person changes a policy, so that AWS refuses a log group's export."""
-        self.cloud.plans[self.rng.choice(self.names)].refusal = self.rng.choice(REFUSALS)
-
-    def break_an_operation(self) -> None:
-        """From now on AWS answers an operation with an error, a passing one or an invented one."""
-        broken = self.rng.choice(OPERATIONS)
-        invented = CallRefusedError("unknown_refusal", f"{broken}: InventedException: No.")
-        error = self.rng.choice([TransientError("busy"), invented])
-
-        def fail(operation: str) -> None:
-            if operation == broken:
-                raise error
-
-        self.cloud.interrupt = fail
-
-    def mend(self) -> None:
-        self.cloud.interrupt = lambda _name: None
-        for plan in self.cloud.plans.values():
-            plan.refusal = None
-
-    def put_dead_letters_back(self) -> None:
-        self.cloud.redrive()
-
-    def send_again(self) -> None:
-        if self.cloud.letters:
-            letter = self.rng.choice(self.cloud.letters)
-            self.cloud.enqueue(letter.body, letter.group_id)
-
-    def use_the_slot(self) -> None:
-        if not self.active():
-            self.cloud.start_job(running_s=self.rng.choice([1.0, 300.0]))
-
-    def lose_the_task(self) -> None:
-        for job in self.active():
-            job.is_lost = job.name is not None
-
-    def wait(self) -> None:
-        self.cloud.now += timedelta(seconds=self.rng.choice([1, 60, 3600]))
-
-    # -- the end ------------------------------------------------------------------------------
-
-    def come_to_rest(self) -> None:
-        """Mend what is refused, and do what operators do: plan the date, until it has ended."""
-        self.mend()
-        self.cloud.dead_letters.clear()
-        for _ in range(MOST_PLANS):
-            self.planner.now = self.cloud.now
-            self.planner.run_to_the_end(self._request())
-            self.cloud.work_for(hours=24)
-            if not list(self.problems()):
-                return
-
-    def problems(self) -> Iterator[str]:
-        """Yield what is not as it has to be once it has come to rest."""
-        for name in self.names:
-            tries = sorted(
-                (each for each in self.records() if _is_whole_export(each, name)),
-                key=lambda record: record.generation,
-            )
-            if not tries:
-                yield f"{name}: in no record"
-                continue
-            yield from self._of_last(tries[-1])
-        if not self.cloud.day_events():
-            yield "the date was not announced"
-        for letter in self.cloud.dead_letters:
-            if letter.reason == "day_not_ended":
-                yield f"the date did not end: {letter.detail}"
-        for event in self.cloud.events:
-            if event.type.startswith("logferry.export.failed") and not event.data.reason:
-                yield f"{event.id} failed without a reason"
-
-    def _of_last(self, record: LedgerRecord) -> Iterator[str]:
-        if record.completed is None:
-            yield f"{record.log_group.name} ends {record.state} for {record.failed}"
-            return
-        keys = {each.key for each in record.completed.manifest.objects or []}
-        if record.submitted is not None:
-            jobs = [
-                job for job in self.cloud.jobs if any(f"/{job.task_id}/" in key for key in keys)
-            ]
-            whole = {f"{job.prefix}/{job.task_id}/{key}" for job in jobs for key in job.keys}
-            edges = [(job.window.from_ms, job.window.to_ms) for job in jobs if job.window]
-            if keys != whole or not _is_whole(edges, record.window):
-                yield f"{record.export_id}: {len(keys)} objects, of {jobs}"
-        elif {key.split("/")[-2] for key in keys} != {"web-1", "web-2"}:
-            yield f"{record.export_id}: read directly, and only {keys}"
-        told = [each for each in self.cloud.completed_events() if each.id == record.export_id]
-        if not told or record.completed.published_at is None:
-            yield f"{record.export_id} is completed, and announced {len(told)} times"
-
-    # -- how it is done -----------------------------------------------------------------------
-
-    def records(self) -> list[LedgerRecord]:
-        """Return the records that can be read."""
-        read = [self.ledger.read_one(key) for key in self.cloud.ledger]
-        return [record for record in read if isinstance(record, LedgerRecord)]
-
-    def active(self) -> list[Job]:
-        now = self.cloud.now
-        return [job for job in self.cloud.jobs if job.status(now) not in ENDS]
-
-    def _request(self) -> dict[str, Any]:
-        source = export_request().source
-        return plan_request(
-            source=json.loads(source.model_dump_json(exclude_none=True)), collect_date=DATE
-        )
-
-    def _fault(self) -> Callable[[int, Literal["before", "after", "lost"]], bool]:
-        """Let something happen at one call of the next delivery, or nothing."""
-        number = len(self.cloud.calls) + self.rng.randint(1, 12)
-        what = self.rng.choice(["nothing", "killed", "throttled", "lost", "killed after"])
-
-        def at(call: int, side: str) -> bool:
-            if call == number:
-                match what, side:
-                    case ("killed", "before") | ("killed after", "after"):
-                        raise Killed
-                    case ("throttled", "before") | ("lost", "after"):
-                        raise TransientError(what)
-            return False
-
-        return at
-
-    def _die(self, now: bool) -> None:  # noqa: FBT001  (a condition)
-        if now:
-            raise Killed
-
-
-def _is_whole_export(record: LedgerRecord, name: str) -> bool:
-    """Return whether a record is of a log group, and no half: those count with their whole."""
-    return record.log_group.name == name and record.parent_export_id is None
-
-
-def _is_whole(parts: list[tuple[int, int]], window: Window) -> bool:
-    """Return whether parts follow each other from a window's start to its end."""
-    ordered = sorted(parts)
-    starts, ends = [start for start, _ in ordered], [end for _, end in ordered]
-    return starts == [window.from_ms, *ends[:-1]] and ends[-1:] == [window.to_ms]
+def _lane_of(letter: Letter) -> Lane:
+    return "direct" if letter.group_id.endswith(".direct") else "slot"

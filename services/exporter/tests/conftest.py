@@ -22,6 +22,7 @@ import pytest
 from exporter.cloud import LedgerEntry
 from exporter.direct import Event, Slice
 from exporter.errors import (
+    CallRefusedError,
     ExportRefusedError,
     LedgerConflictError,
     ObjectsRemovedError,
@@ -735,7 +736,7 @@ class FakeQueue:
                 for letter in self.cloud.letters:
                     if letter.message_id in receipt_handles:
                         letter.visible_at = self.cloud.now + timedelta(seconds=interval_s)
-        except TransientError as error:
+        except (CallRefusedError, TransientError) as error:
             return [str(error)]
         return self.cloud.refused_handles
 

@@ -1,0 +1,207 @@
+"""One source, and a random row of what happens to it, in memory."""
+
+import itertools
+import random
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from datetime import timedelta
+from typing import Any, Literal
+
+from services.exporter.tests.conftest import Plan, export_request
+from services.planner.tests.fakes import World, log_group
+from tests.chaos.accidents import Faults, Mistakes, request_for_date
+from tests.chaos.simulated import (
+    NAME_IS_FREE_AFTER,
+    Groups,
+    Killed,
+    SharedLedger,
+    SharedQueues,
+)
+
+from exporter.errors import TransientError
+from logferry_contracts.ledger_record import LedgerRecord
+from logferry_contracts.window import Window
+from planner.errors import AwsError
+
+OUTCOMES = ("COMPLETED", "COMPLETED", "COMPLETED", "FAILED", "CANCELLED")
+RUNNING_S = (*(0.1, 4.0, 300.0) * 6, 100_000.0)
+"""How long tasks of a whole day take; more than a day has to be split."""
+MOST_PLANS = 8
+"""One a day, within which every window has to be in the archive: each is another try."""
+LONGEST_HOLD = timedelta(hours=1)
+"""For which errors of one export may keep the others waiting, a running task's time apart."""
+
+
+class Schedule:
+    """What happens, and what has to be true in the end.
+
+    Attributes:
+        names: The source's log groups; the last may take the direct lane.
+        told: What has happened, to be read when a schedule fails.
+    """
+
+    def __init__(self, rng: random.Random) -> None:
+        self.rng = rng
+        self.told: list[str] = []
+        self.cloud = Groups()
+        self.planner = World()
+        self.own = export_request().source.name
+        self.names = [f"/group/{number}" for number in range(rng.randint(1, 3))]
+        for name in self.names:
+            outcomes = rng.choices(OUTCOMES, k=rng.randint(0, 3))
+            self.cloud.plans[name] = Plan(
+                running_s=rng.choice(RUNNING_S),
+                outcomes=(*outcomes, "COMPLETED"),
+            )
+        self._share()
+        self.mistakes = Mistakes(rng, self.cloud, self.names, self._run)
+        self.faults = Faults(rng, self.cloud, self.names)
+
+    def _share(self) -> None:
+        planner, cloud = self.planner, self.cloud
+        self.ledger = SharedLedger(cloud)
+        planner.now = cloud.now
+        planner.others_ledger = self.ledger
+        planner.others_queues = SharedQueues(cloud, self.own)
+        cloud.on_closed_day = planner.day_notes.close
+        planner.account.groups = [
+            log_group(
+                name,
+                log_group_class="STANDARD" if name == self.names[-1] else "INFREQUENT_ACCESS",
+            )
+            for name in self.names
+        ]
+
+    # -- what happens -------------------------------------------------------------------------
+
+    def run(self, steps: int) -> None:
+        """Let so many things happen, and then come to rest."""
+        for _ in range(steps):
+            self.step()
+        self.come_to_rest()
+
+    def step(self) -> None:
+        """Do one thing at random; deliveries and plans are half of it."""
+        usual: list[Callable[[], str]] = [*(self.deliver,) * 10, *(self.plan,) * 3]
+        happening = self.rng.choice([*usual, *self.mistakes.all(), *self.faults.all()])
+        self.told.append(f"{happening.__name__} {happening()}".rstrip())
+
+    def deliver(self) -> str:
+        """Deliver messages, to an exporter that may be killed or throttled at one of its calls."""
+        if self.cloud.letters:
+            self.cloud.turn(self.rng)
+            self.cloud.crash = self._fault()
+            with suppress(Killed, TransientError):
+                self.cloud.deliver(self.rng.randint(1, 2))
+            self.cloud.crash = lambda _number, _side: False
+        return ""
+
+    def plan(self) -> str:
+        """Plan the date again, perhaps by a planner that is killed or throttled."""
+        if self.rng.random() < 0.3:
+            calls = itertools.count()
+            ends_at = self.rng.randint(0, len(self.names))
+            how = self.rng.choice([Killed(), AwsError("PutObject", "it", "SlowDown", "Wait.")])
+
+            def end() -> None:
+                if next(calls) == ends_at:
+                    raise how
+
+            self.ledger.before_create = end
+        with suppress(Killed, AwsError):
+            self._run(request_for_date())
+        self.ledger.before_create = lambda: None
+        return ""
+
+    def _run(self, request: dict[str, Any]) -> None:
+        self.planner.now = self.cloud.now
+        self.planner.run_to_the_end(request)
+
+    def _fault(self) -> Callable[[int, Literal["before", "after", "lost"]], bool]:
+        """Let something happen at one call of the next delivery, or nothing."""
+        number = len(self.cloud.calls) + self.rng.randint(1, 12)
+        what = self.rng.choice(["nothing", "killed", "throttled", "lost", "killed after"])
+
+        def at(call: int, side: str) -> bool:
+            if call == number:
+                match what, side:
+                    case ("killed", "before") | ("killed after", "after"):
+                        raise Killed
+                    case ("throttled", "before") | ("lost", "after"):
+                        raise TransientError(what)
+            return False
+
+        return at
+
+    # -- the end ------------------------------------------------------------------------------
+
+    def come_to_rest(self) -> None:
+        """Mend what is refused, and do what operators do: plan the date, until it has ended."""
+        self.faults.mend()
+        self.cloud.now += NAME_IS_FREE_AFTER
+        self.cloud.dead_letters.clear()
+        for _ in range(MOST_PLANS):
+            self._run(request_for_date())
+            self.cloud.work_for(hours=24)
+            if not list(self.problems()):
+                return
+
+    def problems(self) -> Iterator[str]:
+        """Yield what is not as it has to be once it has come to rest."""
+        for name in self.names:
+            yield from self._of_log_group(name)
+        if not self.cloud.day_events():
+            yield "the date was not announced"
+        for letter in self.cloud.dead_letters:
+            if letter.reason == "day_not_ended":
+                yield f"the date did not end: {letter.detail}"
+        for event in self.cloud.failed_events():
+            if not event.data.reason:
+                yield f"{event.id} failed without a reason"
+        yield from self._of_waiting()
+
+    def _of_waiting(self) -> Iterator[str]:
+        for message_id, held_s in self.cloud.held.items():
+            if timedelta(seconds=held_s) > LONGEST_HOLD:
+                yield f"{message_id} was in others' way for {held_s} s"
+
+    def _of_log_group(self, name: str) -> Iterator[str]:
+        whole = [each for each in self.ledger.readable() if _is_whole_export(each, name)]
+        if not whole:
+            yield f"{name}: in no record"
+            return
+        last = max(whole, key=lambda record: record.generation)
+        if last.source != self.own:
+            yield f"{name}: is left to {last.source.profile}"
+        yield from self._of_last(last)
+
+    def _of_last(self, record: LedgerRecord) -> Iterator[str]:
+        if record.completed is None:
+            yield f"{record.log_group.name} ends {record.state} for {record.failed}"
+            return
+        keys = {each.key for each in record.completed.manifest.objects or []}
+        if record.submitted is not None:
+            jobs = [
+                job for job in self.cloud.jobs if any(f"/{job.task_id}/" in key for key in keys)
+            ]
+            whole = {f"{job.prefix}/{job.task_id}/{key}" for job in jobs for key in job.keys}
+            edges = [(job.window.from_ms, job.window.to_ms) for job in jobs if job.window]
+            if keys != whole or not _is_whole(edges, record.window):
+                yield f"{record.export_id}: {len(keys)} objects, of {jobs}"
+        elif {key.split("/")[-2] for key in keys} != {"web-1", "web-2"}:
+            yield f"{record.export_id}: read directly, and only {keys}"
+        told = [each for each in self.cloud.completed_events() if each.id == record.export_id]
+        if not told or record.completed.published_at is None:
+            yield f"{record.export_id} is completed, and announced {len(told)} times"
+
+
+def _is_whole_export(record: LedgerRecord, name: str) -> bool:
+    """Return whether a record is of a log group, and no half: those count with their whole."""
+    return record.log_group.name == name and record.parent_export_id is None
+
+
+def _is_whole(parts: list[tuple[int, int]], window: Window) -> bool:
+    """Return whether parts follow each other from a window's start to its end."""
+    ordered = sorted(parts)
+    starts, ends = [start for start, _ in ordered], [end for _, end in ordered]
+    return starts == [window.from_ms, *ends[:-1]] and ends[-1:] == [window.to_ms]
