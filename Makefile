@@ -24,6 +24,8 @@ export UV_PYTHON_DOWNLOADS := never
 endif
 # An environment that is already active is not this project's.
 unexport VIRTUAL_ENV
+# Every process would compile all that it imports, and most tests' rewritten assertions, again.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help
 help: ## List the commands

@@ -6,6 +6,7 @@ they differ, a message that one side is right to send is a message that the othe
 
 import json
 from functools import cache
+from itertools import islice
 from typing import Any
 
 import pytest
@@ -59,13 +60,16 @@ def patterns(node: Any) -> set[str]:
     return own.union(node.get("patternProperties", {}), *map(patterns, node.values()))
 
 
+@pytest.mark.parametrize("step", [4, pytest.param(1, marks=pytest.mark.deep)])
 @pytest.mark.parametrize("example", ACCEPT, ids=str)
-def test_schema_and_model_agree_on_every_mutation(example: Example) -> None:
+def test_schema_and_model_agree_on_every_mutation(example: Example, step: int) -> None:
     rules = Rules.of(newest_schema(example.message), model_schema(example.message))
+    # What one example leaves out, another one of the message has.
+    first = ACCEPT.index(example) % step
 
     differing = [
         what
-        for what, document in mutations(example.document, rules)
+        for what, document in islice(mutations(example.document, rules), first, None, step)
         if schema_accepts(example.message, document) != model_accepts(example.message, document)
     ]
 

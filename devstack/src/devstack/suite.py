@@ -69,6 +69,7 @@ class Suite:
         self._accounts = accounts
         self._direct_lane_bytes = direct_lane_bytes
         self._clients: dict[tuple[str, str], Any] = {}
+        self._records: dict[tuple[str, str], LedgerRecord] = {}
 
     def client(self, service: str, account_id: str | None = None) -> Any:
         """Return a client of the hub, or of another account."""
@@ -398,14 +399,18 @@ class Suite:
                 logs.cancel_export_task(taskId=task_id)
 
     def ledger(self) -> list[LedgerRecord]:
-        """Return every record of the ledger."""
+        """Return every record of the ledger; one that was read is read again if it differs."""
         s3, bucket = self.client("s3"), self.parameter(f"/{self.name}/control/bucket")
         pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=LEDGER)
-        keys = [found["Key"] for page in pages for found in page.get("Contents", [])]
-        return [
-            parse(LedgerRecord, s3.get_object(Bucket=bucket, Key=key)["Body"].read())
-            for key in keys
+        listed = [
+            (found["Key"], found["ETag"]) for page in pages for found in page.get("Contents", [])
         ]
+        self._records = {
+            (key, etag): self._records.get((key, etag))
+            or parse(LedgerRecord, s3.get_object(Bucket=bucket, Key=key)["Body"].read())
+            for key, etag in listed
+        }
+        return list(self._records.values())
 
     def control(
         self, route: str, body: dict[str, Any] | None = None, *, method: str | None = None

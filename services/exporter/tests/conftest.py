@@ -10,7 +10,7 @@ import io
 import itertools
 import json
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -762,6 +762,16 @@ class FakeTopic:
                         break
                     assert each.version_id in there, "announced, and not in the archive"
             self.cloud.events.append(event)
+
+
+@pytest.fixture
+def quiet() -> Iterator[None]:
+    """The log lines and metrics of a thousand runs are read by nobody."""
+    level = logger.log_level
+    logger.setLevel("CRITICAL")
+    with redirect_stdout(None):
+        yield
+    logger.setLevel(level)
 
 
 @pytest.fixture

@@ -226,14 +226,19 @@ def error_of(code: str, operation: str, status: int = 400) -> ClientError:
     )
 
 
-@pytest.fixture
-def given(monkeypatch: pytest.MonkeyPatch, request_for: RequestFor, tmp_path: Path) -> Given:
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
-    logs, s3, sns, sqs, sts = (
-        boto3.client(name, region_name="eu-west-1", endpoint_url="http://127.0.0.1:9")
+@pytest.fixture(scope="module")
+def clients() -> dict[str, Any]:
+    """Clients for all tests: what they answer is simulated."""
+    session = boto3.Session("test", "test", region_name="eu-west-1")
+    return {
+        name: session.client(name, endpoint_url="http://127.0.0.1:9")  # type: ignore[call-overload]
         for name in ("logs", "s3", "sns", "sqs", "sts")
-    )
+    }
+
+
+@pytest.fixture
+def given(clients: dict[str, Any], request_for: RequestFor, tmp_path: Path) -> Given:
+    logs, s3, sns, sqs, sts = clients.values()
     path = tmp_path / "file"
     path.write_bytes(b"events")
     adapters = {

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from botocore.exceptions import ReadTimeoutError
 from botocore.retries import standard
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from services.exporter.tests import aws_errors
 from services.exporter.tests.aws_errors import INVENTED, OPERATIONS, codes, error_of
@@ -525,39 +525,37 @@ def check_end(cloud: "Cloud", data: ExportRequestedData) -> None:
     assert record.state != "failed" or record.export_id in letters
 
 
-@settings(
-    max_examples=60,
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
-)
-@given(
-    bad=st.lists(st.lists(faults(), min_size=1, max_size=2), min_size=1, max_size=3),
-    good_count=st.integers(1, 3),
-    fails_first=st.booleans(),
-)
+@pytest.mark.usefixtures("quiet")
+@pytest.mark.parametrize("schedules", [20, pytest.param(60, marks=pytest.mark.deep)])
 def test_an_export_that_meets_errors_costs_the_others_no_hour(
     new_cloud: Callable[..., "Cloud"],
     request_for: RequestFor,
     plan: "type[Plan]",
-    capsys: pytest.CaptureFixture[str],
-    bad: list[list[tuple[str, str, int, int, int]]],
-    good_count: int,
-    *,
-    fails_first: bool,
+    schedules: int,
 ) -> None:
-    met = {f"{BAD}/{number}": some for number, some in enumerate(bad)}
-    good = [request_for(f"{GOOD}/{number}") for number in range(good_count)]
-    requests = [*(request_for(name) for name in met), *good]
-    clouds = new_cloud(), new_cloud()
-    for cloud in clouds:
-        if fails_first:
-            cloud.plans = {name: plan(outcomes=("FAILED", "COMPLETED")) for name in met}
-    alone, cloud = worked_off(clouds[0], requests, {}), worked_off(clouds[1], requests, met)
-    capsys.readouterr()
-    for data in good:
-        assert cloud.record(data).state == "completed"
-        delay = ended(cloud, data) - ended(alone, data)
-        assert delay < len(bad) * HOUR, (delay, met)
-    for data in requests:
-        check_end(cloud, data)
-    assert cloud.now - datetime(2026, 11, 23, 6, tzinfo=UTC) < timedelta(days=4)
+    @settings(max_examples=schedules, deadline=None, derandomize=True, database=None)
+    @given(
+        bad=st.lists(st.lists(faults(), min_size=1, max_size=2), min_size=1, max_size=3),
+        good_count=st.integers(1, 3),
+        fails_first=st.booleans(),
+    )
+    def run(
+        bad: list[list[tuple[str, str, int, int, int]]], good_count: int, *, fails_first: bool
+    ) -> None:
+        met = {f"{BAD}/{number}": some for number, some in enumerate(bad)}
+        good = [request_for(f"{GOOD}/{number}") for number in range(good_count)]
+        requests = [*(request_for(name) for name in met), *good]
+        clouds = new_cloud(), new_cloud()
+        for cloud in clouds:
+            if fails_first:
+                cloud.plans = {name: plan(outcomes=("FAILED", "COMPLETED")) for name in met}
+        alone, cloud = worked_off(clouds[0], requests, {}), worked_off(clouds[1], requests, met)
+        for data in good:
+            assert cloud.record(data).state == "completed"
+            delay = ended(cloud, data) - ended(alone, data)
+            assert delay < len(bad) * HOUR, (delay, met)
+        for data in requests:
+            check_end(cloud, data)
+        assert cloud.now - datetime(2026, 11, 23, 6, tzinfo=UTC) < timedelta(days=4)
+
+    run()

@@ -7,7 +7,7 @@ take long, are lost, and others use the slot. Then the queue is worked off in pe
 
 from collections import defaultdict
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, redirect_stdout, suppress
+from contextlib import contextmanager, suppress
 from copy import replace
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
@@ -24,7 +24,6 @@ from hypothesis.stateful import (
 )
 
 from exporter.errors import TransientError
-from exporter.telemetry import logger
 from logferry_contracts.export_requested import ExportRequestedData
 from logferry_contracts.ledger_record import LedgerRecord
 
@@ -222,17 +221,7 @@ class Schedules(RuleBasedStateMachine):
         self.cloud.crash = lambda _number, _side: False
 
 
-@pytest.fixture
-def _quiet() -> Iterator[None]:
-    """The log lines and metrics of a thousand schedules are read by nobody."""
-    level = logger.log_level
-    logger.setLevel("CRITICAL")
-    with redirect_stdout(None):
-        yield
-    logger.setLevel(level)
-
-
-@pytest.mark.usefixtures("_quiet")
+@pytest.mark.usefixtures("quiet")
 @pytest.mark.parametrize(
     "schedules", [SCHEDULES, pytest.param(ALL_SCHEDULES, marks=pytest.mark.deep)]
 )

@@ -4,6 +4,7 @@ import hashlib
 import json
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import pytest
 from logferry_contracts.ledger_record import LedgerRecord
 from logferry_contracts.wire import emit, parse
 from sse_enforcer.settings import Settings
+from sse_enforcer.sweep.aws import Listing
 from sse_enforcer.sweep.pace import Pace
 from sse_enforcer.sweep.passes import sweep
 from sse_enforcer.sweep.report import SweepRequest
@@ -23,11 +25,7 @@ pytestmark = pytest.mark.localstack
 RECORD = (
     Path(__file__).parents[3] / "contracts/examples/ledger-record/1.0/accept/completed.json"
 ).read_text()
-COUNT = 2500
 PREFIX = "shop-prod/aws/lambda/orders/2026/11/21/00"
-KEYS = [
-    f"{PREFIX}/direct/2026-11-21-[$LATEST]{number:04} 100%+ü/000000.gz" for number in range(COUNT)
-]
 WRITERS = 8
 TOMORROW = datetime.now(UTC) + timedelta(days=1)
 FOREVER = Time(lambda: True, lambda: True)
@@ -57,7 +55,7 @@ def archive(s3, account, key_arn):
 
 
 @pytest.fixture
-def wiring(aws, s3, account, archive, key_arn):
+def wiring(aws, s3, account, archive, key_arn, page):
     aws("ssm").put_parameter(Name="/kms/arn", Value=key_arn, Type="String")
     settings = Settings.from_env(
         {
@@ -69,10 +67,11 @@ def wiring(aws, s3, account, archive, key_arn):
         }
     )
     service = wire(settings, aws)
-    return wire_sweep(service, s3, Pace(9999, lambda: 0.0, lambda _: None))
+    wiring = wire_sweep(service, s3, Pace(9999, lambda: 0.0, lambda _: None))
+    return replace(wiring, listing=Listing(s3, archive, f"control-{account}", page_size=page))
 
 
-def put_all(s3, archive, unencrypted):
+def put_all(s3, archive, keys, unencrypted):
     def put(key):
         plain = {"ServerSideEncryption": "AES256"} if key in unencrypted else {}
         written = s3.put_object(Bucket=archive, Key=key, Body=b"lines", **plain)
@@ -84,12 +83,13 @@ def put_all(s3, archive, unencrypted):
         }
 
     with ThreadPoolExecutor(WRITERS) as writers:
-        return list(writers.map(put, KEYS))
+        return list(writers.map(put, keys))
 
 
 def record_completed(s3, control, archive, objects):
     """Put a completed export's record into the ledger, its manifest beside it."""
-    manifest = {"object_count": COUNT, "stream_count": COUNT, "total_bytes": 5 * COUNT}
+    count = len(objects)
+    manifest = {"object_count": count, "stream_count": count, "total_bytes": 5 * count}
     whole = json.dumps(manifest | {"objects": objects}).encode()
     s3.put_object(Bucket=control, Key="manifest/many.json", Body=whole)
     location = {"bucket": control, "key": "manifest/many.json", "size_bytes": len(whole)}
@@ -102,11 +102,18 @@ def record_completed(s3, control, archive, objects):
     s3.put_object(Bucket=control, Key=checked.key, Body=emit(checked).encode())
 
 
+@pytest.mark.parametrize(
+    ("count", "page"), [(50, 20), pytest.param(2500, 1000, marks=pytest.mark.deep)]
+)
 def test_a_sweep_of_lambdas_streams_finds_and_mends_beyond_the_first_page(
-    s3, account, archive, wiring, key_arn
+    s3, account, archive, wiring, key_arn, count
 ):
-    unencrypted = {KEYS[0], KEYS[1500], KEYS[-1]}
-    objects = put_all(s3, archive, unencrypted)
+    keys = [
+        f"{PREFIX}/direct/2026-11-21-[$LATEST]{number:04} 100%+ü/000000.gz"
+        for number in range(count)
+    ]
+    unencrypted = {keys[0], keys[count * 3 // 5], keys[-1]}
+    objects = put_all(s3, archive, keys, unencrypted)
     record_completed(s3, f"control-{account}", archive, objects)
 
     report, counts = None, Counter()
@@ -118,13 +125,13 @@ def test_a_sweep_of_lambdas_streams_finds_and_mends_beyond_the_first_page(
             wiring, SweepRequest.model_validate(request), now=TOMORROW, time=FOREVER, counts=counts
         )
 
-    assert report.listed_versions == COUNT
+    assert report.listed_versions == count
     assert counts["ObjectsUpdated"] == len(unencrypted)
-    assert counts["ObjectsHeld"] == COUNT
+    assert counts["ObjectsHeld"] == count
     versions = (
         s3.get_paginator("list_object_versions").paginate(Bucket=archive).search("Versions[].Key")
     )
-    assert list(versions) == KEYS
-    for key in (*unencrypted, KEYS[2000]):
+    assert list(versions) == keys
+    for key in (*unencrypted, keys[count * 4 // 5]):
         head = s3.head_object(Bucket=archive, Key=key)
         assert (head["SSEKMSKeyId"], head["ObjectLockLegalHoldStatus"]) == (key_arn, "ON")
