@@ -880,7 +880,7 @@ def test_what_would_change_is_told_and_nothing_is_left_of_the_question(
         "exporter-new": "new",
         "observability": "same",
         "exporter-pay-ments": "left_over",
-    }
+    }, "\n".join(each.as_text() for each in found.values())
     assert {each.template for each in found.values()} == {""}
     planner = found["logferry-planner"].as_json()
     assert planner["parameters"] == [
@@ -915,7 +915,7 @@ def test_what_people_have_changed_is_told_by_diff_and_mended_by_deploy(
         for each in found
         for change in (each.proposal.drift if each.proposal else ())
     }
-    assert told == broken, [each.as_text() for each in found]
+    assert told == broken, "\n".join(each.as_text() for each in found)
     assert {each.state for each in found if each.proposal} == {"differs"}
     outcomes = deploy_hub(session(deployed.hub), deployed.config, zips)
     assert {outcome.stack_name for outcome in outcomes if outcome.status == "mended"} == {
@@ -923,6 +923,7 @@ def test_what_people_have_changed_is_told_by_diff_and_mended_by_deploy(
     }
     again = diff(session(deployed.hub), deployed.config, zips)
     assert {each.state for each in again} == {"same"}
+    assert "a-secret" not in json.dumps([each.as_json() for each in found])
     # What is not compared: that they are the same resources to their stacks and to each other.
     arns = {sub["Endpoint"] for sub in deployed.client("sns").list_subscriptions()["Subscriptions"]}
     assert arns == {deployed.queue("logferry-sse-enforcer")["QueueArn"]}
@@ -971,7 +972,7 @@ def broken_by_people(deployed: Deployed) -> set[tuple[str, str]]:
         Bucket=deployed.control, VersioningConfiguration={"Status": "Suspended"}
     )
     s3.delete_bucket_policy(Bucket=deployed.archive)
-    return {
+    return change_functions_and_roles(deployed) | {
         ("archive", "Topic"),
         ("archive", "TopicPolicy"),
         ("archive", "Archive"),
@@ -987,6 +988,65 @@ def broken_by_people(deployed: Deployed) -> set[tuple[str, str]]:
         ("exporter-shop", "Schedule"),
         ("exporter-pay-ments", "Mapping"),
     }
+
+
+def change_functions_and_roles(deployed: Deployed) -> set[tuple[str, str]]:
+    """Change functions, and what roles may, in each way; return what is not whole any more."""
+    lambda_, iam = deployed.client("lambda"), deployed.client("iam")
+    shop, direct = (f"log-sqs-shop-{lane}-fifoSQSConsumer" for lane in ("collect", "direct"))
+    variables = deployed.function(shop)["Environment"]["Variables"]
+    variables |= {"DIRECT_LANE_MAX_BYTES": "1", "TOKEN_OF_OTHERS": "a-secret"}
+    lambda_.update_function_configuration(
+        FunctionName=shop, Environment={"Variables": variables}, Timeout=3
+    )
+    lambda_.delete_function(FunctionName=direct)
+    lambda_.update_function_code(
+        FunctionName="logferry-planner", ZipFile=deployed.zips["exporter"].path.read_bytes()
+    )
+    lambda_.put_function_recursion_config(
+        FunctionName="logferry-planner", RecursiveLoop="Terminate"
+    )
+    lambda_.delete_function_event_invoke_config(FunctionName="logferry-planner")
+    lambda_.put_function_concurrency(
+        FunctionName="logferry-sse-enforcer", ReservedConcurrentExecutions=0
+    )
+    lambda_.put_function_event_invoke_config(
+        FunctionName="logferry-sse-enforcer-sweep", MaximumRetryAttempts=2
+    )
+    statement = {"Effect": "Allow", "Action": "s3:ListAllMyBuckets", "Resource": "*"}
+    little = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+    nobody = {"Effect": "Deny", "Action": "sts:AssumeRole", "Principal": "*"}
+    trust = json.dumps({"Version": "2012-10-17", "Statement": [nobody]})
+    everything = iam.create_policy(PolicyName="everything", PolicyDocument=little)["Policy"]["Arn"]
+    iam.attach_role_policy(RoleName="logferry-planner", PolicyArn=everything)
+    iam.put_role_policy(RoleName="logferry-sse-enforcer", PolicyName="more", PolicyDocument=little)
+    iam.update_assume_role_policy(RoleName="logferry-sse-enforcer-sweep", PolicyDocument=trust)
+    remove_role(iam, "logferry-schedule-sweep")
+    for _ in range(4):
+        iam.create_policy_version(
+            PolicyArn=f"arn:aws:iam::{deployed.hub}:policy/logferry-sse-enforcer-archive",
+            PolicyDocument=little,
+            SetAsDefault=True,
+        )
+    return {
+        ("planner", "Function"),
+        ("planner", "AsynchronousInvocations"),
+        ("planner", "Role"),
+        ("sse-enforcer", "Function"),
+        ("sse-enforcer", "SweepInvocations"),
+        ("sse-enforcer", "EnforcerPolicy"),
+        ("sse-enforcer", "Role"),
+        ("sse-enforcer", "SweepRole"),
+        ("sse-enforcer", "SweepScheduleRole"),
+        ("exporter-shop", "Function"),
+        ("exporter-shop", "DirectFunction"),
+    }
+
+
+def remove_role(iam: Any, name: str) -> None:
+    for policy in iam.list_role_policies(RoleName=name)["PolicyNames"]:
+        iam.delete_role_policy(RoleName=name, PolicyName=policy)
+    iam.delete_role(RoleName=name)
 
 
 def test_a_stack_that_failed_is_told_and_can_be_deployed_once_it_is_mended(

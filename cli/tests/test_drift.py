@@ -13,7 +13,8 @@ from botocore.exceptions import ClientError
 from logferry import drift, hub
 from logferry.change import Change, Difference
 from logferry.display import change_lines
-from logferry.drift_kinds import KINDS, Resource, comparable
+from logferry.drift_kinds import KINDS
+from logferry.drift_resource import Resource, comparable
 from logferry.errors import DeclinedError
 from logferry.hub import Options, deploy_hub
 from logferry.package import Zip

@@ -6,11 +6,13 @@ those that events, requests and their keeping hang on.
 
 import functools
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from logferry.change import Change, Difference, difference
-from logferry.drift_kinds import KINDS, Clients, Resource, comparable
+from logferry.drift_kinds import KINDS
+from logferry.drift_resource import Clients, Resource, comparable
+from logferry.drift_roles import ROLE, policies_of
 from logferry.stack import CLIENT_CONFIG, Deployed, Progress, Stacks, Watch, told_about
 from logferry.template import Resolved, load_template
 
@@ -38,6 +40,8 @@ def find(clients: Clients, deployed: Deployed) -> list[Change]:
 def mend(clients: Clients, stacks: Stacks, name: str, watch: Watch) -> None:
     """Bring a stack's resources back to what its template says, those that it makes again last.
 
+    The others in the order in which they need each other.
+
     Raises:
         DeployError: A service, or CloudFormation, refuses.
     """
@@ -46,7 +50,8 @@ def mend(clients: Clients, stacks: Stacks, name: str, watch: Watch) -> None:
         return
     gone: list[str] = []
     with told_about(name):
-        for each in _resources(deployed):
+        order = list(KINDS)
+        for each in sorted(_resources(deployed), key=lambda it: order.index(it.resource_type)):
             kind = KINDS[each.resource_type]
             if not _differences(clients, each):
                 continue
@@ -84,6 +89,8 @@ def _resources(deployed: Deployed) -> Iterator[Resource]:
     for logical_id, resource in resolved.resources.items():
         if (kind := KINDS.get(resource["Type"])) and logical_id in deployed.physical_ids:
             properties = {**kind.defaults, **resource["Properties"]}
+            if resource["Type"] == ROLE:
+                properties["Policies"] = policies_of(logical_id, resolved.resources)
             physical_id = deployed.physical_ids[logical_id]
             yield Resource(logical_id, resource["Type"], physical_id, properties)
 
@@ -93,10 +100,23 @@ def _differences(clients: Clients, resource: Resource) -> list[Difference]:
     if actual is None:
         return [Difference(resource.physical_id, None, "as in the template")]
     return [
-        difference(name, _text(actual.get(name)), _text(resource.properties[name]))
+        each
         for name in actual
         if name in resource.properties
         and comparable(actual[name]) != comparable(resource.properties[name])
+        for each in _parts(name, actual[name], resource.properties[name])
+    ]
+
+
+def _parts(name: str, actual: Any, wanted: Any) -> list[Difference]:
+    """Return what differs in a property, by the names of its parts where both have such."""
+    if not (isinstance(actual, Mapping) and isinstance(wanted, Mapping)):
+        return [difference(name, _text(actual), _text(wanted))]
+    return [
+        part
+        for key in sorted({*actual, *wanted})
+        if comparable(actual.get(key)) != comparable(wanted.get(key))
+        for part in _parts(f"{name}/{key}", actual.get(key), wanted.get(key))
     ]
 
 

@@ -10,7 +10,7 @@ from logferry import drift
 from logferry.at_once import at_once
 from logferry.config import Config
 from logferry.credentials import check_account
-from logferry.drift_kinds import Clients
+from logferry.drift_resource import Clients
 from logferry.errors import AWS_ERRORS, ConfigError, DeclinedError, DeployError
 from logferry.hub_stacks import KEPT, code_key, hub_stacks, names_to_remove, source_account_stack
 from logferry.package import Zip

@@ -20,6 +20,7 @@ ADD_ONS = (
     "s3.object_listing",
     "s3.events",
     "s3.bucket_properties",
+    "cloudformation.function_settings",
     "cloudformation.policy_updates",
     "cloudformation.url_suffix",
     "s3.policy_limits",
