@@ -3,6 +3,7 @@
 Each type of resource is broken and mended in test_deploy_on_localstack.py.
 """
 
+import base64
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -10,11 +11,12 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError
 
-from logferry import drift, hub
+from logferry import drift, drift_functions, hub
 from logferry.change import Change, Difference
 from logferry.display import change_lines
 from logferry.drift_kinds import KINDS
 from logferry.drift_resource import Resource, comparable
+from logferry.drift_roles import policies_of
 from logferry.errors import DeclinedError
 from logferry.hub import Options, deploy_hub
 from logferry.package import Zip
@@ -182,3 +184,48 @@ def test_what_the_sources_roles_ask_for_is_not_shown() -> None:
     (found,) = drift._differences(lambda _: Scheduler(), schedule)
     assert found.before == found.after
     assert "****" in (found.before or "")
+
+
+class Functions:
+    """Lambda, some seconds after a function's role was made: the third try finds it."""
+
+    def __init__(self) -> None:
+        self.tries = 0
+
+    def update_function_configuration(self, **_: Any) -> None:
+        self.tries += 1
+        if self.tries < 3:
+            message = "The role defined for the function cannot be assumed by Lambda."
+            told: Any = {"Error": {"Code": "InvalidParameterValueException", "Message": message}}
+            raise ClientError(told, "UpdateFunctionConfiguration")
+
+
+def test_a_role_that_was_just_made_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    waited: list[float] = []
+    monkeypatch.setattr("time.sleep", waited.append)
+    functions = Functions()
+    drift_functions._once_assumable("any", functions.update_function_configuration)
+    assert functions.tries == 3
+    assert len(waited) == 2
+
+
+def test_what_a_role_is_given_beside_it_in_its_stack_is_its_own() -> None:
+    role = {"RoleName": "planner", "Policies": [{"PolicyName": "own", "PolicyDocument": 1}]}
+    beside = {"Roles": ["planner"], "PolicyName": "beside", "PolicyDocument": 2}
+    others = {"Roles": ["another"], "PolicyName": "others", "PolicyDocument": 3}
+    resources = {
+        "Role": {"Type": "AWS::IAM::Role", "Properties": role},
+        "Beside": {"Type": "AWS::IAM::Policy", "Properties": beside},
+        "Others": {"Type": "AWS::IAM::Policy", "Properties": others},
+    }
+    assert policies_of("Role", resources) == {"own": 1, "beside": 2}
+
+
+def test_code_is_compared_where_its_zip_says_its_hash() -> None:
+    sha256 = base64.b64encode(bytes(32)).decode()
+    ours = {"S3Bucket": "b", "S3Key": f"planner/0.2.0-{'0' * 64}.zip"}
+    other = {"S3Bucket": "b", "S3Key": f"planner/0.2.0-{'1' * 64}.zip"}
+    somebodys = {"S3Bucket": "b", "S3Key": "planner.zip"}
+    assert drift_functions._code(sha256, ours) == ours
+    assert drift_functions._code(sha256, other) == {"Sha256": "0" * 64}
+    assert drift_functions._code(sha256, somebodys) == somebodys
