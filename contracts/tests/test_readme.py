@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from contracts.tests.documents import CONTRACTS, examples
+from contracts.tests.sealed_archive import Archive
 
 from logferry_contracts.catalogue import MESSAGES
 from logferry_contracts.export_completed import ExportCompleted
@@ -18,7 +19,7 @@ from logferry_contracts.message import CloudEvent
 from logferry_contracts.wire import parse
 
 README = (CONTRACTS / "README.md").read_text("utf-8")
-READING, ARCHIVE = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
+READING, ARCHIVE, CHECKING = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
 CONSOLE = "".join(re.findall(r"```console\n(\$ python.*?)```", README, flags=re.DOTALL))
 COMPLETED = {each.reason: each for each in examples("accept") if each.message == "export-completed"}
 
@@ -85,6 +86,23 @@ def test_its_python_prints_every_event_of_the_archive(
         f"2026-11-21 15:00:00+00:00 {stream} one",
         f"2026-11-21 15:00:01+00:00 {stream} two",
     ]
+
+
+def test_its_python_checks_a_sealed_archive(capsys: pytest.CaptureFixture[str]) -> None:
+    archive = Archive()
+    first, *_ = archive.days(3)
+    archive.bucket.remove(first)
+    names = {
+        "store": archive.bucket,
+        "chain_name": archive.chain,
+        "keys": [archive.key.trusted],
+    }
+
+    exec(CHECKING, names)  # noqa: S102  (as above)
+
+    told, verdict = capsys.readouterr().out.splitlines()
+    assert told.startswith("SealsMissingError: 111122223333/eu-central-1: seal 1 is missing")
+    assert verdict == "invalid"
 
 
 def test_its_commands_print_what_it_shows(tmp_path: Path) -> None:

@@ -84,10 +84,14 @@ class LeafList:
             raise LeafOrderError(f"{name} after {self._last}")
         self._last = name
         line = leaf.line()
+        self.count_line(line, leaf)
+        return line
+
+    def count_line(self, line: bytes, leaf: Leaf) -> None:
+        """Count a leaf as it stands in a list that somebody else has written, in any order."""
         self._sha256.update(line)
         self._root.add_hash(bytes.fromhex(leaf.leaf_sha256))
         self.count += 1
-        return line
 
     @property
     def root_sha256(self) -> str:

@@ -21,9 +21,6 @@ from logferry_contracts.wire import emit
 
 STATEMENT_SCHEMA = "urn:logferry:schema:statement:1.0"
 
-DIRECT_FOLDER = "direct"
-"""Stands in keys for the task id of an export that had no task."""
-
 Outcome = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[a-z][a-z0-9_]*$")]
 """What became of a log group's window, in a word. Any version may bring new ones."""
 
@@ -36,6 +33,13 @@ WAIVED = "waived"
 OPEN = "open"
 CONTRADICTED = "contradicted"
 DISPOSED = "disposed"
+
+KNOWN_OUTCOMES = frozenset(
+    {
+        *(ARCHIVED, SKIPPED, EXCLUDED, REFUSED, FAILED),
+        *(WAIVED, OPEN, CONTRADICTED, DISPOSED),
+    }
+)
 
 _SECTIONS: dict[str, tuple[str, ...]] = {
     ARCHIVED: ("objects",),
@@ -67,7 +71,8 @@ class StatedExport(Message):
     """One export of the ledger.
 
     Attributes:
-        task_ids: The tasks that wrote into ``destination``, those of halves included.
+        task_ids: What follows the prefix of ``destination`` in the keys: the ids of its tasks,
+            those of halves included; in the direct lane what stands for one.
         ended_at: When it was completed, failed or skipped; None when it has not ended.
         artifact: Which build of the code did it; None when that is not known.
     """
@@ -84,8 +89,7 @@ class StatedExport(Message):
     @property
     def folders(self) -> list[str]:
         """What the keys of its objects begin with: ``<prefix>/<task id>/``, for each task."""
-        tasks = self.task_ids or ([DIRECT_FOLDER] if self.lane == "direct" else [])
-        return [f"{self.destination.prefix}/{task}/" for task in tasks]
+        return [f"{self.destination.prefix}/{task}/" for task in self.task_ids]
 
 
 class StatedObject(Message):
@@ -98,7 +102,7 @@ class StatedObject(Message):
         first_ms: The least of these times; None without events.
         last_ms: The greatest; None without events.
         events_outside_window: Before the window, or at its end or after it.
-        pointer_lines: Lines that begin with ``@ptr.$[``: their content is elsewhere.
+        pointer_lines: Lines that hold ``@ptr.$[``: their content is elsewhere.
         is_gzip_complete: Otherwise the numbers are of what could be unpacked.
     """
 

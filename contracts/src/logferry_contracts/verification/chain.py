@@ -1,0 +1,298 @@
+"""Read a chain of seals: each is there once, trusted at its place, and follows the one before.
+
+The keys to begin with are given from outside. A seal of the kind ``key``, signed by a key that is
+trusted, has its next key trusted from there on, and its own no more.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from hashlib import sha256
+from itertools import groupby
+from typing import NamedTuple
+
+from logferry_contracts.chain import ChainName
+from logferry_contracts.day_seal import (
+    PAYLOAD_TYPE,
+    DaySeal,
+    Kind,
+    NextKey,
+    SealedWindows,
+    read_envelope,
+)
+from logferry_contracts.dsse import Envelope, EnvelopeError
+from logferry_contracts.seal_key import seals_prefix, sequence_of
+from logferry_contracts.signatures import SignatureError, TrustedKey, UnusableKeyError, signers
+from logferry_contracts.verification import joining
+from logferry_contracts.verification.findings import (
+    BrokenLinkError,
+    CoveredError,
+    Finding,
+    ForeignKeyError,
+    ForgedSealError,
+    HiddenError,
+    HoldLiftedError,
+    NotASealError,
+    ReserialisedError,
+    RetiredKeyError,
+    SealError,
+    SealsMissingError,
+    SquattedError,
+    TwoHistoriesError,
+    Unchecked,
+    UnlawfulRotationError,
+    WrongChainError,
+    WrongPlaceError,
+)
+from logferry_contracts.verification.store import Mapped, Missing, Store, Unreadable, Version
+from logferry_contracts.verification.stored import read_whole, unchecked
+from logferry_contracts.wire import ContractError, parse
+
+
+class Link(NamedTuple):
+    """One seal of a chain.
+
+    Attributes:
+        sha256: Of its envelope as it is stored.
+        sealed: None for one of the kind ``key``.
+    """
+
+    sequence: int
+    key: str
+    sha256: str
+    kind: Kind
+    sealed: SealedWindows | None
+
+
+@dataclass(frozen=True)
+class Chain:
+    """The seals of an account and Region that could be read, in their order.
+
+    Attributes:
+        findings: All that is not as it should be.
+    """
+
+    name: ChainName
+    links: list[Link]
+    findings: list[Finding]
+
+
+def read_chain(
+    store: Store, name: ChainName, keys: Iterable[TrustedKey], *, mapped: Mapped = map
+) -> Chain:
+    """Read all seals of an account and Region, and tell all that is wrong with them.
+
+    Args:
+        store: Where they are.
+        name: The chain.
+        keys: Those that are trusted because somebody says so who is not the archive. Without any,
+            signatures cannot be checked.
+        mapped: Reads several seals, such as with threads.
+    """
+    walk = _Walk(name, {key.id: key for key in keys})
+    try:
+        for place in mapped(partial(_read_place, store), walk.places(store)):
+            walk.step(place)
+    except Unreadable as error:
+        walk.findings.append(unchecked(seals_prefix(name), error))
+    covering = ((link.sequence, link.kind, link.sealed) for link in walk.links)
+    return Chain(name, walk.links, [*walk.findings, *joining.findings(covering)])
+
+
+class _Candidate(NamedTuple):
+    """A version of a seal's key that can be read as a seal."""
+
+    version: Version
+    sha256: str
+    envelope: Envelope
+    seal: DaySeal
+
+
+class _Place(NamedTuple):
+    """What lies in one place of a chain.
+
+    Attributes:
+        candidates: What can be read as a seal, the oldest first: that one was there first.
+        findings: What is wrong with what lies there, whatever the chain is.
+    """
+
+    sequence: int
+    key: str
+    candidates: list[_Candidate]
+    findings: list[Finding]
+
+
+class _Walk:
+    """Goes along a chain, and knows which keys are trusted where it is."""
+
+    def __init__(self, name: ChainName, keys: dict[str, TrustedKey]) -> None:
+        self._name = name
+        self._trusted = keys
+        self._retired: dict[str, TrustedKey] = {}
+        self._are_keys_given = bool(keys)
+        self._last: tuple[int, str | None] = (0, None)
+        """The sequence of the last place, and the digest of what is there if it is a seal."""
+        self.links: list[Link] = []
+        self.findings: list[Finding] = []
+        if not keys:
+            thing, why = f"the signatures of {name}", "no key was given to check them by"
+            mend = "Give the public key that the archive's operator has given you"
+            self.findings.append(Unchecked(thing, why, mend))
+
+    def places(self, store: Store) -> Iterator[tuple[int, list[Version]]]:
+        """Yield each sequence and the versions of its key."""
+        versions = store.versions(seals_prefix(self._name))
+        for key, group in groupby(versions, key=lambda each: each.key):
+            try:
+                sequence = sequence_of(self._name, key)
+            except ValueError:
+                self.findings.append(SquattedError(key, "it is not the key of a seal"))
+                continue
+            yield sequence, list(group)
+
+    def step(self, place: _Place) -> None:
+        """Check the next place of the chain in which something lies."""
+        self.findings += place.findings
+        self._check_hole(place.sequence)
+        digest = None
+        if place.candidates:
+            chosen = self._choose(place)
+            digest = chosen.sha256
+            self._check_place(place, chosen.seal)
+            self._check_link(place, chosen.seal)
+            self._check_signature(place.key, chosen)
+            seal = chosen.seal
+            self.links.append(Link(place.sequence, place.key, digest, seal.kind, seal.sealed))
+        self._last = (place.sequence, digest)
+
+    def _check_hole(self, sequence: int) -> None:
+        first, last = self._last[0] + 1, sequence - 1
+        if first > last:
+            return
+        count = last - first + 1
+        named = f"seal {first}" if count == 1 else f"{count} seals, {first} to {last},"
+        verb = "is" if count == 1 else "are"
+        self.findings.append(
+            SealsMissingError(f"{self._name}", f"{named} {verb} missing before seal {sequence}")
+        )
+
+    def _choose(self, place: _Place) -> _Candidate:
+        signed = [each for each in place.candidates if self._signer(each) is not None]
+        if len({each.envelope.payload for each in signed}) > 1:
+            told = " and ".join(each.sha256 for each in signed)
+            self.findings.append(TwoHistoriesError(place.key, f"two seals are signed: {told}"))
+        return (signed or place.candidates)[0]
+
+    def _check_place(self, place: _Place, seal: DaySeal) -> None:
+        if seal.chain != self._name:
+            self.findings.append(WrongChainError(place.key, f"it is a seal of {seal.chain}"))
+        if seal.sequence != place.sequence:
+            told = f"seal {seal.sequence} is in its place"
+            self.findings.append(WrongPlaceError(place.key, told))
+
+    def _check_link(self, place: _Place, seal: DaySeal) -> None:
+        last_sequence, last = self._last
+        if place.sequence > 1 and (last_sequence != place.sequence - 1 or last is None):
+            return  # what it names cannot be compared, which was told
+        if seal.previous_sha256 != last:
+            named = seal.previous_sha256 or "none"
+            told = f"it names {named} as the seal before, where {last or 'none'} is"
+            self.findings.append(BrokenLinkError(place.key, told))
+
+    def _signer(self, found: _Candidate) -> TrustedKey | None:
+        return _signed_by(found.envelope, self._trusted)
+
+    def _check_signature(self, key: str, found: _Candidate) -> None:
+        seal, signer = found.seal, self._signer(found)
+        if signer is None or signer.id != seal.key_id:
+            if self._are_keys_given:
+                self.findings.append(self._not_signed(key, found))
+            elif seal.next_key is not None:
+                self._next_key(key, seal.next_key)
+            return
+        if seal.next_key is not None and (following := self._next_key(key, seal.next_key)):
+            self._trusted = {each: k for each, k in self._trusted.items() if each != signer.id}
+            self._trusted[following.id] = following
+            self._retired[signer.id] = signer
+
+    def _not_signed(self, key: str, found: _Candidate) -> SealError:
+        seal, given = found.seal, ", ".join(self._trusted)
+        if seal.next_key is not None:
+            told = f"it names the key {seal.next_key.id}, and is not signed by {given}"
+            return UnlawfulRotationError(key, told)
+        if _signed_by(found.envelope, self._retired):
+            return RetiredKeyError(key, f"it is signed by {seal.key_id}, which was replaced before")
+        if seal.key_id in self._trusted or seal.key_id in self._retired:
+            return ForgedSealError(key, f"its signature is not by the key {seal.key_id}")
+        return ForeignKeyError(key, f"it is signed by the key {seal.key_id}, not by {given}")
+
+    def _next_key(self, key: str, named: NextKey) -> TrustedKey | None:
+        try:
+            found = TrustedKey.from_pem(named.pem.encode(), key)
+        except UnusableKeyError as error:
+            self.findings.append(UnlawfulRotationError(key, str(error)))
+            return None
+        if found.id != named.id:
+            told = f"it names the key {named.id}, and shows {found.id}"
+            self.findings.append(UnlawfulRotationError(key, told))
+            return None
+        return found
+
+
+def _read_place(store: Store, place: tuple[int, list[Version]]) -> _Place:
+    sequence, versions = place
+    key = versions[0].key
+    candidates: list[_Candidate] = []
+    findings = list(_over(key, versions))
+    for version in reversed([each for each in versions if not each.is_delete_marker]):
+        try:
+            candidates.append(_read(store, key, version))
+            if store.is_held(key, version.version_id) is False:
+                told = f"{version.version_id} is not on legal hold"
+                findings.append(HoldLiftedError(key, told))
+        except SealError as error:
+            findings.append(error)
+        except (Missing, Unreadable) as error:
+            findings.append(unchecked(key, error))
+    return _Place(sequence, key, candidates, findings)
+
+
+def _over(key: str, versions: list[Version]) -> Iterator[Finding]:
+    """Yield what lies over a seal, or beside it: its key has one version, and no delete marker."""
+    markers = [str(each.version_id) for each in versions if each.is_delete_marker]
+    others = [str(each.version_id) for each in versions if not each.is_delete_marker]
+    if markers:
+        yield HiddenError(key, f"delete markers lie over it: {', '.join(markers)}")
+    if len(others) > 1:
+        yield CoveredError(key, f"it has {len(others)} versions: {', '.join(others)}")
+
+
+def _read(store: Store, key: str, version: Version) -> _Candidate:
+    stored = read_whole(store, key, version.version_id)
+    try:
+        envelope = read_envelope(stored)
+        seal = parse(DaySeal, envelope.payload)
+    except EnvelopeError as error:
+        kind = ReserialisedError if _is_reserialised(stored) else NotASealError
+        raise kind(key, str(error)) from error
+    except ContractError as error:
+        raise NotASealError(key, str(error)) from error
+    if (keyid := envelope.signatures[0].keyid) != seal.key_id:
+        told = f"its envelope says the key {keyid}, its payload {seal.key_id}"
+        raise NotASealError(key, told)
+    return _Candidate(version, sha256(stored).hexdigest(), envelope, seal)
+
+
+def _is_reserialised(stored: bytes) -> bool:
+    """Whether it is an envelope of one signature that somebody has written anew."""
+    try:
+        return read_envelope(Envelope.parse(stored, PAYLOAD_TYPE).stored()) is not None
+    except EnvelopeError:
+        return False
+
+
+def _signed_by(envelope: Envelope, keys: dict[str, TrustedKey]) -> TrustedKey | None:
+    try:
+        return signers(envelope, keys.values())[0]
+    except SignatureError:
+        return None

@@ -1,0 +1,284 @@
+"""What checking an archive can find: a class for each attack, and for what remains unknown.
+
+A `SealError` means that the archive is not what was sealed. It is an exception so that who checks
+one thing may raise it; who checks an archive collects them all.
+"""
+
+import re
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import ClassVar, Literal
+
+type Verdict = Literal["valid", "invalid", "unchecked"]
+
+
+class SealError(Exception):
+    """The archive is not what was sealed.
+
+    Attributes:
+        thing: What it is about, such as a key.
+        what: What is wrong with it, with the value.
+        mend: What to do.
+    """
+
+    MEND: ClassVar[str] = "Find out who did it, and restore it from a copy"
+
+    def __init__(self, thing: str, what: str, mend: str | None = None) -> None:
+        self.thing = thing
+        self.what = what
+        self.mend = mend or self.MEND
+        super().__init__(f"{thing}: {what}. {self.mend}.")
+
+    @property
+    def code(self) -> str:
+        """The class in a word, such as ``seals_missing``."""
+        name = type(self).__name__.removesuffix("Error")
+        return re.sub(r"(?<!^)(?=[A-Z])", "_", name).lower()
+
+
+class SealsMissingError(SealError):
+    """Seals were taken out of the chain: their sequence has a hole."""
+
+    MEND = "Restore them from a copy, or from their versions: nothing else says what they sealed"
+
+
+class HiddenError(SealError):
+    """A delete marker lies over something sealed. Its versions are still there."""
+
+    MEND = "Remove the delete marker"
+
+
+class CoveredError(SealError):
+    """Another version lies over something sealed, or beside it."""
+
+    MEND = "Find out who wrote it; the version that was sealed is still there"
+
+
+class SquattedError(SealError):
+    """Something lies among the seals that is no seal."""
+
+    MEND = "Find out who wrote it: nobody but the sealer may"
+
+
+class NotASealError(SealError):
+    """What lies in a seal's place cannot be read as one."""
+
+
+class ReserialisedError(SealError):
+    """The same content, written otherwise: a copy that was formatted anew proves nothing."""
+
+    MEND = "Copy the files byte by byte, as they are in the archive"
+
+
+class WrongChainError(SealError):
+    """A seal of another account or Region lies in this chain."""
+
+
+class WrongPlaceError(SealError):
+    """A seal lies in the place of another one of its chain: an older one was put there."""
+
+
+class ForgedSealError(SealError):
+    """A seal says that it is signed by a trusted key, and is not: it was edited."""
+
+
+class ForeignKeyError(SealError):
+    """A seal is signed by a key that is not trusted."""
+
+    MEND = "If that key was yours, give its public key as well; otherwise somebody else has sealed"
+
+
+class RetiredKeyError(SealError):
+    """A seal is signed by a key that had been replaced before."""
+
+    MEND = "Find out who still uses the old key, and disable it"
+
+
+class UnlawfulRotationError(SealError):
+    """A seal names a new key, and may not, or names another one than it shows."""
+
+    MEND = "Only the key before may name the next one; find out who has"
+
+
+class BrokenLinkError(SealError):
+    """A seal names another seal before it than the one that is there: that one was replaced."""
+
+
+class TwoHistoriesError(SealError):
+    """Two seals of one place are both signed by a trusted key."""
+
+    MEND = "Find out which one was announced, and who could sign the other"
+
+
+class GapError(SealError):
+    """Between two seals is a time that none covers."""
+
+    MEND = "Find the seals of that time, or seal it"
+
+
+class OverlapError(SealError):
+    """Two seals of the kind day cover the same time."""
+
+    MEND = "Find out which one is right: a date is sealed once, and then by seals of the kind later"
+
+
+class UncoveredError(SealError):
+    """A later seal is of a time that no seal of the kind day covers."""
+
+    MEND = "Find the seals of that time, or seal it"
+
+
+class LeavesMissingError(SealError):
+    """The list of a seal's leaves is not there."""
+
+
+class LeavesChangedError(SealError):
+    """The list of a seal's leaves is not the one that the seal names."""
+
+
+class RootError(SealError):
+    """A list of leaves has not the root, or the number of leaves, that its seal says."""
+
+    MEND = "The sealer has signed what does not fit: keep both, and report it"
+
+
+class LeavesDisorderedError(SealError):
+    """A list of leaves is not in order, or has a window of a log group twice."""
+
+    MEND = "The sealer has signed what does not fit: keep both, and report it"
+
+
+class WindowMissingError(SealError):
+    """A log group's windows leave out a part of the time that their seal covers."""
+
+    MEND = "Look into the ledger for that time, and have it exported and sealed"
+
+
+class WindowTwiceError(SealError):
+    """A log group's windows overlap, or lie outside of what their seal covers."""
+
+    MEND = "Find out which window is right: the events of the time in both may be there twice"
+
+
+class CountsError(SealError):
+    """A seal counts other outcomes, objects, events or bytes than its statements have."""
+
+    MEND = "The sealer has signed what does not fit: keep both, and report it"
+
+
+class StatementMissingError(SealError):
+    """The statement of a leaf is not there."""
+
+
+class StatementChangedError(SealError):
+    """The statement of a leaf was edited: it has not the leaf's hash."""
+
+
+class StatementSwappedError(SealError):
+    """A statement is of another source, log group or window than its leaf."""
+
+
+class StatementBrokenError(SealError):
+    """A statement has its leaf's hash, but cannot be read."""
+
+    MEND = "The sealer has signed what does not fit: keep both, and report it"
+
+
+class ContradictedError(SealError):
+    """The sealer has found that ledger and archive differ."""
+
+    MEND = "Export the window again or waive it; a later seal then has the last word"
+
+
+class ObjectMissingError(SealError):
+    """A sealed object is not in the archive."""
+
+
+class ObjectChangedError(SealError):
+    """A sealed object has other bytes than were sealed."""
+
+
+class ObjectTruncatedError(ObjectChangedError):
+    """A sealed object is shorter than was sealed."""
+
+
+class ObjectAddedError(SealError):
+    """An object lies among those of a log group's window that was never sealed."""
+
+    MEND = "Find out who wrote it; readers by prefix take it for an export's"
+
+
+class HoldLiftedError(SealError):
+    """Something sealed is not on legal hold."""
+
+    MEND = "Put it on hold again with a full sweep, and find out who lifted the hold"
+
+
+class MeasureError(SealError):
+    """An object's bytes are those that were sealed, but not what the statement says of them."""
+
+    MEND = "The sealer has measured wrongly: keep both, and report it"
+
+
+@dataclass(frozen=True)
+class Unchecked:
+    """Something that could not be checked.
+
+    Attributes:
+        thing: Such as a key.
+        why: Such as that it is in GLACIER.
+        mend: What to do so that it can be.
+    """
+
+    thing: str
+    why: str
+    mend: str
+
+    def __str__(self) -> str:
+        return f"{self.thing}: {self.why}. {self.mend}."
+
+
+@dataclass(frozen=True)
+class Note:
+    """Something lawful that somebody may want to know of."""
+
+    thing: str
+    what: str
+
+    def __str__(self) -> str:
+        return f"{self.thing}: {self.what}."
+
+
+type Finding = SealError | Unchecked | Note
+
+
+@dataclass
+class Tally:
+    """Counts findings, and keeps none.
+
+    Attributes:
+        errors: How many of each `SealError.code`.
+        unchecked: How many things could not be checked.
+        notes: How many are lawful.
+    """
+
+    errors: Counter[str] = field(default_factory=Counter)
+    unchecked: int = 0
+    notes: int = 0
+
+    def add(self, finding: Finding) -> None:
+        """Count one."""
+        match finding:
+            case SealError():
+                self.errors[finding.code] += 1
+            case Unchecked():
+                self.unchecked += 1
+            case Note():
+                self.notes += 1
+
+    @property
+    def verdict(self) -> Verdict:
+        """``unchecked`` where nothing is wrong, but not everything could be checked."""
+        if self.errors:
+            return "invalid"
+        return "unchecked" if self.unchecked else "valid"

@@ -1,0 +1,109 @@
+"""Which leaf is the last word on a window: the newest seal's that has one."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from itertools import groupby, pairwise
+from typing import NamedTuple
+
+from logferry_contracts.day_seal import SealedWindows
+from logferry_contracts.seal_leaf import Leaf
+from logferry_contracts.verification.chain import Chain, Link
+from logferry_contracts.verification.findings import Finding, WindowTwiceError
+from logferry_contracts.verification.joining import span
+from logferry_contracts.verification.leaves import Leaves
+from logferry_contracts.verification.store import Store, Unreadable
+from logferry_contracts.window import Window
+
+
+class LogGroupLeaves(NamedTuple):
+    """The leaves of one log group.
+
+    Attributes:
+        sealed: Those that the seal itself has.
+        last: One for each window, the last word on it; those of the seal, or of a later one.
+    """
+
+    log_group_name: str
+    sealed: list[Leaf]
+    last: list[Leaf]
+
+    def overlaps(self, link: Link) -> Iterator[Finding]:
+        """Yield each window of a later seal that overlaps another one of its log group."""
+        windows = sorted((leaf.name.window for leaf in self.last), key=lambda each: each.from_ms)
+        for one, other in pairwise(windows):
+            if other.from_ms < one.to_ms:
+                told = f"{span(one.from_ms, one.to_ms)} and {span(other.from_ms, other.to_ms)}"
+                yield WindowTwiceError(
+                    f"{self.log_group_name} in {link.key}", f"with a later seal it has {told}"
+                )
+
+
+class LastWords:
+    """The leaves of a chain's later seals, of which there are few, by log group and window."""
+
+    def __init__(self, store: Store, chain: Chain) -> None:
+        self._leaves: dict[str, dict[Window, Leaf]] = defaultdict(dict)
+        self._unread: list[Window] = []
+        for link in chain.links:
+            if link.kind == "later" and link.sealed is not None:
+                self._read(store, chain, link.sealed)
+
+    def _read(self, store: Store, chain: Chain, sealed: SealedWindows) -> None:
+        leaves = Leaves(store, chain.name, sealed)
+        try:
+            for leaf in leaves:
+                name = leaf.name
+                self._leaves[name.log_group_name][name.window] = leaf
+        except Unreadable:
+            leaves.are_there = False
+        if not leaves.are_there:
+            self._unread.append(sealed.covers)  # the check of that seal says why
+
+    def are_known(self, covers: Window) -> bool:
+        """Whether every later seal of a time could be read."""
+        return not any(e.from_ms < covers.to_ms and covers.from_ms < e.to_ms for e in self._unread)
+
+    def is_last(self, leaf: Leaf) -> bool:
+        """Whether no later seal has another leaf for its window."""
+        name = leaf.name
+        return self._leaves.get(name.log_group_name, {}).get(name.window, leaf) == leaf
+
+    def over(
+        self, leaves: Iterable[Leaf], covers: Window, *, is_day: bool
+    ) -> Iterator[LogGroupLeaves]:
+        """Yield each log group with its leaves of a seal and the last words on its windows.
+
+        Args:
+            leaves: The seal's, in order.
+            covers: What the seal covers.
+            is_day: Whether it is one of the kind ``day``, which looks after all windows that begin
+                in what it covers, also those that only a later seal has.
+        """
+        if not is_day:
+            for name, group in groupby(leaves, key=lambda leaf: leaf.name.log_group_name):
+                yield LogGroupLeaves(name, list(group), [])
+            return
+        waiting = sorted(self._leaves, key=str.encode)
+        sealed: list[Leaf] = []
+        for leaf in leaves:
+            name = leaf.name.log_group_name
+            if sealed and sealed[0].name.log_group_name != name:
+                yield self._of(sealed[0].name.log_group_name, sealed, covers)
+                sealed = []
+            while waiting and waiting[0].encode() <= name.encode():
+                if (alone := waiting.pop(0)) != name:
+                    yield self._of(alone, [], covers)
+            sealed.append(leaf)
+        if sealed:
+            yield self._of(sealed[0].name.log_group_name, sealed, covers)
+        for alone in waiting:
+            yield self._of(alone, [], covers)
+
+    def _of(self, name: str, sealed: list[Leaf], covers: Window) -> LogGroupLeaves:
+        later = {
+            window: leaf
+            for window, leaf in self._leaves.get(name, {}).items()
+            if covers.from_ms <= window.from_ms < covers.to_ms
+        }
+        last = {leaf.name.window: leaf for leaf in sealed} | later
+        return LogGroupLeaves(name, sealed, list(last.values()))

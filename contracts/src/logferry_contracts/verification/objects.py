@@ -1,0 +1,251 @@
+"""Whether the objects of a log group's windows are those that were sealed, and no others."""
+
+import re
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import closing
+from hashlib import sha256
+from itertools import groupby
+from typing import Literal, NamedTuple
+
+from logferry_contracts.archive import ArchiveError, LogFile
+from logferry_contracts.measure import Measured, measure
+from logferry_contracts.statement import ARCHIVED, SKIPPED, StatedObject, Statement
+from logferry_contracts.verification.findings import (
+    CoveredError,
+    Finding,
+    HiddenError,
+    HoldLiftedError,
+    MeasureError,
+    Note,
+    ObjectAddedError,
+    ObjectChangedError,
+    ObjectMissingError,
+    ObjectTruncatedError,
+    SealError,
+)
+from logferry_contracts.verification.store import Missing, Store, Unreadable, Version
+from logferry_contracts.verification.stored import Reading, pieces, unchecked
+from logferry_contracts.window import Window
+
+type Level = Literal["seals", "objects", "bytes", "events"]
+"""How deep to look, see `Verifier`."""
+
+WRITE_TEST = "aws-logs-write-test"
+"""CloudWatch Logs writes it beside an export to see whether it may."""
+
+_FINAL = frozenset({ARCHIVED, SKIPPED})
+"""Outcomes after which nothing more is exported of a window."""
+
+_DATE_PATH = re.compile(r"/[0-9]{4}/[0-9]{2}/[0-9]{2}/[0-9]{2}\Z", re.ASCII)
+"""What the prefix of each export ends with."""
+
+_MEASURED = (
+    "lines",
+    "events",
+    "first_ms",
+    "last_ms",
+    "events_outside_window",
+    "pointer_lines",
+    "is_gzip_complete",
+)
+"""What `Measured` and `StatedObject` both say."""
+
+
+class SealedObject(NamedTuple):
+    """An object that is there, by its name and size.
+
+    Attributes:
+        version_id: What is got by its key; None where there are no versions.
+        lies_over: Whether the version that was sealed lies beneath it. Then it is either a copy
+            that is being made of it, or something else, which only its bytes tell.
+    """
+
+    stated: StatedObject
+    window: Window
+    version_id: str | None
+    lies_over: bool
+
+
+class Compared(NamedTuple):
+    """What is there of a log group's windows.
+
+    Attributes:
+        there: The objects whose hold, and bytes, are still to be looked at.
+    """
+
+    there: list[SealedObject]
+    findings: list[Finding]
+
+
+class _Prefixes(NamedTuple):
+    """What lies below the prefixes of a log group's exports.
+
+    Attributes:
+        listed: The versions of each key, the newest first.
+        loose: The prefixes of windows of which more may come: what lies there may be unsealed.
+        leftover: The folders of tries that came to nothing, or were followed by another.
+    """
+
+    names: set[str]
+    listed: dict[str, list[Version]]
+    loose: set[str]
+    leftover: set[str]
+
+
+def compare(store: Store, statements: list[Statement], *, are_all: bool) -> Compared:
+    """Compare what statements of one log group say with what is listed in the archive.
+
+    Args:
+        store: The archive.
+        statements: The last one of each of its windows in a seal.
+        are_all: Whether no other one could not be read: only then is it known what was added.
+    """
+    try:
+        below = _prefixes(store, statements)
+    except Unreadable as error:
+        names = ", ".join(sorted(_names(statements)))
+        return Compared([], [unchecked(f"the objects below {names}", error)])
+    there: list[SealedObject] = []
+    findings: list[Finding] = []
+    sealed: set[str] = set()
+    for statement in statements:
+        for stated in (statement.objects or []) if statement.outcome == ARCHIVED else []:
+            sealed.add(stated.key)
+            found, told = _compare(stated, statement.window, below.listed.get(stated.key, []))
+            there += found
+            findings += told
+    return Compared(there, findings + (list(_added(below, sealed)) if are_all else []))
+
+
+def check_object(store: Store, level: Level, found: SealedObject) -> list[Finding]:
+    """Return what is wrong with an object that is there: its hold, and its bytes by the level."""
+    key = found.stated.key
+    try:
+        return [*_hold(store, found), *_bytes(store, found, level)]
+    except Missing:
+        return [ObjectMissingError(key, "it is gone since it was listed")]
+    except Unreadable as error:
+        return [unchecked(key, error)]
+
+
+def _names(statements: list[Statement]) -> set[str]:
+    return {export.destination.prefix for each in statements for export in each.exports}
+
+
+def _prefixes(store: Store, statements: list[Statement]) -> _Prefixes:
+    below = _Prefixes(_names(statements), {}, set(), set())
+    for prefix in sorted(below.names):
+        for key, versions in groupby(store.versions(f"{prefix}/"), key=lambda each: each.key):
+            below.listed[key] = list(versions)
+    for statement in statements:
+        is_archived = statement.outcome == ARCHIVED
+        for export in statement.exports[:-1] if is_archived else statement.exports:
+            below.leftover.update(export.folders)
+        if statement.outcome not in _FINAL:
+            below.loose.update(export.destination.prefix for export in statement.exports)
+    return below
+
+
+def _compare(
+    stated: StatedObject, window: Window, versions: list[Version]
+) -> tuple[list[SealedObject], list[Finding]]:
+    """Return the object where it is there by its name and size, and what is wrong otherwise."""
+    real = [each for each in versions if not each.is_delete_marker]
+    if not real:
+        told = "it is not there" + (", but for a delete marker" if versions else "")
+        return [], [ObjectMissingError(stated.key, told)]
+    findings: list[Finding] = []
+    is_sealed_there = any(each.version_id == stated.version_id for each in real)
+    current = real[0]
+    if versions[0].is_delete_marker:
+        told = f"the delete marker {versions[0].version_id} lies over it"
+        findings.append(HiddenError(stated.key, told))
+        current = next((e for e in real if e.version_id == stated.version_id), current)
+    lies_over = is_sealed_there and current.version_id != stated.version_id
+    if current.size_bytes == stated.size_bytes:
+        return [SealedObject(stated, window, current.version_id, lies_over)], findings
+    return [], [*findings, _of_another_size(stated, current, lies_over=lies_over)]
+
+
+def _of_another_size(stated: StatedObject, current: Version, *, lies_over: bool) -> SealError:
+    told = f"{current.size_bytes} bytes, of {stated.size_bytes}"
+    if lies_over:
+        return CoveredError(stated.key, f"the version {current.version_id} lies over it: {told}")
+    is_shorter = current.size_bytes < stated.size_bytes
+    return (ObjectTruncatedError if is_shorter else ObjectChangedError)(stated.key, told)
+
+
+def _added(below: _Prefixes, sealed: set[str]) -> Iterator[Finding]:
+    """Yield what lies below the prefixes and was not sealed."""
+    left: Counter[str] = Counter()
+    for key, versions in below.listed.items():
+        if key in sealed or versions[0].is_delete_marker:
+            continue
+        prefix, folder = _place(key, below.names)
+        if prefix is None or key.startswith(f"{prefix}/{WRITE_TEST}"):
+            continue
+        if folder in below.leftover or prefix in below.loose:
+            left[folder] += 1
+        else:
+            yield ObjectAddedError(key, f"{versions[0].size_bytes} bytes that were never sealed")
+    for folder, count in left.items():
+        yield Note(folder, f"{count} objects, which belong to no export that is sealed as archived")
+
+
+def _place(key: str, prefixes: set[str]) -> tuple[str | None, str]:
+    """Return the prefix and the folder of a task that a key is in.
+
+    The prefix is None for a log group's whose name begins with another one's prefix.
+    """
+    [prefix, *_] = sorted((each for each in prefixes if key.startswith(f"{each}/")), key=len)[::-1]
+    try:
+        of_key = LogFile.of(key)
+    except ArchiveError:
+        return prefix, f"{prefix}/"
+    if of_key.prefix != prefix and _DATE_PATH.search(of_key.prefix):
+        return None, ""
+    return prefix, f"{of_key.prefix}/{of_key.task_id}/"
+
+
+def _hold(store: Store, found: SealedObject) -> Iterator[Finding]:
+    if store.is_held(found.stated.key, found.version_id) is False:
+        yield HoldLiftedError(found.stated.key, f"{found.version_id} is not on legal hold")
+
+
+def _bytes(store: Store, found: SealedObject, level: Level) -> Iterator[Finding]:
+    stated = found.stated
+    if level == "events":
+        with closing(store.open(stated.key, found.version_id)) as file:
+            measured = measure(Reading(file), found.window)
+        yield from _difference(found, measured.size_bytes, measured.sha256)
+        if measured.sha256 == stated.sha256:
+            yield from _measures(stated, measured)
+    elif level == "bytes" or found.lies_over:
+        hashed, size_bytes = sha256(), 0
+        for piece in pieces(store, stated.key, found.version_id):
+            hashed.update(piece)
+            size_bytes += len(piece)
+        yield from _difference(found, size_bytes, hashed.hexdigest())
+
+
+def _difference(found: SealedObject, size_bytes: int, digest: str) -> Iterator[Finding]:
+    stated = found.stated
+    if digest == stated.sha256:
+        if found.version_id not in {None, stated.version_id}:
+            yield Note(stated.key, f"{found.version_id} is a copy of the version that was sealed")
+        return
+    told = f"its SHA-256 is {digest}, not {stated.sha256}"
+    if found.lies_over:
+        yield CoveredError(stated.key, f"the version {found.version_id} lies over it: {told}")
+    elif size_bytes < stated.size_bytes:
+        yield ObjectTruncatedError(stated.key, f"{size_bytes} bytes, of {stated.size_bytes}")
+    else:
+        yield ObjectChangedError(stated.key, told)
+
+
+def _measures(stated: StatedObject, measured: Measured) -> Iterator[Finding]:
+    for name in _MEASURED:
+        said, found = getattr(stated, name), getattr(measured, name)
+        if said != found:
+            yield MeasureError(stated.key, f"{name}: its statement says {said}, it has {found}")

@@ -1,0 +1,162 @@
+"""Check what the seals of a chain have sealed, seal by seal and as deep as is wanted."""
+
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import NamedTuple
+
+from logferry_contracts.day_seal import SealedWindows
+from logferry_contracts.statement import CONTRADICTED, KNOWN_OUTCOMES, Statement
+from logferry_contracts.verification.chain import Chain, Link
+from logferry_contracts.verification.findings import (
+    ContradictedError,
+    CountsError,
+    Finding,
+    Unchecked,
+)
+from logferry_contracts.verification.last_words import LastWords, LogGroupLeaves
+from logferry_contracts.verification.leaves import Leaves, check_list
+from logferry_contracts.verification.objects import Level, SealedObject, check_object, compare
+from logferry_contracts.verification.statements import Counted, read_statement
+from logferry_contracts.verification.store import Mapped, Store, Unreadable
+from logferry_contracts.verification.stored import unchecked
+
+
+class _LogGroup(NamedTuple):
+    """What was found of a log group's windows.
+
+    Attributes:
+        sealed: The statements that the seal has; None for each that could not be read.
+        there: The objects that are still to be looked at.
+    """
+
+    sealed: list[Statement | None]
+    there: list[SealedObject]
+    findings: list[Finding]
+
+
+class Verifier:
+    """Checks the seals of one chain.
+
+    What each level finds, with all that the ones before it find:
+
+    * ``seals``: the list of each seal's leaves, their root and their windows; contradictions;
+    * ``objects``: statements and counts; of each object whether it is there, its size, version and
+      hold; what was added, hidden or laid over it;
+    * ``bytes``: the SHA-256 of each object;
+    * ``events``: its lines, events and times.
+
+    The objects of a window are looked at with the seal of the kind ``day`` that covers it, by the
+    last word on the window, whichever seal has that.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        chain: Chain,
+        level: Level,
+        *,
+        mapped: Mapped = map,
+        is_sampled: Callable[[str], bool] = lambda _: True,
+    ) -> None:
+        """Prepare to check seals; reads the leaves of the later ones.
+
+        Args:
+            store: Where the archive is.
+            chain: As `read_chain` has read it.
+            level: How deep to look.
+            mapped: Does work on several things, such as with threads.
+            is_sampled: Whether to look at the statements and objects of a log group of this name;
+                counts are compared where it is all of them.
+        """
+        self._store = store
+        self._chain = chain
+        self._level: Level = level
+        self._mapped = mapped
+        self._is_sampled = is_sampled
+        self._last_words = LastWords(store, chain)
+
+    def check(self, link: Link) -> Iterator[Finding]:
+        """Yield all that is wrong with what a seal has sealed."""
+        if link.sealed is None:
+            return
+        leaves = Leaves(self._store, self._chain.name, link.sealed)
+        yield from check_list(leaves, link, link.sealed)
+        counted = sum(link.sealed.outcomes.values())
+        if counted != link.sealed.leaf_count:
+            told = f"outcomes: it says {counted}, and {link.sealed.leaf_count} leaves"
+            yield CountsError(link.key, told)
+        if not leaves.are_there:
+            return
+        if self._level == "seals" and not link.sealed.outcomes.get(CONTRADICTED):
+            return
+        try:
+            yield from self._statements(link, link.sealed, leaves)
+        except Unreadable as error:
+            yield unchecked(f"the leaves of {link.key}", error)
+
+    def _statements(self, link: Link, sealed: SealedWindows, leaves: Leaves) -> Iterator[Finding]:
+        are_objects_looked_at = self._level != "seals"
+        if are_objects_looked_at and not self._last_words.are_known(sealed.covers):
+            are_objects_looked_at = False
+            why = "a later seal of its windows cannot be read"
+            yield Unchecked(f"the objects of {link.key}", why, "Mend that seal, and check again")
+        look = partial(self._log_group, link, are_objects_looked_at=are_objects_looked_at)
+        groups = self._last_words.over(leaves, sealed.covers, is_day=link.kind == "day")
+        counted, told = Counted(), list[Finding]()
+
+        def there() -> Iterator[SealedObject]:
+            for found in self._mapped(look, groups):
+                told.extend(found.findings)
+                for statement in found.sealed:
+                    counted.add(statement)
+                yield from found.there
+
+        check = partial(check_object, self._store, self._level)
+        for findings in self._mapped(check, there()):
+            yield from _drained(told)
+            yield from findings
+        yield from _drained(told)
+        yield from counted.differences(link, sealed)
+
+    def _log_group(
+        self, link: Link, group: LogGroupLeaves, *, are_objects_looked_at: bool
+    ) -> _LogGroup:
+        """Read the statements of a log group, and compare the last ones with its objects."""
+        if not self._is_sampled(group.log_group_name):
+            return _LogGroup([None], [], [])
+        read = {
+            each: read_statement(self._store, self._chain.name, each)
+            for each in [*group.sealed, *group.last]
+        }
+        sealed = [read[leaf].statement for leaf in group.sealed]
+        findings = [each for leaf in group.sealed for each in read[leaf].findings]
+        findings += group.overlaps(link)
+        for leaf in group.sealed:
+            if self._last_words.is_last(leaf):
+                findings += _of_outcome(read[leaf].statement)
+        if not are_objects_looked_at:
+            return _LogGroup(sealed, [], findings)
+        last = [read[leaf].statement for leaf in group.last]
+        known = [each for each in last if each is not None]
+        there, compared = compare(self._store, known, are_all=len(known) == len(last))
+        return _LogGroup(sealed, there, findings + compared)
+
+
+def _of_outcome(statement: Statement | None) -> Iterator[Finding]:
+    """Yield what a statement says itself."""
+    if statement is None:
+        return
+    edges = f"{statement.window.from_ms} to {statement.window.to_ms}"
+    thing = f"{statement.log_group.name} {edges}"
+    if statement.outcome == CONTRADICTED:
+        for each in statement.differences or []:
+            found = f"{each.recorded or 'nothing'} is recorded, {each.found or 'nothing'} is there"
+            yield ContradictedError(each.key or thing, f"{each.what}: {found}")
+    if statement.outcome not in KNOWN_OUTCOMES:
+        told = f"its outcome {statement.outcome} is none that is known here"
+        yield Unchecked(thing, told, "Check it with a newer version of logferry")
+
+
+def _drained(findings: list[Finding]) -> Iterator[Finding]:
+    yield from findings
+    findings.clear()
