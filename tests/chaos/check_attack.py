@@ -11,8 +11,8 @@ from dataclasses import replace
 from datetime import datetime
 
 import pytest
-from tests.chaos.clocks import put_ahead
 from tests.chaos.storm import Storm
+from tests.clocks import put_ahead
 
 from devstack import archive
 from devstack.figures import Figures, figures

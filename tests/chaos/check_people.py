@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 
 import boto3
 import pytest
-from tests.chaos.alarms import Alarms
+from tests.alarms import Alarms
 from tests.chaos.mistakes import Place
 from tests.chaos.people import People
 from tests.chaos.storm import Storm

@@ -5,15 +5,16 @@ Each is a method without arguments that says whether there was anything to make 
 
 import json
 import random
+import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from botocore.exceptions import ClientError
 
 from devstack.suite import Suite
-from logferry_contracts.export_requested import ExportRequested
+from logferry_contracts.export_requested import ExportRequested, ExportRequestedData
 from logferry_contracts.ledger_record import Completed, LedgerRecord
 from logferry_contracts.manifest import ArchivedObject, Manifest
 from logferry_contracts.message import timestamp
@@ -229,7 +230,7 @@ class WithTheArchive:
 
 @dataclass
 class WithRequests:
-    """Requests for the other source's profile, with this one's account and role."""
+    """Requests for the other source's profile, with this one's account, or for another time."""
 
     place: Place
 
@@ -269,14 +270,22 @@ class WithRequests:
 
     def send_a_request_of_another_profile(self) -> bool:
         """Put a message into the source's queue, as up to 0.2.0 a plan could."""
-        source, suite = self.place.source, self.place.suite
+        suite = self.place.suite
         right = suite.export_request(self.place.profile, "/somebody-elses")
         wrong = right.source.model_copy(update={"profile": self.place.other})
+        return self._send(right.model_copy(update={"source": wrong}))
+
+    def send_a_request_for_next_month(self) -> bool:
+        """Ask for an export that nobody may begin before."""
+        suite, next_month = self.place.suite, datetime.now(UTC) + timedelta(days=30)
+        asked = suite.export_request(self.place.profile, "/slot/0")
+        return self._send(asked.model_copy(update={"not_before": timestamp(next_month)}))
+
+    def _send(self, asked: ExportRequestedData) -> bool:
+        """Put a message into the source's queue, if there is one."""
+        suite, source = self.place.suite, self.place.source
         event = ExportRequested.of(
-            right.model_copy(update={"source": wrong}),
-            id=right.export_id,
-            source="urn:somebody",
-            time=datetime.now(UTC),
+            asked, id=asked.export_id, source="urn:somebody", time=datetime.now(UTC)
         )
         try:
             url = suite.queue_url(source.queue_name)
@@ -286,7 +295,7 @@ class WithRequests:
             QueueUrl=url,
             MessageBody=emit(event),
             MessageGroupId=source.slot,
-            MessageDeduplicationId=event.id,
+            MessageDeduplicationId=uuid.uuid4().hex,
         )
         return True
 

@@ -35,6 +35,7 @@ class People:
             requests.ask_by_variables_with_a_wrong_prefix,
             requests.write_another_profile_into_the_schedule,
             requests.send_a_request_of_another_profile,
+            requests.send_a_request_for_next_month,
             around.forbid_the_role,
             around.unsubscribe_the_enforcer,
             around.make_the_topic_again,

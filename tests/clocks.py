@@ -3,6 +3,9 @@
 import io
 import textwrap
 import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
 from typing import Any
 
 MODULE = "wrong_clock"
@@ -38,16 +41,31 @@ def put_ahead(functions: Any, function_name: str, seconds: int) -> None:
         LayerName=MODULE, Content={"ZipFile": code.getvalue()}, CompatibleRuntimes=["python3.13"]
     )["LayerVersionArn"]
     before = functions.get_function_configuration(FunctionName=function_name)
-    functions.update_function_configuration(
-        FunctionName=function_name,
+    own = {"CLOCK_AHEAD_SECONDS": str(seconds), "CLOCK_HANDLER": before["Handler"]}
+    _configure(
+        functions,
+        function_name,
         Handler=f"{MODULE}.handle",
         Layers=[arn],
-        Environment={
-            "Variables": {
-                **before["Environment"]["Variables"],
-                "CLOCK_AHEAD_SECONDS": str(seconds),
-                "CLOCK_HANDLER": before["Handler"],
-            }
-        },
+        Environment={"Variables": before["Environment"]["Variables"] | own},
     )
+
+
+@contextmanager
+def ahead(functions: Any, function_name: str, by: timedelta) -> Iterator[None]:
+    """Let a function's clock be ahead meanwhile; the function has no layers of its own."""
+    before = functions.get_function_configuration(FunctionName=function_name)
+    put_ahead(functions, function_name, round(by.total_seconds()))
+    yield
+    _configure(
+        functions,
+        function_name,
+        Handler=before["Handler"],
+        Layers=[],
+        Environment=before["Environment"],
+    )
+
+
+def _configure(functions: Any, function_name: str, **changes: Any) -> None:
+    functions.update_function_configuration(FunctionName=function_name, **changes)
     functions.get_waiter("function_updated_v2").wait(FunctionName=function_name)
