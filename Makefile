@@ -11,6 +11,7 @@ MEMBERS := contracts $(patsubst %/pyproject.toml,%,$(wildcard services/*/pyproje
 SOURCES := conftest.py benchmarks contracts services cli devstack docs examples tests tools
 # Tests whose types are checked: what stands in for AWS has to be what the services take.
 TYPED_TESTS := devstack/tests/conftest.py cli/tests/conftest.py \
+  contracts/tests/sealed_archive.py $(wildcard contracts/tests/test_verification_*.py) \
   services/planner/tests/conftest.py services/planner/tests/fakes.py \
   services/exporter/tests/conftest.py \
   services/sse-enforcer/tests/conftest.py services/sse-enforcer/tests/test_failed_calls.py

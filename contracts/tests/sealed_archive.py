@@ -22,7 +22,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from logferry_contracts.archive import Readable
 from logferry_contracts.chain import ChainName
 from logferry_contracts.day_seal import PAYLOAD_TYPE, DaySeal, NextKey, SealedWindows
-from logferry_contracts.dsse import pae_sha256
+from logferry_contracts.dsse import Envelope, pae_sha256
 from logferry_contracts.export import Destination, export_id
 from logferry_contracts.log_group import log_group_folder
 from logferry_contracts.log_line import stamp
@@ -45,7 +45,9 @@ from logferry_contracts.verification.objects import Level
 from logferry_contracts.verification.store import Missing, Unreadable, Version
 from logferry_contracts.verification.verifier import Verifier
 from logferry_contracts.window import Window
+from logferry_contracts.wire import parse
 
+LEVELS: tuple[Level, ...] = ("seals", "objects", "bytes", "events")
 HOUR_MS = 3_600_000
 DAY_MS = 24 * HOUR_MS
 START_MS = 1795215600000
@@ -395,3 +397,30 @@ def verdict(findings: Iterable[Finding]) -> str:
     for each in findings:
         tally.add(each)
     return tally.verdict
+
+
+def checked(archive: Archive, level: Level = "seals", *keys: SealingKey) -> list[Finding]:
+    """Check an archive with its own key, or with those that are pinned."""
+    return found(archive, level, keys=keys or (archive.key,))
+
+
+def told(archive: Archive, level: Level = "seals", *keys: SealingKey) -> str:
+    """Return what is said of its errors."""
+    return "\n".join(str(e) for e in checked(archive, level, *keys) if isinstance(e, SealError))
+
+
+def seal_of(archive: Archive, sequence: int) -> DaySeal:
+    """Return what a seal says."""
+    return parse(DaySeal, Envelope.parse(archive.seal(sequence), PAYLOAD_TYPE).payload)
+
+
+def rewritten(seal: DaySeal, **changes: Any) -> DaySeal:
+    """Return a seal that says something else."""
+    return seal.model_copy(update=changes)
+
+
+def leaves_of(archive: Archive, sequence: int) -> str:
+    """Return the key of the list of a seal's leaves."""
+    sealed = seal_of(archive, sequence).sealed
+    assert sealed is not None
+    return leaves_key(archive.chain, sealed.leaves_sha256)

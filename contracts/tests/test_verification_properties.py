@@ -160,8 +160,8 @@ def test_nothing_is_taken_away_but_the_end_unseen(events: list[Any], data: st.Da
     keys = [each for each in history.reachable() if not each.endswith(end)]
     if not keys:
         return
-    how = data.draw(st.sampled_from(["remove", "hide"]))
-    getattr(history.archive.bucket, how)(data.draw(st.sampled_from(keys)))
+    bucket, key = history.archive.bucket, data.draw(st.sampled_from(keys))
+    data.draw(st.sampled_from([bucket.remove, bucket.hide]))(key)
 
     assert verdict(found(history.archive, keys=[OLD])) == "invalid"
 
@@ -172,7 +172,8 @@ def test_nothing_is_laid_over_or_added_unseen(events: list[Any], data: st.DataOb
     history = History(events)
     keys = history.reachable()
     objects = [key for key in keys if not key.startswith(SEALS)]
-    if objects and data.draw(st.booleans()):
+    is_added: bool = data.draw(st.booleans())
+    if objects and is_added:
         key = f"{data.draw(st.sampled_from(objects)).rpartition('/')[0]}/000007.gz"
     elif keys:
         key = data.draw(st.sampled_from(keys))

@@ -19,7 +19,7 @@ from logferry_contracts.verification.findings import (
 )
 from logferry_contracts.verification.store import Missing, Store, Unreadable, Version
 
-_PIECE_BYTES = 1024 * 1024
+_PIECE_BYTES = 64 * 1024
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,119 @@
+"""What a check keeps in memory grows neither with a date's leaves nor with an object's bytes."""
+
+import io
+import tracemalloc
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import pytest
+from contracts.tests.sealed_archive import HOUR_MS, START_MS, Archive, Bucket, found
+
+from logferry_contracts.archive import Readable
+from logferry_contracts.verification.chain import read_chain
+from logferry_contracts.verification.objects import Level
+from logferry_contracts.verification.verifier import Verifier
+
+SLACK_BYTES = 512 * 1024
+"""A piece of a list with its lines, and what Python allocates here and there."""
+
+
+class Quiet(Bucket):
+    """A bucket that does not note what is opened."""
+
+    def open(self, key: str, version_id: str | None) -> Readable:
+        return io.BytesIO(self.data(key))
+
+
+def with_leaves(number: int) -> Archive:
+    archive = Archive(Quiet())
+    covers = archive.window()
+    names = (f"/app/{n:06d}" for n in range(number))
+    archive.day((archive.statement(name, covers, "excluded") for name in names), covers)
+    return archive
+
+
+def peak_of_check(archive: Archive, level: Level) -> int:
+    tracemalloc.start()
+    assert found(archive, level, keys=[archive.key]) == []
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    return peak
+
+
+@pytest.mark.parametrize("level", ["seals", "objects"])
+def test_the_peak_is_the_same_for_ten_leaves_and_for_many(level: Level) -> None:
+    few, many = with_leaves(10), with_leaves(2500)
+    peak_of_check(few, level)  # what is made once
+
+    assert peak_of_check(many, level) < peak_of_check(few, level) + SLACK_BYTES
+
+
+class Zeros:
+    """An object of gzip that nobody has stored: zeros after a whole member."""
+
+    def __init__(self, size_bytes: int) -> None:
+        self._left = size_bytes
+
+    def read(self, amount: int = -1, /) -> bytes:
+        given = min(amount, self._left)
+        self._left -= given
+        return bytes(given)
+
+    def close(self) -> None:
+        pass
+
+
+class Large(Bucket):
+    """A bucket whose objects are as large as is said, and opened as they are read."""
+
+    size_bytes = 0
+
+    def open(self, key: str, version_id: str | None) -> Readable:
+        return super().open(key, version_id) if key[0] == "!" else Zeros(self.size_bytes)
+
+    def versions(self, prefix: str) -> Iterator[Any]:
+        for each in super().versions(prefix):
+            yield each if each.key[0] == "!" else each._replace(size_bytes=self.size_bytes)
+
+
+@pytest.mark.parametrize("level", ["bytes", "events"])
+def test_the_peak_is_the_same_for_small_objects_and_for_large_ones(level: Level) -> None:
+    def peak(size_bytes: int) -> int:
+        bucket = Large()
+        archive = Archive(bucket)
+        window = archive.window()
+        statement = archive.archived("/app/a", window)
+        assert statement.objects is not None
+        large = [statement.objects[0].model_copy(update={"size_bytes": size_bytes})]
+        archive.day([statement.model_copy(update={"objects": large})], window)
+        bucket.size_bytes = size_bytes
+        tracemalloc.start()
+        found(archive, level, keys=[archive.key])
+        _, found_peak = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        return found_peak
+
+    peak(4 * 2**20)
+
+    assert peak(64 * 2**20) < peak(4 * 2**20) + SLACK_BYTES
+
+
+def test_the_work_is_given_out_bit_by_bit() -> None:
+    """Whoever has several threads is not handed a whole date at once."""
+    archive = Archive()
+    covers = archive.window()
+    hours = [archive.window(HOUR_MS, START_MS + n * HOUR_MS) for n in range(24)]
+    archive.day((archive.archived(f"/app/{n}", each) for n in range(5) for each in hours), covers)
+    taken: list[object] = []
+
+    def counting(work: Any, on: Iterable[Any]) -> Iterator[Any]:
+        for each in on:
+            taken.append(each)
+            yield work(each)
+
+    chain = read_chain(archive.bucket, archive.chain, [archive.key.trusted])
+    verifier = Verifier(archive.bucket, chain, "bytes", mapped=counting)
+    archive.bucket.replace(archive.object_keys()[0], b"changed")
+    next(iter(verifier.check(chain.links[0])))
+
+    assert len(taken) < 10

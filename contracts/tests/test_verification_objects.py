@@ -1,0 +1,141 @@
+"""Each attack on sealed objects is found and named, at the level that promises it."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from contracts.tests.sealed_archive import (
+    START_MS,
+    Archive,
+    checked,
+    errors,
+    gz,
+    told,
+)
+
+from logferry_contracts.verification import findings as named
+from logferry_contracts.verification.findings import Finding, SealError
+from logferry_contracts.verification.objects import Level
+
+
+def names_it(findings: list[Finding], key: str) -> bool:
+    return all(each.thing == key for each in findings if isinstance(each, SealError))
+
+
+def test_an_object_that_was_deleted_is_missed(archive: Archive, key: str) -> None:
+    archive.bucket.remove(key)
+
+    findings = checked(archive, "objects")
+    assert errors(findings) == [named.ObjectMissingError]
+    assert names_it(findings, key)
+    assert checked(archive, "seals") == []
+
+
+def test_an_object_that_is_hidden_by_a_delete_marker_is_named(archive: Archive, key: str) -> None:
+    archive.bucket.hide(key)
+
+    assert errors(checked(archive, "objects")) == [named.HiddenError]
+
+
+@pytest.mark.parametrize("level", ["objects", "bytes", "events"])
+def test_an_object_under_a_new_current_version_is_covered_whatever_its_size(
+    archive: Archive, key: str, level: Level
+) -> None:
+    data = archive.bucket.data(key)
+    archive.bucket.put(key, b"another size")
+    assert errors(checked(archive, level)) == [named.CoveredError]
+    archive.bucket.keys[key].pop()
+
+    archive.bucket.put(key, bytes(len(data)))
+    assert errors(checked(archive, level)) == [named.CoveredError]
+
+
+def test_an_object_that_was_changed_to_another_size_is_named(archive: Archive, key: str) -> None:
+    archive.bucket.replace(key, archive.bucket.data(key) + b"\0")
+
+    assert errors(checked(archive, "objects")) == [named.ObjectChangedError]
+
+
+def test_an_object_that_was_truncated_is_named(archive: Archive, key: str) -> None:
+    archive.bucket.replace(key, archive.bucket.data(key)[:-1])
+
+    assert errors(checked(archive, "objects")) == [named.ObjectTruncatedError]
+
+
+def test_an_object_that_was_changed_byte_for_byte_is_found_from_level_bytes_on(
+    archive: Archive, key: str
+) -> None:
+    data = archive.bucket.data(key)
+    archive.bucket.replace(key, bytes([*data[:-1], data[-1] ^ 1]))
+
+    assert checked(archive, "objects") == []
+    assert errors(checked(archive, "bytes")) == [named.ObjectChangedError]
+    assert errors(checked(archive, "events")) == [named.ObjectChangedError]
+
+
+@pytest.mark.parametrize(
+    "place",
+    [
+        pytest.param(lambda key: key.replace("/000000.gz", "/000001.gz"), id="in its stream"),
+        pytest.param(
+            lambda key: key.replace("/stream-0/", "/stream-9/"), id="in its task's folder"
+        ),
+        pytest.param(lambda key: f"{key.rsplit('/', 3)[0]}/mine/s/000000.gz", id="in its window's"),
+        pytest.param(lambda key: f"{key.rsplit('/', 3)[0]}/mine.txt", id="beside the tasks"),
+        pytest.param(lambda key: f"{key.rsplit('/', 3)[0]}/a/b/mine/s/000000.gz", id="deeper"),
+    ],
+)
+def test_an_object_that_was_added_is_found(
+    archive: Archive, key: str, place: Callable[[str], str]
+) -> None:
+    added = place(key)
+    archive.bucket.put(added, gz([START_MS]))
+
+    findings = checked(archive, "objects")
+    assert errors(findings) == [named.ObjectAddedError]
+    assert names_it(findings, added)
+
+
+def test_an_object_in_the_folder_of_a_window_that_was_skipped_as_empty_is_found() -> None:
+    archive = Archive()
+    window = archive.window()
+    export = archive.export("/a", window, tasks=0)
+    archive.day([archive.statement("/a", window, "skipped", exports=[export])], window)
+    archive.bucket.put(f"{export.destination.prefix}/task/s/000000.gz", gz([START_MS]))
+
+    assert errors(checked(archive, "objects")) == [named.ObjectAddedError]
+
+
+def test_an_object_whose_hold_was_lifted_is_named(archive: Archive, key: str) -> None:
+    archive.bucket.keys[key][0].is_held = False
+
+    findings = checked(archive, "objects")
+    assert errors(findings) == [named.HoldLiftedError]
+    assert names_it(findings, key)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("lines", 4),
+        ("events", 2),
+        ("first_ms", START_MS + 5),
+        ("last_ms", START_MS + 5),
+        ("events_outside_window", 1),
+        ("pointer_lines", 1),
+        ("is_gzip_complete", False),
+    ],
+)
+def test_a_statement_that_says_otherwise_of_its_objects_events_is_found_at_level_events(
+    name: str, value: Any
+) -> None:
+    archive = Archive()
+    window = archive.window()
+    statement = archive.archived("/a", window)
+    assert statement.objects is not None
+    wrong = [statement.objects[0].model_copy(update={name: value})]
+    archive.day([statement.model_copy(update={"objects": wrong})], window)
+
+    assert checked(archive, "bytes") == []
+    assert errors(checked(archive, "events")) == [named.MeasureError]
+    assert f"{name}: its statement says {value}" in told(archive, "events")
