@@ -199,7 +199,8 @@ def test_a_zip_has_of_the_contracts_what_services_read_and_write_by(
     own = {name.split("/")[1] for name in names if name.startswith("logferry_contracts/")}
     assert {"wire.py", "export_completed.py"} <= own
     assert own.isdisjoint({"schemas", "examples", "command.py", "archive.py", "exact.py"})
-    assert not [name for name in names if name.startswith("jsonschema")]
+    assert own.isdisjoint({"signatures.py", "verification"})
+    assert not [name for name in names if name.startswith(("jsonschema", "cryptography"))]
 
 
 @pytest.mark.parametrize(

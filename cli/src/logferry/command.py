@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from cyclopts import App, CycloptsError
 
-from logferry.commands import deployment, operation
+from logferry.commands import deployment, operation, proof
 from logferry.commands.console import BAD_INPUT, DONE
 
 app = App(
@@ -24,6 +24,7 @@ for command in (
     operation.status,
     operation.waive,
     operation.sweep,
+    proof.verify,
 ):
     app.command(command)
 

@@ -57,7 +57,7 @@ _FOR_SUBSCRIBERS = {
     f"logferry_contracts/{name}"
     for name in (
         *("examples", "schemas", "__main__.py", "archive.py", "command.py"),
-        *("documents.py", "events.py", "exact.py"),
+        *("documents.py", "events.py", "exact.py", "signatures.py", "verification"),
     )
 }
 """What the contracts have for others: a service reads and writes by the models alone."""

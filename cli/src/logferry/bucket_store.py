@@ -1,0 +1,171 @@
+"""The archive bucket itself, with every version, delete marker and hold that is in it."""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import ClientError
+
+from logferry.errors import AWS_ERRORS
+from logferry_contracts.archive import Readable
+from logferry_contracts.chain import ChainName
+from logferry_contracts.seal_key import SEALS, chain_of
+from logferry_contracts.verification.store import Missing, Unreadable, Version
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+OPENED = 5
+"""How often a download that broke off is gone on with before it counts as unreadable."""
+# https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html
+_NOT_THERE = frozenset({"NoSuchKey", "NoSuchVersion", "404", "MethodNotAllowed"})
+"""The last one is said of a delete marker that is named by its version."""
+_NOT_HELD = "NoSuchObjectLockConfiguration"
+_NO_HOLDS = frozenset({"InvalidRequest", "ObjectLockConfigurationNotFoundError"})
+"""The bucket has no Object Lock, such as one that the archive was copied into."""
+_FROZEN = "InvalidObjectState"
+
+
+class BucketStore:
+    """An S3 bucket, of which nothing is changed."""
+
+    def __init__(self, s3: "S3Client", bucket: str) -> None:
+        """Read ``bucket`` with ``s3``, a client of several threads."""
+        self._s3 = s3
+        self._bucket = bucket
+
+    def __str__(self) -> str:
+        return f"s3://{self._bucket}"
+
+    def chains(self) -> list[ChainName]:
+        """Return the chains that there is anything of, in order.
+
+        Raises:
+            ClientError: There is no such bucket, or it may not be listed.
+        """
+        found = []
+        for account in self._folders(SEALS):
+            for region in self._folders(account):
+                try:
+                    found.append(chain_of(region))
+                except ValueError:
+                    continue
+        return found
+
+    def versions(self, prefix: str) -> Iterator[Version]:
+        """See `Store.versions`."""
+        pages = self._s3.get_paginator("list_object_versions").paginate(
+            Bucket=self._bucket, Prefix=prefix
+        )
+        try:
+            for page in pages:
+                yield from _versions(page)
+        except AWS_ERRORS as error:
+            raise Unreadable(f"ListObjectVersions of {prefix}: {error}") from error
+
+    def open(self, key: str, version_id: str | None) -> Readable:
+        """See `Store.open`."""
+        which = {"Key": key} if version_id is None else {"Key": key, "VersionId": version_id}
+        return _Download(self._s3, {"Bucket": self._bucket, **which})
+
+    def is_held(self, key: str, version_id: str | None) -> bool | None:
+        """See `Store.is_held`.
+
+        https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObjectLegalHold.html
+        """
+        which: Any = {} if version_id is None else {"VersionId": version_id}
+        try:
+            found = self._s3.get_object_legal_hold(Bucket=self._bucket, Key=key, **which)
+        except ClientError as error:
+            if error.response["Error"]["Code"] == _NOT_HELD:
+                return False
+            if error.response["Error"]["Code"] in _NO_HOLDS:
+                return None
+            raise _said(error, key) from error
+        except AWS_ERRORS as error:
+            raise Unreadable(f"{key}: {error}") from error
+        return found["LegalHold"].get("Status") == "ON"
+
+    def _folders(self, prefix: str) -> list[str]:
+        pages = self._s3.get_paginator("list_object_versions").paginate(
+            Bucket=self._bucket, Prefix=prefix, Delimiter="/"
+        )
+        return [each["Prefix"] for page in pages for each in page.get("CommonPrefixes", [])]
+
+
+class _Download:
+    """A version that is being read; it goes on where a connection has broken off."""
+
+    def __init__(self, s3: "S3Client", which: dict[str, Any]) -> None:
+        self._s3 = s3
+        self._which = which
+        self._at = 0
+        self._opened = 0
+        self._etag = ""
+        self._open()
+
+    def read(self, amount: int = -1, /) -> bytes:
+        """Return up to so many bytes, none at the end.
+
+        Raises:
+            Unreadable: It broke off again and again.
+        """
+        while True:
+            try:
+                piece: bytes = self._body.read(None if amount < 0 else amount)
+            except AWS_ERRORS as error:
+                if self._opened == OPENED:
+                    told = f"broke off after {self._at} bytes, {OPENED} times"
+                    raise Unreadable(f"{self._which['Key']} {told}: {error}") from error
+                self._open()
+            else:
+                self._at += len(piece)
+                return piece
+
+    def close(self) -> None:
+        """Give it up."""
+        self._body.close()
+
+    def _open(self) -> None:
+        self._opened += 1
+        rest: Any = {"Range": f"bytes={self._at}-", "IfMatch": self._etag} if self._at else {}
+        key = self._which["Key"]
+        try:
+            found = self._s3.get_object(**self._which, **rest)
+        except ClientError as error:
+            raise _said(error, key) from error
+        except AWS_ERRORS as error:
+            raise Unreadable(f"{key}: {error}") from error
+        self._etag, self._body = found["ETag"], found["Body"]
+
+
+def _versions(page: Any) -> list[Version]:
+    """Return the versions and delete markers of a page, which S3 lists apart."""
+    listed = [*page.get("Versions", []), *page.get("DeleteMarkers", [])]
+    listed.sort(
+        key=lambda each: (
+            each["Key"].encode(),
+            not each["IsLatest"],
+            -each["LastModified"].timestamp(),
+        )
+    )
+    return [
+        Version(
+            each["Key"],
+            each["VersionId"],
+            each["IsLatest"],
+            "Size" not in each,
+            each.get("Size", 0),
+        )
+        for each in listed
+    ]
+
+
+def _said(error: ClientError, key: str) -> Exception:
+    """Return what S3's answer means."""
+    code = error.response["Error"]["Code"]
+    if code in _NOT_THERE:
+        return Missing(f"{key}: {error}")
+    if code == _FROZEN:
+        where = error.response.get("StorageClass", "GLACIER or DEEP_ARCHIVE")
+        return Unreadable(f"{key} is in {where}: restore it, and check again")
+    return Unreadable(f"{key}: {error}")

@@ -1,0 +1,149 @@
+"""The commands about seals: what is checked by them, asked for, and made again from them."""
+
+import json
+import secrets
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Annotated
+
+import boto3
+from cyclopts import Parameter
+from rich.status import Status
+
+from logferry import verify as verifying
+from logferry.bucket_store import BucketStore
+from logferry.commands.console import (
+    BAD_INPUT,
+    DONE,
+    FAILED,
+    TOLD,
+    Json,
+    code_of,
+    messages,
+    results,
+    tables,
+    told,
+)
+from logferry.config import load
+from logferry.folder_store import FolderStore
+from logferry.ledger import CLIENT_CONFIG
+from logferry.resuming import Progress, Task
+from logferry_contracts.chain import ChainName
+from logferry_contracts.verification.findings import Finding, Verdict
+from logferry_contracts.verification.objects import Level
+
+NOT_WHOLE = 3
+"""What is there is in order, or may be: it could not all be checked."""
+_CODES: dict[Verdict, int] = {"invalid": FAILED, "unchecked": NOT_WHOLE, "valid": DONE}
+"""The worst first."""
+
+
+def verify(  # noqa: PLR0913  (an option each)
+    archive: Path,
+    /,
+    *,
+    key: Annotated[tuple[Path, ...], Parameter(negative="", show_default=False)] = (),
+    level: Level = "bytes",
+    profile: Annotated[str | None, Parameter(show_default=False)] = None,
+    first: Annotated[str | None, Parameter(name="--from", show_default=False)] = None,
+    last: Annotated[str | None, Parameter(name="--to", show_default=False)] = None,
+    sample: str = "100%",
+    resume: Annotated[Path | None, Parameter(show_default=False)] = None,
+    as_json: Json = False,
+) -> int:
+    """Check whether the archive is what was sealed: nothing changed, gone, hidden or added since.
+
+    `logferry verify organization.yaml --key seals.pem`
+
+    `logferry verify /mnt/copy --key seals.pem --key seals-2024.pem --level events`
+
+    `logferry verify organization.yaml --key seals.pem --profile shop --from 2026-11-01
+    --sample 5% --json`
+
+    `logferry verify organization.yaml --key seals.pem --resume november.jsonl`
+
+    Against a folder it needs neither credentials nor a network: copy the whole bucket, such as by
+    `aws s3 sync`. Whatever is wrong is listed. Exit code 0 when it is valid, 1 when it is not, 2
+    for bad input, 3 when not all of it could be checked: without a `--key`, or where an object is
+    in GLACIER or cannot be read. See docs/verify.md.
+
+    Args:
+        archive: A configuration of what is deployed, or the folder of a copy.
+        key: A public key in PEM that you trust, from elsewhere than the archive; may be given
+            again.
+        level: How deep to look, each level with all before it. seals: the chain, what it covers,
+            and each date's list of log groups; objects: statements, and whether objects are there,
+            held, and no others; bytes: the SHA-256 of each object; events: its lines, events and
+            times.
+        profile: Only this source.
+        first: The first date whose log groups are checked. The chain is always checked whole.
+        last: The last date, inclusive.
+        sample: Of this share of log groups, drawn anew each time, statements and objects.
+        resume: A file that remembers which seals were in order, and from which a check that was
+            stopped goes on.
+        as_json: Print JSON lines: each finding as it is found, then each chain.
+    """
+
+    def tell(chain: ChainName, finding: Finding) -> None:
+        document = verifying.finding_as_json(chain, finding)
+        results.out(json.dumps(document) if as_json else verifying.line(finding))
+
+    try:
+        asked = verifying.Asked(
+            keys=verifying.trusted_keys(key),
+            level=level,
+            first=verifying.day("--from", first),
+            last=verifying.day("--to", last),
+            sample=verifying.percentage(sample),
+        )
+        found = _archives(archive, profile)
+        task = Task(", ".join(str(store) for store, _ in found), level, asked.sample)
+        progress = Progress(resume, task, secrets.token_hex(8))
+        reports: list[verifying.Report] = []
+        for store, names in found:
+            with messages.status(f"Checking {store}") as shown:
+                reports += verifying.check(
+                    store, names, asked, progress, tell=tell, watch=_shown_by(shown)
+                )
+    except KeyboardInterrupt:
+        going_on = "the same command" if resume else "--resume FILE, from the beginning on"
+        messages.print(f"stopped; it goes on with {going_on}")
+        return NOT_WHOLE
+    except TOLD as error:
+        code = code_of(error)
+        return told(error, code if code == BAD_INPUT else NOT_WHOLE, as_json=as_json)
+    return _verdict(reports, as_json=as_json)
+
+
+def _shown_by(shown: Status) -> Callable[[str], None]:
+    return lambda text: shown.update(f"Checking {text}")
+
+
+def _archives(path: Path, profile: str | None) -> list[tuple[verifying.Archive, list[ChainName]]]:
+    """Return each archive with the chains to be checked: what has a seal, or should have.
+
+    Raises:
+        ConfigError: There is no such archive, or nothing of this profile.
+    """
+    if path.is_dir():
+        folder = FolderStore(path)
+        return [(folder, verifying.chains_of(folder, profile))]
+    session = boto3.Session()
+    found: list[tuple[verifying.Archive, list[ChainName]]] = []
+    for hub, sources in load(path).chosen([] if profile is None else [profile]):
+        s3 = session.client("s3", region_name=hub.region, config=CLIENT_CONFIG)
+        bucket = BucketStore(s3, hub.archive_bucket)
+        names = [ChainName.of(hub.source_name(source)) for source in sources]
+        names += [] if profile else bucket.chains()
+        found.append((bucket, sorted(set(names), key=str)))
+    return found
+
+
+def _verdict(reports: Sequence[verifying.Report], *, as_json: bool) -> int:
+    """Print what was found of each chain, and return the exit code."""
+    for each in reports if as_json else ():
+        results.out(json.dumps(each.as_json()))
+    if not as_json:
+        tables.print(verifying.table(reports))
+    verdicts = {each.verdict for each in reports}
+    return next((code for verdict, code in _CODES.items() if verdict in verdicts), NOT_WHOLE)

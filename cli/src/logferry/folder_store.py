@@ -1,0 +1,133 @@
+"""An archive that was copied into a folder, such as by ``aws s3 sync``: read without credentials.
+
+A folder has no versions, no delete markers and no holds, and cannot have every key: ``a//b`` and
+``a/b`` are one file in it, and so are ``A`` and ``a`` in some.
+"""
+
+import os
+from collections.abc import Iterable, Iterator
+from os import DirEntry
+from pathlib import Path
+
+from logferry.errors import ConfigError
+from logferry_contracts.archive import Readable
+from logferry_contracts.chain import ChainName
+from logferry_contracts.seal_key import SEALS, chain_of
+from logferry_contracts.verification.store import Missing, Unreadable, Version
+
+_NOT_THERE = (FileNotFoundError, NotADirectoryError, IsADirectoryError)
+_NO_NAMES = frozenset({"", ".", ".."})
+"""What a key may have between its slashes, and a path may not."""
+
+
+class FolderStore:
+    """A folder that the whole archive bucket was copied into."""
+
+    def __init__(self, root: Path) -> None:
+        """Look whether it is one.
+
+        Raises:
+            ConfigError: It has no seals, or its file system does not tell ``A`` from ``a``.
+        """
+        self._root = root
+        if not (root / SEALS).is_dir():
+            told = (
+                f"there is no {SEALS} in it; give the folder that the whole bucket is copied into"
+            )
+            raise ConfigError(str(root), [told])
+        upper = root / SEALS.upper()
+        if upper.exists() and upper.samefile(root / SEALS):
+            told = (
+                "its file system does not tell A from a, so that the log groups /A and /a are one"
+            )
+            raise ConfigError(str(root), [f"{told}; copy the bucket to one that does"])
+
+    def __str__(self) -> str:
+        return str(self._root)
+
+    def chains(self) -> list[ChainName]:
+        """Return the chains that there is anything of, in order."""
+        found = []
+        for account in _listed(self._root / SEALS):
+            for region in _listed(self._root / SEALS / account.name):
+                try:
+                    found.append(chain_of(f"{SEALS}{account.name}/{region.name}/"))
+                except ValueError:
+                    continue
+        return found
+
+    def versions(self, prefix: str) -> Iterable[Version]:
+        """See `Store.versions`."""
+        folder, slash, begins = prefix.rpartition("/")
+        if slash:
+            self._path(folder)
+        return self._below(f"{folder}{slash}", begins)
+
+    def open(self, key: str, version_id: str | None) -> Readable:
+        """See `Store.open`. There is one version of each key."""
+        path = self._path(key)
+        if version_id is not None:
+            raise Missing(f"{key}: a folder has no versions")
+        try:
+            if path.exists() and not path.is_file():
+                raise Missing(f"{path} is no file")
+            return path.open("rb")
+        except _NOT_THERE as error:
+            raise Missing(f"{path}: {error.strerror}") from error
+        except OSError as error:
+            raise Unreadable(f"{path}: {error.strerror}") from error
+
+    def is_held(self, key: str, version_id: str | None) -> bool | None:
+        """See `Store.is_held`."""
+        del key, version_id
+        return None
+
+    def _below(self, folder: str, begins: str = "") -> Iterator[Version]:
+        """Yield the files of a folder and of those in it, in the order of S3's keys."""
+        for entry in _listed(self._root / folder):
+            name = os.fsencode(entry.name).decode("utf-8", "backslashreplace")
+            key = f"{folder}{name}"
+            if not name.startswith(begins):
+                continue
+            if _is_folder(entry):
+                yield from self._below(f"{key}/")
+            else:
+                size_bytes = entry.stat(follow_symlinks=entry.is_file()).st_size
+                yield Version(key, None, True, False, size_bytes)  # noqa: FBT003  (a named tuple)
+
+    def _path(self, key: str) -> Path:
+        """Return where a key is.
+
+        Raises:
+            Unreadable: It can be in no folder; nor is anything outside of this one read.
+        """
+        for name in key.split("/"):
+            if name in _NO_NAMES:
+                told = f"it has {name!r} between slashes, which no folder has"
+                raise Unreadable(f"{key}: {told}: check it in the bucket")
+        return self._root / key
+
+
+def _listed(path: Path) -> list[DirEntry[str]]:
+    """Return what is in a folder in the order of S3's keys; nothing where there is none.
+
+    Raises:
+        Unreadable: It cannot be listed.
+    """
+    try:
+        with os.scandir(path) as entries:
+            return sorted(entries, key=_place)
+    except _NOT_THERE:
+        return []
+    except OSError as error:
+        raise Unreadable(f"{path}: {error.strerror}") from error
+
+
+def _place(entry: DirEntry[str]) -> bytes:
+    """Return where it sorts: what is in a folder ``a`` has keys with ``a/``, after ``a-``."""
+    return os.fsencode(entry.name) + (b"/" if _is_folder(entry) else b"")
+
+
+def _is_folder(entry: DirEntry[str]) -> bool:
+    """Whether to look into it: a link to a folder may lead round in a circle."""
+    return entry.is_dir(follow_symlinks=False)

@@ -1,0 +1,406 @@
+"""An archive checked against its seals, chain by chain and seal by seal.
+
+The rules are those of `logferry_contracts.verification`. Here is what is checked, by how many
+threads, how far it is, and where a check that was stopped goes on.
+"""
+
+import hashlib
+import re
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from pathlib import Path
+from typing import Any, Protocol
+
+from rich.box import SIMPLE_HEAD
+from rich.console import RenderableType
+from rich.table import Table
+
+from logferry.at_once import Threads
+from logferry.errors import ConfigError
+from logferry.ledger import READERS
+from logferry.pace import Pace
+from logferry.resuming import Checked, Progress
+from logferry_contracts.archive import Readable
+from logferry_contracts.chain import ChainName
+from logferry_contracts.seal_key import SEALS
+from logferry_contracts.signatures import TrustedKey, UnusableKeyError
+from logferry_contracts.verification.chain import Chain, Link, read_chain
+from logferry_contracts.verification.findings import (
+    Finding,
+    Note,
+    SealError,
+    Tally,
+    Unchecked,
+    Verdict,
+)
+from logferry_contracts.verification.objects import Level
+from logferry_contracts.verification.store import Store, Unreadable, Version
+from logferry_contracts.verification.verifier import Verifier
+
+_PERCENTAGE = re.compile(r"([0-9]{1,3}(?:\.[0-9]{1,4})?)%?", re.ASCII)
+WHOLE = 100.0
+"""Percent."""
+
+
+class Archive(Store, Protocol):
+    """A store that knows whose seals it has."""
+
+    def chains(self) -> list[ChainName]:
+        """Return the chains that there is anything of, in order."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Asked:
+    """What somebody wants to have checked.
+
+    Attributes:
+        keys: That are trusted; without any, signatures cannot be checked.
+        first: The first date whose seals' leaves are checked; None begins with the first seal. The
+            chain itself is always checked whole.
+        last: Inclusive; None ends with the last seal.
+        sample: The percentage of log groups of each seal whose statements and objects are looked
+            at.
+    """
+
+    keys: tuple[TrustedKey, ...]
+    level: Level
+    first: date | None = None
+    last: date | None = None
+    sample: float = WHOLE
+
+    def has(self, link: Link) -> bool:
+        """Whether the leaves of a seal are to be checked."""
+        if link.sealed is None:
+            return False
+        on = date.fromisoformat(link.sealed.date)
+        return (self.first or on) <= on <= (self.last or on)
+
+
+@dataclass(kw_only=True)
+class Report:
+    """What was found of one chain.
+
+    Attributes:
+        level: How deep was looked.
+        seals: How many there are.
+        checked: Of how many the leaves were checked; those that an earlier run has found in order
+            count too.
+        resumed: How many of these an earlier run has found in order.
+        counts: What the checked seals of the kind ``day`` say that they seal.
+    """
+
+    chain: ChainName
+    level: Level
+    seals: int
+    checked: int = 0
+    resumed: int = 0
+    counts: dict[str, int] = field(default_factory=dict)
+    tally: Tally = field(default_factory=Tally)
+
+    @property
+    def verdict(self) -> Verdict:
+        """See `Tally.verdict`."""
+        return self.tally.verdict
+
+    def as_json(self) -> dict[str, Any]:
+        """Return it as a JSON document."""
+        return {
+            "chain": str(self.chain),
+            "verdict": self.verdict,
+            "level": self.level,
+            "seals": self.seals,
+            "checked": self.checked,
+            "resumed": self.resumed,
+            **self.counts,
+            "errors": dict(sorted(self.tally.errors.items())),
+            "unchecked": self.tally.unchecked,
+            "notes": self.tally.notes,
+        }
+
+
+def trusted_keys(paths: Iterable[Path]) -> tuple[TrustedKey, ...]:
+    """Read the public keys that somebody trusts.
+
+    Raises:
+        ConfigError: One cannot be read, or is none; names all of them.
+    """
+    found, problems = [], []
+    for path in paths:
+        try:
+            found.append(TrustedKey.from_pem(path.read_bytes(), str(path)))
+        except OSError as error:
+            problems.append(f"{path}: {error.strerror}")
+        except UnusableKeyError as error:
+            problems.append(str(error))
+    if problems:
+        raise ConfigError("--key", problems)
+    return tuple(found)
+
+
+def percentage(text: str) -> float:
+    """Return a percentage, such as ``5%``.
+
+    Raises:
+        ConfigError: It is none, or nothing, or more than all.
+    """
+    found = _PERCENTAGE.fullmatch(text)
+    percent = float(found[1]) if found else 0
+    if not 0 < percent <= WHOLE:
+        raise ConfigError("--sample", [f"{text}: more than 0% and up to 100%, such as 5%"])
+    return percent
+
+
+def day(option: str, text: str | None) -> date | None:
+    """Return a date that was given.
+
+    Raises:
+        ConfigError: It is none.
+    """
+    try:
+        return None if text is None else date.fromisoformat(text)
+    except ValueError as error:
+        raise ConfigError("the dates", [f"{option} {text}: {error}"]) from error
+
+
+def chains_of(archive: Archive, profile: str | None) -> list[ChainName]:
+    """Return the chains that an archive has, or those that say that they are of a profile.
+
+    Raises:
+        ConfigError: There are none.
+    """
+    found = archive.chains()
+    if profile is not None:
+        found = [name for name in found if profile in _profiles(read_chain(archive, name, ()))]
+    if not found:
+        what = "a chain" if profile is None else f"a chain of the profile {profile}"
+        raise ConfigError(str(archive), [f"there is not {what} in it"])
+    return found
+
+
+def check(  # noqa: PLR0913  (each from another place)
+    archive: Archive,
+    names: Sequence[ChainName],
+    asked: Asked,
+    progress: Progress,
+    *,
+    tell: Callable[[ChainName, Finding], None],
+    watch: Callable[[str], None],
+) -> Iterator[Report]:
+    """Check chains, one after the other.
+
+    Args:
+        archive: Where they are.
+        names: Which.
+        asked: What of them.
+        progress: What was checked before; is told what is checked.
+        tell: Told each finding at once.
+        watch: Told how far it is, in words.
+    """
+    threads = Threads(READERS)
+    try:
+        for name in names:
+            chain = read_chain(archive, name, asked.keys, mapped=threads.mapped)
+            yield _Check(archive, chain, asked, progress, threads, tell, watch).run()
+    finally:
+        threads.stop()
+
+
+def table(reports: Sequence[Report]) -> RenderableType:
+    """Return what was found as a table, a row for each chain."""
+    shown = Table(box=SIMPLE_HEAD, pad_edge=False)
+    for name in ("chain", "verdict"):
+        shown.add_column(name, no_wrap=True)
+    numbers = ("seals", "checked", "leaves", "objects", "events", "bytes")
+    for name in (*numbers, "errors", "unchecked"):
+        shown.add_column(name, justify="right", no_wrap=True)
+    for each in reports:
+        counts = [each.seals, each.checked, *each.counts.values()]
+        counts += [each.tally.errors.total(), each.tally.unchecked]
+        shown.add_row(str(each.chain), each.verdict, *(f"{count:,}" for count in counts))
+    return shown
+
+
+def line(finding: Finding) -> str:
+    """Return a finding as a line for people, its kind first.
+
+    Keys are whatever somebody has called them: what a terminal would obey is escaped.
+    """
+    text = f"{_kind(finding)}  {finding}"
+    return "".join(
+        each if each.isprintable() else each.encode("unicode_escape").decode() for each in text
+    )
+
+
+def finding_as_json(chain: ChainName, finding: Finding) -> dict[str, Any]:
+    """Return a finding as a JSON document."""
+    document = {"chain": str(chain), "finding": _kind(finding), "thing": finding.thing}
+    match finding:
+        case SealError():
+            return document | {"what": finding.what, "mend": finding.mend}
+        case Unchecked():
+            return document | {"what": finding.why, "mend": finding.mend}
+        case Note():
+            return document | {"what": finding.what}
+
+
+def _kind(finding: Finding) -> str:
+    match finding:
+        case SealError():
+            return finding.code
+        case Unchecked():
+            return "unchecked"
+        case Note():
+            return "note"
+
+
+def _profiles(chain: Chain) -> set[str]:
+    return {name for link in chain.links if link.sealed for name in link.sealed.profiles}
+
+
+@dataclass(frozen=True)
+class _Check:
+    """The check of one chain."""
+
+    archive: Archive
+    chain: Chain
+    asked: Asked
+    progress: Progress
+    threads: Threads
+    tell: Callable[[ChainName, Finding], None]
+    watch: Callable[[str], None]
+
+    def run(self) -> Report:
+        links = [link for link in self.chain.links if self.asked.has(link)]
+        report = Report(
+            chain=self.chain.name,
+            level=self.asked.level,
+            seals=len(self.chain.links),
+            checked=len(links),
+            counts=_counts(links),
+        )
+        self._take_in(report, self.chain.findings)
+        if not links:
+            self._take_in(report, [self._nothing()])
+        todo = [link for link in links if self._checked(link) not in self.progress]
+        report.resumed = len(links) - len(todo)
+        pace = _pace(self.asked.level, todo, self.watch)
+        for link, findings in self._found(todo, pace):
+            before = (report.tally.errors.total(), report.tally.unchecked)
+            self._take_in(report, findings)
+            if before == (report.tally.errors.total(), report.tally.unchecked):
+                self.progress.add(self._checked(link))
+        return report
+
+    def _found(self, todo: list[Link], pace: Pace) -> Iterator[tuple[Link, Iterable[Finding]]]:
+        """Yield each seal with what is found in it."""
+        store = _Watched(self.archive, self.asked.level, pace, self.threads)
+        is_by_seal = self.asked.level == "seals"
+        verifier = Verifier(
+            store,
+            self.chain,
+            self.asked.level,
+            # One thread cannot wait for others of the same ones.
+            mapped=map if is_by_seal else self.threads.mapped,
+            is_sampled=self._is_sampled,
+        )
+        if not is_by_seal:
+            for link in todo:
+                pace.name = f"{self.chain.name}, seal {link.sequence} of {len(self.chain.links)}"
+                yield link, verifier.check(link)
+            return
+        pace.name = str(self.chain.name)
+        found = self.threads.mapped(lambda link: list(verifier.check(link)), todo)
+        for link, findings in zip(todo, found, strict=True):
+            pace.add(1)
+            yield link, findings
+
+    def _is_sampled(self, log_group_name: str) -> bool:
+        seeded = f"{self.progress.seed} {self.chain.name} {log_group_name}".encode()
+        drawn = int.from_bytes(hashlib.sha256(seeded).digest()[:8]) / 2**64
+        return drawn * WHOLE < self.asked.sample
+
+    def _take_in(self, report: Report, findings: Iterable[Finding]) -> None:
+        for finding in findings:
+            report.tally.add(finding)
+            self.tell(self.chain.name, finding)
+
+    def _nothing(self) -> Unchecked:
+        if not self.chain.links:
+            return Unchecked(
+                f"the chain {self.chain.name}",
+                "there is no seal of it",
+                "Look whether the sealer runs, or seal it: logferry seal",
+            )
+        dates = f"{self.asked.first or 'the first one'} to {self.asked.last or 'the last one'}"
+        told = f"there is no seal of {dates}"
+        return Unchecked(f"the chain {self.chain.name}", told, "Give dates that are sealed")
+
+    def _checked(self, link: Link) -> Checked:
+        later = [each.sha256 for each in self.chain.links if each.kind == "later"]
+        newest = later[-1] if later else None
+        return Checked(str(self.chain.name), link.sequence, link.sha256, newest)
+
+
+def _counts(links: Iterable[Link]) -> dict[str, int]:
+    days = [link.sealed for link in links if link.sealed and link.kind == "day"]
+    return {
+        "leaves": sum(each.leaf_count for each in days),
+        "objects": sum(each.objects for each in days),
+        "events": sum(each.events for each in days),
+        "stored_bytes": sum(each.stored_bytes for each in days),
+    }
+
+
+def _pace(level: Level, links: Sequence[Link], watch: Callable[[str], None]) -> Pace:
+    """Return the pace of what takes the most time: seals, objects, or their bytes."""
+    counts = _counts(links)
+    by_level = {"seals": len(links), "objects": counts["leaves"] + counts["objects"]}
+    total = by_level.get(level, counts["stored_bytes"])
+    return Pace(total, watch=watch, clock=time.monotonic)
+
+
+class _Watched:
+    """An archive that tells how much of it was looked at."""
+
+    def __init__(self, archive: Store, level: Level, pace: Pace, threads: Threads) -> None:
+        self._archive = archive
+        self._threads = threads
+        self._counts_bytes = level in {"bytes", "events"}
+        self._counts_things = level == "objects"
+        self._pace = pace
+
+    def versions(self, prefix: str) -> Iterable[Version]:
+        return self._archive.versions(prefix)
+
+    def open(self, key: str, version_id: str | None) -> Readable:
+        opened = self._archive.open(key, version_id)
+        if self._counts_bytes and not key.startswith(SEALS):
+            return _WatchedFile(opened, self._pace, self._threads)
+        if self._counts_things:
+            self._pace.add(1)
+        return opened
+
+    def is_held(self, key: str, version_id: str | None) -> bool | None:
+        held = self._archive.is_held(key, version_id)
+        if self._counts_things:
+            self._pace.add(1)
+        return held
+
+
+class _WatchedFile:
+    def __init__(self, opened: Readable, pace: Pace, threads: Threads) -> None:
+        self._opened = opened
+        self._pace = pace
+        self._threads = threads
+
+    def read(self, amount: int = -1, /) -> bytes:
+        if self._threads.is_stopped:
+            raise Unreadable("the check was stopped")
+        piece = self._opened.read(amount)
+        self._pace.add(len(piece))
+        return piece
+
+    def close(self) -> None:
+        self._opened.close()

@@ -1,0 +1,198 @@
+"""The archive bucket as the rules of verification read it, on moto."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import boto3
+import pytest
+from botocore.exceptions import IncompleteReadError
+from botocore.response import StreamingBody
+from botocore.stub import Stubber
+from moto import mock_aws
+
+from logferry.bucket_store import OPENED, BucketStore
+from logferry_contracts.archive import Readable
+from logferry_contracts.chain import ChainName
+from logferry_contracts.verification.store import Missing, Unreadable
+
+BUCKET = "an-archive"
+SEALS = "!seals/111122223333/eu-west-1/seals/"
+
+
+@pytest.fixture
+def s3(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """A bucket with Object Lock."""
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "any")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "any")
+    with mock_aws():
+        s3 = boto3.client("s3", region_name="us-east-1")
+        s3.create_bucket(Bucket=BUCKET, ObjectLockEnabledForBucket=True)
+        yield s3
+
+
+@pytest.fixture
+def store(s3: Any) -> BucketStore:
+    return BucketStore(s3, BUCKET)
+
+
+def put(s3: Any, key: str, body: bytes = b"1", **more: Any) -> str:
+    version_id: str = s3.put_object(Bucket=BUCKET, Key=key, Body=body, **more)["VersionId"]
+    return version_id
+
+
+def test_versions_and_markers_come_by_key_and_the_newest_first(s3: Any, store: BucketStore) -> None:
+    first = [put(s3, key) for key in ("a/b", "a-b", "a/\u00e9 +&%")]
+    second = put(s3, "a/b", b"12")
+    marker = s3.delete_object(Bucket=BUCKET, Key="a/b")["VersionId"]
+    assert list(store.versions("a")) == [
+        ("a-b", first[1], True, False, 1),
+        ("a/b", marker, True, True, 0),
+        ("a/b", second, False, False, 2),
+        ("a/b", first[0], False, False, 1),
+        ("a/\u00e9 +&%", first[2], True, False, 1),
+    ]
+
+
+def test_all_pages_are_read(s3: Any, store: BucketStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    for number in range(5):
+        put(s3, f"a/{number}")
+        put(s3, f"a/{number}")
+    pages: list[Any] = []
+    listed = s3.list_object_versions
+
+    def two(**asked: Any) -> Any:
+        pages.append(listed(**asked, MaxKeys=3))
+        return pages[-1]
+
+    monkeypatch.setattr(s3, "list_object_versions", two)
+    assert len(list(store.versions("a/"))) == 10
+    assert len(pages) > 3
+
+
+def test_a_version_is_read_by_its_id_and_the_newest_without(s3: Any, store: BucketStore) -> None:
+    first, _ = put(s3, "a", b"old"), put(s3, "a", b"new")
+    assert store.open("a", None).read() == b"new"
+    file = store.open("a", first)
+    assert (file.read(2), file.read(2), file.read(2)) == (b"ol", b"d", b"")
+    file.close()
+
+
+def test_what_is_not_there_is_missing(s3: Any, store: BucketStore) -> None:
+    version_id = put(s3, "a")
+    marker = s3.delete_object(Bucket=BUCKET, Key="a")["VersionId"]
+    for key, which in (("b", None), ("a", None), ("a", marker), ("a", "no-such-version")):
+        with pytest.raises(Missing):
+            store.open(key, which)
+    assert store.open("a", version_id).read() == b"1"
+
+
+def test_holds_are_told(s3: Any, store: BucketStore) -> None:
+    held = put(s3, "a", ObjectLockLegalHoldStatus="ON")
+    lifted = put(s3, "a", ObjectLockLegalHoldStatus="OFF")
+    never = put(s3, "a")
+    assert [store.is_held("a", each) for each in (held, lifted, never)] == [True, False, False]
+    with pytest.raises(Missing):
+        store.is_held("b", None)
+
+
+def test_a_bucket_without_object_lock_has_no_holds(s3: Any) -> None:
+    # moto says of it what S3 says of an object without a hold.
+    told = {"Code": "InvalidRequest", "Message": "Bucket is missing Object Lock Configuration"}
+    s3.create_bucket(Bucket="a-copy")
+    s3.put_object(Bucket="a-copy", Key="a", Body=b"1")
+    copy = BucketStore(s3, "a-copy")
+    with Stubber(s3) as stubbed:
+        stubbed.add_client_error("get_object_legal_hold", told["Code"], told["Message"], 400)
+        assert copy.is_held("a", None) is None
+    [version] = copy.versions("a")
+    assert copy.open("a", version.version_id).read() == b"1"
+
+
+@pytest.mark.parametrize("storage_class", ["GLACIER", "DEEP_ARCHIVE"])
+def test_what_is_in_glacier_cannot_be_read(s3: Any, store: BucketStore, storage_class: str) -> None:
+    put(s3, "a", StorageClass=storage_class)
+    with pytest.raises(Unreadable, match=r"a is in .*: restore it, and check again"):
+        store.open("a", None)
+
+
+def test_what_is_refused_is_neither_there_nor_missing(s3: Any) -> None:
+    store = BucketStore(s3, "no-such-bucket")
+    with pytest.raises(Unreadable, match=r"ListObjectVersions of a: .*NoSuchBucket"):
+        list(store.versions("a"))
+    for ask in (store.open, store.is_held):
+        with pytest.raises(Unreadable, match=r"a: .*NoSuchBucket"):
+            ask("a", None)
+
+
+def test_chains_are_found_also_where_everything_of_them_is_hidden(
+    s3: Any, store: BucketStore
+) -> None:
+    put(s3, f"{SEALS}0000000001.json")
+    put(s3, "!seals/anything/eu-west-1/x")
+    put(s3, "shop/x")
+    s3.delete_object(Bucket=BUCKET, Key=f"{SEALS}0000000001.json")
+    assert store.chains() == [ChainName(account_id="111122223333", region="eu-west-1")]
+
+
+class _BreaksOff:
+    """A download that breaks off after some bytes."""
+
+    def __init__(self, body: StreamingBody, after: int) -> None:
+        self._body = body
+        self._left = after
+
+    def read(self, amount: int | None = None) -> bytes:
+        piece = self._body.read(min(amount or self._left, self._left)) if self._left else b""
+        if not piece and self._body.read(1):
+            raise IncompleteReadError(actual_bytes=0, expected_bytes=1)
+        self._left -= len(piece)
+        return piece
+
+    def close(self) -> None:
+        self._body.close()
+
+
+@pytest.fixture
+def ranges(s3: Any, monkeypatch: pytest.MonkeyPatch) -> list[str | None]:
+    """Break every download off after four bytes, and note what is asked for."""
+    asked_for: list[str | None] = []
+    get = s3.get_object
+
+    def breaking(**asked: Any) -> Any:
+        asked_for.append(asked.get("Range"))
+        found = get(**asked)
+        return found | {"Body": _BreaksOff(found["Body"], 4)}
+
+    monkeypatch.setattr(s3, "get_object", breaking)
+    return asked_for
+
+
+def read(file: Readable) -> bytes:
+    return b"".join(iter(lambda: file.read(3), b""))
+
+
+def test_a_download_that_broke_off_goes_on_where_it_was(
+    s3: Any, store: BucketStore, ranges: list[str | None]
+) -> None:
+    put(s3, "a", b"0123456789")
+    assert read(store.open("a", None)) == b"0123456789"
+    assert ranges == [None, "bytes=4-", "bytes=8-"]
+
+
+def test_a_download_that_goes_on_is_of_the_same_bytes(
+    s3: Any, store: BucketStore, ranges: list[str | None]
+) -> None:
+    put(s3, "a", b"0123456789")
+    file = store.open("a", None)
+    put(s3, "a", b"abcdefghij")
+    with pytest.raises(Unreadable, match="PreconditionFailed"):
+        read(file)
+
+
+def test_a_download_that_breaks_off_again_and_again_is_unreadable(
+    s3: Any, store: BucketStore, ranges: list[str | None]
+) -> None:
+    put(s3, "a", b"0" * 4 * (OPENED + 1))
+    with pytest.raises(Unreadable, match=f"a broke off after {4 * OPENED} bytes, {OPENED} times"):
+        read(store.open("a", None))
+    assert ranges == [None, *(f"bytes={4 * n}-" for n in range(1, OPENED))]

@@ -1,0 +1,143 @@
+"""A sealed archive of four dates, and `logferry verify` on it."""
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+import yaml
+from contracts.tests.sealed_archive import SOURCE, Archive, SealingKey
+from moto import mock_aws
+from tests.attacks.places import Folder, S3Bucket
+
+from logferry.command import main
+from logferry.config import Config
+
+type Place = Folder | S3Bucket
+
+
+@dataclass
+class Attacked:
+    """An archive, and the keys that whoever checks it trusts.
+
+    Attributes:
+        where: What the command is given: a configuration's file or a folder.
+        place: What it is in.
+    """
+
+    archive: Archive
+    where: Path
+    place: Place
+    pinned: list[SealingKey]
+
+    @property
+    def objects(self) -> list[str]:
+        return self.place.listed(f"{SOURCE.profile}/")
+
+    @property
+    def statements(self) -> list[str]:
+        return self.place.listed(f"!seals/{self.archive.chain}/statements/")
+
+    def seal_key(self, sequence: int) -> str:
+        return f"!seals/{self.archive.chain}/seals/{sequence:010d}.json"
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What the command said.
+
+    Attributes:
+        found: ``finding`` of each line, without the lawful ones, each once.
+        chains: The lines of the chains.
+    """
+
+    code: int
+    lines: list[dict[str, Any]]
+    chains: list[dict[str, Any]]
+
+    @property
+    def found(self) -> set[str]:
+        return {each["finding"] for each in self.lines} - {"note"}
+
+    def about(self, finding: str) -> list[dict[str, Any]]:
+        """Return the lines of a kind."""
+        return [each for each in self.lines if each["finding"] == finding]
+
+
+type Verify = Callable[..., Answer]
+
+
+@pytest.fixture
+def verify(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Verify:
+    """Run the command with the pinned keys."""
+
+    def verify(attacked: Attacked, level: str = "events", *options: str) -> Answer:
+        keys: list[str] = []
+        for number, each in enumerate(attacked.pinned):
+            path = tmp_path / f"pinned-{number}.pem"
+            path.write_text(each.pem)
+            keys += ["--key", str(path)]
+        with pytest.raises(SystemExit) as ended:
+            main(["verify", str(attacked.where), *keys, "--level", level, "--json", *options])
+        lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+        assert isinstance(ended.value.code, int)
+        return Answer(
+            ended.value.code,
+            [each for each in lines if "finding" in each],
+            [each for each in lines if "verdict" in each],
+        )
+
+    return verify
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Attacked:
+    """A copy of a sealed archive."""
+    place = Folder(tmp_path / "copy")
+    archive = Archive(place)
+    archive.days(4)
+    return Attacked(archive, place.root, place, [archive.key])
+
+
+@pytest.fixture(scope="session")
+def session() -> boto3.Session:
+    """One for all: each reads its models anew."""
+    return boto3.Session("any", "any", region_name=SOURCE.region)
+
+
+@pytest.fixture
+def bucket(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, session: boto3.Session
+) -> Iterator[Attacked]:
+    """A sealed archive in its bucket."""
+    document = {
+        "region": SOURCE.region,
+        "hub_account_id": "999988887777",
+        "sources": [
+            {
+                "profile": SOURCE.profile,
+                "account_id": SOURCE.account_id,
+                "schedule": "rate(1 day)",
+            }
+        ],
+    }
+    where = tmp_path / "organization.yaml"
+    where.write_text(yaml.safe_dump(document))
+    monkeypatch.setattr(boto3, "Session", lambda: session)
+    with mock_aws():
+        s3 = session.client("s3")
+        name = Config.model_validate(document).archive_bucket
+        place = S3Bucket(s3, name, SOURCE.region)
+        archive = Archive(place)
+        archive.days(4, ["/app/a"])
+        yield Attacked(archive, where, place, [archive.key])
+
+
+@pytest.fixture(params=["bucket", "folder"])
+def attacked(request: pytest.FixtureRequest) -> Attacked:
+    """The same archive in either place."""
+    found: Attacked = request.getfixturevalue(request.param)
+    return found

@@ -1,0 +1,358 @@
+"""Each attack on a sealed archive, found by `logferry verify` and called what it is."""
+
+import json
+from dataclasses import replace
+from hashlib import sha256
+
+import pytest
+from contracts.tests.sealed_archive import DAY_MS, SOURCE, Archive, SealingKey, gz
+from tests.attacks.places import Folder
+
+from logferry_contracts.day_seal import read_envelope
+from logferry_contracts.statement import Difference
+from logferry_contracts.window import Window
+
+LEVELS = ("seals", "objects", "bytes", "events")
+
+
+def assert_found(verify, attacked, finding, level):
+    """An attack is found at a level and the deeper ones; those before it promise nothing of it."""
+    place = LEVELS.index(level)
+    for each in LEVELS[:place]:
+        assert verify(attacked, each).code == 0, f"{each} does not look so deep"
+    for each in LEVELS[place:]:
+        answer = verify(attacked, each)
+        assert (answer.code, answer.found) == (1, {finding}), each
+        for line in answer.about(finding):
+            assert line["thing"], line
+            assert line["what"], line
+            assert line["mend"], line
+
+
+# The chain.
+
+
+def test_two_seals_in_a_row_are_deleted(attacked, verify):
+    for sequence in (2, 3):
+        attacked.place.remove(attacked.seal_key(sequence))
+    answer = verify(attacked, "seals")
+    assert answer.code == 1
+    assert answer.found == {"seals_missing", "gap"}
+    [line] = answer.about("seals_missing")
+    assert line["what"] == "2 seals, 2 to 3, are missing before seal 4"
+
+
+def test_a_whole_year_in_the_middle_is_gone(verify, folder, tmp_path):
+    place = Folder(tmp_path / "years")
+    folder.archive = archive = Archive(place, folder.archive.key)
+    for _ in range(3 * 365):
+        archive.day([], archive.window())
+    folder.place, folder.where = place, place.root
+    for sequence in range(366, 731):
+        place.remove(folder.seal_key(sequence))
+    answer = verify(folder, "seals")
+    [line] = answer.about("seals_missing")
+    assert line["what"] == "365 seals, 366 to 730, are missing before seal 731"
+    assert (answer.code, answer.found) == (1, {"seals_missing", "gap"})
+
+
+def test_all_seals_are_deleted(bucket, verify):
+    for sequence in range(1, 5):
+        bucket.place.remove(bucket.seal_key(sequence))
+    answer = verify(bucket, "seals")
+    assert (answer.code, answer.found) == (3, {"unchecked"})
+    assert answer.lines[0]["what"] == "there is no seal of it"
+
+
+def test_the_first_seals_are_deleted(folder, verify):
+    folder.place.remove(folder.seal_key(1))
+    assert verify(folder, "seals").found == {"seals_missing"}
+
+
+def test_an_older_seal_lies_in_the_place_of_another(folder, verify):
+    folder.place.replace(folder.seal_key(3), folder.place.data(folder.seal_key(2)))
+    answer = verify(folder, "seals")
+    assert (answer.code, answer.found) == (1, {"wrong_place", "broken_link", "gap", "overlap"})
+
+
+def test_an_older_seal_is_signed_anew_for_the_place_of_another(folder, verify):
+    archive = folder.archive
+    window = Window(from_ms=archive.reached_ms - 3 * DAY_MS, to_ms=archive.reached_ms - 2 * DAY_MS)
+    older = archive.next_seal(
+        "day",
+        sequence=3,
+        previous_sha256=sha256(folder.place.data(folder.seal_key(2))).hexdigest(),
+        sealed=archive.windows([], window),
+    )
+    folder.place.replace(folder.seal_key(3), archive.signed(older))
+    answer = verify(folder, "seals")
+    assert {line["thing"] for line in answer.about("broken_link")} == {folder.seal_key(4)}
+    assert (answer.code, answer.found) == (1, {"broken_link", "gap", "overlap"})
+
+
+def test_the_last_seal_is_replaced_by_what_another_key_has_signed(folder, verify):
+    archive, other = folder.archive, SealingKey()
+    sealed = archive.windows([], Window(from_ms=archive.reached_ms, to_ms=archive.reached_ms + 1))
+    seal = archive.next_seal("day", sealed=sealed, key_id=other.trusted.id)
+    archive.write(seal, other)
+    answer = verify(folder, "seals")
+    assert (answer.code, answer.found) == (1, {"foreign_key"})
+
+
+def test_a_seal_is_edited_and_keeps_its_signature(folder, verify):
+    key = folder.seal_key(4)
+    envelope = read_envelope(folder.place.data(key))
+    edited = envelope.payload.replace(b'"is_late":false', b'"is_late":true')
+    folder.place.replace(key, replace(envelope, payload=edited).stored())
+    answer = verify(folder, "seals")
+    assert (answer.code, answer.found) == (1, {"forged_seal"})
+
+
+def test_there_are_two_histories(bucket, verify):
+    archive = bucket.archive
+    archive.sequence, archive.previous = (
+        3,
+        sha256(bucket.place.data(bucket.seal_key(3))).hexdigest(),
+    )
+    window = Window(from_ms=archive.reached_ms - DAY_MS, to_ms=archive.reached_ms)
+    archive.write(archive.next_seal("day", sealed=archive.windows([], window)))
+    answer = verify(bucket, "seals")
+    assert (answer.code, answer.found) == (1, {"two_histories", "covered"})
+
+
+def test_a_seal_is_covered_by_bytes_of_no_meaning(bucket, verify):
+    bucket.place.put(bucket.seal_key(2), b"anything")
+    answer = verify(bucket, "seals")
+    assert (answer.code, answer.found) == (1, {"covered", "not_a_seal"})
+
+
+def test_the_place_of_the_next_seal_is_taken_before_the_sealer_comes(folder, verify):
+    folder.place.put(folder.seal_key(5), b"anything")
+    folder.place.put(f"{folder.seal_key(5)}.bak", b"anything")
+    answer = verify(folder, "seals")
+    assert (answer.code, answer.found) == (1, {"not_a_seal", "squatted"})
+
+
+def test_a_seal_is_hidden_by_a_delete_marker(bucket, verify):
+    bucket.place.hide(bucket.seal_key(3))
+    assert_found(verify, bucket, "hidden", "seals")
+
+
+def test_the_hold_of_a_seal_is_lifted(bucket, verify):
+    bucket.place.lift(bucket.seal_key(3))
+    assert_found(verify, bucket, "hold_lifted", "seals")
+
+
+def test_somebody_without_the_key_names_the_next_one(folder, verify):
+    archive, other = folder.archive, SealingKey()
+    lawful, archive.key = archive.key, other
+    archive.rotate(other)
+    archive.days(1)
+    answer = verify(folder, "seals")
+    assert (answer.code, answer.found) == (1, {"unlawful_rotation", "foreign_key"})
+    folder.pinned = [lawful, other]
+    assert verify(folder, "seals").code == 0  # pinned by whoever checks: theirs to answer for
+
+
+def test_a_key_that_was_replaced_goes_on_sealing(folder, verify):
+    archive, old = folder.archive, folder.archive.key
+    archive.rotate(SealingKey())
+    archive.key = old
+    archive.days(1)
+    answer = verify(folder, "seals")
+    assert (answer.code, answer.found) == (1, {"retired_key"})
+
+
+def test_a_seal_of_another_account_lies_in_the_chain(folder, verify, tmp_path):
+    source = SOURCE.model_copy(update={"account_id": "222233334444"})
+    other = Archive(Folder(tmp_path / "other"), folder.archive.key, source)
+    other.days(5)
+    theirs = folder.seal_key(5).replace(SOURCE.account_id, source.account_id)
+    folder.place.put(folder.seal_key(5), other.bucket.data(theirs))
+    answer = verify(folder, "seals")
+    assert answer.code == 1
+    assert "wrong_chain" in answer.found
+
+
+def test_a_date_was_never_sealed(folder, verify):
+    archive = folder.archive
+    archive.day([], archive.window(from_ms=archive.reached_ms + DAY_MS))
+    assert_found(verify, folder, "gap", "seals")
+
+
+# Leaves and statements.
+
+
+def test_a_list_of_leaves_takes_the_place_of_another_dates(folder, verify):
+    lists = folder.place.listed(f"!seals/{folder.archive.chain}/leaves/")
+    folder.place.replace(lists[0], folder.place.data(lists[1]))
+    assert_found(verify, folder, "leaves_changed", "seals")
+
+
+def test_a_log_group_is_taken_out_of_a_list(folder, verify):
+    key = folder.place.listed(f"!seals/{folder.archive.chain}/leaves/")[0]
+    folder.place.replace(key, folder.place.data(key).splitlines(keepends=True)[0])
+    assert_found(verify, folder, "leaves_changed", "seals")
+
+
+def test_a_list_of_leaves_is_deleted(folder, verify):
+    key = folder.place.listed(f"!seals/{folder.archive.chain}/leaves/")[0]
+    folder.place.remove(key)
+    assert_found(verify, folder, "leaves_missing", "seals")
+
+
+def test_a_statement_is_edited(folder, verify):
+    key = folder.statements[0]
+    edited = folder.place.data(key).replace(b'"events":3', b'"events":4')
+    folder.place.replace(key, edited)
+    assert_found(verify, folder, "statement_changed", "objects")
+
+
+def test_a_statement_is_deleted(folder, verify):
+    folder.place.remove(folder.statements[0])
+    assert_found(verify, folder, "statement_missing", "objects")
+
+
+@pytest.mark.parametrize("other", [1, 4], ids=["another date's", "another log group's"])
+def test_a_statement_takes_the_place_of_another(folder, verify, other):
+    of_first, *others = folder.statements
+    folder.place.replace(of_first, folder.place.data(others[other - 1]))
+    assert_found(verify, folder, "statement_changed", "objects")
+
+
+def test_a_statement_lies_hidden_under_a_delete_marker(bucket, verify):
+    bucket.place.hide(bucket.statements[0])
+    assert_found(verify, bucket, "hidden", "objects")
+
+
+@pytest.mark.parametrize("sort", ["a seal", "a statement"])
+def test_json_that_somebody_has_formatted_anew_is_told_from_forgery(folder, verify, sort):
+    key = folder.seal_key(2) if sort == "a seal" else folder.statements[0]
+    folder.place.replace(key, json.dumps(json.loads(folder.place.data(key)), indent=2).encode())
+    answer = verify(folder)
+    assert answer.code == 1
+    [line] = answer.about("reserialised")
+    assert line["mend"].startswith("Copy the files byte by byte")
+
+
+# Objects.
+
+
+def test_an_object_is_changed_and_keeps_its_size(attacked, verify):
+    key = attacked.objects[0]
+    data = attacked.place.data(key)
+    attacked.place.replace(key, data[:-5] + bytes(each ^ 1 for each in data[-5:]))
+    assert_found(verify, attacked, "object_changed", "bytes")
+
+
+def test_an_object_is_truncated(folder, verify):
+    key = folder.objects[0]
+    folder.place.replace(key, folder.place.data(key)[:29])
+    assert_found(verify, folder, "object_truncated", "objects")
+
+
+def test_an_object_is_deleted(attacked, verify):
+    attacked.place.remove(attacked.objects[0])
+    assert_found(verify, attacked, "object_missing", "objects")
+
+
+@pytest.mark.parametrize("where", ["in a task's folder", "beside the tasks' folders"])
+def test_an_object_is_added(folder, verify, where):
+    key = folder.objects[0]
+    beside = key.rsplit("/", 2 if where == "in a task's folder" else 3)[0]
+    folder.place.put(f"{beside}/planted/000000.gz", gz([1]))
+    assert_found(verify, folder, "object_added", "objects")
+
+
+def test_an_object_is_overlaid_by_a_shorter_one(bucket, verify):
+    bucket.place.put(bucket.objects[0], b"x" * 29)
+    assert_found(verify, bucket, "covered", "objects")
+
+
+def test_an_object_is_overlaid_by_one_of_its_size(bucket, verify):
+    key = bucket.objects[0]
+    bucket.place.put(key, b"x" * len(bucket.place.data(key)))
+    assert_found(verify, bucket, "covered", "objects")
+
+
+def test_an_object_is_hidden_by_a_delete_marker(bucket, verify):
+    bucket.place.hide(bucket.objects[0])
+    assert_found(verify, bucket, "hidden", "objects")
+
+
+def test_the_hold_of_an_object_is_lifted(bucket, verify):
+    bucket.place.lift(bucket.objects[0])
+    assert_found(verify, bucket, "hold_lifted", "objects")
+
+
+def test_what_is_said_of_an_object_is_not_what_it_has(folder, verify):
+    archive, window = folder.archive, folder.archive.window()
+    told = archive.archived("/app/a", window)
+    assert told.objects is not None
+    more = told.objects[0].model_copy(update={"events": told.objects[0].events + 1})
+    archive.day([told.model_copy(update={"objects": [more]})], window)
+    assert_found(verify, folder, "measure", "events")
+
+
+# The ledger.
+
+
+@pytest.mark.parametrize("what", ["object_missing", "sha256", "object_unlisted"])
+def test_a_ledger_that_says_completed_where_the_archive_differs_is_contradicted(
+    folder, verify, what
+):
+    archive, window = folder.archive, folder.archive.window()
+    contradicted = archive.statement(
+        "/app/a",
+        window,
+        "contradicted",
+        exports=[archive.export("/app/a", window)],
+        differences=[Difference(what=what, key="shop-prod/app/a/x.gz", recorded="1", found=None)],
+    )
+    archive.day([contradicted, archive.archived("/app/b", window)], window)
+    assert_found(verify, folder, "contradicted", "seals")
+    [line] = verify(folder, "seals").about("contradicted")
+    assert (line["thing"], line["what"][: len(what)]) == ("shop-prod/app/a/x.gz", what)
+
+
+# What cannot be found out is neither valid nor invalid.
+
+
+def test_without_a_key_of_ones_own_nothing_is_valid(folder, verify):
+    folder.pinned = []
+    answer = verify(folder)
+    assert (answer.code, answer.found) == (3, {"unchecked"})
+    assert "no key was given" in answer.lines[0]["what"]
+
+
+def test_an_object_in_glacier_is_not_called_valid_where_its_bytes_are_asked_for(bucket, verify):
+    s3, key = bucket.place.s3, bucket.objects[0]
+    data = bucket.place.data(key)
+    bucket.place.remove(key)
+    s3.put_object(
+        Bucket=bucket.place.name,
+        Key=key,
+        Body=data,
+        StorageClass="DEEP_ARCHIVE",
+        ObjectLockLegalHoldStatus="ON",
+    )
+    answer = verify(bucket, "bytes")
+    assert (answer.code, answer.found) == (3, {"unchecked"})
+    [line] = answer.about("unchecked")
+    assert (line["thing"], "restore it" in line["what"]) == (key, True)
+
+
+def test_what_is_wrong_counts_more_than_what_is_unknown(folder, verify):
+    folder.pinned = []
+    folder.place.remove(folder.objects[0])
+    answer = verify(folder)
+    assert (answer.code, answer.found) == (1, {"unchecked", "object_missing"})
+
+
+def test_every_inconsistency_is_listed(folder, verify):
+    keys = folder.objects
+    for key in keys:
+        folder.place.remove(key)
+    answer = verify(folder)
+    assert {each["thing"] for each in answer.about("object_missing")} == set(keys)
+    assert answer.chains[0]["errors"] == {"object_missing": len(keys)}

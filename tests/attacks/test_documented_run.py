@@ -1,0 +1,55 @@
+"""What docs/verify.md shows is what the command prints."""
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+from contracts.tests.sealed_archive import Archive
+from tests.attacks.places import Folder
+
+from logferry.command import main
+
+PAGE = (Path(__file__).parents[2] / "docs" / "verify.md").read_text()
+EXIT = "$ echo $?\n"
+
+
+def shown_runs() -> list[tuple[str, str, int]]:
+    """Return each command of the page's block, what it prints, and its exit code."""
+    [block] = re.findall(r"<!-- run -->\n```console\n(.*?)```\n<!-- /run -->", PAGE, re.DOTALL)
+    found = []
+    for part in block.split("$ logferry ")[1:]:
+        command, rest = part.split("\n", 1)
+        shown, code = rest.split(EXIT)
+        found.append((command, shown, int(code.split("\n")[0])))
+    return found
+
+
+@pytest.fixture
+def archive(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Folder:
+    """A copy of three dates."""
+    monkeypatch.chdir(tmp_path)
+    place = Folder(tmp_path / "copy")
+    archive = Archive(place)
+    archive.days(3, ("/aws/lambda/orders", "/ecs/shop"))
+    Path("seals.pem").write_text(archive.key.pem)
+    return place
+
+
+def test_the_page_shows_what_the_command_prints(
+    archive: Folder, capsys: pytest.CaptureFixture[str]
+) -> None:
+    valid, damaged = shown_runs()
+    assert printed(valid[0], capsys) == valid[1:]
+    key = archive.listed("shop-prod/aws/lambda/orders/2026/11/22")[0]
+    archive.put(key, b"x" * 29)
+    archive.remove(f"!seals/{Archive(archive).chain}/seals/0000000002.json")
+    assert printed(damaged[0], capsys) == damaged[1:]
+
+
+def printed(command: str, capsys: pytest.CaptureFixture[str]) -> tuple[str, int]:
+    with pytest.raises(SystemExit) as ended:
+        main(shlex.split(command))
+    assert isinstance(ended.value.code, int)
+    lines = capsys.readouterr().out.splitlines()
+    return "".join(f"{line.rstrip()}\n" for line in lines), ended.value.code

@@ -1,0 +1,83 @@
+"""What is lawful is called valid, wherever the archive is."""
+
+import gzip
+
+from contracts.tests.sealed_archive import DAY_MS, SealingKey
+
+
+def test_a_sealed_archive_is_valid_at_every_level(attacked, verify):
+    for level in ("seals", "objects", "bytes", "events"):
+        answer = verify(attacked, level)
+        assert (answer.code, answer.found) == (0, set()), level
+        [chain] = answer.chains
+        assert (chain["verdict"], chain["level"], chain["seals"]) == ("valid", level, 4)
+
+
+def test_a_copy_that_was_moved_is_valid(folder, verify, tmp_path):
+    folder.place.moved(tmp_path / "elsewhere")
+    folder.where = tmp_path / "elsewhere"
+    assert verify(folder).code == 0
+
+
+def test_the_copy_of_a_bucket_is_valid(bucket, folder, verify):
+    for key in folder.place.listed(""):
+        folder.place.remove(key)
+    bucket.place.copied(folder.place)
+    folder.pinned = bucket.pinned
+    assert verify(folder).code == 0
+
+
+def test_the_enforcers_copies_of_the_same_bytes_are_valid_and_named(bucket, verify):
+    for key in bucket.objects:
+        bucket.place.copy_over(key)
+    answer = verify(bucket)
+    assert (answer.code, answer.found) == (0, set())
+    assert {each["thing"] for each in answer.about("note")} == set(bucket.objects)
+
+
+def test_a_copy_that_lies_over_what_was_sealed_is_valid(bucket, verify):
+    key = bucket.objects[0]
+    bucket.place.put(key, bucket.place.data(key))
+    for level in ("objects", "bytes"):
+        answer = verify(bucket, level)
+        assert (answer.code, answer.found) == (0, set()), level
+
+
+def test_a_key_that_was_rotated_is_trusted_through_the_one_before(attacked, verify):
+    attacked.archive.rotate(SealingKey())
+    attacked.archive.days(2)
+    attacked.archive.rotate(SealingKey())
+    attacked.archive.days(1)
+    answer = verify(attacked)
+    assert (answer.code, answer.chains[0]["seals"]) == (0, 9)
+
+
+def test_a_later_seal_has_the_last_word(attacked, verify):
+    archive = attacked.archive
+    window = archive.window(from_ms=archive.reached_ms - DAY_MS)
+    archive.later([archive.archived("/app/a", window, generation=2)], window)
+    assert verify(attacked).code == 0
+
+
+def test_what_a_failed_try_has_left_is_valid(attacked, verify):
+    archive, window = attacked.archive, attacked.archive.window()
+    failed = archive.export("/app/c", window)
+    archive.put(failed, window, "stream", gzip.compress(b"half"))
+    second = archive.archived("/app/c", window, generation=2)
+    archive.day([second], window)
+    assert (verify(attacked).code, len(verify(attacked).about("note"))) == (0, 1)
+
+
+def test_a_date_without_any_log_group_joins(attacked, verify):
+    attacked.archive.day([], attacked.archive.window())
+    attacked.archive.days(1)
+    assert verify(attacked).code == 0
+
+
+def test_log_groups_without_a_slash_and_with_names_of_dots_are_told_apart(attacked, verify):
+    names = ("/app", "app", "app/x", "/app/x", "/.", "a.b", "#")
+    attacked.archive.days(1, names)
+    answer = verify(attacked)
+    odd = {"/."} if attacked.where.is_dir() else set()  # no folder is called so
+    assert {each["finding"] for each in answer.lines} == ({"unchecked"} if odd else set())
+    assert answer.code == (3 if odd else 0)
