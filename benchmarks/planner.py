@@ -470,6 +470,9 @@ class _Forgetful:
     def windows(self, *_asked: Any) -> list[Any]:
         return []
 
+    def is_there(self, *_asked: Any, **_more: Any) -> bool:
+        return False
+
     def urls(self, *_asked: Any, **_more: Any) -> dict[str, str]:
         return {"slot": "queue"}
 
@@ -512,7 +515,13 @@ def _plan_in_memory(log_groups: int) -> None:
         accounts=cast("Any", _Account(log_groups)),
         infrastructure=forgetful,
         archive=forgetful,
-        control=Control(ledger=forgetful, outbox=forgetful, day_notes=forgetful, files=forgetful),
+        control=Control(
+            ledger=forgetful,
+            outbox=forgetful,
+            day_notes=forgetful,
+            files=forgetful,
+            inventories=forgetful,
+        ),
         messages=Messages(
             queues=forgetful, topic=forgetful, continuations=forgetful, dead_letters=forgetful
         ),

@@ -127,10 +127,15 @@ def test_the_archives_objects_become_cheaper_only_where_that_is_asked_for() -> N
     }
 
 
-def test_nothing_of_the_control_bucket_expires_but_former_versions_and_half_done_plans() -> None:
+def test_what_of_the_control_bucket_expires_is_needed_by_nobody_any_more() -> None:
     properties = resources(TEMPLATES / "archive.yaml")["Control"]["Properties"]
     rules = properties["LifecycleConfiguration"]["Rules"]
-    assert {r["Prefix"] for r in rules if "ExpirationInDays" in r} == {"plans/"}
+    planner = load_template(str(TEMPLATES / "planner.yaml"))
+    assert {r["Prefix"]: r["ExpirationInDays"] for r in rules if "ExpirationInDays" in r} == {
+        "plans/": 30,
+        # As far as any plan looks back.
+        "inventories/": planner["Parameters"]["LookbackDays"]["MaxValue"],
+    }
     assert {
         r["NoncurrentVersionExpiration"]["NoncurrentDays"] for r in rules if "Prefix" not in r
     } == {90}

@@ -17,13 +17,17 @@ INVENTORY_SCHEMA = "urn:logferry:schema:inventory:1.0"
 
 SELECTED = "selected"
 EXCLUDED = "excluded"
+UNREADABLE = "unreadable"
+"""Of a log group that a request has no words for, whatever selects it: such as a retention of a
+century. It is listed without what cannot be said of it."""
 
 
 class ListedLogGroup(Message):
     """One line of an inventory.
 
     Attributes:
-        verdict: ``selected`` or ``excluded``, by the source's selection, or what comes later.
+        verdict: ``selected`` or ``excluded``, by the source's selection; ``unreadable``; or what
+            comes later.
         planned_at: When the plan began to list.
     """
 

@@ -11,7 +11,13 @@ from logferry_contracts.day_planned import DayPlanned
 from logferry_contracts.execution_variables import QueueOptions
 from logferry_contracts.export import Lane
 from logferry_contracts.export_requested import ExportRequested
-from logferry_contracts.ledger_key import ledger_prefix, split_key, windows_of
+from logferry_contracts.ledger_key import (
+    inventories_from,
+    inventory_key,
+    ledger_prefix,
+    split_key,
+    windows_of,
+)
 from logferry_contracts.ledger_record import LedgerRecord
 from logferry_contracts.log_group import LogGroup
 from logferry_contracts.plan_completed import InfrastructureChange, PlanCompleted
@@ -261,6 +267,20 @@ class Files:
 
 
 @dataclass
+class Inventories:
+    there: dict[str, bytes] = field(default_factory=dict)
+    before_put: Callable[[], None] = lambda: None
+
+    def is_there(self, source: SourceName, plan_id: str, *, since_ms: int) -> bool:
+        since = inventories_from(source, since_ms)
+        return any(key > since and key.endswith(f"-{plan_id}.jsonl") for key in self.there)
+
+    def put(self, path: Path, source: SourceName, plan_id: str, *, planned_at_ms: int) -> None:
+        self.before_put()
+        self.there[inventory_key(source, planned_at_ms, plan_id)] = path.read_bytes()
+
+
+@dataclass
 class Queues:
     sent: list[ExportRequested] = field(default_factory=list)
     days: list[DayPlanned] = field(default_factory=list)
@@ -374,6 +394,7 @@ class World:
         self.outbox = Outbox(lambda: self.now)
         self.day_notes = DayNotes(lambda: self.now)
         self.files = Files()
+        self.inventories = Inventories()
         self.queues = Queues()
         self.others_ledger: AnyLedger | None = None
         self.others_queues: ExportQueues | None = None
@@ -399,6 +420,7 @@ class World:
                 outbox=self.outbox,
                 day_notes=self.day_notes,
                 files=self.files,
+                inventories=self.inventories,
             ),
             messages=Messages(
                 queues=self.others_queues or self.queues,

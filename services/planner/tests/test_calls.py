@@ -21,6 +21,7 @@ from logferry_contracts.source import Source
 from logferry_contracts.window import Window
 from planner.aws.archive import Archive
 from planner.aws.calls import calling
+from planner.aws.inventories import Inventories
 from planner.aws.ledger import Ledger
 from planner.aws.messages import Continuations, DeadLetters, Topic
 from planner.aws.notes import DayNotes, Outbox, PlanFiles
@@ -172,6 +173,14 @@ CALLS: dict[str, tuple[Callable[[Any, Path], Any], str]] = {
         lambda aws, _: PlanFiles(aws, "control").remove("a"),
         "DeleteObject of s3://control/a",
     ),
+    "Inventories.is_there": (
+        lambda aws, _: Inventories(aws, "control").is_there(SOURCE, "a", since_ms=0),
+        "ListObjectsV2 of s3://control/inventories/111111111111/eu-west-1/",
+    ),
+    "Inventories.put": (
+        lambda aws, path: Inventories(aws, "control").put(path, SOURCE, "a", planned_at_ms=0),
+        "PutObject of s3://control/inventories/111111111111/eu-west-1/000000000000000-a.jsonl",
+    ),
     "ExportQueues.urls": (
         lambda aws, _: ExportQueues(aws).urls(SOURCE, direct=True),
         "GetQueueUrl of log-sqs-dev-collect.fifo",
@@ -223,7 +232,8 @@ TOLERANT = {
 
 def test_no_method_that_calls_aws_is_left_out() -> None:
     adapters = [
-        *(Archive, Ledger, Outbox, DayNotes, PlanFiles, ExportQueues, Topic, DeadLetters),
+        *(Archive, Ledger, Outbox, DayNotes, PlanFiles, Inventories, ExportQueues),
+        *(Topic, DeadLetters),
         *(Continuations, SourceAccounts, SourceAccount),
     ]
     methods = {

@@ -30,10 +30,12 @@ class UnreadableLogGroup:
 
     Attributes:
         problem: What keeps it from being described in a message.
+        log_group: As far as it can be described; None where not even its name can.
     """
 
     name: str
     problem: str
+    log_group: LogGroup | None = None
 
 
 class SourceAccount(Protocol):
@@ -235,6 +237,16 @@ class PlanFiles(Protocol):
 
     def remove(self, key: str) -> None:
         """Remove a file that nobody will ask for."""
+
+
+class Inventories(Protocol):
+    """Which log groups there are, as each plan has listed them."""
+
+    def is_there(self, source: SourceName, plan_id: str, *, since_ms: int) -> bool:
+        """Return whether a plan has one that it began to list at that time or later."""
+
+    def put(self, path: Path, source: SourceName, plan_id: str, *, planned_at_ms: int) -> None:
+        """Keep a file as the inventory of a plan."""
 
 
 class ExportQueues(Protocol):

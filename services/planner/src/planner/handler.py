@@ -19,6 +19,7 @@ from logferry_contracts.wire import ContractError, parse
 from planner.aws.archive import Archive
 from planner.aws.calls import CLIENT_CONFIG
 from planner.aws.infrastructure import Infrastructure
+from planner.aws.inventories import Inventories
 from planner.aws.ledger import Ledger
 from planner.aws.messages import Continuations, DeadLetters, Topic
 from planner.aws.notes import DayNotes, Outbox, PlanFiles
@@ -66,6 +67,7 @@ def _wiring() -> Wiring:
             outbox=Outbox(s3, settings.control_bucket),
             day_notes=DayNotes(s3, settings.control_bucket),
             files=PlanFiles(s3, settings.control_bucket),
+            inventories=Inventories(s3, settings.control_bucket),
         ),
         messages=Messages(
             queues=ExportQueues(sqs),

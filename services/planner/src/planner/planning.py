@@ -5,7 +5,7 @@ import json
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from math import ceil
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -13,6 +13,7 @@ from typing import Any
 
 from logferry_contracts.execution_variables import QueueOptions
 from logferry_contracts.export import Lane
+from logferry_contracts.inventory import EXCLUDED, SELECTED, UNREADABLE, ListedLogGroup
 from logferry_contracts.message import epoch_ms, from_epoch_ms, timestamp
 from logferry_contracts.plan_completed import (
     InfrastructureChange,
@@ -51,6 +52,11 @@ from planner.wiring import Invocation, Wiring
 from planner.worklist.file import Worklist
 from planner.worklist.scope import FoundLogGroup
 
+TRIED_WITHIN = timedelta(hours=7)
+"""Lambda tries an invocation again for six hours at most, and each runs for 15 minutes.
+
+https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-error-handling.html
+"""
 RESERVE_MS = 120_000
 """What an invocation keeps back: a step takes some ten seconds, or a minute where every log group
 has to be looked into, and the worklist has to be put away."""
@@ -111,6 +117,7 @@ def begin(
         zone = zone_named(request.window_rule.time_zone)
         worklist.scope.add_windows((window, day_of(window, zone)) for window in windows)
         worklist.scope.add_log_groups(run.log_groups())
+        run.keep_inventory(worklist)
         return run.work(worklist, queue_urls)
 
 
@@ -184,10 +191,35 @@ class _Run:
                     reason="log_group_unreadable",
                     detail=found.problem,
                 )
-                yield FoundLogGroup(found.name, None)
+                yield FoundLogGroup(found.name, None, as_far=found.log_group)
                 continue
             is_included = is_selected(found, selection, tagged, is_own_account=is_own_account)
             yield FoundLogGroup(found.name, found, is_excluded=not is_included)
+
+    def keep_inventory(self, worklist: Worklist) -> None:
+        """Write down which log groups there are, unless a try of the same plan has done so."""
+        source, inventories = self.request.source, self.wiring.control.inventories
+        planned_at_ms = epoch_ms(self.planned_at)
+        since_ms = max(0, epoch_ms(self.planned_at - TRIED_WITHIN))
+        if self._is_dry_run or inventories.is_there(source, self.id, since_ms=since_ms):
+            return
+        with _file() as path:
+            with path.open("wb") as file:
+                file.writelines(self._inventory(worklist))
+            inventories.put(path, source, self.id, planned_at_ms=planned_at_ms)
+
+    def _inventory(self, worklist: Worklist) -> Iterator[bytes]:
+        for found in worklist.scope.listed():
+            verdict = EXCLUDED if found.is_excluded else SELECTED
+            log_group = found.log_group or found.as_far
+            if log_group is None:
+                continue  # an error in the log names it
+            yield ListedLogGroup.of(
+                source=self.request.source.name,
+                log_group=log_group,
+                verdict=UNREADABLE if found.log_group is None else verdict,
+                planned_at=timestamp(self.planned_at),
+            ).line()
 
     def work(self, worklist: Worklist, queue_urls: dict[Lane, str]) -> dict[str, Any]:
         """Work until all is done or the time runs low."""

@@ -11,6 +11,7 @@ from planner.cloud import (
     DeadLetters,
     ExportQueues,
     Infrastructure,
+    Inventories,
     Ledger,
     Outbox,
     PlanFiles,
@@ -28,6 +29,7 @@ class Control:
     outbox: Outbox
     day_notes: DayNotes
     files: PlanFiles
+    inventories: Inventories
 
 
 @dataclass(frozen=True, kw_only=True)

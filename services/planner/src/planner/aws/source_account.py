@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from functools import cached_property
 from itertools import batched
@@ -80,6 +80,9 @@ https://docs.aws.amazon.com/IAM/latest/UserGuide/id_credentials_temp_enable-regi
 
 _WRONG_FOR_GOOD = frozenset({"InternalError", "Forbidden"})
 """Status codes of a metric that its other pages do not mend."""
+
+_OPTIONAL = frozenset({"retention_days", "stored_bytes"})
+"""What a log group can be described without."""
 
 logger = Logger(service="planner", child=True)
 
@@ -431,6 +434,10 @@ def _log_group(described: "LogGroupTypeDef") -> LogGroup | UnreadableLogGroup:
     try:
         return parse(LogGroup, json.dumps(told))
     except ContractError as error:
+        needed = {name: value for name, value in told.items() if name not in _OPTIONAL}
+        with suppress(ContractError):
+            as_far = parse(LogGroup, json.dumps(needed))
+            return UnreadableLogGroup(described["logGroupName"], str(error), as_far)
         return UnreadableLogGroup(described["logGroupName"], str(error))
 
 

@@ -18,7 +18,7 @@ CACHE_KIB = 4096
 
 _TABLES = """
 CREATE TABLE log_groups (
-  name TEXT PRIMARY KEY, described TEXT, excluded INTEGER NOT NULL
+  name TEXT PRIMARY KEY, described TEXT, excluded INTEGER NOT NULL, as_far TEXT
 ) WITHOUT ROWID;
 CREATE TABLE windows (
   from_ms INTEGER PRIMARY KEY, to_ms INTEGER NOT NULL, day TEXT NOT NULL,

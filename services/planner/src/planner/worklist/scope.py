@@ -22,11 +22,13 @@ class FoundLogGroup:
     Attributes:
         log_group: None when no message can describe it.
         is_excluded: Whether it is not selected.
+        as_far: One that no message can describe, as far as it can be.
     """
 
     name: str
     log_group: LogGroup | None
     is_excluded: bool = False
+    as_far: LogGroup | None = None
 
 
 class Scope:
@@ -39,12 +41,13 @@ class Scope:
     def add_log_groups(self, found: Iterable[FoundLogGroup]) -> None:
         """Take log groups in, one after another."""
         self._db.write(
-            "INSERT OR REPLACE INTO log_groups VALUES (?, ?, ?)",
+            "INSERT OR REPLACE INTO log_groups VALUES (?, ?, ?, ?)",
             (
                 (
                     each.name,
                     each.log_group and each.log_group.model_dump_json(exclude_none=True),
                     each.is_excluded,
+                    each.as_far and each.as_far.model_dump_json(exclude_none=True),
                 )
                 for each in found
             ),
@@ -69,6 +72,21 @@ class Scope:
         )
         for [described] in rows:
             yield LogGroup.model_validate_json(described)
+
+    def listed(self) -> Iterator[FoundLogGroup]:
+        """Yield all log groups, by name as bytes of UTF-8.
+
+        A file of 0.2.0 does not say; it is of a plan that goes on, which lists none.
+        """
+        rows = self._db.execute(
+            "SELECT name, described, excluded, as_far FROM log_groups ORDER BY name"
+        )
+        for name, *described, excluded, as_far in rows:
+            whole, partial = (
+                None if text is None else LogGroup.model_validate_json(text)
+                for text in (*described, as_far)
+            )
+            yield FoundLogGroup(name, whole, bool(excluded), partial)
 
     @property
     def windows(self) -> list[Window]:
