@@ -34,6 +34,7 @@ from logferry_contracts.signatures import TrustedKey
 from logferry_contracts.source import SourceName
 from logferry_contracts.statement import (
     ARCHIVED,
+    Leftover,
     StatedExport,
     StatedLogGroup,
     StatedObject,
@@ -262,7 +263,12 @@ class Archive:
         )
 
     def archived(
-        self, name: str, window: Window, streams: int = 1, generation: int = 1
+        self,
+        name: str,
+        window: Window,
+        streams: int = 1,
+        generation: int = 1,
+        leftovers: list[Leftover] | None = [],  # noqa: B006  (it is not changed)
     ) -> Statement:
         """Export a window and return its statement."""
         export = self.export(name, window, generation)
@@ -272,7 +278,9 @@ class Archive:
             for n in range(streams)
         ]
         earlier = [self.export(name, window, n) for n in range(1, generation)]
-        return self.statement(name, window, ARCHIVED, exports=[*earlier, export], objects=objects)
+        return self.statement(
+            name, window, ARCHIVED, exports=[*earlier, export], objects=objects, leftovers=leftovers
+        )
 
     def write_statement(self, statement: Statement) -> Leaf:
         text = statement.text()

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from contracts.tests.sealed_archive import (
+    HOUR_MS,
     LEVELS,
     Archive,
     Folder,
@@ -18,6 +19,7 @@ from contracts.tests.sealed_archive import (
 )
 
 from logferry_contracts.seal_key import seal_key
+from logferry_contracts.statement import Leftover
 from logferry_contracts.verification import findings as named
 from logferry_contracts.verification.findings import SealError
 
@@ -98,6 +100,46 @@ def test_a_log_group_whose_folder_is_in_another_ones_is_valid() -> None:
     archive.day([outer, within], window)
 
     assert checked(archive, "events") == []
+
+
+def test_windows_that_overlap_as_they_were_cut_in_two_ways_are_named_and_valid() -> None:
+    archive = Archive()
+    covers = archive.window()
+    halves = [archive.window(13 * HOUR_MS, covers.from_ms + start * HOUR_MS) for start in (0, 11)]
+    archive.day([archive.archived("/a", each) for each in halves], covers)
+
+    [note] = checked(archive, "events")
+    assert "the events from 2026-11-21T10:00:00.000Z to 2026-11-21T12:00:00.000Z" in str(note)
+
+    archive.later([archive.archived("/a", covers)], covers)
+    findings = checked(archive, "events")
+    assert verdict(findings) == "valid"
+    assert len(findings) == 2
+
+
+def test_what_lay_there_when_the_window_was_sealed_is_named_and_valid(archive: Archive) -> None:
+    window = archive.window()
+    export = archive.export("/a", window)
+    key = f"{export.destination.prefix}/somebody/s/000000.gz"
+    archive.bucket.put(key, b"before")
+    left = Leftover(key=key, version_id="v1", size_bytes=6)
+    archive.day([archive.archived("/a", window, leftovers=[left])], window)
+    assert verdict(checked(archive, "events")) == "valid"
+
+    archive.bucket.put(key, b"after it")
+
+    assert errors(checked(archive, "objects")) == [named.ObjectAddedError]
+
+
+def test_what_lies_beside_the_tasks_where_nobody_has_looked_is_named_and_valid() -> None:
+    archive = Archive()
+    window = archive.window()
+    statement = archive.archived("/a", window, leftovers=None)
+    archive.day([statement], window)
+    archive.bucket.put(f"{statement.exports[0].destination.prefix}/t/s/000000.gz", b"")
+
+    findings = checked(archive, "events")
+    assert [type(each) for each in findings] == [named.Note]
 
 
 def test_an_export_of_an_open_window_that_goes_on_is_valid() -> None:

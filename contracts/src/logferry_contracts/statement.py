@@ -121,6 +121,14 @@ class StatedObject(Message):
     checksum: Checksum | None = None
 
 
+class Leftover(Message):
+    """An object that belongs to no export that is archived, such as one of a try that failed."""
+
+    key: ObjectKey
+    version_id: VersionId
+    size_bytes: Count
+
+
 class Difference(Message):
     """One thing that the ledger or a manifest says, and the archive contradicts.
 
@@ -156,6 +164,8 @@ class Statement(Message):
         salt: Random, so that nobody finds out by trying what is behind a hash.
         exports: In the order of their generations; the last one is what the outcome is of.
         objects: What was found of that one, in key order; None when the outcome is of no objects.
+        leftovers: What else lay below the destinations' prefixes, in key order; None when nobody
+            has looked.
     """
 
     statement_schema: Annotated[
@@ -170,6 +180,7 @@ class Statement(Message):
     detail: Annotated[str, Field(max_length=4096)] | None = None
     exports: Annotated[list[StatedExport], Field(max_length=1000)]
     objects: list[StatedObject] | None = None
+    leftovers: list[Leftover] | None = None
     differences: Annotated[list[Difference], Field(min_length=1, max_length=1000)] | None = None
     waiver: Waiver | None = None
     stated_at: Timestamp

@@ -154,10 +154,10 @@ class WindowMissingError(SealError):
     MEND = "Look into the ledger for that time, and have it exported and sealed"
 
 
-class WindowTwiceError(SealError):
-    """A log group's windows overlap, or lie outside of what their seal covers."""
+class WindowOutsideError(SealError):
+    """A log group's window lies outside of what its seal covers."""
 
-    MEND = "Find out which window is right: the events of the time in both may be there twice"
+    MEND = "The sealer has signed what does not fit: keep both, and report it"
 
 
 class CountsError(SealError):

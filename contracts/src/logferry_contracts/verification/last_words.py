@@ -8,7 +8,7 @@ from typing import NamedTuple
 from logferry_contracts.day_seal import SealedWindows
 from logferry_contracts.seal_leaf import Leaf
 from logferry_contracts.verification.chain import Chain, Link
-from logferry_contracts.verification.findings import Finding, WindowTwiceError
+from logferry_contracts.verification.findings import Finding, Note
 from logferry_contracts.verification.joining import span
 from logferry_contracts.verification.leaves import Leaves
 from logferry_contracts.verification.store import Store, Unreadable
@@ -28,14 +28,13 @@ class LogGroupLeaves(NamedTuple):
     last: list[Leaf]
 
     def overlaps(self, link: Link) -> Iterator[Finding]:
-        """Yield each window of a later seal that overlaps another one of its log group."""
+        """Yield where windows overlap, as they may where they were cut in two ways."""
         windows = sorted((leaf.name.window for leaf in self.last), key=lambda each: each.from_ms)
         for one, other in pairwise(windows):
             if other.from_ms < one.to_ms:
-                told = f"{span(one.from_ms, one.to_ms)} and {span(other.from_ms, other.to_ms)}"
-                yield WindowTwiceError(
-                    f"{self.log_group_name} in {link.key}", f"with a later seal it has {told}"
-                )
+                both = span(other.from_ms, min(one.to_ms, other.to_ms))
+                told = f"the events from {both} are in two windows"
+                yield Note(f"{self.log_group_name} in {link.key}", told)
 
 
 class LastWords:

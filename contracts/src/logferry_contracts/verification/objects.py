@@ -34,9 +34,6 @@ type Level = Literal["seals", "objects", "bytes", "events"]
 WRITE_TEST = "aws-logs-write-test"
 """CloudWatch Logs writes it beside an export to see whether it may."""
 
-_FINAL = frozenset({ARCHIVED, SKIPPED})
-"""Outcomes after which nothing more is exported of a window."""
-
 _DATE_PATH = re.compile(r"/[0-9]{4}/[0-9]{2}/[0-9]{2}/[0-9]{2}\Z", re.ASCII)
 """What the prefix of each export ends with."""
 
@@ -83,14 +80,23 @@ class _Prefixes(NamedTuple):
 
     Attributes:
         listed: The versions of each key, the newest first.
-        loose: The prefixes of windows of which more may come: what lies there may be unsealed.
-        leftover: The folders of tries that came to nothing, or were followed by another.
+        open: The prefixes of which not everything was sealed: what is beside the sealed tasks'
+            folders there may have come lawfully.
+        abandoned: The folders of tries that came to nothing, or were followed by another.
+        tasks: The folders of the tasks that wrote what is sealed, and nothing else.
     """
 
     names: set[str]
     listed: dict[str, list[Version]]
-    loose: set[str]
-    leftover: set[str]
+    open: set[str]
+    abandoned: set[str]
+    tasks: set[str]
+
+    def is_closed(self, prefix: str, folder: str) -> bool:
+        """Whether nothing lies in a folder but what was sealed."""
+        if folder in self.abandoned:
+            return False
+        return folder in self.tasks or prefix not in self.open
 
 
 def compare(store: Store, statements: list[Statement], *, are_all: bool) -> Compared:
@@ -115,7 +121,10 @@ def compare(store: Store, statements: list[Statement], *, are_all: bool) -> Comp
             found, told = _compare(stated, statement.window, below.listed.get(stated.key, []))
             there += found
             findings += told
-    return Compared(there, findings + (list(_added(below, sealed)) if are_all else []))
+    if are_all:
+        leftovers = {(e.key, e.size_bytes) for one in statements for e in one.leftovers or []}
+        findings += _added(below, sealed, leftovers)
+    return Compared(there, findings)
 
 
 def check_object(store: Store, level: Level, found: SealedObject) -> list[Finding]:
@@ -134,17 +143,29 @@ def _names(statements: list[Statement]) -> set[str]:
 
 
 def _prefixes(store: Store, statements: list[Statement]) -> _Prefixes:
-    below = _Prefixes(_names(statements), {}, set(), set())
+    below = _Prefixes(_names(statements), {}, set(), set(), set())
     for prefix in sorted(below.names):
         for key, versions in groupby(store.versions(f"{prefix}/"), key=lambda each: each.key):
             below.listed[key] = list(versions)
     for statement in statements:
+        last = statement.exports[-1] if statement.exports else None
         is_archived = statement.outcome == ARCHIVED
-        for export in statement.exports[:-1] if is_archived else statement.exports:
-            below.leftover.update(export.folders)
-        if statement.outcome not in _FINAL:
-            below.loose.update(export.destination.prefix for export in statement.exports)
+        for export in statement.exports:
+            is_sealed = is_archived and export is last
+            if is_sealed and export.lane == "slot":
+                below.tasks.update(export.folders)
+            if not is_sealed:
+                below.abandoned.update(export.folders)
+            if not _is_all_sealed(statement):
+                below.open.add(export.destination.prefix)
     return below
+
+
+def _is_all_sealed(statement: Statement) -> bool:
+    """Whether whatever lies below the prefixes of a window is known, and nothing more comes."""
+    if statement.outcome == SKIPPED:
+        return not any(export.task_ids for export in statement.exports)
+    return statement.outcome == ARCHIVED and statement.leftovers is not None
 
 
 def _compare(
@@ -176,8 +197,16 @@ def _of_another_size(stated: StatedObject, current: Version, *, lies_over: bool)
     return (ObjectTruncatedError if is_shorter else ObjectChangedError)(stated.key, told)
 
 
-def _added(below: _Prefixes, sealed: set[str]) -> Iterator[Finding]:
-    """Yield what lies below the prefixes and was not sealed."""
+def _added(
+    below: _Prefixes, sealed: set[str], leftovers: set[tuple[str, int]]
+) -> Iterator[Finding]:
+    """Yield what lies below the prefixes and was not sealed.
+
+    Args:
+        below: What lies there.
+        sealed: The keys of the sealed objects.
+        leftovers: Key and size of what lay there when the windows were sealed.
+    """
     left: Counter[str] = Counter()
     for key, versions in below.listed.items():
         if key in sealed or versions[0].is_delete_marker:
@@ -185,10 +214,11 @@ def _added(below: _Prefixes, sealed: set[str]) -> Iterator[Finding]:
         prefix, folder = _place(key, below.names)
         if prefix is None or key.startswith(f"{prefix}/{WRITE_TEST}"):
             continue
-        if folder in below.leftover or prefix in below.loose:
+        size_bytes = versions[0].size_bytes
+        if (key, size_bytes) in leftovers or not below.is_closed(prefix, folder):
             left[folder] += 1
         else:
-            yield ObjectAddedError(key, f"{versions[0].size_bytes} bytes that were never sealed")
+            yield ObjectAddedError(key, f"{size_bytes} bytes that were never sealed")
     for folder, count in left.items():
         yield Note(folder, f"{count} objects, which belong to no export that is sealed as archived")
 
