@@ -31,6 +31,9 @@ for command in (
 events = App(name="events", help="The events that teams build on.", help_format="markdown")
 events.command(operation.replay)
 app.command(events)
+ledger = App(name="ledger", help="What is known of every export.", help_format="markdown")
+ledger.command(proof.rebuild)
+app.command(ledger)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

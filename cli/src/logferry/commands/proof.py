@@ -4,12 +4,14 @@ import json
 import secrets
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import boto3
 from cyclopts import Parameter
+from rich.prompt import Confirm
 from rich.status import Status
 
+from logferry import rebuild as rebuilding
 from logferry import verify as verifying
 from logferry.bucket_store import BucketStore
 from logferry.commands.console import (
@@ -17,14 +19,17 @@ from logferry.commands.console import (
     DONE,
     FAILED,
     TOLD,
+    Flag,
     Json,
     code_of,
+    exit_code,
     messages,
     results,
     tables,
     told,
 )
 from logferry.config import load
+from logferry.errors import RebuildError
 from logferry.folder_store import FolderStore
 from logferry.ledger import CLIENT_CONFIG
 from logferry.resuming import Progress, Task
@@ -116,7 +121,7 @@ def verify(  # noqa: PLR0913  (an option each)
 
 
 def _shown_by(shown: Status) -> Callable[[str], None]:
-    return lambda text: shown.update(f"Checking {text}")
+    return shown.update
 
 
 def _archives(path: Path, profile: str | None) -> list[tuple[verifying.Archive, list[ChainName]]]:
@@ -147,3 +152,65 @@ def _verdict(reports: Sequence[verifying.Report], *, as_json: bool) -> int:
         tables.print(verifying.table(reports))
     verdicts = {each.verdict for each in reports}
     return next((code for verdict, code in _CODES.items() if verdict in verdicts), NOT_WHOLE)
+
+
+def rebuild(
+    config: Path,
+    /,
+    *,
+    profile: Annotated[tuple[str, ...], Parameter(negative="", show_default=False)] = (),
+    dry_run: Flag = False,
+    yes: Flag = False,
+    as_json: Json = False,
+) -> int:
+    """Make the ledger again from the statements in the archive, after the control bucket is lost.
+
+    `logferry ledger rebuild organization.yaml --dry-run`
+
+    `logferry ledger rebuild organization.yaml --profile shop --yes`
+
+    It makes the records that are not there, of what was archived, skipped, waived or has failed by
+    the last statement, and changes none that is there. What was archived counts as announced. Exit
+    code 1 where a window should have a record and none can be made: export those again with
+    `logferry plan --from --to`. Check the archive first, with `logferry verify`.
+
+    Args:
+        config: What is deployed; see deploy/examples.
+        profile: Only this source; may be given again.
+        dry_run: Show what would be made, and make nothing.
+        yes: Do not ask.
+        as_json: Print a JSON array of the accounts and Regions.
+    """
+    reports: list[rebuilding.Report] = []
+
+    def run() -> list[dict[str, Any]]:
+        chosen, session = load(config).chosen(profile), boto3.Session()
+        if not dry_run:
+            _ask_to_rebuild([hub.control_bucket for hub, _ in chosen], ask=not yes)
+        for hub, sources in chosen:
+            with messages.status("Reading statements") as shown:
+                reports.extend(
+                    rebuilding.rebuild(
+                        session, hub, sources, dry_run=dry_run, watch=_shown_by(shown)
+                    )
+                )
+        if as_json:
+            return [each.as_json() for each in reports]
+        tables.print(rebuilding.table(reports))
+        return [{"window": window, "why": why} for each in reports for window, why in each.left]
+
+    code = exit_code(run, as_json=as_json)
+    return FAILED if code == DONE and any(each.left for each in reports) else code
+
+
+def _ask_to_rebuild(buckets: list[str], *, ask: bool) -> None:
+    """Ask whether to make records.
+
+    Raises:
+        RebuildError: Somebody said no, or there is nobody to ask.
+    """
+    if ask and not messages.is_terminal:
+        raise RebuildError("not a terminal, so nobody can be asked: add --yes or --dry-run")
+    question = f"Make the records that are missing in {', '.join(buckets)}?"
+    if ask and not Confirm.ask(question, console=messages, default=False):
+        raise RebuildError("nothing was made")
