@@ -83,6 +83,24 @@ def test_the_place_of_the_next_seal_that_somebody_has_taken_is_named(archive: Ar
     assert errors(checked(archive)) == [named.NotASealError]
 
 
+def test_something_huge_in_the_place_of_a_seal_is_not_read_to_its_end(archive: Archive) -> None:
+    class Endless:
+        def read(self, amount: int = -1, /) -> bytes:
+            return bytes(amount)
+
+        def close(self) -> None:
+            pass
+
+    archive.bucket.put(seal_key(archive.chain, 6), b"")
+    opened = archive.bucket.open
+    archive.bucket.open = lambda key, version_id: (  # type: ignore[method-assign]
+        Endless() if key == seal_key(archive.chain, 6) else opened(key, version_id)
+    )
+
+    assert errors(checked(archive)) == [named.NotASealError]
+    assert "it has more than 1048576 bytes" in told(archive)
+
+
 def test_a_key_among_the_seals_that_is_none_is_named(archive: Archive) -> None:
     archive.bucket.put(seal_key(archive.chain, 2) + ".bak", archive.seal(2))
 

@@ -48,6 +48,9 @@ from logferry_contracts.verification.store import Mapped, Missing, Store, Unread
 from logferry_contracts.verification.stored import read_whole, unchecked
 from logferry_contracts.wire import ContractError, parse
 
+MAX_SEAL_BYTES = 1024 * 1024
+"""A seal has some thousand bytes. Nothing longer is taken into memory before it is trusted."""
+
 
 class Link(NamedTuple):
     """One seal of a chain.
@@ -268,7 +271,9 @@ def _over(key: str, versions: list[Version]) -> Iterator[Finding]:
 
 
 def _read(store: Store, key: str, version: Version) -> _Candidate:
-    stored = read_whole(store, key, version.version_id)
+    stored = read_whole(store, key, version.version_id, MAX_SEAL_BYTES)
+    if len(stored) > MAX_SEAL_BYTES:
+        raise NotASealError(key, f"it has more than {MAX_SEAL_BYTES} bytes")
     try:
         envelope = read_envelope(stored)
         seal = parse(DaySeal, envelope.payload)

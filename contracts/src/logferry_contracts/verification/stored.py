@@ -19,6 +19,9 @@ from logferry_contracts.verification.findings import (
 )
 from logferry_contracts.verification.store import Missing, Store, Unreadable, Version
 
+MAX_FETCHED_BYTES = 256 * 1024 * 1024
+"""What is longer is none of our documents: a statement has some 500 bytes for each object."""
+
 _PIECE_BYTES = 64 * 1024
 
 
@@ -58,14 +61,19 @@ class Reading:
             raise Unreadable(f"it broke off: {type(error).__name__}: {error}") from error
 
 
-def read_whole(store: Store, key: str, version_id: str | None = None) -> bytes:
-    """Return the bytes of a version.
+def read_whole(store: Store, key: str, version_id: str | None, limit_bytes: int) -> bytes:
+    """Return the bytes of a version; of a longer one than the limit so much that it shows.
 
     Raises:
         Missing: It is not there.
         Unreadable: It is, but could not be read to its end.
     """
-    return b"".join(pieces(store, key, version_id))
+    read = bytearray()
+    for piece in pieces(store, key, version_id):
+        read += piece
+        if len(read) > limit_bytes:
+            break
+    return bytes(read)
 
 
 def pieces(store: Store, key: str, version_id: str | None = None) -> Iterator[bytes]:
@@ -100,11 +108,14 @@ def locate(store: Store, key: str, digest: str, sort: Sort) -> Found:
 
 
 def fetch(store: Store, key: str, digest: str, sort: Sort) -> tuple[bytes | None, list[Finding]]:
-    """Return the bytes that a key is named for, None where no version has them."""
+    """Return the bytes that a key is named for, None where no version has them.
+
+    There are no more than `MAX_FETCHED_BYTES`.
+    """
     read: list[bytes] = []
 
     def digest_of(version_id: str | None) -> str:
-        read[:] = [*read[:1], read_whole(store, key, version_id)]
+        read[:] = [*read[:1], read_whole(store, key, version_id, MAX_FETCHED_BYTES)]
         return sha256(read[-1]).hexdigest()
 
     found = _Search(store, key, digest, sort, digest_of).found()
