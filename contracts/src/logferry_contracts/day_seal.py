@@ -4,8 +4,6 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from logferry_contracts import json_text
-from logferry_contracts.canonical_json import canonical_json
 from logferry_contracts.chain import ChainName, Sequence
 from logferry_contracts.digest import Sha256
 from logferry_contracts.dsse import Envelope, EnvelopeError, Signature
@@ -16,7 +14,7 @@ from logferry_contracts.plan_request import Date
 from logferry_contracts.source import Profile
 from logferry_contracts.statement import Outcome
 from logferry_contracts.window import TimeZone, Window
-from logferry_contracts.wire import emit
+from logferry_contracts.wire import emit_canonical
 
 DAY_SEAL_SCHEMA = "urn:logferry:schema:day-seal:1.0"
 
@@ -128,7 +126,7 @@ class DaySeal(Message):
         Raises:
             ContractError: It was put together wrongly.
         """
-        return canonical_json(json_text.read(emit(self)))
+        return emit_canonical(self)
 
     def envelope(self, payload: bytes, sig: bytes) -> bytes:
         """Return what is stored.

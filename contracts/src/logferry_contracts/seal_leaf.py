@@ -5,12 +5,12 @@ from typing import Annotated, Self
 
 from pydantic import Field
 
-from logferry_contracts.canonical_json import canonical_json
 from logferry_contracts.digest import Sha256, sha256
 from logferry_contracts.merkle import RootHash, leaf_hash
 from logferry_contracts.message import Message
 from logferry_contracts.seal_key import StatementName
 from logferry_contracts.statement import Statement
+from logferry_contracts.wire import emit_canonical
 
 
 class LeafOrderError(ValueError):
@@ -57,7 +57,7 @@ class Leaf(Message):
 
     def line(self) -> bytes:
         """Return its line of the list, with the newline."""
-        return canonical_json(self.model_dump()) + b"\n"
+        return emit_canonical(self) + b"\n"
 
 
 class LeafList:

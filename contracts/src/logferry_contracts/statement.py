@@ -8,8 +8,6 @@ from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
-from logferry_contracts import json_text
-from logferry_contracts.canonical_json import canonical_json
 from logferry_contracts.digest import Sha256
 from logferry_contracts.export import Destination, ExportId, Generation, Lane, ReasonCode, TaskId
 from logferry_contracts.log_group import LogGroupArn, LogGroupClass, LogGroupName, RetentionDays
@@ -17,7 +15,7 @@ from logferry_contracts.manifest import Checksum, ETag, ObjectKey, VersionId
 from logferry_contracts.message import Count, EpochMs, Message, Timestamp
 from logferry_contracts.source import SourceName
 from logferry_contracts.window import Window
-from logferry_contracts.wire import emit
+from logferry_contracts.wire import emit_canonical
 
 STATEMENT_SCHEMA = "urn:logferry:schema:statement:1.0"
 
@@ -211,4 +209,4 @@ class Statement(Message):
         Raises:
             ContractError: It was put together wrongly.
         """
-        return canonical_json(json_text.read(emit(self)))
+        return emit_canonical(self)

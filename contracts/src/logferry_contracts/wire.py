@@ -6,6 +6,7 @@ from pydantic import ValidationError
 from pydantic_core import PydanticSerializationError
 
 from logferry_contracts import json_text
+from logferry_contracts.canonical_json import canonical_json
 from logferry_contracts.message import Message
 
 type Reason = Literal["contract", "not_json", "too_long", "unknown_type", "unknown_major"]
@@ -69,6 +70,15 @@ def emit(message: Message) -> str:
         raise ContractError(type(message).__name__, [f"(the message): {error}"]) from error
     _read(type(message), body)
     return body
+
+
+def emit_canonical(message: Message) -> bytes:
+    """Write one message as the bytes that are hashed or signed, see `canonical_json`.
+
+    Raises:
+        ContractError: As `emit`.
+    """
+    return canonical_json(json_text.read(emit(message)))
 
 
 def _read[M: Message](message: type[M], body: str | bytes) -> M:
