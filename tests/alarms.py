@@ -13,10 +13,15 @@ from devstack.suite import Suite
 
 
 class Alarms:
-    """The alarms of a hub, as they are deployed."""
+    """The alarms of a hub, as they are deployed.
 
-    def __init__(self, suite: Suite) -> None:
+    Attributes:
+        since_ms: What was measured before does not count.
+    """
+
+    def __init__(self, suite: Suite, *, since_ms: int = 0) -> None:
         self._suite = suite
+        self.since_ms = since_ms
 
     def is_on(self, name: str) -> bool:
         """Return whether the sum of all that an alarm reads is above its limit.
@@ -65,7 +70,9 @@ class Alarms:
         )
         for group in [each for page in groups for each in page["logGroups"]]:
             pages = logs.get_paginator("filter_log_events").paginate(
-                logGroupName=group["logGroupName"], filterPattern='"CloudWatchMetrics"'
+                logGroupName=group["logGroupName"],
+                startTime=self.since_ms,
+                filterPattern='"CloudWatchMetrics"',
             )
             for page in pages:
                 for event in page["events"]:

@@ -10,4 +10,5 @@ import pytest
 def rng(request: pytest.FixtureRequest) -> random.Random:
     """Draws the same for the same seed and test."""
     seed = os.environ.get("CHAOS_SEED", "0")
+    request.node.add_report_section("setup", "seed", f"make chaos CHAOS_SEED={seed}")
     return random.Random(f"{seed} {request.node.name}")  # noqa: S311  (to be repeatable)
