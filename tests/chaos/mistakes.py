@@ -356,10 +356,11 @@ class WithTheDeployment:
         [mapping] = functions.list_event_source_mappings(
             FunctionName=self.place.source.exporter_function_name
         )["EventSourceMappings"]
+        refusals = functions.exceptions
         try:
             functions.update_event_source_mapping(UUID=mapping["UUID"], Enabled=False)
-        except functions.exceptions.ResourceInUseException:
-            return False  # It is still being updated.
+        except (refusals.ResourceInUseException, refusals.InvalidParameterValueException):
+            return False  # It is still being updated, or its queue is gone.
         return True
 
     def delete_a_log_group(self) -> bool:
