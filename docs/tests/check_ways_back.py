@@ -327,20 +327,6 @@ def _purged(scene: Scene) -> Iterator[None]:
     scene.until(lambda: scene.states() == ["secured"])
 
 
-@accident("A log group was deleted before its export")
-def _deleted(scene: Scene) -> Iterator[None]:
-    scene.put_logs()
-    with scene.nobody_listening():
-        scene.plan()
-        logs = scene.suite.client("logs", scene.account_id)
-        logs.delete_log_group(logGroupName=scene.name)
-    scene.until(lambda: scene.states() == ["failed"] and scene.waiting()[scene.letters] == 1)
-    yield
-    [record] = scene.records()
-    assert record.waived is not None
-    assert record.waived.by.startswith(f"arn:aws:iam::{scene.suite.hub_account_id}:")
-
-
 @accident("Somebody else's export task holds the slot")
 def _held(scene: Scene) -> Iterator[None]:
     scene.put_logs()
@@ -418,6 +404,20 @@ def _complete_without_objects(scene: Scene, name: str) -> None:
     # Not the first try, as there is a task of its name.
     scene.suite.send_request(request, tries=1)
     scene.until(lambda: scene.states(name) == ["failed"])
+
+
+@accident("A log group was deleted before its export")
+def _deleted(scene: Scene) -> Iterator[None]:
+    scene.put_logs()
+    with scene.nobody_listening():
+        scene.plan()
+        logs = scene.suite.client("logs", scene.account_id)
+        logs.delete_log_group(logGroupName=scene.name)
+    scene.until(lambda: scene.states() == ["failed"] and scene.waiting()[scene.letters] == 1)
+    yield
+    [record] = scene.records()
+    assert record.waived is not None
+    assert record.waived.by.startswith(f"arn:aws:iam::{scene.suite.hub_account_id}:")
 
 
 @accident("The archive's key cannot be used")
