@@ -4,7 +4,9 @@ Each type of resource is broken and mended in test_deploy_on_localstack.py.
 """
 
 import base64
-from collections.abc import Callable, Sequence
+import re
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import boto3
@@ -13,10 +15,11 @@ from botocore.exceptions import ClientError
 
 from logferry import drift, drift_functions, hub
 from logferry.change import Change, Difference
+from logferry.checkout import TEMPLATES
 from logferry.display import change_lines
 from logferry.drift_kinds import KINDS
 from logferry.drift_resource import Resource, comparable
-from logferry.drift_roles import policies_of
+from logferry.drift_roles import ROLES, policies_of
 from logferry.errors import DeclinedError
 from logferry.hub import Options, deploy_hub
 from logferry.package import Zip
@@ -109,6 +112,38 @@ def deploy(config: Any, some_zips: list[Zip]) -> Callable[..., Any]:
         return [(outcome.stack_name, outcome.status) for outcome in outcomes]
 
     return deploy
+
+
+def _names(value: Any) -> Iterator[str]:
+    """Yield what a part of a template names: by Ref, Fn::GetAtt or Fn::Sub."""
+    match value:
+        case {"Ref": str(name)}:
+            yield name
+        case {"Fn::GetAtt": [str(name), *_]}:
+            yield name
+        case {"Fn::Sub": str(text)} | {"Fn::Sub": [str(text), *_]}:
+            yield from re.findall(r"\$\{(\w+)", text)
+        case dict():
+            for each in value.values():
+                yield from _names(each)
+        case list():
+            for each in value:
+                yield from _names(each)
+
+
+@pytest.mark.parametrize("template", sorted(TEMPLATES.glob("*.yaml")), ids=lambda path: path.stem)
+def test_what_others_need_is_mended_before_them(template: Path) -> None:
+    """Lambda refuses a mapping of a queue that is not there. IAM does not look at what is named."""
+    types = {
+        name: resource["Type"]
+        for name, resource in load_template(template.read_text())["Resources"].items()
+    }
+    order = list(KINDS)
+    for name, resource in load_template(template.read_text())["Resources"].items():
+        if types[name] in KINDS.keys() - ROLES.keys():
+            needed = {types[each] for each in _names(resource) if types.get(each) in KINDS}
+            for each in needed - {types[name]}:
+                assert order.index(each) < order.index(types[name]), name
 
 
 def test_it_is_shown_before_anybody_is_asked_and_then_mended(

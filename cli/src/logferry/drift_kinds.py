@@ -260,24 +260,24 @@ def _put_bucket_policy(clients: Clients, resource: Resource) -> None:
 
 
 KINDS = {
-    **ROLES,
-    **FUNCTIONS,
-    "AWS::Events::Rule": Kind(_rule, _put_rule, {"State": "ENABLED", "Description": ""}),
     "AWS::S3::Bucket": Kind(_bucket, _put_bucket, {}),
-    "AWS::S3::BucketPolicy": Kind(_bucket_policy, _put_bucket_policy, {}),
-    "AWS::SNS::Subscription": Kind(_subscription, _put_subscription, {}, has_own_id=True),
-    "AWS::SNS::Topic": Kind(
-        lambda clients, resource: named(_topic(clients, resource.physical_id), ("KmsMasterKeyId",)),
-        _put_topic,
-        {},
-    ),
-    "AWS::SNS::TopicPolicy": Kind(_topic_policy, _put_topic_policy, {}),
     "AWS::SQS::Queue": Kind(
         lambda clients, resource: named(_queue(clients, resource.physical_id), _QUEUE_ATTRIBUTES),
         _put_queue,
         {},
     ),
+    "AWS::SNS::Topic": Kind(
+        lambda clients, resource: named(_topic(clients, resource.physical_id), ("KmsMasterKeyId",)),
+        _put_topic,
+        {},
+    ),
+    **ROLES,
+    **FUNCTIONS,
+    "AWS::Events::Rule": Kind(_rule, _put_rule, {"State": "ENABLED", "Description": ""}),
+    "AWS::S3::BucketPolicy": Kind(_bucket_policy, _put_bucket_policy, {}),
     "AWS::SQS::QueuePolicy": Kind(_queue_policy, _put_queue_policy, {}),
+    "AWS::SNS::TopicPolicy": Kind(_topic_policy, _put_topic_policy, {}),
+    "AWS::SNS::Subscription": Kind(_subscription, _put_subscription, {}, has_own_id=True),
     "AWS::Scheduler::Schedule": Kind(
         _schedule, _put_schedule, {"ScheduleExpressionTimezone": "UTC"}
     ),
