@@ -14,7 +14,8 @@ TYPED_TESTS := devstack/tests/conftest.py cli/tests/conftest.py \
   contracts/tests/sealed_archive.py $(wildcard contracts/tests/test_verification_*.py) \
   services/planner/tests/conftest.py services/planner/tests/fakes.py \
   services/exporter/tests/conftest.py \
-  services/sse-enforcer/tests/conftest.py services/sse-enforcer/tests/test_failed_calls.py
+  services/sse-enforcer/tests/conftest.py services/sse-enforcer/tests/test_failed_calls.py \
+  $(wildcard services/sealer/tests/*.py)
 # A call of its own: a folder with a hyphen is no package's name, so its tests pass for these.
 TYPED_TESTS_ACROSS := conftest.py tests/conftest.py tests/alarms.py tests/clocks.py tests/upgrade/conftest.py tests/iam/mutations.py \
   $(addprefix tests/chaos/,conftest.py accidents.py check_people.py check_schedules.py \

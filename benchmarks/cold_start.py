@@ -42,6 +42,7 @@ NAIVE, NAIVE_COMPILED = "naive", "naive with bytecode"
 
 BUCKET = "amzn-s3-demo-log-archive-eu-central-1"
 QUEUES = "https://sqs.eu-central-1.amazonaws.com/999988887777"
+SIGNING_KEY = "arn:aws:kms:eu-central-1:999988887777:key/12345678-1234-1234-1234-123456789012"
 ENVIRONMENT = {
     "AWS_REGION": "eu-central-1",
     "AWS_DEFAULT_REGION": "eu-central-1",
@@ -128,6 +129,10 @@ def first_messages() -> dict[str, tuple[str, dict[str, str]]]:
         "planner": (plan, standard),
         "exporter": (_request(), {"DEAD_LETTER_QUEUE_URL": f"{QUEUES}/dead.fifo"}),
         "sse-enforcer": (created, standard | {"QUEUE_URL": f"{QUEUES}/created"}),
+        "sealer": (
+            _batch("day-completed/1.0/accept/all-in-the-archive.json"),
+            standard | {"QUEUE_URL": f"{QUEUES}/seals", "SIGNING_KEY_ARN": SIGNING_KEY},
+        ),
     }
 
 

@@ -17,6 +17,8 @@ import exporter.aws.calls
 import exporter.errors
 import planner.aws.calls
 import planner.errors
+import sealer.aws.calls
+import sealer.errors
 import sse_enforcer.aws.calls
 import sse_enforcer.errors
 from logferry.commands.console import TOLD
@@ -56,9 +58,18 @@ IDIOMS: dict[str, tuple[Callable[[], AbstractContextManager[None]], type[Excepti
         lambda: sse_enforcer.aws.calls.calling("Publish", "arn:topic"),
         sse_enforcer.errors.AwsError,
     ),
+    "sealer": (
+        lambda: sealer.aws.calls.calling("Publish", "arn:topic"),
+        sealer.errors.AwsError,
+    ),
     "the command": (lambda: told_about("arn:topic"), DeployError),
 }
-KNOWN_WHOLE = {"planner/aws/calls.py", "sse_enforcer/aws/calls.py", "logferry/errors.py"}
+KNOWN_WHOLE = {
+    "planner/aws/calls.py",
+    "sealer/aws/calls.py",
+    "sse_enforcer/aws/calls.py",
+    "logferry/errors.py",
+}
 """Where it is said what a call may raise. The exporter names what passes, class by class."""
 
 

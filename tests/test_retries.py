@@ -19,6 +19,7 @@ import logferry.stack
 import logferry.sweep
 import planner.aws.calls
 import planner.aws.source_account
+import sealer.aws.calls
 import sse_enforcer.aws.calls
 
 ROOT = Path(__file__).parents[1]
@@ -33,6 +34,7 @@ PATIENT = {
     "planner, in a source's account": planner.aws.source_account.SOURCE_CONFIG,
     "exporter": exporter.aws.clients.CLIENT_CONFIG,
     "sse-enforcer": sse_enforcer.aws.calls.CLIENT_CONFIG,
+    "sealer": sealer.aws.calls.CLIENT_CONFIG,
     "logferry, the ledger": logferry.ledger.CLIENT_CONFIG,
     "logferry, stacks": logferry.stack.CLIENT_CONFIG,
 }

@@ -30,11 +30,13 @@ from logferry.stack import Stack, deploy_stack
 from logferry.sweep import sweep
 from logferry_contracts.execution_variables import ExecutionVariables
 from logferry_contracts.plan_completed import PlanCompleted
+from logferry_contracts.seal_request import SealRequest
 from logferry_contracts.wire import parse
 
 pytestmark = pytest.mark.localstack
 
 REGION = "eu-west-1"
+TIME = "2026-11-23T06:00:00Z"
 ORGANIZATION = "o-a1b2c3d4e5"
 
 
@@ -334,6 +336,7 @@ def test_the_topic_is_encrypted_and_open_to_the_organization(deployed: Deployed)
         ("log-sqs-shop-direct.fifo", "log-sqs-shop-collect-dlq.fifo", 1000, "1800"),
         ("log-sqs-pay_ments-collect.fifo", "log-sqs-pay_ments-collect-dlq.fifo", 1000, "720"),
         ("logferry-sse-enforcer", "logferry-sse-enforcer-dlq", 20, "600"),
+        ("logferry-sealer", "logferry-sealer-dlq", 20, "1800"),
     ],
 )
 def test_queues_are_encrypted_and_patient(
@@ -364,6 +367,7 @@ def test_the_planners_dead_letter_queue_is_encrypted_and_no_fifo(deployed: Deplo
         ("log-sqs-shop-collect.fifo", "log-sqs-shop-collect-fifoSQSConsumer", 1, 2),
         ("log-sqs-shop-direct.fifo", "log-sqs-shop-direct-fifoSQSConsumer", 1, 2),
         ("logferry-sse-enforcer", "logferry-sse-enforcer", 10, 10),
+        ("logferry-sealer", "logferry-sealer", 1, 10),
     ],
 )
 def test_mappings_report_single_failures(
@@ -386,6 +390,7 @@ def test_mappings_report_single_failures(
         ("exporter", "log-sqs-pay_ments-collect-fifoSQSConsumer", "exporter", 120),
         ("exporter", "log-sqs-shop-direct-fifoSQSConsumer", "exporter", 900),
         ("sse-enforcer", "logferry-sse-enforcer", "sse_enforcer", 300),
+        ("sealer", "logferry-sealer", "sealer", 900),
     ],
 )
 def test_functions_run_the_zips(
@@ -414,6 +419,7 @@ def test_functions_run_the_zips(
         ("exporter", "log-sqs-shop-direct-fifoSQSConsumer"),
         ("sse-enforcer", "logferry-sse-enforcer"),
         ("sse-enforcer", "logferry-sse-enforcer-sweep"),
+        ("sealer", "logferry-sealer"),
     ],
 )
 def test_functions_say_which_artifact_they_run(deployed: Deployed, service: str, name: str) -> None:
@@ -468,6 +474,18 @@ def test_functions_are_told_where_everything_is(deployed: Deployed) -> None:
         "QUEUE_URL": deployed.queue("logferry-sse-enforcer")["QueueUrl"],
         "DEAD_LETTER_QUEUE_URL": deployed.queue("logferry-sse-enforcer-dlq")["QueueUrl"],
         "HOLD": "on_completion",
+    }
+    ssm = deployed.client("ssm")
+    signing = ssm.get_parameter(Name="/logferry/seals/key-arn")["Parameter"]["Value"]
+    assert variables("logferry-sealer") == everywhere | {
+        "ARCHIVE_BUCKET": deployed.archive,
+        "QUEUE_URL": deployed.queue("logferry-sealer")["QueueUrl"],
+        "DEAD_LETTER_QUEUE_URL": deployed.queue("logferry-sealer-dlq")["QueueUrl"],
+        "SIGNING_KEY_ARN": signing,
+        "TIME_ZONE": "Asia/Seoul",
+        "SEAL_AFTER_HOURS": "24",
+        "OPEN_AFTER_DAYS": "3",
+        "LOOK_BACK_DAYS": "35",
     }
 
 
@@ -533,12 +551,47 @@ def test_a_planner_that_fails_leaves_the_request_in_its_dead_letter_queue(
     assert on_failure == {"Destination": deployed.queue("logferry-planner-dlq")["QueueArn"]}
 
 
+def subscription_of(deployed: Deployed, queue_arn: str) -> dict[str, Any]:
+    sns = deployed.client("sns")
+    found = sns.list_subscriptions_by_topic(TopicArn=deployed.topic_arn)["Subscriptions"]
+    (arn,) = [each["SubscriptionArn"] for each in found if each["Endpoint"] == queue_arn]
+    attributes: dict[str, Any] = sns.get_subscription_attributes(SubscriptionArn=arn)["Attributes"]
+    return attributes
+
+
+def test_the_sealer_hears_of_what_has_ended_and_of_a_clock(deployed: Deployed) -> None:
+    queue = deployed.queue("logferry-sealer")
+    attributes = subscription_of(deployed, queue["QueueArn"])
+    assert attributes["RawMessageDelivery"] == "true"
+    types = [f"logferry.{each}.completed.v1" for each in ("export", "day", "plan")]
+    assert json.loads(attributes["FilterPolicy"]) == {"type": types}
+    schedule = deployed.client("scheduler").get_schedule(Name="logferry-sealer")
+    assert schedule["State"] == "ENABLED"
+    assert schedule["Target"]["Arn"] == queue["QueueArn"]
+    asked = schedule["Target"]["Input"].replace("<aws.scheduler.scheduled-time>", TIME)
+    assert parse(SealRequest, asked).data.chain is None
+
+
+def test_the_sealer_signs_and_writes_seals_and_nothing_else(deployed: Deployed) -> None:
+    role = deployed.role("logferry-sealer")
+    seals, notes = f"arn:aws:s3:::{deployed.archive}/!seals/*", f"{deployed.control}/seals/*"
+    assert role["WriteSeals"]["Resource"] == role["HoldSeals"]["Resource"] == seals
+    assert role["KeepNotes"]["Resource"] == f"arn:aws:s3:::{notes}"
+    writing = {
+        name
+        for name, each in role.items()
+        if each["Effect"] == "Allow" and re.search("s3:(Put|Delete|Update)", str(each["Action"]))
+    }
+    assert writing == {"WriteSeals", "HoldSeals", "KeepNotes"}
+    assert role["Sign"]["Action"] == ["kms:Sign", "kms:GetPublicKey"]
+
+
 def test_the_enforcer_hears_of_new_objects_and_of_completed_exports(deployed: Deployed) -> None:
     queue, dead = (
         deployed.queue("logferry-sse-enforcer"),
         deployed.queue("logferry-sse-enforcer-dlq"),
     )
-    events, sns = deployed.client("events"), deployed.client("sns")
+    events = deployed.client("events")
     rule = events.describe_rule(Name="logferry-object-created")
     assert json.loads(rule["EventPattern"]) == {
         "source": ["aws.s3"],
@@ -551,11 +604,7 @@ def test_the_enforcer_hears_of_new_objects_and_of_completed_exports(deployed: De
     (target,) = events.list_targets_by_rule(Rule="logferry-object-created")["Targets"]
     assert target["Arn"] == queue["QueueArn"]
     assert target["DeadLetterConfig"] == {"Arn": dead["QueueArn"]}
-    (subscription,) = sns.list_subscriptions_by_topic(TopicArn=deployed.topic_arn)["Subscriptions"]
-    attributes = sns.get_subscription_attributes(SubscriptionArn=subscription["SubscriptionArn"])[
-        "Attributes"
-    ]
-    assert attributes["Endpoint"] == queue["QueueArn"]
+    attributes = subscription_of(deployed, queue["QueueArn"])
     assert attributes["RawMessageDelivery"] == "true"
     assert attributes["FilterPolicyScope"] == "MessageAttributes"
     assert json.loads(attributes["FilterPolicy"]) == {"type": ["logferry.export.completed.v1"]}
@@ -749,6 +798,12 @@ def test_alarms_watch_dead_letters_ages_and_errors(deployed: Deployed) -> None:
         "logferry-sse-enforcer-sweep-findings": ("SweepFindingsOpen", "sse-enforcer"),
         "logferry-sse-enforcer-sweep-stood-in": ("SweepStoodIn", "sse-enforcer"),
         "logferry-sse-enforcer-sweep-errors": ("Errors", "logferry-sse-enforcer-sweep"),
+        "logferry-sealer-errors": ("Errors", "logferry-sealer"),
+        "logferry-sealer-queue-age": (age, "logferry-sealer"),
+        "logferry-sealer-dead-letters": (depth, "logferry-sealer-dlq"),
+        "logferry-sealer-contradicted": ("Contradicted", "sealer"),
+        "logferry-sealer-tampered": ("SealsTampered", "sealer"),
+        "logferry-sealer-records-damaged": ("LedgerRecordsDamaged", "sealer"),
         "logferry-exporter-shop-queue-age": (age, "log-sqs-shop-collect.fifo"),
         "logferry-exporter-shop-direct-queue-age": (age, "log-sqs-shop-direct.fifo"),
         "logferry-exporter-shop-dead-letters": (depth, "log-sqs-shop-collect-dlq.fifo"),
@@ -875,6 +930,7 @@ def test_what_would_change_is_told_and_nothing_is_left_of_the_question(
         "artifacts": "same",
         "archive": "differs",  # lets other accounts in
         "planner": "differs",
+        "sealer": "same",
         "sse-enforcer": "same",
         "exporter-shop": "differs",
         "exporter-new": "new",
@@ -978,6 +1034,7 @@ def broken_by_people(deployed: Deployed) -> set[tuple[str, str]]:
         ("archive", "Archive"),
         ("archive", "ArchivePolicy"),
         ("archive", "Control"),
+        ("sealer", "Events"),
         ("sse-enforcer", "CompletedExports"),
         ("sse-enforcer", "ObjectCreated"),
         ("sse-enforcer", "Queue"),

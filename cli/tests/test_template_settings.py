@@ -18,6 +18,7 @@ from pydantic import BaseModel, ValidationError
 
 import exporter.settings
 import planner.settings
+import sealer.settings
 import sse_enforcer.settings
 from logferry.checkout import TEMPLATES
 from logferry.config import Config
@@ -31,12 +32,14 @@ SETTINGS: dict[str, type[Environment]] = {
     "planner": planner.settings.Settings,
     "exporter": exporter.settings.Settings,
     "sse-enforcer": sse_enforcer.settings.Settings,
+    "sealer": sealer.settings.Settings,
 }
 REQUIRED = {
     "AWS_REGION": "eu-west-1",
     "ARCHIVE_BUCKET": "acme-log-archive",
     "CONTROL_BUCKET": "acme-log-control",
     "TOPIC_ARN": "arn:aws:sns:eu-west-1:999999999999:log-export-events",
+    "SIGNING_KEY_ARN": "arn:aws:kms:eu-west-1:999999999999:key/1-2",
 }
 QUEUE_URL = "https://sqs.eu-west-1.amazonaws.com/999999999999/queue"
 
@@ -59,6 +62,7 @@ NEVER_SET = {
         "SWEEP_GRACE_MINUTES",
         "SWEEP_UPLOAD_HOURS",
     },
+    "sealer": set[str](),
 }
 """What works everywhere by its default, and somebody may set by hand."""
 

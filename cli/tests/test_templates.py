@@ -19,11 +19,13 @@ from logferry.hub_stacks import hub_stacks
 from logferry.package import Zip
 from logferry.services import NAMES
 from logferry.template import Resolved
+from sealer.delivery import MAX_RECEIVES as SEALERS_RECEIVES
 from sse_enforcer import delivery
 
 PATHS = sorted(TEMPLATES.glob("*.yaml"))
 ALL = pytest.mark.parametrize("path", PATHS, ids=lambda path: path.stem)
 PARTITIONS = get_session().get_data("endpoints")["partitions"]
+SEALS_NOTES_DAYS = 400
 BUCKET_POLICY_BYTES = 20 * 1024
 """https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucket-policies.html"""
 KEY_POLICY_BYTES = 32 * 1024
@@ -131,10 +133,14 @@ def test_what_of_the_control_bucket_expires_is_needed_by_nobody_any_more() -> No
     properties = resources(TEMPLATES / "archive.yaml")["Control"]["Properties"]
     rules = properties["LifecycleConfiguration"]["Rules"]
     planner = load_template(str(TEMPLATES / "planner.yaml"))
+    sealer = load_template(str(TEMPLATES / "sealer.yaml"))
+    assert int(sealer["Parameters"]["LookBackDays"]["MaxValue"]) < SEALS_NOTES_DAYS
     assert {r["Prefix"]: r["ExpirationInDays"] for r in rules if "ExpirationInDays" in r} == {
         "plans/": 30,
         # As far as any plan looks back.
         "inventories/": planner["Parameters"]["LookbackDays"]["MaxValue"],
+        # Further than any sealed date is looked at.
+        "seals/": SEALS_NOTES_DAYS,
     }
     assert {
         r["NoncurrentVersionExpiration"]["NoncurrentDays"] for r in rules if "Prefix" not in r
@@ -220,10 +226,14 @@ def test_sweeps_do_not_run_side_by_side_unless_nothing_can_be_reserved() -> None
     }
 
 
-def test_a_queue_tries_as_often_as_its_function_counts() -> None:
+@pytest.mark.parametrize(
+    ("service", "receives"),
+    [("sse-enforcer", delivery.MAX_RECEIVES), ("sealer", SEALERS_RECEIVES)],
+)
+def test_a_queue_tries_as_often_as_its_function_counts(service: str, receives: int) -> None:
     """The last try that fails is dead-lettered by the function, with the reason."""
-    policy = resources(TEMPLATES / "sse-enforcer.yaml")["Queue"]["Properties"]["RedrivePolicy"]
-    assert policy["maxReceiveCount"] == delivery.MAX_RECEIVES
+    policy = resources(TEMPLATES / f"{service}.yaml")["Queue"]["Properties"]["RedrivePolicy"]
+    assert policy["maxReceiveCount"] == receives
 
 
 def test_a_planner_has_room_for_long_plans_and_may_go_on_with_them() -> None:

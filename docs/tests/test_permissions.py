@@ -80,6 +80,9 @@ EXPLAINED = {
     ("sse-enforcer", "ReadUnderFormerKeys", "arn:aws:kms:<region>:<hub>:key/*"): (
         "Objects that arrived under whichever key; only the archive's, and only through S3."
     ),
+    ("sealer", "ReadUnderAnyKey", "arn:aws:kms:<region>:<hub>:key/*"): (
+        "Objects under whichever key of the account; only the archive's, and only through S3."
+    ),
     ("reader", "DecryptThem", "arn:aws:kms:<region>:<hub>:key/*"): (
         "Whichever key it is; only objects of the two buckets, and only through S3."
     ),

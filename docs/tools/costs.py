@@ -64,8 +64,20 @@ SWEEP_DAYS_BACK = 9
 """A sweep looks at what is a day old, and at the 8 days before; see docs/sweep.md."""
 FULL_SWEEP_DAYS = 90
 
-QUEUES = {"source": 2, "hub": 1}
-"""With a mapping: those of each source's lanes, and the sse-enforcer's."""
+SEALER_GB = 1.77
+SEALER_BYTES_A_SECOND = 30_000_000
+"""Packed: unpacked and counted by one CPU; see contracts/src/logferry_contracts/measure.py."""
+SEALER_S_PER_LOG_GROUP = 0.02
+"""A record, a statement, and the statement read back."""
+SEALER_DAYS_BACK = 35
+"""Whose records it lists at each look."""
+SEALER_LOOKS = 10
+"""At a source's dates: every three hours, after its plan, and after its date."""
+
+QUEUES = {"source": 2, "hub": 2}
+"""With a mapping: those of each source's lanes, and those of sse-enforcer and sealer."""
+KEYS = 2
+"""The archive's, and the one that signs."""
 KEY_REUSE_S = 3600
 KMS_PER_QUEUE = DAYS * 86_400 // KEY_REUSE_S * 3
 """AWS's estimate for one sender and one receiver.
@@ -85,8 +97,8 @@ LOG_BYTES_PER_DECISION = 500
 LOG_MONTHS = 3
 """How long they are kept: LogRetentionDays."""
 
-HUB_METRICS = 40
-"""Names times dimensions that come up from day to day, of all three services."""
+HUB_METRICS = 46
+"""Names times dimensions that come up from day to day, of all services."""
 SOURCE_METRICS = 2
 """For how long a source is overdue: the planner's, and the exporter's."""
 METRIC_HOURS = 2
@@ -224,7 +236,8 @@ def _of_hub(hub: Hub, accounts: int) -> Costs:
         "CloudWatch: own metrics": HUB_METRICS * prices.METRIC.dollars * metric_hours / 24,
         "CloudWatch: own logs": _of_logs(SWEEP_INVOCATIONS * DAYS * LOG_BYTES_PER_INVOCATION, hub),
         "EventBridge": SWEEP_INVOCATIONS * DAYS * prices.SCHEDULE.dollars,
-        "KMS": prices.KMS_KEY.dollars + QUEUES["hub"] * KMS_PER_QUEUE * prices.KMS_REQUEST.dollars,
+        "KMS": 2 * prices.KMS_KEY.dollars
+        + QUEUES["hub"] * KMS_PER_QUEUE * prices.KMS_REQUEST.dollars,
     }
 
 
@@ -245,16 +258,23 @@ def _of_source(account: Account, hub: Hub) -> Costs:
         + DAY_LOOKS * EXPORTER_GB
         + events * ENFORCER_GB_S_PER_OBJECT
         + swept / SWEEP_OBJECTS_A_SECOND * SWEEP_GB
+        + account.bytes_a_day / COMPRESSION / SEALER_BYTES_A_SECOND * SEALER_GB
+        + groups * SEALER_S_PER_LOG_GROUP * SEALER_GB
     )
     invocations = 1 + calls["lambda.Invoke"] + DAY_LOOKS + events + account.active
+    invocations += account.active + SEALER_LOOKS
 
     archive_writes = (
         events
         + objects  # the holds
         + calls["s3.ListObjectVersions"]
         + archived / 1000 * hub.sweeps_a_day
+        + groups  # their statements
+        + account.active  # what lies beside an export's objects
+        + SEALER_LOOKS
     )
     archive_reads = events + objects + tasks * account.objects_per_export + swept
+    archive_reads += objects + groups  # each object measured, each statement read back
     ledger_writes = (
         groups  # a record of each, whatever becomes of it
         + calls["s3.PutObject"]
@@ -263,9 +283,12 @@ def _of_source(account: Account, hub: Hub) -> Costs:
         + ceil(groups / NOTED_AT_ONCE)
         + ceil(LOOKBACK_DAYS * groups / 1000)
         + DAY_LOOKS
+        + account.active  # what the sealer has measured
+        + SEALER_LOOKS * ceil(SEALER_DAYS_BACK * groups / 1000)
     )
     # One of the three is the planner's look whether the date's exports have ended.
     ledger_reads = calls["s3.GetObject"] + SAMPLED_RECORDS + 3 * groups + SWEEP_DAYS_BACK * groups
+    ledger_reads += groups + 2 * account.active  # the sealer's
 
     fifo = (
         sum(calls[f"sqs.{name}"] for name in ("ReceiveMessage", "DeleteMessage", "SendMessage"))
@@ -273,7 +296,7 @@ def _of_source(account: Account, hub: Hub) -> Costs:
         + ceil(account.active / 10)
         + 2 * DAY_LOOKS
     )
-    standard = 3 * (events + account.active)  # sent, received, deleted
+    standard = 3 * (events + 2 * account.active + SEALER_LOOKS)  # sent, received, deleted
     logged = (invocations * LOG_BYTES_PER_INVOCATION) + (groups + events) * LOG_BYTES_PER_DECISION
 
     def month(times: float, price: Price) -> float:

@@ -34,6 +34,7 @@ PLACEHOLDERS = {
     "ArtifactBucketName": "<artifacts>",
     "ControlBucketName": "<control>",
     "KeyArn": "<key>",
+    "SigningKeyArn": "<signing key>",
     "ArchiveKeyArn": "<the archive's key>",
     "TopicArn": "<topic>",
     "Profile": "<profile>",

@@ -188,6 +188,25 @@ class EnforcerConfig(Timeouts):
     sweep: SweepConfig = SweepConfig()
 
 
+class SealerConfig(Timeouts):
+    """Settings of the sealer.
+
+    Attributes:
+        seal_after_hours: How long a date has been over before it is sealed.
+        open_after_days: How long a date waits for exports that have not ended: then they are open.
+        look_back_days: For how long a sealed date is looked at for truth that comes later.
+        former_signing_key_arns: The key that has signed so far, where `ArchiveConfig` names another
+            one now: it signs once more, that this is so.
+    """
+
+    seal_after_hours: Annotated[int, Field(ge=0, le=8784)] = 24
+    open_after_days: Annotated[int, Field(ge=0, le=366)] = 3
+    look_back_days: Annotated[int, Field(ge=1, le=366)] = 35
+    former_signing_key_arns: list[KeyArn] = []
+    function_timeout_s: Annotated[int, Field(ge=60, le=900)] = 900
+    visibility_timeout_s: Annotated[int, Field(le=43_200)] = 1800
+
+
 class ObservabilityConfig(_Part):
     """When something is amiss, and who is told.
 
@@ -285,6 +304,7 @@ class Config(_Part):
     direct_lane: DirectLaneConfig = DirectLaneConfig()
     exporter: ExporterConfig = ExporterConfig()
     sse_enforcer: EnforcerConfig = EnforcerConfig()
+    sealer: SealerConfig = SealerConfig()
     observability: ObservabilityConfig = ObservabilityConfig()
     sources: Annotated[list[SourceConfig], Field(min_length=1, max_length=MAX_SOURCES)]
 
@@ -298,6 +318,13 @@ class Config(_Part):
         if page is not None and page == self.alarm_action_arn:
             problems.append(
                 "observability.page_action_arn is alarm_action_arn, which would be told twice"
+            )
+        rules = [source.window_rule for source in self.sources if source.window_rule]
+        settle_minutes = max([self.settle_minutes, *(each.settle_minutes or 0 for each in rules)])
+        if self.sealer.open_after_days * 1440 <= settle_minutes:
+            problems.append(
+                f"sealer.open_after_days {self.sealer.open_after_days} is over before anything is "
+                f"planned, after settle_minutes {settle_minutes}"
             )
         if self.organization_id is None and len(self.sources) > MAX_SOURCES_WITHOUT_ORGANIZATION:
             problems.append(

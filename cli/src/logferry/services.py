@@ -104,6 +104,21 @@ def _sse_enforcer(config: Config) -> dict[str, Parameters]:
     return {"sse-enforcer": parameters}
 
 
+def _sealer(config: Config) -> dict[str, Parameters]:
+    settings = config.sealer
+    parameters = {
+        "TimeZone": config.time_zone,
+        "SealAfterHours": str(settings.seal_after_hours),
+        "OpenAfterDays": str(settings.open_after_days),
+        "LookBackDays": str(settings.look_back_days),
+        "FunctionTimeout": str(settings.function_timeout_s),
+        "VisibilityTimeout": str(settings.visibility_timeout_s),
+        "SigningKeyArn": f"/{config.name}/seals/key-arn",
+        "FormerSigningKeyArns": ",".join(settings.former_signing_key_arns),
+    }
+    return {"sealer": parameters}
+
+
 SERVICES = (
     Service(
         name="planner",
@@ -132,6 +147,12 @@ SERVICES = (
         title="The sse-enforcer",
         aws_services=("kms", "s3", "sns", "sqs", "ssm"),
         stacks=_sse_enforcer,
+    ),
+    Service(
+        name="sealer",
+        title="The sealer",
+        aws_services=("kms", "s3", "sns", "sqs"),
+        stacks=_sealer,
     ),
 )
 """In the order in which messages go through them: they are deployed in the other."""

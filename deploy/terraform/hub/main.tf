@@ -131,6 +131,37 @@ resource "aws_cloudformation_stack" "planner" {
   depends_on = [aws_cloudformation_stack.exporter]
 }
 
+resource "aws_cloudformation_stack" "sealer" {
+  name          = "${var.name}-sealer"
+  template_body = file("${local.templates}/sealer.yaml")
+  capabilities  = local.capabilities
+  tags          = local.tags
+
+  parameters = merge(local.function_parameters, {
+    CodeKey              = var.code_keys.sealer
+    TimeZone             = var.time_zone
+    SealAfterHours       = tostring(var.sealer.seal_after_hours)
+    OpenAfterDays        = tostring(var.sealer.open_after_days)
+    LookBackDays         = tostring(var.sealer.look_back_days)
+    FunctionTimeout      = tostring(var.sealer.function_timeout_s)
+    VisibilityTimeout    = tostring(var.sealer.visibility_timeout_s)
+    SigningKeyArn        = "/${var.name}/seals/key-arn"
+    FormerSigningKeyArns = join(",", var.sealer.former_signing_key_arns)
+  })
+
+  depends_on = [aws_cloudformation_stack.archive]
+
+  lifecycle {
+    precondition {
+      condition = var.sealer.open_after_days * 1440 > max(
+        var.settle_minutes,
+        [for source in values(var.sources) : try(coalesce(source.window_rule.settle_minutes, 0), 0)]...
+      )
+      error_message = "sealer.open_after_days is over before anything is planned, after settle_minutes."
+    }
+  }
+}
+
 resource "aws_cloudformation_stack" "sse_enforcer" {
   name          = "${var.name}-sse-enforcer"
   template_body = file("${local.templates}/sse-enforcer.yaml")
@@ -149,7 +180,7 @@ resource "aws_cloudformation_stack" "sse_enforcer" {
     SweepReservedConcurrency = var.sse_enforcer.sweep.reserved_concurrency ? "1" : ""
   })
 
-  depends_on = [aws_cloudformation_stack.archive]
+  depends_on = [aws_cloudformation_stack.sealer]
 }
 
 resource "aws_cloudformation_stack" "exporter" {

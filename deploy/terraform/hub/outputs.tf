@@ -27,6 +27,7 @@ output "function_names" {
   description = "The hub's functions, by their services."
   value = {
     planner            = aws_cloudformation_stack.planner.outputs["FunctionName"]
+    sealer             = aws_cloudformation_stack.sealer.outputs["FunctionName"]
     sse-enforcer       = aws_cloudformation_stack.sse_enforcer.outputs["FunctionName"]
     sse-enforcer-sweep = aws_cloudformation_stack.sse_enforcer.outputs["SweepFunctionName"]
   }

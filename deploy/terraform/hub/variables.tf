@@ -133,6 +133,7 @@ variable "code_keys" {
     planner      = string
     exporter     = string
     sse-enforcer = string
+    sealer       = string
   })
 
   validation {
@@ -333,6 +334,54 @@ variable "sse_enforcer" {
   validation {
     condition     = var.sse_enforcer.sweep.objects_per_second >= 1 && var.sse_enforcer.sweep.objects_per_second <= 9999
     error_message = "sse_enforcer.sweep.objects_per_second: from 1 to 9999."
+  }
+}
+
+variable "sealer" {
+  description = <<-EOT
+    The sealer's settings.
+    seal_after_hours: how long a date has been over before it is sealed.
+    open_after_days: how long a date waits for exports that have not ended: then they are open.
+    look_back_days: for how long a sealed date is looked at for truth that comes later.
+    former_signing_key_arns: the key that has signed so far, where archive.signing_key_arn names another one now.
+  EOT
+  default     = {}
+  nullable    = false
+
+  type = object({
+    seal_after_hours        = optional(number, 24)
+    open_after_days         = optional(number, 3)
+    look_back_days          = optional(number, 35)
+    former_signing_key_arns = optional(list(string), [])
+    function_timeout_s      = optional(number, 900)
+    visibility_timeout_s    = optional(number, 1800)
+  })
+
+  validation {
+    condition     = var.sealer.seal_after_hours >= 0 && var.sealer.seal_after_hours <= 8784
+    error_message = "sealer.seal_after_hours: from 0 to 8784."
+  }
+  validation {
+    condition     = var.sealer.open_after_days >= 0 && var.sealer.open_after_days <= 366
+    error_message = "sealer.open_after_days: from 0 to 366."
+  }
+  validation {
+    condition     = var.sealer.look_back_days >= 1 && var.sealer.look_back_days <= 366
+    error_message = "sealer.look_back_days: from 1 to 366."
+  }
+  validation {
+    condition = alltrue([
+      for arn in var.sealer.former_signing_key_arns : can(regex("^arn:aws[a-z-]*:kms:[a-z0-9-]+:[0-9]{12}:key/[A-Za-z0-9-]+$", arn))
+    ])
+    error_message = "sealer.former_signing_key_arns: ARNs of KMS keys, not of aliases."
+  }
+  validation {
+    condition     = var.sealer.function_timeout_s >= 60 && var.sealer.function_timeout_s <= 900
+    error_message = "sealer.function_timeout_s: from 60 to 900."
+  }
+  validation {
+    condition     = var.sealer.visibility_timeout_s >= var.sealer.function_timeout_s && var.sealer.visibility_timeout_s <= 43200
+    error_message = "sealer.visibility_timeout_s: from function_timeout_s to 43200."
   }
 }
 

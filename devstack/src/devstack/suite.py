@@ -127,6 +127,8 @@ class Suite:
                     "function_timeout_s": 6,
                     "visibility_timeout_s": 6,
                 },
+                # A date is sealed as soon as it is whole.
+                "sealer": {"seal_after_hours": 0, "open_after_days": 1},
                 "architecture": Target.of("host").architecture,
                 "exporter": {
                     "function_timeout_s": 6,

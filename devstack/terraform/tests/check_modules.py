@@ -34,6 +34,7 @@ LEFT_ALONE = {
         "MoreArchiveKeyArns",
         "SweepTimeout",
     },
+    "sealer.yaml": {"LogRetentionDays", "MaximumConcurrency", "MaxMessageAge"},
     "exporter.yaml": {"LogRetentionDays", "MaxMessageAge"},
 }
 """Parameters that stay as the templates have them: neither the command nor a module sets them."""
@@ -64,6 +65,8 @@ EVERYTHING: dict[str, Any] = {
     "archive": {
         "default_retention": {"mode": "COMPLIANCE", "days": 2557},
         "transition": {"storage_class": "GLACIER_IR", "after_days": 31},
+        "signing_key_spec": "RSA_3072",
+        "signing_key_arn": "arn:aws-us-gov:kms:us-gov-west-1:111122223333:key/45-67",
     },
     "direct_lane": {
         "planned_bytes": 1,
@@ -89,6 +92,14 @@ EVERYTHING: dict[str, Any] = {
             "objects_per_second": 67,
             "reserved_concurrency": False,
         },
+    },
+    "sealer": {
+        "seal_after_hours": 72,
+        "open_after_days": 73,
+        "look_back_days": 74,
+        "former_signing_key_arns": ["arn:aws-us-gov:kms:us-gov-west-1:111122223333:key/89-ab"],
+        "function_timeout_s": 75,
+        "visibility_timeout_s": 76,
     },
     "observability": {
         "gap_hours": 70,

@@ -87,7 +87,7 @@ def deploy(  # noqa: PLR0913  (an option each)
     yes: Flag = False,
     as_json: Json = False,
 ) -> int:
-    """Deploy the hub: artifacts, archive, planner, sse-enforcer, an exporter for each source.
+    """Deploy the hub: artifacts, archive, planner, sealer, sse-enforcer, and exporters.
 
     `logferry deploy organization.yaml --dry-run`
 

@@ -5,5 +5,6 @@ variable "code_keys" {
     planner      = string
     exporter     = string
     sse-enforcer = string
+    sealer       = string
   })
 }

@@ -24,6 +24,10 @@ mock_provider "aws" {
     values = { outputs = { FunctionName = "the-planner" } }
   }
   override_resource {
+    target = aws_cloudformation_stack.sealer
+    values = { outputs = { FunctionName = "the-sealer" } }
+  }
+  override_resource {
     target = aws_cloudformation_stack.sse_enforcer
     values = { outputs = { FunctionName = "the-enforcer", SweepFunctionName = "the-sweep" } }
   }
@@ -53,6 +57,7 @@ variables {
     planner      = "planner/0.1.0-${sha256("planner")}.zip"
     exporter     = "exporter/0.1.0-${sha256("exporter")}.zip"
     sse-enforcer = "sse-enforcer/0.1.0-${sha256("sse-enforcer")}.zip"
+    sealer       = "sealer/0.1.0-${sha256("sealer")}.zip"
   }
   sources = {
     shop     = { account_id = "444455556666", schedule = "rate(1 day)" }
@@ -84,7 +89,7 @@ run "what_was_made_can_be_used" {
   }
   assert {
     condition = output.function_names == {
-      planner = "the-planner", sse-enforcer = "the-enforcer", sse-enforcer-sweep = "the-sweep"
+      planner = "the-planner", sse-enforcer = "the-enforcer", sse-enforcer-sweep = "the-sweep", sealer = "the-sealer"
     }
     error_message = "The functions' names are others'."
   }

@@ -9,6 +9,7 @@ variables {
     planner      = "planner/0.1.0-${sha256("planner")}.zip"
     exporter     = "exporter/0.1.0-${sha256("exporter")}.zip"
     sse-enforcer = "sse-enforcer/0.1.0-${sha256("sse-enforcer")}.zip"
+    sealer       = "sealer/0.1.0-${sha256("sealer")}.zip"
   }
   sources = { shop = { account_id = "444455556666", schedule = "rate(1 day)" } }
 }
@@ -33,7 +34,7 @@ run "values_out_of_range" {
     exporter         = { visibility_timeout_s = 119 }
     sse_enforcer     = { hold = "never" }
     observability    = { gap_hours = 0, plan_within_hours = 169, page_action_arn = "pager" }
-    code_keys        = { planner = "planner.zip", exporter = "exporter.zip", sse-enforcer = "sse-enforcer.zip" }
+    code_keys        = { planner = "planner.zip", exporter = "exporter.zip", sse-enforcer = "sse-enforcer.zip", sealer = "sealer.zip" }
     sources          = {}
   }
   expect_failures = [
@@ -66,6 +67,7 @@ run "a_zip_of_another_service" {
       planner      = "exporter/0.1.0-${sha256("exporter")}.zip"
       exporter     = "exporter/0.1.0-${sha256("exporter")}.zip"
       sse-enforcer = "sse-enforcer/0.1.0-${sha256("sse-enforcer")}.zip"
+      sealer       = "sealer/0.1.0-${sha256("sealer")}.zip"
     }
   }
   expect_failures = [var.code_keys]

@@ -9,6 +9,7 @@ variables {
     planner      = "planner/0.1.0-${sha256("planner")}.zip"
     exporter     = "exporter/0.1.0-${sha256("exporter")}.zip"
     sse-enforcer = "sse-enforcer/0.1.0-${sha256("sse-enforcer")}.zip"
+    sealer       = "sealer/0.1.0-${sha256("sealer")}.zip"
   }
   sources = {
     shop     = { account_id = "444455556666", schedule = "rate(1 day)" }

@@ -632,9 +632,14 @@ def _on_parameter(name: str) -> "_Rule":
     return rule
 
 
-def _describe_key(call: Call, world: World) -> Iterator[Need]:
-    arn = world.key_arn(call.parameters["KeyId"], call.account_id, call.region)
-    yield Need(action="kms:DescribeKey", resource=arn, owner=_account_of(arn))
+def _on_key(action: str) -> "_Rule":
+    """Make a rule for an action on the key that a call names."""
+
+    def rule(call: Call, world: World) -> Iterator[Need]:
+        arn = world.key_arn(call.parameters["KeyId"], call.account_id, call.region)
+        yield Need(action=action, resource=arn, owner=_account_of(arn))
+
+    return rule
 
 
 def _on_none(action: str) -> "_Rule":
@@ -730,5 +735,7 @@ _NEEDS: dict[str, _Rule] = {
     "resourcegroupstaggingapi.GetResources": _on_none("tag:GetResources"),
     "ssm.GetParameter": _on_parameter("Name"),
     "ssm.GetParametersByPath": _on_parameter("Path"),
-    "kms.DescribeKey": _describe_key,
+    "kms.DescribeKey": _on_key("kms:DescribeKey"),
+    "kms.GetPublicKey": _on_key("kms:GetPublicKey"),
+    "kms.Sign": _on_key("kms:Sign"),
 }

@@ -1,0 +1,1 @@
+"""Seals every day of every source into the archive."""

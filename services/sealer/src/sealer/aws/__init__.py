@@ -1,0 +1,1 @@
+"""What AWS is asked for: a module for each statement of the role."""

@@ -1,0 +1,150 @@
+"""Reading the ledger, long manifests and inventories: the statement `ReadTheLedger`."""
+
+import hashlib
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import ClientError
+
+from logferry_contracts.chain import ChainName
+from logferry_contracts.inventory import ListedLogGroup
+from logferry_contracts.ledger_key import (
+    inventories_from,
+    inventories_prefix,
+    source_prefix,
+    split_key,
+    starting_at,
+    window_of,
+)
+from logferry_contracts.ledger_record import LedgerRecord
+from logferry_contracts.manifest import Manifest, ManifestLocation
+from logferry_contracts.source import SourceName
+from logferry_contracts.window import Window
+from logferry_contracts.wire import ContractError, parse
+from sealer.aws.calls import calling
+from sealer.errors import RefusedError
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+
+@dataclass(frozen=True)
+class ListedRecord:
+    """A ledger record as a listing shows it."""
+
+    key: str
+    window: Window
+    export_id: str
+    etag: str
+
+
+@dataclass(frozen=True)
+class ListedInventory:
+    """An inventory as a listing shows it."""
+
+    key: str
+    planned_at_ms: int
+
+
+class Ledger:
+    """What the planner, the exporters and the sse-enforcer have written down."""
+
+    def __init__(self, s3: "S3Client", bucket: str) -> None:
+        """Read from the control bucket ``bucket``."""
+        self._s3 = s3
+        self.bucket = bucket
+
+    def chains(self) -> list[ChainName]:
+        """Return every account and Region that has an inventory: others are not sealed."""
+        accounts = self._folders("inventories/")
+        regions = (region for account in accounts for region in self._folders(account))
+        parts = sorted(region.split("/") for region in regions)
+        return [ChainName(account_id=each[1], region=each[2]) for each in parts]
+
+    def records(self, chain: ChainName, from_ms: int, to_ms: int) -> Iterator[ListedRecord]:
+        """Yield the records of all windows that start in a time, by their windows' starts."""
+        source = _source(chain)
+        for entry in self._pages(
+            Prefix=source_prefix(source), StartAfter=starting_at(source, from_ms)
+        ):
+            prefix, export_id = split_key(entry["Key"])
+            try:
+                window = window_of(prefix)
+            except ValueError:  # what somebody has put there is no record
+                continue
+            if window.from_ms >= to_ms:
+                return
+            yield ListedRecord(entry["Key"], window, export_id, entry["ETag"])
+
+    def record(self, key: str) -> LedgerRecord | ContractError | None:
+        """Return a record, or what is wrong with it; None when there is none."""
+        text = self._read(key)
+        if text is None:
+            return None
+        try:
+            return parse(LedgerRecord, text)
+        except ContractError as error:
+            return error
+
+    def manifest(self, location: ManifestLocation) -> Manifest | None:
+        """Return a manifest that is too long for a record; None when it is not what was written.
+
+        Raises:
+            RefusedError: It is in another bucket.
+        """
+        if location.bucket != self.bucket:
+            raise RefusedError("wrong_bucket", f"the manifest is at {location}")
+        text = self._read(location.key)
+        if text is None or hashlib.sha256(text).hexdigest() != location.sha256:
+            return None
+        return parse(Manifest, text)
+
+    def inventories(self, chain: ChainName, from_ms: int) -> Iterator[ListedInventory]:
+        """Yield the inventories of plans that began to list then or later, oldest first."""
+        source = _source(chain)
+        prefix = inventories_prefix(source)
+        for entry in self._pages(Prefix=prefix, StartAfter=inventories_from(source, from_ms)):
+            at = entry["Key"].removeprefix(prefix).partition("-")[0]
+            if at.isdecimal():
+                yield ListedInventory(entry["Key"], int(at))
+
+    def inventory(self, key: str) -> Iterator[ListedLogGroup]:
+        """Yield an inventory's lines, a piece of it at a time.
+
+        Raises:
+            ContractError: A line breaks its contract.
+        """
+        with calling("GetObject", key):
+            found = self._s3.get_object(Bucket=self.bucket, Key=key)
+            with closing(found["Body"]) as body:
+                for line in body.iter_lines(chunk_size=64 * 1024):
+                    yield parse(ListedLogGroup, line)
+
+    def _read(self, key: str) -> bytes | None:
+        with calling("GetObject", key):
+            try:
+                return self._s3.get_object(Bucket=self.bucket, Key=key)["Body"].read()
+            except ClientError as error:
+                if error.response["Error"]["Code"] == "NoSuchKey":
+                    return None
+                raise
+
+    def _folders(self, prefix: str) -> list[str]:
+        with calling("ListObjectsV2", prefix):
+            pages = self._s3.get_paginator("list_objects_v2").paginate(
+                Bucket=self.bucket, Prefix=prefix, Delimiter="/"
+            )
+            return [each["Prefix"] for page in pages for each in page.get("CommonPrefixes", [])]
+
+    def _pages(self, **which: Any) -> Iterator[Any]:
+        with calling("ListObjectsV2", which["Prefix"]):
+            pages = self._s3.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, **which)
+            for page in pages:
+                yield from page.get("Contents", [])
+
+
+def _source(chain: ChainName) -> SourceName:
+    """Return the chain as keys of the ledger need it: they do not say the profile."""
+    return SourceName(profile="-", account_id=chain.account_id, region=chain.region)

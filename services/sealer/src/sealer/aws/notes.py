@@ -1,0 +1,176 @@
+"""The sealer's own notes in the control bucket, below ``seals/``. The statement `KeepNotes`.
+
+::
+
+    seals/<account>/<Region>/measured/<export id>.json   what was read of an export's objects
+    seals/<account>/<Region>/dates/<from_ms>.sqlite      what is known of a date, see `draft`
+    seals/<account>/<Region>/chain.json                  what was published, and the time zone
+
+They are worth nothing but time: what is lost is done again.
+"""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+from botocore.exceptions import ClientError
+from pydantic import Field, ValidationError
+
+from logferry_contracts.chain import ChainName, Sequence
+from logferry_contracts.digest import Sha256
+from logferry_contracts.message import Message
+from logferry_contracts.plan_request import Date
+from logferry_contracts.statement import Difference, StatedObject
+from logferry_contracts.window import TimeZone, Window
+from sealer.aws.calls import OVERTAKEN, calling
+from sealer.errors import AwsError, OvertakenError
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+
+class _OvertakenError(AwsError):
+    """Somebody else has written since it was read."""
+
+
+_OVERTAKEN: dict[str, type[AwsError]] = dict.fromkeys(OVERTAKEN, _OvertakenError)
+
+
+class MeasuredExport(Message):
+    """What was read of an export's objects so far.
+
+    Attributes:
+        manifest_sha256: Of the manifest that it was read by: of another one it is worth nothing.
+        is_complete: Whether all of them were.
+    """
+
+    manifest_sha256: Sha256
+    objects: list[StatedObject]
+    differences: list[Difference]
+    is_complete: bool
+
+
+class SealedDate(Message):
+    """A date that is sealed, and is looked at for truth that comes later.
+
+    Attributes:
+        sequence: Of its seal of the kind ``day``.
+        listing_sha256: Of what the ledger's listing showed when stock was last taken of it; None
+            where nobody has since the seal.
+    """
+
+    date: Date
+    time_zone: TimeZone
+    covers: Window
+    sequence: Sequence
+    listing_sha256: Sha256 | None = None
+
+
+class ChainNote(Message):
+    """What is known of a chain besides its seals.
+
+    Attributes:
+        published: The sequence of the last seal that was told of; 0 for none.
+        time_zone: Of the last date that was completed; None when none was.
+        dates: Those that are still looked at, in the order in which they were sealed.
+    """
+
+    published: Annotated[int, Field(ge=0)] = 0
+    time_zone: TimeZone | None = None
+    dates: Annotated[list[SealedDate], Field(default_factory=list)]
+
+
+class Notes:
+    """The notes of all chains."""
+
+    def __init__(self, s3: "S3Client", bucket: str) -> None:
+        """Keep them in the control bucket ``bucket``."""
+        self._s3 = s3
+        self._bucket = bucket
+
+    def measured(self, chain: ChainName, export_id: str) -> MeasuredExport | None:
+        """Return what was read of an export's objects; None for nothing."""
+        return self._read(_measured_key(chain, export_id), MeasuredExport)
+
+    def keep_measured(self, chain: ChainName, export_id: str, read: MeasuredExport) -> None:
+        """Note what was read of an export's objects."""
+        self._write(_measured_key(chain, export_id), read)
+
+    def chain(self, chain: ChainName) -> tuple[ChainNote, str] | None:
+        """Return what is noted of a chain, and its ETag; None for nothing."""
+        found = self._get(_chain_key(chain))
+        if found is None:
+            return None
+        return _parsed(ChainNote, found[0]) or ChainNote(dates=[]), found[1]
+
+    def keep_chain(self, chain: ChainName, note: ChainNote, etag: str | None) -> str:
+        """Note what is known of a chain over what was read, and return the new ETag.
+
+        Raises:
+            OvertakenError: Somebody else has, since.
+        """
+        condition = {"IfNoneMatch": "*"} if etag is None else {"IfMatch": etag}
+        try:
+            return self._write(_chain_key(chain), note, **condition)
+        except _OvertakenError as error:
+            raise OvertakenError(str(error)) from error
+
+    def fetch_draft(self, chain: ChainName, from_ms: int, path: Path) -> bool:
+        """Write the draft of the date that starts then to a file; False when there is none."""
+        found = self._get(_draft_key(chain, from_ms))
+        if found is None:
+            return False
+        path.write_bytes(found[0])
+        return True
+
+    def keep_draft(self, chain: ChainName, from_ms: int, path: Path) -> None:
+        """Keep the draft of the date that starts then."""
+        key = _draft_key(chain, from_ms)
+        with calling("PutObject", key), path.open("rb") as body:
+            self._s3.put_object(Bucket=self._bucket, Key=key, Body=body)
+
+    def _read[M: Message](self, key: str, kind: type[M]) -> M | None:
+        found = self._get(key)
+        return None if found is None else _parsed(kind, found[0])
+
+    def _get(self, key: str) -> tuple[bytes, str] | None:
+        with calling("GetObject", key):
+            try:
+                found = self._s3.get_object(Bucket=self._bucket, Key=key)
+            except ClientError as error:
+                if error.response["Error"]["Code"] == "NoSuchKey":
+                    return None
+                raise
+            return found["Body"].read(), found["ETag"]
+
+    def _write(self, key: str, note: Message, **condition: Any) -> str:
+        with calling("PutObject", key, _OVERTAKEN):
+            return self._s3.put_object(
+                Bucket=self._bucket,
+                Key=key,
+                Body=note.model_dump_json(exclude_none=True).encode(),
+                ContentType="application/json",
+                **condition,
+            )["ETag"]
+
+
+def _parsed[M: Message](kind: type[M], text: bytes) -> M | None:
+    try:
+        return kind.model_validate_json(text)
+    except ValidationError:  # of another release, say
+        return None
+
+
+def _prefix(chain: ChainName) -> str:
+    return f"seals/{chain.account_id}/{chain.region}/"
+
+
+def _measured_key(chain: ChainName, export_id: str) -> str:
+    return f"{_prefix(chain)}measured/{export_id}.json"
+
+
+def _chain_key(chain: ChainName) -> str:
+    return f"{_prefix(chain)}chain.json"
+
+
+def _draft_key(chain: ChainName, from_ms: int) -> str:
+    return f"{_prefix(chain)}dates/{from_ms:015d}.sqlite"

@@ -1,0 +1,138 @@
+"""What a manifest says of an export's objects, and what of it the archive contradicts: rules only.
+
+An object is what its bytes are. The version that a manifest names is where they were: another
+version of the same bytes, such as the sse-enforcer's copy under another key, is the same object.
+"""
+
+import base64
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from logferry_contracts.manifest import ArchivedObject, Checksum
+from logferry_contracts.measure import Measured
+from logferry_contracts.statement import Difference, StatedObject
+
+MISSING = "object_missing"
+UNLISTED = "object_unlisted"
+HIDDEN = "object_hidden"
+OVERLAID = "object_overlaid"
+SIZE = "size_bytes"
+CHECKSUM = "checksum"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ListedVersion:
+    """One entry of ListObjectVersions.
+
+    Attributes:
+        size_bytes: None for a delete marker.
+    """
+
+    key: str
+    version_id: str
+    is_latest: bool
+    size_bytes: int | None
+
+    @property
+    def is_delete_marker(self) -> bool:
+        """Whether it hides the versions of its key."""
+        return self.size_bytes is None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReadObject:
+    """One version that was read to its end.
+
+    Attributes:
+        checksum: The one that S3 keeps with it; None when it keeps none of the whole object.
+    """
+
+    key: str
+    version_id: str
+    etag: str
+    checksum: Checksum | None
+    measured: Measured
+
+    @property
+    def stated(self) -> StatedObject:
+        """What a statement says of it."""
+        read = self.measured
+        return StatedObject(
+            key=self.key,
+            version_id=self.version_id,
+            size_bytes=read.size_bytes,
+            sha256=read.sha256,
+            lines=read.lines,
+            events=read.events,
+            first_ms=read.first_ms,
+            last_ms=read.last_ms,
+            events_outside_window=read.events_outside_window,
+            pointer_lines=read.pointer_lines,
+            is_gzip_complete=read.is_gzip_complete,
+            etag=self.etag,
+            checksum=self.checksum,
+        )
+
+
+def missing(archived: ArchivedObject) -> Difference:
+    """Return what is told of an object that is not there in any version."""
+    return Difference(what=MISSING, key=archived.key, recorded=_version(archived))
+
+
+def of_object(archived: ArchivedObject, found: ReadObject) -> list[Difference]:
+    """Return in what an object differs from what the manifest says of it."""
+    told = []
+    size = found.measured.size_bytes
+    if size != archived.size_bytes:
+        told.append((SIZE, str(archived.size_bytes), str(size)))
+    if archived.checksum is not None:
+        there = _checksum_of(found, archived.checksum.algorithm)
+        if there is not None and there != archived.checksum.value:
+            told.append((CHECKSUM, archived.checksum.value, there))
+    return [
+        Difference(what=what, key=archived.key, recorded=recorded, found=there)
+        for what, recorded, there in told
+    ]
+
+
+def of_listing(
+    versions: Iterable[ListedVersion], objects: Mapping[str, ArchivedObject], *, of_task: bool
+) -> list[Difference]:
+    """Return what lies beside or over an export's objects.
+
+    Args:
+        versions: All below the folders of its tasks.
+        objects: Of its manifest, by their keys.
+        of_task: Whether the folders are an export task's: then nothing else belongs there. What a
+            try of the direct lane that was cut off has left there is in no manifest.
+    """
+    told = {}
+    for each in versions:
+        if each.key not in objects:
+            if of_task and not each.is_delete_marker:
+                told[UNLISTED, each.key] = f"version {each.version_id}"
+        elif each.is_latest and each.is_delete_marker:
+            told[HIDDEN, each.key] = f"delete marker {each.version_id}"
+    return [Difference(what=what, key=key, found=found) for (what, key), found in told.items()]
+
+
+def overlaid(archived: ArchivedObject, over: ReadObject) -> Difference:
+    """Return what is told of an object under a newer version of other bytes."""
+    return Difference(
+        what=OVERLAID,
+        key=archived.key,
+        recorded=_version(archived),
+        found=f"version {over.version_id} of {over.measured.size_bytes} bytes",
+    )
+
+
+def _version(archived: ArchivedObject) -> str:
+    return f"version {archived.version_id} of {archived.size_bytes} bytes"
+
+
+def _checksum_of(found: ReadObject, algorithm: str) -> str | None:
+    """Return an object's checksum by an algorithm: ours where it can be, else S3's."""
+    if algorithm == "SHA256":
+        return base64.b64encode(bytes.fromhex(found.measured.sha256)).decode()
+    is_kept = found.checksum is not None and found.checksum.algorithm == algorithm
+    return found.checksum.value if is_kept and found.checksum is not None else None

@@ -1,0 +1,260 @@
+"""What is known of one date until it is sealed, and of its leaves since: a file of SQLite.
+
+However many log groups there are, it is not in memory. It is worth nothing but time.
+"""
+
+import sqlite3
+from collections.abc import Iterable, Iterator
+from dataclasses import astuple, dataclass, fields, replace
+from pathlib import Path
+from typing import Any, Self
+
+from logferry_contracts.seal_leaf import Leaf
+from logferry_contracts.source import SourceName
+from logferry_contracts.window import Window
+from sealer.dates import DateToSeal
+
+CACHE_KIB = 4096
+"""What SQLite may keep in memory; the rest is read from the file when it is needed."""
+
+NOT_LISTED = "not_listed"
+"""What a leaf was stated by that neither ledger nor inventory has anything of."""
+
+_TABLES = """
+CREATE TABLE IF NOT EXISTS records (
+  export_id TEXT PRIMARY KEY, etag TEXT NOT NULL, key TEXT NOT NULL,
+  name TEXT, from_ms INTEGER NOT NULL, to_ms INTEGER NOT NULL, is_half INTEGER NOT NULL,
+  profile TEXT
+) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS tries ON records (name, from_ms, to_ms);
+CREATE TABLE IF NOT EXISTS listed (
+  name TEXT PRIMARY KEY, planned_at_ms INTEGER NOT NULL, line TEXT NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS leaves (
+  name TEXT, from_ms INTEGER, to_ms INTEGER, basis TEXT NOT NULL, says TEXT NOT NULL,
+  statement TEXT NOT NULL, leaf_sha256 TEXT NOT NULL, outcome TEXT NOT NULL,
+  profile TEXT NOT NULL, objects INTEGER NOT NULL, events INTEGER NOT NULL,
+  stored_bytes INTEGER NOT NULL, is_sealed INTEGER NOT NULL DEFAULT 0,
+  PRIMARY KEY (name, from_ms, to_ms)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS inventories (key TEXT PRIMARY KEY) WITHOUT ROWID;
+"""
+
+
+@dataclass(frozen=True)
+class RecordRow:
+    """A ledger record, as far as it says which leaf it is of.
+
+    Attributes:
+        name: The log group's; None where the record cannot be read, and nobody knows it.
+        is_half: Whether it is a part of an export that was split, which alone counts.
+        profile: What the source was called; None where the record cannot be read.
+    """
+
+    export_id: str
+    etag: str
+    key: str
+    name: str | None
+    from_ms: int
+    to_ms: int
+    is_half: bool
+    profile: str | None
+
+    def named(self, name: str) -> "RecordRow":
+        """Return it as that of a log group."""
+        return replace(self, name=name)
+
+
+@dataclass(frozen=True)
+class LeafRow:
+    """A leaf that was stated.
+
+    Attributes:
+        basis: What it was stated by: by the same, it need not be looked at again.
+        says: See `head.says`.
+        statement: Its key below ``statements/``.
+    """
+
+    name: str
+    from_ms: int
+    to_ms: int
+    basis: str
+    says: str
+    statement: str
+    leaf_sha256: str
+    outcome: str
+    profile: str
+    objects: int
+    events: int
+    stored_bytes: int
+    is_sealed: bool = False
+
+    def as_sealed(self, leaf: Leaf) -> "LeafRow":
+        """Return it as a seal has it, which may be by another statement that says the same."""
+        return replace(self, statement=leaf.statement, leaf_sha256=leaf.leaf_sha256, is_sealed=True)
+
+
+@dataclass(frozen=True)
+class Group:
+    """A log group's window that is to be a leaf.
+
+    Attributes:
+        source: Whose it is, where its records do not say it.
+        keys: Of its tries' records; empty where the ledger has none.
+        line: Of the inventory, where it counts; else None.
+    """
+
+    source: SourceName
+    name: str
+    window: Window
+    basis: str
+    keys: tuple[str, ...]
+    line: str | None
+
+
+class Draft:
+    """An open file. It is complete whenever no method runs."""
+
+    def __init__(self, path: Path, source: SourceName) -> None:
+        """Open the file, or begin it.
+
+        Args:
+            path: The file.
+            source: Whose date it is.
+        """
+        self.path = path
+        self.source = source
+        self._connection = sqlite3.connect(path, autocommit=True)
+        self._connection.executescript(
+            f"PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA temp_store = FILE;"
+            f"PRAGMA cache_size = -{CACHE_KIB};{_TABLES}"
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._connection.close()
+
+    def etags(self) -> dict[str, str]:
+        """Return the ETags of the records as they were read, by their exports' ids."""
+        return dict(self._connection.execute("SELECT export_id, etag FROM records"))
+
+    def put_records(self, rows: Iterable[RecordRow]) -> None:
+        """Take in records that are new or have changed."""
+        self._write("records", RecordRow, rows)
+
+    def has_inventory(self, key: str) -> bool:
+        """Whether an inventory was taken in."""
+        found = self._connection.execute("SELECT 1 FROM inventories WHERE key = ?", (key,))
+        return found.fetchone() is not None
+
+    def put_inventory(self, key: str, planned_at_ms: int, lines: Iterable[tuple[str, str]]) -> None:
+        """Take in an inventory: names with their lines. The newest word on a log group counts."""
+        self._connection.execute("BEGIN")
+        self._connection.executemany(
+            "INSERT INTO listed VALUES (?, ?, ?) ON CONFLICT (name) DO UPDATE SET "
+            "planned_at_ms = excluded.planned_at_ms, line = excluded.line "
+            "WHERE excluded.planned_at_ms >= planned_at_ms",
+            ((name, planned_at_ms, line) for name, line in lines),
+        )
+        self._connection.execute("INSERT OR IGNORE INTO inventories VALUES (?)", (key,))
+        self._connection.execute("COMMIT")
+
+    def unread(self) -> list[RecordRow]:
+        """Return the records of which nobody knows the log group."""
+        rows = self._connection.execute("SELECT * FROM records WHERE name IS NULL")
+        return [RecordRow(*each) for each in rows]
+
+    def names(self) -> list[str]:
+        """Return every log group's name that is known."""
+        rows = self._connection.execute(
+            "SELECT name FROM listed UNION SELECT name FROM records WHERE name IS NOT NULL"
+        )
+        return [name for (name,) in rows]
+
+    def due(self, date: DateToSeal) -> Iterator[Group]:
+        """Yield what is not stated yet, or was stated by something else.
+
+        Each log group that is known has leaves for all of the date: where the ledger has nothing of
+        it, one for each of the date's windows.
+        """
+        names = self._connection.execute(
+            "SELECT name FROM listed UNION SELECT name FROM records WHERE name IS NOT NULL"
+            " ORDER BY name"
+        )
+        for (name,) in names:
+            for group in self._groups(name, date):
+                stated = self._connection.execute(
+                    "SELECT basis FROM leaves WHERE (name, from_ms, to_ms) = (?, ?, ?)",
+                    (name, group.window.from_ms, group.window.to_ms),
+                ).fetchone()
+                if stated != (group.basis,):
+                    yield group
+
+    def leaf(self, group: Group) -> LeafRow | None:
+        """Return what was stated of a group; None for nothing."""
+        found = self._connection.execute(
+            "SELECT * FROM leaves WHERE (name, from_ms, to_ms) = (?, ?, ?)",
+            (group.name, group.window.from_ms, group.window.to_ms),
+        ).fetchone()
+        return None if found is None else LeafRow(*found)
+
+    def put_leaves(self, rows: Iterable[LeafRow]) -> None:
+        """Take in what was stated."""
+        self._write("leaves", LeafRow, rows)
+
+    def leaves(self, *, unsealed: bool = False) -> Iterator[LeafRow]:
+        """Yield the leaves in the order of a seal's tree: all of them, or what no seal has yet."""
+        where = "WHERE NOT is_sealed" if unsealed else ""
+        rows = self._connection.execute(
+            # Names are ASCII: SQLite's order of text is that of their bytes.
+            f"SELECT * FROM leaves {where} ORDER BY name, from_ms, to_ms"  # noqa: S608  (a constant)
+        )
+        return (LeafRow(*each) for each in rows)
+
+    def mark_sealed(self) -> None:
+        """Note that a seal has all leaves."""
+        self._connection.execute("UPDATE leaves SET is_sealed = 1")
+
+    def _groups(self, name: str, date: DateToSeal) -> Iterator[Group]:
+        """Yield what is known of one log group, window by window."""
+        tries: dict[Window, list[tuple[str, str]]] = {}
+        rows = self._connection.execute(
+            "SELECT from_ms, to_ms, key, etag FROM records"
+            " WHERE name = ? AND NOT is_half ORDER BY key",
+            (name,),
+        )
+        for from_ms, to_ms, key, etag in rows:
+            tries.setdefault(Window(from_ms=from_ms, to_ms=to_ms), []).append((key, etag))
+        listed = self._connection.execute(
+            "SELECT planned_at_ms, line FROM listed WHERE name = ?", (name,)
+        ).fetchone()
+        source = self._source_of(name)
+        for window in date.tiles(tries):
+            if window in tries:
+                keys, basis = tuple(key for key, _ in tries[window]), repr(tries[window])
+                yield Group(source, name, window, basis, keys, None)
+                continue
+            # Whoever was not listed after a window's end may be gone since before its start.
+            line = listed[1] if listed is not None and listed[0] >= window.to_ms else None
+            yield Group(source, name, window, line or NOT_LISTED, (), line)
+
+    def _source_of(self, name: str) -> SourceName:
+        """Return whose a log group is, as far as its records or others' of the date say."""
+        (profile,) = self._connection.execute(
+            "SELECT coalesce((SELECT max(profile) FROM records WHERE name = ?),"
+            " (SELECT json_extract(line, '$.source.profile') FROM listed WHERE name = ?),"
+            " (SELECT max(profile) FROM records), ?)",
+            (name, name, self.source.profile),
+        ).fetchone()
+        return self.source.model_copy(update={"profile": profile})
+
+    def _write(self, table: str, kind: type[Any], rows: Iterable[Any]) -> None:
+        marks = ", ".join("?" * len(fields(kind)))
+        self._connection.execute("BEGIN")
+        self._connection.executemany(
+            f"INSERT OR REPLACE INTO {table} VALUES ({marks})",  # noqa: S608  (constants)
+            map(astuple, rows),
+        )
+        self._connection.execute("COMMIT")

@@ -1,0 +1,219 @@
+"""One log group's window put into words: a statement, written into the archive and read back."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+from uuid import UUID
+
+from logferry_contracts.chain import ChainName
+from logferry_contracts.inventory import ListedLogGroup
+from logferry_contracts.ledger_key import ledger_key
+from logferry_contracts.ledger_record import LedgerRecord, split_task_ids
+from logferry_contracts.message import timestamp
+from logferry_contracts.seal_leaf import Leaf
+from logferry_contracts.source import SourceName
+from logferry_contracts.statement import (
+    ARCHIVED,
+    CONTRADICTED,
+    OPEN,
+    SKIPPED,
+    Difference,
+    StatedLogGroup,
+    Statement,
+)
+from logferry_contracts.window import Window
+from logferry_contracts.wire import ContractError, parse
+from sealer.aws.ledger import Ledger
+from sealer.aws.notes import MeasuredExport
+from sealer.aws.seals import Seals
+from sealer.draft import NOT_LISTED, Group, LeafRow
+from sealer.head import says
+from sealer.measuring import Measuring
+from sealer.outcome import Outcome, of_listing, of_tries, stated_exports, stated_log_group
+from sealer.turn import Turn
+
+RECORD_UNREADABLE = "record_unreadable"
+WAITED_TOO_LONG = "it had not ended when its date was sealed"
+MOST_CHARACTERS = 1024
+"""The contract's limit of what is said of a difference."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stated:
+    """What became of a group.
+
+    Attributes:
+        row: Its leaf; None where it has not ended, and is waited for.
+    """
+
+    group: Group
+    row: LeafRow | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stating:
+    """States the log groups' windows of all chains."""
+
+    ledger: Ledger
+    seals: Seals
+    measuring: Measuring
+    salt: Callable[[], str]
+
+    def state(
+        self,
+        chain: ChainName,
+        group: Group,
+        before: LeafRow | None,
+        turn: Turn,
+        *,
+        is_overdue: bool,
+    ) -> Stated:
+        """State a group, unless nothing has changed or it is waited for.
+
+        Args:
+            chain: Whose it is.
+            group: What to state.
+            before: What was stated of it; None for nothing.
+            turn: Whose time it takes.
+            is_overdue: Whether it is open, if it has not ended.
+
+        Raises:
+            OutOfTimeError: Its objects are not read to their end.
+        """
+        said = self._said(group, turn, is_overdue=is_overdue)
+        if said is None:
+            return Stated(group=group, row=None)
+        statement = Statement.of(
+            salt=self.salt(), window=group.window, stated_at=timestamp(turn.now), **said
+        )
+        text = statement.text()
+        digest = says(text)
+        if before is not None and before.says == digest:
+            return Stated(group=group, row=replace(before, basis=group.basis))
+        leaf = Leaf.of(statement, text)
+        self.seals.put(leaf.name.key(chain), text)
+        return Stated(group=group, row=_row(group, statement, leaf, digest))
+
+    def measure(self, record: LedgerRecord, turn: Turn) -> MeasuredExport:
+        """Return what the archive has of a completed export; as `Measuring.measured`."""
+        return self.measuring.measured(record, self._task_ids(record), turn)
+
+    def _said(self, group: Group, turn: Turn, *, is_overdue: bool) -> dict[str, Any] | None:
+        """Return a statement's fields; None where the group is waited for."""
+        if not group.keys and group.line is None:
+            return _not_listed(group)
+        if group.line is not None:
+            return _of_listing(parse(ListedLogGroup, group.line), group.window, is_overdue)
+        read = [self.ledger.record(key) for key in group.keys]
+        tries = [each for each in read if isinstance(each, LedgerRecord)]
+        damaged = [each for each in read if isinstance(each, ContractError)]
+        if damaged:
+            return self._unreadable(group, tries, damaged)
+        if not tries:  # removed since it was listed
+            return None
+        last = max(tries, key=lambda each: each.generation)
+        outcome = of_tries(tries)
+        fields = {
+            "source": last.source,
+            "log_group": stated_log_group(last.log_group),
+            "exports": stated_exports(tries, self._task_ids),
+        }
+        if outcome.outcome == ARCHIVED:
+            return fields | self._archived(last, turn)
+        return _with_outcome(fields, outcome, is_overdue)
+
+    def _unreadable(
+        self, group: Group, tries: Sequence[LedgerRecord], damaged: Sequence[ContractError]
+    ) -> dict[str, Any]:
+        """Return what is stated where nobody can read what the ledger says."""
+        told = [
+            Difference(what=RECORD_UNREADABLE, found=str(each)[:MOST_CHARACTERS])
+            for each in damaged
+        ]
+        last = max(tries, key=lambda each: each.generation, default=None)
+        return {
+            "source": group.source if last is None else last.source,
+            "log_group": StatedLogGroup(name=group.name),
+            "exports": stated_exports(tries, self._task_ids),
+            "outcome": CONTRADICTED,
+            "differences": told,
+        }
+
+    def _archived(self, record: LedgerRecord, turn: Turn) -> dict[str, Any]:
+        found = self.measure(record, turn)
+        fields: dict[str, Any] = {"outcome": ARCHIVED, "objects": found.objects}
+        if found.differences:
+            fields |= {"outcome": CONTRADICTED, "differences": found.differences}
+        return fields
+
+    def _task_ids(self, record: LedgerRecord) -> list[str]:
+        """Return what follows the prefix of the destination in the keys of an export's objects."""
+        if record.split is not None:
+            return split_task_ids(
+                record, lambda window, name: self._half(record.source, window, name)
+            )
+        if record.submitted is not None:
+            return [record.submitted.task_id]
+        # In the direct lane the export's own id stands for a task's.
+        return [str(UUID(hex=record.export_id))] if record.lane == "direct" else []
+
+    def _half(self, source: SourceName, window: Window, export_id: str) -> LedgerRecord | None:
+        found = self.ledger.record(ledger_key(source, window, export_id))
+        return found if isinstance(found, LedgerRecord) else None
+
+
+def _not_listed(group: Group) -> dict[str, Any]:
+    """Return what is said of a window after whose end nobody has seen the log group."""
+    return {
+        "source": group.source,
+        "log_group": StatedLogGroup(name=group.name),
+        "exports": [],
+        "outcome": SKIPPED,
+        "reason": NOT_LISTED,
+    }
+
+
+def _of_listing(
+    listed: ListedLogGroup,
+    window: Window,
+    is_overdue: bool,  # noqa: FBT001  (of three that differ)
+) -> dict[str, Any] | None:
+    fields = {
+        "source": listed.source,
+        "log_group": stated_log_group(listed.log_group),
+        "exports": [],
+    }
+    return _with_outcome(fields, of_listing(listed, window), is_overdue)
+
+
+def _with_outcome(
+    fields: dict[str, Any],
+    outcome: Outcome,
+    is_overdue: bool,  # noqa: FBT001  (the same)
+) -> dict[str, Any] | None:
+    if not outcome.is_ended and not is_overdue:
+        return None
+    said: dict[str, Any] = {
+        name: getattr(outcome, name) for name in ("outcome", "reason", "detail", "waiver")
+    }
+    if not outcome.is_ended:
+        said |= {"outcome": OPEN, "detail": outcome.detail or WAITED_TOO_LONG}
+    return fields | {name: value for name, value in said.items() if value is not None}
+
+
+def _row(group: Group, statement: Statement, leaf: Leaf, digest: str) -> LeafRow:
+    objects = (statement.objects or []) if statement.outcome == ARCHIVED else []
+    return LeafRow(
+        name=group.name,
+        from_ms=group.window.from_ms,
+        to_ms=group.window.to_ms,
+        basis=group.basis,
+        says=digest,
+        statement=leaf.statement,
+        leaf_sha256=leaf.leaf_sha256,
+        outcome=statement.outcome,
+        profile=statement.source.profile,
+        objects=len(objects),
+        events=sum(each.events for each in objects),
+        stored_bytes=sum(each.size_bytes for each in objects),
+    )

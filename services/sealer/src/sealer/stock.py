@@ -1,0 +1,158 @@
+"""Taking stock of a date: every log group's window of it stated, as far as it has ended."""
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from itertools import batched
+
+from aws_lambda_powertools import Logger
+
+from logferry_contracts.chain import ChainName
+from logferry_contracts.export import export_id
+from logferry_contracts.ledger_record import LedgerRecord
+from logferry_contracts.source import SourceName
+from logferry_contracts.window import Window
+from sealer.aws.calls import THREADS
+from sealer.aws.ledger import Ledger, ListedRecord
+from sealer.dates import DateToSeal
+from sealer.draft import Draft, Group, RecordRow
+from sealer.metrics import DAMAGED, STATED
+from sealer.stating import Stated, Stating
+from sealer.turn import Turn
+
+READ_AT_ONCE = 16 * THREADS
+LIKELY_GENERATIONS = range(1, 11)
+"""By which the log group of a record is looked for that cannot be read."""
+
+logger = Logger()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stock:
+    """Takes stock of the dates of all chains."""
+
+    ledger: Ledger
+    stating: Stating
+
+    def take(
+        self,
+        date: DateToSeal,
+        draft: Draft,
+        listed: Sequence[ListedRecord],
+        turn: Turn,
+        *,
+        is_overdue: bool,
+    ) -> int:
+        """State what has ended and is not stated yet; return how many log groups' windows have not.
+
+        Args:
+            date: The date.
+            draft: What is known of it already.
+            listed: The ledger's records of its windows.
+            turn: Whose time it takes.
+            is_overdue: Whether what has not ended is open now.
+
+        Raises:
+            OutOfTimeError: The next attempt goes on.
+        """
+        self._read(draft, listed, turn)
+        chain, waiting = ChainName.of(draft.source), 0
+
+        def state(group: Group) -> Stated:
+            before = stated_before[group.name, group.window]
+            return self.stating.state(chain, group, before, turn, is_overdue=is_overdue)
+
+        with ThreadPoolExecutor(THREADS) as threads:
+            for some in batched(draft.due(date), THREADS, strict=False):
+                turn.check(f"{date.date} of {chain} is still to be stated")
+                stated_before = {(each.name, each.window): draft.leaf(each) for each in some}
+                stated = list(threads.map(state, some))
+                rows = [each.row for each in stated if each.row is not None]
+                draft.put_leaves(rows)
+                turn.counts[STATED] += len(rows)
+                waiting += len(stated) - len(rows)
+        return waiting
+
+    def take_in_inventories(self, date: DateToSeal, draft: Draft) -> bool:
+        """Take in which log groups were listed; return whether one was made after the date.
+
+        The first one after its end has what was there by then; a later one has more of what was
+        made since.
+        """
+        for each in self.ledger.inventories(ChainName.of(draft.source), date.windows[0].to_ms):
+            if not draft.has_inventory(each.key):
+                lines = (
+                    (line.log_group.name, line.model_dump_json(by_alias=True, exclude_none=True))
+                    for line in self.ledger.inventory(each.key)
+                )
+                draft.put_inventory(each.key, each.planned_at_ms, lines)
+            if each.planned_at_ms >= date.covers.to_ms:
+                return True
+        return False
+
+    def _read(self, draft: Draft, listed: Iterable[ListedRecord], turn: Turn) -> None:
+        """Read the records that are new or have changed."""
+        known = draft.etags()
+        changed = (each for each in listed if known.get(each.export_id) != each.etag)
+        with ThreadPoolExecutor(THREADS) as threads:
+            for some in batched(changed, READ_AT_ONCE, strict=False):
+                turn.check("records of the ledger are still to be read")
+                rows = [each for each in threads.map(self._row, some) if each is not None]
+                draft.put_records(rows)
+        self._name(draft, turn)
+
+    def _row(self, listed: ListedRecord) -> RecordRow | None:
+        record = self.ledger.record(listed.key)
+        if record is None:
+            return None
+        row = RecordRow(
+            export_id=listed.export_id,
+            etag=listed.etag,
+            key=listed.key,
+            name=None,
+            from_ms=listed.window.from_ms,
+            to_ms=listed.window.to_ms,
+            is_half=False,
+            profile=None,
+        )
+        if not isinstance(record, LedgerRecord):
+            return row
+        is_half = record.parent_export_id is not None
+        name, profile = record.log_group.name, record.source.profile
+        return replace(row, name=name, is_half=is_half, profile=profile)
+
+    def _name(self, draft: Draft, turn: Turn) -> None:
+        """Find out by the names of exports of which log groups the unreadable records are."""
+        unread = draft.unread()
+        if not unread:
+            return
+        names = draft.names()
+        for row in unread:
+            name = _log_group_of(row, names, draft.source)
+            if name is None:
+                turn.counts[DAMAGED] += 1
+                logger.error("nobody knows of which log group a damaged record is", key=row.key)
+            else:
+                draft.put_records([row.named(name)])
+
+
+def listing_sha256(listed: Iterable[ListedRecord]) -> str:
+    """Return the digest of what a listing of records shows, which changes with each of them."""
+    digest = hashlib.sha256()
+    for each in listed:
+        digest.update(f"{each.key} {each.etag}\n".encode())
+    return digest.hexdigest()
+
+
+def _log_group_of(row: RecordRow, names: Iterable[str], source: SourceName) -> str | None:
+    window = Window(from_ms=row.from_ms, to_ms=row.to_ms)
+    return next(
+        (
+            name
+            for name in names
+            for generation in LIKELY_GENERATIONS
+            if export_id(source, name, window, generation) == row.export_id
+        ),
+        None,
+    )

@@ -1,0 +1,175 @@
+"""What ledger and archive say differently is stated, and keeps nobody else's seal."""
+
+import gzip
+from collections.abc import Callable
+from typing import Any
+from uuid import UUID
+
+import pytest
+from services.sealer.tests.conftest import ARCHIVE, CONTROL, DAY, FIRST, HOUR, World, day, lines
+
+from logferry_contracts.ledger_record import LedgerRecord
+from logferry_contracts.manifest import ArchivedObject, Checksum
+from logferry_contracts.statement import Statement
+
+type Spoil = Callable[[World, LedgerRecord, ArchivedObject], Any]
+
+
+def only(record: LedgerRecord) -> ArchivedObject:
+    assert record.completed is not None
+    (archived,) = record.completed.manifest.objects or []
+    return archived
+
+
+def stated(world: World, name: str = "/a") -> Statement:
+    (seal,) = world.chain()
+    return next(each for each in world.leaves(seal) if each.log_group.name == name)
+
+
+def gone(world: World, _record: LedgerRecord, archived: ArchivedObject) -> None:
+    world.cloud.objects.pop((ARCHIVE, archived.key))
+
+
+def hidden(world: World, _record: LedgerRecord, archived: ArchivedObject) -> None:
+    world.cloud.put(ARCHIVE, archived.key, None)
+
+
+def overlaid(world: World, _record: LedgerRecord, archived: ArchivedObject) -> None:
+    world.cloud.put(ARCHIVE, archived.key, gzip.compress(b"29 bytes over an archived log"))
+
+
+def beside(world: World, _record: LedgerRecord, archived: ArchivedObject) -> None:
+    world.cloud.put(ARCHIVE, archived.key.replace("web-1", "planted"), b"x")
+
+
+def other_bytes(world: World, record: LedgerRecord, archived: ArchivedObject) -> None:
+    other = archived.model_copy(
+        update={"version_id": world.cloud.put(ARCHIVE, archived.key, b"x" * archived.size_bytes)}
+    )
+    rewritten(world, record, other)
+
+
+def of_other_size(world: World, record: LedgerRecord, archived: ArchivedObject) -> None:
+    rewritten(world, record, archived.model_copy(update={"size_bytes": 7, "checksum": None}))
+
+
+def another_checksum(world: World, record: LedgerRecord, archived: ArchivedObject) -> None:
+    told = Checksum(algorithm="SHA256", value="bm90IGl0")
+    rewritten(world, record, archived.model_copy(update={"checksum": told}))
+
+
+def rewritten(world: World, record: LedgerRecord, archived: ArchivedObject) -> None:
+    """Let the ledger say another thing of the object."""
+    fields = record.model_dump(by_alias=True, exclude_none=True)
+    said = archived.model_dump(exclude_none=True)
+    fields["completed"]["manifest"] |= {"objects": [said], "total_bytes": said["size_bytes"]}
+    world.keep(LedgerRecord.model_validate(fields))
+
+
+@pytest.mark.parametrize(
+    ("spoil", "what"),
+    [
+        (gone, "object_missing"),
+        (hidden, "object_hidden"),
+        (overlaid, "object_overlaid"),
+        (beside, "object_unlisted"),
+        (other_bytes, "checksum"),
+        (of_other_size, "size_bytes"),
+        (another_checksum, "checksum"),
+    ],
+)
+def test_a_contradiction_is_a_leaf_and_the_others_are_sealed(
+    world: World, spoil: Spoil, what: str
+) -> None:
+    record = world.exported("/a", day(0))
+    world.exported("/b", day(0))
+    world.inventory("/a", "/b", at=FIRST + DAY + HOUR)
+    spoil(world, record, only(record))
+
+    assert world.look()
+
+    assert what in [each.what for each in stated(world).differences or []]
+    assert stated(world).outcome == "contradicted"
+    assert stated(world, "/b").outcome == "archived"
+
+
+def test_an_enforcers_copy_of_the_same_bytes_is_the_same_object(world: World) -> None:
+    archived = only(world.exported("/a", day(0)))
+    world.inventory("/a", at=FIRST + DAY + HOUR)
+    body = world.cloud.body(ARCHIVE, archived.key)
+    world.cloud.objects.pop((ARCHIVE, archived.key))
+    copy_id = world.cloud.put(ARCHIVE, archived.key, body)
+
+    world.look()
+
+    assert stated(world).outcome == "archived"
+    assert [each.version_id for each in stated(world).objects or []] == [copy_id]
+
+
+def test_a_copy_over_an_original_that_is_kept_is_the_same_object(world: World) -> None:
+    archived = only(world.exported("/a", day(0)))
+    world.inventory("/a", at=FIRST + DAY + HOUR)
+    world.cloud.put(ARCHIVE, archived.key, world.cloud.body(ARCHIVE, archived.key))
+
+    world.look()
+
+    assert stated(world).outcome == "archived"
+
+
+def test_what_the_direct_lane_left_of_an_earlier_try_is_no_contradiction(world: World) -> None:
+    record = world.record("/a", day(0), lane="direct")
+    folder = f"{record.destination.prefix}/{UUID(hex=record.export_id)}"
+    objects = [world.archived(f"{folder}/web/000000.gz", lines(day(0)))]
+    world.archived(f"{folder}/web/000001.gz", b"")
+    world.completed(record, objects, None)
+    world.inventory("/a", at=FIRST + DAY + HOUR)
+
+    world.look()
+
+    assert stated(world).outcome == "archived"
+
+
+def test_an_export_that_is_said_to_be_empty_and_is_not_is_contradicted(world: World) -> None:
+    record = world.exported("/a", day(0), files={})
+    world.archived(f"{record.destination.prefix}/{record.submitted.task_id}/s/000000.gz", b"x")  # type: ignore[union-attr]
+    world.inventory("/a", at=FIRST + DAY + HOUR)
+
+    world.look()
+
+    assert [each.what for each in stated(world).differences or []] == ["object_unlisted"]
+
+
+def test_an_empty_export_is_archived(world: World) -> None:
+    world.exported("/a", day(0), files={})
+    world.inventory("/a", at=FIRST + DAY + HOUR)
+
+    world.look()
+
+    assert (stated(world).outcome, stated(world).objects) == ("archived", [])
+
+
+def test_a_damaged_record_is_a_leaf_of_its_log_group(world: World) -> None:
+    record = world.exported("/a", day(0))
+    world.cloud.put(CONTROL, record.key, b'{"schema": "cut o')
+    world.exported("/b", day(0))
+    world.inventory("/a", "/b", at=FIRST + DAY + HOUR)
+
+    assert world.look()
+
+    assert stated(world).outcome == "contradicted"
+    assert [each.what for each in stated(world).differences or []] == ["record_unreadable"]
+    assert stated(world, "/b").outcome == "archived"
+
+
+def test_a_damaged_record_of_nobody_knows_which_log_group_keeps_no_date(
+    world: World, capsys: pytest.CaptureFixture[str]
+) -> None:
+    record = world.exported("/deleted", day(0))
+    world.cloud.put(CONTROL, record.key, b"{")
+    world.exported("/b", day(0))
+    world.inventory("/b", at=FIRST + DAY + HOUR)
+
+    assert world.look()
+
+    assert len(world.leaves(world.chain()[0])) == 1
+    assert '"LedgerRecordsDamaged"' in capsys.readouterr().out

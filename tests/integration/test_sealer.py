@@ -1,0 +1,212 @@
+"""The deployed sealer: a date of a source is sealed under the roles that are deployed."""
+
+import gzip
+import io
+import json
+import secrets
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    PublicFormat,
+    load_der_public_key,
+)
+
+from logferry_contracts.chain import ChainName
+from logferry_contracts.day_sealed import DaySealed
+from logferry_contracts.export import Destination, export_id
+from logferry_contracts.inventory import ListedLogGroup
+from logferry_contracts.ledger_key import inventory_key
+from logferry_contracts.ledger_record import Completed, LedgerRecord
+from logferry_contracts.log_group import LogGroup
+from logferry_contracts.manifest import ArchivedObject, Manifest
+from logferry_contracts.message import epoch_ms, timestamp
+from logferry_contracts.seal_request import SealRequest, SealRequestData
+from logferry_contracts.signatures import TrustedKey
+from logferry_contracts.source import SourceName
+from logferry_contracts.verification.chain import read_chain
+from logferry_contracts.verification.findings import Note
+from logferry_contracts.verification.store import Version
+from logferry_contracts.verification.verifier import Verifier
+from logferry_contracts.window import Window
+from logferry_contracts.wire import emit, parse
+
+pytestmark = pytest.mark.localstack
+
+TASK = "7c1b6a0e-3f5d-4c0a-9b1e-2d8f4a6c9e10"
+QUEUE = "logferry-sealer"
+
+
+@dataclass(frozen=True)
+class Bucket:
+    """The archive, as the verifier reads it."""
+
+    s3: Any
+    name: str
+
+    def versions(self, prefix: str) -> Iterator[Version]:
+        pages = self.s3.get_paginator("list_object_versions").paginate(
+            Bucket=self.name, Prefix=prefix
+        )
+        for each in (each for page in pages for each in page.get("Versions", [])):
+            yield Version(each["Key"], each["VersionId"], each["IsLatest"], False, each["Size"])
+
+    def open(self, key: str, version_id: str | None) -> io.BytesIO:
+        which = {} if version_id is None else {"VersionId": version_id}
+        return io.BytesIO(self.s3.get_object(Bucket=self.name, Key=key, **which)["Body"].read())
+
+    def is_held(self, key: str, version_id: str | None) -> bool:
+        held = self.s3.get_object_legal_hold(Bucket=self.name, Key=key, VersionId=version_id)
+        return bool(held["LegalHold"]["Status"] == "ON")
+
+
+class Account:
+    """A source of the ledger alone, with a date that has ended."""
+
+    def __init__(self, suite: Any) -> None:
+        self.suite, self.s3 = suite, suite.client("s3")
+        self.source = SourceName(
+            profile="sealed",
+            account_id=str(10**11 + secrets.randbelow(10**11)),
+            region=suite.source("alpha").region,
+        )
+        self.chain = ChainName.of(self.source)
+        today = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+        self.window = Window.between(today - timedelta(days=1), today)
+        self.control = suite.parameter(f"/{suite.name}/control/bucket")
+
+    def log_group(self, name: str) -> LogGroup:
+        arn = f"arn:aws:logs:{self.source.region}:{self.source.account_id}:log-group:{name}"
+        created_ms = self.window.from_ms - 1
+        return LogGroup(name=name, arn=arn, log_group_class="STANDARD", created_ms=created_ms)
+
+    def export(self, name: str) -> LedgerRecord:
+        """Put an export into the archive and the ledger, as it is once it is secured."""
+        prefix = f"sealed{name}/{self.window.start:%Y/%m/%d/%H}"
+        key, body = (
+            f"{prefix}/{TASK}/web/000000.gz",
+            gzip.compress(f"{timestamp(self.window.start)} hello\n".encode()),
+        )
+        put = self.s3.put_object(
+            Bucket=self.suite.archive_bucket, Key=key, Body=body, ObjectLockLegalHoldStatus="ON"
+        )
+        archived = ArchivedObject(
+            key=key,
+            version_id=put["VersionId"],
+            size_bytes=len(body),
+            etag=put["ETag"].strip('"'),
+        )
+        manifest = Manifest(
+            object_count=1, stream_count=1, total_bytes=len(body), objects=[archived]
+        )
+        at = self.window.end
+        record = LedgerRecord.first(
+            requested_at=at,
+            export_id=export_id(self.source, name, self.window, 1),
+            generation=1,
+            source=self.source,
+            log_group=self.log_group(name),
+            window=self.window,
+            destination=Destination(bucket=self.suite.archive_bucket, prefix=prefix),
+            lane="slot",
+        ).as_submitted(TASK, at=at)
+        done = record.as_completed(Completed(at=timestamp(at), manifest=manifest))
+        self.put(done.key, emit(done.as_published(at=at)).encode())
+        return done
+
+    def inventory(self, *names: str, excluded: str) -> None:
+        planned_at = datetime.now(UTC)
+        lines = (
+            ListedLogGroup.of(
+                source=self.source,
+                log_group=self.log_group(name),
+                verdict="excluded" if name == excluded else "selected",
+                planned_at=timestamp(planned_at),
+            ).line()
+            for name in sorted([*names, excluded])
+        )
+        key = inventory_key(self.source, epoch_ms(planned_at), uuid.uuid4().hex)
+        self.put(key, b"".join(lines))
+
+    def put(self, key: str, body: bytes) -> None:
+        self.s3.put_object(Bucket=self.control, Key=key, Body=body)
+
+    def ask(self) -> None:
+        request = SealRequest.of(
+            SealRequestData(chain=self.chain),
+            id=uuid.uuid4().hex,
+            source="urn:logferry:cli",
+            time=datetime.now(UTC),
+        )
+        self.suite.client("sqs").send_message(
+            QueueUrl=self.suite.queue_url(QUEUE), MessageBody=emit(request)
+        )
+
+    def sealed(self, tap: Any) -> list[DaySealed]:
+        events = [each for each in tap.events if each["type"] == DaySealed.TYPE]
+        found = [parse(DaySealed, json.dumps(each)) for each in events]
+        return [each for each in found if each.data.chain == self.chain]
+
+
+@pytest.fixture
+def account(suite):
+    return Account(suite)
+
+
+def trusted(suite):
+    arn = suite.parameter(f"/{suite.name}/seals/key-arn")
+    der = suite.client("kms").get_public_key(KeyId=arn)["PublicKey"]
+    pem = load_der_public_key(der).public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+    return TrustedKey.from_pem(pem, arn)
+
+
+def test_a_date_is_sealed_and_found_valid_to_the_event(suite, tap, account):
+    account.export("/a")
+    account.inventory("/a", excluded="/b")
+    account.ask()
+    tap.until(lambda: account.sealed(tap))
+
+    [event] = account.sealed(tap)
+    assert event.data.sealed.outcomes == {"archived": 1, "excluded": 1}
+    assert (event.data.sealed.objects, event.data.sealed.events) == (1, 1)
+    store = Bucket(suite.client("s3"), suite.archive_bucket)
+    assert store.is_held(event.data.location.key, event.data.location.version_id)
+    chain = read_chain(store, account.chain, [trusted(suite)])
+    verifier = Verifier(store, chain, "events")
+    found = [*chain.findings, *(each for link in chain.links for each in verifier.check(link))]
+    assert [str(each) for each in found if not isinstance(each, Note)] == []
+    assert len(chain.links) == 1
+
+
+def test_what_comes_later_is_a_seal_of_its_own(suite, tap, account):
+    account.export("/a")
+    account.inventory("/a", excluded="/b")
+    account.ask()
+    tap.until(lambda: account.sealed(tap))
+    account.export("/b")
+    account.ask()
+    tap.until(lambda: len(account.sealed(tap)) > 1)
+
+    later = account.sealed(tap)[1].data
+    assert (later.kind, later.sequence, later.sealed.reason) == ("later", 2, "exported_since")
+
+
+def test_an_export_is_measured_when_it_is_announced(suite, tap, name, plan, some_logs):
+    some_logs("alpha", name)
+    plan("alpha", name)
+    tap.until(lambda: tap.of("export.completed", name))
+    [completed] = tap.of("export.completed", name)
+    source = completed["source"]
+    key = f"seals/{source['account_id']}/{source['region']}/measured/{completed['export_id']}.json"
+    control, s3 = suite.parameter(f"/{suite.name}/control/bucket"), suite.client("s3")
+    tap.until(lambda: s3.list_objects_v2(Bucket=control, Prefix=key)["KeyCount"])
+
+    read = json.load(s3.get_object(Bucket=control, Key=key)["Body"])
+    assert read["is_complete"]
+    assert read["differences"] == []
+    assert sum(each["events"] for each in read["objects"]) == 20
