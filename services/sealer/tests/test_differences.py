@@ -116,7 +116,9 @@ def test_a_copy_over_an_original_that_is_kept_is_the_same_object(world: World) -
     assert stated(world).outcome == "archived"
 
 
-def test_what_the_direct_lane_left_of_an_earlier_try_is_no_contradiction(world: World) -> None:
+def test_what_the_direct_lane_left_of_an_earlier_try_is_said_and_is_no_contradiction(
+    world: World,
+) -> None:
     record = world.record("/a", day(0), lane="direct")
     folder = f"{record.destination.prefix}/{UUID(hex=record.export_id)}"
     objects = [world.archived(f"{folder}/web/000000.gz", lines(day(0)))]
@@ -127,6 +129,25 @@ def test_what_the_direct_lane_left_of_an_earlier_try_is_no_contradiction(world: 
     world.look()
 
     assert stated(world).outcome == "archived"
+    assert [each.key for each in stated(world).leftovers or []] == [f"{folder}/web/000001.gz"]
+    assert world.findings() == []
+
+
+def test_what_a_task_that_nobody_knows_left_is_said_and_what_comes_later_is_found(
+    world: World,
+) -> None:
+    record = world.exported("/a", day(0))
+    left = f"{record.destination.prefix}/of-a-half-that-failed/web/000000.gz"
+    world.archived(left, b"")
+    world.inventory("/a", at=FIRST + DAY + HOUR)
+    world.look()
+    assert [each.key for each in stated(world).leftovers or []] == [left]
+    assert world.findings() == []
+
+    world.archived(left.replace("web", "planted"), b"")
+
+    (found,) = world.findings()
+    assert found.startswith("ObjectAddedError")
 
 
 def test_an_export_that_is_said_to_be_empty_and_is_not_is_contradicted(world: World) -> None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from logferry_contracts.manifest import ArchivedObject, Checksum
 from logferry_contracts.measure import Measured
-from logferry_contracts.statement import Difference, StatedObject
+from logferry_contracts.statement import Difference, Leftover, StatedObject
 
 MISSING = "object_missing"
 UNLISTED = "object_unlisted"
@@ -96,24 +96,41 @@ def of_object(archived: ArchivedObject, found: ReadObject) -> list[Difference]:
 
 
 def of_listing(
-    versions: Iterable[ListedVersion], objects: Mapping[str, ArchivedObject], *, of_task: bool
+    versions: Iterable[ListedVersion],
+    objects: Mapping[str, ArchivedObject],
+    task_folders: tuple[str, ...],
 ) -> list[Difference]:
     """Return what lies beside or over an export's objects.
 
     Args:
-        versions: All below the folders of its tasks.
+        versions: All below the prefix of its destination.
         objects: Of its manifest, by their keys.
-        of_task: Whether the folders are an export task's: then nothing else belongs there. What a
-            try of the direct lane that was cut off has left there is in no manifest.
+        task_folders: Of its export tasks, in which nothing else belongs; none in the direct lane:
+            what a try that was cut off has left there is in no manifest.
     """
     told = {}
     for each in versions:
         if each.key not in objects:
-            if of_task and not each.is_delete_marker:
+            if each.key.startswith(task_folders) and not each.is_delete_marker:
                 told[UNLISTED, each.key] = f"version {each.version_id}"
         elif each.is_latest and each.is_delete_marker:
             told[HIDDEN, each.key] = f"delete marker {each.version_id}"
     return [Difference(what=what, key=key, found=found) for (what, key), found in told.items()]
+
+
+def leftovers(
+    versions: Iterable[ListedVersion], objects: Mapping[str, ArchivedObject]
+) -> list[Leftover]:
+    """Return what lies below the prefix of an export and is not its own, such as an earlier try's.
+
+    It is said, so that whatever comes there later is told from it.
+    """
+    left = [
+        Leftover(key=each.key, version_id=each.version_id, size_bytes=each.size_bytes)
+        for each in versions
+        if each.is_latest and each.size_bytes is not None and each.key not in objects
+    ]
+    return sorted(left, key=lambda each: each.key)
 
 
 def overlaid(archived: ArchivedObject, over: ReadObject) -> Difference:

@@ -64,7 +64,11 @@ class Measuring:
         note = self.notes.measured(chain, record.export_id)
         if note is None or note.manifest_sha256 != digest:
             note = MeasuredExport(
-                manifest_sha256=digest, objects=[], differences=[], is_complete=False
+                manifest_sha256=digest,
+                objects=[],
+                leftovers=[],
+                differences=[],
+                is_complete=False,
             )
         if note.is_complete:
             return note
@@ -89,11 +93,13 @@ class _Export:
             return self.note.model_copy(update={"differences": [gone], "is_complete": True})
         objects = {each.key: each for each in whole.objects or ()}
         folders = self._folders(objects)
-        listed = [each for folder in folders for each in self.of.archive.versions(folder)]
+        listed = self._listed(folders)
         self._read_all(objects, listed)
-        beside = differences.of_listing(listed, objects, of_task=self.record.lane == "slot")
-        told = [*self.note.differences, *beside]
+        tasks = folders if self.record.lane == "slot" else ()
+        told = [*self.note.differences, *differences.of_listing(listed, objects, tasks)]
         told.sort(key=lambda each: (each.key or "", each.what))
+        left = differences.leftovers(listed, objects)
+        self.note = self.note.model_copy(update={"leftovers": left})
         self._keep([], told[:MOST_DIFFERENCES], is_complete=True)
         return self.note
 
@@ -141,12 +147,18 @@ class _Export:
             chain = ChainName.of(self.record.source)
             self.of.notes.keep_measured(chain, self.record.export_id, self.note)
 
-    def _folders(self, objects: Mapping[str, ArchivedObject]) -> list[str]:
+    def _listed(self, folders: Sequence[str]) -> list[ListedVersion]:
+        """List what lies below the prefix of its destination, and wherever else its objects are."""
+        prefix = f"{self.record.destination.prefix}/"
+        elsewhere = [each for each in folders if not each.startswith(prefix)]
+        return [each for below in [prefix, *elsewhere] for each in self.of.archive.versions(below)]
+
+    def _folders(self, objects: Mapping[str, ArchivedObject]) -> tuple[str, ...]:
         """Return what the keys of its objects begin with, and of whatever its tasks wrote."""
         prefix = self.record.destination.prefix
         of_objects = {key.rsplit("/", 2)[0] for key in objects}
         of_tasks = {f"{prefix}/{name}" for name in self.task_ids}
-        return sorted(f"{folder}/" for folder in of_objects | of_tasks)
+        return tuple(sorted(f"{folder}/" for folder in of_objects | of_tasks))
 
     def _side_by_side(
         self, some: Sequence[ArchivedObject], latest: Mapping[str, ListedVersion]

@@ -141,7 +141,11 @@ class Stating:
 
     def _archived(self, record: LedgerRecord, turn: Turn) -> dict[str, Any]:
         found = self.measure(record, turn)
-        fields: dict[str, Any] = {"outcome": ARCHIVED, "objects": found.objects}
+        fields: dict[str, Any] = {
+            "outcome": ARCHIVED,
+            "objects": found.objects,
+            "leftovers": found.leftovers,
+        }
         if found.differences:
             fields |= {"outcome": CONTRADICTED, "differences": found.differences}
         return fields

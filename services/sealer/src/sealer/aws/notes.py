@@ -19,7 +19,7 @@ from logferry_contracts.chain import ChainName, Sequence
 from logferry_contracts.digest import Sha256
 from logferry_contracts.message import Message
 from logferry_contracts.plan_request import Date
-from logferry_contracts.statement import Difference, StatedObject
+from logferry_contracts.statement import Difference, Leftover, StatedObject
 from logferry_contracts.window import TimeZone, Window
 from sealer.aws.calls import OVERTAKEN, calling
 from sealer.errors import AwsError, OvertakenError
@@ -40,11 +40,13 @@ class MeasuredExport(Message):
 
     Attributes:
         manifest_sha256: Of the manifest that it was read by: of another one it is worth nothing.
+        leftovers: What else lies below the prefix of its destination.
         is_complete: Whether all of them were.
     """
 
     manifest_sha256: Sha256
     objects: list[StatedObject]
+    leftovers: list[Leftover]
     differences: list[Difference]
     is_complete: bool
 
