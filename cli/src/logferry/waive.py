@@ -141,7 +141,9 @@ def waive(
     """
     ledger = _ledger(session, config)
     try:
-        by = session.client("sts", region_name=config.region).get_caller_identity()["Arn"]
+        by = session.client(
+            "sts", region_name=config.region, config=CLIENT_CONFIG
+        ).get_caller_identity()["Arn"]
         waived = Waived(at=timestamp(now), by=by, reason=reason)
         return [_written(ledger, each, waived) for each in found]
     except (*AWS_ERRORS, LedgerError, TransitionError) as error:
