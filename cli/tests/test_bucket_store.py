@@ -1,49 +1,65 @@
-"""The archive bucket as the rules of verification read it, on moto."""
+"""The archive bucket as the rules of verification read it, on moto and LocalStack."""
 
-from collections.abc import Iterator
+from collections.abc import Callable
+from contextlib import nullcontext
 from typing import Any
 
-import boto3
 import pytest
 from botocore.exceptions import IncompleteReadError
 from botocore.response import StreamingBody
 from botocore.stub import Stubber
-from moto import mock_aws
 
+from devstack.pytest_backends import Backend
 from logferry.bucket_store import OPENED, BucketStore
 from logferry_contracts.archive import Readable
 from logferry_contracts.chain import ChainName
 from logferry_contracts.verification.store import Missing, Unreadable
 
-BUCKET = "an-archive"
 SEALS = "!seals/111122223333/eu-west-1/seals/"
 
 
 @pytest.fixture
-def s3(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    """A bucket with Object Lock."""
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "any")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "any")
-    with mock_aws():
-        s3 = boto3.client("s3", region_name="us-east-1")
-        s3.create_bucket(Bucket=BUCKET, ObjectLockEnabledForBucket=True)
-        yield s3
+def s3(backend: Backend) -> Any:
+    return backend.client("s3")
 
 
 @pytest.fixture
-def store(s3: Any) -> BucketStore:
-    return BucketStore(s3, BUCKET)
+def bucket(backend: Backend, s3: Any) -> str:
+    """A bucket with Object Lock."""
+    name = f"archive-{backend.account_id}"
+    s3.create_bucket(
+        Bucket=name,
+        ObjectLockEnabledForBucket=True,
+        CreateBucketConfiguration={"LocationConstraint": backend.region},
+    )
+    return name
 
 
-def put(s3: Any, key: str, body: bytes = b"1", **more: Any) -> str:
-    version_id: str = s3.put_object(Bucket=BUCKET, Key=key, Body=body, **more)["VersionId"]
-    return version_id
+@pytest.fixture
+def store(s3: Any, bucket: str) -> BucketStore:
+    return BucketStore(s3, bucket)
 
 
-def test_versions_and_markers_come_by_key_and_the_newest_first(s3: Any, store: BucketStore) -> None:
-    first = [put(s3, key) for key in ("a/b", "a-b", "a/\u00e9 +&%")]
-    second = put(s3, "a/b", b"12")
-    marker = s3.delete_object(Bucket=BUCKET, Key="a/b")["VersionId"]
+type Put = Callable[..., str]
+
+
+@pytest.fixture
+def put(s3: Any, bucket: str) -> Put:
+    """Write a version, and return its id."""
+
+    def put(key: str, body: bytes = b"1", **more: Any) -> str:
+        version_id: str = s3.put_object(Bucket=bucket, Key=key, Body=body, **more)["VersionId"]
+        return version_id
+
+    return put
+
+
+def test_versions_and_markers_come_by_key_and_the_newest_first(
+    s3: Any, store: BucketStore, put: Put, bucket: str
+) -> None:
+    first = [put(key) for key in ("a/b", "a-b", "a/\u00e9 +&%")]
+    second = put("a/b", b"12")
+    marker = s3.delete_object(Bucket=bucket, Key="a/b")["VersionId"]
     assert list(store.versions("a")) == [
         ("a-b", first[1], True, False, 1),
         ("a/b", marker, True, True, 0),
@@ -53,10 +69,12 @@ def test_versions_and_markers_come_by_key_and_the_newest_first(s3: Any, store: B
     ]
 
 
-def test_all_pages_are_read(s3: Any, store: BucketStore, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_all_pages_are_read(
+    s3: Any, store: BucketStore, monkeypatch: pytest.MonkeyPatch, put: Put
+) -> None:
     for number in range(5):
-        put(s3, f"a/{number}")
-        put(s3, f"a/{number}")
+        put(f"a/{number}")
+        put(f"a/{number}")
     pages: list[Any] = []
     listed = s3.list_object_versions
 
@@ -69,48 +87,52 @@ def test_all_pages_are_read(s3: Any, store: BucketStore, monkeypatch: pytest.Mon
     assert len(pages) > 3
 
 
-def test_a_version_is_read_by_its_id_and_the_newest_without(s3: Any, store: BucketStore) -> None:
-    first, _ = put(s3, "a", b"old"), put(s3, "a", b"new")
+def test_a_version_is_read_by_its_id_and_the_newest_without(store: BucketStore, put: Put) -> None:
+    first, _ = put("a", b"old"), put("a", b"new")
     assert store.open("a", None).read() == b"new"
     file = store.open("a", first)
     assert (file.read(2), file.read(2), file.read(2)) == (b"ol", b"d", b"")
     file.close()
 
 
-def test_what_is_not_there_is_missing(s3: Any, store: BucketStore) -> None:
-    version_id = put(s3, "a")
-    marker = s3.delete_object(Bucket=BUCKET, Key="a")["VersionId"]
+def test_what_is_not_there_is_missing(s3: Any, store: BucketStore, put: Put, bucket: str) -> None:
+    version_id = put("a")
+    marker = s3.delete_object(Bucket=bucket, Key="a")["VersionId"]
     for key, which in (("b", None), ("a", None), ("a", marker), ("a", "no-such-version")):
         with pytest.raises(Missing):
             store.open(key, which)
     assert store.open("a", version_id).read() == b"1"
 
 
-def test_holds_are_told(s3: Any, store: BucketStore) -> None:
-    held = put(s3, "a", ObjectLockLegalHoldStatus="ON")
-    lifted = put(s3, "a", ObjectLockLegalHoldStatus="OFF")
-    never = put(s3, "a")
+def test_holds_are_told(store: BucketStore, put: Put) -> None:
+    held = put("a", ObjectLockLegalHoldStatus="ON")
+    lifted = put("a", ObjectLockLegalHoldStatus="OFF")
+    never = put("a")
     assert [store.is_held("a", each) for each in (held, lifted, never)] == [True, False, False]
     with pytest.raises(Missing):
         store.is_held("b", None)
 
 
-def test_a_bucket_without_object_lock_has_no_holds(s3: Any) -> None:
-    # moto says of it what S3 says of an object without a hold.
-    told = {"Code": "InvalidRequest", "Message": "Bucket is missing Object Lock Configuration"}
-    s3.create_bucket(Bucket="a-copy")
-    s3.put_object(Bucket="a-copy", Key="a", Body=b"1")
-    copy = BucketStore(s3, "a-copy")
-    with Stubber(s3) as stubbed:
-        stubbed.add_client_error("get_object_legal_hold", told["Code"], told["Message"], 400)
+def test_a_bucket_without_object_lock_has_no_holds(backend: Backend, s3: Any) -> None:
+    name = f"copy-{backend.account_id}"
+    where = {"LocationConstraint": backend.region}
+    s3.create_bucket(Bucket=name, CreateBucketConfiguration=where)
+    s3.put_object(Bucket=name, Key="a", Body=b"1")
+    copy = BucketStore(s3, name)
+    with Stubber(s3) if backend.name == "moto" else nullcontext() as stubbed:
+        if stubbed:  # moto says of it what S3 says of an object without a hold
+            told = "Bucket is missing Object Lock Configuration"
+            stubbed.add_client_error("get_object_legal_hold", "InvalidRequest", told, 400)
         assert copy.is_held("a", None) is None
     [version] = copy.versions("a")
     assert copy.open("a", version.version_id).read() == b"1"
 
 
 @pytest.mark.parametrize("storage_class", ["GLACIER", "DEEP_ARCHIVE"])
-def test_what_is_in_glacier_cannot_be_read(s3: Any, store: BucketStore, storage_class: str) -> None:
-    put(s3, "a", StorageClass=storage_class)
+def test_what_is_in_glacier_cannot_be_read(
+    store: BucketStore, storage_class: str, put: Put
+) -> None:
+    put("a", StorageClass=storage_class)
     with pytest.raises(Unreadable, match=r"a is in .*: restore it, and check again"):
         store.open("a", None)
 
@@ -125,12 +147,12 @@ def test_what_is_refused_is_neither_there_nor_missing(s3: Any) -> None:
 
 
 def test_chains_are_found_also_where_everything_of_them_is_hidden(
-    s3: Any, store: BucketStore
+    s3: Any, store: BucketStore, put: Put, bucket: str
 ) -> None:
-    put(s3, f"{SEALS}0000000001.json")
-    put(s3, "!seals/anything/eu-west-1/x")
-    put(s3, "shop/x")
-    s3.delete_object(Bucket=BUCKET, Key=f"{SEALS}0000000001.json")
+    put(f"{SEALS}0000000001.json")
+    put("!seals/anything/eu-west-1/x")
+    put("shop/x")
+    s3.delete_object(Bucket=bucket, Key=f"{SEALS}0000000001.json")
     assert store.chains() == [ChainName(account_id="111122223333", region="eu-west-1")]
 
 
@@ -172,27 +194,27 @@ def read(file: Readable) -> bytes:
 
 
 def test_a_download_that_broke_off_goes_on_where_it_was(
-    s3: Any, store: BucketStore, ranges: list[str | None]
+    store: BucketStore, ranges: list[str | None], put: Put
 ) -> None:
-    put(s3, "a", b"0123456789")
+    put("a", b"0123456789")
     assert read(store.open("a", None)) == b"0123456789"
     assert ranges == [None, "bytes=4-", "bytes=8-"]
 
 
 def test_a_download_that_goes_on_is_of_the_same_bytes(
-    s3: Any, store: BucketStore, ranges: list[str | None]
+    store: BucketStore, ranges: list[str | None], put: Put
 ) -> None:
-    put(s3, "a", b"0123456789")
+    put("a", b"0123456789")
     file = store.open("a", None)
-    put(s3, "a", b"abcdefghij")
+    put("a", b"abcdefghij")
     with pytest.raises(Unreadable, match="PreconditionFailed"):
         read(file)
 
 
 def test_a_download_that_breaks_off_again_and_again_is_unreadable(
-    s3: Any, store: BucketStore, ranges: list[str | None]
+    store: BucketStore, ranges: list[str | None], put: Put
 ) -> None:
-    put(s3, "a", b"0" * 4 * (OPENED + 1))
+    put("a", b"0" * 4 * (OPENED + 1))
     with pytest.raises(Unreadable, match=f"a broke off after {4 * OPENED} bytes, {OPENED} times"):
         read(store.open("a", None))
     assert ranges == [None, *(f"bytes={4 * n}-" for n in range(1, OPENED))]

@@ -60,5 +60,9 @@ class SweepError(LogferryError):
     """The archive could not be swept, or not to the end: mend what it names."""
 
 
+class SealError(LogferryError):
+    """The sealer could not be asked: mend what it names."""
+
+
 class RebuildError(LogferryError):
     """The ledger could not be made again, or not whole: mend what it names, and go on."""

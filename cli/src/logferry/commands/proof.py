@@ -3,6 +3,7 @@
 import json
 import secrets
 from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -12,6 +13,7 @@ from rich.prompt import Confirm
 from rich.status import Status
 
 from logferry import rebuild as rebuilding
+from logferry import seal as sealing
 from logferry import verify as verifying
 from logferry.bucket_store import BucketStore
 from logferry.commands.console import (
@@ -152,6 +154,49 @@ def _verdict(reports: Sequence[verifying.Report], *, as_json: bool) -> int:
         tables.print(verifying.table(reports))
     verdicts = {each.verdict for each in reports}
     return next((code for verdict, code in _CODES.items() if verdict in verdicts), NOT_WHOLE)
+
+
+def seal(  # noqa: PLR0913  (an option each)
+    config: Path,
+    /,
+    *,
+    profile: str,
+    first: Annotated[str | None, Parameter(name="--from", show_default=False)] = None,
+    last: Annotated[str | None, Parameter(name="--to", show_default=False)] = None,
+    dry_run: Flag = False,
+    as_json: Json = False,
+) -> int:
+    """Ask the sealer to seal a source's dates now, such as those before there were seals.
+
+    `logferry seal organization.yaml --profile shop`
+
+    `logferry seal organization.yaml --profile shop --from 2026-01-01 --to 2026-06-30 --dry-run`
+
+    Without dates it seals what is due. With dates it seals what the ledger has of them, marked as
+    sealed late. Each seal is told by `logferry.day.sealed.v1`.
+
+    Args:
+        config: What is deployed; see deploy/examples.
+        profile: The source's, as in the configuration.
+        first: The first date, in the source's time zone.
+        last: The last date, inclusive; up to the first seal if left out.
+        dry_run: Show what would be asked, and ask nothing.
+        as_json: Print a JSON array of what is asked.
+    """
+
+    def run() -> list[dict[str, Any]]:
+        now = datetime.now(UTC)
+        found = [
+            (hub, sealing.asking(hub, source, first=first, last=last, now=now))
+            for hub, sources in load(config).chosen([profile])
+            for source in sources
+        ]
+        session = boto3.Session()
+        for hub, asked in () if dry_run else found:
+            sealing.ask(session, hub, asked)
+        return [asked.as_json() for _, asked in found]
+
+    return exit_code(run, as_json=as_json)
 
 
 def rebuild(
