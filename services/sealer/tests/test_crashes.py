@@ -1,15 +1,25 @@
 """The sealer dies before any of its calls, or works twice at once: there is one chain then."""
 
+import hashlib
 import threading
-from collections.abc import Callable
+import tracemalloc
+from collections.abc import Callable, Iterator
+from itertools import batched
+from pathlib import Path
 from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 from services.sealer.tests.cloud import Cut
-from services.sealer.tests.conftest import DAY, FIRST, HOUR, World, day
+from services.sealer.tests.conftest import DAY, FIRST, HOUR, SOURCE, World, day
 
 from logferry_contracts.day_seal import DaySeal
+from logferry_contracts.seal_key import StatementName
+from logferry_contracts.seal_leaf import Leaf, LeafList
+from logferry_contracts.window import Window
+from logferry_contracts.zones import zone_named
+from sealer.dates import date_of
+from sealer.draft import Draft, LeafRow
 
 type Scene = Callable[[World], list[str]]
 
@@ -220,3 +230,51 @@ def test_what_is_begun_is_also_ended(world: World) -> None:
     assert not world.deliver(world.export_event(record))
 
     assert not any(".gz" in what for name, what in world.cloud.calls if name == "GetObject")
+
+
+@pytest.mark.parametrize(
+    "log_groups", [pytest.param(1_000), pytest.param(50_000, marks=pytest.mark.deep)], ids=str
+)
+def test_memory_stays_flat_however_many_leaves_a_date_has(tmp_path: Path, log_groups: int) -> None:
+    """What grows is SQLite's file, and the listing of one date's records."""
+    window = day(0)
+    date = date_of(window, [window], zone_named("Etc/UTC"))
+    tracemalloc.start()
+    try:
+        with Draft(tmp_path / "draft.sqlite", SOURCE) as draft:
+            rows = (row(f"/g/{number:06}", window) for number in range(log_groups))
+            for some in batched(rows, 1000, strict=False):
+                draft.put_leaves(some)
+            draft.put_inventory("i", window.to_ms, ((each, "{}") for each in names(log_groups)))
+            assert sum(1 for _ in draft.due(date)) == log_groups
+            leaves = LeafList()
+            for each in draft.leaves():
+                leaves.add(Leaf(leaf_sha256=each.leaf_sha256, statement=each.statement))
+        _, peak_bytes = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+
+    assert leaves.count == log_groups
+    assert peak_bytes < 6_000_000
+
+
+def names(count: int) -> Iterator[str]:
+    return (f"/g/{number:06}" for number in range(count))
+
+
+def row(name: str, window: Window) -> LeafRow:
+    digest = hashlib.sha256(name.encode()).hexdigest()
+    return LeafRow(
+        name=name,
+        from_ms=window.from_ms,
+        to_ms=window.to_ms,
+        basis="before",
+        says=digest,
+        statement=str(StatementName(name, window, digest)),
+        leaf_sha256=digest,
+        outcome="archived",
+        profile="shop",
+        objects=1,
+        events=1,
+        stored_bytes=1,
+    )
