@@ -193,7 +193,8 @@ class SealerConfig(Timeouts):
 
     Attributes:
         seal_after_hours: How long a date has been over before it is sealed.
-        open_after_days: How long a date waits for exports that have not ended: then they are open.
+        open_after_days: How long a date waits for exports that have not ended, from when they are
+            planned on, after `Config.settle_minutes`: then they are open.
         look_back_days: For how long a sealed date is looked at for truth that comes later.
         former_signing_key_arns: The key that has signed so far, where `ArchiveConfig` names another
             one now: it signs once more, that this is so.
@@ -318,13 +319,6 @@ class Config(_Part):
         if page is not None and page == self.alarm_action_arn:
             problems.append(
                 "observability.page_action_arn is alarm_action_arn, which would be told twice"
-            )
-        rules = [source.window_rule for source in self.sources if source.window_rule]
-        settle_minutes = max([self.settle_minutes, *(each.settle_minutes or 0 for each in rules)])
-        if self.sealer.open_after_days * 1440 <= settle_minutes:
-            problems.append(
-                f"sealer.open_after_days {self.sealer.open_after_days} is over before anything is "
-                f"planned, after settle_minutes {settle_minutes}"
             )
         if self.organization_id is None and len(self.sources) > MAX_SOURCES_WITHOUT_ORGANIZATION:
             problems.append(

@@ -109,6 +109,7 @@ def _sealer(config: Config) -> dict[str, Parameters]:
     parameters = {
         "TimeZone": config.time_zone,
         "SealAfterHours": str(settings.seal_after_hours),
+        "SettleMinutes": str(config.settle_minutes),
         "OpenAfterDays": str(settings.open_after_days),
         "LookBackDays": str(settings.look_back_days),
         "FunctionTimeout": str(settings.function_timeout_s),

@@ -141,6 +141,7 @@ resource "aws_cloudformation_stack" "sealer" {
     CodeKey              = var.code_keys.sealer
     TimeZone             = var.time_zone
     SealAfterHours       = tostring(var.sealer.seal_after_hours)
+    SettleMinutes        = tostring(var.settle_minutes)
     OpenAfterDays        = tostring(var.sealer.open_after_days)
     LookBackDays         = tostring(var.sealer.look_back_days)
     FunctionTimeout      = tostring(var.sealer.function_timeout_s)
@@ -150,16 +151,6 @@ resource "aws_cloudformation_stack" "sealer" {
   })
 
   depends_on = [aws_cloudformation_stack.archive]
-
-  lifecycle {
-    precondition {
-      condition = var.sealer.open_after_days * 1440 > max(
-        var.settle_minutes,
-        [for source in values(var.sources) : try(coalesce(source.window_rule.settle_minutes, 0), 0)]...
-      )
-      error_message = "sealer.open_after_days is over before anything is planned, after settle_minutes."
-    }
-  }
 }
 
 resource "aws_cloudformation_stack" "sse_enforcer" {

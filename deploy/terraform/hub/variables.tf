@@ -341,7 +341,7 @@ variable "sealer" {
   description = <<-EOT
     The sealer's settings.
     seal_after_hours: how long a date has been over before it is sealed.
-    open_after_days: how long a date waits for exports that have not ended: then they are open.
+    open_after_days: how long a date waits for exports that have not ended, from when they are planned on, after settle_minutes: then they are open.
     look_back_days: for how long a sealed date is looked at for truth that comes later.
     former_signing_key_arns: the key that has signed so far, where archive.signing_key_arn names another one now.
   EOT

@@ -128,7 +128,7 @@ class Suite:
                     "visibility_timeout_s": 6,
                 },
                 # A date is sealed as soon as it is whole.
-                "sealer": {"seal_after_hours": 0, "open_after_days": 1},
+                "sealer": {"seal_after_hours": 0},
                 "architecture": Target.of("host").architecture,
                 "exporter": {
                     "function_timeout_s": 6,

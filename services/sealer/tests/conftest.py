@@ -99,7 +99,8 @@ class World:
             "signing_key_arn": KEY_ARN,
             "time_zone": "Etc/UTC",
             "seal_after": timedelta(0),
-            "open_after": 3 * DAY,
+            "settle": DAY,
+            "open_after": 2 * DAY,
             **settings,
         }
         self.left_s: Callable[[], float] = lambda: 900

@@ -14,6 +14,7 @@ from logferry_contracts.environment import (
     TopicArn,
 )
 
+_MINUTE = timedelta(minutes=1)
 _HOUR = timedelta(hours=1)
 _DAY = timedelta(days=1)
 _YEAR_DAYS = 366
@@ -31,7 +32,9 @@ class Settings(Environment):
         signing_key_arn: The KMS key that signs.
         time_zone: Whose dates a source's seals are of, until one of its dates was completed.
         seal_after: How long a date has been over before it is sealed.
-        open_after: How long it is waited for exports that have not ended: then they are open.
+        settle: How long after its end a window is planned.
+        open_after: How long a date waits from then on for exports that have not ended: then they
+            are open.
         look_back: For how long a sealed date is looked at for truth that came later.
         artifact: The zip that this function runs; None when not given.
     """
@@ -55,6 +58,9 @@ class Settings(Environment):
     seal_after: Annotated[
         timedelta, Number(0, 24 * _YEAR_DAYS, _HOUR), Field(alias="SEAL_AFTER_HOURS")
     ] = timedelta(hours=24)
+    settle: Annotated[timedelta, Number(0, 20160, _MINUTE), Field(alias="SETTLE_MINUTES")] = (
+        timedelta(hours=24)
+    )
     open_after: Annotated[
         timedelta, Number(0, _YEAR_DAYS, _DAY), Field(alias="OPEN_AFTER_DAYS")
     ] = timedelta(days=3)

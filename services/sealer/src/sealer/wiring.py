@@ -69,7 +69,7 @@ def wire(
             stock=Stock(ledger=ledger, stating=stating),
             time_zone=settings.time_zone,
             seal_after=settings.seal_after,
-            open_after=settings.open_after,
+            open_after=settings.settle + settings.open_after,
             scratch=scratch,
         ),
         queue=Queue(sqs, settings.queue_url),
