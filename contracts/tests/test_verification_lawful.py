@@ -80,7 +80,7 @@ def test_what_a_failed_try_has_left_is_named_and_valid() -> None:
     findings = checked(archive, "events")
     assert verdict(findings) == "valid"
     assert [str(each) for each in findings] == [
-        f"{failed.folders[0]}: 1 objects, which belong to no export that is sealed as archived."
+        f"{failed.folders[0]}: 1 object of no export that is sealed as archived."
     ]
 
 

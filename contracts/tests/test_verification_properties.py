@@ -43,7 +43,13 @@ DAYS = st.tuples(
 )
 LATER = st.tuples(st.just("later"), st.integers(0, 20), st.sampled_from(NAMES))
 EVENTS = st.one_of(
-    DAYS, DAYS, LATER, st.just(("rename",)), st.just(("rotate",)), st.just(("copy",))
+    DAYS,
+    DAYS,
+    LATER,
+    st.just(("rename",)),
+    st.just(("rotate",)),
+    st.just(("copy",)),
+    st.just(("blind",)),
 )
 
 
@@ -53,6 +59,7 @@ class History:
     def __init__(self, events: list[Any]) -> None:
         self.archive = Archive(key=OLD)
         self.places: dict[tuple[str, Window], int] = {}
+        self.leftovers: list[Any] | None = []
         for name, *details in events:
             getattr(self, f"_{name}")(*details)
 
@@ -90,9 +97,14 @@ class History:
         for key in self.archive.object_keys()[:2]:
             self.archive.bucket.copy_over(key)
 
+    def _blind(self) -> None:
+        """From here on nobody looks at what else lies below the prefixes."""
+        self.leftovers = None
+
     def _stated(self, name: str, window: Window, outcome: str) -> Any:
         if outcome == "archived":
-            return self.archive.archived(name, window, generation=self.places[name, window])
+            tries = self.places[name, window]
+            return self.archive.archived(name, window, generation=tries, leftovers=self.leftovers)
         return self.archive.statement(name, window, outcome)
 
     def reachable(self) -> list[str]:

@@ -1,6 +1,6 @@
 """Which leaf is the last word on a window: the newest seal's that has one."""
 
-from collections import defaultdict
+from collections import defaultdict, deque
 from collections.abc import Iterable, Iterator
 from itertools import groupby, pairwise
 from typing import NamedTuple
@@ -78,25 +78,16 @@ class LastWords:
             is_day: Whether it is one of the kind ``day``, which looks after all windows that begin
                 in what it covers, also those that only a later seal has.
         """
-        if not is_day:
-            for name, group in groupby(leaves, key=lambda leaf: leaf.name.log_group_name):
-                yield LogGroupLeaves(name, list(group), [])
-            return
-        waiting = sorted(self._leaves, key=str.encode)
-        sealed: list[Leaf] = []
-        for leaf in leaves:
-            name = leaf.name.log_group_name
-            if sealed and sealed[0].name.log_group_name != name:
-                yield self._of(sealed[0].name.log_group_name, sealed, covers)
-                sealed = []
-            while waiting and waiting[0].encode() <= name.encode():
-                if (alone := waiting.pop(0)) != name:
-                    yield self._of(alone, [], covers)
-            sealed.append(leaf)
-        if sealed:
-            yield self._of(sealed[0].name.log_group_name, sealed, covers)
-        for alone in waiting:
-            yield self._of(alone, [], covers)
+        waiting = deque(sorted(self._leaves, key=str.encode) if is_day else ())
+        for name, group in groupby(leaves, key=lambda leaf: leaf.name.log_group_name):
+            while waiting and waiting[0].encode() < name.encode():
+                yield self._of(waiting.popleft(), [], covers)
+            if waiting and waiting[0] == name:
+                waiting.popleft()
+            sealed = list(group)
+            yield self._of(name, sealed, covers) if is_day else LogGroupLeaves(name, sealed, [])
+        for name in waiting:
+            yield self._of(name, [], covers)
 
     def _of(self, name: str, sealed: list[Leaf], covers: Window) -> LogGroupLeaves:
         later = {

@@ -220,7 +220,8 @@ def _added(
         else:
             yield ObjectAddedError(key, f"{size_bytes} bytes that were never sealed")
     for folder, count in left.items():
-        yield Note(folder, f"{count} objects, which belong to no export that is sealed as archived")
+        told = "1 object" if count == 1 else f"{count} objects"
+        yield Note(folder, f"{told} of no export that is sealed as archived")
 
 
 def _place(key: str, prefixes: set[str]) -> tuple[str | None, str]:
