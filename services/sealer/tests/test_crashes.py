@@ -222,6 +222,19 @@ def test_a_date_is_stated_over_as_many_invocations_as_it_takes(world: World) -> 
     assert len(world.statements()) == 60
 
 
+def test_the_largest_object_is_begun_where_there_is_much_time(world: World) -> None:
+    record = world.exported("/a", day(0))
+    assert record.completed is not None
+    [archived] = record.completed.manifest.objects or []
+    huge = archived.model_copy(update={"size_bytes": 10**12})
+    world.completed(world.record("/a", day(0)), [huge])
+    world.left_s = lambda: 700
+
+    assert world.deliver(world.export_event(record))
+
+    assert ("GetObject", archived.key) in world.cloud.calls
+
+
 def test_what_is_begun_is_also_ended(world: World) -> None:
     """An object that would take longer than there is time left is not begun."""
     record = world.exported("/a", day(0))

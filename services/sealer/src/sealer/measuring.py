@@ -31,6 +31,8 @@ NOTED_AFTER = 400
 """Objects, so that a killed invocation costs no more than these again."""
 BYTES_PER_S = 8_000_000
 """Packed, of one object among `READ_AT_ONCE`: slow, so that what is begun is also ended."""
+MOST_SECONDS = 600
+"""For one object. With so much time left even the largest is begun: it would never be otherwise."""
 
 MANIFEST = "manifest_unreadable"
 MOST_CHARACTERS = 1024
@@ -114,7 +116,8 @@ class _Export:
         found: list[StatedObject] = []
         told: list[Difference] = []
         for some in batched(todo, READ_AT_ONCE, strict=False):
-            is_time = self.turn.has_time(max(each.size_bytes for each in some) / BYTES_PER_S)
+            needed_s = max(each.size_bytes for each in some) / BYTES_PER_S
+            is_time = self.turn.has_time(min(needed_s, MOST_SECONDS))
             if not is_time or len(found) + len(told) >= NOTED_AFTER:
                 self._keep(found, [*self.note.differences, *told], is_complete=False)
                 found, told = [], []
