@@ -6,6 +6,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from services.sealer.tests.cloud import refused
 from services.sealer.tests.conftest import ARCHIVE, CONTROL, DAY, FIRST, HOUR, World, day, lines
 
 from logferry_contracts.ledger_record import LedgerRecord
@@ -91,6 +92,25 @@ def test_a_contradiction_is_a_leaf_and_the_others_are_sealed(
     assert what in [each.what for each in stated(world).differences or []]
     assert stated(world).outcome == "contradicted"
     assert stated(world, "/b").outcome == "archived"
+
+
+def test_what_has_to_be_restored_to_be_read_is_open_and_holds_up_nobody(world: World) -> None:
+    archived = only(world.exported("/a", day(0)))
+    world.exported("/b", day(0))
+    world.inventory("/a", "/b", at=FIRST + DAY + HOUR)
+
+    def offline(name: str, what: str) -> None:
+        if (name, what) == ("GetObject", archived.key):
+            raise refused(name, "InvalidObjectState")
+
+    world.cloud.before_call = offline
+    world.look()
+    assert world.chain() == []
+    world.now = FIRST + DAY + 3 * DAY
+    world.look()
+
+    (first, *_) = world.chain()
+    assert world.outcomes(first) == [("/a", "open", "offline"), ("/b", "archived", None)]
 
 
 def test_an_enforcers_copy_of_the_same_bytes_is_the_same_object(world: World) -> None:

@@ -64,3 +64,9 @@ class AwsError(RetryError):
         """Name the call, what it was about, and what AWS said."""
         super().__init__(f"{operation} of {subject}: {code}: {message}")
         self.code = code
+
+
+class OfflineError(AwsError):
+    """Retry: an object has to be restored before anybody can read it. Its date goes on without."""
+
+    reason = "offline"

@@ -27,6 +27,7 @@ from sealer.aws.ledger import Ledger
 from sealer.aws.notes import MeasuredExport
 from sealer.aws.seals import Seals
 from sealer.draft import NOT_LISTED, Group, LeafRow
+from sealer.errors import OfflineError
 from sealer.head import says
 from sealer.measuring import Measuring
 from sealer.outcome import Outcome, of_listing, of_tries, stated_exports, stated_log_group
@@ -119,7 +120,12 @@ class Stating:
             "exports": stated_exports(tries, self._task_ids),
         }
         if outcome.outcome == ARCHIVED:
-            return fields | self._archived(last, turn)
+            try:
+                return fields | self._archived(last, turn)
+            except OfflineError as error:
+                outcome = Outcome(
+                    outcome=OPEN, is_ended=False, reason=error.reason, detail=str(error)
+                )
         return _with_outcome(fields, outcome, is_overdue)
 
     def _unreadable(

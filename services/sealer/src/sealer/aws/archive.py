@@ -9,7 +9,7 @@ from logferry_contracts.measure import Measured, measure
 from logferry_contracts.window import Window
 from sealer.aws.calls import calling
 from sealer.differences import ListedVersion, ReadObject
-from sealer.errors import AwsError
+from sealer.errors import AwsError, OfflineError
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -28,6 +28,10 @@ _GONE: dict[str, type[AwsError]] = dict.fromkeys(
 https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObject.html"""
 
 
+_MEANT = _GONE | {"InvalidObjectState": OfflineError}
+"""The other is S3's word for an object in GLACIER or DEEP_ARCHIVE."""
+
+
 class Archive:
     """What is in the archive bucket. Nothing here changes an object."""
 
@@ -40,11 +44,12 @@ class Archive:
         """Read a version from its beginning to its end; None when it is not there.
 
         Raises:
+            OfflineError: It has to be restored first.
             AwsError: It cannot be read, or its download broke off.
         """
         subject = f"{key} (version {version_id})"
         try:
-            with calling("GetObject", subject, _GONE):
+            with calling("GetObject", subject, _MEANT):
                 found = self._s3.get_object(
                     Bucket=self.bucket, Key=key, VersionId=version_id, ChecksumMode="ENABLED"
                 )
