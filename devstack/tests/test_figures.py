@@ -1,11 +1,13 @@
 import gzip
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 
 from devstack.archive import ObjectVersion, _events, as_archived
 from devstack.figures import Figures, figures
 from devstack.organisation import Account, LogGroup, LogStream
+from devstack.seals import Seals
 from logferry_contracts.window import Window
 
 WINDOW = Window(from_ms=1_000, to_ms=2_000)
@@ -21,7 +23,10 @@ def an_object(*events, kms_key_arn=KEY, legal_hold=True, key="shop/app/web/k.gz"
     return ObjectVersion(key, "v1", True, kms_key_arn, legal_hold, Counter(events))
 
 
-def run(*archive, told=frozenset(), days=1, ledger=()) -> Figures:
+SEALS = Seals(days=1, are_valid=True, log_groups=1, objects=1, events=1, findings=[])
+
+
+def run(*archive, told=frozenset(), days=1, ledger=(), seals=SEALS) -> Figures:
     return figures(
         accounts=[SHOP],
         window=WINDOW,
@@ -30,6 +35,7 @@ def run(*archive, told=frozenset(), days=1, ledger=()) -> Figures:
         kms_key_arn=KEY,
         completion_event_ids=set(told),
         days_announced=days,
+        seals=seals,
         exporter_kills=0,
         seconds=1.0,
     )
@@ -74,6 +80,21 @@ def test_a_day_that_nobody_announced_is_a_problem():
     told = "0 of 1 accounts' days announced as complete"
     assert told in run(an_object(Y), days=0).problems
     assert told not in run(an_object(Y), days=1).problems
+
+
+@pytest.mark.parametrize(
+    ("wrong", "problem"),
+    [
+        ({"days": 0}, "0 of 1 accounts' days sealed"),
+        ({"are_valid": False}, "the seals are not valid: logferry verify says what is not"),
+        ({"log_groups": 2}, "2 of 1 log groups in the seals"),
+        ({"objects": 0}, "0 of 1 objects in the seals"),
+        ({"events": 2}, "2 of 1 events in the seals"),
+    ],
+)
+def test_seals_that_say_something_else_than_the_archive_are_a_problem(wrong, problem):
+    assert problem in run(an_object(Y), seals=replace(SEALS, **wrong)).problems
+    assert problem not in run(an_object(Y)).problems
 
 
 def test_lines_that_go_on_belong_to_the_event_before_them():

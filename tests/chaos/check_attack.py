@@ -14,7 +14,7 @@ import pytest
 from tests.chaos.storm import Storm
 from tests.clocks import put_ahead
 
-from devstack import archive
+from devstack import archive, seals
 from devstack.figures import Figures, figures
 from devstack.organisation import Account, organisation, previous_day
 from devstack.suite import TIME_ZONE, Suite
@@ -67,8 +67,8 @@ class Hub:
             for each in map(self.suite.source, self.profiles)
             if self.suite.waiting(each.queue_name) or self.suite.waiting(each.direct_queue_name)
         ]
-        enforcer = f"{self.suite.name}-sse-enforcer"
-        return [*under_way, *queues, *([enforcer] if self.suite.waiting(enforcer) else [])]
+        services = [f"{self.suite.name}-{service}" for service in ("sse-enforcer", "sealer")]
+        return [*under_way, *queues, *filter(self.suite.waiting, services)]
 
     def figures(self, window: Window) -> Figures:
         suite = self.suite
@@ -80,6 +80,7 @@ class Hub:
             kms_key_arn=suite.kms_key_arn,
             completion_event_ids=set(self.watch.completed),
             days_announced=len({day.data.source.profile for day in self.watch.days.values()}),
+            seals=seals.check(suite),
             exporter_kills=sum(suite.kills(profile) for profile in self.profiles),
             seconds=0,
         )
@@ -90,6 +91,7 @@ class Hub:
             *(each.dead_letter_queue_name for each in map(self.suite.source, self.profiles)),
             f"{self.suite.name}-sse-enforcer-dlq",
             f"{self.suite.name}-planner-dlq",
+            f"{self.suite.name}-sealer-dlq",
         ]
         found = {name: set(self.suite.receive(self.suite.queue_url(name))) for name in names}
         return [
@@ -176,5 +178,8 @@ def test_whatever_is_done_to_two_hubs_on_one_source_each_archive_has_every_event
     come_to_rest(hubs, date)
 
     for hub in hubs:
-        assert hub.figures(window).problems == []
+        found = hub.figures(window)
+        assert found.archive_problems == []
+        # Log groups were planned one by one, and so sealed one after the other.
+        assert found.seals_valid
         assert hub.surprising_dead_letters() == []

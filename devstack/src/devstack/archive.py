@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from logferry_contracts.log_group import log_group_of_folder
+from logferry_contracts.seal_key import SEALS
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -43,11 +44,12 @@ class ObjectVersion:
 
 
 def read(s3: "S3Client", bucket: str) -> list[ObjectVersion]:
-    """Return every object version of ``bucket``, with the events that are in it."""
+    """Return every object version of ``bucket`` but the seals', with the events that are in it."""
     versions = [
         version
         for page in s3.get_paginator("list_object_versions").paginate(Bucket=bucket)
         for version in page.get("Versions", [])
+        if not version["Key"].startswith(SEALS)
     ]
     with ThreadPoolExecutor(8) as pool:
         return list(

@@ -16,7 +16,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from rich.table import Table
 from rich.text import Text
 
-from devstack import archive, localstack
+from devstack import archive, localstack, seals
 from devstack.figures import Figures, figures
 from devstack.organisation import Account, organisation, previous_day
 from devstack.suite import REGION, TIME_ZONE, Suite
@@ -110,6 +110,7 @@ def run(options: Options, console: Console) -> Figures:
                 kms_key_arn=suite.kms_key_arn,
                 completion_event_ids=set(watch.completed),
                 days_announced=len(watch.days),
+                seals=_checked_seals(suite, console),
                 exporter_kills=sum(suite.kills(account.profile) for account in accounts),
                 seconds=time.monotonic() - began,
             )
@@ -206,7 +207,18 @@ def _not_ended(suite: Suite, accounts: list[Account], watch: Watch) -> list[str]
         return [f"the sse-enforcer has {events} messages to work on"]
     days_of = {day.data.source.profile for day in watch.days.values()}
     not_over = [a.profile for a in accounts if a.profile not in days_of]
-    return unfinished or [f"the day of {profile} is not complete" for profile in not_over]
+    if unfinished or not_over:
+        return unfinished or [f"the day of {profile} is not complete" for profile in not_over]
+    sealed = {event.data.chain.account_id for event in watch.sealed.values()}
+    return [f"the day of {a.profile} is not sealed" for a in accounts if a.account_id not in sealed]
+
+
+def _checked_seals(suite: Suite, console: Console) -> seals.Seals:
+    """Check the seals, and say what is not as they say."""
+    found = seals.check(suite)
+    for finding in found.findings:
+        console.print(f"  {finding}", markup=False)
+    return found
 
 
 def _line(record: LedgerRecord) -> str:
@@ -288,6 +300,12 @@ def _show(result: Figures, window: Window, options: Options, console: Console) -
         ),
         "completion events, of exports and days": (
             f"{result.completion_events_received}, {result.days_announced}"
+        ),
+        "days sealed, valid to the event": (
+            f"{result.days_sealed}, {'yes' if result.seals_valid else 'NO'}"
+        ),
+        "log groups, objects, events in seals": (
+            f"{result.log_groups_in_seals}, {result.sealed_objects}, {result.events_in_seals:,}"
         ),
         "exporter processes killed": str(result.exporter_kills),
         "seconds": f"{result.seconds:.0f}",

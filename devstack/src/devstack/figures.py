@@ -7,6 +7,7 @@ from typing import Any
 
 from devstack.archive import Event, ObjectVersion, as_archived
 from devstack.organisation import Account
+from devstack.seals import Seals
 from logferry_contracts.ledger_record import LedgerRecord
 from logferry_contracts.window import Window
 
@@ -32,7 +33,7 @@ class Figures:
 
     ``events_missing`` and ``events_surplus`` compare event by event (log group, stream, time and
     message), not only their numbers; an event on the boundary millisecond is no surplus, since
-    AWS may read the window's end as inclusive.
+    AWS may read the window's end as inclusive. What the seals say is compared with it.
     """
 
     accounts: int
@@ -53,6 +54,11 @@ class Figures:
     write_tests_left: int
     completion_events_received: int
     days_announced: int
+    days_sealed: int
+    seals_valid: bool
+    log_groups_in_seals: int
+    sealed_objects: int
+    events_in_seals: int
     exporter_kills: int
     seconds: float
     per_account: list[AccountFigures]
@@ -60,6 +66,11 @@ class Figures:
     @property
     def problems(self) -> list[str]:
         """What is not as it has to be, in words; empty after a good run."""
+        return [*self.archive_problems, *self.seal_problems]
+
+    @property
+    def archive_problems(self) -> list[str]:
+        """What is not as it has to be in archive, ledger and events."""
         put, archived = self.events_put_in_window, self.events_archived_in_window
         done, asked = self.exports_completed, self.exports_requested
         told = self.completion_events_received
@@ -91,6 +102,32 @@ class Figures:
         ]
         return [problem for holds, problem in checks if not holds]
 
+    @property
+    def seal_problems(self) -> list[str]:
+        """Where the seals are not valid, or say something else than what is in the archive."""
+        groups = sum(account.log_groups for account in self.per_account)
+        events = self.events_archived_in_window + self.events_archived_on_boundary_millisecond
+        checks = [
+            (
+                self.days_sealed == self.accounts,
+                f"{self.days_sealed} of {self.accounts} accounts' days sealed",
+            ),
+            (self.seals_valid, "the seals are not valid: logferry verify says what is not"),
+            (
+                self.log_groups_in_seals == groups,
+                f"{self.log_groups_in_seals} of {groups} log groups in the seals",
+            ),
+            (
+                self.sealed_objects == self.objects,
+                f"{self.sealed_objects} of {self.objects} objects in the seals",
+            ),
+            (
+                self.events_in_seals == events,
+                f"{self.events_in_seals} of {events} events in the seals",
+            ),
+        ]
+        return [problem for holds, problem in checks if not holds]
+
     def as_json(self) -> dict[str, Any]:
         """Return the figures as a JSON document."""
         return {**asdict(self), "problems": self.problems}
@@ -105,10 +142,11 @@ def figures(  # noqa: PLR0913  (each is one of the run's independent witnesses)
     kms_key_arn: str,
     completion_event_ids: set[str],
     days_announced: int,
+    seals: Seals,
     exporter_kills: int,
     seconds: float,
 ) -> Figures:
-    """Compare what was put in with what the archive, the ledger and the events say."""
+    """Compare what was put in with what archive, seals, ledger and events say."""
     put = Counter(
         as_archived(account.profile, *event) for account in accounts for event in account.events()
     )
@@ -139,6 +177,11 @@ def figures(  # noqa: PLR0913  (each is one of the run's independent witnesses)
         write_tests_left=len(archive) - len(logs),
         completion_events_received=len(completion_event_ids),
         days_announced=days_announced,
+        days_sealed=seals.days,
+        seals_valid=seals.are_valid,
+        log_groups_in_seals=seals.log_groups,
+        sealed_objects=seals.objects,
+        events_in_seals=seals.events,
         exporter_kills=exporter_kills,
         seconds=round(seconds, 1),
         per_account=per_account,

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from logferry_contracts.day_completed import DayCompleted
+from logferry_contracts.day_sealed import DaySealed
 from logferry_contracts.export_completed import ExportCompleted
 from logferry_contracts.export_failed import ExportFailed
 from logferry_contracts.object_secured import ObjectSecured
@@ -21,6 +22,7 @@ class Watch:
         completed: ExportCompleted by event id.
         failed: ExportFailed by event id.
         days: DayCompleted by event id.
+        sealed: DaySealed by event id.
         held: ``(key, version id)`` of the objects that are on hold.
         deliveries: How many messages there were, repeated ones included.
     """
@@ -29,6 +31,7 @@ class Watch:
     completed: dict[str, ExportCompleted] = field(default_factory=dict)
     failed: dict[str, ExportFailed] = field(default_factory=dict)
     days: dict[str, DayCompleted] = field(default_factory=dict)
+    sealed: dict[str, DaySealed] = field(default_factory=dict)
     held: set[tuple[str, str]] = field(default_factory=set)
     deliveries: int = 0
 
@@ -75,6 +78,17 @@ class Watch:
             f"in the archive: {data.completed}, failed: {data.failed}"
         )
 
+    def _sealed(self, body: str) -> str:
+        event = parse(DaySealed, body)
+        self.sealed[event.id] = event
+        sealed = event.data.sealed
+        if sealed is None:
+            return f"{event.data.chain}: another key signs from now on"
+        return (
+            f"{', '.join(sealed.profiles)}: {sealed.date} is sealed, "
+            f"log groups: {sealed.leaf_count}, events: {sealed.events:,}"
+        )
+
     def _secured(self, body: str) -> str:
         data = parse(ObjectSecured, body).data
         if data.legal_hold == "ON":
@@ -93,5 +107,6 @@ _TAKERS: dict[str, Callable[[Watch, str], str]] = {
     ExportCompleted.TYPE: Watch._completed,  # noqa: SLF001
     ExportFailed.TYPE: Watch._failed,  # noqa: SLF001
     DayCompleted.TYPE: Watch._day,  # noqa: SLF001
+    DaySealed.TYPE: Watch._sealed,  # noqa: SLF001
     ObjectSecured.TYPE: Watch._secured,  # noqa: SLF001
 }
