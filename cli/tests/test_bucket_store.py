@@ -69,6 +69,15 @@ def test_versions_and_markers_come_by_key_and_the_newest_first(
     ]
 
 
+def test_where_logs_are_not_held_only_seals_are_asked_for_their_hold(
+    s3: Any, bucket: str, put: Put
+) -> None:
+    store = BucketStore(s3, bucket, are_logs_held=False)
+    seal = "!seals/111122223333/eu-central-1/seals/0000000001.json"
+    assert store.is_held("a", put("a")) is None
+    assert store.is_held(seal, put(seal)) is False
+
+
 def test_all_pages_are_read(
     s3: Any, store: BucketStore, monkeypatch: pytest.MonkeyPatch, put: Put
 ) -> None:

@@ -28,10 +28,17 @@ _FROZEN = "InvalidObjectState"
 class BucketStore:
     """An S3 bucket, of which nothing is changed."""
 
-    def __init__(self, s3: "S3Client", bucket: str) -> None:
-        """Read ``bucket`` with ``s3``, a client of several threads."""
+    def __init__(self, s3: "S3Client", bucket: str, *, are_logs_held: bool = True) -> None:
+        """Read a bucket.
+
+        Args:
+            s3: A client of several threads.
+            bucket: Its name.
+            are_logs_held: False where the sse-enforcer is set to hold nothing: then only seals are.
+        """
         self._s3 = s3
         self._bucket = bucket
+        self._are_logs_held = are_logs_held
 
     def __str__(self) -> str:
         return f"s3://{self._bucket}"
@@ -72,6 +79,8 @@ class BucketStore:
 
         https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObjectLegalHold.html
         """
+        if not (self._are_logs_held or key.startswith(SEALS)):
+            return None
         which: Any = {} if version_id is None else {"VersionId": version_id}
         try:
             found = self._s3.get_object_legal_hold(Bucket=self._bucket, Key=key, **which)

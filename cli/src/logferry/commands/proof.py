@@ -139,7 +139,8 @@ def _archives(path: Path, profile: str | None) -> list[tuple[verifying.Archive, 
     found: list[tuple[verifying.Archive, list[ChainName]]] = []
     for hub, sources in load(path).chosen([] if profile is None else [profile]):
         s3 = session.client("s3", region_name=hub.region, config=CLIENT_CONFIG)
-        bucket = BucketStore(s3, hub.archive_bucket)
+        holds = hub.sse_enforcer.hold != "off"
+        bucket = BucketStore(s3, hub.archive_bucket, are_logs_held=holds)
         names = [ChainName.of(hub.source_name(source)) for source in sources]
         names += [] if profile else bucket.chains()
         found.append((bucket, sorted(set(names), key=str)))
