@@ -81,7 +81,7 @@ class Schedule:
         self.come_to_rest()
 
     def step(self) -> None:
-        """Do one thing at random; deliveries and plans are half of it."""
+        """Do one thing at random; deliveries and plans are almost half of it."""
         usual: list[Callable[[], str]] = [*(self.deliver,) * 10, *(self.plan,) * 3]
         happening = self.rng.choice([*usual, *self.mistakes.all(), *self.faults.all()])
         self.told.append(f"{happening.__name__} {happening()}".rstrip())
