@@ -121,6 +121,20 @@ def test_an_export_that_has_not_ended_keeps_its_date_waiting_and_is_open_then(
     assert world.outcomes(first)[-1] == ("/d", "open", reason)
 
 
+def test_a_record_that_somebody_removes_holds_up_nobody(world: World) -> None:
+    two_log_groups(world)
+    world.inventory("/a", "/b", "/d", at=FIRST + DAY + HOUR, excluded=["/c"])
+    removed = world.keep(world.record("/d", day(0)))
+    world.look()
+    world.cloud.objects.pop((CONTROL, removed.key))
+    world.now = FIRST + DAY + 3 * DAY
+
+    world.look()
+
+    (first, *_) = world.check()
+    assert world.outcomes(first)[-1] == ("/d", "open", "not_planned")
+
+
 def test_dates_are_sealed_one_after_the_other_and_none_is_passed_over(world: World) -> None:
     for number in range(4):
         two_log_groups(world, number)

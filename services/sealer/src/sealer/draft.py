@@ -144,6 +144,12 @@ class Draft:
         """Take in records that are new or have changed."""
         self._write("records", RecordRow, rows)
 
+    def forget_records(self, export_ids: Iterable[str]) -> None:
+        """Leave out records that somebody has removed from the ledger."""
+        self._connection.executemany(
+            "DELETE FROM records WHERE export_id = ?", ((each,) for each in export_ids)
+        )
+
     def has_inventory(self, key: str) -> bool:
         """Whether an inventory was taken in."""
         found = self._connection.execute("SELECT 1 FROM inventories WHERE key = ?", (key,))

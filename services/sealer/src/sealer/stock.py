@@ -91,9 +91,10 @@ class Stock:
                 return True
         return False
 
-    def _read(self, draft: Draft, listed: Iterable[ListedRecord], turn: Turn) -> None:
+    def _read(self, draft: Draft, listed: Sequence[ListedRecord], turn: Turn) -> None:
         """Read the records that are new or have changed."""
         known = draft.etags()
+        draft.forget_records(known.keys() - {each.export_id for each in listed})
         changed = (each for each in listed if known.get(each.export_id) != each.etag)
         with ThreadPoolExecutor(THREADS) as threads:
             for some in batched(changed, READ_AT_ONCE, strict=False):
