@@ -1,6 +1,7 @@
 """What ledger and archive say differently is stated, and keeps nobody else's seal."""
 
 import gzip
+import hashlib
 from collections.abc import Callable
 from typing import Any
 from uuid import UUID
@@ -12,6 +13,7 @@ from services.sealer.tests.conftest import ARCHIVE, CONTROL, DAY, FIRST, HOUR, W
 from logferry_contracts.ledger_record import LedgerRecord
 from logferry_contracts.manifest import ArchivedObject, Checksum
 from logferry_contracts.statement import Statement
+from logferry_contracts.wire import emit
 
 type Spoil = Callable[[World, LedgerRecord, ArchivedObject], Any]
 
@@ -178,6 +180,70 @@ def test_an_export_that_is_said_to_be_empty_and_is_not_is_contradicted(world: Wo
     world.look()
 
     assert [each.what for each in stated(world).differences or []] == ["object_unlisted"]
+
+
+@pytest.mark.parametrize("change", ["bucket", "sha256", "gone"])
+def test_a_long_manifest_that_is_not_the_one_that_was_written_is_told(
+    world: World, change: str
+) -> None:
+    record = world.exported("/a", day(0))
+    assert record.completed is not None
+    body = emit(record.completed.manifest).encode()
+    location = {
+        "bucket": CONTROL,
+        "key": "manifest/m.json",
+        "size_bytes": len(body),
+        "sha256": hashlib.sha256(body).hexdigest(),
+    }
+    changes = {"bucket": {"bucket": "of-others"}, "sha256": {"sha256": "0" * 64}}
+    fields = record.model_dump(by_alias=True, exclude_none=True)
+    manifest = fields["completed"]["manifest"]
+    manifest["location"] = location | changes.get(change, {})
+    del manifest["objects"]
+    world.keep(LedgerRecord.model_validate(fields))
+    if change != "gone":
+        world.cloud.put(CONTROL, "manifest/m.json", body)
+    world.inventory("/a", at=FIRST + DAY + HOUR)
+
+    assert world.look()
+
+    assert [each.what for each in stated(world).differences or []] == ["manifest_unreadable"]
+
+
+def test_a_long_manifest_is_read_from_where_it_is(world: World) -> None:
+    record = world.exported("/a", day(0))
+    assert record.completed is not None
+    body = emit(record.completed.manifest).encode()
+    world.cloud.put(CONTROL, "manifest/m.json", body)
+    fields = record.model_dump(by_alias=True, exclude_none=True)
+    manifest = fields["completed"]["manifest"]
+    del manifest["objects"]
+    manifest["location"] = {
+        "bucket": CONTROL,
+        "key": "manifest/m.json",
+        "size_bytes": len(body),
+        "sha256": hashlib.sha256(body).hexdigest(),
+    }
+    world.keep(LedgerRecord.model_validate(fields))
+    world.inventory("/a", at=FIRST + DAY + HOUR)
+
+    world.look()
+
+    assert len(stated(world).objects or []) == 1
+    assert world.check()
+
+
+def test_a_damaged_line_of_an_inventory_costs_its_own_log_group_alone(world: World) -> None:
+    world.exported("/a", day(0))
+    world.inventory("/a", excluded=["/c"], at=FIRST + DAY + HOUR)
+    (key,) = world.cloud.below(CONTROL, "inventories/")
+    body = world.cloud.body(CONTROL, key) or b""
+    world.cloud.put(CONTROL, key, body.replace(b'"name":"/c"', b'"nome":"/c"'))
+
+    assert world.look()
+
+    (seal,) = world.check()
+    assert world.outcomes(seal) == [("/a", "archived", None)]
 
 
 def test_an_empty_export_is_archived(world: World) -> None:

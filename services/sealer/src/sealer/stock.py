@@ -1,7 +1,7 @@
 """Taking stock of a date: every log group's window of it stated, as far as it has ended."""
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from itertools import batched
@@ -10,6 +10,7 @@ from aws_lambda_powertools import Logger
 
 from logferry_contracts.chain import ChainName
 from logferry_contracts.export import export_id
+from logferry_contracts.inventory import ListedLogGroup
 from logferry_contracts.ledger_record import LedgerRecord
 from logferry_contracts.source import SourceName
 from logferry_contracts.window import Window
@@ -82,14 +83,18 @@ class Stock:
         """
         for each in self.ledger.inventories(ChainName.of(draft.source), date.windows[0].to_ms):
             if not draft.has_inventory(each.key):
-                lines = (
-                    (line.log_group.name, line.model_dump_json(by_alias=True, exclude_none=True))
-                    for line in self.ledger.inventory(each.key)
-                )
-                draft.put_inventory(each.key, each.planned_at_ms, lines)
+                draft.put_inventory(each.key, each.planned_at_ms, self._lines(each.key))
             if each.planned_at_ms >= date.covers.to_ms:
                 return True
         return False
+
+    def _lines(self, key: str) -> Iterator[tuple[str, str]]:
+        """Yield an inventory's names and lines. A damaged one costs its own log group alone."""
+        for line in self.ledger.inventory(key):
+            if isinstance(line, ListedLogGroup):
+                yield line.log_group.name, line.model_dump_json(by_alias=True, exclude_none=True)
+            else:
+                logger.error("a line of an inventory is damaged", key=key, detail=str(line))
 
     def _read(self, draft: Draft, listed: Sequence[ListedRecord], turn: Turn) -> None:
         """Read the records that are new or have changed."""

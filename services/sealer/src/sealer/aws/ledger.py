@@ -24,7 +24,6 @@ from logferry_contracts.source import SourceName
 from logferry_contracts.window import Window
 from logferry_contracts.wire import ContractError, parse
 from sealer.aws.calls import calling
-from sealer.errors import RefusedError
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -89,17 +88,14 @@ class Ledger:
             return error
 
     def manifest(self, location: ManifestLocation) -> Manifest | None:
-        """Return a manifest that is too long for a record; None when it is not what was written.
-
-        Raises:
-            RefusedError: It is in another bucket.
-        """
-        if location.bucket != self.bucket:
-            raise RefusedError("wrong_bucket", f"the manifest is at {location}")
-        text = self._read(location.key)
+        """Return a manifest that is too long for a record; None when it is not what was written."""
+        text = self._read(location.key) if location.bucket == self.bucket else None
         if text is None or hashlib.sha256(text).hexdigest() != location.sha256:
             return None
-        return parse(Manifest, text)
+        try:
+            return parse(Manifest, text)
+        except ContractError:
+            return None
 
     def inventories(self, chain: ChainName, from_ms: int) -> Iterator[ListedInventory]:
         """Yield the inventories of plans that began to list then or later, oldest first."""
@@ -110,17 +106,13 @@ class Ledger:
             if at.isdecimal():
                 yield ListedInventory(entry["Key"], int(at))
 
-    def inventory(self, key: str) -> Iterator[ListedLogGroup]:
-        """Yield an inventory's lines, a piece of it at a time.
-
-        Raises:
-            ContractError: A line breaks its contract.
-        """
+    def inventory(self, key: str) -> Iterator[ListedLogGroup | ContractError]:
+        """Yield an inventory's lines, or what is wrong with one, a piece of it at a time."""
         with calling("GetObject", key):
             found = self._s3.get_object(Bucket=self.bucket, Key=key)
             with closing(found["Body"]) as body:
                 for line in body.iter_lines(chunk_size=64 * 1024):
-                    yield parse(ListedLogGroup, line)
+                    yield _line(line)
 
     def _read(self, key: str) -> bytes | None:
         with calling("GetObject", key):
@@ -143,6 +135,13 @@ class Ledger:
             pages = self._s3.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, **which)
             for page in pages:
                 yield from page.get("Contents", [])
+
+
+def _line(text: bytes) -> ListedLogGroup | ContractError:
+    try:
+        return parse(ListedLogGroup, text)
+    except ContractError as error:
+        return error
 
 
 def _source(chain: ChainName) -> SourceName:
