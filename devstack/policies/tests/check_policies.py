@@ -26,6 +26,7 @@ GIVEN = {
     "ExternalId": "between-us",
     "HubAccountId": "111122223333",
     "KeyArn": KEY_ARN,
+    "SigningKeyArn": KEY_ARN,
     "LowercaseProfile": "shop",
     "OrganizationId": "o-a1b2c3d4e5",
     "Profile": "shop",
