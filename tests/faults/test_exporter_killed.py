@@ -8,9 +8,6 @@ import itertools
 
 import pytest
 
-PROFILES = ("alpha", "beta")
-"""Two sources at once: most of the time is waited for messages to come back."""
-
 pytestmark = pytest.mark.localstack
 
 FEWEST_CALLS = 8
@@ -18,23 +15,25 @@ FEWEST_CALLS = 8
 event published, the publication recorded."""
 
 
+@pytest.mark.parametrize("step", [3, pytest.param(1, marks=pytest.mark.deep)])
 def test_a_kill_after_any_call_of_an_export_changes_nothing(
-    suite, tap, name, plan, records, some_logs, lines
+    suite, killed, step, tap, name, plan, records, some_logs, lines
 ):
-    for calls in itertools.batched(itertools.count(1), len(PROFILES)):
-        killed = {
-            profile: (call, f"{name}/{call}") for profile, call in zip(PROFILES, calls, strict=True)
+    # Several sources at once: most of the time is waited for messages to come back.
+    for calls in itertools.batched(itertools.count(1, step), len(killed)):
+        cuts = {
+            profile: (call, f"{name}/{call}") for profile, call in zip(killed, calls, strict=True)
         }
         suite.spare_exporters()
-        for profile, (call, log_group_name) in killed.items():
+        for profile, (call, log_group_name) in cuts.items():
             some_logs(profile, log_group_name)
             suite.kill_exporter(profile, after_call=call)
             plan(profile, log_group_name)
-        for _, log_group_name in killed.values():
+        for _, log_group_name in cuts.values():
             tap.until(lambda n=log_group_name: [r.state for r in records(n)] == ["secured"])
         tap.until(tap.idle)
 
-        for profile, (call, log_group_name) in killed.items():
+        for profile, (call, log_group_name) in cuts.items():
             told = {
                 event["manifest"]["total_bytes"]
                 for event in tap.of("export.completed", log_group_name)

@@ -46,9 +46,13 @@ def test_a_dry_run_says_what_would_become_of_each_log_group_and_does_nothing(
     }
     assert [records(f"{name}/{which}") for which in outcomes] == [[], [], []]
     tap.until(tap.idle)
-    published = {event["type"] for event in tap.events}
+    planned = [
+        event["data"]["source"]["profile"]
+        for event in tap.events
+        if event["type"] == "logferry.plan.completed.v1"
+    ]
     told = {event["data"].get("log_group_name") for event in tap.events}
-    assert "logferry.plan.completed.v1" not in published
+    assert "alpha" not in planned
     assert not [each for each in told if each and each.startswith(name)]
 
 

@@ -26,6 +26,7 @@ ADD_ONS = (
     "s3.policy_limits",
     "sqs.queues",
     "lambda_.states",
+    "lambda_.polling",
     "scheduler.firing",
     "faults.api",
     "authorization.api",

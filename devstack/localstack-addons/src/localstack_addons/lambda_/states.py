@@ -24,6 +24,7 @@ from functools import wraps
 from typing import Any
 
 from localstack_addons.refusals import Refusal, refusing
+from localstack_addons.sqs.queues import queue_of
 
 CHANGES_S = 0.3
 """How long a mapping is Creating or Updating, and a function Pending or InProgress at least."""
@@ -174,10 +175,7 @@ def _comparing(validate: Callable[..., Any]) -> Callable[..., Any]:
 
 def _visibility_s(queue_arn: str) -> int | None:
     """The visibility timeout of a queue, None of what is no queue."""
-    from localstack.services.sqs.models import sqs_stores  # noqa: PLC0415
-
-    _, _, service, region, account_id, name = (queue_arn.split(":", 5) + [""] * 6)[:6]
-    queue = sqs_stores[account_id][region].queues.get(name) if service == "sqs" else None
+    queue = queue_of(queue_arn)
     return None if queue is None else int(queue.attributes["VisibilityTimeout"])
 
 

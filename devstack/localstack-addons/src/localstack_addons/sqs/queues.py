@@ -29,6 +29,14 @@ def moved(message: Mapping[str, Any], message_id: str, sent_ms: int) -> dict[str
     return {**message, "MessageId": message_id, "Attributes": attributes}
 
 
+def queue_of(arn: str) -> Any:
+    """LocalStack's own queue of this ARN; None where there is none, or it is no queue's."""
+    from localstack.services.sqs.models import sqs_stores  # noqa: PLC0415
+
+    _, _, service, region, account_id, name = (arn.split(":", 5) + [""] * 6)[:6]
+    return sqs_stores[account_id][region].queues.get(name) if service == "sqs" else None
+
+
 def install() -> None:
     """Renew what is moved, and open the route."""
     from localstack.services.edge import ROUTER  # noqa: PLC0415
