@@ -7,17 +7,17 @@ from xdist.scheduler import LoadFileScheduling  # type: ignore[import-untyped]
 
 pytest_plugins = ["devstack.pytest_backends", "devstack.pytest_localstack"]
 
-SHARE_SOURCES = "tests/integration/"
+SHARE_A_SUITE = "tests/integration/"
 
 
-class _FilesAndSources(LoadFileScheduling):  # type: ignore[misc]  # the same
-    """A file's tests run in one process; so do all that share a suite's sources."""
+class _FilesAndTheSuite(LoadFileScheduling):  # type: ignore[misc]  # the same
+    """A file's tests run in one process; so do all that share the suite, deployed once."""
 
     def _split_scope(self, nodeid: str) -> str:
         file: str = super()._split_scope(nodeid)
-        return SHARE_SOURCES if file.startswith(SHARE_SOURCES) else file
+        return SHARE_A_SUITE if file.startswith(SHARE_A_SUITE) else file
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadFileScheduling:
     """Say which tests a process takes together."""
-    return _FilesAndSources(config, log)
+    return _FilesAndTheSuite(config, log)

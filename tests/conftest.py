@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 from jsonschema import Draft202012Validator
+from tests.deployed import deployed
 
 from devstack.organisation import LogGroup, LogStream, previous_day
-from devstack.pytest_localstack import Run
 from devstack.suite import TIME_ZONE, Suite
 from logferry.package import Zip
 from logferry_contracts.export import Lane
@@ -28,54 +28,17 @@ SCHEMAS = {
     for schema in [json.loads(path.read_text())]
 }
 PROFILES = ("alpha", "beta")
-KILLED = ("gamma", "delta")
-"""The sources of the tests that kill exporters. The others run beside them, in another process."""
-COPY_LIMIT_BYTES = 5 * 1024**2
-"""What the enforcer takes for large: an emulator can carry it."""
 PATIENCE_S = 90
 
 
 @pytest.fixture(scope="session")
-def suite(localstack: str, zips: list[Zip], run: Run) -> Suite:
-    """The suite with four sources, deployed from the templates and the real zips.
+def suite(localstack: str, zips: list[Zip]) -> Suite:
+    """The suite with two sources, deployed from the templates and the real zips.
 
-    Tests share it: each has log groups of its own name, and plans only those.
+    Tests share it: each has log groups of its own name, and plans only those. The conftest above
+    sees to it that one process runs all of them.
     """
-
-    def deploy(_: Path) -> dict[str, Any]:
-        profiles = (*PROFILES, *KILLED)
-        accounts = {profile: str(10**11 + secrets.randbelow(10**11)) for profile in profiles}
-        hub_account_id = str(2 * 10**11 + secrets.randbelow(10**11))
-        suite = Suite(localstack, hub_account_id=hub_account_id, accounts=accounts)
-        suite.enforce_permissions()
-        suite.deploy(zips)
-        limit_copies(suite)
-        return {"hub_account_id": hub_account_id, "accounts": accounts}
-
-    return Suite(localstack, **run.once("suite", deploy))
-
-
-def limit_copies(suite: Suite) -> None:
-    """Let the enforcer copy in parts from `COPY_LIMIT_BYTES` on."""
-    functions, name = suite.client("lambda"), f"{suite.name}-sse-enforcer"
-    limits = dict.fromkeys(("COPY_LIMIT_BYTES", "COPY_PART_BYTES"), str(COPY_LIMIT_BYTES))
-    deployed = functions.get_function_configuration(FunctionName=name)["Environment"]["Variables"]
-    functions.update_function_configuration(
-        FunctionName=name, Environment={"Variables": deployed | limits}
-    )
-    functions.get_waiter("function_updated_v2").wait(FunctionName=name)
-
-
-@pytest.fixture
-def copy_limit_bytes() -> int:
-    """From what size on the enforcer copies in parts."""
-    return COPY_LIMIT_BYTES
-
-
-@pytest.fixture
-def killed() -> tuple[str, ...]:
-    """The profiles of the sources whose exporters may be killed."""
-    return KILLED
+    return deployed(localstack, zips, *PROFILES)
 
 
 class Tap:

@@ -7,6 +7,11 @@ moment: the exporter does not know what it has done.
 import itertools
 
 import pytest
+from tests.deployed import deployed
+
+PROFILES = ("gamma", "delta")
+"""Two sources at once: most of the time is waited for messages to come back. No other suite of the
+same LocalStack has sources of these names, by which exporters are killed."""
 
 pytestmark = pytest.mark.localstack
 
@@ -15,25 +20,30 @@ FEWEST_CALLS = 8
 event published, the publication recorded."""
 
 
+@pytest.fixture(scope="module")
+def suite(localstack, zips):
+    """A suite beside the one of the other tests, which another process may run meanwhile."""
+    return deployed(localstack, zips, *PROFILES)
+
+
 @pytest.mark.parametrize("step", [3, pytest.param(1, marks=pytest.mark.deep)])
 def test_a_kill_after_any_call_of_an_export_changes_nothing(
-    suite, killed, step, tap, name, plan, records, some_logs, lines
+    suite, step, tap, name, plan, records, some_logs, lines
 ):
-    # Several sources at once: most of the time is waited for messages to come back.
-    for calls in itertools.batched(itertools.count(1, step), len(killed)):
-        cuts = {
-            profile: (call, f"{name}/{call}") for profile, call in zip(killed, calls, strict=True)
+    for calls in itertools.batched(itertools.count(1, step), len(PROFILES)):
+        killed = {
+            profile: (call, f"{name}/{call}") for profile, call in zip(PROFILES, calls, strict=True)
         }
         suite.spare_exporters()
-        for profile, (call, log_group_name) in cuts.items():
+        for profile, (call, log_group_name) in killed.items():
             some_logs(profile, log_group_name)
             suite.kill_exporter(profile, after_call=call)
             plan(profile, log_group_name)
-        for _, log_group_name in cuts.values():
+        for _, log_group_name in killed.values():
             tap.until(lambda n=log_group_name: [r.state for r in records(n)] == ["secured"])
         tap.until(tap.idle)
 
-        for profile, (call, log_group_name) in cuts.items():
+        for profile, (call, log_group_name) in killed.items():
             told = {
                 event["manifest"]["total_bytes"]
                 for event in tap.of("export.completed", log_group_name)
