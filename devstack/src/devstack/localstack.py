@@ -103,7 +103,7 @@ def environment(data: Path, port: int) -> dict[str, str]:
         "LAMBDA_RUNTIME_EXECUTOR": "local",
         # A message waits for the mapping's poller up to these, 1 s and 10 s otherwise.
         "LAMBDA_EVENT_SOURCE_MAPPING_POLL_INTERVAL_SEC": "0.1",
-        "LAMBDA_EVENT_SOURCE_MAPPING_MAX_BACKOFF_ON_EMPTY_POLL_SEC": "0.1",
+        "LAMBDA_EVENT_SOURCE_MAPPING_MAX_BACKOFF_ON_EMPTY_POLL_SEC": "0.3",
         # An asynchronous invocation that failed is tried again after 1 and 2 s, not minutes.
         "LAMBDA_RETRY_BASE_DELAY": "1",
         "LS_LOG": "warning",
