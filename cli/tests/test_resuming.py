@@ -74,3 +74,12 @@ def test_another_file_is_refused_and_stays_as_it_is(tmp_path: Path, text: str) -
 def test_a_file_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="No such file or directory"):
         Progress(tmp_path / "none" / "progress.jsonl", TASK, "seed")
+
+
+def test_a_file_that_can_be_written_no_more_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "progress.jsonl"
+    progress = Progress(path, TASK, "seed")
+    path.unlink()
+    path.mkdir()
+    with pytest.raises(ConfigError, match="cannot be written"):
+        progress.add(SEAL)

@@ -175,8 +175,10 @@ def test_bad_input_is_named(run: Run, options: tuple[str, ...], told: str) -> No
 
 
 def test_a_folder_that_is_no_archive_is_bad_input(run: Run, tmp_path: Path) -> None:
-    code, _, err = run(where=tmp_path)
+    code, out, err = run("--json", where=tmp_path)
     assert (code, "there is no !seals/ in it" in err) == (2, True)
+    [line] = out.splitlines()
+    assert "there is no !seals/ in it" in json.loads(line)["error"]
 
 
 def test_what_aws_refuses_is_not_called_invalid(

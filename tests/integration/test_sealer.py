@@ -1,22 +1,23 @@
 """The deployed sealer: a date of a source is sealed under the roles that are deployed."""
 
 import gzip
-import io
 import json
 import secrets
 import uuid
-from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+import yaml
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
     PublicFormat,
     load_der_public_key,
 )
 
+from logferry.bucket_store import BucketStore
+from logferry.command import main
+from logferry.ledger import Ledger
 from logferry_contracts.chain import ChainName
 from logferry_contracts.day_sealed import DaySealed
 from logferry_contracts.export import Destination, export_id
@@ -31,7 +32,6 @@ from logferry_contracts.signatures import TrustedKey
 from logferry_contracts.source import SourceName
 from logferry_contracts.verification.chain import read_chain
 from logferry_contracts.verification.findings import Note
-from logferry_contracts.verification.store import Version
 from logferry_contracts.verification.verifier import Verifier
 from logferry_contracts.window import Window
 from logferry_contracts.wire import emit, parse
@@ -40,29 +40,6 @@ pytestmark = pytest.mark.localstack
 
 TASK = "7c1b6a0e-3f5d-4c0a-9b1e-2d8f4a6c9e10"
 QUEUE = "logferry-sealer"
-
-
-@dataclass(frozen=True)
-class Bucket:
-    """The archive, as the verifier reads it."""
-
-    s3: Any
-    name: str
-
-    def versions(self, prefix: str) -> Iterator[Version]:
-        pages = self.s3.get_paginator("list_object_versions").paginate(
-            Bucket=self.name, Prefix=prefix
-        )
-        for each in (each for page in pages for each in page.get("Versions", [])):
-            yield Version(each["Key"], each["VersionId"], each["IsLatest"], False, each["Size"])
-
-    def open(self, key: str, version_id: str | None) -> io.BytesIO:
-        which = {} if version_id is None else {"VersionId": version_id}
-        return io.BytesIO(self.s3.get_object(Bucket=self.name, Key=key, **which)["Body"].read())
-
-    def is_held(self, key: str, version_id: str | None) -> bool:
-        held = self.s3.get_object_legal_hold(Bucket=self.name, Key=key, VersionId=version_id)
-        return bool(held["LegalHold"]["Status"] == "ON")
 
 
 class Account:
@@ -158,11 +135,14 @@ def account(suite):
     return Account(suite)
 
 
-def trusted(suite):
+def public_pem(suite):
     arn = suite.parameter(f"/{suite.name}/seals/key-arn")
     der = suite.client("kms").get_public_key(KeyId=arn)["PublicKey"]
-    pem = load_der_public_key(der).public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
-    return TrustedKey.from_pem(pem, arn)
+    return load_der_public_key(der).public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+
+
+def trusted(suite):
+    return TrustedKey.from_pem(public_pem(suite), "the deployed key")
 
 
 def test_a_date_is_sealed_and_found_valid_to_the_event(suite, tap, account):
@@ -174,13 +154,59 @@ def test_a_date_is_sealed_and_found_valid_to_the_event(suite, tap, account):
     [event] = account.sealed(tap)
     assert event.data.sealed.outcomes == {"archived": 1, "excluded": 1}
     assert (event.data.sealed.objects, event.data.sealed.events) == (1, 1)
-    store = Bucket(suite.client("s3"), suite.archive_bucket)
+    store = BucketStore(suite.client("s3"), suite.archive_bucket)
     assert store.is_held(event.data.location.key, event.data.location.version_id)
     chain = read_chain(store, account.chain, [trusted(suite)])
     verifier = Verifier(store, chain, "events")
     found = [*chain.findings, *(each for link in chain.links for each in verifier.check(link))]
     assert [str(each) for each in found if not isinstance(each, Note)] == []
     assert len(chain.links) == 1
+
+
+@pytest.fixture
+def command(suite, account, tmp_path, monkeypatch, capsys):
+    """Run the operator's command in the hub's account; its configuration has this source alone."""
+    monkeypatch.setenv("AWS_ENDPOINT_URL", suite.endpoint)
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", suite.hub_account_id)
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "any")
+    document = suite.config.model_dump(mode="json", exclude_none=True)
+    alone = {"profile": "sealed", "account_id": account.source.account_id}
+    document["sources"] = [alone | {"schedule": "rate(1 day)"}]
+    path = tmp_path / "organization.yaml"
+    path.write_text(yaml.safe_dump(document))
+
+    def command(*words, **options):
+        named = [word for name, value in options.items() for word in (f"--{name}", str(value))]
+        with pytest.raises(SystemExit) as ended:
+            main([*words, str(path), "--profile", "sealed", *named, "--json"])
+        return ended.value.code, capsys.readouterr().out
+
+    return command
+
+
+def test_the_operator_has_a_date_sealed_checks_it_and_makes_the_ledger_again(
+    suite, tap, account, command, tmp_path
+):
+    done = account.export("/a")
+    account.inventory("/a", excluded="/b")
+    assert command("seal")[0] == 0
+    tap.until(lambda: account.sealed(tap))
+
+    pem = tmp_path / "seals.pem"
+    pem.write_bytes(public_pem(suite))
+    code, out = command("verify", key=pem, level="events")
+    [chain] = [json.loads(line) for line in out.splitlines() if '"verdict"' in line]
+    assert (code, chain["verdict"], chain["objects"], chain["events"]) == (0, "valid", 1, 1)
+
+    account.s3.delete_object(Bucket=account.control, Key=done.key)
+    code, out = command("ledger", "rebuild", "--yes")
+    assert (code, json.loads(out)[0]["made"]) == (0, 1)
+    again = Ledger(account.s3, account.control).read(done.key)
+    changed = {name for name, value in done if getattr(again, name) != value}
+    assert changed <= {"completed", "revision"}
+    [was], [now] = done.completed.manifest.objects, again.completed.manifest.objects
+    assert now.model_copy(update={"checksum": None}) == was  # S3's, which the sealer has seen
+    assert again.completed.published_at == done.completed.at
 
 
 def test_what_comes_later_is_a_seal_of_its_own(suite, tap, account):

@@ -76,11 +76,15 @@ class Progress:
         """Remember one more.
 
         Raises:
-            OSError: It could not be written.
+            ConfigError: It could not be written.
         """
-        if checked not in self._done:
-            self._done.add(checked)
+        if checked in self._done:
+            return
+        self._done.add(checked)
+        try:
             self._write(checked._asdict())
+        except OSError as error:
+            raise ConfigError(str(self._path), [f"cannot be written: {error}"]) from error
 
     def _read(self, path: Path, task: Task) -> None:
         first, *lines = path.read_text(encoding="utf-8").strip().splitlines()

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -338,9 +339,12 @@ class _Check:
         return Unchecked(f"the chain {self.chain.name}", told, "Give dates that are sealed")
 
     def _checked(self, link: Link) -> Checked:
+        return Checked(str(self.chain.name), link.sequence, link.sha256, self._newest_later)
+
+    @cached_property
+    def _newest_later(self) -> str | None:
         later = [each.sha256 for each in self.chain.links if each.kind == "later"]
-        newest = later[-1] if later else None
-        return Checked(str(self.chain.name), link.sequence, link.sha256, newest)
+        return later[-1] if later else None
 
 
 def _counts(links: Iterable[Link]) -> dict[str, int]:

@@ -117,8 +117,10 @@ def verify(  # noqa: PLR0913  (an option each)
         messages.print(f"stopped; it goes on with {going_on}")
         return NOT_WHOLE
     except TOLD as error:
+        if as_json:
+            results.out(json.dumps({"error": str(error)}))
         code = code_of(error)
-        return told(error, code if code == BAD_INPUT else NOT_WHOLE, as_json=as_json)
+        return told(error, code if code == BAD_INPUT else NOT_WHOLE, as_json=False)
     return _verdict(reports, as_json=as_json)
 
 
