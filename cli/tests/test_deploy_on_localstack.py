@@ -983,7 +983,8 @@ def test_what_people_have_changed_is_told_by_diff_and_mended_by_deploy(
     assert "a-secret" not in json.dumps([each.as_json() for each in found])
     # What is not compared: that they are the same resources to their stacks and to each other.
     arns = {sub["Endpoint"] for sub in deployed.client("sns").list_subscriptions()["Subscriptions"]}
-    assert arns == {deployed.queue("logferry-sse-enforcer")["QueueArn"]}
+    queues = ("logferry-sse-enforcer", "logferry-sealer")
+    assert arns == {deployed.queue(each)["QueueArn"] for each in queues}
     assert deployed.queue("log-sqs-shop-direct.fifo")["FifoQueue"] == "true"
 
 
