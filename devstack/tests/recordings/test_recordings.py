@@ -6,7 +6,7 @@ import time
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import reduce
+from functools import partial, reduce
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -22,6 +22,8 @@ AT_LEAST = 60
 """Steps with an expectation, deviations apart."""
 DAY_MS = 86_400_000
 EVENTUALLY_S = 60
+OF_PASSING = 5
+"""How often a recording of states that pass is replayed, each time in another account."""
 CODE = "def handler(event, context):\n    return event\n"
 _NAME = re.compile(r"\$\{(\w+)\}")
 
@@ -94,7 +96,19 @@ def test_every_recording_names_its_source_and_its_date(recording: Recording):
 def test_the_answers_are_those_of_aws(
     aws: Callable[..., Any], account: str, recording: Recording
 ) -> None:
-    known = variables(account)
+    tries = OF_PASSING if recording.content.get("passing") else 1
+    accounts = [account, *(str(int(account) + more) for more in range(1, tries))]
+    for each in accounts:
+        try:
+            replay(partial(aws, account=each), recording, variables(each))
+        except AssertionError:
+            if each == accounts[-1]:
+                raise
+        else:
+            break
+
+
+def replay(aws: Callable[..., Any], recording: Recording, known: dict[str, Any]) -> None:
     for number, step in enumerate(recording.content["steps"], 1):
         play(aws, step, known, f"step {number}, {step['call']}")
 
