@@ -3,9 +3,17 @@
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, settings
 from xdist.scheduler import LoadFileScheduling  # type: ignore[import-untyped]
 
 pytest_plugins = ["devstack.pytest_backends", "devstack.pytest_localstack"]
+
+# How fast a machine is fails no test; under CI=true Hypothesis has this by itself.
+settings.register_profile(
+    "any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+if settings.get_current_profile_name() == "default":
+    settings.load_profile("any machine")
 
 SHARE_A_SUITE = "tests/integration/"
 
