@@ -446,6 +446,25 @@ def test_a_long_plan_goes_on_in_a_next_invocation(suite, tap, name):
     assert "Invoke" in {call["operation"] for call in calls}
 
 
+def test_the_sealers_clock_gives_each_account_its_turn_and_what_is_spoilt_is_put_aside(suite):
+    sqs, name = suite.client("sqs"), "logferry-sealer"
+    example = next((CONTRACTS / "examples/seal-request").glob("*/accept/what-is-due.json"))
+    refused = {"code": "AccessDenied", "status": 403}
+    suite.control(
+        "faults", {"function": name, "operation": "s3.ListObjectVersions", "error": refused}
+    )
+    for body in (example.read_text(), "{}"):
+        sqs.send_message(QueueUrl=suite.queue_url(name), MessageBody=body)
+
+    def calls() -> set[str]:
+        functions = suite.control("faults")["functions"]
+        return {call["operation"] for call in functions.get(name, {"calls": []})["calls"]}
+
+    eventually(lambda: suite.waiting(f"{name}-dlq") == 1)
+    eventually(lambda: calls() >= {"SendMessage", "ChangeMessageVisibility"})
+    suite.reset_faults()
+
+
 REFUSED = {
     # Where it is, S3 says in a header of the refusal.
     ("exporter-<profile>", "s3.HeadBucket", "s3:ListBucket"),

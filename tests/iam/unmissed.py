@@ -63,4 +63,15 @@ UNMISSED: dict[tuple[str, str, str], str] = {
         "only a read that the end of an invocation cuts off gives its message back; "
         "services/exporter/tests/test_direct_lane.py has it"
     ),
+    ("queue logferry-sealer-dlq", "EventsOfTheTopic", "sqs:SendMessage"): (
+        "SNS reaches its queue here; AWS asks for it: "
+        "https://docs.aws.amazon.com/sns/latest/dg/sns-configure-dead-letter-queue.html"
+    ),
+    ("sealer/sealer", "ReadTheLedger", f"{_CONTROL}/manifest/*"): (
+        "as the exporter's; services/sealer/tests/test_differences.py reads such a list"
+    ),
+    ("sealer/sealer", "ReadUnderAnyKey", "kms:Decrypt"): (
+        "an object has its key by then, unless the sse-enforcer is behind: "
+        "https://docs.aws.amazon.com/AmazonS3/latest/userguide/UsingKMSEncryption.html"
+    ),
 }
