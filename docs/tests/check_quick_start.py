@@ -117,11 +117,11 @@ def test_the_quick_start_ends_with_a_days_events_and_leaves_nothing_behind(
     typed(ERASE)
     suite = Suite(localstack, hub_account_id=account_id, accounts={})
     assert suite.client("s3").list_buckets()["Buckets"] == []
-    key = suite.client("kms").list_keys()["Keys"]
+    keys = suite.client("kms").list_keys()["Keys"]
     states = [
         suite.client("kms").describe_key(KeyId=each["KeyId"])["KeyMetadata"]["KeyState"]
-        for each in key
+        for each in keys
     ]
-    assert states == ["PendingDeletion"]
+    assert states == ["PendingDeletion"] * 2  # the archive's, and the seals'
     left = suite.client("cloudformation").list_stacks()["StackSummaries"]
     assert {stack["StackStatus"] for stack in left} == {"DELETE_COMPLETE"}
