@@ -1,6 +1,6 @@
 """The ledger as the operator's commands read it: windows, and the records of one."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import date
 from typing import TYPE_CHECKING
@@ -27,8 +27,12 @@ CLIENT_CONFIG = ClientConfig(
     retries={"mode": "legacy", "total_max_attempts": 6}, max_pool_connections=READERS
 )
 """As the services': docs/adr/0029-retries-without-a-budget.md."""
-# https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html
-_CHANGED_MEANWHILE = ("PreconditionFailed", "ConditionalRequestConflict")
+OVERTAKEN = ("PreconditionFailed", "ConditionalRequestConflict")
+"""S3's answers to a conditional write that came too late.
+https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html"""
+
+type Read = tuple[str, LedgerRecord | LedgerError]
+"""A record's key, and the record, or what is wrong with it."""
 
 
 def in_utc(window: Window) -> str:
@@ -39,6 +43,21 @@ def in_utc(window: Window) -> str:
 def date_of(window: Window, zone: ZoneInfo) -> date:
     """Return the date on which a window starts in a time zone."""
     return window.start.astimezone(zone).date()
+
+
+def last_tries(read: Iterable[Read]) -> dict[str, tuple[str, LedgerRecord]]:
+    """Return the last try of each log group in a window, with its key; by name.
+
+    A half counts with its whole, and what cannot be read with nothing.
+    """
+    last: dict[str, tuple[str, LedgerRecord]] = {}
+    for key, record in read:
+        if isinstance(record, LedgerError) or record.parent_export_id is not None:
+            continue
+        name = record.log_group.name
+        if name not in last or record.generation >= last[name][1].generation:
+            last[name] = key, record
+    return last
 
 
 class Ledger:
@@ -59,7 +78,7 @@ class Ledger:
         there = (each["Prefix"] for page in pages for each in page.get("CommonPrefixes", []))
         return [(ledger_prefix(source, window), window) for window in windows_of(there)]
 
-    def records(self, prefix: str) -> list[tuple[str, LedgerRecord | LedgerError]]:
+    def records(self, prefix: str) -> list[Read]:
         """Return the records of a window with their keys.
 
         In the place of one that breaks its contract is what is wrong with it.
@@ -107,7 +126,7 @@ class Ledger:
                     IfMatch=etag,
                 )
             except ClientError as error:
-                if error.response["Error"]["Code"] not in _CHANGED_MEANWHILE:
+                if error.response["Error"]["Code"] not in OVERTAKEN:
                     raise
             else:
                 return after

@@ -21,7 +21,7 @@ from logferry.at_once import Threads
 from logferry.bucket_store import BucketStore
 from logferry.config import Config, SourceConfig
 from logferry.errors import AWS_ERRORS, RebuildError
-from logferry.ledger import CLIENT_CONFIG, READERS, in_utc
+from logferry.ledger import CLIENT_CONFIG, OVERTAKEN, READERS, in_utc
 from logferry_contracts.chain import ChainName
 from logferry_contracts.ledger_record import LEDGER_SCHEMA, LedgerRecord
 from logferry_contracts.manifest import ArchivedObject, Manifest
@@ -50,8 +50,6 @@ if TYPE_CHECKING:
 
 _PIECE_BYTES = 1024 * 1024
 _NOT_THERE = ("404", "NoSuchKey")
-# https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html
-_THERE_ALREADY = ("PreconditionFailed", "ConditionalRequestConflict")
 _RECORDED = frozenset({ARCHIVED, SKIPPED, FAILED, REFUSED, WAIVED, DISPOSED})
 """Outcomes of which the ledger has a record, where there was an export."""
 
@@ -341,7 +339,7 @@ class _Rebuilding:
                 IfNoneMatch="*",
             )
         except ClientError as error:
-            if error.response["Error"]["Code"] in _THERE_ALREADY:
+            if error.response["Error"]["Code"] in OVERTAKEN:
                 return False
             raise
         return True

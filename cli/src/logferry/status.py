@@ -12,7 +12,7 @@ from rich.table import Table
 
 from logferry.config import Config, SourceConfig
 from logferry.errors import AWS_ERRORS, LedgerError, StatusError
-from logferry.ledger import CLIENT_CONFIG, Ledger, in_utc
+from logferry.ledger import CLIENT_CONFIG, Ledger, in_utc, last_tries
 from logferry_contracts.source import SourceName
 from logferry_contracts.window import Window
 
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
     from rich.console import RenderableType
 
-    from logferry_contracts.ledger_record import LedgerRecord
 
 IN_ARCHIVE = ("completed", "secured")
 UNDER_WAY = ("requested", "submitted")
@@ -191,32 +190,26 @@ def _gaps(windows: Sequence[Window]) -> list[Window]:
 def _window_status(
     ledger: Ledger, prefix: str, window: Window, late_before: datetime
 ) -> WindowStatus:
-    read = [record for _, record in ledger.records(prefix)]
-    records = [record for record in read if not isinstance(record, LedgerError)]
-    last: dict[str, LedgerRecord] = {}
-    for record in sorted(records, key=lambda record: record.generation):
-        if record.parent_export_id is None:  # a half counts with its whole
-            last[record.log_group.name] = record
+    read = ledger.records(prefix)
+    last = {name: record for name, (_, record) in sorted(last_tries(read).items())}
     return WindowStatus(
         window=window,
         states=Counter("waived" if record.waived else record.state for record in last.values()),
         failed={
             name: record.failed.reason
-            for name, record in sorted(last.items())
+            for name, record in last.items()
             if record.failed is not None and record.state == "failed" and record.waived is None
         },
         waived={
-            name: record.waived.reason
-            for name, record in sorted(last.items())
-            if record.waived is not None
+            name: record.waived.reason for name, record in last.items() if record.waived is not None
         },
         late=[
             name
-            for name, record in sorted(last.items())
+            for name, record in last.items()
             if record.state in UNDER_WAY
             and datetime.fromisoformat(record.requested_at) < late_before
         ],
-        damaged=[str(error) for error in read if isinstance(error, LedgerError)],
+        damaged=[str(error) for _, error in read if isinstance(error, LedgerError)],
     )
 
 

@@ -10,7 +10,7 @@ from rich.table import Table
 
 from logferry.config import Config, SourceConfig
 from logferry.errors import AWS_ERRORS, ConfigError, LedgerError, WaiveError
-from logferry.ledger import CLIENT_CONFIG, Ledger, date_of, in_utc
+from logferry.ledger import CLIENT_CONFIG, Ledger, date_of, in_utc, last_tries
 from logferry_contracts.ledger_record import WAIVABLE, LedgerRecord, TransitionError, Waived
 from logferry_contracts.message import timestamp
 from logferry_contracts.zones import zone_named
@@ -18,8 +18,6 @@ from logferry_contracts.zones import zone_named
 if TYPE_CHECKING:
     import boto3
     from rich.console import RenderableType
-
-    from logferry_contracts.window import Window
 
 
 LONGEST_REASON = 1024
@@ -186,19 +184,12 @@ def _last_tries(
 ) -> list[Waivable]:
     """Return the last try of each window that starts on a date, oldest first."""
     zone = zone_named(config.time_zone_of(source))
-    last: dict[Window, Waivable] = {}
-    for prefix, window in ledger.windows(config.source_name(source)):
-        if date_of(window, zone) != on:
-            continue
-        for key, record in ledger.records(prefix):
-            # A half counts with its whole.
-            if isinstance(record, LedgerError) or record.parent_export_id is not None:
-                continue
-            before = last.get(window)
-            is_newer = before is None or record.generation > before.record.generation
-            if record.log_group.name == log_group and is_newer:
-                last[window] = Waivable(key=key, record=record)
-    return list(last.values())
+    tries = (
+        last_tries(ledger.records(prefix)).get(log_group)
+        for prefix, window in ledger.windows(config.source_name(source))
+        if date_of(window, zone) == on
+    )
+    return [Waivable(key=found[0], record=found[1]) for found in tries if found is not None]
 
 
 def _written(ledger: Ledger, found: Waivable, waived: Waived) -> Waivable:
