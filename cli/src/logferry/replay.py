@@ -18,6 +18,7 @@ from logferry_contracts.export_completed import ExportCompleted
 from logferry_contracts.ledger_key import ledger_key, manifest_key
 from logferry_contracts.ledger_record import LedgerRecord, split_task_ids
 from logferry_contracts.manifest import ManifestLocation
+from logferry_contracts.message_attributes import text_attributes
 from logferry_contracts.source import SourceName
 from logferry_contracts.window import Window
 from logferry_contracts.wire import emit
@@ -180,10 +181,7 @@ class _Again:
         self.sns.publish(
             TopicArn=self.topic_arn,
             Message=emit(event),
-            MessageAttributes={
-                name: {"DataType": "String", "StringValue": value}
-                for name, value in event.attributes.items()
-            },
+            MessageAttributes=text_attributes(event.attributes),
         )
 
     def _half(self, source: SourceName, window: Window, export_id: str) -> LedgerRecord | None:

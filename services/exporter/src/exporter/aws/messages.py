@@ -12,6 +12,7 @@ from logferry_contracts.day_completed import DayCompleted
 from logferry_contracts.export_completed import ExportCompleted
 from logferry_contracts.export_failed import ExportFailed
 from logferry_contracts.export_requested import ExportRequested
+from logferry_contracts.message_attributes import text_attributes
 from logferry_contracts.wire import emit
 
 if TYPE_CHECKING:
@@ -118,10 +119,7 @@ class Queue:
             body,
             MessageGroupId=group_id,
             MessageDeduplicationId=message_id,
-            MessageAttributes={
-                name: {"DataType": "String", "StringValue": value}
-                for name, value in attributes.items()
-            },
+            MessageAttributes=text_attributes(attributes),
         )
 
     def _send(self, queue_url: str, body: str, **rest: Any) -> None:
@@ -144,10 +142,7 @@ class Topic:
             self._sns.publish(
                 TopicArn=self._topic_arn,
                 Message=message,
-                MessageAttributes={
-                    name: {"DataType": "String", "StringValue": value}
-                    for name, value in event.attributes.items()
-                },
+                MessageAttributes=text_attributes(event.attributes),
             )
 
 

@@ -1,8 +1,8 @@
 """What the planner tells others, and itself: the topic, its dead letters, the rest of a plan."""
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from logferry_contracts.message_attributes import text_attributes
 from logferry_contracts.plan_completed import PlanCompleted
 from logferry_contracts.plan_continued import PlanContinued
 from logferry_contracts.wire import emit
@@ -27,7 +27,7 @@ class Topic:
 
     def publish(self, event: PlanCompleted) -> None:
         """Publish an event, with the attributes that filter policies read."""
-        message, attributes = emit(event), _attributes(event.attributes)
+        message, attributes = emit(event), text_attributes(event.attributes)
         with calling("Publish", self._topic_arn):
             self._sns.publish(
                 TopicArn=self._topic_arn, Message=message, MessageAttributes=attributes
@@ -49,7 +49,7 @@ class DeadLetters:
             self._sqs.send_message(
                 QueueUrl=self._queue_url,
                 MessageBody=body,
-                MessageAttributes=_attributes(attributes),
+                MessageAttributes=text_attributes(attributes),
             )
 
 
@@ -67,10 +67,6 @@ class Continuations:
             self._functions.invoke(
                 FunctionName=function_arn, InvocationType="Event", Payload=payload
             )
-
-
-def _attributes(texts: Mapping[str, str]) -> dict[str, Any]:
-    return {name: {"DataType": "String", "StringValue": text} for name, text in texts.items()}
 
 
 def _printable(text: str) -> str:

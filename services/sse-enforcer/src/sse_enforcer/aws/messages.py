@@ -1,9 +1,9 @@
 """What is sent, and given back: the topic, the dead-letter queue, the queue."""
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from logferry_contracts.export_failed import ExportFailed
+from logferry_contracts.message_attributes import dead_letter_attributes, text_attributes
 from logferry_contracts.object_secured import ObjectSecured
 from logferry_contracts.wire import emit
 from sse_enforcer.aws.calls import calling
@@ -11,10 +11,6 @@ from sse_enforcer.aws.calls import calling
 if TYPE_CHECKING:
     from mypy_boto3_sns import SNSClient
     from mypy_boto3_sqs import SQSClient
-    from mypy_boto3_sqs.type_defs import MessageAttributeValueTypeDef
-
-DETAIL_LIMIT_CHARACTERS = 1000
-"""Our own: enough for a sentence, and no dead letter outgrows SQS's limit by it."""
 
 
 class Topic:
@@ -31,7 +27,7 @@ class Topic:
             self._sns.publish(
                 TopicArn=self._arn,
                 Message=emit(event),
-                MessageAttributes=_attributes(event.attributes),
+                MessageAttributes=text_attributes(event.attributes),
             )
 
 
@@ -45,20 +41,12 @@ class DeadLetters:
 
     def send(self, body: str, *, reason: str, detail: str) -> None:
         """Send a message's body as it came, with the reason as attributes."""
-        # SQS takes no control characters, and an object's key may have some.
-        printable = "".join(
-            letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in detail
-        )
-        attributes = {
-            "reason": reason,
-            "detail": printable[:DETAIL_LIMIT_CHARACTERS],
-            "service": "sse-enforcer",
-        }
+        attributes = dead_letter_attributes(reason=reason, detail=detail, service="sse-enforcer")
         with calling("SendMessage", f"a dead letter ({reason})"):
             self._sqs.send_message(
                 QueueUrl=self._queue_url,
                 MessageBody=body,
-                MessageAttributes=_attributes(attributes),
+                MessageAttributes=attributes,
             )
 
 
@@ -78,8 +66,3 @@ class Queue:
             self._sqs.change_message_visibility(
                 QueueUrl=self._queue_url, ReceiptHandle=receipt_handle, VisibilityTimeout=pause_s
             )
-
-
-def _attributes(texts: Mapping[str, str]) -> "dict[str, MessageAttributeValueTypeDef]":
-    """Return message attributes as both SNS and SQS take them."""
-    return {name: {"DataType": "String", "StringValue": text} for name, text in texts.items()}

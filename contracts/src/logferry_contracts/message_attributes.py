@@ -1,0 +1,24 @@
+"""Message attributes as both SNS and SQS take them."""
+
+from collections.abc import Mapping
+from typing import Any
+
+DETAIL_LIMIT_CHARACTERS = 1000
+"""Our own: enough for a sentence, and no dead letter outgrows SQS's limit by it."""
+
+
+def text_attributes(texts: Mapping[str, str]) -> dict[str, Any]:
+    """Return texts as the ``MessageAttributes`` of Publish and SendMessage."""
+    return {name: {"DataType": "String", "StringValue": text} for name, text in texts.items()}
+
+
+def dead_letter_attributes(*, reason: str, detail: str, service: str) -> dict[str, Any]:
+    """Return why a message is a dead letter, and whose, as its attributes.
+
+    SQS takes no control characters, and an object's key may have some.
+    """
+    printable = "".join(
+        letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in detail
+    )
+    cut = printable[:DETAIL_LIMIT_CHARACTERS]
+    return text_attributes({"reason": reason, "detail": cut, "service": service})
