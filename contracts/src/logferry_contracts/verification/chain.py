@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import partial
 from hashlib import sha256
 from itertools import groupby
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 from logferry_contracts.chain import ChainName
 from logferry_contracts.day_seal import (
@@ -21,6 +21,7 @@ from logferry_contracts.day_seal import (
     read_envelope,
 )
 from logferry_contracts.dsse import Envelope, EnvelopeError
+from logferry_contracts.message import Timestamp
 from logferry_contracts.seal_key import seals_prefix, sequence_of
 from logferry_contracts.signatures import SignatureError, TrustedKey, UnusableKeyError, signers
 from logferry_contracts.verification import joining
@@ -58,6 +59,9 @@ class Link(NamedTuple):
     Attributes:
         sha256: Of its envelope as it is stored.
         sealed: None for one of the kind ``key``.
+        sealed_at: As it says itself.
+        key_id: Of the key that it says it is signed by.
+        next_key_id: Of the one that it names, if it is of the kind ``key``; otherwise None.
     """
 
     sequence: int
@@ -65,6 +69,23 @@ class Link(NamedTuple):
     sha256: str
     kind: Kind
     sealed: SealedWindows | None
+    sealed_at: Timestamp
+    key_id: str
+    next_key_id: str | None
+
+    @classmethod
+    def of(cls, key: str, sequence: int, sha256: str, seal: DaySeal) -> Self:
+        """Return a seal that lies in some place.
+
+        Args:
+            key: Where it lies.
+            sequence: Of that place, whatever it says itself.
+            sha256: Of its envelope as it is stored.
+            seal: What it says.
+        """
+        next_key_id = seal.next_key.id if seal.next_key else None
+        told = (seal.kind, seal.sealed, seal.sealed_at, seal.key_id, next_key_id)
+        return cls(sequence, key, sha256, *told)
 
 
 @dataclass(frozen=True)
@@ -164,8 +185,7 @@ class _Walk:
             self._check_place(place, chosen.seal)
             self._check_link(place, chosen.seal)
             self._check_signature(place.key, chosen)
-            seal = chosen.seal
-            self.links.append(Link(place.sequence, place.key, digest, seal.kind, seal.sealed))
+            self.links.append(Link.of(place.key, place.sequence, digest, chosen.seal))
         self._last = (place.sequence, digest)
 
     def _check_hole(self, sequence: int) -> None:

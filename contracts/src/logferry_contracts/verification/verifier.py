@@ -26,10 +26,13 @@ class _LogGroup(NamedTuple):
 
     Attributes:
         sealed: The statements that the seal has; None for each that could not be read.
+        last: The last words on its windows, of a seal of the kind ``day``; None for each that could
+            not be read.
         there: The objects that are still to be looked at.
     """
 
     sealed: list[Statement | None]
+    last: list[Statement | None]
     there: list[SealedObject]
     findings: list[Finding]
 
@@ -49,7 +52,7 @@ class Verifier:
     last word on the window, whichever seal has that.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  (what to look at, and three ways to look)
         self,
         store: Store,
         chain: Chain,
@@ -57,6 +60,7 @@ class Verifier:
         *,
         mapped: Mapped = map,
         is_sampled: Callable[[str], bool] = lambda _: True,
+        seen: Callable[[Link, Statement | None], None] = lambda *_: None,
     ) -> None:
         """Prepare to check seals; reads the leaves of the later ones.
 
@@ -67,12 +71,15 @@ class Verifier:
             mapped: Does work on several things, such as with threads.
             is_sampled: Whether to look at the statements and objects of a log group of this name;
                 counts are compared where it is all of them.
+            seen: Told what was read of each window that the seals of the kind ``day`` have: the
+                last word on it, with that seal; None where it could not be read.
         """
         self._store = store
         self._chain = chain
         self._level: Level = level
         self._mapped = mapped
         self._is_sampled = is_sampled
+        self._seen = seen
         self._last_words = LastWords(store, chain)
 
     def check(self, link: Link) -> Iterator[Finding]:
@@ -109,6 +116,8 @@ class Verifier:
                 told.extend(found.findings)
                 for statement in found.sealed:
                     counted.add(statement)
+                for last in found.last:
+                    self._seen(link, last)
                 yield from found.there
 
         check = partial(check_object, self._store, self._level)
@@ -123,7 +132,7 @@ class Verifier:
     ) -> _LogGroup:
         """Read the statements of a log group, and compare the last ones with its objects."""
         if not self._is_sampled(group.log_group_name):
-            return _LogGroup([None], [], [])
+            return _LogGroup([None], [], [], [])
         read = {
             each: read_statement(self._store, self._chain.name, each)
             for each in [*group.sealed, *group.last]
@@ -134,12 +143,12 @@ class Verifier:
         for leaf in group.sealed:
             if self._last_words.is_last(leaf):
                 findings += _of_outcome(read[leaf].statement)
-        if not are_objects_looked_at:
-            return _LogGroup(sealed, [], findings)
         last = [read[leaf].statement for leaf in group.last]
+        if not are_objects_looked_at:
+            return _LogGroup(sealed, last, [], findings)
         known = [each for each in last if each is not None]
         there, compared = compare(self._store, known, are_all=len(known) == len(last))
-        return _LogGroup(sealed, there, findings + compared)
+        return _LogGroup(sealed, last, there, findings + compared)
 
 
 def _of_outcome(statement: Statement | None) -> Iterator[Finding]:
