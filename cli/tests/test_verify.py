@@ -106,6 +106,7 @@ def test_json_is_a_line_for_each_finding_and_each_chain(run: Run, tmp_path: Path
         "verdict": "invalid",
         "level": "bytes",
         "seals": 4,
+        "newest_at": "2026-11-23T06:31:12.004Z",
         "checked": 4,
         "resumed": 0,
         "leaves": 8,

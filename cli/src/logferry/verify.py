@@ -39,6 +39,8 @@ from logferry_contracts.verification.findings import (
 from logferry_contracts.verification.objects import Level
 from logferry_contracts.verification.store import Store, Unreadable, Version
 from logferry_contracts.verification.verifier import Verifier
+from logferry_contracts.verification.witnesses import Witnessed
+from logferry_contracts.verification.witnesses import findings as witnessed_findings
 
 _PERCENTAGE = re.compile(r"([0-9]{1,3}(?:\.[0-9]{1,4})?)%?", re.ASCII)
 WHOLE = 100.0
@@ -63,6 +65,7 @@ class Asked:
         last: Inclusive; None ends with the last seal.
         sample: The percentage of log groups of each seal whose statements and objects are looked
             at.
+        witnessed: What witnesses have signed; None where nobody has asked what they say.
     """
 
     keys: tuple[TrustedKey, ...]
@@ -70,6 +73,12 @@ class Asked:
     first: date | None = None
     last: date | None = None
     sample: float = WHOLE
+    witnessed: tuple[Witnessed, ...] | None = None
+
+    @property
+    def witnessed_chains(self) -> set[ChainName]:
+        """Those that a witness has seen, whether they are there or not."""
+        return {each.head.chain for each in self.witnessed or ()}
 
     def has(self, link: Link) -> bool:
         """Whether the leaves of a seal are to be checked."""
@@ -86,6 +95,8 @@ class Report:
     Attributes:
         level: How deep was looked.
         seals: How many there are.
+        newest_at: When the newest of them was made; None where there is none. Whether others came
+            after it, only a witness can say.
         checked: Of how many the leaves were checked; those that an earlier run has found in order
             count too.
         resumed: How many of these an earlier run has found in order.
@@ -95,6 +106,7 @@ class Report:
     chain: ChainName
     level: Level
     seals: int
+    newest_at: str | None = None
     checked: int = 0
     resumed: int = 0
     counts: dict[str, int] = field(default_factory=dict)
@@ -112,6 +124,7 @@ class Report:
             "verdict": self.verdict,
             "level": self.level,
             "seals": self.seals,
+            "newest_at": self.newest_at,
             "checked": self.checked,
             "resumed": self.resumed,
             **self.counts,
@@ -165,13 +178,15 @@ def day(option: str, text: str | None) -> date | None:
         raise ConfigError("the dates", [f"{option} {text}: {error}"]) from error
 
 
-def chains_of(archive: Archive, profile: str | None) -> list[ChainName]:
-    """Return the chains that an archive has, or those that say that they are of a profile.
+def chains_of(
+    archive: Archive, profile: str | None, witnessed: Iterable[ChainName] = ()
+) -> list[ChainName]:
+    """Return the chains that an archive has or should have, or those that say they are a profile's.
 
     Raises:
         ConfigError: There are none.
     """
-    found = archive.chains()
+    found = sorted({*archive.chains(), *witnessed}, key=str)
     if profile is not None:
         found = [name for name in found if profile in _profiles(read_chain(archive, name, ()))]
     if not found:
@@ -221,6 +236,16 @@ def table(reports: Sequence[Report]) -> RenderableType:
         counts += [each.tally.errors.total(), each.tally.unchecked]
         shown.add_row(str(each.chain), each.verdict, *(f"{count:,}" for count in counts))
     return shown
+
+
+def unwitnessed(reports: Sequence[Report]) -> str:
+    """Return what is not known of the end of chains where no witness was asked; else nothing."""
+    newest = sorted(each.newest_at for each in reports if each.newest_at)
+    if not newest:
+        return ""
+    when = newest[0] if newest[0] == newest[-1] else f"{newest[0]} to {newest[-1]}"
+    told = f"The newest seals are of {when}" if len(newest) > 1 else f"The newest seal is of {when}"
+    return f"{told}. Whether any were cut off after that, only a witness can say: --witness."
 
 
 def line(finding: Finding) -> str:
@@ -278,10 +303,13 @@ class _Check:
             chain=self.chain.name,
             level=self.asked.level,
             seals=len(self.chain.links),
+            newest_at=self.chain.links[-1].sealed_at if self.chain.links else None,
             checked=len(links),
             counts=_counts(links),
         )
         self._take_in(report, self.chain.findings)
+        if self.asked.witnessed is not None:
+            self._take_in(report, witnessed_findings(self.chain, self.asked.witnessed))
         if not links:
             self._take_in(report, [self._nothing()])
         todo = [link for link in links if self._checked(link) not in self.progress]

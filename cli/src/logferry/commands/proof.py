@@ -15,6 +15,7 @@ from rich.status import Status
 from logferry import rebuild as rebuilding
 from logferry import seal as sealing
 from logferry import verify as verifying
+from logferry import witness as witnessing
 from logferry.bucket_store import BucketStore
 from logferry.commands.console import (
     BAD_INPUT,
@@ -50,6 +51,8 @@ def verify(  # noqa: PLR0913  (an option each)
     /,
     *,
     key: Annotated[tuple[Path, ...], Parameter(negative="", show_default=False)] = (),
+    witness: Annotated[tuple[str, ...], Parameter(negative="", show_default=False)] = (),
+    witness_key: Annotated[tuple[Path, ...], Parameter(negative="", show_default=False)] = (),
     level: Level = "bytes",
     profile: Annotated[str | None, Parameter(show_default=False)] = None,
     first: Annotated[str | None, Parameter(name="--from", show_default=False)] = None,
@@ -64,6 +67,8 @@ def verify(  # noqa: PLR0913  (an option each)
 
     `logferry verify /mnt/copy --key seals.pem --key seals-2024.pem --level events`
 
+    `logferry verify organization.yaml --key seals.pem --witness heads --witness-key witness.vkey`
+
     `logferry verify organization.yaml --key seals.pem --profile shop --from 2026-11-01
     --sample 5% --json`
 
@@ -71,13 +76,17 @@ def verify(  # noqa: PLR0913  (an option each)
 
     Against a folder it needs neither credentials nor a network: copy the whole bucket, such as by
     `aws s3 sync`. Whatever is wrong is listed. Exit code 0 when it is valid, 1 when it is not, 2
-    for bad input, 3 when not all of it could be checked: without a `--key`, or where an object is
-    in GLACIER or cannot be read. See docs/verify.md.
+    for bad input, 3 when not all of it could be checked: without a `--key`, where an object is in
+    GLACIER or cannot be read, or where a witness was asked for and has not seen all. See
+    docs/verify.md.
 
     Args:
         archive: A configuration of what is deployed, or the folder of a copy.
         key: A public key in PEM that you trust, from elsewhere than the archive; may be given
             again.
+        witness: A note that a witness has signed, as a file, a folder of them, or a URL; may be
+            given again. Only a witness can say that no seals were cut off from the end.
+        witness_key: A file with the key of a witness that you trust; may be given again.
         level: How deep to look, each level with all before it. seals: the chain, what it covers,
             and each date's list of log groups; objects: statements, and whether objects are there,
             held, and no others; bytes: the SHA-256 of each object; events: its lines, events and
@@ -102,8 +111,9 @@ def verify(  # noqa: PLR0913  (an option each)
             first=verifying.day("--from", first),
             last=verifying.day("--to", last),
             sample=verifying.percentage(sample),
+            witnessed=witnessing.notes(witness, witnessing.trusted_witnesses(witness_key)),
         )
-        found = _archives(archive, profile)
+        found = _archives(archive, profile, asked.witnessed_chains)
         task = Task(", ".join(str(store) for store, _ in found), level, asked.sample)
         progress = Progress(resume, task, secrets.token_hex(8))
         reports: list[verifying.Report] = []
@@ -121,22 +131,29 @@ def verify(  # noqa: PLR0913  (an option each)
             results.out(json.dumps({"error": str(error)}))
         code = code_of(error)
         return told(error, code if code == BAD_INPUT else NOT_WHOLE, as_json=False)
-    return _verdict(reports, as_json=as_json)
+    code = _verdict(reports, as_json=as_json)
+    if asked.witnessed is None and not as_json and (unknown := verifying.unwitnessed(reports)):
+        results.print(unknown)
+    return code
 
 
 def _shown_by(shown: Status) -> Callable[[str], None]:
     return shown.update
 
 
-def _archives(path: Path, profile: str | None) -> list[tuple[verifying.Archive, list[ChainName]]]:
+def _archives(
+    path: Path, profile: str | None, witnessed: set[ChainName]
+) -> list[tuple[verifying.Archive, list[ChainName]]]:
     """Return each archive with the chains to be checked: what has a seal, or should have.
+
+    What a witness has seen, and no archive has, should be in the first.
 
     Raises:
         ConfigError: There is no such archive, or nothing of this profile.
     """
     if path.is_dir():
         folder = FolderStore(path)
-        return [(folder, verifying.chains_of(folder, profile))]
+        return [(folder, verifying.chains_of(folder, profile, witnessed))]
     session = boto3.Session()
     found: list[tuple[verifying.Archive, list[ChainName]]] = []
     for hub, sources in load(path).chosen([] if profile is None else [profile]):
@@ -146,6 +163,9 @@ def _archives(path: Path, profile: str | None) -> list[tuple[verifying.Archive, 
         names = [ChainName.of(hub.source_name(source)) for source in sources]
         names += [] if profile else bucket.chains()
         found.append((bucket, sorted(set(names), key=str)))
+    gone = witnessed.difference(*(names for _, names in found))
+    if found and not profile:
+        found[0][1].extend(sorted(gone, key=str))
     return found
 
 

@@ -9,7 +9,8 @@ What is checked, in this order:
   group's windows without gaps;
 * ``statements``: each leaf's statement is there, has the leaf's hash and is of the leaf's place;
 * ``objects``: what the last statement of each window says is in the archive is there, and nothing
-  else.
+  else;
+* ``witnesses``: the end of the chain is not before what a witness has seen of it.
 
 Bytes are hashed as they are stored. Nothing is written anew to be compared, but for saying why a
 hash differs once it does. `chain.read_chain` reads a chain and `verifier.Verifier` checks its seals

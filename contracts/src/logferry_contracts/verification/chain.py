@@ -22,7 +22,7 @@ from logferry_contracts.day_seal import (
 )
 from logferry_contracts.dsse import Envelope, EnvelopeError
 from logferry_contracts.message import Timestamp
-from logferry_contracts.seal_key import seals_prefix, sequence_of
+from logferry_contracts.seal_key import seal_key, seals_prefix, sequence_of
 from logferry_contracts.signatures import SignatureError, TrustedKey, UnusableKeyError, signers
 from logferry_contracts.verification import joining
 from logferry_contracts.verification.findings import (
@@ -93,11 +93,14 @@ class Chain:
     """The seals of an account and Region that could be read, in their order.
 
     Attributes:
+        reach: The sequence of the last place in which anything lies; None where the places could
+            not all be listed.
         findings: All that is not as it should be.
     """
 
     name: ChainName
     links: list[Link]
+    reach: int | None
     findings: list[Finding]
 
 
@@ -117,16 +120,56 @@ def read_chain(
     try:
         for place in mapped(partial(_read_place, store), walk.places(store)):
             walk.step(place)
+        reach = walk.reach
     except Unreadable as error:
         walk.findings.append(unchecked(seals_prefix(name), error))
+        reach = None
     covering = ((link.sequence, link.kind, link.sealed) for link in walk.links)
-    return Chain(name, walk.links, [*walk.findings, *joining.findings(covering)])
+    return Chain(name, walk.links, reach, [*walk.findings, *joining.findings(covering)])
+
+
+class Followed(NamedTuple):
+    """A seal that follows the one before it.
+
+    Attributes:
+        keys: Those that are trusted from there on.
+    """
+
+    link: Link
+    keys: tuple[TrustedKey, ...]
+
+
+def follow(
+    name: ChainName, last: tuple[int, str | None], keys: Iterable[TrustedKey], stored: bytes
+) -> Followed:
+    """Check that a seal is the next one of a chain, as who reads them one by one does.
+
+    Args:
+        name: The chain.
+        last: Sequence and SHA-256 of the seal before, ``(0, None)`` before the first one.
+        keys: Those that are trusted there, at least one.
+        stored: The next seal's envelope.
+
+    Raises:
+        SealError: It is not: the first thing that is wrong with it.
+        ValueError: No key is trusted, so that any seal would be taken.
+    """
+    sequence = last[0] + 1
+    key = seal_key(name, sequence)
+    trusted = {each.id: each for each in keys}
+    if not trusted:
+        raise ValueError(f"no key to check {key} by")
+    walk = _Walk(name, trusted, last)
+    walk.step(_Place(sequence, key, [_candidate(key, stored)], []))
+    for finding in walk.findings:
+        if isinstance(finding, SealError):
+            raise finding
+    return Followed(walk.links[0], walk.trusted)
 
 
 class _Candidate(NamedTuple):
     """A version of a seal's key that can be read as a seal."""
 
-    version: Version
     sha256: str
     envelope: Envelope
     seal: DaySeal
@@ -149,12 +192,17 @@ class _Place(NamedTuple):
 class _Walk:
     """Goes along a chain, and knows which keys are trusted where it is."""
 
-    def __init__(self, name: ChainName, keys: dict[str, TrustedKey]) -> None:
+    def __init__(
+        self,
+        name: ChainName,
+        keys: dict[str, TrustedKey],
+        last: tuple[int, str | None] = (0, None),
+    ) -> None:
         self._name = name
         self._trusted = keys
         self._retired: dict[str, TrustedKey] = {}
         self._are_keys_given = bool(keys)
-        self._last: tuple[int, str | None] = (0, None)
+        self._last = last
         """The sequence of the last place, and the digest of what is there if it is a seal."""
         self.links: list[Link] = []
         self.findings: list[Finding] = []
@@ -162,6 +210,16 @@ class _Walk:
             thing, why = f"the signatures of {name}", "no key was given to check them by"
             mend = "Give the public key that the archive's operator has given you"
             self.findings.append(Unchecked(thing, why, mend))
+
+    @property
+    def trusted(self) -> tuple[TrustedKey, ...]:
+        """The keys that are trusted where it is."""
+        return tuple(self._trusted.values())
+
+    @property
+    def reach(self) -> int:
+        """The sequence of the last place in which something lay."""
+        return self._last[0]
 
     def places(self, store: Store) -> Iterator[tuple[int, list[Version]]]:
         """Yield each sequence and the versions of its key."""
@@ -291,7 +349,10 @@ def _over(key: str, versions: list[Version]) -> Iterator[Finding]:
 
 
 def _read(store: Store, key: str, version: Version) -> _Candidate:
-    stored = read_whole(store, key, version.version_id, MAX_SEAL_BYTES)
+    return _candidate(key, read_whole(store, key, version.version_id, MAX_SEAL_BYTES))
+
+
+def _candidate(key: str, stored: bytes) -> _Candidate:
     if len(stored) > MAX_SEAL_BYTES:
         raise NotASealError(key, f"it has more than {MAX_SEAL_BYTES} bytes")
     try:
@@ -305,7 +366,7 @@ def _read(store: Store, key: str, version: Version) -> _Candidate:
     if (keyid := envelope.signatures[0].keyid) != seal.key_id:
         told = f"its envelope says the key {keyid}, its payload {seal.key_id}"
         raise NotASealError(key, told)
-    return _Candidate(version, sha256(stored).hexdigest(), envelope, seal)
+    return _Candidate(sha256(stored).hexdigest(), envelope, seal)
 
 
 def _is_reserialised(stored: bytes) -> bool:

@@ -214,6 +214,48 @@ class HoldLiftedError(SealError):
     MEND = "Put it on hold again with a full sweep, and find out who lifted the hold"
 
 
+class CutOffError(SealError):
+    """A witness has seen more seals of the chain than there are: its end was cut off."""
+
+    MEND = "Restore them from a copy, or from their versions: nothing else says what they sealed"
+
+
+class SecondHistoryError(SealError):
+    """A witness has seen another seal in a place of the chain: the chain was written anew."""
+
+    MEND = "Keep both; find out who could sign, and from where the witness's seal can be restored"
+
+
+class BegunAnewError(SealError):
+    """The chain's first seal was made after a witness had seen others of this chain."""
+
+    MEND = "Restore the chain that the witness has seen; find out who has begun another one"
+
+
+class ForgedNoteError(SealError):
+    """A note says that it is signed by a trusted witness, and is not: it was edited."""
+
+    MEND = "Get the note from the witness again, and find out who has changed this one"
+
+
+class ForeignWitnessError(SealError):
+    """A note is signed by none of the witnesses that are trusted."""
+
+    MEND = "If that witness is yours, give its key as well; otherwise somebody else has signed"
+
+
+class TwoHeadsError(SealError):
+    """A witness has signed two seals of one place: it contradicts itself."""
+
+    MEND = "Believe neither note until the witness's operator has found out why"
+
+
+class OtherHeadError(SealError):
+    """A note is of another seal than the one that it is shown for."""
+
+    MEND = "Get the note of this very seal from the witness"
+
+
 class MeasureError(SealError):
     """An object's bytes are those that were sealed, but not what the statement says of them."""
 

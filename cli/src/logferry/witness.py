@@ -1,0 +1,72 @@
+"""What witnesses have signed, from where somebody has put it: files, folders and URLs."""
+
+import urllib.request
+from collections.abc import Iterable, Iterator, Sequence
+from http.client import HTTPException
+from pathlib import Path
+
+from logferry.errors import ConfigError
+from logferry_contracts.signed_note import MAX_NOTE_BYTES, NoteError
+from logferry_contracts.verification.witnesses import Witnessed
+from logferry_contracts.witness import WitnessKey
+
+_TIMEOUT_S = 30
+
+
+def trusted_witnesses(paths: Iterable[Path]) -> tuple[WitnessKey, ...]:
+    """Read the keys of witnesses that somebody trusts.
+
+    Raises:
+        ConfigError: One cannot be read, or is none; names all of them.
+    """
+    found, problems = [], []
+    for path in paths:
+        try:
+            found.append(WitnessKey.parse(path.read_text().strip()))
+        except OSError as error:
+            problems.append(f"{path}: {error.strerror}")
+        except (NoteError, UnicodeDecodeError) as error:
+            problems.append(f"{path}: {error}")
+    if problems:
+        raise ConfigError("--witness-key", problems)
+    return tuple(found)
+
+
+def notes(places: Iterable[str], keys: Sequence[WitnessKey]) -> tuple[Witnessed, ...] | None:
+    """Read notes: of files, of all files below folders, and of URLs. None where none are asked for.
+
+    Raises:
+        ConfigError: One cannot be read, or is no note of a chain; names all of them.
+    """
+    found, problems = [], []
+    asked = list(places)
+    for place in asked:
+        try:
+            for name, stored in _stored(place):
+                found.append(Witnessed.read(name, stored, keys))
+        except (OSError, HTTPException) as error:
+            problems.append(f"{place}: {error}")
+        except NoteError as error:
+            problems.append(f"{place}: no note of a chain: {error}")
+    if problems:
+        raise ConfigError("--witness", problems)
+    return tuple(found) if asked else None
+
+
+def _stored(place: str) -> Iterator[tuple[str, bytes]]:
+    """Yield the name and the bytes of each note, of a longer one so much that it shows."""
+    if place.startswith(("https://", "http://")):
+        with urllib.request.urlopen(place, timeout=_TIMEOUT_S) as answer:  # noqa: S310  (see above)
+            yield place, answer.read(MAX_NOTE_BYTES + 1)
+        return
+    path = Path(place)
+    if not path.is_dir():
+        yield place, _read(path)
+    for each in sorted(path.rglob("*")):
+        if each.is_file():
+            yield str(each), _read(each)
+
+
+def _read(path: Path) -> bytes:
+    with path.open("rb") as file:
+        return file.read(MAX_NOTE_BYTES + 1)
