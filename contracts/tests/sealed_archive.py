@@ -29,7 +29,7 @@ from logferry_contracts.log_line import stamp
 from logferry_contracts.measure import measure
 from logferry_contracts.message import from_epoch_ms
 from logferry_contracts.seal_key import leaves_key, seal_key, statements_prefix
-from logferry_contracts.seal_leaf import Leaf, LeafList
+from logferry_contracts.seal_leaf import Leaf, LeafList, place
 from logferry_contracts.signatures import TrustedKey
 from logferry_contracts.source import SourceName
 from logferry_contracts.statement import (
@@ -123,9 +123,9 @@ class Bucket:
         return self._version(key, version_id).is_held
 
     def _versions(self, key: str) -> Iterator[Version]:
-        for place, each in enumerate(reversed(self.keys[key])):
+        for back, each in enumerate(reversed(self.keys[key])):
             size_bytes = len(each.data or b"")
-            yield Version(key, each.version_id, place == 0, each.data is None, size_bytes)
+            yield Version(key, each.version_id, back == 0, each.data is None, size_bytes)
 
     def _version(self, key: str, version_id: str | None) -> Stored:
         versions = self.keys.get(key, [])
@@ -293,8 +293,9 @@ class Archive:
     ) -> SealedWindows:
         """Write statements and their list, and return what a seal says of them."""
         by_leaf = {self.write_statement(each): each for each in statements}
-        leaves, lines = LeafList(), b""
-        for leaf in sorted(by_leaf, key=lambda each: each.name.place):
+        name_salt = f"{next(self._salts):032x}"
+        leaves, lines = LeafList(name_salt), b""
+        for leaf in sorted(by_leaf, key=lambda each: place(name_salt, each.name)):
             lines += leaves.add(leaf)
         self.bucket.put(leaves_key(self.chain, leaves.sha256), lines)
         objects = [
@@ -309,6 +310,7 @@ class Archive:
             "covers": covers,
             "profiles": [self.source.profile],
             "is_late": False,
+            "name_salt": name_salt,
             "leaf_count": leaves.count,
             "root_sha256": leaves.root_sha256,
             "leaves_sha256": leaves.sha256,

@@ -1,20 +1,27 @@
 """A seal's list of leaves: its order, its lines and what the seal says of it."""
 
 import hashlib
-import json
 from collections.abc import Sequence
 
 import pytest
 from contracts.tests.documents import examples
 
-from logferry_contracts.merkle import RootHash, leaf_hash
-from logferry_contracts.seal_leaf import Leaf, LeafList, LeafOrderError
+from logferry_contracts.merkle import RootHash
+from logferry_contracts.seal_leaf import (
+    Leaf,
+    LeafList,
+    LeafOrderError,
+    leaf_data,
+    name_sha256,
+    place,
+)
 from logferry_contracts.statement import Statement
 from logferry_contracts.wire import parse
 
 EXAMPLES = examples("accept", "statement")
 STATEMENTS = [parse(Statement, each.text) for each in EXAMPLES]
 NAMES = ("/a", "/a/b", "/a.b", "a", "a/b", "B", "/#")
+SALT = "00112233445566778899aabbccddeeff"
 
 
 def leaf(log_group_name: str, start: int = 0, end: int = 1, salt: str = "0" * 32) -> Leaf:
@@ -29,19 +36,18 @@ def leaf(log_group_name: str, start: int = 0, end: int = 1, salt: str = "0" * 32
 
 
 def listed(leaves: Sequence[Leaf]) -> LeafList:
-    added = LeafList()
+    added = LeafList(SALT)
     for each in leaves:
         added.add(each)
     return added
 
 
 @pytest.mark.parametrize("statement", STATEMENTS, ids=map(str, EXAMPLES))
-def test_a_leaf_has_the_hash_and_the_name_of_the_statements_bytes(statement: Statement) -> None:
+def test_a_leaf_has_the_name_of_the_statements_bytes(statement: Statement) -> None:
     text = statement.text()
 
     made = Leaf.of(statement, text)
 
-    assert made.leaf_sha256 == hashlib.sha256(b"\0" + text).hexdigest()
     assert made.name.sha256 == hashlib.sha256(text).hexdigest()
     assert made.name.log_group_name == statement.log_group.name
     assert made.name.window == statement.window
@@ -50,48 +56,61 @@ def test_a_leaf_has_the_hash_and_the_name_of_the_statements_bytes(statement: Sta
 def test_a_line_is_canonical_json_and_a_newline() -> None:
     made = leaf("/a")
 
-    assert made.line() == (
-        f'{{"leaf_sha256":"{made.leaf_sha256}","statement":"{made.statement}"}}\n'.encode()
-    )
+    assert made.line() == f'{{"statement":"{made.statement}"}}\n'.encode()
     assert parse(Leaf, made.line()) == made
 
 
-def test_leaves_are_in_the_order_of_names_as_bytes_and_not_of_their_keys() -> None:
-    ordered = sorted((leaf(name) for name in NAMES), key=lambda each: each.name.place)
+def test_a_name_is_hashed_after_the_salt_and_a_leaf_is_that_and_the_statements_hash() -> None:
+    made = leaf("/a")
+    hashed = hashlib.sha256(bytes.fromhex(SALT) + b"/a").digest()
+    data = hashed + bytes.fromhex(made.name.sha256)
 
-    assert [each.name.log_group_name for each in ordered] == sorted(NAMES)
-    assert [each.statement for each in ordered] != sorted(each.statement for each in ordered)
+    assert name_sha256(SALT, "/a") == hashed
+    assert leaf_data(hashed, made.name.sha256) == data
+    assert listed([made]).root_sha256 == hashlib.sha256(b"\0" + data).hexdigest()
+
+
+def test_leaves_are_in_the_order_of_their_names_hashes_which_is_another_for_each_salt() -> None:
+    leaves = [leaf(name) for name in NAMES]
+    ordered = sorted(leaves, key=lambda each: place(SALT, each.name))
+    names = [each.name.log_group_name for each in ordered]
+
+    assert names == sorted(NAMES, key=lambda name: name_sha256(SALT, name))
     assert listed(ordered).count == len(NAMES)
+    assert names != sorted(NAMES, key=lambda name: name_sha256("00" * 16, name))
 
 
-def test_the_list_has_the_root_of_the_statements_and_the_digest_of_its_lines() -> None:
+def test_the_list_has_the_root_of_the_leaves_and_the_digest_of_its_lines() -> None:
     each_once = list({each.log_group.name: each for each in STATEMENTS}.values())
-    texts = [each.text() for each in each_once]
-    leaves = [Leaf.of(*pair) for pair in zip(each_once, texts, strict=True)]
-    order = sorted(range(len(leaves)), key=lambda at: leaves[at].name.place)
+    leaves = [Leaf.of(each, each.text()) for each in each_once]
+    ordered = sorted(leaves, key=lambda each: place(SALT, each.name))
 
-    made, lines = LeafList(), b""
-    for at in order:
-        lines += made.add(leaves[at])
+    made, lines = LeafList(SALT), b""
+    for each in ordered:
+        lines += made.add(each)
 
-    assert made.root_sha256 == RootHash(texts[at] for at in order).digest().hex()
+    data = [
+        leaf_data(name_sha256(SALT, each.name.log_group_name), each.name.sha256) for each in ordered
+    ]
+    assert made.root_sha256 == RootHash(data).digest().hex()
     assert made.sha256 == hashlib.sha256(lines).hexdigest()
-    assert leaf_hash(texts[order[0]]).hex() in json.loads(lines.splitlines()[0]).values()
 
 
 def test_a_list_of_nothing_has_the_root_of_nothing() -> None:
-    assert LeafList().root_sha256 == LeafList().sha256 == hashlib.sha256().hexdigest()
+    nothing = LeafList(SALT)
+
+    assert nothing.root_sha256 == nothing.sha256 == hashlib.sha256().hexdigest()
 
 
 @pytest.mark.parametrize(
     "leaves",
     [
-        pytest.param((leaf("/b"), leaf("/a")), id="log groups"),
+        pytest.param((leaf("/a"), leaf("/a/b"), leaf("/a")), id="log groups"),
         pytest.param((leaf("/a", 1, 2), leaf("/a", 0, 1)), id="windows"),
         pytest.param((leaf("/a"), leaf("/a")), id="the same twice"),
         pytest.param((leaf("/a"), leaf("/a", salt="1" * 32)), id="two of one window"),
     ],
 )
 def test_a_leaf_out_of_order_or_of_the_same_window_is_refused(leaves: tuple[Leaf, Leaf]) -> None:
-    with pytest.raises(LeafOrderError, match=r"[ab]/0000.* after .*[ab]/0000"):
+    with pytest.raises(LeafOrderError, match=r"a.*/0000.* does not come after"):
         listed(leaves)

@@ -12,7 +12,7 @@ from logferry_contracts.message import Count, Message, Timestamp
 from logferry_contracts.object_secured import KeyArn
 from logferry_contracts.plan_request import Date
 from logferry_contracts.source import Profile
-from logferry_contracts.statement import Outcome
+from logferry_contracts.statement import Outcome, Salt
 from logferry_contracts.window import TimeZone, Window
 from logferry_contracts.wire import emit_canonical
 
@@ -34,6 +34,7 @@ class SealedWindows(Message):
         is_late: Whether it was sealed by hand, for a time before there were seals.
         reason: Why its leaves replace others; None when they replace none.
         root_sha256: Of their Merkle tree, see `LeafList`.
+        name_salt: Random, of this seal alone: see `seal_leaf.name_sha256`.
         leaves_sha256: Of their list.
         outcomes: How many leaves have each outcome.
         objects: How many the archived ones have.
@@ -47,6 +48,7 @@ class SealedWindows(Message):
     profiles: Annotated[list[Profile], Field(max_length=100)]
     is_late: bool
     reason: ReasonCode | None = None
+    name_salt: Salt
     leaf_count: Count
     root_sha256: Sha256
     leaves_sha256: Sha256

@@ -108,7 +108,7 @@ class StatementName(NamedTuple):
 
     @property
     def place(self) -> tuple[bytes, int, int]:
-        """Which log group and window it is of. Leaves are in this order."""
+        """Which log group and window it is of."""
         return self.log_group_name.encode(), self.window.from_ms, self.window.to_ms
 
     def key(self, chain: ChainName) -> str:

@@ -22,6 +22,9 @@ STATEMENT_SCHEMA = "urn:logferry:schema:statement:1.0"
 Outcome = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[a-z][a-z0-9_]*$")]
 """What became of a log group's window, in a word. Any version may bring new ones."""
 
+Salt = Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
+"""16 random bytes in hexadecimal."""
+
 ARCHIVED = "archived"
 SKIPPED = "skipped"
 EXCLUDED = "excluded"
@@ -169,7 +172,7 @@ class Statement(Message):
     statement_schema: Annotated[
         str, Field(alias="schema", pattern=r"^urn:logferry:schema:statement:1\.[0-9]+$")
     ]
-    salt: Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
+    salt: Salt
     source: SourceName
     log_group: StatedLogGroup
     window: Window

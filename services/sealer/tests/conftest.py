@@ -266,10 +266,10 @@ class World:
         return [self.cloud.objects[ARCHIVE, key][0].body or b"" for key in keys]
 
     def leaves(self, seal: DaySeal) -> list[Statement]:
-        """The statements of a seal, each of which is the leaf that the list names."""
+        """The statements of a seal by name and window; each is the leaf that the list names."""
         assert seal.sealed is not None
         listed = self.cloud.body(ARCHIVE, leaves_key(CHAIN, seal.sealed.leaves_sha256)) or b""
-        found, together = [], LeafList()
+        found, together = [], LeafList(seal.sealed.name_salt)
         for line in listed.splitlines():
             leaf = parse(Leaf, line)
             together.add(leaf)
@@ -282,7 +282,7 @@ class World:
             seal.sealed.leaves_sha256,
         )
         assert Counter(each.outcome for each in found) == seal.sealed.outcomes
-        return found
+        return sorted(found, key=lambda each: (each.log_group.name, each.window.from_ms))
 
     def outcomes(self, seal: DaySeal) -> list[tuple[str, str, str | None]]:
         return [(each.log_group.name, each.outcome, each.reason) for each in self.leaves(seal)]

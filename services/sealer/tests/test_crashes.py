@@ -24,6 +24,7 @@ from sealer.draft import Draft, LeafRow
 type Scene = Callable[[World], list[str]]
 
 MOST_DELIVERIES = 12
+NAME_SALT = "00" * 16
 
 
 def one_date(world: World) -> list[str]:
@@ -254,15 +255,15 @@ def test_memory_stays_flat_however_many_leaves_a_date_has(tmp_path: Path, log_gr
     date = date_of(window, [window], zone_named("Etc/UTC"))
     tracemalloc.start()
     try:
-        with Draft(tmp_path / "draft.sqlite", SOURCE) as draft:
+        with Draft(tmp_path / "draft.sqlite", SOURCE, NAME_SALT) as draft:
             rows = (row(f"/g/{number:06}", window) for number in range(log_groups))
             for some in batched(rows, 1000, strict=False):
                 draft.put_leaves(some)
             draft.put_inventory("i", window.to_ms, ((each, "{}") for each in names(log_groups)))
             assert sum(1 for _ in draft.due(date)) == log_groups
-            leaves = LeafList()
+            leaves = LeafList(NAME_SALT)
             for each in draft.leaves():
-                leaves.add(Leaf(leaf_sha256=each.leaf_sha256, statement=each.statement))
+                leaves.add(Leaf(statement=each.statement))
         _, peak_bytes = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
@@ -284,7 +285,6 @@ def row(name: str, window: Window) -> LeafRow:
         basis="before",
         says=digest,
         statement=str(StatementName(name, window, digest)),
-        leaf_sha256=digest,
         outcome="archived",
         profile="shop",
         objects=1,

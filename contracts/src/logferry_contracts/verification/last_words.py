@@ -1,6 +1,6 @@
 """Which leaf is the last word on a window: the newest seal's that has one."""
 
-from collections import defaultdict, deque
+from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from itertools import groupby, pairwise
 from typing import NamedTuple
@@ -78,15 +78,12 @@ class LastWords:
             is_day: Whether it is one of the kind ``day``, which looks after all windows that begin
                 in what it covers, also those that only a later seal has.
         """
-        waiting = deque(sorted(self._leaves, key=str.encode) if is_day else ())
+        waiting = set(self._leaves if is_day else ())
         for name, group in groupby(leaves, key=lambda leaf: leaf.name.log_group_name):
-            while waiting and waiting[0].encode() < name.encode():
-                yield self._of(waiting.popleft(), [], covers)
-            if waiting and waiting[0] == name:
-                waiting.popleft()
+            waiting.discard(name)
             sealed = list(group)
             yield self._of(name, sealed, covers) if is_day else LogGroupLeaves(name, sealed, [])
-        for name in waiting:
+        for name in sorted(waiting):
             yield self._of(name, [], covers)
 
     def _of(self, name: str, sealed: list[Leaf], covers: Window) -> LogGroupLeaves:

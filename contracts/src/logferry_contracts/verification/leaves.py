@@ -6,7 +6,7 @@ from itertools import groupby
 from logferry_contracts.chain import ChainName
 from logferry_contracts.day_seal import SealedWindows
 from logferry_contracts.seal_key import leaves_key
-from logferry_contracts.seal_leaf import Leaf, LeafList
+from logferry_contracts.seal_leaf import Leaf, LeafList, name_sha256
 from logferry_contracts.verification.chain import Link
 from logferry_contracts.verification.findings import (
     Finding,
@@ -70,7 +70,7 @@ def check_list(leaves: Leaves, link: Link, sealed: SealedWindows) -> Iterator[Fi
     yield from leaves.findings
     if not leaves.are_there:
         return
-    counted = LeafList()
+    counted = LeafList(sealed.name_salt)
     try:
         for line, leaf in leaves.lines():
             counted.count_line(line, leaf)
@@ -84,11 +84,12 @@ def check_list(leaves: Leaves, link: Link, sealed: SealedWindows) -> Iterator[Fi
 
 
 def _windows(leaves: Leaves, link: Link, sealed: SealedWindows) -> Iterator[Finding]:
-    last = b""
+    last, hashed_last = "", b""
     for name, group in groupby(leaves, key=lambda leaf: leaf.name.log_group_name):
-        if name.encode() <= last:
-            yield LeavesDisorderedError(link.key, f"{name} does not come after {last.decode()}")
-        last = name.encode()
+        hashed = name_sha256(sealed.name_salt, name)
+        if hashed <= hashed_last:
+            yield LeavesDisorderedError(link.key, f"{name} does not come after {last}")
+        last, hashed_last = name, hashed
         yield from _of_log_group(name, group, link, sealed)
 
 
@@ -101,9 +102,14 @@ def _of_log_group(
     Windows that were cut in two ways may overlap: their events are in the archive twice.
     """
     covers, thing = sealed.covers, f"{name} in {link.key}"
-    reached = covers.from_ms
+    reached, last = covers.from_ms, (-1, -1)
     for leaf in leaves:
         window = leaf.name.window
+        edges = (window.from_ms, window.to_ms)
+        if edges <= last:
+            told = f"{span(*edges)} does not come after {span(*last)}"
+            yield LeavesDisorderedError(thing, told)
+        last = edges
         if window.from_ms < covers.from_ms or window.to_ms > covers.to_ms:
             told = f"{span(window.from_ms, window.to_ms)} is not within what the seal covers"
             yield WindowOutsideError(thing, told)

@@ -6,7 +6,6 @@ from typing import NamedTuple
 
 from logferry_contracts.chain import ChainName
 from logferry_contracts.day_seal import SealedWindows
-from logferry_contracts.merkle import leaf_hash
 from logferry_contracts.seal_leaf import Leaf
 from logferry_contracts.statement import ARCHIVED, Statement
 from logferry_contracts.verification.chain import Link
@@ -40,9 +39,6 @@ def read_statement(store: Store, chain: ChainName, leaf: Leaf) -> Read:
     text, findings = fetch(store, key, name.sha256, STATEMENTS)
     if text is None:
         return Read(leaf, None, findings)
-    if leaf_hash(text).hex() != leaf.leaf_sha256:
-        told = f"its leaf hash is {leaf_hash(text).hex()}, not {leaf.leaf_sha256}"
-        return Read(leaf, None, [*findings, StatementChangedError(key, told)])
     try:
         statement = parse(Statement, text)
     except ContractError as error:

@@ -6,10 +6,11 @@ However many log groups there are, it is not in memory. It is worth nothing but 
 import sqlite3
 from collections.abc import Iterable, Iterator
 from dataclasses import astuple, dataclass, fields, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Self
 
-from logferry_contracts.seal_leaf import Leaf
+from logferry_contracts.seal_leaf import Leaf, name_sha256
 from logferry_contracts.source import SourceName
 from logferry_contracts.window import Window
 from sealer.dates import DateToSeal
@@ -32,7 +33,7 @@ CREATE TABLE IF NOT EXISTS listed (
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS leaves (
   name TEXT, from_ms INTEGER, to_ms INTEGER, basis TEXT NOT NULL, says TEXT NOT NULL,
-  statement TEXT NOT NULL, leaf_sha256 TEXT NOT NULL, outcome TEXT NOT NULL,
+  statement TEXT NOT NULL, outcome TEXT NOT NULL,
   profile TEXT NOT NULL, objects INTEGER NOT NULL, events INTEGER NOT NULL,
   stored_bytes INTEGER NOT NULL, is_sealed INTEGER NOT NULL DEFAULT 0,
   PRIMARY KEY (name, from_ms, to_ms)
@@ -81,7 +82,6 @@ class LeafRow:
     basis: str
     says: str
     statement: str
-    leaf_sha256: str
     outcome: str
     profile: str
     objects: int
@@ -91,7 +91,7 @@ class LeafRow:
 
     def as_sealed(self, leaf: Leaf) -> "LeafRow":
         """Return it as a seal has it, which may be by another statement that says the same."""
-        return replace(self, statement=leaf.statement, leaf_sha256=leaf.leaf_sha256, is_sealed=True)
+        return replace(self, statement=leaf.statement, is_sealed=True)
 
 
 @dataclass(frozen=True)
@@ -115,20 +115,24 @@ class Group:
 class Draft:
     """An open file. It is complete whenever no method runs."""
 
-    def __init__(self, path: Path, source: SourceName) -> None:
+    def __init__(self, path: Path, source: SourceName, name_salt: str) -> None:
         """Open the file, or begin it.
 
         Args:
             path: The file.
             source: Whose date it is.
+            name_salt: Of the seal that is made of it now.
         """
         self.path = path
         self.source = source
+        self.name_salt = name_salt
         self._connection = sqlite3.connect(path, autocommit=True)
         self._connection.executescript(
             f"PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA temp_store = FILE;"
             f"PRAGMA cache_size = -{CACHE_KIB};{_TABLES}"
         )
+        hashed = partial(name_sha256, name_salt)
+        self._connection.create_function("name_sha256", 1, hashed, deterministic=True)
 
     def __enter__(self) -> Self:
         return self
@@ -214,8 +218,7 @@ class Draft:
         """Yield the leaves in the order of a seal's tree: all of them, or what no seal has yet."""
         where = "WHERE NOT is_sealed" if unsealed else ""
         rows = self._connection.execute(
-            # Names are ASCII: SQLite's order of text is that of their bytes.
-            f"SELECT * FROM leaves {where} ORDER BY name, from_ms, to_ms"  # noqa: S608  (a constant)
+            f"SELECT * FROM leaves {where} ORDER BY name_sha256(name), from_ms, to_ms"  # noqa: S608  (a constant)
         )
         return (LeafRow(*each) for each in rows)
 

@@ -5,7 +5,7 @@ next ones waiting, until it has waited for too long and what has not ended is op
 """
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -64,6 +64,7 @@ class Sealing:
         seal_after: How long a date has been over before it is sealed.
         open_after: How long it is waited for what has not ended.
         scratch: Where files are for as long as an invocation needs them.
+        salt: Returns 16 random bytes in hexadecimal.
     """
 
     ledger: Ledger
@@ -75,6 +76,7 @@ class Sealing:
     seal_after: timedelta
     open_after: timedelta
     scratch: Path
+    salt: Callable[[], str]
 
     def look(
         self,
@@ -170,12 +172,13 @@ class Sealing:
         reason: str | None = None,
     ) -> SealedWindows:
         """Write the list of some leaves, and return what a seal says of them."""
-        leaves, totals, outcomes = LeafList(), Counter[str](), Counter[str]()
+        leaves = LeafList(draft.name_salt)
+        totals, outcomes = Counter[str](), Counter[str]()
         profiles = set()
         path = draft.path.with_name("leaves.jsonl")
         with path.open("wb") as file:
             for row in rows:
-                file.write(leaves.add(Leaf(leaf_sha256=row.leaf_sha256, statement=row.statement)))
+                file.write(leaves.add(Leaf(statement=row.statement)))
                 outcomes[row.outcome] += 1
                 profiles.add(row.profile)
                 totals.update(objects=row.objects, events=row.events, stored_bytes=row.stored_bytes)
@@ -188,6 +191,7 @@ class Sealing:
             profiles=sorted(profiles),
             is_late=is_late,
             reason=reason,
+            name_salt=draft.name_salt,
             leaf_count=leaves.count,
             root_sha256=leaves.root_sha256,
             leaves_sha256=leaves.sha256,
@@ -294,7 +298,7 @@ class Sealing:
         with TemporaryDirectory(dir=self.scratch) as folder:
             path = Path(folder) / "draft.sqlite"
             self.notes.fetch_draft(name, date.covers.from_ms, path)
-            with Draft(path, source) as draft:
+            with Draft(path, source, self.salt()) as draft:
                 try:
                     yield draft
                 except OutOfTimeError:

@@ -220,7 +220,6 @@ def _row(group: Group, statement: Statement, leaf: Leaf, digest: str) -> LeafRow
         basis=group.basis,
         says=digest,
         statement=leaf.statement,
-        leaf_sha256=leaf.leaf_sha256,
         outcome=statement.outcome,
         profile=statement.source.profile,
         objects=len(objects),

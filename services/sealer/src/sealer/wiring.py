@@ -71,6 +71,7 @@ def wire(
             seal_after=settings.seal_after,
             open_after=settings.settle + settings.open_after,
             scratch=scratch,
+            salt=salt,
         ),
         queue=Queue(sqs, settings.queue_url),
         dead_letters=DeadLetters(sqs, settings.dead_letter_queue_url),
