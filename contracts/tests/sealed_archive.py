@@ -34,11 +34,13 @@ from logferry_contracts.signatures import TrustedKey
 from logferry_contracts.source import SourceName
 from logferry_contracts.statement import (
     ARCHIVED,
+    DISPOSED,
     Leftover,
     StatedExport,
     StatedLogGroup,
     StatedObject,
     Statement,
+    Waiver,
 )
 from logferry_contracts.verification.chain import Chain, read_chain
 from logferry_contracts.verification.findings import Finding, SealError, Tally
@@ -55,6 +57,9 @@ START_MS = 1795215600000
 BUCKET = "amzn-s3-demo-log-archive-eu-central-1"
 KEY_ARN = "arn:aws:kms:eu-central-1:999988887777:key/1234abcd-12ab-34cd-56ef-1234567890ab"
 AT = "2026-11-23T06:31:12.004Z"
+DISPOSAL = Waiver(
+    by="arn:aws:iam::999988887777:user/privacy", why="Erasure.", at=AT, ticket="PRIVACY-4711"
+)
 SOURCE = SourceName(profile="shop-prod", account_id="111122223333", region="eu-central-1")
 
 
@@ -280,6 +285,21 @@ class Archive:
         earlier = [self.export(name, window, n) for n in range(1, generation)]
         return self.statement(
             name, window, ARCHIVED, exports=[*earlier, export], objects=objects, leftovers=leftovers
+        )
+
+    def disposed(self, of: Statement, **more: Any) -> Statement:
+        """Return what is stated once somebody has ordered that a window's objects are removed."""
+        return self.statement(
+            of.log_group.name,
+            of.window,
+            DISPOSED,
+            **{
+                "exports": of.exports,
+                "objects": of.objects,
+                "leftovers": of.leftovers,
+                "waiver": DISPOSAL,
+                **more,
+            },
         )
 
     def write_statement(self, statement: Statement) -> Leaf:

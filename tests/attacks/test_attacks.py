@@ -294,6 +294,63 @@ def test_what_is_said_of_an_object_is_not_what_it_has(folder, verify):
     assert_found(verify, folder, "measure", "events")
 
 
+# What may be removed.
+
+
+def archived_date(attacked):
+    """Seal one more date, whose log group is archived, and return what is stated of it."""
+    archive, window = attacked.archive, attacked.archive.window()
+    statement = archive.archived("/app/personal", window)
+    archive.day([statement], window)
+    return statement
+
+
+def remove(attacked, statement):
+    for each in statement.objects:
+        attacked.place.remove(each.key)
+
+
+def test_archived_data_is_deleted_and_nobody_has_ordered_it(attacked, verify):
+    remove(attacked, archived_date(attacked))
+    assert_found(verify, attacked, "object_missing", "objects")
+
+
+def test_the_ledger_says_failed_of_what_is_deleted(attacked, verify):
+    statement = archived_date(attacked)
+    failed = attacked.archive.statement(
+        "/app/personal", statement.window, "failed", exports=statement.exports
+    )
+    attacked.archive.later([failed], statement.window)
+    remove(attacked, statement)
+    assert_found(verify, attacked, "object_missing", "objects")
+
+
+def test_a_disposal_names_other_objects_than_are_deleted(attacked, verify):
+    statement, archive = archived_date(attacked), attacked.archive
+    other = archived_date(attacked)
+    archive.later([archive.disposed(statement, objects=other.objects)], statement.window)
+    remove(attacked, statement)
+    answer = verify(attacked, "objects")
+    assert (answer.code, answer.found) == (1, {"disposed", "disposal", "object_missing"})
+
+
+def test_a_disposal_is_of_another_date_than_is_deleted(attacked, verify):
+    statement, archive = archived_date(attacked), attacked.archive
+    archive.later([archive.disposed(statement)], statement.window)
+    remove(attacked, archived_date(attacked))
+    answer = verify(attacked, "objects")
+    assert (answer.code, answer.found) == (1, {"disposed", "object_missing"})
+
+
+def test_a_disposal_is_of_what_was_never_sealed(attacked, verify):
+    statement, archive = archived_date(attacked), attacked.archive
+    window = archive.window()
+    never = archive.disposed(statement).model_copy(update={"window": window})
+    archive.day([never], window)
+    answer = verify(attacked, "objects")
+    assert (answer.code, answer.found) == (1, {"disposed", "disposal"})
+
+
 # The ledger.
 
 

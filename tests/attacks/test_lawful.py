@@ -59,6 +59,22 @@ def test_a_later_seal_has_the_last_word(attacked, verify):
     assert verify(attacked).code == 0
 
 
+def test_what_was_disposed_of_is_valid_and_told_at_every_level(attacked, verify):
+    archive, window = attacked.archive, attacked.archive.window()
+    archived = archive.archived("/app/personal", window)
+    archive.day([archived], window)
+    archive.later([archive.disposed(archived)], window, reason="disposed")
+    for each in archived.objects:
+        attacked.place.remove(each.key)
+    for level in ("seals", "objects", "bytes", "events"):
+        answer = verify(attacked, level)
+        assert (answer.code, answer.found) == (0, {"disposed"}), level
+        [line] = answer.about("disposed")
+        assert "/app/personal" in line["thing"]
+        assert "PRIVACY-4711" in line["what"]
+        assert answer.chains[0]["disposed"] == 1
+
+
 def test_what_a_failed_try_has_left_is_valid(attacked, verify):
     archive, window = attacked.archive, attacked.archive.window()
     failed = archive.export("/app/c", window)

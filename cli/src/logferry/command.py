@@ -24,6 +24,7 @@ for command in (
     operation.status,
     operation.waive,
     operation.sweep,
+    proof.dispose,
     proof.seal,
     proof.verify,
 ):

@@ -52,6 +52,10 @@ class WaiveError(LogferryError):
     """Nothing could be waived, or not all: mend what it names, and waive again."""
 
 
+class DisposeError(LogferryError):
+    """Nothing could be disposed of, or not all: mend what it names, and say it again."""
+
+
 class PlanError(LogferryError):
     """The planner could not be asked, or did not plan: mend what it names."""
 

@@ -1,6 +1,6 @@
 """The ledger as the operator's commands read it: windows, and the records of one."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import date
 from typing import TYPE_CHECKING
@@ -15,6 +15,7 @@ from logferry_contracts.ledger_record import LedgerRecord
 from logferry_contracts.source import SourceName
 from logferry_contracts.window import Window
 from logferry_contracts.wire import ContractError, emit, parse
+from logferry_contracts.zones import zone_named
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -58,6 +59,18 @@ def last_tries(read: Iterable[Read]) -> dict[str, tuple[str, LedgerRecord]]:
         if name not in last or record.generation >= last[name][1].generation:
             last[name] = key, record
     return last
+
+
+def last_tries_on(
+    ledger: "Ledger", source: SourceName, time_zone: str, log_group: str, on: date
+) -> Iterator[tuple[str, LedgerRecord]]:
+    """Yield the last try of each window of a log group that starts on a date, oldest first."""
+    zone = zone_named(time_zone)
+    for prefix, window in ledger.windows(source):
+        if date_of(window, zone) == on:
+            found = last_tries(ledger.records(prefix)).get(log_group)
+            if found is not None:
+                yield found
 
 
 class Ledger:

@@ -228,6 +228,7 @@ def _completions(ledger: Ledger, source: SourceName, prefix: str, window: Window
         # A half is told of by its whole.
         and record.completed is not None
         and not record.is_lost
+        and record.disposed is None
         and record.parent_export_id is None
         and record.source == source
     ]

@@ -13,6 +13,7 @@ from rich.table import Table
 from logferry.config import Config, SourceConfig
 from logferry.errors import AWS_ERRORS, LedgerError, StatusError
 from logferry.ledger import CLIENT_CONFIG, Ledger, in_utc, last_tries
+from logferry_contracts.ledger_record import LedgerRecord
 from logferry_contracts.source import SourceName
 from logferry_contracts.window import Window
 
@@ -31,11 +32,14 @@ class WindowStatus:
     """What the ledger says of one window of a source.
 
     Attributes:
-        states: How many exports there are of each state, or ``waived``; of a log group the last
-            try counts.
-        failed: The log groups whose last try failed, and why; without those that are waived.
+        states: How many exports there are of each state, ``waived`` or ``disposed``; of a log
+            group the last try counts.
+        failed: The log groups whose last try failed, and why; without those that are waived or
+            disposed of.
         waived: The log groups of which somebody answers for it that they are not in the archive,
             and their reason.
+        disposed: The log groups whose objects somebody had removed from the archive, and their
+            reason.
         late: The log groups whose last try was asked for too long ago to be still under way.
         damaged: What is wrong with each record that cannot be read; whose it is, nobody can say.
     """
@@ -44,6 +48,7 @@ class WindowStatus:
     states: Counter[str]
     failed: dict[str, str]
     waived: dict[str, str]
+    disposed: dict[str, str]
     late: list[str]
     damaged: list[str]
 
@@ -95,6 +100,7 @@ class SourceStatus:
                     "states": dict(each.states),
                     "failed": each.failed,
                     "waived": each.waived,
+                    "disposed": each.disposed,
                     "late": each.late,
                     "damaged": each.damaged,
                 }
@@ -143,7 +149,15 @@ def table(found: SourceStatus) -> "RenderableType":
     """Return the windows of a source as a table."""
     shown = Table(box=SIMPLE_HEAD, pad_edge=False)
     shown.add_column(f"{found.profile}: window (UTC)", no_wrap=True)
-    for name in ("in the archive", "secured", "under way", "skipped", "failed", "waived"):
+    for name in (
+        "in the archive",
+        "secured",
+        "under way",
+        "skipped",
+        "failed",
+        "waived",
+        "disposed",
+    ):
         shown.add_column(name, justify="right", no_wrap=True)
     for each in found.windows:
         counts = (
@@ -153,6 +167,7 @@ def table(found: SourceStatus) -> "RenderableType":
             each.states["skipped"],
             each.states["failed"],
             each.states["waived"],
+            each.states["disposed"],
         )
         shown.add_row(in_utc(each.window), *map(str, counts))
     return shown
@@ -194,14 +209,19 @@ def _window_status(
     last = {name: record for name, (_, record) in sorted(last_tries(read).items())}
     return WindowStatus(
         window=window,
-        states=Counter("waived" if record.waived else record.state for record in last.values()),
+        states=Counter(map(_state, last.values())),
         failed={
             name: record.failed.reason
             for name, record in last.items()
-            if record.failed is not None and record.state == "failed" and record.waived is None
+            if record.failed is not None and _state(record) == "failed"
         },
         waived={
             name: record.waived.reason for name, record in last.items() if record.waived is not None
+        },
+        disposed={
+            name: record.disposed.reason
+            for name, record in last.items()
+            if record.disposed is not None
         },
         late=[
             name
@@ -211,6 +231,13 @@ def _window_status(
         ],
         damaged=[str(error) for _, error in read if isinstance(error, LedgerError)],
     )
+
+
+def _state(record: LedgerRecord) -> str:
+    """Return what somebody says of an export, or else its state."""
+    if record.disposed is not None:
+        return "disposed"
+    return "waived" if record.waived is not None else record.state
 
 
 def _messages(sqs: "SQSClient", queue_name: str) -> int:

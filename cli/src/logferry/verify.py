@@ -29,6 +29,7 @@ from logferry_contracts.seal_key import SEALS
 from logferry_contracts.signatures import TrustedKey, UnusableKeyError
 from logferry_contracts.verification.chain import Chain, Link, read_chain
 from logferry_contracts.verification.findings import (
+    Disposed,
     Finding,
     Note,
     SealError,
@@ -130,6 +131,7 @@ class Report:
             **self.counts,
             "errors": dict(sorted(self.tally.errors.items())),
             "unchecked": self.tally.unchecked,
+            "disposed": self.tally.disposed,
             "notes": self.tally.notes,
         }
 
@@ -229,11 +231,11 @@ def table(reports: Sequence[Report]) -> RenderableType:
     for name in ("chain", "verdict"):
         shown.add_column(name, no_wrap=True)
     numbers = ("seals", "checked", "leaves", "objects", "events", "bytes")
-    for name in (*numbers, "errors", "unchecked"):
+    for name in (*numbers, "errors", "unchecked", "disposed"):
         shown.add_column(name, justify="right", no_wrap=True)
     for each in reports:
         counts = [each.seals, each.checked, *each.counts.values()]
-        counts += [each.tally.errors.total(), each.tally.unchecked]
+        counts += [each.tally.errors.total(), each.tally.unchecked, each.tally.disposed]
         shown.add_row(str(each.chain), each.verdict, *(f"{count:,}" for count in counts))
     return shown
 
@@ -267,7 +269,7 @@ def finding_as_json(chain: ChainName, finding: Finding) -> dict[str, Any]:
             return document | {"what": finding.what, "mend": finding.mend}
         case Unchecked():
             return document | {"what": finding.why, "mend": finding.mend}
-        case Note():
+        case Disposed() | Note():
             return document | {"what": finding.what}
 
 
@@ -277,6 +279,8 @@ def _kind(finding: Finding) -> str:
             return finding.code
         case Unchecked():
             return "unchecked"
+        case Disposed():
+            return "disposed"
         case Note():
             return "note"
 

@@ -10,10 +10,9 @@ from rich.table import Table
 
 from logferry.config import Config, SourceConfig
 from logferry.errors import AWS_ERRORS, ConfigError, LedgerError, WaiveError
-from logferry.ledger import CLIENT_CONFIG, Ledger, date_of, in_utc, last_tries
+from logferry.ledger import CLIENT_CONFIG, Ledger, in_utc, last_tries_on
 from logferry_contracts.ledger_record import WAIVABLE, LedgerRecord, TransitionError, Waived
 from logferry_contracts.message import timestamp
-from logferry_contracts.zones import zone_named
 
 if TYPE_CHECKING:
     import boto3
@@ -98,7 +97,10 @@ def find(
     """
     ledger = _ledger(session, config)
     try:
-        last = _last_tries(ledger, config, source, log_group, on)
+        tries = last_tries_on(
+            ledger, config.source_name(source), config.time_zone_of(source), log_group, on
+        )
+        last = [Waivable(key=key, record=record) for key, record in tries]
     except (*AWS_ERRORS, LedgerError) as error:
         raise WaiveError(f"{source.profile}: {error}") from error
     what = f"{source.profile}: {log_group} on {on}"
@@ -177,19 +179,6 @@ def table(found: Sequence[Waivable]) -> "RenderableType":
 def _ledger(session: "boto3.Session", config: Config) -> Ledger:
     s3 = session.client("s3", region_name=config.region, config=CLIENT_CONFIG)
     return Ledger(s3, config.control_bucket)
-
-
-def _last_tries(
-    ledger: Ledger, config: Config, source: SourceConfig, log_group: str, on: date
-) -> list[Waivable]:
-    """Return the last try of each window that starts on a date, oldest first."""
-    zone = zone_named(config.time_zone_of(source))
-    tries = (
-        last_tries(ledger.records(prefix)).get(log_group)
-        for prefix, window in ledger.windows(config.source_name(source))
-        if date_of(window, zone) == on
-    )
-    return [Waivable(key=found[0], record=found[1]) for found in tries if found is not None]
 
 
 def _written(ledger: Ledger, found: Waivable, waived: Waived) -> Waivable:

@@ -17,6 +17,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
+from logferry_contracts.digest import Sha256
 from logferry_contracts.export import (
     Destination,
     ExportId,
@@ -147,6 +148,23 @@ class Waived(Message):
     reason: Annotated[str, Field(min_length=1, max_length=1024)]
 
 
+class Disposed(Message):
+    """Who has ordered that what an export has put into the archive is removed, and why.
+
+    Attributes:
+        by: The ARN of GetCallerIdentity.
+        reason: In their words.
+        ticket: Where it was decided; None where nobody says.
+        statement: SHA-256 of the sealed statement whose objects these are.
+    """
+
+    at: Timestamp
+    by: Annotated[str, Field(min_length=1, max_length=2048)]
+    reason: Annotated[str, Field(min_length=1, max_length=1024)]
+    ticket: Annotated[str, Field(min_length=1, max_length=256)] | None = None
+    statement: Sha256
+
+
 class TransitionError(ValueError):
     """A record cannot go from its state to the wanted one. A bug, or a race: read it again."""
 
@@ -165,6 +183,7 @@ class LedgerRecord(Message):
         split: Since its window was given to two exports of its halves; the state remains
             ``submitted`` until both have ended.
         waived: Who answers for it that it is not in the archive; None while nobody does.
+        disposed: Who has ordered that its objects are removed; None while nobody has.
     """
 
     record_schema: Annotated[
@@ -190,6 +209,7 @@ class LedgerRecord(Message):
     parent_export_id: ExportId | None = None
     split: Split | None = None
     waived: Waived | None = None
+    disposed: Disposed | None = None
 
     @model_validator(mode="after")
     def _state_has_its_section(self) -> Self:
@@ -300,6 +320,16 @@ class LedgerRecord(Message):
         if self.state not in WAIVABLE:
             raise TransitionError(f"export {self.export_id} is {self.state}, not to be waived")
         return self._next(waived=waived)
+
+    def as_disposed(self, disposed: Disposed) -> "LedgerRecord":
+        """Return the record once somebody has ordered that its objects are removed.
+
+        Raises:
+            TransitionError: It has put none into the archive.
+        """
+        if self.completed is None:
+            raise TransitionError(f"export {self.export_id} is {self.state}, not to be disposed of")
+        return self._next(disposed=disposed)
 
     def as_revived(self, *, at: datetime) -> "LedgerRecord":
         """Return the first record of the next generation of a failed split, with its halves.

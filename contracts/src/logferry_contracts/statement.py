@@ -151,11 +151,13 @@ class Waiver(Message):
 
     Attributes:
         by: Such as the ARN of the caller.
+        ticket: Where it was decided; None where nobody says.
     """
 
     by: Annotated[str, Field(min_length=1, max_length=2048)]
     why: Annotated[str, Field(min_length=1, max_length=1024)]
     at: Timestamp
+    ticket: Annotated[str, Field(min_length=1, max_length=256)] | None = None
 
 
 class Statement(Message):

@@ -6,7 +6,7 @@ import pytest
 from contracts.tests.corpus import LOG_GROUP_NAMES
 
 from logferry_contracts.export_requested import ExportRequested
-from logferry_contracts.ledger_record import Completed, Failed, LedgerRecord, Skipped
+from logferry_contracts.ledger_record import Completed, Disposed, Failed, LedgerRecord, Skipped
 from logferry_contracts.log_group import LogGroup
 from logferry_contracts.manifest import Manifest
 from logferry_contracts.message import epoch_ms
@@ -277,6 +277,15 @@ def test_only_a_window_that_failed_has_a_next_generation(record: LedgerRecord) -
     generation = next_generation(at(NOW), record, record.log_group, by_date=True)
     assert generation == (2 if record.state == "failed" else None)
     assert next_generation(at(NOW), record, record.log_group, by_date=False) is None
+
+
+def test_what_was_lost_and_then_disposed_of_has_no_next_generation() -> None:
+    [secured] = [each for each in moved_on() if each.state == "secured"]
+    lost = secured.as_lost(Failed(reason="gone", message="", at="2026-11-23T06:00:00.000Z"))
+    at_s = "2027-03-02T10:00:00.000Z"
+    disposed = lost.as_disposed(Disposed(at=at_s, by="me", reason="why", statement="0" * 64))
+    assert next_generation(at(NOW), lost, lost.log_group, by_date=True) == 2
+    assert next_generation(at(NOW), disposed, lost.log_group, by_date=True) is None
 
 
 def failed(record: LedgerRecord) -> LedgerRecord:

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from logferry_contracts.environment import SettingsError
-from logferry_contracts.ledger_record import Failed, LedgerRecord
+from logferry_contracts.ledger_record import Disposed, Failed, LedgerRecord
 from logferry_contracts.wire import emit, parse
 from sse_enforcer.errors import AwsError, KmsKeyError, OvertakenError, RefusedError
 from sse_enforcer.settings import Hold, Settings
@@ -491,6 +491,27 @@ def test_a_lost_export_that_nobody_was_told_of_is_told_of(sweeping, world):
         sweeping.sweep(full=True)
 
     assert [event["data"]["message"] for event in world.published] == ["gone"]
+
+
+DISPOSED = Disposed(
+    at="2027-03-02T10:00:00.000Z", by="arn:aws:iam::1:user/x", reason="why", statement="0" * 64
+)
+
+
+def test_what_somebody_has_had_removed_is_neither_held_again_nor_lost(sweeping, world):
+    freed, gone = keys(world, 2)
+    world.put(freed, **right(world) | {"hold": False})
+    world.put(gone, **right(world))
+    world.completed(freed, gone, state="secured")
+    world.put_ledger_record(world.ledger_record().as_disposed(DISPOSED))
+    world.versions[world.ARCHIVE, gone].clear()
+    counts = Counter()
+
+    sweeping.sweep(full=True, counts=counts)
+
+    assert world.ledger_state()[0] == "secured"
+    assert (counts["ObjectsMissing"], world.published) == (0, [])
+    assert not world.versions[world.ARCHIVE, freed][-1].hold
 
 
 def test_one_half_of_an_export_is_left_to_the_whole(sweeping, world):

@@ -12,9 +12,11 @@ from cyclopts import Parameter
 from rich.prompt import Confirm
 from rich.status import Status
 
+from logferry import dispose as disposing
 from logferry import rebuild as rebuilding
 from logferry import seal as sealing
 from logferry import verify as verifying
+from logferry import waive as waiving
 from logferry import witness as witnessing
 from logferry.bucket_store import BucketStore
 from logferry.commands.console import (
@@ -32,7 +34,7 @@ from logferry.commands.console import (
     told,
 )
 from logferry.config import load
-from logferry.errors import RebuildError
+from logferry.errors import DisposeError, RebuildError
 from logferry.folder_store import FolderStore
 from logferry.ledger import CLIENT_CONFIG
 from logferry.resuming import Progress, Task
@@ -220,6 +222,83 @@ def seal(  # noqa: PLR0913  (an option each)
         return [asked.as_json() for _, asked in found]
 
     return exit_code(run, as_json=as_json)
+
+
+def dispose(  # noqa: PLR0913  (an option each)
+    config: Path,
+    /,
+    *,
+    profile: str,
+    log_group: str,
+    on: Annotated[str, Parameter(name="--date")],
+    reason: str,
+    ticket: Annotated[str | None, Parameter(show_default=False)] = None,
+    dry_run: Flag = False,
+    yes: Flag = False,
+    as_json: Json = False,
+) -> int:
+    """Answer for it that a log group's archived date is removed, lawfully, from the archive.
+
+    `logferry dispose organization.yaml --profile shop --log-group /app/personal --date 2026-11-21
+    --reason "Erasure of a person's data" --ticket PRIVACY-4711 --dry-run`
+
+    Removes nothing. The ledger then says who has ordered it, when, why and where that was decided,
+    of which sealed objects; the sealer seals that, and `logferry verify` tells of it, with their
+    hashes, and misses them no more. Then lift their holds and delete them: docs/verify.md. What is
+    gone already without such an order is missing until somebody answers for it. What was never in
+    the archive is waived instead, with `logferry waive`.
+
+    Args:
+        config: What is deployed; see deploy/examples.
+        profile: The source's, as in the configuration.
+        log_group: Its whole name.
+        on: The date, in the source's time zone.
+        reason: Why, for whoever will ask; at most 1,024 characters.
+        ticket: Where it was decided, such as the number of a case.
+        dry_run: Show what would be disposed of, and write nothing.
+        yes: Do not ask.
+        as_json: Print a JSON array of the windows.
+    """
+
+    def run() -> list[dict[str, Any]]:
+        day, said = waiving.date_given(on), waiving.reason_given(reason)
+        decided = disposing.ticket_given(ticket)
+        session = boto3.Session()
+        by_hub = [
+            (hub, disposing.find(session, hub, source, log_group, day))
+            for hub, sources in load(config).chosen([profile])
+            for source in sources
+        ]
+        found = [each for _, of_hub in by_hub for each in of_hub]
+        if not dry_run:
+            _ask_to_dispose(found, ask=not yes and any(e.record.disposed is None for e in found))
+            now = datetime.now(UTC)
+            found = [
+                each
+                for hub, of_hub in by_hub
+                for each in disposing.dispose(session, hub, of_hub, said, decided, now=now)
+            ]
+        if not as_json:
+            tables.print(disposing.table(found))
+        return [each.as_json() for each in found] if as_json else []
+
+    return exit_code(run, as_json=as_json)
+
+
+def _ask_to_dispose(found: Sequence[disposing.Disposable], *, ask: bool) -> None:
+    """Ask whether somebody answers for it that this is removed.
+
+    Raises:
+        DisposeError: They said no, or there is nobody to ask.
+    """
+    if not ask:
+        return
+    if not messages.is_terminal:
+        raise DisposeError("not a terminal, so nobody can be asked: add --yes or --dry-run")
+    messages.print(disposing.table(found))
+    question = "Answer for it, in your name, that these objects are removed from the archive?"
+    if not Confirm.ask(question, console=messages, default=False):
+        raise DisposeError("nothing was disposed of")
 
 
 def rebuild(

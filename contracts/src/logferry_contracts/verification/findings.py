@@ -262,6 +262,28 @@ class MeasureError(SealError):
     MEND = "The sealer has measured wrongly: keep both, and report it"
 
 
+class DisposalError(SealError):
+    """A disposal is of objects that were never sealed, or of others than were."""
+
+    MEND = "Find out who ordered it, and have what was removed restored from a copy"
+
+
+@dataclass(frozen=True)
+class Disposed:
+    """What was in the archive, and is removed because somebody answers for it: lawful, and told.
+
+    Attributes:
+        thing: The log group and the window.
+        what: Who has ordered it, when and why.
+    """
+
+    thing: str
+    what: str
+
+    def __str__(self) -> str:
+        return f"{self.thing}: {self.what}."
+
+
 @dataclass(frozen=True)
 class Unchecked:
     """Something that could not be checked.
@@ -291,7 +313,7 @@ class Note:
         return f"{self.thing}: {self.what}."
 
 
-type Finding = SealError | Unchecked | Note
+type Finding = SealError | Unchecked | Disposed | Note
 
 
 @dataclass
@@ -301,11 +323,13 @@ class Tally:
     Attributes:
         errors: How many of each `SealError.code`.
         unchecked: How many things could not be checked.
+        disposed: How many windows somebody has had removed, or has given up.
         notes: How many are lawful.
     """
 
     errors: Counter[str] = field(default_factory=Counter)
     unchecked: int = 0
+    disposed: int = 0
     notes: int = 0
 
     def add(self, finding: Finding) -> None:
@@ -315,6 +339,8 @@ class Tally:
                 self.errors[finding.code] += 1
             case Unchecked():
                 self.unchecked += 1
+            case Disposed():
+                self.disposed += 1
             case Note():
                 self.notes += 1
 

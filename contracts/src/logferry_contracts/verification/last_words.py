@@ -20,16 +20,18 @@ class LogGroupLeaves(NamedTuple):
 
     Attributes:
         sealed: Those that the seal itself has.
-        last: One for each window, the last word on it; those of the seal, or of a later one.
+        words: For each window, all that seals have said of it, the oldest first.
     """
 
     log_group_name: str
     sealed: list[Leaf]
-    last: list[Leaf]
+    words: list[list[Leaf]]
 
     def overlaps(self, link: Link) -> Iterator[Finding]:
         """Yield where windows overlap, as they may where they were cut in two ways."""
-        windows = sorted((leaf.name.window for leaf in self.last), key=lambda each: each.from_ms)
+        windows = sorted(
+            (word[-1].name.window for word in self.words), key=lambda each: each.from_ms
+        )
         for one, other in pairwise(windows):
             if other.from_ms < one.to_ms:
                 both = span(other.from_ms, min(one.to_ms, other.to_ms))
@@ -41,7 +43,7 @@ class LastWords:
     """The leaves of a chain's later seals, of which there are few, by log group and window."""
 
     def __init__(self, store: Store, chain: Chain) -> None:
-        self._leaves: dict[str, dict[Window, Leaf]] = defaultdict(dict)
+        self._leaves: dict[str, dict[Window, list[Leaf]]] = defaultdict(lambda: defaultdict(list))
         self._unread: list[Window] = []
         for link in chain.links:
             if link.kind == "later" and link.sealed is not None:
@@ -52,7 +54,7 @@ class LastWords:
         try:
             for leaf in leaves:
                 name = leaf.name
-                self._leaves[name.log_group_name][name.window] = leaf
+                self._leaves[name.log_group_name][name.window].append(leaf)
         except Unreadable:
             leaves.are_there = False
         if not leaves.are_there:
@@ -65,12 +67,12 @@ class LastWords:
     def is_last(self, leaf: Leaf) -> bool:
         """Whether no later seal has another leaf for its window."""
         name = leaf.name
-        return self._leaves.get(name.log_group_name, {}).get(name.window, leaf) == leaf
+        return self._leaves.get(name.log_group_name, {}).get(name.window, [leaf])[-1] == leaf
 
     def over(
         self, leaves: Iterable[Leaf], covers: Window, *, is_day: bool
     ) -> Iterator[LogGroupLeaves]:
-        """Yield each log group with its leaves of a seal and the last words on its windows.
+        """Yield each log group with its leaves of a seal and all words on its windows.
 
         Args:
             leaves: The seal's, in order.
@@ -88,9 +90,10 @@ class LastWords:
 
     def _of(self, name: str, sealed: list[Leaf], covers: Window) -> LogGroupLeaves:
         later = {
-            window: leaf
-            for window, leaf in self._leaves.get(name, {}).items()
+            window: leaves
+            for window, leaves in self._leaves.get(name, {}).items()
             if covers.from_ms <= window.from_ms < covers.to_ms
         }
-        last = {leaf.name.window: leaf for leaf in sealed} | later
-        return LogGroupLeaves(name, sealed, list(last.values()))
+        first = {leaf.name.window: [leaf] for leaf in sealed}
+        words = [first.get(window, []) + later.get(window, []) for window in first | later]
+        return LogGroupLeaves(name, sealed, words)

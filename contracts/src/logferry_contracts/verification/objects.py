@@ -10,7 +10,7 @@ from typing import Literal, NamedTuple
 
 from logferry_contracts.archive import ArchiveError, LogFile
 from logferry_contracts.measure import Measured, measure
-from logferry_contracts.statement import ARCHIVED, SKIPPED, StatedObject, Statement
+from logferry_contracts.statement import ARCHIVED, DISPOSED, SKIPPED, StatedObject, Statement
 from logferry_contracts.verification.findings import (
     CoveredError,
     Finding,
@@ -34,6 +34,9 @@ type Level = Literal["seals", "objects", "bytes", "events"]
 WRITE_TEST = "aws-logs-write-test"
 """CloudWatch Logs writes it beside an export to see whether it may."""
 
+_OF_OBJECTS = frozenset({ARCHIVED, DISPOSED})
+"""Outcomes whose statements say all that lies below their prefixes."""
+
 _DATE_PATH = re.compile(r"/[0-9]{4}/[0-9]{2}/[0-9]{2}/[0-9]{2}\Z", re.ASCII)
 """What the prefix of each export ends with."""
 
@@ -56,12 +59,14 @@ class SealedObject(NamedTuple):
         version_id: What is got by its key; None where there are no versions.
         lies_over: Whether the version that was sealed lies beneath it. Then it is either a copy
             that is being made of it, or something else, which only its bytes tell.
+        is_disposed: Whether it may go: nobody has to hold it any more.
     """
 
     stated: StatedObject
     window: Window
     version_id: str | None
     lies_over: bool
+    is_disposed: bool
 
 
 class Compared(NamedTuple):
@@ -116,15 +121,34 @@ def compare(store: Store, statements: list[Statement], *, are_all: bool) -> Comp
     findings: list[Finding] = []
     sealed: set[str] = set()
     for statement in statements:
-        for stated in (statement.objects or []) if statement.outcome == ARCHIVED else []:
-            sealed.add(stated.key)
-            found, told = _compare(stated, statement.window, below.listed.get(stated.key, []))
-            there += found
-            findings += told
+        if statement.outcome not in _OF_OBJECTS:
+            continue
+        found, told = _of_statement(statement, below)
+        sealed.update(each.key for each in statement.objects or [])
+        there += found
+        findings += told
     if are_all:
         leftovers = {(e.key, e.size_bytes) for one in statements for e in one.leftovers or []}
         findings += _added(below, sealed, leftovers)
     return Compared(there, findings)
+
+
+def _of_statement(
+    statement: Statement, below: _Prefixes
+) -> tuple[list[SealedObject], list[Finding]]:
+    """Return the objects of a window that are there, and what is wrong otherwise."""
+    there: list[SealedObject] = []
+    findings: list[Finding] = []
+    is_disposed = statement.outcome == DISPOSED
+    for stated in statement.objects or []:
+        versions = below.listed.get(stated.key, [])
+        found, told = _compare(stated, statement.window, versions, is_disposed=is_disposed)
+        there += found
+        findings += told
+    if is_disposed and there:
+        left = f"{len(there)} of {len(statement.objects or [])} objects that may go are still there"
+        findings.append(Note(f"{statement.exports[-1].destination.prefix}/", left))
+    return there, findings
 
 
 def check_object(store: Store, level: Level, found: SealedObject) -> list[Finding]:
@@ -133,7 +157,8 @@ def check_object(store: Store, level: Level, found: SealedObject) -> list[Findin
     try:
         return [*_hold(store, found), *_bytes(store, found, level)]
     except Missing:
-        return [ObjectMissingError(key, "it is gone since it was listed")]
+        gone = ObjectMissingError(key, "it is gone since it was listed")
+        return [] if found.is_disposed else [gone]
     except Unreadable as error:
         return [unchecked(key, error)]
 
@@ -149,7 +174,7 @@ def _prefixes(store: Store, statements: list[Statement]) -> _Prefixes:
             below.listed[key] = list(versions)
     for statement in statements:
         last = statement.exports[-1] if statement.exports else None
-        is_archived = statement.outcome == ARCHIVED
+        is_archived = statement.outcome in _OF_OBJECTS
         for export in statement.exports:
             is_sealed = is_archived and export is last
             if is_sealed and export.lane == "slot":
@@ -165,14 +190,16 @@ def _is_all_sealed(statement: Statement) -> bool:
     """Whether whatever lies below the prefixes of a window is known, and nothing more comes."""
     if statement.outcome == SKIPPED:
         return not any(export.task_ids for export in statement.exports)
-    return statement.outcome == ARCHIVED and statement.leftovers is not None
+    return statement.outcome in _OF_OBJECTS and statement.leftovers is not None
 
 
 def _compare(
-    stated: StatedObject, window: Window, versions: list[Version]
+    stated: StatedObject, window: Window, versions: list[Version], *, is_disposed: bool
 ) -> tuple[list[SealedObject], list[Finding]]:
     """Return the object where it is there by its name and size, and what is wrong otherwise."""
     real = [each for each in versions if not each.is_delete_marker]
+    if not real and is_disposed:
+        return [], []
     if not real:
         told = "it is not there" + (", but for a delete marker" if versions else "")
         return [], [ObjectMissingError(stated.key, told)]
@@ -181,11 +208,15 @@ def _compare(
     current = real[0]
     if versions[0].is_delete_marker:
         told = f"the delete marker {versions[0].version_id} lies over it"
-        findings.append(HiddenError(stated.key, told))
+        findings += [] if is_disposed else [HiddenError(stated.key, told)]
         current = next((e for e in real if e.version_id == stated.version_id), current)
     lies_over = is_sealed_there and current.version_id != stated.version_id
     if current.size_bytes == stated.size_bytes:
-        return [SealedObject(stated, window, current.version_id, lies_over)], findings
+        found = SealedObject(stated, window, current.version_id, lies_over, is_disposed)
+        return [found], findings
+    if is_disposed:
+        told = f"{current.size_bytes} bytes that were never sealed, where an object was disposed of"
+        return [], [ObjectAddedError(stated.key, told)]
     return [], [*findings, _of_another_size(stated, current, lies_over=lies_over)]
 
 
@@ -240,7 +271,7 @@ def _place(key: str, prefixes: set[str]) -> tuple[str | None, str]:
 
 
 def _hold(store: Store, found: SealedObject) -> Iterator[Finding]:
-    if store.is_held(found.stated.key, found.version_id) is False:
+    if not found.is_disposed and store.is_held(found.stated.key, found.version_id) is False:
         yield HoldLiftedError(found.stated.key, f"{found.version_id} is not on legal hold")
 
 

@@ -5,20 +5,25 @@ from functools import partial
 from typing import NamedTuple
 
 from logferry_contracts.day_seal import SealedWindows
-from logferry_contracts.statement import CONTRADICTED, KNOWN_OUTCOMES, Statement
+from logferry_contracts.statement import CONTRADICTED, DISPOSED, KNOWN_OUTCOMES, Statement
 from logferry_contracts.verification.chain import Chain, Link
 from logferry_contracts.verification.findings import (
     ContradictedError,
     CountsError,
+    Disposed,
     Finding,
     Unchecked,
 )
 from logferry_contracts.verification.last_words import LastWords, LogGroupLeaves
 from logferry_contracts.verification.leaves import Leaves, check_list
 from logferry_contracts.verification.objects import Level, SealedObject, check_object, compare
+from logferry_contracts.verification.standing import answered_for, place, standing
 from logferry_contracts.verification.statements import Counted, read_statement
 from logferry_contracts.verification.store import Mapped, Store, Unreadable
 from logferry_contracts.verification.stored import unchecked
+
+_TOLD = frozenset({CONTRADICTED, DISPOSED})
+"""Outcomes that are told at every level, by what their statements say."""
 
 
 class _LogGroup(NamedTuple):
@@ -42,14 +47,15 @@ class Verifier:
 
     What each level finds, with all that the ones before it find:
 
-    * ``seals``: the list of each seal's leaves, their root and their windows; contradictions;
+    * ``seals``: the list of each seal's leaves, their root and their windows; contradictions, and
+      what was disposed of;
     * ``objects``: statements and counts; of each object whether it is there, its size, version and
       hold; what was added, hidden or laid over it;
     * ``bytes``: the SHA-256 of each object;
     * ``events``: its lines, events and times.
 
-    The objects of a window are looked at with the seal of the kind ``day`` that covers it, by the
-    last word on the window, whichever seal has that.
+    The objects of a window are looked at with the seal of the kind ``day`` that covers it, by
+    whichever seal's word `standing` says.
     """
 
     def __init__(  # noqa: PLR0913  (what to look at, and three ways to look)
@@ -94,7 +100,7 @@ class Verifier:
             yield CountsError(link.key, told)
         if not leaves.are_there:
             return
-        if self._level == "seals" and not link.sealed.outcomes.get(CONTRADICTED):
+        if self._level == "seals" and not _TOLD & link.sealed.outcomes.keys():
             return
         try:
             yield from self._statements(link, link.sealed, leaves)
@@ -135,7 +141,7 @@ class Verifier:
             return _LogGroup([None], [], [], [])
         read = {
             each: read_statement(self._store, self._chain.name, each)
-            for each in [*group.sealed, *group.last]
+            for each in [*group.sealed, *(leaf for word in group.words for leaf in word)]
         }
         sealed = [read[leaf].statement for leaf in group.sealed]
         findings = [each for leaf in group.sealed for each in read[leaf].findings]
@@ -143,11 +149,13 @@ class Verifier:
         for leaf in group.sealed:
             if self._last_words.is_last(leaf):
                 findings += _of_outcome(read[leaf].statement)
-        last = [read[leaf].statement for leaf in group.last]
+        last = [read[word[-1]].statement for word in group.words]
         if not are_objects_looked_at:
             return _LogGroup(sealed, last, [], findings)
-        known = [each for each in last if each is not None]
-        there, compared = compare(self._store, known, are_all=len(known) == len(last))
+        stands = [standing([read[leaf].statement for leaf in word]) for word in group.words]
+        findings += [each for one in stands for each in one.findings]
+        known = [each.statement for each in stands if each.statement is not None]
+        there, compared = compare(self._store, known, are_all=len(known) == len(stands))
         return _LogGroup(sealed, last, there, findings + compared)
 
 
@@ -155,12 +163,14 @@ def _of_outcome(statement: Statement | None) -> Iterator[Finding]:
     """Yield what a statement says itself."""
     if statement is None:
         return
-    edges = f"{statement.window.from_ms} to {statement.window.to_ms}"
-    thing = f"{statement.log_group.name} {edges}"
+    thing = place(statement)
     if statement.outcome == CONTRADICTED:
         for each in statement.differences or []:
             found = f"{each.recorded or 'nothing'} is recorded, {each.found or 'nothing'} is there"
             yield ContradictedError(each.key or thing, f"{each.what}: {found}")
+    if statement.outcome == DISPOSED:
+        count = len(statement.objects or [])
+        yield Disposed(thing, f"{count} objects are disposed of by {answered_for(statement)}")
     if statement.outcome not in KNOWN_OUTCOMES:
         told = f"its outcome {statement.outcome} is none that is known here"
         yield Unchecked(thing, told, "Check it with a newer version of logferry")

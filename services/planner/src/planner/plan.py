@@ -186,13 +186,16 @@ def next_generation(
     """Return the generation to ask for where this record is the newest one; None for none.
 
     Whoever plans a date again whose exports failed has mended what they failed by, or hopes so. A
-    window that cannot be exported any more stays failed.
+    window that cannot be exported any more stays failed, and what somebody had removed is not put
+    back.
 
     Up to 0.2.0 what ended before its log group was created was skipped without a look. Every plan
     that reads such a record makes up for that.
     """
     was_not_looked_at = record.skipped is not None and record.skipped.reason == CREATED_AFTER_WINDOW
-    is_open = was_not_looked_at or (by_date and record.state == "failed")
+    is_open = was_not_looked_at or (
+        by_date and record.state == "failed" and record.disposed is None
+    )
     if not is_open or skip_reason(plan, log_group, record.window) is not None:
         return None
     return record.generation + 1

@@ -23,6 +23,7 @@ from logferry_contracts.seal_request import SealRequest, SealRequestData
 from logferry_contracts.wire import ContractError, parse
 from sealer.errors import AwsError, OutOfTimeError, OvertakenError, RefusedError, RetryError
 from sealer.metrics import DEAD, emit
+from sealer.sealing import Again
 from sealer.turn import Turn
 from sealer.wiring import Service
 
@@ -36,8 +37,6 @@ LONGEST_PAUSE_S = 3 * 60 * 60
 MAX_RECEIVES = 20
 """The queue's ``maxReceiveCount``: after so many, SQS moves a message itself, and says no reason.
 https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-configure-dead-letter-queue.html"""
-
-LAST_DATE = "9999-12-31"
 
 logger = Logger()
 
@@ -190,8 +189,12 @@ def _look(service: Service, delivery: Delivery, asked: SealRequestData) -> None:
             )
         return
     again = None
-    if asked.seal_from is not None or asked.seal_to is not None:
-        again = (asked.seal_from or LAST_DATE, asked.seal_to or LAST_DATE)
+    if asked.seal_from is not None:
+        again = Again(
+            first=asked.seal_from,
+            last=asked.seal_to or asked.seal_from,
+            log_group_name=asked.log_group_name,
+        )
     with logger.append_context_keys(chain=str(asked.chain)):
         service.sealing.look(asked.chain, delivery.turn, again)
 

@@ -183,17 +183,23 @@ class Draft:
         )
         return [name for (name,) in rows]
 
-    def due(self, date: DateToSeal) -> Iterator[Group]:
+    def due(self, date: DateToSeal, only: str | None = None) -> Iterator[Group]:
         """Yield what is not stated yet, or was stated by something else.
 
         Each log group that is known has leaves for all of the date: where the ledger has nothing of
         it, one for each of the date's windows.
+
+        Args:
+            date: The date.
+            only: The only log group that is wanted; None for all.
         """
         names = self._connection.execute(
             "SELECT name FROM listed UNION SELECT name FROM records WHERE name IS NOT NULL"
             " ORDER BY name"
         )
         for (name,) in names:
+            if only not in {None, name}:
+                continue
             for group in self._groups(name, date):
                 stated = self._connection.execute(
                     "SELECT basis FROM leaves WHERE (name, from_ms, to_ms) = (?, ?, ?)",

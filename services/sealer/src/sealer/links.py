@@ -142,6 +142,11 @@ class Links:
         """Return the seals of a chain from a sequence on."""
         return [self._read(each) for each in self.seals.after(name, since - 1)]
 
+    def days(self, name: ChainName) -> list[SealedDate]:
+        """Return all dates of a chain, by their seals of the kind ``day``."""
+        found = (SealedDate.of(link.seal) for link in self.envelopes(name, 1))
+        return [each for each in found if each is not None]
+
     def _read(self, stored: StoredSeal) -> ReadSeal:
         return read(stored, self.seals.read(stored))
 
@@ -166,13 +171,8 @@ class Links:
         )
         self.topic.publish(DaySealed.of_seal(seal, link.sha256, location))
         changes: dict[str, Any] = {"published": seal.sequence}
-        if seal.kind == "day" and seal.sealed is not None:
-            entry = SealedDate(
-                date=seal.sealed.date,
-                time_zone=seal.sealed.time_zone,
-                covers=seal.sealed.covers,
-                sequence=seal.sequence,
-            )
+        entry = SealedDate.of(seal)
+        if entry is not None:
             others = [each for each in chain.note.dates if each.covers != entry.covers]
             changes["dates"] = [*others, entry]
         chain.note = chain.note.model_copy(update=changes)

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -17,7 +18,7 @@ from aws_lambda_powertools import Logger
 from logferry_contracts.chain import ChainName
 from logferry_contracts.day_seal import SealedWindows
 from logferry_contracts.message import epoch_ms
-from logferry_contracts.seal_key import leaves_key
+from logferry_contracts.seal_key import StatementName, leaves_key
 from logferry_contracts.seal_leaf import Leaf, LeafList
 from logferry_contracts.source import SourceName
 from logferry_contracts.window import Window
@@ -37,6 +38,7 @@ from sealer.draft import Draft, LeafRow
 from sealer.errors import OutOfTimeError
 from sealer.head import says
 from sealer.links import Chain, Links
+from sealer.stating import Wanted
 from sealer.stock import Stock, listing_sha256
 from sealer.turn import Turn
 
@@ -53,6 +55,21 @@ REASONS = {
 CHANGED = "changed_since"
 
 logger = Logger()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Again:
+    """What is looked at although nothing shows that it changed.
+
+    Attributes:
+        first: The first date. Before the first seal, all from this one on are sealed late.
+        last: The last of those that are sealed already, inclusive.
+        log_group_name: The only log group of these; None for all.
+    """
+
+    first: str
+    last: str
+    log_group_name: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,15 +99,14 @@ class Sealing:
         self,
         name: ChainName,
         turn: Turn,
-        again: tuple[str, str] | None = None,
+        again: Again | None = None,
     ) -> None:
         """Seal what is due of a chain.
 
         Args:
             name: Which.
             turn: Whose time it takes.
-            again: The first and the last date to look at although nothing shows that they changed,
-                and to seal late where they are of the time before the first seal; None for none.
+            again: What is looked at besides; None for nothing.
 
         Raises:
             OutOfTimeError: The next attempt goes on.
@@ -100,9 +116,10 @@ class Sealing:
         chain = self.links.chain(name, turn)
         while self._seal_next(chain, turn):
             turn.check(f"dates of {name} are still to be sealed")
-        self._look_again(chain, turn, again)
+        self._look_back(chain, turn)
         if again is not None:
-            self._seal_late(chain, turn, again[0])
+            self._look_again(chain, turn, again)
+            self._seal_late(chain, turn, again.first)
 
     # The next date
 
@@ -115,7 +132,7 @@ class Sealing:
         is_overdue = epoch_ms(turn.now - self.open_after) >= date.covers.to_ms
         with self._draft(chain.name, date) as draft:
             is_listed = self.stock.take_in_inventories(date, draft)
-            waiting = self.stock.take(date, draft, listed, turn, is_overdue=is_overdue)
+            waiting = self.stock.take(date, draft, listed, turn, Wanted(is_overdue=is_overdue))
             if waiting or not (is_listed or is_overdue):
                 logger.info("not sealed yet", date=date.date, waiting=waiting, is_listed=is_listed)
                 return False
@@ -203,19 +220,27 @@ class Sealing:
 
     # What came later
 
-    def _look_again(self, chain: Chain, turn: Turn, again: tuple[str, str] | None) -> None:
-        """Append what the ledger says otherwise now of dates that are sealed."""
+    def _look_back(self, chain: Chain, turn: Turn) -> None:
+        """Append what the ledger says otherwise now of dates that were sealed not long ago."""
         dates = sorted(chain.note.dates, key=lambda each: each.covers.from_ms)
         looked = []
         for each in dates:
             listed = list(self.ledger.records(chain.name, each.covers.from_ms, each.covers.to_ms))
             shows = listing_sha256(listed)
-            is_asked_for = again is not None and again[0] <= each.date <= again[1]
-            if shows != each.listing_sha256 or is_asked_for:
+            if shows != each.listing_sha256:
                 self._seal_later(chain, turn, each, listed)
             looked.append(each.model_copy(update={"listing_sha256": shows}))
         if looked != dates:
             self.links.keep(chain, looked)
+
+    def _look_again(self, chain: Chain, turn: Turn, again: Again) -> None:
+        """Append the same of the dates that are asked for, however long ago they were sealed."""
+        for each in self.links.days(chain.name):
+            if again.first <= each.date <= again.last:
+                turn.check(f"{each.date} of {chain.name} is still to be looked at again")
+                covers = each.covers
+                listed = list(self.ledger.records(chain.name, covers.from_ms, covers.to_ms))
+                self._seal_later(chain, turn, each, listed, only=again.log_group_name)
 
     def _seal_later(
         self,
@@ -223,13 +248,18 @@ class Sealing:
         turn: Turn,
         sealed: SealedDate,
         listed: Sequence[ListedRecord],
+        *,
+        only: str | None = None,
     ) -> None:
         """Seal what is said otherwise of a date; nothing where nothing is."""
         windows = [each.window for each in listed]
         date = date_of(sealed.covers, windows, zone_named(sealed.time_zone))
         with self._draft(chain.name, date) as draft:
             # What has not ended again stays what it was until it has.
-            self.stock.take(date, draft, listed, turn, is_overdue=False)
+            wanted = Wanted(
+                is_overdue=False, only=only, is_sealed=self._sealed_before(chain, sealed)
+            )
+            self.stock.take(date, draft, listed, turn, wanted)
             rows = list(draft.leaves(unsealed=True))
             draft.put_leaves(self._known(chain, sealed, rows))
             rows = list(draft.leaves(unsealed=True))
@@ -240,6 +270,20 @@ class Sealing:
                 self.notes.keep_draft(chain.name, date.covers.from_ms, draft.path)
                 self.links.append(chain, turn, kind="later", sealed=said)
                 draft.mark_sealed()
+
+    def _sealed_before(self, chain: Chain, date: SealedDate) -> Callable[[StatementName], bool]:
+        """Return what tells whether a seal of the date has a statement; reads them when asked."""
+
+        @cache
+        def sealed_before() -> frozenset[str]:
+            return frozenset(
+                leaf.statement
+                for link in self.links.envelopes(chain.name, date.sequence)
+                if link.seal.sealed is not None and link.seal.sealed.covers == date.covers
+                for leaf in self.seals.leaves(chain.name, link.seal.sealed.leaves_sha256)
+            )
+
+        return lambda name: str(name) in sealed_before()
 
     def _known(self, chain: Chain, date: SealedDate, rows: Sequence[LeafRow]) -> Iterator[LeafRow]:
         """Yield the leaves that the date's seals have already, by whatever invocation."""
@@ -257,9 +301,11 @@ class Sealing:
                         last[place] = leaf
         for place, leaf in last.items():
             row = wanted[place]
-            if leaf.statement == row.statement or row.says == says(
-                self.seals.statement(leaf.name.key(chain.name))
-            ):
+            if leaf.statement == row.statement:
+                yield row.as_sealed(leaf)
+                continue
+            text = self.seals.statement(leaf.name.key(chain.name))
+            if text is not None and row.says == says(text):
                 yield row.as_sealed(leaf)
 
     # The time before the first seal
@@ -270,7 +316,7 @@ class Sealing:
             turn.check(f"dates of {chain.name} are still to be sealed late")
             date, listed = due
             with self._draft(chain.name, date) as draft:
-                self.stock.take(date, draft, listed, turn, is_overdue=True)
+                self.stock.take(date, draft, listed, turn, Wanted(is_overdue=True))
                 self._seal(chain, date, draft, turn, is_late=True)
 
     def _before(self, chain: Chain, least: str) -> tuple[DateToSeal, list[ListedRecord]] | None:

@@ -5,21 +5,27 @@ from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID
 
+from aws_lambda_powertools import Logger
+
 from logferry_contracts.chain import ChainName
+from logferry_contracts.digest import sha256
 from logferry_contracts.inventory import ListedLogGroup
 from logferry_contracts.ledger_key import ledger_key
 from logferry_contracts.ledger_record import LedgerRecord, split_task_ids
 from logferry_contracts.message import timestamp
+from logferry_contracts.seal_key import StatementName
 from logferry_contracts.seal_leaf import Leaf
 from logferry_contracts.source import SourceName
 from logferry_contracts.statement import (
     ARCHIVED,
     CONTRADICTED,
+    DISPOSED,
     OPEN,
     SKIPPED,
     Difference,
     StatedLogGroup,
     Statement,
+    Waiver,
 )
 from logferry_contracts.window import Window
 from logferry_contracts.wire import ContractError, parse
@@ -32,6 +38,8 @@ from sealer.head import says
 from sealer.measuring import Measuring
 from sealer.outcome import Outcome, of_listing, of_tries, stated_exports, stated_log_group
 from sealer.turn import Turn
+
+logger = Logger()
 
 RECORD_UNREADABLE = "record_unreadable"
 WAITED_TOO_LONG = "it had not ended when its date was sealed"
@@ -52,6 +60,22 @@ class Stated:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Wanted:
+    """How a date is stated.
+
+    Attributes:
+        is_overdue: Whether what has not ended is open now.
+        only: The only log group that is wanted; None for all.
+        is_sealed: Tells whether a seal of the date has a statement already: only of such objects it
+            is said that somebody had them removed.
+    """
+
+    is_overdue: bool
+    only: str | None = None
+    is_sealed: Callable[[StatementName], bool] = lambda _: False
+
+
+@dataclass(frozen=True, kw_only=True)
 class Stating:
     """States the log groups' windows of all chains."""
 
@@ -66,8 +90,7 @@ class Stating:
         group: Group,
         before: LeafRow | None,
         turn: Turn,
-        *,
-        is_overdue: bool,
+        wanted: Wanted,
     ) -> Stated:
         """State a group, unless nothing has changed or it is waited for.
 
@@ -76,12 +99,12 @@ class Stating:
             group: What to state.
             before: What was stated of it; None for nothing.
             turn: Whose time it takes.
-            is_overdue: Whether it is open, if it has not ended.
+            wanted: How.
 
         Raises:
             OutOfTimeError: Its objects are not read to their end.
         """
-        said = self._said(group, turn, is_overdue=is_overdue)
+        said = self._said(group, turn, wanted)
         if said is None:
             return Stated(group=group, row=None)
         statement = Statement.of(
@@ -99,12 +122,12 @@ class Stating:
         """Return what the archive has of a completed export; as `Measuring.measured`."""
         return self.measuring.measured(record, self._task_ids(record), turn)
 
-    def _said(self, group: Group, turn: Turn, *, is_overdue: bool) -> dict[str, Any] | None:
+    def _said(self, group: Group, turn: Turn, wanted: Wanted) -> dict[str, Any] | None:
         """Return a statement's fields; None where the group is waited for."""
         if not group.keys and group.line is None:
             return _not_listed(group)
         if group.line is not None:
-            return _of_listing(parse(ListedLogGroup, group.line), group.window, is_overdue)
+            return _of_listing(parse(ListedLogGroup, group.line), group.window, wanted.is_overdue)
         read = [self.ledger.record(key) for key in group.keys]
         tries = [each for each in read if isinstance(each, LedgerRecord)]
         damaged = [each for each in read if isinstance(each, ContractError)]
@@ -112,13 +135,21 @@ class Stating:
             return self._unreadable(group, tries, damaged)
         if not tries:  # removed since it was listed
             return None
+        return self._of_tries(group, tries, turn, wanted)
+
+    def _of_tries(
+        self, group: Group, tries: Sequence[LedgerRecord], turn: Turn, wanted: Wanted
+    ) -> dict[str, Any] | None:
+        """Return what is stated by the records of a window, of which the last one counts."""
         last = max(tries, key=lambda each: each.generation)
-        outcome = of_tries(tries)
         fields = {
             "source": last.source,
             "log_group": stated_log_group(last.log_group),
             "exports": stated_exports(tries, self._task_ids),
         }
+        if (disposed := self._disposed(group, last, wanted)) is not None:
+            return fields | disposed
+        outcome = of_tries(tries)
         if outcome.outcome == ARCHIVED:
             try:
                 return fields | self._archived(last, turn)
@@ -126,7 +157,36 @@ class Stating:
                 outcome = Outcome(
                     outcome=OPEN, is_ended=False, reason=error.reason, detail=str(error)
                 )
-        return _with_outcome(fields, outcome, is_overdue)
+        return _with_outcome(fields, outcome, wanted.is_overdue)
+
+    def _disposed(
+        self, group: Group, record: LedgerRecord, wanted: Wanted
+    ) -> dict[str, Any] | None:
+        """Return what is said of objects that somebody had removed; None where it is not that.
+
+        Of what was never sealed as archived it is not: whatever is missing of that is a loss.
+        """
+        ordered = record.disposed
+        if ordered is None:
+            return None
+        name = StatementName(group.name, group.window, ordered.statement)
+        before = self._statement(group, name) if wanted.is_sealed(name) else None
+        if before is None or before.outcome != ARCHIVED:
+            logger.error("a disposal of what was not sealed", key=record.key, statement=str(name))
+            return None
+        return {
+            "outcome": DISPOSED,
+            "objects": before.objects,
+            "leftovers": before.leftovers,
+            "waiver": Waiver(
+                by=ordered.by, why=ordered.reason, at=ordered.at, ticket=ordered.ticket
+            ),
+        }
+
+    def _statement(self, group: Group, name: StatementName) -> Statement | None:
+        """Return a sealed statement; None where it is not there any more as it was sealed."""
+        text = self.seals.statement(name.key(ChainName.of(group.source)))
+        return parse(Statement, text) if text and sha256(text) == name.sha256 else None
 
     def _unreadable(
         self, group: Group, tries: Sequence[LedgerRecord], damaged: Sequence[ContractError]

@@ -19,7 +19,7 @@ from sealer.aws.ledger import Ledger, ListedRecord
 from sealer.dates import DateToSeal
 from sealer.draft import Draft, Group, RecordRow
 from sealer.metrics import DAMAGED, STATED
-from sealer.stating import Stated, Stating
+from sealer.stating import Stated, Stating, Wanted
 from sealer.turn import Turn
 
 READ_AT_ONCE = 16 * THREADS
@@ -42,8 +42,7 @@ class Stock:
         draft: Draft,
         listed: Sequence[ListedRecord],
         turn: Turn,
-        *,
-        is_overdue: bool,
+        wanted: Wanted,
     ) -> int:
         """State what has ended and is not stated yet; return how many log groups' windows have not.
 
@@ -52,7 +51,7 @@ class Stock:
             draft: What is known of it already.
             listed: The ledger's records of its windows.
             turn: Whose time it takes.
-            is_overdue: Whether what has not ended is open now.
+            wanted: How it is stated.
 
         Raises:
             OutOfTimeError: The next attempt goes on.
@@ -62,10 +61,10 @@ class Stock:
 
         def state(group: Group) -> Stated:
             before = stated_before[group.name, group.window]
-            return self.stating.state(chain, group, before, turn, is_overdue=is_overdue)
+            return self.stating.state(chain, group, before, turn, wanted)
 
         with ThreadPoolExecutor(THREADS) as threads:
-            for some in batched(draft.due(date), THREADS, strict=False):
+            for some in batched(draft.due(date, wanted.only), THREADS, strict=False):
                 turn.check(f"{date.date} of {chain} is still to be stated")
                 stated_before = {(each.name, each.window): draft.leaf(each) for each in some}
                 stated = list(threads.map(state, some))

@@ -168,6 +168,8 @@ class Exports:
             if found is None:
                 return
             record, etag = found
+            if record.disposed is not None:  # it has lost what somebody had removed
+                return
             if record.state in ("completed", "secured"):
                 failed = Failed(
                     reason=OBJECT_MISSING, message=detail[:MESSAGE_CHARACTERS], at=timestamp(now)

@@ -10,12 +10,13 @@ They are worth nothing but time: what is lost is done again.
 """
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Self
 
 from botocore.exceptions import ClientError
 from pydantic import Field, ValidationError
 
 from logferry_contracts.chain import ChainName, Sequence
+from logferry_contracts.day_seal import DaySeal
 from logferry_contracts.digest import Sha256
 from logferry_contracts.message import Message
 from logferry_contracts.plan_request import Date
@@ -65,6 +66,19 @@ class SealedDate(Message):
     covers: Window
     sequence: Sequence
     listing_sha256: Sha256 | None = None
+
+    @classmethod
+    def of(cls, seal: DaySeal) -> Self | None:
+        """Return the date of a seal; None where that is not of the kind ``day``."""
+        sealed = seal.sealed
+        if seal.kind != "day" or sealed is None:
+            return None
+        return cls(
+            date=sealed.date,
+            time_zone=sealed.time_zone,
+            covers=sealed.covers,
+            sequence=seal.sequence,
+        )
 
 
 class ChainNote(Message):

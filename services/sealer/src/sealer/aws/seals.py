@@ -28,6 +28,11 @@ class _ThereAlreadyError(AwsError):
     """S3 writes nothing over what is there."""
 
 
+class _GoneError(AwsError):
+    """There is no such key."""
+
+
+_GONE: dict[str, type[AwsError]] = {"NoSuchKey": _GoneError}
 _THERE: dict[str, type[AwsError]] = dict.fromkeys(OVERTAKEN, _ThereAlreadyError)
 
 
@@ -109,10 +114,13 @@ class Seals:
             text: bytes = body.read()
         return text
 
-    def statement(self, key: str) -> bytes:
-        """Return a statement as it is stored."""
-        with calling("GetObject", key), self._open(key, {}) as body:
-            text: bytes = body.read()
+    def statement(self, key: str) -> bytes | None:
+        """Return a statement as it is stored; None where somebody has removed it."""
+        try:
+            with calling("GetObject", key, _GONE), self._open(key, {}) as body:
+                text: bytes = body.read()
+        except _GoneError:
+            return None
         return text
 
     def leaves(self, chain: ChainName, sha256: str) -> Iterator[Leaf]:

@@ -87,6 +87,8 @@ class LedgerSweep:
             or record.destination.bucket != self._with.archive.bucket
             # The export that it is a half of has its objects in the manifest, too.
             or record.parent_export_id is not None
+            # Its objects may go, and are freed before they do.
+            or record.disposed is not None
         ):
             return []
         data = ExportCompletedData.of_record(record)
