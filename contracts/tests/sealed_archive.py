@@ -245,7 +245,7 @@ class Archive:
         return self.stated(key, version_id, window, data)
 
     def stated(self, key: str, version_id: str, window: Window, data: bytes) -> StatedObject:
-        found = measure(io.BytesIO(data), window)
+        found = measure(lambda: io.BytesIO(data), window)
         names = set(StatedObject.model_fields) - {"key", "version_id", "etag", "checksum"}
         measured = {name: getattr(found, name) for name in names}
         return StatedObject(key=key, version_id=version_id, **measured)

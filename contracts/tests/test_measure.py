@@ -12,6 +12,7 @@ from contracts.tests.corpus import MESSAGES, WITH_CR, messages
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from logferry_contracts import gunzip
 from logferry_contracts import measure as measure_module
 from logferry_contracts.archive import events_of_object
 from logferry_contracts.measure import Measured, measure
@@ -32,7 +33,7 @@ def measured(text: str | bytes) -> Measured:
 
 
 def measure_bytes(body: bytes) -> Measured:
-    return measure(io.BytesIO(body), WINDOW)
+    return measure(lambda: io.BytesIO(body), WINDOW)
 
 
 def test_the_stored_bytes_are_hashed_and_counted() -> None:
@@ -148,7 +149,7 @@ def test_what_the_file_raises_is_left_to_its_opener() -> None:
             raise ConnectionResetError
 
     with pytest.raises(ConnectionResetError):
-        measure(Broken(), WINDOW)
+        measure(Broken, WINDOW)
 
 
 class Trickling(io.BytesIO):
@@ -162,7 +163,41 @@ def test_what_is_counted_of_a_damaged_object_is_the_same_however_it_is_handed_ou
     body = gzip.compress(b"".join(line(FROM_MS + n, str(n)).encode() for n in range(9000)))
     damaged = body[:-2000] + b"\xff" * 2000
 
-    assert measure(Trickling(damaged), WINDOW) == measure_bytes(damaged)
+    assert measure(lambda: Trickling(damaged), WINDOW) == measure_bytes(damaged)
+
+
+@pytest.mark.parametrize("at", [*range(0, 2000, 97), -1, -5])
+def test_a_damaged_object_is_what_zlib_makes_of_it_and_a_whole_one_is_opened_once(at: int) -> None:
+    body = gzip.compress(b"".join(line(FROM_MS + n, str(n)).encode() for n in range(900)), mtime=0)
+    damaged = bytearray(body)
+    damaged[at] ^= 16
+    opened: list[io.BytesIO] = []
+
+    def opening(data: bytes) -> Measured:
+        opened.clear()
+        return measure(lambda: opened.append(io.BytesIO(data)) or opened[-1], WINDOW)
+
+    assert opening(body).is_gzip_complete
+    assert [each.closed for each in opened] == [True]
+    found = opening(bytes(damaged))
+    assert [each.closed for each in opened] == [True] * (1 if found.is_gzip_complete else 2)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(measure_module, "HAS_ISAL", False)
+        patch.setattr(measure_module, "Gunzip", lambda: gunzip.Gunzip(by_zlib=True))
+        assert opening(bytes(damaged)) == found
+
+
+def test_an_object_is_measured_alike_wherever_its_text_is_cut() -> None:
+    logged = [*MESSAGES[:-1], *WITH_CR, "a @ b $ c @ptr.$[x]", "a\n@ptr.$[x]\n@ptr.$[y]"]
+    text = b"".join(line(FROM_MS + n, each).encode() for n, each in enumerate(logged))
+    whole = measure_module._Lines(WINDOW)
+    whole.add(text)
+
+    for cut in range(len(text)):
+        lines = measure_module._Lines(WINDOW)
+        lines.add(text[:cut])
+        lines.add(text[cut:])
+        assert vars(lines) == vars(whole), cut
 
 
 # What no line of an export has, and pieces cut amid: times, newlines and pointers.
@@ -187,7 +222,7 @@ def test_any_object_is_measured_as_its_events_are_read(
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(measure_module, "PIECE_BYTES", piece_bytes)
-        patch.setattr(measure_module, "_UNPACKED_BYTES", piece_bytes)
+        patch.setattr(gunzip, "UNPACKED_BYTES", piece_bytes)
         found = measure_bytes(body)
 
     times = [each.at_ms for each in read]
@@ -204,6 +239,9 @@ class Made:
         self._pieces = itertools.repeat(piece, times)
         self._rest = b""
 
+    def close(self) -> None:
+        pass
+
     def read(self, amount: int, /) -> bytes:
         self._rest = self._rest or next(self._pieces, b"")
         taken, self._rest = self._rest[:amount], self._rest[amount:]
@@ -213,7 +251,7 @@ class Made:
 def peak_bytes(made: Made) -> tuple[Measured, int]:
     tracemalloc.start()
     try:
-        return measure(made, WINDOW), tracemalloc.get_traced_memory()[1]
+        return measure(lambda: made, WINDOW), tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
 

@@ -9,24 +9,27 @@ Give `events` an `ExportCompleted`'s data and a function that opens an S3 object
 Only a piece of one object is in memory at a time.
 """
 
-import gzip
 import hashlib
-import io
 import re
-import zlib
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime
-from typing import BinaryIO, NamedTuple, Protocol, cast
+from functools import partial
+from itertools import repeat
+from typing import NamedTuple, Protocol, cast
 
 from logferry_contracts.export_completed import ExportCompletedData
-from logferry_contracts.log_line import STAMP_LENGTH, begins_at_ms
+from logferry_contracts.gunzip import Gunzip
+from logferry_contracts.log_line import parted
 from logferry_contracts.manifest import ArchivedObject, Manifest
 from logferry_contracts.message import from_epoch_ms
 from logferry_contracts.wire import parse
 
 _KEY = re.compile(r"(?P<prefix>.+)/(?P<task_id>[^/]+)/(?P<stream>[^/]+)/(?P<number>[0-9]{6,})\.gz")
+
+_PIECE_BYTES = 64 * 1024
+"""What is read at a time."""
 
 
 class Readable(Protocol):
@@ -131,8 +134,8 @@ def events(
         ContractError: The manifest's file breaks its contract.
     """
     objects = whole_manifest(completed.manifest, open_object).objects or []
-    lines = _lines(completed.destination.bucket, objects, open_object)
-    for event in _put_together(lines):
+    reading = _Reading()
+    for event in _all_events(reading, completed.destination.bucket, objects, open_object):
         if with_end or event.at_ms != completed.window.to_ms:
             yield event
 
@@ -143,7 +146,9 @@ def events_of_object(key: str, file: Readable) -> Iterator[LogEvent]:
     Raises:
         ArchiveError: It is cut off, or is not what CloudWatch Logs writes.
     """
-    return _put_together((key, line) for line in _text(_Whole(key, file)))
+    reading = _Reading()
+    yield from reading.events(_Whole(key, file))
+    yield from reading.last()
 
 
 def whole_manifest(manifest: Manifest, open_object: Open) -> Manifest:
@@ -163,54 +168,87 @@ def whole_manifest(manifest: Manifest, open_object: Open) -> Manifest:
     return parse(Manifest, body)
 
 
-def _lines(
-    bucket: str, objects: Iterable[ArchivedObject], open_object: Open
-) -> Iterator[tuple[str, str]]:
-    """Yield ``(key, line)``, each object once, a stream's objects after each other."""
+def _all_events(
+    reading: "_Reading", bucket: str, objects: Iterable[ArchivedObject], open_object: Open
+) -> Iterator[LogEvent]:
+    """Yield the events of each object, each read once, a stream's objects after each other."""
     once = {(each.key, each.version_id): each for each in objects}
     for _, each in sorted(once.items()):
         with closing(open_object(bucket, each.key, each.version_id)) as file:
             whole = _Whole(each.key, file)
-            for line in _text(whole):
-                yield each.key, line
+            yield from reading.events(whole)
         if whole.size_bytes != each.size_bytes:
             raise ArchiveError(
                 f"{each.key}: {whole.size_bytes} bytes, of {each.size_bytes} in the manifest"
             )
+    yield from reading.last()
 
 
-def _text(file: "_Whole") -> Iterator[str]:
-    """Yield the lines of a gzip file, each with the newline that ends it."""
-    # Only "\n" ends a line: a message may hold "\r". No byte of a message stops the others.
-    unpacked = gzip.GzipFile(fileobj=cast("BinaryIO", file), mode="rb")  # only read() is called
-    lines = io.TextIOWrapper(unpacked, "utf-8", errors="backslashreplace", newline="\n")
-    try:
-        yield from lines
-    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-        raise ArchiveError(f"{file.key}: {error}") from error
-    if not file.size_bytes:  # to gzip that is a file of no parts
-        raise ArchiveError(f"{file.key}: 0 bytes: it was cut off before its first one")
+class _Reading:
+    """Puts the events of objects together: a line without a time goes on with the one before it.
+
+    The last event is held back, as it may go on in the next object of its stream.
+    """
+
+    def __init__(self) -> None:
+        self._at_ms = 0
+        self._key = ""
+        """Of the object in which the last event began; of none so far."""
+        self._message: list[str] = []
+        """What there is of its message."""
+        self._is_line_ended = True
+        """Whether a newline has ended the last line."""
+
+    def events(self, file: "_Whole") -> Iterator[LogEvent]:
+        """Yield the events of an object, but for its last one."""
+        rest: list[bytes] = []
+        for text in _texts(file):
+            begun, newline, last = text.rpartition(b"\n")
+            if newline:
+                yield from self._of(file.key, b"".join([*rest, begun]))
+                rest.clear()
+            rest.append(last)
+        if unended := b"".join(rest):
+            yield from self._of(file.key, unended)
+            self._is_line_ended = False
+
+    def last(self) -> Iterator[LogEvent]:
+        """Yield the last event, where there is one."""
+        if self._key:
+            yield LogEvent(self._at_ms, "".join(self._message), _stream(self._key), self._key)
+
+    def _of(self, key: str, lines: bytes) -> Iterator[LogEvent]:
+        """Take in lines, without the newline that ends the last one."""
+        goes_on, times_ms, messages = parted(lines.decode("utf-8", "backslashreplace"))
+        if goes_on:
+            self._go_on(key, goes_on)
+        self._is_line_ended = True
+        if times_ms:
+            yield from self.last()
+            self._at_ms, self._key, self._message = times_ms.pop(), key, [messages.pop()]
+            yield from map(_event, zip(times_ms, messages, repeat(_stream(key)), repeat(key)))
+
+    def _go_on(self, key: str, lines: str) -> None:
+        if _folder(key) != _folder(self._key):
+            raise ArchiveError(f"{key}: its first line has no time")
+        self._message.append(lines if self._is_line_ended else lines.removeprefix("\n"))
 
 
-def _put_together(lines: Iterable[tuple[str, str]]) -> Iterator[LogEvent]:
-    """Join the lines of each message: one without a time goes on with the line before it."""
-    at_ms, of_key, message = 0, "", ""
-    for key, line in lines:
-        begun_ms = begins_at_ms(line)
-        if begun_ms is None:
-            if _folder(key) != _folder(of_key):
-                raise ArchiveError(f"{key}: its first line has no time")
-            message += line
-            continue
-        if of_key:
-            yield _event(at_ms, message, of_key)
-        at_ms, of_key, message = begun_ms, key, line[STAMP_LENGTH + 1 :]
-    if of_key:
-        yield _event(at_ms, message, of_key)
+_event = cast("Callable[[tuple[int, str, str, str]], LogEvent]", partial(tuple.__new__, LogEvent))
+"""Makes an event of its fields. The class itself calls Python code to do that, for each."""
 
 
-def _event(at_ms: int, message: str, key: str) -> LogEvent:
-    return LogEvent(at_ms, message.removesuffix("\n"), _folder(key).rpartition("/")[2], key)
+def _texts(file: "_Whole") -> Iterator[bytes]:
+    """Yield what an object unpacks to, in pieces."""
+    gunzip = Gunzip()
+    while piece := file.read(_PIECE_BYTES):
+        yield from gunzip.texts(piece)
+    if fault := gunzip.fault():
+        raise ArchiveError(f"{file.key}: {fault}")
+
+
+def _stream(key: str) -> str:
+    return _folder(key).rpartition("/")[2]
 
 
 def _folder(key: str) -> str:

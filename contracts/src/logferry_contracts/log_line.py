@@ -5,7 +5,11 @@ begins without a time goes on with the message before it.
 """
 
 import re
+from collections.abc import Iterable
 from datetime import datetime
+from itertools import batched
+from operator import add
+from typing import NamedTuple
 
 from logferry_contracts.message import epoch_ms, from_epoch_ms, timestamp
 
@@ -16,34 +20,71 @@ POINTER = b"@ptr.$["
 https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_GetLogObject.html"""
 
 _DATE_LENGTH = len("2026-11-22")
-_STAMP = (
-    "[1-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]"
-    r"T(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]\.[0-9][0-9][0-9]Z"
-)
-_BEGINS = re.compile(f"{_STAMP} ")
-_BEGIN = re.compile(f"\n({_STAMP}) ".encode())
-
-
-def begins_at_ms(line: str) -> int | None:
-    """Return the time that a line begins with; None where a message goes on."""
-    if not _BEGINS.match(line) or not _is_in_the_calendar(line):
-        return None
-    return stamp_ms(line[:STAMP_LENGTH])
+_MOST_SECONDS = 1024
+_SECOND = "[1-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]T(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]"
+_MILLISECOND = r"\.[0-9][0-9][0-9]Z"
+_BEGIN = re.compile(f"\n({_SECOND}{_MILLISECOND}) ".encode())
+_BEGIN_IN_TWO = re.compile(f"\n({_SECOND})({_MILLISECOND}) ")
+_MILLISECONDS = {f".{ms:03d}Z": ms for ms in range(1000)}
 
 
 def stamps_in(text: bytes) -> list[bytes]:
-    """Return the times that lines begin with, such as ``b"2026-11-22T06:00:00.000Z"``.
+    """Return the times that lines begin with, such as ``b"2026-11-22T06:00:00.000Z"``, sorted.
 
-    Compared as they are, they are in the order of time.
+    Sorted as they are, they are in the order of time.
 
     Args:
         text: With the newline before each line. What is before the first one is not looked at.
     """
     found = _BEGIN.findall(text)
+    found.sort()
     # Nearly always all are of one date, and the calendar need be asked but once.
-    if found and min(found)[:_DATE_LENGTH] == max(found)[:_DATE_LENGTH]:
+    if found and found[0][:_DATE_LENGTH] == found[-1][:_DATE_LENGTH]:
         return found if _is_in_the_calendar(found[0].decode()) else []
     return [each for each in found if _is_in_the_calendar(each.decode())]
+
+
+class Parted(NamedTuple):
+    """What a text has of events.
+
+    Attributes:
+        goes_on: Lines, with the newline before each, that go on with what was before the text.
+        times_ms: When each event happened, in milliseconds since 1970.
+        messages: What each has as its message.
+    """
+
+    goes_on: str
+    times_ms: list[int]
+    messages: list[str]
+
+
+def parted(lines: str) -> Parted:
+    """Take lines apart into events. The last one is without its newline."""
+    goes_on, *found = _BEGIN_IN_TWO.split(f"\n{lines}")
+    seconds, milliseconds, messages = found[::3], found[1::3], found[2::3]
+    seconds_ms = list(map(_seconds_ms().__getitem__, seconds))
+    if None in seconds_ms:
+        return _parted_by_the_calendar(goes_on, found)
+    times_ms = map(add, seconds_ms, map(_MILLISECONDS.__getitem__, milliseconds))
+    return Parted(goes_on, list(times_ms), messages)
+
+
+def _parted_by_the_calendar(text: str, found: Iterable[str]) -> Parted:
+    """Put what begins with a day that there is not to what is before it."""
+    texts, times_ms = [text], list[int]()
+    for second, millisecond, message in batched(found, 3, strict=True):
+        second_ms = _seconds_ms()[second]
+        if second_ms is None:
+            texts[-1] += f"\n{second}{millisecond} {message}"
+        else:
+            times_ms.append(second_ms + _MILLISECONDS[millisecond])
+            texts.append(message)
+    return Parted(texts[0], times_ms, texts[1:])
+
+
+def has_pointer(text: bytes) -> bool:
+    """Whether `POINTER` is in a text: single bytes are looked for so much faster than several."""
+    return b"@" in text and b"$" in text and POINTER in text
 
 
 def stamp(at_ms: int) -> bytes:
@@ -54,6 +95,25 @@ def stamp(at_ms: int) -> bytes:
 def stamp_ms(text: str) -> int:
     """Return what a time that a line begins with is in milliseconds since 1970."""
     return epoch_ms(datetime.fromisoformat(text))
+
+
+class _Seconds(dict[str, int | None]):
+    """What seconds are in milliseconds since 1970; None where there is no such day."""
+
+    def __missing__(self, second: str) -> int | None:
+        found = stamp_ms(f"{second}Z") if _is_in_the_calendar(second) else None
+        self[second] = found
+        return found
+
+
+_SECONDS_MS = _Seconds()
+
+
+def _seconds_ms() -> _Seconds:
+    """Return seconds that are known: most have many events, and next to each other."""
+    if len(_SECONDS_MS) > _MOST_SECONDS:
+        _SECONDS_MS.clear()
+    return _SECONDS_MS
 
 
 def _is_in_the_calendar(text: str) -> bool:

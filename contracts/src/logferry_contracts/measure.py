@@ -5,21 +5,17 @@ piece of the object is in memory at a time, however long it, or a line of it, is
 """
 
 import hashlib
-import zlib
+from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass
 from typing import Protocol
 
-from logferry_contracts.log_line import POINTER, STAMP_LENGTH, stamp, stamp_ms, stamps_in
+from logferry_contracts.gunzip import HAS_ISAL, Gunzip
+from logferry_contracts.log_line import STAMP_LENGTH, has_pointer, stamp, stamp_ms, stamps_in
 from logferry_contracts.window import Window
 
 PIECE_BYTES = 256 * 1024
 """What is read at a time."""
-
-_UNPACKED_BYTES = 1024 * 1024
-"""What is unpacked at a time: a piece may hold a thousand times as much as its own size."""
-
-_GZIP = 31
-"""``wbits`` of a gzip file with its header and checksum. https://docs.python.org/3/library/zlib.html"""
 
 
 class Source(Protocol):
@@ -27,6 +23,9 @@ class Source(Protocol):
 
     def read(self, amount: int, /) -> bytes:
         """Return up to so many bytes, none at the end. What it raises is left to its opener."""
+
+    def close(self) -> None:
+        """Give it up."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,7 +40,7 @@ class Measured:
         first_ms: The earliest time of an event, in milliseconds since 1970; None without events.
         last_ms: The latest.
         events_outside_window: How many events are before the window, or at its end or after it.
-        pointer_lines: How many lines hold `POINTER`.
+        pointer_lines: How many lines hold `log_line.POINTER`.
         gzip_members: How many whole gzip files stand in it, one after the other.
         gzip_fault: What is wrong with it as gzip, such as ``cut off``; None: nothing. What is
             counted is then what could be unpacked.
@@ -64,19 +63,29 @@ class Measured:
         return self.gzip_fault is None
 
 
-def measure(file: Source, window: Window) -> Measured:
+def measure(open_file: Callable[[], Source], window: Window) -> Measured:
     """Read an object to its end and say what it is.
 
     Args:
-        file: The object. It is not closed.
+        open_file: Opens the object. It is opened again where it is damaged: how much of that can be
+            unpacked has to be the same everywhere, and is what zlib makes of it.
         window: The export's, half-open.
     """
-    sha256, size_bytes = hashlib.sha256(), 0
-    lines, unpacking = _Lines(window), _Unpacking()
+    with closing(open_file()) as file:
+        found = _measure(file, window, Gunzip())
+    if found.is_gzip_complete or not HAS_ISAL:
+        return found
+    with closing(open_file()) as file:
+        return _measure(file, window, Gunzip(by_zlib=True))
+
+
+def _measure(file: Source, window: Window, gunzip: Gunzip) -> Measured:
+    sha256, size_bytes, lines = hashlib.sha256(), 0, _Lines(window)
     while piece := _read(file, PIECE_BYTES):
         sha256.update(piece)
         size_bytes += len(piece)
-        unpacking.add(piece, lines)
+        for text in gunzip.texts(piece):
+            lines.add(text)
     return Measured(
         sha256=sha256.hexdigest(),
         size_bytes=size_bytes,
@@ -86,8 +95,8 @@ def measure(file: Source, window: Window) -> Measured:
         last_ms=None if lines.last is None else stamp_ms(lines.last.decode()),
         events_outside_window=lines.events_outside,
         pointer_lines=lines.with_pointer,
-        gzip_members=unpacking.members,
-        gzip_fault=unpacking.fault(),
+        gzip_members=gunzip.members,
+        gzip_fault=gunzip.fault(),
     )
 
 
@@ -132,7 +141,7 @@ class _Lines:
     def _add_events(self, stamps: list[bytes]) -> None:
         if not stamps:
             return
-        first, last = min(stamps), max(stamps)
+        first, last = stamps[0], stamps[-1]
         self.events += len(stamps)
         if first < self._from or last >= self._to:
             self.events_outside += sum(not self._from <= each < self._to for each in stamps)
@@ -141,52 +150,11 @@ class _Lines:
 
     def _add_pointers(self, seen: bytes) -> None:
         """Count each line that holds a pointer once; one that is in the tail was counted."""
-        if POINTER not in seen:
+        if not has_pointer(seen):
             self._is_pointer_counted &= seen.find(b"\n", len(self._tail)) < 0
             return
         goes_on, *begun = seen[self._tail.rfind(b"\n") + 1 :].split(b"\n")
-        self.with_pointer += POINTER in goes_on and not self._is_pointer_counted
-        self.with_pointer += sum(POINTER in line for line in begun)
+        self.with_pointer += has_pointer(goes_on) and not self._is_pointer_counted
+        self.with_pointer += sum(map(has_pointer, begun))
         last = begun[-1] if begun else goes_on
-        self._is_pointer_counted = POINTER in last or (not begun and self._is_pointer_counted)
-
-
-class _Unpacking:
-    """Unpacks gzip that comes in pieces, as far as it goes."""
-
-    def __init__(self) -> None:
-        self._member = zlib.decompressobj(_GZIP)
-        self._is_begun = False
-        """Whether a byte of `_member` was seen."""
-        self._fault: str | None = None
-        self.members = 0
-
-    def add(self, piece: bytes, lines: _Lines) -> None:
-        while piece and self._fault is None:
-            if not self._is_begun and not (piece := self._without_padding(piece)):
-                return
-            piece = self._next(piece, lines)
-
-    def fault(self) -> str | None:
-        if self._fault is None and self._is_begun:
-            return "cut off"
-        return self._fault if self.members or self._fault else "0 bytes"
-
-    def _without_padding(self, piece: bytes) -> bytes:
-        """Remove zeros after a member, which are no part of anything."""
-        return piece.lstrip(b"\x00") if self.members else piece
-
-    def _next(self, piece: bytes, lines: _Lines) -> bytes:
-        """Unpack some of a piece and return what is left of it."""
-        self._is_begun = True
-        try:
-            lines.add(self._member.decompress(piece, _UNPACKED_BYTES))
-        except zlib.error as error:
-            self._fault = f"after member {self.members}: {error}" if self.members else str(error)
-            return b""
-        if not self._member.eof:
-            return self._member.unconsumed_tail
-        self.members += 1
-        rest = self._member.unused_data
-        self._member, self._is_begun = zlib.decompressobj(_GZIP), False
-        return rest
+        self._is_pointer_counted = has_pointer(last) or (not begun and self._is_pointer_counted)

@@ -3,7 +3,6 @@
 import re
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import closing
 from hashlib import sha256
 from itertools import groupby
 from typing import Literal, NamedTuple
@@ -278,8 +277,7 @@ def _hold(store: Store, found: SealedObject) -> Iterator[Finding]:
 def _bytes(store: Store, found: SealedObject, level: Level) -> Iterator[Finding]:
     stated = found.stated
     if level == "events":
-        with closing(store.open(stated.key, found.version_id)) as file:
-            measured = measure(Reading(file), found.window)
+        measured = measure(lambda: Reading(store.open(stated.key, found.version_id)), found.window)
         yield from _difference(found, measured.size_bytes, measured.sha256)
         if measured.sha256 == stated.sha256:
             yield from _measures(stated, measured)

@@ -60,6 +60,10 @@ class Reading:
         except Exception as error:  # each SDK has its own for a download that broke
             raise Unreadable(f"it broke off: {type(error).__name__}: {error}") from error
 
+    def close(self) -> None:
+        """Give it up."""
+        self._file.close()
+
 
 def read_whole(store: Store, key: str, version_id: str | None, limit_bytes: int) -> bytes:
     """Return the bytes of a version; of a longer one than the limit so much that it shows.

@@ -1,11 +1,10 @@
 """Reading the archive: the statements `ReadTheArchive` and `SeeVersions`."""
 
 from collections.abc import Iterator
-from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 from logferry_contracts.manifest import Checksum
-from logferry_contracts.measure import Measured, measure
+from logferry_contracts.measure import measure
 from logferry_contracts.window import Window
 from sealer.aws.calls import calling
 from sealer.differences import ListedVersion, ReadObject
@@ -47,14 +46,18 @@ class Archive:
             OfflineError: It has to be restored first.
             AwsError: It cannot be read, or its download broke off.
         """
-        subject = f"{key} (version {version_id})"
+        found: Any = None
+
+        def opened() -> Any:
+            nonlocal found
+            found = self._s3.get_object(
+                Bucket=self.bucket, Key=key, VersionId=version_id, ChecksumMode="ENABLED"
+            )
+            return found["Body"]
+
         try:
-            with calling("GetObject", subject, _MEANT):
-                found = self._s3.get_object(
-                    Bucket=self.bucket, Key=key, VersionId=version_id, ChecksumMode="ENABLED"
-                )
-                with closing(found["Body"]) as body:
-                    read: Measured = measure(body, window)
+            with calling("GetObject", f"{key} (version {version_id})", _MEANT):
+                read = measure(opened, window)
         except _GoneError:
             return None
         return ReadObject(

@@ -1,0 +1,1 @@
+"""What benchmarks compare with: earlier states of this project, as they were."""
