@@ -151,7 +151,7 @@ lint: install ## Formatting, lint, types, layers, templates
 	$(BIN)/mypy $(wildcard $(addsuffix /src,$(MEMBERS)) devstack/localstack-addons/src devstack/terraform/src) benchmarks contracts/tools docs examples tools $(TYPED_TESTS)
 	$(BIN)/mypy $(TYPED_TESTS_ACROSS)
 	$(BIN)/lint-imports
-	$(BIN)/cfn-lint deploy/*.yaml examples/*/template.yaml
+	$(BIN)/cfn-lint deploy/*.yaml examples/*/*.yaml
 
 .PHONY: format
 format: install ## Format the code

@@ -25,9 +25,9 @@ import sse_enforcer.aws.calls
 ROOT = Path(__file__).parents[1]
 SOURCES = sorted(
     path
-    for folder in ("services/*/src", "cli/src", "examples/subscriber")
+    for folder in ("services/*/src", "cli/src", "examples/subscriber", "examples/witness")
     for path in ROOT.glob(f"{folder}/**/*.py")
-    if path.parent.name != "tests" and path.name != "deploy.py"
+    if path.parent.name != "tests" and path.name not in {"deploy.py", "vkey.py"}
 )
 PATIENT = {
     "planner": planner.aws.calls.CLIENT_CONFIG,

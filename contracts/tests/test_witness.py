@@ -6,7 +6,9 @@ import dataclasses
 import pytest
 from contracts.tests.sealed_archive import SOURCE
 from contracts.tests.witnessing import AT_S, Witness
+from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from logferry_contracts.chain import ChainName
 from logferry_contracts.signed_note import NoteError, SignedNote
@@ -63,6 +65,17 @@ def test_what_is_no_head_is_refused(text: str) -> None:
 def test_a_key_is_written_as_its_specification_says() -> None:
     assert str(WITNESS.key) == VKEY
     assert WitnessKey.parse(VKEY) == WITNESS.key
+
+
+def test_a_key_is_read_as_kms_gives_it() -> None:
+    public = WITNESS.private.public_key()
+    der = public.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    assert WitnessKey.from_der(WITNESS.name, der) == WITNESS.key
+    other = ec.generate_private_key(ec.SECP256R1()).public_key()
+    of_p256 = other.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    for name, key in ((WITNESS.name, of_p256), ("a name", der)):
+        with pytest.raises(NoteError):
+            WitnessKey.from_der(name, key)
 
 
 @pytest.mark.parametrize(

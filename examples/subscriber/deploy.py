@@ -28,7 +28,7 @@ def main() -> None:
     options = parser.parse_intermixed_args()
     parameters = dict(each.split("=", 1) for each in options.parameters)
     if options.code:
-        parameters |= upload(zipped(options.code))
+        parameters |= upload(options.stack, zipped(options.code))
     for output in deploy(options.stack, options.template.read_text(), parameters):
         sys.stdout.write(f"{output['OutputKey']}  {output['OutputValue']}\n")
 
@@ -68,12 +68,12 @@ def zipped(folder: Path) -> bytes:
     return buffer.getvalue()
 
 
-def upload(code: bytes) -> dict[str, str]:
-    """Put a zip where Lambda can take it from, and return the parameters that say where."""
+def upload(stack: str, code: bytes) -> dict[str, str]:
+    """Put a stack's zip where Lambda can take it from, and return the parameters that say where."""
     s3: Any = boto3.client("s3")
     account = boto3.client("sts").get_caller_identity()["Account"]
     region = s3.meta.region_name
-    bucket = f"line-counter-code-{account}-{region}"
+    bucket = f"{stack}-code-{account}-{region}"
     try:
         where = {"CreateBucketConfiguration": {"LocationConstraint": region}}
         s3.create_bucket(Bucket=bucket, **(where if region != "us-east-1" else {}))

@@ -3,7 +3,7 @@
 import shutil
 from itertools import count
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from contracts.tests.sealed_archive import Bucket
 
@@ -63,7 +63,7 @@ class S3Bucket(Bucket):
         )
 
     def put(self, key: str, data: bytes, *, is_held: bool = True) -> str:
-        status = "ON" if is_held else "OFF"
+        status: Literal["ON", "OFF"] = "ON" if is_held else "OFF"
         return self.s3.put_object(
             Bucket=self.name, Key=key, Body=data, ObjectLockLegalHoldStatus=status
         )["VersionId"]

@@ -77,6 +77,11 @@ class TrustedKey:
         der = key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
         return cls(key, hashlib.sha256(der).hexdigest())
 
+    @property
+    def pem(self) -> bytes:
+        """The key as `from_pem` reads it."""
+        return self.key.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+
     def has_signed(self, message: bytes, sig: bytes) -> bool:
         """Whether a signature of a message is by this key."""
         if isinstance(self.key, ec.EllipticCurvePublicKey):

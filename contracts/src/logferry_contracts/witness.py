@@ -19,6 +19,11 @@ from typing import NamedTuple, Self
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    PublicFormat,
+    load_der_public_key,
+)
 
 from logferry_contracts.chain import ChainName
 from logferry_contracts.signed_note import (
@@ -112,6 +117,18 @@ class WitnessKey:
         if shown_id != found.id.hex():
             raise NoteError(f"its id is {found.id.hex()}, not {shown_id!r}: {text!r}")
         return found
+
+    @classmethod
+    def from_der(cls, name: str, der: bytes) -> Self:
+        """Read a key as KMS answers GetPublicKey with.
+
+        Raises:
+            NoteError: It is not one of Ed25519, or cannot be called so.
+        """
+        key = load_der_public_key(der)
+        if not isinstance(key, Ed25519PublicKey) or not is_key_name(name):
+            raise NoteError(f"{name!r}: {type(key).__name__} is not Ed25519, or the name not one")
+        return cls(name, key.public_bytes(Encoding.Raw, PublicFormat.Raw))
 
     @property
     def id(self) -> bytes:

@@ -21,7 +21,7 @@ https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_con
 """
 
 
-def resources(path: Path, **given: str) -> dict[str, Any]:
+def resources(path: Path, **given: Any) -> dict[str, Any]:
     """Return a template's resources with the intrinsic functions worked out.
 
     A resource is known by its logical id, and its ARN by ``<logical id>.Arn``.

@@ -14,6 +14,7 @@ ADD_ONS = (
     "logs.log_groups",
     "logs.account_policies",
     "logs.metrics",
+    "kms.ed25519_keys",
     "s3.encryption_keys",
     "s3.object_encryption",
     "s3.object_etags",

@@ -1,0 +1,1 @@
+"""What LocalStack's KMS lacks."""

@@ -1,0 +1,3 @@
+from examples.subscriber.tests.conftest import hub
+
+__all__ = ["hub"]
