@@ -11,6 +11,7 @@ MEMBERS := contracts $(patsubst %/pyproject.toml,%,$(wildcard services/*/pyproje
 SOURCES := conftest.py benchmarks contracts services cli devstack docs examples tests tools
 # Tests whose types are checked: what stands in for AWS has to be what the services take.
 TYPED_TESTS := devstack/tests/conftest.py cli/tests/conftest.py \
+  cli/tests/audited.py cli/tests/chromium.py cli/tests/copies.py cli/tests/check_report.py cli/tests/test_report.py \
   contracts/tests/sealed_archive.py $(wildcard contracts/tests/test_verification_*.py) \
   services/planner/tests/conftest.py services/planner/tests/fakes.py \
   services/exporter/tests/conftest.py \
@@ -104,6 +105,10 @@ upgrade-check: install ## On LocalStack: the previous release and this one over 
 ways-back-check: install ## On LocalStack: the ways back of docs/ways-back.md, each after its accident
 	$(BIN)/python -m pytest --quiet docs/tests/check_ways_back.py
 
+.PHONY: report-check
+report-check: install ## The auditor's page in a headless Chromium: on screens, on a phone, in the dark, on paper
+	$(BIN)/python -m pytest --quiet cli/tests/check_report.py
+
 .PHONY: policy-check
 policy-check: install .venv-policies/installed ## The templates' policies, by parliament and checkov
 	$(BIN)/python -m pytest --quiet devstack/policies/tests/check_policies.py
@@ -137,7 +142,7 @@ chaos: install ## Kills, faults, wrong clocks, odd messages at random; CHAOS_SEE
 bench: install ## Benchmarks against the baseline and the limits, into build/bench.json
 	$(BIN)/python -m benchmarks
 
-CHECKS := lint coverage demo-check terraform-check terraform-apply-check policy-check iam-check upgrade-check ways-back-check chaos
+CHECKS := lint coverage demo-check terraform-check terraform-apply-check report-check policy-check iam-check upgrade-check ways-back-check chaos
 .PHONY: check
 check: install ## Everything that has to hold before a change is finished, and how long each part took
 	@took=(); for part in $(CHECKS); do \

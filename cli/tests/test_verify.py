@@ -8,7 +8,8 @@ from typing import Any
 
 import boto3
 import pytest
-from contracts.tests.sealed_archive import SOURCE, Archive, Bucket, SealingKey, gz
+from cli.tests.copies import Copy
+from contracts.tests.sealed_archive import SOURCE, Archive, SealingKey, gz
 
 from logferry import verify as verifying
 from logferry.at_once import Threads
@@ -19,19 +20,6 @@ from logferry.pace import Pace
 from logferry_contracts.verification.findings import SealError
 
 CHAIN = f"{SOURCE.account_id}/{SOURCE.region}"
-
-
-class Copy(Bucket):
-    """An archive in a folder."""
-
-    def __init__(self, root: Path) -> None:
-        super().__init__()
-        self.root = root
-
-    def put(self, key: str, data: bytes, *, is_held: bool = True) -> str:
-        (self.root / key).parent.mkdir(parents=True, exist_ok=True)
-        (self.root / key).write_bytes(data)
-        return "a-version"
 
 
 @pytest.fixture

@@ -69,6 +69,11 @@ class Progress:
         except (OSError, ValueError, TypeError, KeyError) as error:
             raise ConfigError(str(path), [f"not a file of --resume: {error!r}"]) from error
 
+    @property
+    def is_kept(self) -> bool:
+        """Whether it is there after this."""
+        return self._path is not None
+
     def __contains__(self, checked: Checked) -> bool:
         return checked in self._done
 

@@ -19,8 +19,10 @@ from rich.console import RenderableType
 from rich.table import Table
 
 from logferry.at_once import Threads
+from logferry.audit import Audit
 from logferry.errors import ConfigError
 from logferry.ledger import READERS
+from logferry.markup import visible
 from logferry.pace import Pace
 from logferry.resuming import Checked, Progress
 from logferry_contracts.archive import Readable
@@ -202,6 +204,7 @@ def check(  # noqa: PLR0913  (each from another place)
     names: Sequence[ChainName],
     asked: Asked,
     progress: Progress,
+    audit: Audit,
     *,
     tell: Callable[[ChainName, Finding], None],
     watch: Callable[[str], None],
@@ -213,6 +216,7 @@ def check(  # noqa: PLR0913  (each from another place)
         names: Which.
         asked: What of them.
         progress: What was checked before; is told what is checked.
+        audit: Told what was seen; findings are told by ``tell`` alone.
         tell: Told each finding at once.
         watch: Told how far it is, in words.
     """
@@ -220,7 +224,7 @@ def check(  # noqa: PLR0913  (each from another place)
     try:
         for name in names:
             chain = read_chain(archive, name, asked.keys, mapped=threads.mapped)
-            yield _Check(archive, chain, asked, progress, threads, tell, watch).run()
+            yield _Check(archive, chain, asked, progress, audit, threads, tell, watch).run()
     finally:
         threads.stop()
 
@@ -253,12 +257,9 @@ def unwitnessed(reports: Sequence[Report]) -> str:
 def line(finding: Finding) -> str:
     """Return a finding as a line for people, its kind first.
 
-    Keys are whatever somebody has called them: what a terminal would obey is escaped.
+    What a terminal would obey is escaped.
     """
-    text = f"{_kind(finding)}  {finding}"
-    return "".join(
-        each if each.isprintable() else each.encode("unicode_escape").decode() for each in text
-    )
+    return visible(f"{_kind(finding)}  {finding}")
 
 
 def finding_as_json(chain: ChainName, finding: Finding) -> dict[str, Any]:
@@ -297,6 +298,7 @@ class _Check:
     chain: Chain
     asked: Asked
     progress: Progress
+    audit: Audit
     threads: Threads
     tell: Callable[[ChainName, Finding], None]
     watch: Callable[[str], None]
@@ -311,19 +313,22 @@ class _Check:
             checked=len(links),
             counts=_counts(links),
         )
+        todo = [link for link in links if self._checked(link) not in self.progress]
+        report.resumed = len(links) - len(todo)
+        self.audit.begin(self.chain, links, todo, report.tally)
         self._take_in(report, self.chain.findings)
         if self.asked.witnessed is not None:
             self._take_in(report, witnessed_findings(self.chain, self.asked.witnessed))
         if not links:
             self._take_in(report, [self._nothing()])
-        todo = [link for link in links if self._checked(link) not in self.progress]
-        report.resumed = len(links) - len(todo)
         pace = _pace(self.asked.level, todo, self.watch)
         for link, findings in self._found(todo, pace):
             before = (report.tally.errors.total(), report.tally.unchecked)
             self._take_in(report, findings)
+            self.audit.checked(link)
             if before == (report.tally.errors.total(), report.tally.unchecked):
                 self.progress.add(self._checked(link))
+        self.audit.end()
         return report
 
     def _found(self, todo: list[Link], pace: Pace) -> Iterator[tuple[Link, Iterable[Finding]]]:
@@ -337,6 +342,7 @@ class _Check:
             # One thread cannot wait for others of the same ones.
             mapped=map if is_by_seal else self.threads.mapped,
             is_sampled=self._is_sampled,
+            seen=self.audit.seen,
         )
         if not is_by_seal:
             for link in todo:

@@ -12,6 +12,7 @@ from cryptography.hazmat.primitives.serialization import (
 
 from devstack.suite import Suite
 from logferry import verify
+from logferry.audit import Audit
 from logferry.bucket_store import BucketStore
 from logferry.resuming import Progress, Task
 from logferry_contracts.signatures import TrustedKey
@@ -73,6 +74,7 @@ def check(suite: Suite) -> Seals:
         names,
         verify.Asked(keys=keys, level=LEVEL),
         Progress(None, Task(str(store), LEVEL, verify.WHOLE), ""),
+        Audit(LEVEL),
         tell=lambda _, finding: findings.append(verify.line(finding)),
         watch=lambda _: None,
     )

@@ -2,8 +2,13 @@
 
 import json
 import secrets
+import shlex
+import sys
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -18,6 +23,9 @@ from logferry import seal as sealing
 from logferry import verify as verifying
 from logferry import waive as waiving
 from logferry import witness as witnessing
+from logferry.audit import About, Audit
+from logferry.audit_files import ReportFiles
+from logferry.audit_page import page
 from logferry.bucket_store import BucketStore
 from logferry.commands.console import (
     BAD_INPUT,
@@ -61,6 +69,7 @@ def verify(  # noqa: PLR0913  (an option each)
     last: Annotated[str | None, Parameter(name="--to", show_default=False)] = None,
     sample: str = "100%",
     resume: Annotated[Path | None, Parameter(show_default=False)] = None,
+    report: Annotated[Path | None, Parameter(show_default=False)] = None,
     as_json: Json = False,
 ) -> int:
     """Check whether the archive is what was sealed: nothing changed, gone, hidden or added since.
@@ -75,6 +84,8 @@ def verify(  # noqa: PLR0913  (an option each)
     --sample 5% --json`
 
     `logferry verify organization.yaml --key seals.pem --resume november.jsonl`
+
+    `logferry verify /mnt/copy --key seals.pem --level events --report november.html`
 
     Against a folder it needs neither credentials nor a network: copy the whole bucket, such as by
     `aws s3 sync`. Whatever is wrong is listed. Exit code 0 when it is valid, 1 when it is not, 2
@@ -99,13 +110,11 @@ def verify(  # noqa: PLR0913  (an option each)
         sample: Of this share of log groups, drawn anew each time, statements and objects.
         resume: A file that remembers which seals were in order, and from which a check that was
             stopped goes on.
+        report: An HTML file to be written for people, whatever the verdict; beside it, in a file
+            that ends with .jsonl, all that its tables have no room for. Neither may be there.
         as_json: Print JSON lines: each finding as it is found, then each chain.
     """
-
-    def tell(chain: ChainName, finding: Finding) -> None:
-        document = verifying.finding_as_json(chain, finding)
-        results.out(json.dumps(document) if as_json else verifying.line(finding))
-
+    began = datetime.now(UTC)
     try:
         asked = verifying.Asked(
             keys=verifying.trusted_keys(key),
@@ -118,25 +127,116 @@ def verify(  # noqa: PLR0913  (an option each)
         found = _archives(archive, profile, asked.witnessed_chains)
         task = Task(", ".join(str(store) for store, _ in found), level, asked.sample)
         progress = Progress(resume, task, secrets.token_hex(8))
-        reports: list[verifying.Report] = []
-        for store, names in found:
-            with messages.status(f"Checking {store}") as shown:
-                reports += verifying.check(
-                    store, names, asked, progress, tell=tell, watch=_shown_by(shown)
-                )
-    except KeyboardInterrupt:
-        going_on = "the same command" if resume else "--resume FILE, from the beginning on"
-        messages.print(f"stopped; it goes on with {going_on}")
-        return NOT_WHOLE
+        files = None if report is None else ReportFiles(report)
     except TOLD as error:
-        if as_json:
-            results.out(json.dumps({"error": str(error)}))
-        code = code_of(error)
-        return told(error, code if code == BAD_INPUT else NOT_WHOLE, as_json=False)
-    code = _verdict(reports, as_json=as_json)
-    if asked.witnessed is None and not as_json and (unknown := verifying.unwitnessed(reports)):
-        results.print(unknown)
+        return _ended_by(error, as_json=as_json)
+    with files or nullcontext():
+        checking = _Checking(asked, found, progress, files, as_json=as_json)
+        code = checking.run()
+        if files is None:
+            return code
+        about = About(
+            archives=[str(store) for store, _ in found],
+            profile=profile,
+            first=first,
+            last=last,
+            level=level,
+            sample=asked.sample,
+            keys=[(str(path), each.id) for path, each in zip(key, asked.keys, strict=True)],
+            witnessed=asked.witnessed,
+            resumed_from=None if resume is None else str(resume),
+            command=shlex.join(["logferry", *sys.argv[1:]]),
+            version=version("logferry"),
+            began=began,
+            ended=datetime.now(UTC),
+            stopped=checking.stopped,
+        )
+        try:
+            files.finish(page(checking.audit, about, files.lists))
+        except TOLD as error:
+            return _ended_by(error, as_json=as_json)
     return code
+
+
+@dataclass
+class _Checking:
+    """A check of archives, told as it goes on.
+
+    Attributes:
+        stopped: Why it came to no end; None while it may, and when it did.
+    """
+
+    asked: verifying.Asked
+    archives: Sequence[tuple[verifying.Archive, list[ChainName]]]
+    progress: Progress
+    files: ReportFiles | None
+    as_json: bool = field(kw_only=True)
+    stopped: str | None = None
+
+    def __post_init__(self) -> None:
+        write = (lambda _: None) if self.files is None else self.files.write
+        is_whole = self.asked.sample >= verifying.WHOLE
+        self.audit = Audit(self.asked.level, is_whole=is_whole, write=write)
+
+    def run(self) -> int:
+        """Check everything, and return the exit code."""
+        reports: list[verifying.Report] = []
+        try:
+            for store, names in self.archives:
+                with messages.status(f"Checking {store}") as shown:
+                    reports += verifying.check(
+                        store,
+                        names,
+                        self.asked,
+                        self.progress,
+                        self.audit,
+                        tell=self._tell,
+                        watch=_shown_by(shown),
+                    )
+        except KeyboardInterrupt:
+            going_on = (
+                "the same command"
+                if self.progress.is_kept
+                else "--resume FILE, from the beginning on"
+            )
+            messages.print(f"stopped; it goes on with {going_on}")
+            self.stopped = "it was stopped by hand"
+            return NOT_WHOLE
+        except TOLD as error:
+            self.stopped = str(error)
+            return _ended_by(error, as_json=self.as_json)
+        finally:
+            self.audit.end(is_whole=False)
+        return self._verdict(reports)
+
+    def _tell(self, chain: ChainName, finding: Finding) -> None:
+        document = verifying.finding_as_json(chain, finding)
+        results.out(json.dumps(document) if self.as_json else verifying.line(finding))
+        self.audit.findings.add(chain, finding)
+        if self.files is not None:
+            self.files.write(document)
+
+    def _verdict(self, reports: Sequence[verifying.Report]) -> int:
+        """Print what was found of each chain, and return the exit code."""
+        for document in (each.as_json() for each in reports):
+            if self.as_json:
+                results.out(json.dumps(document))
+            if self.files is not None:
+                self.files.write(document)
+        if not self.as_json:
+            tables.print(verifying.table(reports))
+            if self.asked.witnessed is None and (unknown := verifying.unwitnessed(reports)):
+                results.print(unknown)
+        verdicts = {each.verdict for each in reports}
+        return next((code for verdict, code in _CODES.items() if verdict in verdicts), NOT_WHOLE)
+
+
+def _ended_by(error: Exception, *, as_json: bool) -> int:
+    """Tell what has ended a check, and return the exit code."""
+    if as_json:
+        results.out(json.dumps({"error": str(error)}))
+    code = code_of(error)
+    return told(error, code if code == BAD_INPUT else NOT_WHOLE, as_json=False)
 
 
 def _shown_by(shown: Status) -> Callable[[str], None]:
@@ -169,16 +269,6 @@ def _archives(
     if found and not profile:
         found[0][1].extend(sorted(gone, key=str))
     return found
-
-
-def _verdict(reports: Sequence[verifying.Report], *, as_json: bool) -> int:
-    """Print what was found of each chain, and return the exit code."""
-    for each in reports if as_json else ():
-        results.out(json.dumps(each.as_json()))
-    if not as_json:
-        tables.print(verifying.table(reports))
-    verdicts = {each.verdict for each in reports}
-    return next((code for verdict, code in _CODES.items() if verdict in verdicts), NOT_WHOLE)
 
 
 def seal(  # noqa: PLR0913  (an option each)

@@ -12,6 +12,7 @@ from logferry_contracts.statement import (
     Statement,
 )
 from logferry_contracts.verification.findings import DisposalError, Disposed, Finding, Note
+from logferry_contracts.verification.joining import span
 
 
 class Standing(NamedTuple):
@@ -49,8 +50,7 @@ def standing(words: Sequence[Statement | None]) -> Standing:
 
 def place(statement: Statement) -> str:
     """Return which log group and window a statement is of, for people."""
-    window = statement.window
-    return f"{statement.log_group.name} {window.from_ms} to {window.to_ms}"
+    return f"{statement.log_group.name}, {span(statement.window.from_ms, statement.window.to_ms)}"
 
 
 def answered_for(statement: Statement) -> str:

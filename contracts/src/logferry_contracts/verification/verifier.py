@@ -31,13 +31,13 @@ class _LogGroup(NamedTuple):
 
     Attributes:
         sealed: The statements that the seal has; None for each that could not be read.
-        last: The last words on its windows, of a seal of the kind ``day``; None for each that could
-            not be read.
+        counts: What counts of each of its windows, of a seal of the kind ``day``; None for each
+            that could not be read.
         there: The objects that are still to be looked at.
     """
 
     sealed: list[Statement | None]
-    last: list[Statement | None]
+    counts: list[Statement | None]
     there: list[SealedObject]
     findings: list[Finding]
 
@@ -77,8 +77,8 @@ class Verifier:
             mapped: Does work on several things, such as with threads.
             is_sampled: Whether to look at the statements and objects of a log group of this name;
                 counts are compared where it is all of them.
-            seen: Told what was read of each window that the seals of the kind ``day`` have: the
-                last word on it, with that seal; None where it could not be read.
+            seen: Told what counts of each window that was read, as `standing` has it, with the
+                seal of the kind ``day`` of its time; None where that cannot be read.
         """
         self._store = store
         self._chain = chain
@@ -122,8 +122,8 @@ class Verifier:
                 told.extend(found.findings)
                 for statement in found.sealed:
                     counted.add(statement)
-                for last in found.last:
-                    self._seen(link, last)
+                for counts in found.counts:
+                    self._seen(link, counts)
                 yield from found.there
 
         check = partial(check_object, self._store, self._level)
@@ -149,14 +149,14 @@ class Verifier:
         for leaf in group.sealed:
             if self._last_words.is_last(leaf):
                 findings += _of_outcome(read[leaf].statement)
-        last = [read[word[-1]].statement for word in group.words]
-        if not are_objects_looked_at:
-            return _LogGroup(sealed, last, [], findings)
         stands = [standing([read[leaf].statement for leaf in word]) for word in group.words]
+        counts = [each.statement for each in stands]
+        if not are_objects_looked_at:
+            return _LogGroup(sealed, counts, [], findings)
         findings += [each for one in stands for each in one.findings]
-        known = [each.statement for each in stands if each.statement is not None]
+        known = [each for each in counts if each is not None]
         there, compared = compare(self._store, known, are_all=len(known) == len(stands))
-        return _LogGroup(sealed, last, there, findings + compared)
+        return _LogGroup(sealed, counts, there, findings + compared)
 
 
 def _of_outcome(statement: Statement | None) -> Iterator[Finding]:
