@@ -103,6 +103,7 @@ def test_json_is_a_line_for_each_finding_and_each_chain(run: Run, tmp_path: Path
         "stored_bytes": chain["stored_bytes"],
         "errors": {"object_missing": 1},
         "unchecked": 0,
+        "disposed": 0,
         "notes": 0,
     }
 
