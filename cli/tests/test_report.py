@@ -19,6 +19,7 @@ from contracts.tests.witnessing import Witness, head_of
 
 from logferry.audit import About, Audit
 from logferry.audit_page import page
+from logferry.checkout import ROOT
 from logferry.command import main
 from logferry.folder_store import FolderStore
 from logferry_contracts.statement import Waiver
@@ -109,6 +110,13 @@ def html(reported: Path) -> str:
 @pytest.fixture(scope="module")
 def read(html: str) -> Read:
     return Read(html)
+
+
+def test_the_page_for_auditors_says_how_to_read_each_section(html: str) -> None:
+    told = (ROOT / "docs" / "for-auditors.md").read_text("utf-8")
+    titles = re.findall(r"<h2[^>]*>(.*?)</h2>", html)
+    assert len(titles) == 10
+    assert [each for each in titles if f"| {each} |" not in told] == []
 
 
 @pytest.fixture
@@ -325,6 +333,13 @@ def test_a_level_says_what_it_has_not_looked_at(tmp_path: Path, archive: Archive
     _, read, _ = report(tmp_path, "--level", "seals")
     assert "The chain of seals is whole and unchanged." in read.text
     assert "no statement and no object was looked at" in read.text
+
+
+def test_a_part_of_the_archive_is_not_taken_for_all_of_it(tmp_path: Path, archive: Archive) -> None:
+    code, read, _ = report(tmp_path, "--from", "2026-11-22", "--profile", SOURCE.profile)
+    told = f"the profile {SOURCE.profile}, the dates 2026-11-22 to the last one"
+    assert (code, f"Asked for was only a part: {told}." in read.text) == (0, True)
+    assert "of 6 windows of log groups 6 are archived." in read.text
 
 
 def test_what_an_earlier_run_has_found_in_order_is_named(tmp_path: Path, archive: Archive) -> None:

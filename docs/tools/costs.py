@@ -241,9 +241,45 @@ def _of_hub(hub: Hub, accounts: int) -> Costs:
     }
 
 
+@dataclass(frozen=True)
+class Sealing:
+    """What sealing a day of a source takes."""
+
+    gb_s: float
+    invocations: int
+    archive_writes: int
+    archive_reads: int
+    ledger_writes: int
+    ledger_reads: int
+
+    @classmethod
+    def of(cls, account: Account) -> "Sealing":
+        """Return it for an account."""
+        groups, active = account.log_groups, account.active
+        measured_s = account.bytes_a_day / COMPRESSION / SEALER_BYTES_A_SECOND
+        return cls(
+            gb_s=(measured_s + groups * SEALER_S_PER_LOG_GROUP) * SEALER_GB,
+            invocations=active + SEALER_LOOKS,
+            # A statement of each, and what lies beside an export's objects.
+            archive_writes=groups + active + SEALER_LOOKS,
+            archive_reads=account.objects_a_day + groups,  # each measured, each read back
+            ledger_writes=active + SEALER_LOOKS * ceil(SEALER_DAYS_BACK * groups / 1000),
+            ledger_reads=groups + 2 * active,
+        )
+
+    @property
+    def dollars(self) -> float:
+        """What it costs."""
+        writes = self.archive_writes + self.ledger_writes
+        reads = self.archive_reads + self.ledger_reads
+        requests = writes * prices.S3_WRITE.dollars + reads * prices.S3_READ.dollars
+        return requests + _of_lambda(self.gb_s, self.invocations)
+
+
 def _of_source(account: Account, hub: Hub) -> Costs:
     usage = exporter_usage(account.log_groups, has_direct_lane=account.has_direct_lane)
     calls, objects, groups = usage.calls, account.objects_a_day, account.log_groups
+    sealing = Sealing.of(account)
     tasks = calls["logs.CreateExportTask"]
     idle = groups - account.active
     read_directly = account.active - tasks
@@ -258,23 +294,20 @@ def _of_source(account: Account, hub: Hub) -> Costs:
         + DAY_LOOKS * EXPORTER_GB
         + events * ENFORCER_GB_S_PER_OBJECT
         + swept / SWEEP_OBJECTS_A_SECOND * SWEEP_GB
-        + account.bytes_a_day / COMPRESSION / SEALER_BYTES_A_SECOND * SEALER_GB
-        + groups * SEALER_S_PER_LOG_GROUP * SEALER_GB
+        + sealing.gb_s
     )
     invocations = 1 + calls["lambda.Invoke"] + DAY_LOOKS + events + account.active
-    invocations += account.active + SEALER_LOOKS
+    invocations += sealing.invocations
 
     archive_writes = (
         events
         + objects  # the holds
         + calls["s3.ListObjectVersions"]
         + archived / 1000 * hub.sweeps_a_day
-        + groups  # their statements
-        + account.active  # what lies beside an export's objects
-        + SEALER_LOOKS
+        + sealing.archive_writes
     )
     archive_reads = events + objects + tasks * account.objects_per_export + swept
-    archive_reads += objects + groups  # each object measured, each statement read back
+    archive_reads += sealing.archive_reads
     ledger_writes = (
         groups  # a record of each, whatever becomes of it
         + calls["s3.PutObject"]
@@ -283,12 +316,11 @@ def _of_source(account: Account, hub: Hub) -> Costs:
         + ceil(groups / NOTED_AT_ONCE)
         + ceil(LOOKBACK_DAYS * groups / 1000)
         + DAY_LOOKS
-        + account.active  # what the sealer has measured
-        + SEALER_LOOKS * ceil(SEALER_DAYS_BACK * groups / 1000)
+        + sealing.ledger_writes
     )
     # One of the three is the planner's look whether the date's exports have ended.
     ledger_reads = calls["s3.GetObject"] + SAMPLED_RECORDS + 3 * groups + SWEEP_DAYS_BACK * groups
-    ledger_reads += groups + 2 * account.active  # the sealer's
+    ledger_reads += sealing.ledger_reads
 
     fifo = (
         sum(calls[f"sqs.{name}"] for name in ("ReceiveMessage", "DeleteMessage", "SendMessage"))
@@ -409,6 +441,34 @@ def settings() -> str:
     return _table(("100 accounts", "dollars a month", ""), [("as above", _dollars(now), ""), *rows])
 
 
+def checking(account: Account, level: str) -> float:
+    """Return what one check of a year of an account's archive asks for, in the archive's Region."""
+    days, groups, objects = 365, account.log_groups, account.objects_a_day
+    reads = 3 * days  # a seal, and its list twice
+    lists = 0
+    if level != "seals":
+        reads += (groups + objects) * days  # each statement, and each object's hold
+        lists += groups * days
+    if level == "bytes":
+        reads += objects * days
+    return reads * prices.S3_READ.dollars + lists * prices.S3_WRITE.dollars
+
+
+def proving() -> str:
+    """Return what sealing costs, and what it costs to check what was sealed."""
+    taken_out = _archived_gb(TYPICAL) * 365 / DAYS * prices.DATA_OUT.dollars
+    of_one = (
+        ("sealing, a month", Sealing.of(TYPICAL).dollars * DAYS),
+        ("checking a year, level seals", checking(TYPICAL, "seals")),
+        ("checking a year, level objects", checking(TYPICAL, "objects")),
+        ("checking a year, level bytes or events", checking(TYPICAL, "bytes")),
+        ("reading a year out of AWS once, such as by copying it", taken_out),
+    )
+    rows = [(name, *(_dollars(cost * number) for number in ACCOUNTS)) for name, cost in of_one]
+    headings = [f"{number} account{'s' if number > 1 else ''}" for number in ACCOUNTS]
+    return _table(("dollars", *headings), rows)
+
+
 def storage() -> str:
     """Return what a TB costs in each storage class, and what to get it there costs."""
     object_bytes = _archived_gb(TYPICAL) * GB / (TYPICAL.objects_a_day * DAYS)
@@ -477,7 +537,7 @@ def _table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 
-TABLES = (by_component, assumed, settings, storage, grown, priced)
+TABLES = (by_component, assumed, settings, proving, storage, grown, priced)
 
 
 def written(document: str) -> str:

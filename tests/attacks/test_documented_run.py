@@ -10,13 +10,20 @@ from tests.attacks.places import Folder
 
 from logferry.command import main
 
-PAGE = (Path(__file__).parents[2] / "docs" / "verify.md").read_text()
+ROOT = Path(__file__).parents[2]
 EXIT = "$ echo $?\n"
 
 
-def shown_runs() -> list[tuple[str, str, int]]:
-    """Return each command of the page's block, what it prints, and its exit code."""
-    [block] = re.findall(r"<!-- run -->\n```console\n(.*?)```\n<!-- /run -->", PAGE, re.DOTALL)
+def block_of(page: str, name: str) -> str:
+    """Return a block of a page by its name."""
+    text = (ROOT / page).read_text()
+    [block] = re.findall(rf"<!-- {name} -->\n```\w+\n(.*?)```\n<!-- /{name} -->", text, re.DOTALL)
+    return str(block)
+
+
+def shown_runs(page: str, name: str) -> list[tuple[str, str, int]]:
+    """Return each command of a page's block, what it prints, and its exit code."""
+    block = block_of(page, name)
     found = []
     for part in block.split("$ logferry ")[1:]:
         command, rest = part.split("\n", 1)
@@ -39,12 +46,24 @@ def archive(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Folder:
 def test_the_page_shows_what_the_command_prints(
     archive: Folder, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    valid, damaged = shown_runs()
+    valid, damaged = shown_runs("docs/verify.md", "run")
     assert printed(valid[0], capsys) == valid[1:]
     key = archive.listed("shop-prod/aws/lambda/orders/2026/11/22")[0]
     archive.put(key, b"x" * 29)
     archive.remove(f"!seals/{Archive(archive).chain}/seals/0000000002.json")
     assert printed(damaged[0], capsys) == damaged[1:]
+
+
+def test_the_readme_shows_what_the_command_prints_and_how_its_page_begins(
+    archive: Folder, capsys: pytest.CaptureFixture[str]
+) -> None:
+    [run] = shown_runs("README.md", "verify")
+    assert printed(run[0], capsys) == run[1:]
+    [head] = re.findall(
+        r'<div class="verdict.*?</div>', Path("november.html").read_text(), re.DOTALL
+    )
+    lines = [re.sub("<.*?>", "", line) for line in head.splitlines()]
+    assert "\n".join(lines) == block_of("README.md", "page")
 
 
 def printed(command: str, capsys: pytest.CaptureFixture[str]) -> tuple[str, int]:

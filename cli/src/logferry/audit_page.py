@@ -23,10 +23,10 @@ HEADLINES: dict[Verdict, str] = {
 }
 
 _LOOKED_AT = {
-    "seals": "The chain of seals; no statement and no object was looked at",
-    "objects": "Seals, statements and the list of objects; no object was read",
-    "bytes": "Every seal, every statement and every byte of each object",
-    "events": "Every seal, every statement and every event of each object",
+    "seals": "the chain of seals; no statement and no object was looked at",
+    "objects": "seals, statements and the list of objects; no object was read",
+    "bytes": "seals, statements, and every byte of each object",
+    "events": "seals, statements, and every byte and event of each object",
 }
 """By level."""
 
@@ -132,16 +132,24 @@ def _in_words(found: Verdict, audit: Audit, about: About) -> Iterator[str]:
         yield "No key was given, so no signature was checked."
     if about.witnessed is None:
         yield "No witness was asked: whether seals were cut off from the end is not known."
-    yield f"Looked at: {_looked_at(about)}."
+    yield f"Looked at: {_LOOKED_AT[about.level]}."
+    if part := _part(about):
+        yield f"Asked for was only a part: {part}."
     yield _complete(audit)
 
 
-def _looked_at(about: About) -> str:
-    what = _LOOKED_AT[about.level]
-    what = what[0].lower() + what[1:]
-    if about.is_whole:
-        return what
-    return f"{about.sample:g} % of the log groups, drawn at random; of these {what}"
+def _part(about: About) -> str:
+    """Return which part of the archive was asked for; nothing where it is all."""
+    parts = []
+    if about.profile:
+        parts.append(f"the profile {about.profile}")
+    if about.first or about.last:
+        parts.append(f"the dates {sections.dates(about)}")
+    if not about.is_whole:
+        parts.append(f"{about.sample:g} % of the log groups, drawn at random")
+    if about.resumed_from:
+        parts.append("what an earlier run had not found in order")
+    return ", ".join(parts)
 
 
 def _complete(audit: Audit) -> str:

@@ -82,6 +82,11 @@ def things(count: int, one: str, many: str) -> str:
     return f"{count:,} {one if count == 1 else many}"
 
 
+def dates(about: About) -> str:
+    """Return which dates were asked for."""
+    return f"{about.first or 'the first one'} to {about.last or 'the last one'}"
+
+
 def in_order(outcomes: Iterable[str]) -> list[str]:
     """Return outcomes in the order of `OUTCOMES`, and then those that are none of them."""
     there = set(outcomes)
@@ -95,7 +100,7 @@ def checked(about: About) -> Iterator[str]:
         [
             ("Archive", ", ".join(about.archives)),
             ("Profile", about.profile or "all"),
-            ("Dates", f"{about.first or 'the first one'} to {about.last or 'the last one'}"),
+            ("Dates", dates(about)),
             ("Level", LEVELS[about.level]),
             ("Sample", drawn),
             ("Earlier run", about.resumed_from or "none was relied on"),
