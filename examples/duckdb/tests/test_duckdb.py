@@ -15,6 +15,7 @@ from logferry_contracts.archive import events_of_object
 from logferry_contracts.documents import examples
 
 HERE = Path(__file__).parents[1]
+(NAMING_FILES,) = re.findall(r"```sql\n(.*?)```", (HERE / "README.md").read_text(), re.DOTALL)
 (PYTHON,) = re.findall(r"```python\n(.*?)```", (HERE / "README.md").read_text(), re.DOTALL)
 FOLDER = "archive/shop/aws/lambda/orders/2026/11/22/00/23db5787-2889-4601-873a-99e4fa09456d"
 ACCOUNT = "ledger/111122223333/eu-central-1"
@@ -94,6 +95,21 @@ def test_a_message_goes_on_in_the_next_file_of_its_stream_and_of_no_other(day: P
     at = datetime(2026, 11, 22, 6, 0, 1, 7000)  # noqa: DTZ001  (DuckDB's TIMESTAMP has no zone)
     assert queried[1] == (at, 'Traceback:\n  File "x"\n\n\tlast\nit goes on')
     assert queried[2] == (None, "nothing before it")
+
+
+def test_files_named_as_the_readme_says_are_each_read_once_and_as_they_are_named(day: Path) -> None:
+    """DuckDB 2.0.1 takes `jobs-[1]` for a pattern, and reads `jobs-1` instead of it."""
+    for stream in ("jobs-1", "jobs-[1]", "jobs-?", "web-2"):
+        (day / FOLDER / stream).mkdir()
+        (day / FOLDER / stream / "000000.gz").write_bytes(gzip.compress(lines("one|").encode()))
+
+    query = "SELECT stream, count(*) FROM log_events(getvariable('rest')) GROUP BY stream"
+    with duckdb.connect() as database:
+        database.execute((HERE / "events.sql").read_text())
+        database.execute(NAMING_FILES)
+        read = dict(database.execute(query).fetchall())
+
+    assert read == {"web-1": 4, "[$LATEST]ü 100%": 1, "jobs-1": 1, "jobs-[1]": 1, "jobs-?": 1}
 
 
 def test_a_row_of_the_ledger_says_what_became_of_an_export(day: Path) -> None:
