@@ -61,10 +61,11 @@ QUEUE_VISIBILITY_S = 720
 """Of the slot's queue, as deploy/exporter.yaml has it, from when a message cannot be given back."""
 HOURS = 24
 LINE_START_BYTES = len("2026-11-21T15:00:00.000Z \n")
-PAGE_CPU_S = 0.082
-"""Of a whole vCPU, to take in a page of 1 MB and to write its lines; the most that was measured."""
-PACK_CPU_S_PER_BYTE = 0.017e-6
-"""Of a whole vCPU, to compress lines; measured."""
+PAGE_CPU_S = 0.012
+"""Of a whole vCPU, to take in a page of 1 MB and to write its lines; the most that
+benchmarks/direct_lane.py measured."""
+PACK_CPU_S_PER_BYTE = 0.004e-6
+"""Of a whole vCPU, to compress lines; the most that benchmarks/direct_lane.py measured."""
 PUT_BYTES_PER_S = 300e6
 """Of lines, that are a seventh of that when they are sent."""
 SCALE = 1000

@@ -26,6 +26,7 @@ from exporter.spool import Spool
 from logferry_contracts.export_requested import ExportRequestedData
 from logferry_contracts.ledger_record import LedgerRecord
 from logferry_contracts.manifest import ArchivedObject
+from logferry_contracts.message import from_epoch_ms, timestamp
 from logferry_contracts.window import Window
 
 type RequestFor = Callable[..., ExportRequestedData]
@@ -35,6 +36,10 @@ SLICE_MS = 86_400_000 // direct.MAX_SLICES
 """Of a day that is read in as many slices as there may be."""
 MANY = 50_000
 """Pages: many seconds' work."""
+
+
+def line(event: Event) -> bytes:
+    return direct.lines([event])[event.stream_name]
 
 
 # -- rules -------------------------------------------------------------------------------------
@@ -50,7 +55,28 @@ MANY = 50_000
     ],
 )
 def test_a_line_is_a_time_and_a_message(timestamp_ms: int, message: str, expected: str) -> None:
-    assert direct.line(Event("stream", timestamp_ms, message)) == expected.encode()
+    assert line(Event("stream", timestamp_ms, message)) == expected.encode()
+
+
+@given(
+    st.lists(
+        st.builds(
+            Event,
+            st.sampled_from("abc"),
+            st.integers(1_795_215_598_000, 1_795_215_602_000) | st.integers(0, 2**42),
+            st.text(st.characters(exclude_categories=["Cs"])),
+        )
+    )
+)
+def test_a_page_is_the_lines_of_its_events_by_stream_in_their_order(events: list[Event]) -> None:
+    assert direct.lines(events) == {
+        name: b"".join(
+            f"{timestamp(from_epoch_ms(event.timestamp_ms))} {event.message}\n".encode()
+            for event in events
+            if event.stream_name == name
+        )
+        for name in {event.stream_name for event in events}
+    }
 
 
 def test_the_folder_has_the_form_of_a_task_id_and_is_another_one_for_each_generation(
@@ -151,7 +177,7 @@ def test_the_lines_of_a_stream_stay_in_the_order_in_which_they_came(tmp_path: Pa
     assert [line.partition(" ")[2] for line in lines] == ["first", "second", "third"]
     assert sorted(spool.stream_names) == ["a", "b"]
     assert spool.size_bytes == sum(len(line) + 1 for line in lines) + len(
-        direct.line(Event("b", 1, "other"))
+        line(Event("b", 1, "other"))
     )
 
 
@@ -344,7 +370,7 @@ def test_slices_are_read_at_once_and_written_in_the_order_of_time(record: Ledger
     (body,) = aws.written.values()
     from_ms = record.window.from_ms
     times = range(from_ms, record.window.to_ms + 1, SLICE_MS // 4)
-    assert gzip.decompress(body) == b"".join(direct.line(Event("s", ms, "x")) for ms in times)
+    assert gzip.decompress(body) == b"".join(line(Event("s", ms, "x")) for ms in times)
     assert len(set(aws.asked)) == direct.MAX_SLICES
 
 

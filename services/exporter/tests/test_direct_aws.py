@@ -1,6 +1,7 @@
 """The direct lane's calls, on moto and on LocalStack, and its objects beside those of a task."""
 
 import gzip
+import json
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import boto3
 import pytest
+from botocore.awsrequest import AWSPreparedRequest, AWSResponse
 from botocore.stub import Stubber
 
 from exporter import direct, task
@@ -189,17 +191,90 @@ def test_what_aws_says_decides_who_goes_on(
         SourceAccount(logs, logs).events(record, WHOLE, None)
 
 
-def test_a_part_of_the_window_is_read_page_by_page(
-    logs: Any, answers: Stubber, record: LedgerRecord
-) -> None:
-    asked = {"logGroupName": "/shop/orders", "startTime": 5, "endTime": 7}
-    event = {"logStreamName": "web", "timestamp": 1, "message": "x", "eventId": "1"}
-    answers.add_response("filter_log_events", {"events": [event], "nextToken": "more"}, asked)
-    answers.add_response("filter_log_events", {"events": []}, asked | {"nextToken": "more"})
+class Answered:
+    """CloudWatch Logs, with answers as they come over the wire.
+
+    Attributes:
+        asked: What each call asked for.
+    """
+
+    def __init__(self, logs: Any, answers: list[tuple[int, bytes]]) -> None:
+        self.asked: list[dict[str, Any]] = []
+        self._answers = iter(answers)
+        logs.meta.events.register("before-send.cloudwatch-logs.FilterLogEvents", self._answer)
+
+    def _answer(self, request: AWSPreparedRequest, **_: object) -> AWSResponse:
+        self.asked.append(json.loads(request.body))
+        status, body = next(self._answers)
+        answer = AWSResponse(request.url, status, {"x-amzn-requestid": "1"}, None)
+        answer._content = body
+        return answer
+
+
+def page(*events: dict[str, object], **more: object) -> tuple[int, bytes]:
+    return 200, json.dumps({"events": events, **more}).encode()
+
+
+EVENT = {"logStreamName": "web", "timestamp": 1, "message": "x"}
+
+
+def test_a_part_of_the_window_is_read_page_by_page(logs: Any, record: LedgerRecord) -> None:
+    of_aws = {"eventId": "1", "ingestionTime": 2**41}
+    answered = Answered(
+        logs,
+        [page(EVENT | of_aws, nextToken="more", searchedLogStreams=[]), page()],
+    )
     account = SourceAccount(logs, logs)
     part = direct.Slice(5, 7)
     assert account.events(record, part, None) == ([direct.Event("web", 1, "x")], "more")
     assert account.events(record, part, "more") == ([], None)
+    asked = {"logGroupName": "/shop/orders", "startTime": 5, "endTime": 7}
+    assert answered.asked == [asked, asked | {"nextToken": "more"}]
+
+
+@pytest.mark.parametrize(
+    "message",
+    ["", "naïve 日本 🚢 \u2028", 'a "quoted"\\ \n\r\n\t\x00\x1b\x7f', "x" * 1_000_000],
+    ids=["empty", "beyond_ascii", "controls", "long"],
+)
+@pytest.mark.parametrize("ensure_ascii", [True, False], ids=["escaped", "as_it_is"])
+def test_a_message_is_read_as_botocore_reads_it(
+    logs: Any, record: LedgerRecord, message: str, *, ensure_ascii: bool
+) -> None:
+    body = json.dumps({"events": [EVENT | {"message": message}]}, ensure_ascii=ensure_ascii)
+    Answered(logs, [(200, body.encode())] * 2)
+    (by_botocore,) = logs.filter_log_events(logGroupName="/shop/orders")["events"]
+    ((read,), _) = SourceAccount(logs, logs).events(record, WHOLE, None)
+    assert read.message == by_botocore["message"] == message
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        page(EVENT)[1][:-1],
+        b"",
+        b"<html>",
+        b"[]",
+        b"{}",
+        b'{"events": null}',
+        page({"logStreamName": "web", "timestamp": 1})[1],
+        page(EVENT | {"timestamp": "1"})[1],
+        page(EVENT)[1].replace(b'"x"', b'"\xff"'),
+    ],
+)
+def test_what_is_no_page_is_asked_for_again_and_never_an_empty_one(
+    logs: Any, record: LedgerRecord, body: bytes
+) -> None:
+    Answered(logs, [(200, body)])
+    with pytest.raises(TransientError, match="FilterLogEvents of /shop/orders: ResponseParser"):
+        SourceAccount(logs, logs).events(record, WHOLE, None)
+
+
+def test_a_refusal_is_no_page(logs: Any, record: LedgerRecord) -> None:
+    refused = {"__type": "InvalidOperationException", "message": "not this class"}
+    Answered(logs, [(400, json.dumps(refused).encode())])
+    with pytest.raises(NotForDirectLaneError, match="not this class"):
+        SourceAccount(logs, logs).events(record, WHOLE, None)
 
 
 # -- both lanes --------------------------------------------------------------------------------

@@ -5,11 +5,13 @@ same lines. Whatever is too much for it goes to the slot, which takes anything.
 """
 
 import uuid
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from threading import Lock
 from typing import NamedTuple
+
+import msgspec
 
 from exporter.errors import NotForDirectLaneError
 from logferry_contracts.window import Window
@@ -41,11 +43,11 @@ class Slice(NamedTuple):
     end_ms: int
 
 
-class Event(NamedTuple):
-    """One log event."""
+class Event(msgspec.Struct, frozen=True, gc=False):
+    """One log event, as FilterLogEvents has it."""
 
-    stream_name: str
-    timestamp_ms: int
+    stream_name: str = msgspec.field(name="logStreamName")
+    timestamp_ms: int = msgspec.field(name="timestamp")
     message: str
 
 
@@ -95,14 +97,23 @@ def folder_name(export_id: str) -> str:
     return str(uuid.UUID(hex=export_id))
 
 
-def line(event: Event) -> bytes:
-    r"""Return an event as it stands in an object, such as ``2026-11-21T15:00:00.000Z hello\n``.
+def lines(events: Iterable[Event]) -> dict[str, bytes]:
+    r"""Return events as they stand in the objects, such as ``2026-11-21T15:00:00.000Z hello\n``.
 
     AWS does not specify the format; export tasks were seen to write it.
+
+    Returns:
+        The lines of each log stream, in the order of its events, by the stream's name.
     """
-    seconds, milliseconds = divmod(event.timestamp_ms, 1000)
-    moment = datetime.fromtimestamp(seconds, UTC)
-    return f"{moment:%Y-%m-%dT%H:%M:%S}.{milliseconds:03d}Z {event.message}\n".encode()
+    found: defaultdict[str, list[str]] = defaultdict(list)
+    known_s, moment = None, ""
+    for event in events:
+        at_s, milliseconds = divmod(event.timestamp_ms, 1000)
+        # Events come in the order of time, and to format a time is most of the work.
+        if at_s != known_s:
+            known_s, moment = at_s, f"{datetime.fromtimestamp(at_s, UTC):%Y-%m-%dT%H:%M:%S}"
+        found[event.stream_name].append(f"{moment}.{milliseconds:03d}Z {event.message}\n")
+    return {stream_name: "".join(some).encode() for stream_name, some in found.items()}
 
 
 def keys(folder: str, stream_names: Iterable[str]) -> dict[str, str]:

@@ -1,17 +1,21 @@
 """Log events on their way from a reader to the archive: on disk, so that memory stays flat."""
 
-import gzip
 import shutil
-from collections import defaultdict
 from collections.abc import Iterable
 from contextlib import suppress
 from itertools import count
 from pathlib import Path
 from threading import Lock
 
+from isal import isal_zlib
+
 from exporter import direct
 
-GZIP_LEVEL = 6
+GZIP_LEVEL = 3
+"""ISA-L's smallest: 2 to 7 % more bytes than zlib's level 6, in a fifth to a tenth of its time."""
+GZIP_WBITS = 31
+"""zlib's word for gzip's own header and end."""
+READ_BYTES = 256 * 1024
 LONGEST_INVOCATION_S = 900
 """https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html"""
 
@@ -61,15 +65,12 @@ class Spool:
         Raises:
             OSError: The disk is full.
         """
-        lines: defaultdict[str, list[bytes]] = defaultdict(list)
-        for event in events:
-            lines[event.stream_name].append(direct.line(event))
-        for stream_name, some in lines.items():
+        for stream_name, lines in direct.lines(events).items():
             # Opened for each page: there may be more streams than files may be open.
             with self._file(stream_name, slice_number).open("ab") as file:
-                file.writelines(some)
+                file.write(lines)
             with self._lock:
-                self.size_bytes += sum(map(len, some))
+                self.size_bytes += len(lines)
 
     def _file(self, stream_name: str, slice_number: int) -> Path:
         """Return the file of a stream and slice; only the slice's reader writes to it."""
@@ -88,12 +89,12 @@ class Spool:
             OSError: The disk is full.
         """
         path = self._folder / "compressed.gz"
-        with (
-            path.open("wb") as file,
-            # Without a name and a time in the header, which would differ at each try.
-            gzip.GzipFile("", "wb", GZIP_LEVEL, file, mtime=0) as packed,
-        ):
+        # Without a name and a time in the header, which would differ at each try.
+        packer = isal_zlib.compressobj(GZIP_LEVEL, wbits=GZIP_WBITS)
+        with path.open("wb") as packed:
             for _, part in sorted(self._files[stream_name].items()):
                 with part.open("rb") as lines:
-                    shutil.copyfileobj(lines, packed)
+                    while some := lines.read(READ_BYTES):
+                        packed.write(packer.compress(some))
+            packed.write(packer.flush())
         return path

@@ -4,13 +4,14 @@ from contextlib import suppress
 from datetime import datetime, timedelta
 from functools import partial
 from itertools import islice
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import boto3
 from botocore.config import Config
 
 from exporter.aws.calls import calling
 from exporter.aws.clients import CLIENT_CONFIG, CREATE_CONFIG
+from exporter.aws.log_events import decode_pages
 from exporter.direct import Event, Slice
 from exporter.errors import ExportRefusedError, NotForDirectLaneError, SlotBusyError
 from exporter.task import CLOCK_SKEW, Task
@@ -56,6 +57,7 @@ class SourceAccount:
 
     def __init__(self, logs: "CloudWatchLogsClient", logs_once: "CloudWatchLogsClient") -> None:
         """Create tasks with ``logs_once``, a client without retries; do all else with ``logs``."""
+        decode_pages(logs)
         self._logs = logs
         self._logs_once = logs_once
 
@@ -153,11 +155,7 @@ class SourceAccount:
                 endTime=part.end_ms,
                 **token,
             )
-        found = [
-            Event(event["logStreamName"], event["timestamp"], event["message"])
-            for event in page["events"]
-        ]
-        return found, page.get("nextToken")
+        return cast("list[Event]", page["events"]), page.get("nextToken")
 
 
 class SourceAccounts:
