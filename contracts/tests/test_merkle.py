@@ -238,3 +238,15 @@ def test_leaves_can_be_added_after_the_root_was_asked_for():
     root.add(b"leaf 3")
 
     assert (root.size, root.digest()) == (4, RootHash(leaves(4)).digest())
+
+
+@given(st.lists(st.integers(0, 40), max_size=5))
+def test_leaves_that_are_added_together_are_added_as_one_by_one(sizes: list[int]) -> None:
+    together, one_by_one = RootHash(), RootHash()
+    for number, size in enumerate(sizes):
+        leaves = [f"{number} {n}".encode() for n in range(size)]
+        together.add_hashes([leaf_hash(each) for each in leaves])
+        for each in leaves:
+            one_by_one.add(each)
+
+        assert (together.size, together.digest()) == (one_by_one.size, one_by_one.digest())

@@ -42,10 +42,25 @@ class RootHash:
 
     def add_hash(self, hashed: bytes) -> None:
         """Add a leaf at the end of which only the `leaf_hash` is at hand."""
-        self._roots.append(hashed)
-        self.size += 1
-        # As many subtrees are full now as the size has zeros at its end.
-        for _ in range((self.size & -self.size).bit_length() - 1):
+        self._add_subtree(hashed, 1)
+
+    def add_hashes(self, hashes: Sequence[bytes]) -> None:
+        """Add leaves of which the `leaf_hash` are at hand: faster than one by one."""
+        at = 0
+        while at < len(hashes):
+            # As many as are a full subtree here: those before it and those that are left allow it.
+            size = 1 << (len(hashes) - at).bit_length() - 1
+            if self.size:
+                size = min(size, self.size & -self.size)
+            self._add_subtree(_root_of(hashes[at : at + size]), size)
+            at += size
+
+    def _add_subtree(self, root: bytes, size: int) -> None:
+        """Add a full subtree; its size is a power of two that divides the size so far."""
+        self._roots.append(root)
+        self.size += size
+        # As many subtrees are full now as the size has zeros at its end, but for those within.
+        for _ in range((self.size & -self.size).bit_length() - size.bit_length()):
             right = self._roots.pop()
             self._roots.append(_node_hash(self._roots.pop(), right))
 
@@ -78,11 +93,7 @@ def inclusion_proof(leaf_hashes: Sequence[bytes], index: int) -> list[bytes]:
     while len(level) > 1:
         if (index ^ 1) < len(level):
             path.append(level[index ^ 1])
-        # The last one of an odd level goes up as it is.
-        level = [
-            _node_hash(*pair) if len(pair) > 1 else pair[0]
-            for pair in (level[at : at + 2] for at in range(0, len(level), 2))
-        ]
+        level = _level_above(level)
         index //= 2
     return path
 
@@ -132,6 +143,19 @@ def _path_length(index: int, size: int) -> int:
         length += index % 2 or index < last
         index, last = index // 2, last // 2
     return length
+
+
+def _root_of(leaf_hashes: Sequence[bytes]) -> bytes:
+    level = leaf_hashes
+    while len(level) > 1:
+        level = _level_above(level)
+    return level[0]
+
+
+def _level_above(level: Sequence[bytes]) -> list[bytes]:
+    above = [_node_hash(*pair) for pair in zip(level[::2], level[1::2], strict=False)]
+    # The last one of an odd level goes up as it is.
+    return [*above, level[-1]] if len(level) % 2 else above
 
 
 def _node_hash(left: bytes, right: bytes) -> bytes:

@@ -238,11 +238,11 @@ class _Walk:
         self._check_hole(place.sequence)
         digest = None
         if place.candidates:
-            chosen = self._choose(place)
+            chosen, signer = self._choose(place)
             digest = chosen.sha256
             self._check_place(place, chosen.seal)
             self._check_link(place, chosen.seal)
-            self._check_signature(place.key, chosen)
+            self._check_signature(place.key, chosen, signer)
             self.links.append(Link.of(place.key, place.sequence, digest, chosen.seal))
         self._last = (place.sequence, digest)
 
@@ -257,12 +257,14 @@ class _Walk:
             SealsMissingError(f"{self._name}", f"{named} {verb} missing before seal {sequence}")
         )
 
-    def _choose(self, place: _Place) -> _Candidate:
-        signed = [each for each in place.candidates if self._signer(each) is not None]
-        if len({each.envelope.payload for each in signed}) > 1:
-            told = " and ".join(each.sha256 for each in signed)
+    def _choose(self, place: _Place) -> tuple[_Candidate, TrustedKey | None]:
+        """Return the seal of a place, and who has signed it."""
+        by = [(each, _signed_by(each.envelope, self._trusted)) for each in place.candidates]
+        signed = [(each, signer) for each, signer in by if signer is not None]
+        if len({each.envelope.payload for each, _ in signed}) > 1:
+            told = " and ".join(each.sha256 for each, _ in signed)
             self.findings.append(TwoHistoriesError(place.key, f"two seals are signed: {told}"))
-        return (signed or place.candidates)[0]
+        return (signed or by)[0]
 
     def _check_place(self, place: _Place, seal: DaySeal) -> None:
         if seal.chain != self._name:
@@ -280,11 +282,8 @@ class _Walk:
             told = f"it names {named} as the seal before, where {last or 'none'} is"
             self.findings.append(BrokenLinkError(place.key, told))
 
-    def _signer(self, found: _Candidate) -> TrustedKey | None:
-        return _signed_by(found.envelope, self._trusted)
-
-    def _check_signature(self, key: str, found: _Candidate) -> None:
-        seal, signer = found.seal, self._signer(found)
+    def _check_signature(self, key: str, found: _Candidate, signer: TrustedKey | None) -> None:
+        seal = found.seal
         if signer is None or signer.id != seal.key_id:
             if self._are_keys_given:
                 self.findings.append(self._not_signed(key, found))

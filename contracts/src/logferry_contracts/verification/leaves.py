@@ -7,6 +7,7 @@ from logferry_contracts.chain import ChainName
 from logferry_contracts.day_seal import SealedWindows
 from logferry_contracts.seal_key import leaves_key
 from logferry_contracts.seal_leaf import Leaf, LeafList, name_sha256
+from logferry_contracts.verification.at_once import is_in_order
 from logferry_contracts.verification.chain import Link
 from logferry_contracts.verification.findings import (
     Finding,
@@ -19,7 +20,7 @@ from logferry_contracts.verification.findings import (
 )
 from logferry_contracts.verification.joining import span
 from logferry_contracts.verification.store import Missing, Store, Unreadable
-from logferry_contracts.verification.stored import Sort, lines, locate, unchecked
+from logferry_contracts.verification.stored import Found, Sort, lines, locate, pieces, unchecked
 from logferry_contracts.wire import parse
 
 LEAVES = Sort(LeavesMissingError, LeavesChangedError)
@@ -31,15 +32,36 @@ class Leaves:
     Attributes:
         findings: What is wrong with the list.
         are_there: Whether the leaves that were sealed can be read.
+        is_in_order: Whether nothing is wrong with it as the list of a day. False: not known yet.
     """
 
-    def __init__(self, store: Store, chain: ChainName, sealed: SealedWindows) -> None:
+    def __init__(
+        self, store: Store, chain: ChainName, sealed: SealedWindows, *, is_day: bool = False
+    ) -> None:
+        """Look for the list.
+
+        Args:
+            store: Where it is.
+            chain: Whose it is.
+            sealed: What its seal says.
+            is_day: Whether to see at once if it is in order as the list of a day.
+        """
         self._store = store
         self._key = leaves_key(chain, sealed.leaves_sha256)
-        found = locate(store, self._key, sealed.leaves_sha256, LEAVES)
+        self.is_in_order = is_day and self._is_in_order(sealed)
+        if self.is_in_order:
+            found = Found(is_there=True, version_id=None, findings=[])
+        else:
+            found = locate(store, self._key, sealed.leaves_sha256, LEAVES)
         self._version_id = found.version_id
         self.are_there = found.is_there
         self.findings = found.findings
+
+    def _is_in_order(self, sealed: SealedWindows) -> bool:
+        try:
+            return is_in_order(pieces(self._store, self._key), sealed)
+        except (Missing, Unreadable):
+            return False
 
     def __iter__(self) -> Iterator[Leaf]:
         """Yield each leaf, in the order of the list; none where they cannot be read.
@@ -68,7 +90,7 @@ class Leaves:
 def check_list(leaves: Leaves, link: Link, sealed: SealedWindows) -> Iterator[Finding]:
     """Yield what is wrong with a list, by itself and as what its seal says of it."""
     yield from leaves.findings
-    if not leaves.are_there:
+    if not leaves.are_there or leaves.is_in_order:
         return
     counted = LeafList(sealed.name_salt)
     try:

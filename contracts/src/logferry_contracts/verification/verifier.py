@@ -92,7 +92,8 @@ class Verifier:
         """Yield all that is wrong with what a seal has sealed."""
         if link.sealed is None:
             return
-        leaves = Leaves(self._store, self._chain.name, link.sealed)
+        is_day = link.kind == "day"
+        leaves = Leaves(self._store, self._chain.name, link.sealed, is_day=is_day)
         yield from check_list(leaves, link, link.sealed)
         counted = sum(link.sealed.outcomes.values())
         if counted != link.sealed.leaf_count:
