@@ -364,7 +364,7 @@ def test_the_keys_of_the_contracts_examples_are_read(each: ArchivedObject) -> No
 _TEXT = messages().filter(lambda text: not re.search(r"(?m)^2026-11-22T06:00:00\.000Z ", text))
 
 
-@settings(derandomize=True, deadline=None, database=None, max_examples=200)
+@settings(derandomize=True, database=None, max_examples=200)
 @given(st.lists(st.tuples(st.integers(FROM_MS, TO_MS - 1), _TEXT), max_size=8))
 def test_what_an_export_task_writes_is_read_as_it_was(logged: list[tuple[int, str]]) -> None:
     logged += [(FROM_MS, text) for text in (*MESSAGES, *WITH_CR) if "is taken for one" not in text]
@@ -387,7 +387,7 @@ def test_a_streams_name_is_found_in_keys_with_dashes_for_slashes() -> None:
     assert LogFile.of(key(stream_in_key("web/1"))).stream == "web-1"
 
 
-@settings(derandomize=True, deadline=None, database=None)
+@settings(derandomize=True, database=None)
 @given(stream_names())
 def test_every_name_of_a_stream_is_one_folder_of_a_key(name: str) -> None:
     assert LogFile.of(key(stream_in_key(name), 7)) == LogFile(PREFIX, TASK, stream_in_key(name), 7)

@@ -37,7 +37,7 @@ def test_names_that_differ_by_a_leading_slash_have_two_folders() -> None:
     assert len(folders) == len(set(LOG_GROUP_NAMES))
 
 
-@settings(derandomize=True, deadline=None, database=None, max_examples=500)
+@settings(derandomize=True, database=None, max_examples=500)
 @given(log_group_names())
 def test_a_folder_is_of_one_log_group_alone(name: str) -> None:
     folder = log_group_folder(name)

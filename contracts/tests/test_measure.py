@@ -207,7 +207,7 @@ _TEXT = st.one_of(
 )
 
 
-@settings(derandomize=True, deadline=None, database=None)
+@settings(derandomize=True, database=None)
 @given(
     st.sampled_from([1, 7, 30, 4096]),
     st.lists(st.tuples(st.integers(FROM_MS - 1, TO_MS), _TEXT), max_size=8),

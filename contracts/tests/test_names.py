@@ -83,7 +83,7 @@ _EXPORTS = st.tuples(
 )
 
 
-@settings(derandomize=True, deadline=None, database=None, max_examples=300)
+@settings(derandomize=True, database=None, max_examples=300)
 @given(_EXPORTS, _EXPORTS)
 @example((SOURCE, "a1", WINDOW, 1), (SOURCE, "a", Window(from_ms=11, to_ms=12), 1))
 def test_no_two_exports_share_an_id(one: Any, other: Any) -> None:

@@ -25,7 +25,6 @@ NAMES = ("/a", "/a/b", "a", "/b")
 PROFILES = ("shop-prod", "shop")
 SETTINGS = settings(
     derandomize=True,
-    deadline=None,
     database=None,
     max_examples=60,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],

@@ -114,7 +114,7 @@ def test_what_is_not_a_message_is_a_contract_error(body: str | bytes) -> None:
     assert problems(ExportRequested, body) != []
 
 
-@settings(derandomize=True, deadline=None, database=None)
+@settings(derandomize=True, database=None)
 @given(st.one_of(st.text(), st.binary()), st.sampled_from(sorted(MESSAGES)))
 def test_no_text_makes_reading_fail_in_another_way(body: str | bytes, message: str) -> None:
     with pytest.raises(ContractError):
@@ -128,7 +128,7 @@ _JSON = st.recursive(
 )
 
 
-@settings(derandomize=True, deadline=None, database=None)
+@settings(derandomize=True, database=None)
 @given(_JSON, st.sampled_from(sorted(json.loads(REQUESTED)["data"])))
 def test_no_value_of_a_field_makes_reading_fail_in_another_way(value: Any, field: str) -> None:
     with suppress(ContractError):

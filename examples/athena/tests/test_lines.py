@@ -45,7 +45,7 @@ def as_lines(found: list[tuple[str | None, str | None]]) -> list[str]:
     return [f"{at} {line}" if at else f"{line}" for at, line in found]
 
 
-@settings(derandomize=True, deadline=None, database=None, max_examples=300)
+@settings(derandomize=True, database=None, max_examples=300)
 @given(st.lists(messages(cr=False)))
 def test_a_row_is_a_line_whatever_is_logged(said: list[str]) -> None:
     text = "".join(f"{AT} {each}\n" for each in (*said, *MESSAGES))
@@ -75,7 +75,7 @@ def refused(parameter: str, value: str) -> bool:
     return not re.search(TEMPLATE["Parameters"][parameter]["AllowedPattern"], value)
 
 
-@settings(derandomize=True, deadline=None, database=None, max_examples=300)
+@settings(derandomize=True, database=None, max_examples=300)
 @given(log_group_names() | st.sampled_from(LOG_GROUP_NAMES))
 def test_a_folder_that_athena_would_look_for_elsewhere_is_refused(name: str) -> None:
     """Athena takes ``//`` of a location for ``/``.

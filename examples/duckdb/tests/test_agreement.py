@@ -86,7 +86,7 @@ def test_every_message_and_every_name_is_read_alike(
     assert {message for _, message, _ in events} >= set(MESSAGES)
 
 
-@settings(derandomize=True, deadline=None, database=None, max_examples=60)
+@settings(derandomize=True, database=None, max_examples=60)
 @given(
     st.dictionaries(
         stream_names().filter(is_folder), st.lists(messages(cr=False)), min_size=1, max_size=3

@@ -133,7 +133,7 @@ def test_a_clock_that_is_set_back_makes_nobody_wait_for_long() -> None:
     length_ms=st.integers(1, 100) | st.integers(1, 2**33),
     estimated_bytes=st.integers(0, 2**31),
 )
-@settings(max_examples=50, deadline=None, derandomize=True, database=None)
+@settings(max_examples=50, derandomize=True, database=None)
 def test_slices_hold_each_millisecond_of_the_window_once(
     from_ms: int, length_ms: int, estimated_bytes: int
 ) -> None:

@@ -533,7 +533,7 @@ def test_an_export_that_meets_errors_costs_the_others_no_hour(
     plan: "type[Plan]",
     schedules: int,
 ) -> None:
-    @settings(max_examples=schedules, deadline=None, derandomize=True, database=None)
+    @settings(max_examples=schedules, derandomize=True, database=None)
     @given(
         bad=st.lists(st.lists(faults(), min_size=1, max_size=2), min_size=1, max_size=3),
         good_count=st.integers(1, 3),

@@ -17,7 +17,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import pytest
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from exporter.aws.archive import Archive
@@ -268,10 +268,8 @@ def test_random_schedules_on_localstack_end_like_those_in_memory(
 
     @settings(
         max_examples=SCHEDULES,
-        deadline=None,
         derandomize=True,
         database=None,
-        suppress_health_check=[HealthCheck.too_slow],
         phases=[Phase.generate],
     )
     @given(failures=st.sampled_from([0, 1, 3]), deliveries=st.lists(faults, min_size=1, max_size=4))

@@ -12,7 +12,7 @@ from copy import replace
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
@@ -236,9 +236,7 @@ def test_whatever_goes_wrong_every_export_ends_archived_once_and_announced_or_fa
         settings=settings(
             max_examples=schedules,
             stateful_step_count=STEPS,
-            deadline=None,
             derandomize=True,
             database=None,
-            suppress_health_check=[HealthCheck.too_slow],
         ),
     )

@@ -53,7 +53,6 @@ def log_group(**values: object) -> LogGroup:
 # --- what to ask
 
 
-@settings(deadline=None)
 @given(
     until=st.datetimes(datetime(2020, 1, 1), datetime(2040, 1, 1), timezones=st.just(UTC)),  # noqa: DTZ001  (UTC by timezones)
     length=st.timedeltas(timedelta(microseconds=1), METRICS_KEPT),
@@ -131,7 +130,6 @@ def test_where_nothing_tells_nothing_is_guessed() -> None:
     assert estimated_bytes(log_group(), window(days_ago=2), None, now=NOW) is None
 
 
-@settings(deadline=None)
 @given(
     st.none() | st.integers(0, 10**12),
     st.none() | st.integers(0, 10**15),
@@ -231,7 +229,7 @@ def test_few_samples_say_less_than_the_default() -> None:
 
 
 SIZES = st.lists(st.integers(0, 300 * 10**9), min_size=MIN_SAMPLES, max_size=60)
-BOUNDED = settings(deadline=None, max_examples=50)
+BOUNDED = settings(max_examples=50)
 
 
 @BOUNDED

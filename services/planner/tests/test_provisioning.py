@@ -124,7 +124,6 @@ def test_variables_of_others_stay_and_ours_are_what_they_should_be() -> None:
 CONFIGURATIONS = st.dictionaries(st.sampled_from("abcdef"), st.integers(0, 3))
 
 
-@settings(deadline=None)
 @given(CONFIGURATIONS, CONFIGURATIONS)
 def test_what_differs_is_all_it_takes(wanted: dict[str, int], actual: dict[str, int]) -> None:
     changed = differing(wanted, actual)

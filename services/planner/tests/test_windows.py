@@ -5,7 +5,7 @@ from typing import Literal, get_args
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from logferry_contracts.message import epoch_ms
@@ -47,8 +47,6 @@ moments = st.datetimes(
     max_value=datetime(2100, 1, 1),  # noqa: DTZ001
     timezones=st.just(UTC),
 )
-# The first call for a zone reads a file, which takes as long as it takes.
-relaxed = settings(deadline=None)
 
 
 def request(rule: WindowRule, **dates: str) -> PlanRequestData:
@@ -94,7 +92,6 @@ def lengths_ms(windows: list[Window]) -> list[int]:
 @example(zone=zone_named("America/St_Johns"), day=date(2010, 11, 6), unit="hour")
 @example(zone=zone_named("America/Havana"), day=date(2025, 11, 2), unit="hour")
 @example(zone=zone_named("America/Sao_Paulo"), day=date(2018, 11, 4), unit="hour")
-@relaxed
 def test_windows_of_successive_dates_follow_each_other_without_gap_or_overlap(
     zone: ZoneInfo, day: date, unit: Unit
 ) -> None:
@@ -111,7 +108,6 @@ def test_windows_of_successive_dates_follow_each_other_without_gap_or_overlap(
 @given(zone=zones, day=dates)
 @example(zone=APIA, day=date(2011, 12, 30))
 @example(zone=LORD_HOWE, day=date(2026, 10, 4))
-@relaxed
 def test_the_hours_of_a_date_are_exactly_its_day(zone: ZoneInfo, day: date) -> None:
     hours = windows_of_date("hour", zone, day)
     assert windows_of_date("day", zone, day) == [
@@ -122,14 +118,12 @@ def test_the_hours_of_a_date_are_exactly_its_day(zone: ZoneInfo, day: date) -> N
 
 @given(zone=zones, day=dates)
 @example(zone=zone_named("America/St_Johns"), day=date(1988, 10, 30))  # 00:01 became 22:01
-@relaxed
 def test_an_hour_window_never_holds_more_than_two_hours(zone: ZoneInfo, day: date) -> None:
     assert all(length <= 2 * HOUR_MS for length in lengths_ms(windows_of_date("hour", zone, day)))
 
 
 @given(zone=zones, moment=moments, unit=units)
 @example(zone=APIA, moment=datetime(2011, 12, 30, 12, tzinfo=UTC), unit="day")
-@relaxed
 def test_the_newest_window_has_ended_and_the_one_after_it_has_not(
     zone: ZoneInfo, moment: datetime, unit: Unit
 ) -> None:
@@ -146,7 +140,6 @@ def test_the_newest_window_has_ended_and_the_one_after_it_has_not(
 
 
 @given(zone=zones, day=dates, unit=units)
-@relaxed
 def test_a_window_is_in_the_folder_of_its_own_date(zone: ZoneInfo, day: date, unit: Unit) -> None:
     for window in windows_of_date(unit, zone, day):
         assert date_path(window, zone).startswith(f"{day:%Y/%m/%d}/")
@@ -252,7 +245,6 @@ def test_a_settle_time_of_zero_is_not_taken_for_an_absent_one() -> None:
 @example(zone=APIA, moment=datetime(2011, 12, 31, 12, tzinfo=UTC), unit="hour", days=1)
 @example(zone=BERLIN, moment=datetime(2026, 10, 25, 3, tzinfo=UTC), unit="hour", days=1)
 @example(zone=LORD_HOWE, moment=datetime(2026, 4, 6, tzinfo=UTC), unit="hour", days=2)
-@relaxed
 def test_due_windows_follow_each_other_without_gap_or_overlap_up_to_the_newest(
     zone: ZoneInfo, moment: datetime, unit: Unit, days: int
 ) -> None:
@@ -278,7 +270,6 @@ def test_due_windows_follow_each_other_without_gap_or_overlap_up_to_the_newest(
     days=2,
     late=timedelta(days=1),
 )
-@relaxed
 def test_a_run_that_comes_late_makes_up_every_window_since_the_last_one(
     zone: ZoneInfo, moment: datetime, unit: Unit, days: int, late: timedelta
 ) -> None:
@@ -336,7 +327,6 @@ def test_a_collect_date_that_is_over_but_not_settled_gives_only_the_hours_that_a
 
 @given(zone=zones, first=dates, length=st.integers(0, 40), unit=units)
 @example(zone=APIA, first=date(2011, 12, 29), length=2, unit="day")
-@relaxed
 def test_a_range_is_the_windows_of_its_first_to_its_last_date(
     zone: ZoneInfo, first: date, length: int, unit: Unit
 ) -> None:
@@ -500,7 +490,6 @@ def follow_each_other(windows: Iterable[Window]) -> bool:
         (WindowRule(unit="hour", time_zone="UTC", settle_minutes=0, lookback_days=3), 1),
     ],
 )
-@relaxed
 def test_a_change_of_zone_or_unit_opens_neither_gap_nor_overlap(
     moment: datetime, changes: list[tuple[WindowRule, int]]
 ) -> None:
@@ -515,7 +504,6 @@ def test_a_change_of_zone_or_unit_opens_neither_gap_nor_overlap(
 
 
 @given(moment=moments, before=rules, after=rules, written=st.integers(0, 50))
-@relaxed
 def test_a_plan_that_is_cut_and_tried_again_has_the_same_windows(
     moment: datetime, before: WindowRule, after: WindowRule, written: int
 ) -> None:

@@ -223,7 +223,7 @@ outcomes = st.sampled_from(["requested", "skipped", "refused"])
 
 
 @given(decided=st.lists(outcomes, min_size=6, max_size=6), known=st.sets(st.sampled_from(NAMES)))
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 def test_the_rows_of_all_windows_are_all_in_the_totals(
     tmp_path_factory: pytest.TempPathFactory, decided: list[str], known: set[str]
 ) -> None:
