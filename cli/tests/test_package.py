@@ -70,12 +70,12 @@ NOBODY_LISTENS = "1"
 
 
 def test_the_same_checkout_gives_the_same_bytes(built_zips: dict[str, Zip], tmp_path: Path) -> None:
-    for again in build_zips(tmp_path):
-        assert again.sha256 == built_zips[again.service].sha256
-        assert again.sha256 == hashlib.sha256(again.path.read_bytes()).hexdigest()
+    (again,) = build_zips(tmp_path, services=["exporter"])
+    assert again.sha256 == built_zips["exporter"].sha256
+    assert again.sha256 == hashlib.sha256(again.path.read_bytes()).hexdigest()
 
 
-def test_a_change_in_one_service_leaves_the_others_zips_as_they_are(
+def test_another_checkout_gives_the_same_bytes_but_for_the_service_that_was_changed(
     built_zips: dict[str, Zip], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     checkout = tmp_path / "checkout"
@@ -207,9 +207,14 @@ def test_a_zip_has_of_the_contracts_what_services_read_and_write_by(
     ("architecture", "machine"), [("arm64", b"\xb7\x00"), ("x86_64", b"\x3e\x00")]
 )
 def test_compiled_modules_are_for_the_architecture_that_was_asked_for(
-    tmp_path: Path, architecture: package.Architecture, machine: bytes
+    built_zips: dict[str, Zip],
+    tmp_path: Path,
+    architecture: package.Architecture,
+    machine: bytes,
 ) -> None:
-    (built,) = build_zips(tmp_path, services=["sse-enforcer"], architecture=architecture)
+    built = built_zips["sse-enforcer"]
+    if built.architecture != architecture:
+        (built,) = build_zips(tmp_path, services=["sse-enforcer"], architecture=architecture)
     assert built.path.name == f"sse-enforcer-{architecture}.zip"
     with zipfile.ZipFile(built.path) as archive:
         compiled = [name for name in archive.namelist() if name.endswith(".so")]

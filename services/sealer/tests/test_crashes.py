@@ -69,6 +69,9 @@ def dates_before_the_first(world: World) -> list[str]:
 
 
 SCENES = [one_date, two_dates, truth_that_comes_later, another_key, dates_before_the_first]
+LONG = [two_dates, dates_before_the_first]
+"""Scenes of so many calls that not each of their cuts is made every time."""
+
 scenes = pytest.mark.parametrize("scene", SCENES, ids=lambda scene: scene.__name__)
 
 
@@ -102,9 +105,16 @@ def said_of(world: World, seal: DaySeal) -> Any:
     return seal.kind, counted, world.outcomes(seal)
 
 
-@scenes
+@pytest.mark.parametrize(
+    ("scene", "step"),
+    [
+        *((scene, 5 if scene in LONG else 1) for scene in SCENES),
+        *(pytest.param(scene, 1, marks=pytest.mark.deep) for scene in LONG),
+    ],
+    ids=lambda each: getattr(each, "__name__", f"every {each}"),
+)
 def test_a_run_cut_before_any_call_ends_like_one_that_was_not(
-    new_world: Callable[..., World], scene: Scene
+    new_world: Callable[..., World], scene: Scene, step: int
 ) -> None:
     whole = new_world()
     messages = scene(whole)
@@ -112,7 +122,7 @@ def test_a_run_cut_before_any_call_ends_like_one_that_was_not(
     run(whole, messages)
     assert whole.cloud.dead_letters == []
 
-    for number in range(before, len(whole.cloud.calls)):
+    for number in range(before, len(whole.cloud.calls), step):
         cut = new_world()
         messages = scene(cut)
         cut.cloud.cut_after = number
