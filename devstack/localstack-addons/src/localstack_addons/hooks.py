@@ -9,6 +9,7 @@ from localstack.runtime import hooks
 from localstack.services.edge import ROUTER
 
 ADD_ONS = (
+    "iam.managed_policies",
     "lambda_.executor",
     "export_tasks.api",
     "logs.log_groups",

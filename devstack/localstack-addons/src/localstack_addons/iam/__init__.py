@@ -1,0 +1,1 @@
+"""What LocalStack's IAM takes too long for."""
