@@ -59,6 +59,8 @@ PINNED = Path(__file__).with_name("seals.pem")
 NAMESPACE = "logferry-witness"
 
 
+_ACCOUNT = re.compile(r"!seals/[0-9]{12}/", re.ASCII)
+_CHAIN = re.compile(r"!seals/[0-9]{12}/[a-z]{2,4}(-[a-z]+)+-[0-9]+/", re.ASCII)
 _HEAD = re.compile(r"heads/([0-9]{12})/([a-z0-9-]+)", re.ASCII)
 
 
@@ -91,9 +93,10 @@ class Archive:
     bucket: str
 
     def chains(self) -> set[ChainName]:
-        """Return the chains that there is anything of."""
-        regions = (region for account in self._folders(SEALS) for region in self._folders(account))
-        return {chain_of(region) for region in regions}
+        """Return the chains that there is anything of; what else lies there is nobody's."""
+        accounts = filter(_ACCOUNT.fullmatch, self._folders(SEALS))
+        regions = (region for account in accounts for region in self._folders(account))
+        return {chain_of(each) for each in regions if _CHAIN.fullmatch(each)}
 
     def sequences(self, chain: ChainName, after: int) -> Iterator[int]:
         """Yield the sequences of the seals that come after one, in order."""
@@ -147,9 +150,8 @@ class Notes:
         """Return the newest note of a chain, whether it is shown yet or not."""
         shown = self._read(_head_key(chain))
         after = {"StartAfter": _note_key(chain, shown.head.sequence)} if shown else {}
-        for key in _keys(self.s3, self.bucket, _notes_prefix(chain), **after):
-            shown = self._read(key)
-        return shown
+        newer = list(_keys(self.s3, self.bucket, _notes_prefix(chain), **after))
+        return self._read(newer[-1]) if newer else shown
 
     def of(self, chain: ChainName, sequence: int) -> Head | None:
         """Return what was seen in one place of a chain."""

@@ -249,10 +249,12 @@ def test_a_note_is_read_from_a_url(folder, verify, witness, tmp_path):
             thread.join()
 
 
-@pytest.mark.parametrize("what", ["no file", "no note", "no key"])
+@pytest.mark.parametrize("what", ["no file", "no URL", "no note", "no key"])
 def test_what_is_no_note_or_key_is_bad_input(folder, verify, witness, tmp_path, what):
     note, key = tmp_path / "note", tmp_path / "key"
-    if what != "no file":
+    if what == "no URL":
+        note = "https://[/head"
+    elif what != "no file":
         note.write_bytes(
             b"anything" if what == "no note" else witness.note(head_of(folder.archive))
         )

@@ -44,10 +44,10 @@ def notes(places: Iterable[str], keys: Sequence[WitnessKey]) -> tuple[Witnessed,
         try:
             for name, stored in _stored(place):
                 found.append(Witnessed.read(name, stored, keys))
-        except (OSError, HTTPException) as error:
-            problems.append(f"{place}: {error}")
         except NoteError as error:
             problems.append(f"{place}: no note of a chain: {error}")
+        except (OSError, HTTPException, ValueError) as error:  # the last one, of a URL that is none
+            problems.append(f"{place}: {error}")
     if problems:
         raise ConfigError("--witness", problems)
     return tuple(found) if asked else None

@@ -12,6 +12,7 @@ import boto3
 import pytest
 
 from devstack.suite import REGION, Suite
+from localstack_addons.authorization.evaluation import decisions_from
 from logferry.hub import Options, deploy_hub
 from logferry.package import Zip
 from logferry.services import NAMES
@@ -45,6 +46,20 @@ class Hub:
     def client(self, service: str, account_id: str | None = None) -> Any:
         """Return a client of the hub, or of another account."""
         return self._suite.client(service, account_id)
+
+    def enforce_permissions(self, *account_ids: str) -> None:
+        """From now on, refuse what roles of the hub, and of these accounts, are not allowed."""
+        for account_id in (self.account_id, *account_ids):
+            self._suite.control("authorization", {"account": account_id, "enforced": True})
+
+    def permissions(self, account_id: str) -> dict[str, bool]:
+        """Return what an account's roles have asked for, and whether it always was allowed."""
+        found: dict[str, bool] = {}
+        for each in decisions_from(self._suite.control("authorization")):
+            if each.request.account_id == account_id:
+                action = each.request.action
+                found[action] = found.get(action, True) and each.allowed
+        return found
 
     def archived(self, log_group_name: str, lines: Mapping[str, str]) -> ExportCompleted:
         """Put an export's objects into the archive: the lines of each log stream, by its name."""

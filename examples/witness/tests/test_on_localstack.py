@@ -42,6 +42,17 @@ ACCOUNTS, HUBS_SIDE, BUILD, DEPLOY, ASK, VERIFY = blocks(README, "bash")
 WITNESS = str(4 * 10**11 + secrets.randbelow(10**11))
 PATIENCE_S = 60
 CONFLICTS: dict[str, Any] = {"Namespace": "logferry-witness", "MetricName": "Conflicts"}
+NEEDED = {
+    "cloudwatch:PutMetricData",
+    "kms:GetPublicKey",
+    "kms:Sign",
+    "s3:GetObject",
+    "s3:ListBucket",
+    "s3:PutObject",
+    "sqs:DeleteMessage",
+    "sqs:ReceiveMessage",
+    "sts:AssumeRole",
+}
 
 
 class HubsKey(SealingKey):
@@ -115,6 +126,7 @@ def typing(hub: Hub, tmp_path_factory: pytest.TempPathFactory) -> Type:
 @pytest.fixture(scope="module")
 def deployed(hub: Hub, archive: Archive, typing: Type) -> Iterator[dict[str, str]]:
     """What the README's deployment prints at its end."""
+    hub.enforce_permissions(WITNESS)
     typing(HUBS_SIDE, hub.account_id)
     typing(BUILD, WITNESS)
     printed = typing(DEPLOY, WITNESS)
@@ -170,6 +182,11 @@ def test_a_chain_is_witnessed_and_what_is_cut_off_from_it_is_named(
     assert conflicts(cloudwatch) == 1
     [alarm] = cloudwatch.describe_alarms_for_metric(**CONFLICTS)["MetricAlarms"]
     assert alarm["AlarmName"] == "logferry-witness-conflict"
+
+    asked = hub.permissions(WITNESS)
+    assert set(asked) >= NEEDED
+    refused = {action for action, allowed in asked.items() if not allowed}
+    assert refused == {"s3:GetObjectRetention"}  # without which GetObject leaves out a header
 
 
 def conflicts(cloudwatch: Any) -> float:

@@ -158,6 +158,16 @@ def test_the_queue_waits_six_times_as_long_as_the_function_may_take(stack: dict[
     assert stack["Queue"]["Properties"]["VisibilityTimeout"] == 6 * timeout_s
 
 
+@pytest.mark.parametrize(
+    "action", ["s3:DeleteObject", "s3:DeleteObjectVersion", "s3:BypassGovernanceRetention"]
+)
+def test_nobody_hides_or_removes_a_note(stack: dict[str, Any], action: str) -> None:
+    statements = stack["NotesPolicy"]["Properties"]["PolicyDocument"]["Statement"]
+    [denied] = [each for each in statements if action in each["Action"]]
+    assert (denied["Effect"], denied["Principal"]) == ("Deny", "*")
+    assert "Condition" not in denied
+
+
 @pytest.mark.parametrize("auditors", ["", "arn:aws:iam::555566667777:root"])
 def test_auditors_are_those_that_were_named(auditors: str) -> None:
     found = resources(FOLDER / "template.yaml", AuditorArns=[auditors], TopicArn=TOPIC)

@@ -228,7 +228,7 @@ def test_a_note_that_was_written_and_not_shown_is_shown(
         Bucket=NOTES, Key=f"heads/{archive.chain}", Body=note["Body"].read()
     )
     assert older == head_of(archive, 1)
-    assert shown(witness, archive) == 1
+    assert shown(witness, archive) == 1  # as when it was killed before it showed the others
     kms.left = 0
     witness.look(archive.chain)
     assert shown(witness, archive) == 3
@@ -388,10 +388,13 @@ def test_what_cannot_be_read_is_put_aside(told: Told, body: str, reason: str) ->
     assert told.reasons == [reason]
 
 
-def test_squatted_keys_are_nobodys_seals(witness: Witness, archive: Archive) -> None:
-    archive.bucket.put(f"{seal_key(archive.chain, 2)}.bak", b"anything")
-    witness.look(archive.chain)
+def test_squatted_keys_are_nobodys_seals(witness: Witness, archive: Archive, told: Told) -> None:
+    here = f"!seals/{SOURCE.account_id}"
+    for key in (f"{seal_key(archive.chain, 2)}.bak", "!seals/x/y", f"{here}/x/y", f"{here}/z"):
+        archive.bucket.put(key, b"anything")
+    module.handle({}, None)
     assert shown(witness, archive) == 3
+    assert told.conflicts == 0
 
 
 def test_a_chain_that_there_is_nothing_of_has_no_note(witness: Witness) -> None:

@@ -651,6 +651,12 @@ def _on_none(action: str) -> "_Rule":
     return rule
 
 
+def _put_metric_data(call: Call, _: World) -> Iterator[Need]:
+    context = {"cloudwatch:namespace": call.parameters["Namespace"]}
+    action = "cloudwatch:PutMetricData"
+    yield Need(action=action, resource="*", owner=call.account_id, context=context)
+
+
 def _free(_call: Call, _world: World) -> Iterator[Need]:
     """Yield nothing: everybody may.
 
@@ -732,6 +738,7 @@ _NEEDS: dict[str, _Rule] = {
     "logs.FilterLogEvents": _on_log_group("logs:FilterLogEvents"),
     "logs.PutLogEvents": _on_log_group("logs:PutLogEvents"),
     "cloudwatch.GetMetricData": _on_none("cloudwatch:GetMetricData"),
+    "cloudwatch.PutMetricData": _put_metric_data,
     "resourcegroupstaggingapi.GetResources": _on_none("tag:GetResources"),
     "ssm.GetParameter": _on_parameter("Name"),
     "ssm.GetParametersByPath": _on_parameter("Path"),
