@@ -67,12 +67,30 @@ def test_a_version_is_missing_where_there_are_none(store: FolderStore) -> None:
         store.open("shop/a.b", "3/L4kqtJlcpXroDTDmJ")
 
 
-@pytest.mark.parametrize("key", ["shop//a.b", "shop/./a.b", "shop/../../etc/passwd", "/shop/a.b"])
+@pytest.mark.parametrize("key", ["shop/../../etc/passwd", "..", "shop/a/.."])
 def test_what_no_folder_can_have_is_neither_there_nor_missing(store: FolderStore, key: str) -> None:
-    with pytest.raises(Unreadable, match="check it in the bucket"):
+    with pytest.raises(Unreadable, match=r"it has '\.\.' between slashes"):
         store.open(key, None)
-    with pytest.raises(Unreadable, match="check it in the bucket"):
+    with pytest.raises(Unreadable, match=r"it has '\.\.' between slashes"):
         list(store.versions(f"{key}/"))
+
+
+def test_what_has_too_long_a_name_is_neither_there_nor_missing(store: FolderStore) -> None:
+    with pytest.raises(Unreadable, match="name too long"):
+        store.open(f"shop/{'x' * 300}", None)
+
+
+@pytest.mark.parametrize("key", ["shop//a.b", "shop/./a.b", "/shop/a.b"])
+def test_what_is_copied_to_another_path_is_found_there(store: FolderStore, key: str) -> None:
+    with closing(store.open(key, None)) as file:
+        assert file.read() == b"shop/a.b"
+
+
+def test_what_is_known_to_be_of_another_key_is_listed_as_that_alone(store: FolderStore) -> None:
+    store.know(["shop//a/x.gz"])
+    assert keys(store, "shop//a/") == ["shop//a/x.gz"]
+    assert keys(store, "shop/a/") == ["shop/a/y/z.gz"]
+    assert "shop//a/x.gz" in keys(store, "shop/")
 
 
 def test_what_may_not_be_read_is_named(store: FolderStore, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -58,8 +58,8 @@ def chain_of(out: str) -> dict[str, Any]:
 
 
 def remove_an_object(tmp_path: Path) -> Path:
-    """Remove one of the date 2026-11-22, which begins in UTC on the day before."""
-    path = min((tmp_path / "copy" / SOURCE.profile).rglob("2026/11/21/*/*/*/*.gz"))
+    """Remove one of the date 2026-11-22."""
+    path = min((tmp_path / "copy" / SOURCE.profile).rglob("2026/11/22/*/*/*/*.gz"))
     path.unlink()
     return path
 
@@ -209,7 +209,7 @@ def test_a_check_goes_on_where_it_was_stopped(
     real, opened = FolderStore.open, list[str]()
 
     def stopped(self: FolderStore, key: str, version_id: str | None) -> Any:
-        if "2026/11/22" in key:
+        if "2026/11/23" in key:
             raise KeyboardInterrupt
         return real(self, key, version_id)
 
@@ -225,7 +225,7 @@ def test_a_check_goes_on_where_it_was_stopped(
     code, out, _ = run(*resume)
     assert (code, chain_of(out)["checked"], chain_of(out)["resumed"]) == (0, 4, 2)
     objects = [key for key in opened if key.startswith(SOURCE.profile)]
-    assert {"/".join(key.split("/")[3:6]) for key in objects} == {"2026/11/22", "2026/11/23"}
+    assert {"/".join(key.split("/")[3:6]) for key in objects} == {"2026/11/23", "2026/11/24"}
 
 
 def test_what_was_wrong_is_looked_at_again(run: Run, tmp_path: Path) -> None:

@@ -223,7 +223,7 @@ class Archive:
     ) -> StatedExport:
         """Return an export of a window, whose objects are still to be written."""
         of = export_id(self.source, name, window, generation)
-        path = f"{from_epoch_ms(window.from_ms):%Y/%m/%d/%H}"
+        path = f"{from_epoch_ms(window.from_ms + HOUR_MS):%Y/%m/%d/%H}"
         prefix = f"{self.source.profile}/{log_group_folder(name)}/{path}"
         return StatedExport(
             export_id=of,
@@ -413,7 +413,7 @@ def found(
     told = list(chain.findings)
     for link in chain.links:
         told += verifier.check(link)
-    return told
+    return told if level == "seals" else [*told, *verifier.planted()]
 
 
 def errors(findings: Iterable[Finding]) -> list[type[SealError]]:

@@ -264,6 +264,30 @@ def test_an_object_is_added(folder, verify, where):
     assert_found(verify, folder, "object_added", "objects")
 
 
+@pytest.mark.parametrize("of", ["app/nobody", "!/app/a"])
+def test_a_folder_of_a_log_group_that_no_seal_names_is_planted(attacked, verify, of):
+    key = f"{SOURCE.profile}/{of}/2026/11/22/00/task/stream/000000.gz"
+    attacked.place.put(key, gz([1]))
+    assert_found(verify, attacked, "object_added", "objects")
+
+
+@pytest.mark.parametrize("where", ["{chain}/anything", "anything", "111122223333/x", "x/y/z"])
+def test_something_is_planted_among_the_seals(attacked, verify, where):
+    key = f"!seals/{where.format(chain=attacked.archive.chain)}"
+    attacked.place.put(key, b"x")
+    assert_found(verify, attacked, "squatted", "objects")
+    [line] = verify(attacked, "objects").about("squatted")
+    assert line["thing"] == key
+
+
+def test_a_folder_is_planted_between_two_runs_of_a_check(folder, verify, tmp_path):
+    resume = ("--resume", str(tmp_path / "progress.jsonl"))
+    assert verify(folder, "objects", *resume).code == 0
+    folder.place.put(f"{SOURCE.profile}/app/nobody/2026/11/22/00/task/stream/000000.gz", gz([1]))
+    answer = verify(folder, "objects", *resume)
+    assert (answer.chains[0]["resumed"], answer.found) == (4, {"object_added"})
+
+
 def test_an_object_is_overlaid_by_a_shorter_one(bucket, verify):
     bucket.place.put(bucket.objects[0], b"x" * 29)
     assert_found(verify, bucket, "covered", "objects")

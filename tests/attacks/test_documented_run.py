@@ -48,7 +48,7 @@ def test_the_page_shows_what_the_command_prints(
 ) -> None:
     valid, damaged = shown_runs("docs/verify.md", "run")
     assert printed(valid[0], capsys) == valid[1:]
-    key = archive.listed("shop-prod/aws/lambda/orders/2026/11/22")[0]
+    key = archive.listed("shop-prod/aws/lambda/orders/2026/11/23")[0]
     archive.put(key, b"x" * 29)
     archive.remove(f"!seals/{Archive(archive).chain}/seals/0000000002.json")
     assert printed(damaged[0], capsys) == damaged[1:]

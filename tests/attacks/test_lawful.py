@@ -2,6 +2,7 @@
 
 import gzip
 
+import pytest
 from contracts.tests.sealed_archive import DAY_MS, SealingKey
 
 
@@ -90,10 +91,32 @@ def test_a_date_without_any_log_group_joins(attacked, verify):
     assert verify(attacked).code == 0
 
 
-def test_log_groups_without_a_slash_and_with_names_of_dots_are_told_apart(attacked, verify):
-    names = ("/app", "app", "app/x", "/app/x", "/.", "a.b", "#")
-    attacked.archive.days(1, names)
+ODD_NAMES = (
+    *("/app", "app", "app/x", "/app/x", "a.b", "#"),
+    *("/.", "//", "//app", "///app", "/./app", "/app/", "/app//x", "/app/./x", "app/.", "..."),
+)
+
+
+def test_log_groups_of_odd_names_are_told_apart(attacked, verify):
+    attacked.archive.days(2, ODD_NAMES)
+    for level in ("seals", "objects", "bytes", "events"):
+        answer = verify(attacked, level)
+        assert (answer.code, answer.lines) == (0, []), level
+
+
+def test_an_odd_name_hides_nothing_in_a_folder(folder, verify):
+    folder.archive.days(1, ("/app/x", "//app/x"))
+    [key] = folder.place.listed("shop-prod/app/x/2026/11/25/")[:1]
+    folder.place.put(f"{key.rsplit('/', 3)[0]}/planted/stream/000000.gz", b"x")
+    answer = verify(folder, "objects")
+    assert (answer.code, answer.found) == (1, {"object_added"})
+
+
+@pytest.mark.parametrize("name", ["/..", "/app/../x", "../x", f"/{'x' * 300}"])
+def test_what_no_folder_can_hold_is_neither_valid_nor_invalid_there(attacked, verify, name):
+    attacked.archive.days(1, ("/app", name))
+    is_folder = attacked.where.is_dir()
     answer = verify(attacked)
-    odd = {"/."} if attacked.where.is_dir() else set()  # no folder is called so
-    assert {each["finding"] for each in answer.lines} == ({"unchecked"} if odd else set())
-    assert answer.code == (3 if odd else 0)
+    assert (answer.code, answer.found) == ((3, {"unchecked"}) if is_folder else (0, set()))
+    for line in answer.about("unchecked"):
+        assert "which no folder has" in line["what"] or "name too long" in line["what"], line

@@ -58,6 +58,30 @@ class BucketStore:
                     continue
         return found
 
+    def outside(self) -> Iterator[str]:
+        """Yield each key below ``!seals/`` that belongs to no chain, and is not deleted.
+
+        Raises:
+            Unreadable: They cannot be listed.
+        """
+        chains = {f"{SEALS}{chain}/" for chain in self.chains()}
+        waiting = [SEALS, *self._folders(SEALS)]
+        for folder in waiting:
+            below = set(self._folders(folder)) if folder != SEALS else set()
+            for prefix in below - chains:
+                yield from self._there(prefix)
+            yield from self._there(folder, Delimiter="/")
+
+    def _there(self, prefix: str, **how: Any) -> Iterator[str]:
+        pages = self._s3.get_paginator("list_objects_v2").paginate(
+            Bucket=self._bucket, Prefix=prefix, **how
+        )
+        try:
+            for page in pages:
+                yield from (each["Key"] for each in page.get("Contents", []))
+        except AWS_ERRORS as error:
+            raise Unreadable(f"ListObjectsV2 of {prefix}: {error}") from error
+
     def versions(self, prefix: str) -> Iterator[Version]:
         """See `Store.versions`."""
         pages = self._s3.get_paginator("list_object_versions").paginate(

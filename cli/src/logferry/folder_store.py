@@ -1,7 +1,9 @@
 """An archive that was copied into a folder, such as by ``aws s3 sync``: read without credentials.
 
-A folder has no versions, no delete markers and no holds, and cannot have every key: ``a//b`` and
-``a/b`` are one file in it, and so are ``A`` and ``a`` in some.
+A folder has no versions, no delete markers and no holds, and cannot have every key. ``a//b`` and
+``a/./b`` are copied to ``a/b``, where they are found again by what `FolderStore.know` is told;
+``a/../b`` is not copied, and neither is what has too long a name. ``A`` and ``a`` are one file in
+some.
 """
 
 import os
@@ -16,8 +18,14 @@ from logferry_contracts.seal_key import SEALS, chain_of
 from logferry_contracts.verification.store import Missing, Unreadable, Version
 
 _NOT_THERE = (FileNotFoundError, NotADirectoryError, IsADirectoryError)
-_NO_NAMES = frozenset({"", ".", ".."})
-"""What a key may have between its slashes, and a path may not."""
+_NO_NAMES = frozenset({"", "."})
+"""What a key may have between its slashes, and the path that it is copied to leaves out."""
+_ABOVE = ".."
+
+
+def is_odd(key: str) -> bool:
+    """Whether a key is copied to a path that another key may be copied to as well."""
+    return not _NO_NAMES.isdisjoint(key.split("/"))
 
 
 class FolderStore:
@@ -30,6 +38,8 @@ class FolderStore:
             ConfigError: It has no seals, or its file system does not tell ``A`` from ``a``.
         """
         self._root = root
+        self._keys: dict[str, str] = {}
+        """Of what was copied to a path which is not its key."""
         if not (root / SEALS).is_dir():
             told = (
                 f"there is no {SEALS} in it; give the folder that the whole bucket is copied into"
@@ -56,16 +66,36 @@ class FolderStore:
                     continue
         return found
 
+    def outside(self) -> Iterator[str]:
+        """Yield each key below ``!seals/`` that belongs to no chain.
+
+        Raises:
+            Unreadable: They cannot be listed.
+        """
+        for version in self._below(SEALS):
+            try:
+                chain_of(version.key)
+            except ValueError:
+                yield version.key
+
+    def know(self, keys: Iterable[str]) -> None:
+        """Be told of keys that are not their paths, so that these are taken for nothing else."""
+        for key in keys:
+            if _ABOVE not in key.split("/"):
+                self._keys[_path(key)] = key
+
     def versions(self, prefix: str) -> Iterable[Version]:
         """See `Store.versions`."""
-        folder, slash, begins = prefix.rpartition("/")
-        if slash:
-            self._path(folder)
-        return self._below(f"{folder}{slash}", begins)
+        folder, _, begins = prefix.rpartition("/")
+        _check(folder)
+        path = _path(folder)
+        below = self._below(f"{path}/" if path else "", begins)
+        return (each for each in below if each.key.startswith(prefix))
 
     def open(self, key: str, version_id: str | None) -> Readable:
         """See `Store.open`. There is one version of each key."""
-        path = self._path(key)
+        _check(key)
+        path = self._root / _path(key)
         if version_id is not None:
             raise Missing(f"{key}: a folder has no versions")
         try:
@@ -93,19 +123,23 @@ class FolderStore:
                 yield from self._below(f"{key}/")
             else:
                 size_bytes = entry.stat(follow_symlinks=entry.is_file()).st_size
-                yield Version(key, None, True, False, size_bytes)  # noqa: FBT003  (a named tuple)
+                known = self._keys.get(key, key)
+                yield Version(known, None, True, False, size_bytes)  # noqa: FBT003  (a named tuple)
 
-    def _path(self, key: str) -> Path:
-        """Return where a key is.
 
-        Raises:
-            Unreadable: It can be in no folder; nor is anything outside of this one read.
-        """
-        for name in key.split("/"):
-            if name in _NO_NAMES:
-                told = f"it has {name!r} between slashes, which no folder has"
-                raise Unreadable(f"{key}: {told}: check it in the bucket")
-        return self._root / key
+def _check(key: str) -> None:
+    """Make sure that a key can be in a folder.
+
+    Raises:
+        Unreadable: It cannot: ``aws s3 sync`` copies nothing to outside of one.
+    """
+    if _ABOVE in key.split("/"):
+        raise Unreadable(f"{key}: it has '..' between slashes, which no folder has")
+
+
+def _path(key: str) -> str:
+    """Return where ``aws s3 sync`` copies a key to."""
+    return "/".join(each for each in key.split("/") if each not in _NO_NAMES)
 
 
 def _listed(path: Path) -> list[DirEntry[str]]:

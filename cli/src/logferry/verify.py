@@ -9,8 +9,8 @@ import re
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import date
-from functools import cached_property
+from datetime import date, datetime
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -21,12 +21,14 @@ from rich.table import Table
 from logferry.at_once import Threads
 from logferry.audit import Audit
 from logferry.errors import ConfigError
+from logferry.folder_store import FolderStore, is_odd
 from logferry.ledger import READERS
 from logferry.markup import visible
 from logferry.pace import Pace
 from logferry.resuming import Checked, Progress
 from logferry_contracts.archive import Readable
 from logferry_contracts.chain import ChainName
+from logferry_contracts.message import epoch_ms
 from logferry_contracts.seal_key import SEALS
 from logferry_contracts.signatures import TrustedKey, UnusableKeyError
 from logferry_contracts.verification.chain import Chain, Link, read_chain
@@ -35,12 +37,16 @@ from logferry_contracts.verification.findings import (
     Finding,
     Note,
     SealError,
+    SquattedError,
     Tally,
     Unchecked,
     Verdict,
 )
+from logferry_contracts.verification.leaves import Leaves
 from logferry_contracts.verification.objects import Level
+from logferry_contracts.verification.statements import read_statement
 from logferry_contracts.verification.store import Store, Unreadable, Version
+from logferry_contracts.verification.stored import unchecked
 from logferry_contracts.verification.verifier import Verifier
 from logferry_contracts.verification.witnesses import Witnessed
 from logferry_contracts.verification.witnesses import findings as witnessed_findings
@@ -56,6 +62,9 @@ class Archive(Store, Protocol):
     def chains(self) -> list[ChainName]:
         """Return the chains that there is anything of, in order."""
 
+    def outside(self) -> Iterator[str]:
+        """Yield each key below ``!seals/`` that belongs to no chain."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Asked:
@@ -69,6 +78,7 @@ class Asked:
         sample: The percentage of log groups of each seal whose statements and objects are looked
             at.
         witnessed: What witnesses have signed; None where nobody has asked what they say.
+        now: Aware; None takes whatever was exported for exported long ago.
     """
 
     keys: tuple[TrustedKey, ...]
@@ -76,6 +86,7 @@ class Asked:
     first: date | None = None
     last: date | None = None
     sample: float = WHOLE
+    now: datetime | None = None
     witnessed: tuple[Witnessed, ...] | None = None
 
     @property
@@ -224,7 +235,8 @@ def check(  # noqa: PLR0913  (each from another place)
     try:
         for name in names:
             chain = read_chain(archive, name, asked.keys, mapped=threads.mapped)
-            yield _Check(archive, chain, asked, progress, audit, threads, tell, watch).run()
+            of = _Check(archive, chain, asked, progress, audit, threads, tell, watch)
+            yield of.run(is_first=name == names[0])
     finally:
         threads.stop()
 
@@ -303,7 +315,20 @@ class _Check:
     tell: Callable[[ChainName, Finding], None]
     watch: Callable[[str], None]
 
-    def run(self) -> Report:
+    def _odd_keys(self) -> Iterator[str]:
+        """Yield each key of what is sealed that a folder has at another path."""
+        read = partial(read_statement, self.archive, self.chain.name)
+        for link in self.chain.links:
+            if link.sealed is None:
+                continue
+            leaves = Leaves(self.archive, self.chain.name, link.sealed)
+            for leaf in (each for each in leaves if is_odd(each.statement)):
+                yield leaf.name.key(self.chain.name)
+                statement = read(leaf).statement
+                yield from () if statement is None else statement.keys
+
+    def run(self, *, is_first: bool) -> Report:
+        """Check it; with the first one, what belongs to no chain is told."""
         links = [link for link in self.chain.links if self.asked.has(link)]
         report = Report(
             chain=self.chain.name,
@@ -317,34 +342,46 @@ class _Check:
         report.resumed = len(links) - len(todo)
         self.audit.begin(self.chain, links, todo, report.tally)
         self._take_in(report, self.chain.findings)
+        if isinstance(self.archive, FolderStore):
+            self.archive.know(self._odd_keys())
         if self.asked.witnessed is not None:
             self._take_in(report, witnessed_findings(self.chain, self.asked.witnessed))
         if not links:
             self._take_in(report, [self._nothing()])
         pace = _pace(self.asked.level, todo, self.watch)
-        for link, findings in self._found(todo, pace):
+        verifier = self._verifier(pace)
+        for link, findings in self._found(verifier, todo, pace):
             before = (report.tally.errors.total(), report.tally.unchecked)
             self._take_in(report, findings)
             self.audit.checked(link)
             if before == (report.tally.errors.total(), report.tally.unchecked):
                 self.progress.add(self._checked(link))
+        if self.asked.level != "seals":
+            for link in [each for each in links if each not in todo]:
+                verifier.learn(link)
+            self._take_in(report, verifier.planted())
+            self._take_in(report, _outside(self.archive) if is_first else ())
         self.audit.end()
         return report
 
-    def _found(self, todo: list[Link], pace: Pace) -> Iterator[tuple[Link, Iterable[Finding]]]:
-        """Yield each seal with what is found in it."""
-        store = _Watched(self.archive, self.asked.level, pace, self.threads)
-        is_by_seal = self.asked.level == "seals"
-        verifier = Verifier(
-            store,
+    def _verifier(self, pace: Pace) -> Verifier:
+        now = self.asked.now
+        return Verifier(
+            _Watched(self.archive, self.asked.level, pace, self.threads),
             self.chain,
             self.asked.level,
             # One thread cannot wait for others of the same ones.
-            mapped=map if is_by_seal else self.threads.mapped,
+            mapped=map if self.asked.level == "seals" else self.threads.mapped,
             is_sampled=self._is_sampled,
+            now_ms=None if now is None else epoch_ms(now),
             seen=self.audit.seen,
         )
-        if not is_by_seal:
+
+    def _found(
+        self, verifier: Verifier, todo: list[Link], pace: Pace
+    ) -> Iterator[tuple[Link, Iterable[Finding]]]:
+        """Yield each seal with what is found in it."""
+        if self.asked.level != "seals":
             for link in todo:
                 pace.name = f"{self.chain.name}, seal {link.sequence} of {len(self.chain.links)}"
                 yield link, verifier.check(link)
@@ -383,6 +420,15 @@ class _Check:
     def _newest_later(self) -> str | None:
         later = [each.sha256 for each in self.chain.links if each.kind == "later"]
         return later[-1] if later else None
+
+
+def _outside(archive: Archive) -> Iterator[Finding]:
+    """Yield what lies below ``!seals/`` and is of no account and Region."""
+    try:
+        for key in archive.outside():
+            yield SquattedError(key, "it belongs to the seals of no account and Region")
+    except Unreadable as error:
+        yield unchecked(f"what else lies below {SEALS}", error)
 
 
 def _counts(links: Iterable[Link]) -> dict[str, int]:

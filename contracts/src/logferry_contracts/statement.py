@@ -208,6 +208,12 @@ class Statement(Message):
         """
         return cls.model_validate({"schema": STATEMENT_SCHEMA, **stated})
 
+    @property
+    def keys(self) -> list[str]:
+        """Of all objects that it says are there."""
+        stated = [each.key for each in self.objects or []]
+        return [*stated, *(each.key for each in self.leftovers or [])]
+
     def text(self) -> bytes:
         """Return what is stored, to be written once and hashed as it is from then on.
 

@@ -122,6 +122,7 @@ def verify(  # noqa: PLR0913  (an option each)
             first=verifying.day("--from", first),
             last=verifying.day("--to", last),
             sample=verifying.percentage(sample),
+            now=datetime.now(UTC),
             witnessed=witnessing.notes(witness, witnessing.trusted_witnesses(witness_key)),
         )
         found = _archives(archive, profile, asked.witnessed_chains)

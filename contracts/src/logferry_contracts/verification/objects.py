@@ -3,12 +3,14 @@
 import re
 from collections import Counter
 from collections.abc import Iterator
+from datetime import datetime, timedelta
 from hashlib import sha256
 from itertools import groupby
 from typing import Literal, NamedTuple
 
 from logferry_contracts.archive import ArchiveError, LogFile
 from logferry_contracts.measure import Measured, measure
+from logferry_contracts.message import Timestamp, epoch_ms, from_epoch_ms, timestamp
 from logferry_contracts.statement import ARCHIVED, DISPOSED, SKIPPED, StatedObject, Statement
 from logferry_contracts.verification.findings import (
     CoveredError,
@@ -22,6 +24,7 @@ from logferry_contracts.verification.findings import (
     ObjectMissingError,
     ObjectTruncatedError,
     SealError,
+    Unchecked,
 )
 from logferry_contracts.verification.store import Missing, Store, Unreadable, Version
 from logferry_contracts.verification.stored import Reading, pieces, unchecked
@@ -32,6 +35,10 @@ type Level = Literal["seals", "objects", "bytes", "events"]
 
 WRITE_TEST = "aws-logs-write-test"
 """CloudWatch Logs writes it beside an export to see whether it may."""
+
+HELD_WITHIN = timedelta(hours=48)
+"""After its export has ended: what the sse-enforcer's tries of a day and a half have not held is
+found by the sweep of every day."""
 
 _OF_OBJECTS = frozenset({ARCHIVED, DISPOSED})
 """Outcomes whose statements say all that lies below their prefixes."""
@@ -59,6 +66,7 @@ class SealedObject(NamedTuple):
         lies_over: Whether the version that was sealed lies beneath it. Then it is either a copy
             that is being made of it, or something else, which only its bytes tell.
         is_disposed: Whether it may go: nobody has to hold it any more.
+        ended_at: When its export did; None where that is not known.
     """
 
     stated: StatedObject
@@ -66,6 +74,7 @@ class SealedObject(NamedTuple):
     version_id: str | None
     lies_over: bool
     is_disposed: bool
+    ended_at: Timestamp | None
 
 
 class Compared(NamedTuple):
@@ -122,7 +131,7 @@ def compare(store: Store, statements: list[Statement], *, are_all: bool) -> Comp
     for statement in statements:
         if statement.outcome not in _OF_OBJECTS:
             continue
-        found, told = _of_statement(statement, below)
+        found, told = _of_statement(store, statement, below)
         sealed.update(each.key for each in statement.objects or [])
         there += found
         findings += told
@@ -133,16 +142,20 @@ def compare(store: Store, statements: list[Statement], *, are_all: bool) -> Comp
 
 
 def _of_statement(
-    statement: Statement, below: _Prefixes
+    store: Store, statement: Statement, below: _Prefixes
 ) -> tuple[list[SealedObject], list[Finding]]:
     """Return the objects of a window that are there, and what is wrong otherwise."""
     there: list[SealedObject] = []
     findings: list[Finding] = []
     is_disposed = statement.outcome == DISPOSED
+    ended_at = statement.exports[-1].ended_at if statement.exports else None
     for stated in statement.objects or []:
         versions = below.listed.get(stated.key, [])
+        if not is_disposed and all(each.is_delete_marker for each in versions):
+            findings.append(_gone(store, stated.key, is_hidden=bool(versions)))
+            continue
         found, told = _compare(stated, statement.window, versions, is_disposed=is_disposed)
-        there += found
+        there += [each._replace(ended_at=ended_at) for each in found]
         findings += told
     if is_disposed and there:
         left = f"{len(there)} of {len(statement.objects or [])} objects that may go are still there"
@@ -150,11 +163,13 @@ def _of_statement(
     return there, findings
 
 
-def check_object(store: Store, level: Level, found: SealedObject) -> list[Finding]:
+def check_object(
+    store: Store, level: Level, now_ms: int | None, found: SealedObject
+) -> list[Finding]:
     """Return what is wrong with an object that is there: its hold, and its bytes by the level."""
     key = found.stated.key
     try:
-        return [*_hold(store, found), *_bytes(store, found, level)]
+        return [*_hold(store, found, now_ms), *_bytes(store, found, level)]
     except Missing:
         gone = ObjectMissingError(key, "it is gone since it was listed")
         return [] if found.is_disposed else [gone]
@@ -192,16 +207,25 @@ def _is_all_sealed(statement: Statement) -> bool:
     return statement.outcome in _OF_OBJECTS and statement.leftovers is not None
 
 
+def _gone(store: Store, key: str, *, is_hidden: bool) -> Finding:
+    """Return what is told of an object that no listing has: a folder does not take every key."""
+    told = "it is not there" + (", but for a delete marker" if is_hidden else "")
+    try:
+        store.open(key, None).close()
+    except Unreadable as error:
+        return unchecked(key, error)
+    except Missing:
+        pass
+    return ObjectMissingError(key, told)
+
+
 def _compare(
     stated: StatedObject, window: Window, versions: list[Version], *, is_disposed: bool
 ) -> tuple[list[SealedObject], list[Finding]]:
     """Return the object where it is there by its name and size, and what is wrong otherwise."""
     real = [each for each in versions if not each.is_delete_marker]
-    if not real and is_disposed:
-        return [], []
     if not real:
-        told = "it is not there" + (", but for a delete marker" if versions else "")
-        return [], [ObjectMissingError(stated.key, told)]
+        return [], []
     findings: list[Finding] = []
     is_sealed_there = any(each.version_id == stated.version_id for each in real)
     current = real[0]
@@ -211,7 +235,7 @@ def _compare(
         current = next((e for e in real if e.version_id == stated.version_id), current)
     lies_over = is_sealed_there and current.version_id != stated.version_id
     if current.size_bytes == stated.size_bytes:
-        found = SealedObject(stated, window, current.version_id, lies_over, is_disposed)
+        found = SealedObject(stated, window, current.version_id, lies_over, is_disposed, None)
         return [found], findings
     if is_disposed:
         told = f"{current.size_bytes} bytes that were never sealed, where an object was disposed of"
@@ -269,9 +293,24 @@ def _place(key: str, prefixes: set[str]) -> tuple[str | None, str]:
     return prefix, f"{of_key.prefix}/{of_key.task_id}/"
 
 
-def _hold(store: Store, found: SealedObject) -> Iterator[Finding]:
-    if not found.is_disposed and store.is_held(found.stated.key, found.version_id) is False:
-        yield HoldLiftedError(found.stated.key, f"{found.version_id} is not on legal hold")
+def _hold(store: Store, found: SealedObject, now_ms: int | None) -> Iterator[Finding]:
+    if found.is_disposed or store.is_held(found.stated.key, found.version_id) is not False:
+        return
+    told = f"{found.version_id} is not on legal hold"
+    due_ms = _due_ms(found)
+    if now_ms is None or due_ms is None or now_ms >= due_ms:
+        yield HoldLiftedError(found.stated.key, told)
+        return
+    until = timestamp(from_epoch_ms(due_ms))
+    why = f"{told}, and need not be yet: its export ended at {found.ended_at}"
+    yield Unchecked(found.stated.key, why, f"Check it again after {until}")
+
+
+def _due_ms(found: SealedObject) -> int | None:
+    """Return when an object has to be on hold."""
+    if found.ended_at is None:
+        return None
+    return epoch_ms(datetime.fromisoformat(found.ended_at) + HELD_WITHIN)
 
 
 def _bytes(store: Store, found: SealedObject, level: Level) -> Iterator[Finding]:

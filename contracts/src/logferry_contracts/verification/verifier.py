@@ -1,6 +1,6 @@
 """Check what the seals of a chain have sealed, seal by seal and as deep as is wanted."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from typing import NamedTuple
 
@@ -17,6 +17,7 @@ from logferry_contracts.verification.findings import (
 from logferry_contracts.verification.last_words import LastWords, LogGroupLeaves
 from logferry_contracts.verification.leaves import Leaves, check_list
 from logferry_contracts.verification.objects import Level, SealedObject, check_object, compare
+from logferry_contracts.verification.planted import Named, among_objects, among_seals
 from logferry_contracts.verification.standing import answered_for, place, standing
 from logferry_contracts.verification.statements import Counted, read_statement
 from logferry_contracts.verification.store import Mapped, Store, Unreadable
@@ -50,7 +51,8 @@ class Verifier:
     * ``seals``: the list of each seal's leaves, their root and their windows; contradictions, and
       what was disposed of;
     * ``objects``: statements and counts; of each object whether it is there, its size, version and
-      hold; what was added, hidden or laid over it;
+      hold; what was added, hidden or laid over it; and, by `planted`, what lies where no statement
+      names anything;
     * ``bytes``: the SHA-256 of each object;
     * ``events``: its lines, events and times.
 
@@ -66,6 +68,7 @@ class Verifier:
         *,
         mapped: Mapped = map,
         is_sampled: Callable[[str], bool] = lambda _: True,
+        now_ms: int | None = None,
         seen: Callable[[Link, Statement | None], None] = lambda *_: None,
     ) -> None:
         """Prepare to check seals; reads the leaves of the later ones.
@@ -77,6 +80,8 @@ class Verifier:
             mapped: Does work on several things, such as with threads.
             is_sampled: Whether to look at the statements and objects of a log group of this name;
                 counts are compared where it is all of them.
+            now_ms: When it is: what an export has put there not long ago need not be held yet.
+                None takes it for long ago.
             seen: Told what counts of each window that was read, as `standing` has it, with the
                 seal of the kind ``day`` of its time; None where that cannot be read.
         """
@@ -86,7 +91,11 @@ class Verifier:
         self._mapped = mapped
         self._is_sampled = is_sampled
         self._seen = seen
+        self._now_ms = now_ms
         self._last_words = LastWords(store, chain)
+        self._named = Named()
+        self._whole: list[SealedWindows] = []
+        """Of the kind ``day``, all statements of which were read."""
 
     def check(self, link: Link) -> Iterator[Finding]:
         """Yield all that is wrong with what a seal has sealed."""
@@ -125,14 +134,52 @@ class Verifier:
                     counted.add(statement)
                 for counts in found.counts:
                     self._seen(link, counts)
+                if are_objects_looked_at:
+                    self._name(sealed, [*found.sealed, *found.counts])
                 yield from found.there
 
-        check = partial(check_object, self._store, self._level)
+        check = partial(check_object, self._store, self._level, self._now_ms)
         for findings in self._mapped(check, there()):
             yield from _drained(told)
             yield from findings
         yield from _drained(told)
         yield from counted.differences(link, sealed)
+        if are_objects_looked_at and counted.are_all and link.kind == "day":
+            self._whole.append(sealed)
+
+    def learn(self, link: Link) -> None:
+        """Read the statements of a seal that is not to be checked again, for `planted`."""
+        sealed = link.sealed
+        if sealed is None:
+            return
+        read = partial(read_statement, self._store, self._chain.name)
+        leaves = Leaves(self._store, self._chain.name, sealed)
+        is_whole = leaves.are_there and link.kind == "day"
+        try:
+            for found in self._mapped(read, leaves):
+                self._name(sealed, [found.statement])
+                is_whole = is_whole and found.statement is not None
+        except Unreadable:
+            return
+        if is_whole:
+            self._whole.append(sealed)
+
+    def planted(self) -> Iterator[Finding]:
+        """Yield what lies at the times that were checked whole, and where nothing names anything.
+
+        To be asked once all seals have been checked.
+        """
+        try:
+            yield from among_seals(self._store, self._chain.name)
+            for profile in sorted({each for day in self._whole for each in day.profiles}):
+                yield from among_objects(self._store, profile, self._named, self._whole)
+        except Unreadable as error:
+            yield unchecked(f"what else lies in the archive beside {self._chain.name}", error)
+
+    def _name(self, sealed: SealedWindows, statements: Iterable[Statement | None]) -> None:
+        for statement in statements:
+            if statement is not None:
+                self._named.add(statement, sealed.time_zone)
 
     def _log_group(
         self, link: Link, group: LogGroupLeaves, *, are_objects_looked_at: bool

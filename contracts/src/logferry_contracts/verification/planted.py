@@ -1,0 +1,168 @@
+"""What lies where no seal names anything: below ``!seals/``, and below a source's prefix."""
+
+import hashlib
+import re
+import sqlite3
+import weakref
+from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime
+from itertools import groupby
+from zoneinfo import ZoneInfo
+
+from logferry_contracts.archive import ArchiveError, LogFile
+from logferry_contracts.chain import ChainName
+from logferry_contracts.day_seal import SealedWindows
+from logferry_contracts.log_group import log_group_folder
+from logferry_contracts.message import epoch_ms
+from logferry_contracts.seal_key import (
+    StatementName,
+    chain_prefix,
+    leaves_key,
+    seals_prefix,
+    statements_prefix,
+)
+from logferry_contracts.statement import OPEN, Statement
+from logferry_contracts.verification.findings import (
+    Finding,
+    Note,
+    ObjectAddedError,
+    SquattedError,
+)
+from logferry_contracts.verification.objects import WRITE_TEST
+from logferry_contracts.verification.store import Store, Version
+from logferry_contracts.zones import zone_named
+
+_PLACE = re.compile(r"(.+)/([0-9]{4}/[0-9]{2}/[0-9]{2})/([0-9]{2})", re.ASCII)
+"""An export's prefix: a log group's folder, a date and an hour, on the clock of the source."""
+
+_SHA256 = re.compile(r"[0-9a-f]{64}\.jsonl", re.ASCII)
+
+
+class Named:
+    """What statements name, kept outside of memory: it is as much as a chain has windows."""
+
+    def __init__(self) -> None:
+        # A file without a name, which is gone when this is: https://www.sqlite.org/inmemorydb.html
+        self._connection = sqlite3.connect("", autocommit=True)
+        weakref.finalize(self, self._connection.close)
+        self._connection.execute("CREATE TABLE named (digest INTEGER PRIMARY KEY)")
+
+    def add(self, statement: Statement, time_zone: str) -> None:
+        """Take in where a window's exports write, and have written.
+
+        Args:
+            statement: Of a window.
+            time_zone: Of its seal.
+        """
+        named = {f"{export.destination.prefix}/" for export in statement.exports}
+        if statement.outcome == OPEN:  # what it is waited for may be on its way
+            date = statement.window.start.astimezone(_zone(time_zone) or UTC)
+            folder = log_group_folder(statement.log_group.name)
+            named.add(f"{statement.source.profile}/{folder}/{date:%Y/%m/%d}/*/")
+        rows = [(_digest(each),) for each in named]
+        self._connection.executemany("INSERT OR IGNORE INTO named VALUES (?)", rows)
+
+    def has(self, prefix: str) -> bool:
+        """Whether anything names an export's prefix, or is waited for on its date."""
+        asked = [_digest(f"{prefix}/"), _digest(f"{prefix[:-2]}*/")]
+        rows = self._connection.execute("SELECT 1 FROM named WHERE digest IN (?, ?)", asked)
+        return rows.fetchone() is not None
+
+
+def among_seals(store: Store, chain: ChainName) -> Iterator[Finding]:
+    """Yield each key of a chain that is none of its layout; seals are looked at with the chain.
+
+    Raises:
+        Unreadable: They cannot be listed.
+    """
+    for key, versions in groupby(store.versions(chain_prefix(chain)), key=lambda each: each.key):
+        if not (_is_of_layout(chain, key) or next(versions).is_delete_marker):
+            yield SquattedError(key, "it is the key of nothing that belongs to seals")
+
+
+def among_objects(
+    store: Store, profile: str, named: Named, days: Iterable[SealedWindows]
+) -> Iterator[Finding]:
+    """Yield what lies below a source's prefix at a time that is sealed, and no statement names.
+
+    What lies where one does is compared with it elsewhere.
+
+    Args:
+        store: The archive.
+        profile: The prefix's first part.
+        named: What all statements of these dates name.
+        days: The dates.
+
+    Raises:
+        Unreadable: It cannot be listed.
+    """
+    by_date = {each.date: each for each in days}
+    listed = (each for each in store.versions(f"{profile}/") if each.is_latest)
+    for folder, versions in groupby(listed, key=_folder):
+        there = [each for each in versions if not each.is_delete_marker]
+        if there and not there[0].key.endswith(f"/{WRITE_TEST}"):
+            yield from _of_folder(folder, there, named, by_date)
+
+
+def _of_folder(
+    folder: str, there: list[Version], named: Named, days: dict[str, SealedWindows]
+) -> Iterator[Finding]:
+    size_bytes = sum(each.size_bytes for each in there)
+    objects = "1 object" if len(there) == 1 else f"{len(there)} objects"
+    try:
+        of_key = LogFile.of(there[0].key)
+    except ArchiveError:
+        yield Note(folder, f"{objects} that no export writes: their keys are of another layout")
+        return
+    if _is_sealed(of_key.prefix, days) and not named.has(of_key.prefix):
+        told = f"{objects} of {size_bytes} bytes, of a log group and a time that no statement names"
+        yield ObjectAddedError(folder, told)
+
+
+def _is_sealed(prefix: str, days: dict[str, SealedWindows]) -> bool:
+    """Whether an export's prefix is of a time that is sealed."""
+    found = _PLACE.fullmatch(prefix)
+    day = days.get(found[2].replace("/", "-")) if found else None
+    zone = _zone(day.time_zone) if day else None
+    if found is None or day is None or zone is None:
+        return False
+    try:
+        at = datetime.fromisoformat(f"{day.date}T{found[3]}")
+    except ValueError:
+        return True  # an hour that no date has: no export will ever be called so
+    at_ms = epoch_ms(at.replace(tzinfo=zone))
+    return day.covers.from_ms <= at_ms < day.covers.to_ms
+
+
+def _zone(name: str) -> ZoneInfo | None:
+    try:
+        return zone_named(name)
+    except ValueError:
+        return None
+
+
+def _folder(version: Version) -> str:
+    """Return what a task's objects lie in: all streams of it."""
+    try:
+        of_key = LogFile.of(version.key)
+    except ArchiveError:
+        return f"{version.key.rpartition('/')[0]}/"
+    return f"{of_key.prefix}/{of_key.task_id}/"
+
+
+def _is_of_layout(chain: ChainName, key: str) -> bool:
+    statements, leaves = statements_prefix(chain), leaves_key(chain, "").removesuffix(".jsonl")
+    if key.startswith(statements):
+        try:
+            StatementName.parse(key.removeprefix(statements))
+        except ValueError:
+            return False
+        return True
+    if key.startswith(leaves):
+        return _SHA256.fullmatch(key.removeprefix(leaves)) is not None
+    return key.startswith(seals_prefix(chain))
+
+
+def _digest(text: str) -> int:
+    digest = hashlib.sha256(text.encode()).digest()
+    return int.from_bytes(digest[:8], signed=True)
