@@ -125,6 +125,22 @@ def test_a_note_that_was_edited_is_forged(archive: Archive, witness: Witness) ->
     assert errors(said(archive, read(witness, stored))) == [named.ForgedNoteError]
 
 
+def test_no_byte_of_a_note_can_be_changed_and_the_note_be_believed(
+    archive: Archive, witness: Witness
+) -> None:
+    stored = witness.note(head_of(archive))
+    for place in range(len(stored)):
+        for byte in {stored[place] ^ 1, stored[place] ^ 0x20, ord("\n"), ord("0"), ord("A")}:
+            changed = stored[:place] + bytes([byte]) + stored[place + 1 :]
+            if changed == stored:
+                continue
+            try:
+                note = read(witness, changed)
+            except NoteError:
+                continue
+            assert note.fault is not None, changed
+
+
 def test_without_the_witnesss_key_what_its_note_says_is_compared_but_not_believed(
     archive: Archive, witness: Witness
 ) -> None:
