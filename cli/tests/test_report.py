@@ -399,7 +399,7 @@ def test_no_chain_is_not_valid(tmp_path: Path, archive: Archive) -> None:
     assert "No window of a log group was counted." in read.text
 
 
-@pytest.mark.parametrize("there", ["report.html", "report.jsonl"])
+@pytest.mark.parametrize("there", ["report.html", "report.jsonl", "report.jsonl.partial"])
 def test_what_is_there_is_never_written_over(
     tmp_path: Path, archive: Archive, capsys: pytest.CaptureFixture[str], there: str
 ) -> None:
@@ -510,6 +510,26 @@ def test_ten_years_take_no_more_memory_than_one() -> None:
     one, ten = kept(365), kept(3650)
     # A row of counts for each of 108 months more.
     assert ten - one < 200_000
+
+
+def test_made_up_words_fill_neither_memory_nor_the_page() -> None:
+    archive = Archive(Bucket(), SealingKey())
+    archive.days(1)
+    [link] = read_chain(archive.bucket, archive.chain, [archive.key.trusted]).links
+    assert link.sealed is not None
+    audit = Audit("bytes")
+    audit.begin(Chain(archive.chain, [link], 1, []), [link], [link], Tally())
+    for number in range(1000):
+        of = archive.statement("/a", link.sealed.covers, f"made_up_{number}", reason=f"r{number}")
+        audit.seen(link, of)
+    audit.findings.add(archive.chain, SealError("x" * 100_000, "it is not there"))
+    audit.end()
+    text = "".join(page(audit, ABOUT, "report.jsonl"))
+    assert len(audit.missing.why) == 201
+    assert "1,000 unknown" in text
+    assert "98,000 characters more" in text
+    assert "made_up_0" in text
+    assert len(text) < 100_000
 
 
 def test_a_table_ends_and_says_how_much_more_there_is() -> None:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, NamedTuple, Self
 
-from logferry.audit_counts import UNREAD, Counts, Listed, Monthly
+from logferry.audit_counts import UNKNOWN, UNREAD, Counts, Listed, Monthly, known
 from logferry_contracts.chain import ChainName
 from logferry_contracts.statement import ARCHIVED, CONTRADICTED, EXCLUDED, SKIPPED, Statement
 from logferry_contracts.verification.chain import Chain, Link
@@ -36,8 +36,13 @@ WINDOW_ROWS = 100
 """Of windows with one outcome, and of log groups without an archive."""
 FINDING_ROWS = 25
 """Of each kind of error."""
+KEY_ROWS = 100
+"""Of a chain: as many rotations as nobody makes."""
 
 _DIFFERENCES_TOLD = 3
+_REASONS = 200
+"""More different ones than there are, so that who makes some up fills no memory."""
+_OTHER_REASONS = "others"
 _LOG_GROUP_BY_LOG_GROUP = frozenset({SKIPPED, EXCLUDED})
 """Outcomes that a log group has on most dates of its life."""
 
@@ -147,7 +152,7 @@ class OfChain:
     first: str | None
     last: str | None
     head: Link | None
-    keys: list[KeyUse]
+    keys: Listed[KeyUse]
     counts: Counts = field(default_factory=Counts)
     is_whole: bool = False
 
@@ -223,12 +228,14 @@ class Missing:
         """Take in the last word on a window of a date."""
         if statement.outcome == ARCHIVED:
             return
-        self.why[statement.outcome, statement.reason or ""] += 1
+        outcome, reason = known(statement.outcome), statement.reason or ""
+        is_told = (outcome, reason) in self.why or len(self.why) < _REASONS
+        self.why[outcome, reason if is_told else _OTHER_REASONS] += 1
         if statement.outcome in _LOG_GROUP_BY_LOG_GROUP:
             self._add_log_group(statement, date)
             return
         row = NotArchived.of(statement, date)
-        self.windows.setdefault(statement.outcome, Listed(WINDOW_ROWS)).add(row)
+        self.windows.setdefault(outcome, Listed(WINDOW_ROWS)).add(row)
         self._write(row._asdict())
 
     def end_chain(self) -> None:
@@ -380,7 +387,7 @@ class About:
         return self.sample >= 100  # noqa: PLR2004  (percent)
 
 
-def _keys(links: Iterable[Link]) -> list[KeyUse]:
+def _keys(links: Iterable[Link]) -> Listed[KeyUse]:
     uses: dict[str, KeyUse] = {}
     named: dict[str, int] = {}
     for link in links:
@@ -390,12 +397,15 @@ def _keys(links: Iterable[Link]) -> list[KeyUse]:
         use.seals += 1
         if link.next_key_id is not None:
             named[link.next_key_id] = link.sequence
-    return list(uses.values())
+    found = Listed[KeyUse](KEY_ROWS)
+    for each in uses.values():
+        found.add(each)
+    return found
 
 
 def _told(statement: Statement) -> str:
     """Return what is said of a window that is not archived."""
-    parts = []
+    parts = [statement.outcome] if known(statement.outcome) == UNKNOWN else []
     if statement.waiver is not None:
         parts.append(answered_for(statement))
     if statement.outcome == CONTRADICTED:

@@ -4,11 +4,18 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
-from logferry_contracts.statement import ARCHIVED, Statement
+from logferry_contracts.statement import ARCHIVED, KNOWN_OUTCOMES, Statement
 from logferry_contracts.verification.chain import Link
 
 UNREAD = "unread"
 """In the place of the outcome of a window whose statement could not be read."""
+UNKNOWN = "unknown"
+"""In the place of an outcome that this version does not know, of which there may be many."""
+
+
+def known(outcome: str) -> str:
+    """Return an outcome, or `UNKNOWN`."""
+    return outcome if outcome in KNOWN_OUTCOMES else UNKNOWN
 
 
 class Listed[T]:
@@ -71,7 +78,7 @@ class Counts:
 
     def add_statement(self, statement: Statement | None) -> None:
         """Count a window; None for one that could not be read."""
-        self.outcomes[UNREAD if statement is None else statement.outcome] += 1
+        self.outcomes[UNREAD if statement is None else known(statement.outcome)] += 1
         if statement is None or statement.outcome != ARCHIVED:
             return
         for each in statement.objects or []:
@@ -85,7 +92,8 @@ class Counts:
         """Count what a seal says that it seals."""
         if link.sealed is None:
             return
-        self.outcomes.update(link.sealed.outcomes)
+        for outcome, count in link.sealed.outcomes.items():
+            self.outcomes[known(outcome)] += count
         self.by_seals += sum(link.sealed.outcomes.values())
         self.objects += link.sealed.objects
         self.events += link.sealed.events

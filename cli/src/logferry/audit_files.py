@@ -29,12 +29,14 @@ class ReportFiles:
         self._lists = page.with_suffix(LISTS_SUFFIX)
         if page.suffix != SUFFIX:
             raise ConfigError("--report", [f"{page}: give a name that ends with {SUFFIX}"])
-        there = [path for path in (self._page, self._lists) if os.path.lexists(path)]
+        places = (page, self._lists, _partial(page), _partial(self._lists))
+        there = [path for path in places if os.path.lexists(path)]
         if there:
             told = "it is there already: remove it, or give another name"
             raise ConfigError("--report", [f"{path}: {told}" for path in there])
         try:
-            self._written = _partial(self._lists).open("w", encoding="utf-8")
+            # Of two checks at once one is told that the other writes there.
+            self._written = _partial(self._lists).open("x", encoding="utf-8")
         except OSError as error:
             raise _unwritten(page, error) from error
 

@@ -3,8 +3,8 @@
 import shlex
 from collections.abc import Iterable, Iterator, Sequence
 
-from logferry.audit import CHAIN_ROWS, About, Audit, OfChain, Told
-from logferry.audit_counts import UNREAD, Counts, Listed
+from logferry.audit import CHAIN_ROWS, MONTH_ROWS, About, Audit, Missing, OfChain, Told, Without
+from logferry.audit_counts import UNKNOWN, UNREAD, Counts, Listed
 from logferry.markup import Cell, escaped, facts, table
 from logferry_contracts.message import from_epoch_ms, timestamp
 from logferry_contracts.statement import (
@@ -39,6 +39,7 @@ OUTCOMES = {
     SKIPPED: "not exported, such as for having no events",
     EXCLUDED: "left out by the configuration",
     UNREAD: "what became of it could not be read",
+    UNKNOWN: "a word of a later version of logferry",
 }
 """What each means, the most to be asked about first."""
 
@@ -88,9 +89,9 @@ def dates(about: About) -> str:
 
 
 def in_order(outcomes: Iterable[str]) -> list[str]:
-    """Return outcomes in the order of `OUTCOMES`, and then those that are none of them."""
+    """Return outcomes in the order of `OUTCOMES`, each once."""
     there = set(outcomes)
-    return [each for each in OUTCOMES if each in there] + sorted(there - set(OUTCOMES))
+    return [each for each in OUTCOMES if each in there]
 
 
 def checked(about: About) -> Iterator[str]:
@@ -153,7 +154,7 @@ def accounts(audit: Audit, lists: str) -> Iterator[str]:
     yield from _paragraph(
         "A window is a log group's date, or a part of one. What became of it is said in a word:"
     )
-    yield from facts((each, _meaning(each)) for each in shown)
+    yield from facts((each, OUTCOMES[each]) for each in shown)
     yield from table(
         "Windows by account and Region",
         ("account and Region", *_columns(shown)),
@@ -161,10 +162,11 @@ def accounts(audit: Audit, lists: str) -> Iterator[str]:
         _more(audit.chains, lists),
     )
     if audit.chains.count > 1:
+        months = sorted(audit.by_month.items())
         yield from table(
             "Windows by month",
             ("month", *_columns(shown)),
-            ((month, *_of_counts(of, shown)) for month, of in sorted(audit.by_month.items())),
+            ((month, *_of_counts(of, shown)) for month, of in months[:MONTH_ROWS]),
         )
     yield from table(
         "Windows by account and month",
@@ -178,38 +180,43 @@ def accounts(audit: Audit, lists: str) -> Iterator[str]:
 def missing(audit: Audit, about: About, lists: str) -> Iterator[str]:
     """Yield what is not archived: for which reasons, and what somebody has to answer for."""
     if about.level == "seals":
-        told = "Reasons are in statements, which were not read at this level."
-        yield from _paragraph(told)
+        yield from _paragraph(
+            "Reasons are in statements, which were not read at this level but for what is "
+            "contradicted or disposed of."
+        )
     elif not audit.missing.why:
         yield from _paragraph("Nothing of what was looked at.")
     if audit.missing.why:
-        ranks = in_order(outcome for outcome, _ in audit.missing.why)
-        why = sorted(
-            audit.missing.why.items(), key=lambda each: (ranks.index(each[0][0]), each[0][1])
-        )
-        yield from table(
-            "Why",
-            ("outcome", "reason", "windows"),
-            ((outcome, reason, count) for (outcome, reason), count in why),
-        )
+        yield from _why(audit.missing)
     for outcome in in_order(audit.missing.windows):
         listed = audit.missing.windows[outcome]
         yield from table(
-            f"{outcome}: {_meaning(outcome)}",
+            f"{outcome}: {OUTCOMES[outcome]}",
             ("log group", "account and Region", "date", "window", "reason", "what is said of it"),
             ((e.log_group, e.chain, e.date, e.window, e.reason, e.told) for e in listed.first),
             _more(listed, lists),
         )
     if audit.missing.log_groups.count:
-        yield from table(
-            "Skipped or excluded, by log group",
-            ("log group", "account and Region", "outcome", "reason", "windows", "first", "last"),
-            (
-                (e.log_group, e.chain, e.outcome, e.reason, e.windows, e.first, e.last)
-                for e in audit.missing.log_groups.first
-            ),
-            _more(audit.missing.log_groups, lists),
-        )
+        yield from _log_groups(audit.missing.log_groups, lists)
+
+
+def _why(found: Missing) -> Iterator[str]:
+    ranks = list(OUTCOMES)
+    rows = ((outcome, reason, count) for (outcome, reason), count in found.why.items())
+    ordered = sorted(rows, key=lambda row: (ranks.index(row[0]), row[1]))
+    yield from table("Why", ("outcome", "reason", "windows"), ordered)
+
+
+def _log_groups(listed: Listed[Without], lists: str) -> Iterator[str]:
+    yield from table(
+        "Skipped or excluded, by log group",
+        ("log group", "account and Region", "outcome", "reason", "windows", "first", "last"),
+        (
+            (e.log_group, e.chain, e.outcome, e.reason, e.windows, e.first, e.last)
+            for e in listed.first
+        ),
+        _more(listed, lists),
+    )
 
 
 def notes(audit: Audit, lists: str) -> Iterator[str]:
@@ -238,22 +245,17 @@ def keys(audit: Audit, about: About) -> Iterator[str]:
     else:
         yield from _paragraph("No key was given: the signatures of these seals were not checked.")
     given = {key_id for _, key_id in about.keys}
-    rows: list[Sequence[Cell]] = [
-        (
-            use.key_id,
-            chain.name,
-            _why_trusted(use.key_id in given, use.named_by),
-            _seal(use.first),
-            _seal(use.last),
-            use.seals,
-        )
-        for chain in audit.chains.first
-        for use in chain.keys
-    ]
+    uses = Listed[Sequence[Cell]](CHAIN_ROWS)
+    for chain in audit.chains.first:
+        for use in chain.keys.first:
+            why = _why_trusted(use.key_id in given, use.named_by)
+            ends = (_seal(use.first), _seal(use.last))
+            uses.add((use.key_id, chain.name, why, *ends, use.seals))
     yield from table(
         "Keys by which the seals say that they are signed",
         ("fingerprint", "account and Region", "comes from", "first seal", "last seal", "seals"),
-        rows,
+        uses.first,
+        f"{uses.more:,} more." if uses.more else "",
     )
 
 
@@ -318,7 +320,10 @@ def _newest_by_a_given_key(audit: Audit, about: About) -> Link | None:
     """Return the newest seal of the first chain that says that a given key has signed it."""
     given = {key_id for _, key_id in about.keys}
     signed = [
-        use.last for chain in audit.chains.first[:1] for use in chain.keys if use.key_id in given
+        use.last
+        for chain in audit.chains.first[:1]
+        for use in chain.keys.first
+        if use.key_id in given
     ]
     return max(signed, key=lambda link: link.sequence, default=None)
 
@@ -379,10 +384,6 @@ def _of_what_is_counted(counts: Counts) -> Iterator[str]:
             f"{things(counts.broken_objects, 'object is', 'objects are')} sealed as broken off: "
             "the gzip is not complete."
         )
-
-
-def _meaning(outcome: str) -> str:
-    return OUTCOMES.get(outcome, "a word of a later version of logferry")
 
 
 def _of_note(note: Witnessed) -> Sequence[Cell]:

@@ -8,6 +8,8 @@ type Cell = str | int | None
 
 _SHORT = 26
 """Characters that are not broken: an account and Region has hardly more."""
+_LONGEST = 2000
+"""Characters of a cell: more is what nobody reads."""
 _MANY = 12
 """Columns that take the smallest letters on paper."""
 
@@ -79,4 +81,9 @@ def _kind(cell: Cell) -> str:
 def _text(cell: Cell) -> str:
     if cell is None:
         return NOTHING
-    return f"{cell:,}" if isinstance(cell, int) else isolated(cell)
+    if isinstance(cell, int):
+        return f"{cell:,}"
+    rest = len(cell) - _LONGEST
+    return (
+        isolated(cell) if rest <= 0 else f"{isolated(cell[:_LONGEST])} … {rest:,} characters more"
+    )
