@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,13 @@ from contracts.tests.sealed_archive import SOURCE, Archive, SealingKey
 from moto import mock_aws
 from tests.attacks.places import Folder, S3Bucket
 
+from logferry.audit_page import HEADLINES
 from logferry.command import main
+from logferry.commands.console import BAD_INPUT
 from logferry.config import Config
+from logferry_contracts.verification.findings import Verdict
+
+VERDICTS: dict[int, Verdict] = {0: "valid", 1: "invalid", 3: "unchecked"}
 
 type Place = Folder | S3Bucket
 
@@ -72,7 +78,8 @@ type Verify = Callable[..., Answer]
 
 @pytest.fixture
 def verify(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Verify:
-    """Run the command with the pinned keys."""
+    """Run the command with the pinned keys; its page for auditors says what its exit code does."""
+    numbers = count()
 
     def verify(attacked: Attacked, level: str = "events", *options: str) -> Answer:
         keys: list[str] = []
@@ -80,10 +87,17 @@ def verify(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Verify:
             path = tmp_path / f"pinned-{number}.pem"
             path.write_text(each.pem)
             keys += ["--key", str(path)]
+        report = tmp_path / f"report-{next(numbers)}.html"
+        given = [*keys, "--level", level, "--report", str(report), "--json", *options]
         with pytest.raises(SystemExit) as ended:
-            main(["verify", str(attacked.where), *keys, "--level", level, "--json", *options])
+            main(["verify", str(attacked.where), *given])
         lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
         assert isinstance(ended.value.code, int)
+        if ended.value.code == BAD_INPUT:
+            assert not report.exists()
+        else:
+            headline = HEADLINES[VERDICTS[ended.value.code]]
+            assert f"<strong>{headline}</strong>" in report.read_text("utf-8")
         return Answer(
             ended.value.code,
             [each for each in lines if "finding" in each],

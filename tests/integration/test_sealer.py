@@ -194,7 +194,11 @@ def test_the_operator_has_a_date_sealed_checks_it_and_makes_the_ledger_again(
 
     pem = tmp_path / "seals.pem"
     pem.write_bytes(public_pem(suite))
-    code, out = command("verify", key=pem, level="events")
+    report = tmp_path / "report.html"
+    code, out = command("verify", key=pem, level="events", report=report)
+    page = report.read_text("utf-8")
+    assert "<strong>Valid</strong>" in page
+    assert "of 2 windows of log groups 1 are archived, 1 excluded." in page
     [chain] = [json.loads(line) for line in out.splitlines() if '"verdict"' in line]
     assert (code, chain["verdict"], chain["objects"], chain["events"]) == (0, "valid", 1, 1)
 
