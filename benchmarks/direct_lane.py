@@ -21,7 +21,7 @@ from botocore.compat import HTTPHeaders
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.former import direct_lane as former
+from benchmarks.baselines import direct_lane_0_2_0 as former
 from benchmarks.simulation.exporter_run import LINE_START_BYTES, SOURCE, WINDOW
 from exporter.aws.source_account import SourceAccount
 from exporter.direct import Slice
