@@ -3,18 +3,19 @@
 import json
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import boto3
 import pytest
-from contracts.tests.sealed_archive import AT, DAY_MS, Archive
+from contracts.tests.sealed_archive import AT, DAY_MS, DISPOSAL, Archive, SealingKey
 from moto import mock_aws
 from tests.attacks.places import S3Bucket
 
 from logferry.command import main
 from logferry.config import Config
 from logferry.ledger import Ledger
-from logferry.rebuild import Report, rebuild
+from logferry.rebuild import Believed, Report, rebuild
 from logferry.replay import find as find_completions
 from logferry.status import status
 from logferry_contracts.ledger_record import LedgerRecord
@@ -24,7 +25,10 @@ from logferry_contracts.statement import Difference, StatedLogGroup, Statement, 
 from logferry_contracts.window import Window
 from logferry_contracts.wire import emit
 
+PINNED: list[SealingKey] = []
+"""The key that is trusted."""
 SHOP = SourceName(profile="shop", account_id="444455556666", region="eu-west-1")
+LATER = "2027-01-01T00:00:00.000Z"
 WAIVER = Waiver(by="arn:aws:iam::111122223333:user/somebody", why="Gone.", at=AT)
 
 
@@ -44,7 +48,9 @@ def session(config: Config, monkeypatch: pytest.MonkeyPatch) -> Iterator[boto3.S
 @pytest.fixture
 def archive(session: boto3.Session, config: Config) -> Archive:
     bucket = S3Bucket(session.client("s3"), config.archive_bucket, config.region)
-    return Archive(bucket, source=SHOP)
+    made = Archive(bucket, source=SHOP)
+    PINNED[:] = [made.key]
+    return made
 
 
 def known(statement: Statement, **changes: Any) -> Statement:
@@ -64,9 +70,12 @@ def sealed(archive: Archive, *statements: Statement, window: Window | None = Non
     archive.day(statements, window or archive.window())
 
 
-def run(session: boto3.Session, config: Config, *, dry_run: bool = False) -> Report:
+def run(
+    session: boto3.Session, config: Config, *, dry_run: bool = False, unsealed: bool = False
+) -> Report:
     sources = [config.source("shop")]
-    [report] = rebuild(session, config, sources, dry_run=dry_run, watch=lambda _: None)
+    believed = Believed(keys=tuple(each.trusted for each in PINNED), unsealed=unsealed)
+    [report] = rebuild(session, config, sources, believed, dry_run=dry_run, watch=lambda _: None)
     return report
 
 
@@ -167,16 +176,14 @@ def test_what_is_not_archived_is_as_it_was_stated(
         tried(archive, "/failed", "failed", 2, **failed),
         tried(archive, "/refused", "refused", reason="log_group_unreadable"),
         tried(archive, "/waived", "waived", reason="bucket_policy", waiver=WAIVER),
-        tried(archive, "/disposed", "disposed", objects=[], waiver=WAIVER),
     )
-    assert run(session, config).made == 5
+    assert run(session, config).made == 4
     found = records(session, config)
     assert {name: each.state for name, each in found.items()} == {
         "/skipped": "skipped",
         "/failed": "failed",
         "/refused": "failed",
         "/waived": "failed",
-        "/disposed": "failed",
     }
     assert found["/skipped"].skipped is not None
     assert found["/skipped"].skipped.reason == "empty"
@@ -185,11 +192,10 @@ def test_what_is_not_archived_is_as_it_was_stated(
         "/failed": ("bucket_policy", "AWS said no"),
         "/refused": ("log_group_unreadable", ""),
         "/waived": ("bucket_policy", ""),
-        "/disposed": ("disposed", ""),
     }
     assert all(each.published_at for each in told.values())
     assert found["/failed"].generation == 2
-    assert {name for name, each in found.items() if each.waived} == {"/waived", "/disposed"}
+    assert {name for name, each in found.items() if each.waived} == {"/waived"}
     assert found["/waived"].waived is not None
     assert found["/waived"].waived.reason == "Gone."
 
@@ -248,6 +254,87 @@ def test_the_last_statement_counts(
     run(session, config)
     record = records(session, config)["/a"]
     assert (record.state, record.generation) == ("completed", 2)
+
+
+def test_what_was_disposed_of_is_completed_and_says_who_had_it_removed(
+    session: boto3.Session, config: Config, archive: Archive
+) -> None:
+    archived = known(archive.archived("/a", archive.window()))
+    sealed(archive, archived)
+    disposed = known(archive.disposed(archived), log_group=archived.log_group)
+    archive.later([disposed], archived.window)
+    for each in archived.objects or []:
+        archive.bucket.remove(each.key)
+    assert run(session, config).left == []
+    record = records(session, config)["/a"]
+    assert record.state == "completed"
+    assert record.disposed is not None
+    assert (record.disposed.by, record.disposed.ticket) == (DISPOSAL.by, DISPOSAL.ticket)
+    assert f"{record.disposed.statement}.json" in "".join(archive.bucket.listed("!seals/"))  # type: ignore[attr-defined]
+
+
+def test_a_statement_that_no_seal_has_is_not_believed_and_named(
+    session: boto3.Session, config: Config, archive: Archive
+) -> None:
+    statement = known(archive.archived("/a", archive.window()))
+    sealed(archive, statement)
+    newer = known(tried(archive, "/a", "skipped", reason="empty"), stated_at=LATER)
+    archive.write_statement(newer.model_copy(update={"window": statement.window}))
+    archive.write_statement(tried(archive, "/never", "skipped", reason="empty"))
+    report = run(session, config)
+    assert (report.made, report.unsealed) == (1, [])
+    assert records(session, config)["/a"].state == "completed"
+    [(window, why)] = report.left
+    assert window.startswith("/never ")
+    assert why == "no seal that the key has signed has it: --unsealed"
+
+
+def test_what_no_seal_has_is_taken_and_named_where_that_is_asked_for(
+    session: boto3.Session, config: Config, archive: Archive
+) -> None:
+    sealed(archive, known(archive.archived("/a", archive.window())))
+    older = tried(archive, "/never", "failed", reason="bucket_policy")
+    archive.write_statement(older)
+    newer = known(tried(archive, "/never", "skipped", reason="empty"), stated_at=LATER)
+    archive.write_statement(newer)
+    report = run(session, config, unsealed=True)
+    assert (report.made, report.left) == (2, [])
+    assert [each.split()[0] for each in report.unsealed] == ["/never"]
+    assert records(session, config)["/never"].state == "skipped"
+
+
+def test_what_another_key_has_signed_is_not_believed(
+    session: boto3.Session, config: Config, archive: Archive
+) -> None:
+    archive.key = SealingKey()
+    sealed(archive, known(archive.archived("/a", archive.window())))
+    report = run(session, config)
+    assert (report.made, records(session, config)) == (0, {})
+    told = " ".join(why for _, why in report.left)
+    assert "it is signed by the key" in told
+    assert "no seal that the key has signed has it" in told
+
+
+def test_a_later_seal_of_another_key_does_not_have_the_last_word(
+    session: boto3.Session, config: Config, archive: Archive
+) -> None:
+    statement = known(archive.archived("/a", archive.window()))
+    sealed(archive, statement)
+    archive.key = SealingKey()
+    forged = known(tried(archive, "/a", "skipped", reason="empty"), window=statement.window)
+    archive.later([forged], statement.window)
+    report = run(session, config)
+    assert records(session, config)["/a"].state == "completed"
+    assert any("it is signed by the key" in why for _, why in report.left)
+
+
+def test_without_a_key_nothing_is_made(
+    session: boto3.Session, path: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["ledger", "rebuild", path, "--yes"])
+    assert ended.value.code == 2
+    assert "--key is missing" in capsys.readouterr().err
 
 
 def test_what_is_there_is_never_changed(
@@ -319,17 +406,21 @@ def test_the_command_asks_and_tells_what_is_left(
     config: Config,
     archive: Archive,
     path: str,
+    tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
+    (tmp_path / "seals.pem").write_text(archive.key.pem)
     sealed(
         archive,
         known(archive.archived("/a", archive.window())),
         archive.archived("/b", archive.window()),
     )
 
+    rebuilds = ["ledger", "rebuild", path, "--profile", "shop"]
+
     def command(*options: str) -> tuple[int, str, str]:
         with pytest.raises(SystemExit) as ended:
-            main(["ledger", "rebuild", path, "--profile", "shop", *options])
+            main([*rebuilds, "--key", str(tmp_path / "seals.pem"), *options])
         printed = capsys.readouterr()
         assert isinstance(ended.value.code, int)
         return ended.value.code, printed.out, printed.err
@@ -350,6 +441,6 @@ def test_what_aws_refuses_ends_it_and_is_named(
     session: boto3.Session, path: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(SystemExit) as ended:
-        main(["ledger", "rebuild", path, "--profile", "shop", "--yes"])
+        main(["ledger", "rebuild", path, "--profile", "shop", "--unsealed", "--yes"])
     assert ended.value.code == 1
     assert "NoSuchBucket" in capsys.readouterr().err

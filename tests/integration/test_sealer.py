@@ -203,7 +203,7 @@ def test_the_operator_has_a_date_sealed_checks_it_and_makes_the_ledger_again(
     assert (code, chain["verdict"], chain["objects"], chain["events"]) == (0, "valid", 1, 1)
 
     account.s3.delete_object(Bucket=account.control, Key=done.key)
-    code, out = command("ledger", "rebuild", "--yes")
+    code, out = command("ledger", "rebuild", "--yes", key=pem)
     assert (code, json.loads(out)[0]["made"]) == (0, 1)
     again = Ledger(account.s3, account.control).read(done.key)
     changed = {name for name, value in done if getattr(again, name) != value}

@@ -1,14 +1,16 @@
 """The ledger made again from the statements in the archive, after the control bucket was lost.
 
-A record says no more than its statement does. What was archived counts as announced, so that nobody
-hears of it twice, and as not secured, so that the next sweep looks at each object.
+What counts is what seals say that a pinned key has signed: any other statement may be what a crash
+has left, or somebody. A record says no more than its statement does. What was archived counts as
+announced, so that nobody hears of it twice, and as not secured, so that the next sweep looks at
+each object.
 """
 
 import hashlib
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import groupby
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
@@ -26,6 +28,8 @@ from logferry_contracts.chain import ChainName
 from logferry_contracts.ledger_record import LEDGER_SCHEMA, LedgerRecord
 from logferry_contracts.manifest import ArchivedObject, Manifest
 from logferry_contracts.seal_key import StatementName, statements_prefix
+from logferry_contracts.seal_leaf import Leaf
+from logferry_contracts.signatures import TrustedKey
 from logferry_contracts.statement import (
     ARCHIVED,
     CONTRADICTED,
@@ -38,8 +42,14 @@ from logferry_contracts.statement import (
     StatedObject,
     Statement,
 )
+from logferry_contracts.verification.chain import read_chain
+from logferry_contracts.verification.findings import Finding, Note
+from logferry_contracts.verification.last_words import LastWords
+from logferry_contracts.verification.leaves import Leaves, check_list
+from logferry_contracts.verification.on_disk import OnDisk
+from logferry_contracts.verification.standing import standing
 from logferry_contracts.verification.statements import STATEMENTS
-from logferry_contracts.verification.store import Missing, Unreadable
+from logferry_contracts.verification.store import Mapped, Missing, Unreadable
 from logferry_contracts.verification.stored import fetch
 from logferry_contracts.wire import ContractError, emit, parse
 
@@ -50,10 +60,24 @@ if TYPE_CHECKING:
 
 _PIECE_BYTES = 1024 * 1024
 _NOT_THERE = ("404", "NoSuchKey")
+_OF_OBJECTS = frozenset({ARCHIVED, DISPOSED})
 _RECORDED = frozenset({ARCHIVED, SKIPPED, FAILED, REFUSED, WAIVED, DISPOSED})
 """Outcomes of which the ledger has a record, where there was an export."""
 
 type State = Literal["made", "there", "without", "left"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Believed:
+    """Whose word counts.
+
+    Attributes:
+        keys: That are trusted; only what they have signed is sealed.
+        unsealed: Whether also the newest statement counts of a window that no seal has.
+    """
+
+    keys: tuple[TrustedKey, ...]
+    unsealed: bool = False
 
 
 class LeftError(Exception):
@@ -67,11 +91,13 @@ class Rebuilt(NamedTuple):
         state: ``made``, or would be; ``there``: the ledger has it; ``without``: it has none of
             these; ``left``: it should have one, and none can be made.
         what: The outcome, or why it is left.
+        is_sealed: Whether a seal has its statement.
     """
 
     state: State
     window: str
     what: str
+    is_sealed: bool = True
 
 
 @dataclass(kw_only=True)
@@ -80,7 +106,8 @@ class Report:
 
     Attributes:
         without: How many windows have no record, by their outcomes.
-        left: Each window that should have one, with why it has not.
+        left: Each window that should have one, with why it has not; and what is wrong with seals.
+        unsealed: Each window whose record is by a statement that no seal has.
     """
 
     chain: ChainName
@@ -88,9 +115,12 @@ class Report:
     there: int = 0
     without: Counter[str] = field(default_factory=Counter)
     left: list[tuple[str, str]] = field(default_factory=list)
+    unsealed: list[str] = field(default_factory=list)
 
     def add(self, found: Rebuilt) -> None:
         """Count a window."""
+        if found.state == "made" and not found.is_sealed:
+            self.unsealed.append(found.window)
         match found.state:
             case "made":
                 self.made += 1
@@ -109,13 +139,15 @@ class Report:
             "there": self.there,
             "without": dict(sorted(self.without.items())),
             "left": [{"window": window, "why": why} for window, why in self.left],
+            "unsealed": self.unsealed,
         }
 
 
-def rebuild(
+def rebuild(  # noqa: PLR0913  (each from another place)
     session: "boto3.Session",
     config: Config,
     sources: Sequence[SourceConfig],
+    believed: Believed,
     *,
     dry_run: bool,
     watch: Callable[[str], None],
@@ -126,6 +158,7 @@ def rebuild(
         session: With credentials of the hub's account.
         config: What is deployed.
         sources: Of the configuration.
+        believed: Whose word counts.
         dry_run: Only say what would be made.
         watch: Told in words how far it is.
 
@@ -138,10 +171,12 @@ def rebuild(
         for name in dict.fromkeys(str(ChainName.of(config.source_name(each))) for each in sources):
             account_id, region = name.split("/")
             report = Report(chain=ChainName(account_id=account_id, region=region))
-            work = _Rebuilding(s3, config, report.chain, dry_run)
-            for found in threads.mapped(work.window, work.windows()):
-                report.add(found)
-                watch(f"{name}: {report.made:,} records")
+            work = _Rebuilding(s3, config, report.chain, believed, dry_run)
+            for of in (work.sealed(threads.mapped), work.unsealed(report.left)):
+                for found in threads.mapped(work.window, of):
+                    report.add(found)
+                    watch(f"{name}: {report.made:,} records")
+            report.left += work.wrong
             yield report
     except (*AWS_ERRORS, Unreadable) as error:
         raise RebuildError(str(error)) from error
@@ -153,20 +188,23 @@ def table(reports: Sequence[Report]) -> "RenderableType":
     """Return what became of the ledgers as a table."""
     shown = Table(box=SIMPLE_HEAD, pad_edge=False)
     shown.add_column("account and Region", no_wrap=True)
-    for name in ("made", "there already", "without a record", "left"):
+    for name in ("made", "of these unsealed", "there already", "without a record", "left"):
         shown.add_column(name, justify="right", no_wrap=True)
     for each in reports:
-        numbers = (each.made, each.there, each.without.total(), len(each.left))
+        numbers = (each.made, len(each.unsealed), each.there, each.without.total(), len(each.left))
         shown.add_row(str(each.chain), *(f"{number:,}" for number in numbers))
     return shown
 
 
-def record_of(statement: Statement, objects: Sequence[ArchivedObject]) -> LedgerRecord | None:
+def record_of(
+    statement: Statement, objects: Sequence[ArchivedObject], archived: str | None = None
+) -> LedgerRecord | None:
     """Return the record that a statement was made of, as far as it tells; None where there is none.
 
     Args:
-        statement: The last one of its log group and window.
+        statement: What counts of its log group and window.
         objects: What the archive has of its objects now.
+        archived: SHA-256 of the sealed statement whose objects may go, of an outcome disposed.
 
     Raises:
         LeftError: It does not tell enough.
@@ -193,6 +231,7 @@ def record_of(statement: Statement, objects: Sequence[ArchivedObject]) -> Ledger
                 "requested_at": export.requested_at,
                 **_submitted(export),
                 **_ended(statement, at, objects),
+                **_disposed(statement, archived),
             }
         )
     except ValidationError as error:
@@ -210,7 +249,7 @@ def _submitted(export: StatedExport) -> dict[str, Any]:
 
 def _ended(statement: Statement, at: str, objects: Sequence[ArchivedObject]) -> dict[str, Any]:
     """Return a record's state and the section that it has then."""
-    if statement.outcome == ARCHIVED:
+    if statement.outcome in _OF_OBJECTS:
         manifest = Manifest(
             object_count=len(objects),
             stream_count=len({each.key.split("/")[-2] for each in objects}),
@@ -232,43 +271,102 @@ def _ended(statement: Statement, at: str, objects: Sequence[ArchivedObject]) -> 
     return {"state": "failed", "failed": failed, "waived": waived}
 
 
+def _disposed(statement: Statement, archived: str | None) -> dict[str, Any]:
+    """Return the section of what may go."""
+    waiver = statement.waiver
+    if statement.outcome != DISPOSED or waiver is None or archived is None:
+        return {}
+    said = {"at": waiver.at, "by": waiver.by, "reason": waiver.why, "ticket": waiver.ticket}
+    told = {name: value for name, value in said.items() if value is not None}
+    return {"disposed": told | {"statement": archived}}
+
+
 class _Rebuilding:
     """Makes the records of one account and Region."""
 
-    def __init__(self, s3: "S3Client", config: Config, chain: ChainName, dry_run: bool) -> None:  # noqa: FBT001  (the command's)
+    def __init__(
+        self,
+        s3: "S3Client",
+        config: Config,
+        chain: ChainName,
+        believed: Believed,
+        dry_run: bool,  # noqa: FBT001  (the command's)
+    ) -> None:
         self._s3 = s3
         self._store = BucketStore(s3, config.archive_bucket)
         self._archive, self._control = config.archive_bucket, config.control_bucket
         self._chain = chain
+        self._believed = believed
         self._is_dry_run = dry_run
+        self._sealed = OnDisk()
+        self.wrong: list[tuple[str, str]] = []
+        """What is wrong with seals, so that what they say is not believed."""
 
-    def windows(self) -> Iterator[list[StatementName]]:
-        """Yield the statements of each log group's windows."""
+    def sealed(self, mapped: Mapped) -> Iterator[list[Leaf]]:
+        """Yield all that trusted seals have said of each window, the oldest first."""
+        chain = read_chain(self._store, self._chain, self._believed.keys, mapped=mapped)
+        self._tell(chain.findings if self._believed.keys else ())
+        chain = replace(chain, links=[link for link in chain.links if link.is_signed])
+        words = LastWords(self._store, chain)
+        for link in chain.links:
+            if link.kind != "day" or link.sealed is None:
+                continue
+            leaves = Leaves(self._store, self._chain, link.sealed)
+            self._tell(check_list(leaves, link, link.sealed))
+            for group in words.over(leaves, link.sealed.covers, is_day=True):
+                for word in group.words:
+                    self._sealed.add(_place(word[-1].name))
+                    yield word
+
+    def unsealed(self, left: list[tuple[str, str]]) -> Iterator[list[Leaf]]:
+        """Yield the statements of each window that no trusted seal has, if these count as well.
+
+        Args:
+            left: Is told of them, if they do not.
+        """
         prefix = statements_prefix(self._chain)
         names = (
             name
             for key, _ in groupby(self._store.versions(prefix), key=lambda each: each.key)
             if (name := _name(key.removeprefix(prefix))) is not None
         )
-        for _, of_window in groupby(names, key=lambda each: each.place):
-            yield list(of_window)
+        for _, of_window in groupby(names, key=_place):
+            found = list(of_window)
+            if _place(found[0]) in self._sealed:
+                continue
+            if self._believed.unsealed:
+                yield [Leaf(statement=str(each)) for each in found]
+            else:
+                left.append(
+                    (_thing(found[0]), "no seal that the key has signed has it: --unsealed")
+                )
 
-    def window(self, names: list[StatementName]) -> Rebuilt:
+    def window(self, word: list[Leaf]) -> Rebuilt:
         """Make the record of a window; called by several threads."""
-        thing = f"{names[0].log_group_name} {in_utc(names[0].window)}"
+        thing, is_sealed = _thing(word[0].name), _place(word[0].name) in self._sealed
         try:
-            statement = self._last(names)
-            record = record_of(statement, self._objects(statement))
+            read = [self._statement(leaf.name) for leaf in word]
+            if not is_sealed:
+                read.sort(key=lambda each: each.stated_at)
+            statement = standing(read).statement or read[-1]
+            archived = next(
+                (
+                    leaf.name.sha256
+                    for leaf, each in reversed(list(zip(word, read, strict=True)))
+                    if each.outcome == ARCHIVED
+                ),
+                None,
+            )
+            record = record_of(statement, self._objects(statement), archived)
         except LeftError as error:
             return Rebuilt("left", thing, str(error))
         if record is None:
             return Rebuilt("without", thing, statement.outcome)
-        return Rebuilt("made" if self._is_made(record) else "there", thing, statement.outcome)
+        state: State = "made" if self._is_made(record) else "there"
+        return Rebuilt(state, thing, statement.outcome, is_sealed)
 
-    def _last(self, names: list[StatementName]) -> Statement:
-        """Return the statement that was made last."""
-        found = [self._statement(name) for name in names]
-        return max(found, key=lambda each: each.stated_at)
+    def _tell(self, findings: Iterable[Finding]) -> None:
+        self.wrong += [(each.thing, str(each)) for each in findings if not isinstance(each, Note)]
 
     def _statement(self, name: StatementName) -> Statement:
         key = name.key(self._chain)
@@ -281,11 +379,13 @@ class _Rebuilding:
             raise LeftError(f"{key}: {error}") from error
 
     def _objects(self, statement: Statement) -> list[ArchivedObject]:
-        """Return the versions that are there of what was archived.
+        """Return the versions that are there of what was archived; of what may go, those sealed.
 
         Raises:
             LeftError: One is not, or is not what was sealed.
         """
+        if statement.outcome == DISPOSED:
+            return [_as_sealed(each) for each in statement.objects or []]
         if statement.outcome != ARCHIVED or not statement.exports:
             return []
         listed = self._listed(f"{statement.exports[-1].destination.prefix}/")
@@ -352,6 +452,24 @@ class _Rebuilding:
                 return False
             raise
         return True
+
+
+def _as_sealed(stated: StatedObject) -> ArchivedObject:
+    return ArchivedObject(
+        key=stated.key,
+        version_id=stated.version_id,
+        size_bytes=stated.size_bytes,
+        etag=stated.etag or stated.sha256,
+        checksum=stated.checksum,
+    )
+
+
+def _thing(name: StatementName) -> str:
+    return f"{name.log_group_name} {in_utc(name.window)}"
+
+
+def _place(name: StatementName) -> str:
+    return f"{name.log_group_name} {name.window.from_ms} {name.window.to_ms}"
 
 
 def _name(below: str) -> StatementName | None:

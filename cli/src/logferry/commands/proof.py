@@ -42,7 +42,7 @@ from logferry.commands.console import (
     told,
 )
 from logferry.config import load
-from logferry.errors import DisposeError, RebuildError
+from logferry.errors import ConfigError, DisposeError, RebuildError
 from logferry.folder_store import FolderStore
 from logferry.ledger import CLIENT_CONFIG
 from logferry.resuming import Progress, Task
@@ -392,10 +392,12 @@ def _ask_to_dispose(found: Sequence[disposing.Disposable], *, ask: bool) -> None
         raise DisposeError("nothing was disposed of")
 
 
-def rebuild(
+def rebuild(  # noqa: PLR0913  (an option each)
     config: Path,
     /,
     *,
+    key: Annotated[tuple[Path, ...], Parameter(negative="", show_default=False)] = (),
+    unsealed: Flag = False,
     profile: Annotated[tuple[str, ...], Parameter(negative="", show_default=False)] = (),
     dry_run: Flag = False,
     yes: Flag = False,
@@ -403,17 +405,22 @@ def rebuild(
 ) -> int:
     """Make the ledger again from the statements in the archive, after the control bucket is lost.
 
-    `logferry ledger rebuild organization.yaml --dry-run`
+    `logferry ledger rebuild organization.yaml --key seals.pem --dry-run`
 
-    `logferry ledger rebuild organization.yaml --profile shop --yes`
+    `logferry ledger rebuild organization.yaml --key seals.pem --profile shop --yes`
 
-    It makes the records that are not there, of what was archived, skipped, waived or has failed by
-    the last statement, and changes none that is there. What was archived counts as announced. Exit
-    code 1 where a window should have a record and none can be made: export those again with
-    `logferry plan --from --to`. Check the archive first, with `logferry verify`.
+    It makes the records that are not there, of what was archived, skipped, waived, disposed of or
+    has failed by the last seal that a `--key` has signed, and changes none that is there. What was
+    archived counts as announced. What no such seal has is left and named; with `--unsealed` the
+    newest statement of it counts. Exit code 1 where a window should have a record and none can be
+    made: export those again with `logferry plan --from --to`; or where something is wrong with a
+    seal: look at it with `logferry verify`.
 
     Args:
         config: What is deployed; see deploy/examples.
+        key: A public key in PEM that you trust, from elsewhere than the archive; may be given
+            again.
+        unsealed: Take also statements that no seal has: anybody may have written them.
         profile: Only this source; may be given again.
         dry_run: Show what would be made, and make nothing.
         yes: Do not ask.
@@ -422,6 +429,12 @@ def rebuild(
     reports: list[rebuilding.Report] = []
 
     def run() -> list[dict[str, Any]]:
+        believed = rebuilding.Believed(keys=verifying.trusted_keys(key), unsealed=unsealed)
+        if not (believed.keys or unsealed):
+            told = (
+                "--key is missing: without it nothing is sealed; --unsealed takes it all the same"
+            )
+            raise ConfigError("the keys", [told])
         chosen, session = load(config).chosen(profile), boto3.Session()
         if not dry_run:
             _ask_to_rebuild([hub.control_bucket for hub, _ in chosen], ask=not yes)
@@ -429,7 +442,7 @@ def rebuild(
             with messages.status("Reading statements") as shown:
                 reports.extend(
                     rebuilding.rebuild(
-                        session, hub, sources, dry_run=dry_run, watch=_shown_by(shown)
+                        session, hub, sources, believed, dry_run=dry_run, watch=_shown_by(shown)
                     )
                 )
         if as_json:

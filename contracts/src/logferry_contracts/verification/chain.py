@@ -62,6 +62,7 @@ class Link(NamedTuple):
         sealed_at: As it says itself.
         key_id: Of the key that it says it is signed by.
         next_key_id: Of the one that it names, if it is of the kind ``key``; otherwise None.
+        is_signed: Whether it is a seal of its place, signed by a key that is trusted there.
     """
 
     sequence: int
@@ -72,6 +73,7 @@ class Link(NamedTuple):
     sealed_at: Timestamp
     key_id: str
     next_key_id: str | None
+    is_signed: bool = False
 
     @classmethod
     def of(cls, key: str, sequence: int, sha256: str, seal: DaySeal) -> Self:
@@ -243,7 +245,10 @@ class _Walk:
             self._check_place(place, chosen.seal)
             self._check_link(place, chosen.seal)
             self._check_signature(place.key, chosen, signer)
-            self.links.append(Link.of(place.key, place.sequence, digest, chosen.seal))
+            link = Link.of(place.key, place.sequence, digest, chosen.seal)
+            is_signed = signer is not None and signer.id == chosen.seal.key_id
+            is_in_place = chosen.seal.chain == self._name and chosen.seal.sequence == place.sequence
+            self.links.append(link._replace(is_signed=is_signed and is_in_place))
         self._last = (place.sequence, digest)
 
     def _check_hole(self, sequence: int) -> None:

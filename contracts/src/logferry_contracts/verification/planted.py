@@ -1,9 +1,6 @@
 """What lies where no seal names anything: below ``!seals/``, and below a source's prefix."""
 
-import hashlib
 import re
-import sqlite3
-import weakref
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from itertools import groupby
@@ -29,6 +26,7 @@ from logferry_contracts.verification.findings import (
     SquattedError,
 )
 from logferry_contracts.verification.objects import WRITE_TEST
+from logferry_contracts.verification.on_disk import OnDisk
 from logferry_contracts.verification.store import Store, Version
 from logferry_contracts.zones import zone_named
 
@@ -39,13 +37,10 @@ _SHA256 = re.compile(r"[0-9a-f]{64}\.jsonl", re.ASCII)
 
 
 class Named:
-    """What statements name, kept outside of memory: it is as much as a chain has windows."""
+    """What statements name."""
 
     def __init__(self) -> None:
-        # A file without a name, which is gone when this is: https://www.sqlite.org/inmemorydb.html
-        self._connection = sqlite3.connect("", autocommit=True)
-        weakref.finalize(self, self._connection.close)
-        self._connection.execute("CREATE TABLE named (digest INTEGER PRIMARY KEY)")
+        self._named = OnDisk()
 
     def add(self, statement: Statement, time_zone: str) -> None:
         """Take in where a window's exports write, and have written.
@@ -59,14 +54,12 @@ class Named:
             date = statement.window.start.astimezone(_zone(time_zone) or UTC)
             folder = log_group_folder(statement.log_group.name)
             named.add(f"{statement.source.profile}/{folder}/{date:%Y/%m/%d}/*/")
-        rows = [(_digest(each),) for each in named]
-        self._connection.executemany("INSERT OR IGNORE INTO named VALUES (?)", rows)
+        for each in named:
+            self._named.add(each)
 
     def has(self, prefix: str) -> bool:
         """Whether anything names an export's prefix, or is waited for on its date."""
-        asked = [_digest(f"{prefix}/"), _digest(f"{prefix[:-2]}*/")]
-        rows = self._connection.execute("SELECT 1 FROM named WHERE digest IN (?, ?)", asked)
-        return rows.fetchone() is not None
+        return f"{prefix}/" in self._named or f"{prefix[:-2]}*/" in self._named
 
 
 def among_seals(store: Store, chain: ChainName) -> Iterator[Finding]:
@@ -161,8 +154,3 @@ def _is_of_layout(chain: ChainName, key: str) -> bool:
     if key.startswith(leaves):
         return _SHA256.fullmatch(key.removeprefix(leaves)) is not None
     return key.startswith(seals_prefix(chain))
-
-
-def _digest(text: str) -> int:
-    digest = hashlib.sha256(text.encode()).digest()
-    return int.from_bytes(digest[:8], signed=True)
