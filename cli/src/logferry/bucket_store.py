@@ -1,11 +1,14 @@
 """The archive bucket itself, with every version, delete marker and hold that is in it."""
 
 from collections.abc import Iterator
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
+import boto3
 from botocore.exceptions import ClientError
 
 from logferry.errors import AWS_ERRORS
+from logferry.ledger import CLIENT_CONFIG, READERS
 from logferry_contracts.archive import Readable
 from logferry_contracts.chain import ChainName
 from logferry_contracts.seal_key import SEALS, chain_of
@@ -42,6 +45,15 @@ class BucketStore:
 
     def __str__(self) -> str:
         return f"s3://{self._bucket}"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Be the same bucket in another process, with a client of the default session there."""
+        return _elsewhere, (self._s3.meta.region_name, self._bucket, self._are_logs_held)
+
+    @property
+    def readers(self) -> int:
+        """How many objects are well read side by side by one process: each has to be waited for."""
+        return READERS
 
     def chains(self) -> list[ChainName]:
         """Return the chains that there is anything of, in order.
@@ -123,6 +135,15 @@ class BucketStore:
             Bucket=self._bucket, Prefix=prefix, Delimiter="/"
         )
         return [each["Prefix"] for page in pages for each in page.get("CommonPrefixes", [])]
+
+
+@cache
+def _client(region: str) -> "S3Client":
+    return boto3.Session().client("s3", region_name=region, config=CLIENT_CONFIG)
+
+
+def _elsewhere(region: str, bucket: str, are_logs_held: bool) -> BucketStore:  # noqa: FBT001  (pickled)
+    return BucketStore(_client(region), bucket, are_logs_held=are_logs_held)
 
 
 class _Download:

@@ -55,6 +55,11 @@ class FolderStore:
     def __str__(self) -> str:
         return str(self._root)
 
+    @property
+    def readers(self) -> int:
+        """How many objects are well read side by side by one process: nothing is waited for."""
+        return 1
+
     def chains(self) -> list[ChainName]:
         """Return the chains that there is anything of, in order."""
         found = []

@@ -4,13 +4,13 @@ The rules are those of `logferry_contracts.verification`. Here is what is checke
 threads, how far it is, and where a check that was stopped goes on.
 """
 
-import hashlib
 import re
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from functools import cached_property, partial
+from itertools import batched
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -18,7 +18,8 @@ from rich.box import SIMPLE_HEAD
 from rich.console import RenderableType
 from rich.table import Table
 
-from logferry.at_once import Threads
+from logferry import work
+from logferry.at_once import Processes, Threads
 from logferry.audit import Audit
 from logferry.errors import ConfigError
 from logferry.folder_store import FolderStore, is_odd
@@ -26,7 +27,7 @@ from logferry.ledger import READERS
 from logferry.markup import visible
 from logferry.pace import Pace
 from logferry.resuming import Checked, Progress
-from logferry_contracts.archive import Readable
+from logferry.watched import Watched
 from logferry_contracts.chain import ChainName
 from logferry_contracts.message import epoch_ms
 from logferry_contracts.seal_key import SEALS
@@ -43,20 +44,18 @@ from logferry_contracts.verification.findings import (
     Verdict,
 )
 from logferry_contracts.verification.leaves import Leaves
-from logferry_contracts.verification.objects import Level
+from logferry_contracts.verification.objects import Level, SealedObject
 from logferry_contracts.verification.statements import read_statement
-from logferry_contracts.verification.store import Store, Unreadable, Version
+from logferry_contracts.verification.store import Unreadable
 from logferry_contracts.verification.stored import unchecked
-from logferry_contracts.verification.verifier import Verifier
+from logferry_contracts.verification.verifier import TOLD, Verifier
 from logferry_contracts.verification.witnesses import Witnessed
 from logferry_contracts.verification.witnesses import findings as witnessed_findings
 
 _PERCENTAGE = re.compile(r"([0-9]{1,3}(?:\.[0-9]{1,4})?)%?", re.ASCII)
-WHOLE = 100.0
-"""Percent."""
 
 
-class Archive(Store, Protocol):
+class Archive(work.Readable, Protocol):
     """A store that knows whose seals it has."""
 
     def chains(self) -> list[ChainName]:
@@ -85,7 +84,7 @@ class Asked:
     level: Level
     first: date | None = None
     last: date | None = None
-    sample: float = WHOLE
+    sample: float = work.WHOLE
     now: datetime | None = None
     witnessed: tuple[Witnessed, ...] | None = None
 
@@ -176,7 +175,7 @@ def percentage(text: str) -> float:
     """
     found = _PERCENTAGE.fullmatch(text)
     percent = float(found[1]) if found else 0
-    if not 0 < percent <= WHOLE:
+    if not 0 < percent <= work.WHOLE:
         raise ConfigError("--sample", [f"{text}: more than 0% and up to 100%, such as 5%"])
     return percent
 
@@ -231,14 +230,15 @@ def check(  # noqa: PLR0913  (each from another place)
         tell: Told each finding at once.
         watch: Told how far it is, in words.
     """
-    threads = Threads(READERS)
+    threads, processes = Threads(READERS), work.processes()
     try:
         for name in names:
             chain = read_chain(archive, name, asked.keys, mapped=threads.mapped)
-            of = _Check(archive, chain, asked, progress, audit, threads, tell, watch)
+            of = _Check(archive, chain, asked, progress, audit, threads, processes, tell, watch)
             yield of.run(is_first=name == names[0])
     finally:
         threads.stop()
+        processes.stop()
 
 
 def table(reports: Sequence[Report]) -> RenderableType:
@@ -312,6 +312,7 @@ class _Check:
     progress: Progress
     audit: Audit
     threads: Threads
+    processes: Processes
     tell: Callable[[ChainName, Finding], None]
     watch: Callable[[str], None]
 
@@ -319,8 +320,9 @@ class _Check:
         """Yield each key of what is sealed that a folder has at another path."""
         read = partial(read_statement, self.archive, self.chain.name)
         for link in self.chain.links:
-            if link.sealed is None:
-                continue
+            is_by_seal = self.asked.level == "seals"
+            if link.sealed is None or (is_by_seal and not TOLD & link.sealed.outcomes.keys()):
+                continue  # nothing of it is looked for
             leaves = Leaves(self.archive, self.chain.name, link.sealed)
             for leaf in (each for each in leaves if is_odd(each.statement)):
                 yield leaf.name.key(self.chain.name)
@@ -349,8 +351,12 @@ class _Check:
         if not links:
             self._take_in(report, [self._nothing()])
         pace = _pace(self.asked.level, todo, self.watch)
-        verifier = self._verifier(pace)
-        for link, findings in self._found(verifier, todo, pace):
+        counts = _counts(todo)
+        is_much = work.is_much(self.asked.level, counts["leaves"], counts["stored_bytes"])
+        verifier = self._verifier(pace, is_much=is_much)
+        by_seal = partial(self._found_by_seal, is_much=is_much)
+        find = by_seal if self.asked.level == "seals" else partial(self._found, verifier)
+        for link, findings in find(todo, pace):
             before = (report.tally.errors.total(), report.tally.unchecked)
             self._take_in(report, findings)
             self.audit.checked(link)
@@ -364,16 +370,15 @@ class _Check:
         self.audit.end()
         return report
 
-    def _verifier(self, pace: Pace) -> Verifier:
-        now = self.asked.now
+    def _verifier(self, pace: Pace, *, is_much: bool) -> Verifier:
         return Verifier(
-            _Watched(self.archive, self.asked.level, pace, self.threads),
+            Watched(self.archive, self.asked.level, pace, self.threads),
             self.chain,
             self.asked.level,
-            # One thread cannot wait for others of the same ones.
-            mapped=map if self.asked.level == "seals" else self.threads.mapped,
-            is_sampled=self._is_sampled,
-            now_ms=None if now is None else epoch_ms(now),
+            mapped=self.threads.mapped,
+            look_at=partial(self._looked_at, pace) if is_much else None,
+            is_sampled=self._sample,
+            now_ms=self._now_ms,
             seen=self.audit.seen,
         )
 
@@ -381,21 +386,37 @@ class _Check:
         self, verifier: Verifier, todo: list[Link], pace: Pace
     ) -> Iterator[tuple[Link, Iterable[Finding]]]:
         """Yield each seal with what is found in it."""
-        if self.asked.level != "seals":
-            for link in todo:
-                pace.name = f"{self.chain.name}, seal {link.sequence} of {len(self.chain.links)}"
-                yield link, verifier.check(link)
-            return
-        pace.name = str(self.chain.name)
-        found = self.threads.mapped(lambda link: list(verifier.check(link)), todo)
-        for link, findings in zip(todo, found, strict=True):
-            pace.add(1)
-            yield link, findings
+        for link in todo:
+            pace.name = f"{self.chain.name}, seal {link.sequence} of {len(self.chain.links)}"
+            yield link, verifier.check(link)
 
-    def _is_sampled(self, log_group_name: str) -> bool:
-        seeded = f"{self.progress.seed} {self.chain.name} {log_group_name}".encode()
-        drawn = int.from_bytes(hashlib.sha256(seeded).digest()[:8]) / 2**64
-        return drawn * WHOLE < self.asked.sample
+    def _found_by_seal(
+        self, todo: list[Link], pace: Pace, *, is_much: bool
+    ) -> Iterator[tuple[Link, Iterable[Finding]]]:
+        """Yield the same at the level ``seals``, several seals side by side."""
+        pace.name = str(self.chain.name)
+        later = [link for link in self.chain.links if link.kind == "later"]
+        chain = replace(self.chain, links=later, findings=[])
+        check = partial(work.check_seals, self.archive, chain, self._sample)
+        some = list(batched(todo, work.SEALS_TOGETHER, strict=False))
+        workers = self.processes if is_much else self.threads
+        for links, found in zip(some, workers.mapped(check, some), strict=True):
+            pace.add(len(links))
+            yield from zip(links, found, strict=True)
+
+    def _looked_at(self, pace: Pace, objects: Iterable[SealedObject]) -> Iterator[list[Finding]]:
+        looking = work.Looking(self.archive, self.asked.level, self._now_ms)
+        for size_bytes, findings in looking.by(self.processes, objects):
+            pace.add(size_bytes)
+            yield findings
+
+    @cached_property
+    def _sample(self) -> work.Sample:
+        return work.Sample(f"{self.progress.seed} {self.chain.name}", self.asked.sample)
+
+    @property
+    def _now_ms(self) -> int | None:
+        return None if self.asked.now is None else epoch_ms(self.asked.now)
 
     def _take_in(self, report: Report, findings: Iterable[Finding]) -> None:
         for finding in findings:
@@ -447,48 +468,3 @@ def _pace(level: Level, links: Sequence[Link], watch: Callable[[str], None]) -> 
     by_level = {"seals": len(links), "objects": counts["leaves"] + counts["objects"]}
     total = by_level.get(level, counts["stored_bytes"])
     return Pace(total, watch=watch, clock=time.monotonic)
-
-
-class _Watched:
-    """An archive that tells how much of it was looked at."""
-
-    def __init__(self, archive: Store, level: Level, pace: Pace, threads: Threads) -> None:
-        self._archive = archive
-        self._threads = threads
-        self._counts_bytes = level in {"bytes", "events"}
-        self._counts_things = level == "objects"
-        self._pace = pace
-
-    def versions(self, prefix: str) -> Iterable[Version]:
-        return self._archive.versions(prefix)
-
-    def open(self, key: str, version_id: str | None) -> Readable:
-        opened = self._archive.open(key, version_id)
-        if self._counts_bytes and not key.startswith(SEALS):
-            return _WatchedFile(opened, self._pace, self._threads)
-        if self._counts_things:
-            self._pace.add(1)
-        return opened
-
-    def is_held(self, key: str, version_id: str | None) -> bool | None:
-        held = self._archive.is_held(key, version_id)
-        if self._counts_things:
-            self._pace.add(1)
-        return held
-
-
-class _WatchedFile:
-    def __init__(self, opened: Readable, pace: Pace, threads: Threads) -> None:
-        self._opened = opened
-        self._pace = pace
-        self._threads = threads
-
-    def read(self, amount: int = -1, /) -> bytes:
-        if self._threads.is_stopped:
-            raise Unreadable("the check was stopped")
-        piece = self._opened.read(amount)
-        self._pace.add(len(piece))
-        return piece
-
-    def close(self) -> None:
-        self._opened.close()

@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from devstack.suite import Suite
-from logferry import verify
+from logferry import verify, work
 from logferry.audit import Audit
 from logferry.bucket_store import BucketStore
 from logferry.resuming import Progress, Task
@@ -73,7 +73,7 @@ def check(suite: Suite) -> Seals:
         store,
         names,
         verify.Asked(keys=keys, level=LEVEL),
-        Progress(None, Task(str(store), LEVEL, verify.WHOLE), ""),
+        Progress(None, Task(str(store), LEVEL, work.WHOLE), ""),
         Audit(LEVEL),
         tell=lambda _, finding: findings.append(verify.line(finding)),
         watch=lambda _: None,

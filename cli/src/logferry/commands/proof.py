@@ -23,6 +23,8 @@ from logferry import seal as sealing
 from logferry import verify as verifying
 from logferry import waive as waiving
 from logferry import witness as witnessing
+from logferry import work
+from logferry.at_once import prepare
 from logferry.audit import About, Audit
 from logferry.audit_files import ReportFiles
 from logferry.audit_page import page
@@ -115,6 +117,7 @@ def verify(  # noqa: PLR0913  (an option each)
         as_json: Print JSON lines: each finding as it is found, then each chain.
     """
     began = datetime.now(UTC)
+    prepare(["logferry.work"])
     try:
         asked = verifying.Asked(
             keys=verifying.trusted_keys(key),
@@ -176,7 +179,7 @@ class _Checking:
 
     def __post_init__(self) -> None:
         write = (lambda _: None) if self.files is None else self.files.write
-        is_whole = self.asked.sample >= verifying.WHOLE
+        is_whole = self.asked.sample >= work.WHOLE
         self.audit = Audit(self.asked.level, is_whole=is_whole, write=write)
 
     def run(self) -> int:

@@ -7,7 +7,7 @@ one thing may raise it; who checks an archive collects them all.
 import re
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 type Verdict = Literal["valid", "invalid", "unchecked"]
 
@@ -28,6 +28,10 @@ class SealError(Exception):
         self.what = what
         self.mend = mend or self.MEND
         super().__init__(f"{thing}: {what}. {self.mend}.")
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Be the same error in another process."""
+        return type(self), (self.thing, self.what, self.mend)
 
     @property
     def code(self) -> str:

@@ -23,8 +23,12 @@ from logferry_contracts.verification.statements import Counted, read_statement
 from logferry_contracts.verification.store import Mapped, Store, Unreadable
 from logferry_contracts.verification.stored import unchecked
 
-_TOLD = frozenset({CONTRADICTED, DISPOSED})
+TOLD = frozenset({CONTRADICTED, DISPOSED})
 """Outcomes that are told at every level, by what their statements say."""
+
+
+type LookAt = Callable[[Iterable[SealedObject]], Iterable[list[Finding]]]
+"""Return what is wrong with each object, in their order."""
 
 
 class _LogGroup(NamedTuple):
@@ -60,13 +64,14 @@ class Verifier:
     whichever seal's word `standing` says.
     """
 
-    def __init__(  # noqa: PLR0913  (what to look at, and three ways to look)
+    def __init__(  # noqa: PLR0913  (what to look at, and four ways to look)
         self,
         store: Store,
         chain: Chain,
         level: Level,
         *,
         mapped: Mapped = map,
+        look_at: LookAt | None = None,
         is_sampled: Callable[[str], bool] = lambda _: True,
         now_ms: int | None = None,
         seen: Callable[[Link, Statement | None], None] = lambda *_: None,
@@ -78,6 +83,8 @@ class Verifier:
             chain: As `read_chain` has read it.
             level: How deep to look.
             mapped: Does work on several things, such as with threads.
+            look_at: Does `check_object` for each of several objects, such as in other processes;
+                None: as ``mapped`` does it.
             is_sampled: Whether to look at the statements and objects of a log group of this name;
                 counts are compared where it is all of them.
             now_ms: When it is: what an export has put there not long ago need not be held yet.
@@ -89,9 +96,9 @@ class Verifier:
         self._chain = chain
         self._level: Level = level
         self._mapped = mapped
+        self._look_at = look_at or partial(mapped, partial(check_object, store, level, now_ms))
         self._is_sampled = is_sampled
         self._seen = seen
-        self._now_ms = now_ms
         self._last_words = LastWords(store, chain)
         self._named = Named()
         self._whole: list[SealedWindows] = []
@@ -110,7 +117,7 @@ class Verifier:
             yield CountsError(link.key, told)
         if not leaves.are_there:
             return
-        if self._level == "seals" and not _TOLD & link.sealed.outcomes.keys():
+        if self._level == "seals" and not TOLD & link.sealed.outcomes.keys():
             return
         try:
             yield from self._statements(link, link.sealed, leaves)
@@ -138,8 +145,7 @@ class Verifier:
                     self._name(sealed, [*found.sealed, *found.counts])
                 yield from found.there
 
-        check = partial(check_object, self._store, self._level, self._now_ms)
-        for findings in self._mapped(check, there()):
+        for findings in self._look_at(there()):
             yield from _drained(told)
             yield from findings
         yield from _drained(told)

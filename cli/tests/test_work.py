@@ -1,0 +1,148 @@
+"""What is much is checked by other processes, to the same findings."""
+
+import multiprocessing
+import pickle
+import signal
+from collections.abc import Iterator
+from concurrent.futures import wait
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+from cli.tests.test_verify import Copy
+from contracts.tests.sealed_archive import SOURCE, Archive, gz
+from moto import mock_aws
+
+from logferry import work
+from logferry.at_once import Processes
+from logferry.bucket_store import BucketStore
+from logferry.command import main
+from logferry_contracts.verification import findings as named
+from logferry_contracts.verification.findings import SealError
+from logferry_contracts.verification.objects import Level
+
+LEVELS: tuple[Level, ...] = ("seals", "bytes", "events")
+
+
+@pytest.fixture
+def archive(tmp_path: Path) -> Archive:
+    archive = Archive(Copy(tmp_path / "copy"))
+    archive.days(20)
+    (tmp_path / "seals.pem").write_text(archive.key.pem)
+    return archive
+
+
+def verify(tmp_path: Path, level: Level, capsys: pytest.CaptureFixture[str]) -> tuple[Any, str]:
+    key = str(tmp_path / "seals.pem")
+    with pytest.raises(SystemExit) as ended:
+        main(["verify", str(tmp_path / "copy"), "--key", key, "--level", level, "--json"])
+    return ended.value.code, capsys.readouterr().out
+
+
+@pytest.fixture
+def seen(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[object]]:
+    """What other processes were given to do."""
+    seen: list[object] = []
+    mapped = Processes.mapped
+
+    def noting(self: Processes, do: Any, on: Any) -> Any:
+        seen.append(do)
+        return mapped(self, do, on)
+
+    monkeypatch.setattr(Processes, "mapped", noting)
+    yield seen
+    multiprocessing.active_children()
+
+
+@pytest.mark.parametrize("level", LEVELS)
+def test_other_processes_find_what_this_one_finds(
+    level: Level,
+    archive: Archive,
+    tmp_path: Path,
+    seen: list[object],
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    paths = sorted((tmp_path / "copy" / SOURCE.profile).rglob("*.gz"))
+    paths[3].unlink()
+    paths[5].write_bytes(paths[5].read_bytes()[:-1])
+    paths[7].write_bytes(gz([0]))
+    lists = sorted((tmp_path / "copy/!seals").rglob("*.jsonl"))
+    lists[2].unlink()
+    lists[4].write_bytes(lists[4].read_bytes().replace(b"app/a", b"app/c"))
+    here = verify(tmp_path, level, capsys)
+    assert seen == []
+
+    monkeypatch.setattr(work, "_MANY_LEAVES", 1)
+    monkeypatch.setattr(work, "_MANY_BYTES", 1)
+
+    assert verify(tmp_path, level, capsys) == here
+    assert len(seen) == (1 if level == "seals" else 18)
+    assert here[0] == 1
+
+
+def elsewhere(thing: Any) -> Any:
+    """Return what another process has of it."""
+    return pickle.loads(pickle.dumps(thing))  # noqa: S301  (our own)
+
+
+def test_what_an_object_is_given_out_with_is_a_few_others() -> None:
+    class Stated:
+        def __init__(self, size_bytes: int) -> None:
+            self.stated = self
+            self.size_bytes = size_bytes
+
+    sizes = [1] * 40 + [9 * 2**20] * 2 + [2**20] * 10
+    found = list(work._together(map(Stated, sizes)))  # type: ignore[arg-type]
+
+    assert [len(each) for each in found] == [16, 16, 9, 1, 9, 1]
+    assert [each.size_bytes for some in found for each in some] == sizes
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        each
+        for each in vars(named).values()
+        if isinstance(each, type) and issubclass(each, SealError)
+    ],
+)
+def test_every_error_is_the_same_in_another_process(kind: type[SealError]) -> None:
+    error = kind("a key", "what is wrong", "what to do")
+
+    there = elsewhere(error)
+
+    assert (type(there), str(there), there.code) == (kind, str(error), error.code)
+
+
+def test_a_bucket_is_the_same_in_another_process() -> None:
+    with mock_aws():
+        s3 = boto3.client("s3", region_name="us-east-1")
+        s3.create_bucket(Bucket="archive")
+        s3.put_object(Bucket="archive", Key="a", Body=b"text")
+
+        there = elsewhere(BucketStore(s3, "archive", are_logs_held=False))
+
+        assert there.open("a", None).read(9) == b"text"
+        assert (str(there), there.is_held("a", None)) == ("s3://archive", None)
+        assert there.readers > 1
+
+
+def wait_for_a_signal(_: int) -> None:
+    signal.pause()
+
+
+def test_what_is_under_way_in_other_processes_is_ended() -> None:
+    processes = Processes(2)
+    under_way = processes._pool.submit(wait_for_a_signal, 1)
+    while not under_way.running():
+        wait([under_way], 0.01)
+    children = multiprocessing.active_children()
+
+    processes.stop()
+
+    for each in children:
+        each.join(10)
+    assert children
+    assert not any(each.is_alive() for each in children)
