@@ -3,12 +3,14 @@
 import io
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
+from contracts.tests import frozen_proofs
 from contracts.tests.documents import SCHEMAS, Example, examples, newest_schema
 from jsonschema import Draft202012Validator
 
@@ -206,14 +208,21 @@ def test_without_jsonschema_only_exactly_is_missing(
     assert "pip install 'logferry-contracts[jsonschema]'" in err
 
 
-def test_its_help_shows_examples_that_run(run: Any, capsys: pytest.CaptureFixture[str]) -> None:
+def test_its_help_shows_examples_that_run(
+    run: Any, capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    shutil.copy(frozen_proofs.EXAMPLES / "archived-by-a-later-seal.json", "orders.json")
+    shutil.copy(frozen_proofs.KEY, "seals.pem")
+    shutil.copy(frozen_proofs.WITNESS_KEY, "witness.vkey")
     with pytest.raises(SystemExit) as ended:
         main(["--help"])
     told = capsys.readouterr().out
     shown = [
         line.split()[3:]
         for line in told.splitlines()
-        if line.startswith("  python -m logferry_contracts ") and "event.json" not in line
+        if line.startswith("  python -m logferry_contracts ")
+        and not {"event.json", "000000.gz"} & set(line.split())
     ]
 
     assert ended.value.code == 0

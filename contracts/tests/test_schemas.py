@@ -22,6 +22,7 @@ from logferry_contracts.day_seal import DAY_SEAL_SCHEMA
 from logferry_contracts.inventory import INVENTORY_SCHEMA
 from logferry_contracts.ledger_record import LEDGER_SCHEMA
 from logferry_contracts.message import CloudEvent
+from logferry_contracts.proof import PROOF_SCHEMA
 from logferry_contracts.statement import STATEMENT_SCHEMA
 
 WRITTEN_BY_AWS = {"object-created"}
@@ -29,6 +30,7 @@ AT_REST = {
     "day-seal": DAY_SEAL_SCHEMA,
     "inventory": INVENTORY_SCHEMA,
     "ledger-record": LEDGER_SCHEMA,
+    "proof": PROOF_SCHEMA,
     "statement": STATEMENT_SCHEMA,
 }
 EVERY_SCHEMA = [

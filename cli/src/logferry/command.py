@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from cyclopts import App, CycloptsError
 
-from logferry.commands import deployment, operation, proof
+from logferry.commands import deployment, handover, operation, proof
 from logferry.commands.console import BAD_INPUT, DONE
 
 app = App(
@@ -27,6 +27,7 @@ for command in (
     proof.dispose,
     proof.seal,
     proof.verify,
+    handover.prove,
 ):
     app.command(command)
 

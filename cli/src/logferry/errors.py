@@ -68,5 +68,9 @@ class SealError(LogferryError):
     """The sealer could not be asked: mend what it names."""
 
 
+class ProveError(LogferryError):
+    """No proof could be made: check the archive with `logferry verify`, and mend what it names."""
+
+
 class RebuildError(LogferryError):
     """The ledger could not be made again, or not whole: mend what it names, and go on."""

@@ -40,21 +40,35 @@ def notes(places: Iterable[str], keys: Sequence[WitnessKey]) -> tuple[Witnessed,
     """
     found, problems = [], []
     asked = list(places)
-    for place in asked:
+    for name, stored in stored_notes(asked):
         try:
-            for name, stored in _stored(place):
-                found.append(Witnessed.read(name, stored, keys))
+            found.append(Witnessed.read(name, stored, keys))
         except NoteError as error:
-            problems.append(f"{place}: no note of a chain: {error}")
-        except (OSError, HTTPException, ValueError) as error:  # the last one, of a URL that is none
-            problems.append(f"{place}: {error}")
+            problems.append(f"{name}: no note of a chain: {error}")
     if problems:
         raise ConfigError("--witness", problems)
     return tuple(found) if asked else None
 
 
+def stored_notes(places: Iterable[str]) -> list[tuple[str, bytes]]:
+    """Return the name and the bytes of each note, of a longer one so much that it shows.
+
+    Raises:
+        ConfigError: One cannot be read; names all of them.
+    """
+    found: list[tuple[str, bytes]] = []
+    problems = []
+    for place in places:
+        try:
+            found += _stored(place)
+        except (OSError, HTTPException, ValueError) as error:  # the last one, of a URL that is none
+            problems.append(f"{place}: {error}")
+    if problems:
+        raise ConfigError("--witness", problems)
+    return found
+
+
 def _stored(place: str) -> Iterator[tuple[str, bytes]]:
-    """Yield the name and the bytes of each note, of a longer one so much that it shows."""
     if place.startswith(("https://", "http://")):
         with urllib.request.urlopen(place, timeout=_TIMEOUT_S) as answer:  # noqa: S310  (see above)
             yield place, answer.read(MAX_NOTE_BYTES + 1)

@@ -18,6 +18,7 @@ from logferry_contracts.object_secured import ObjectSecured
 from logferry_contracts.plan_completed import PlanCompleted
 from logferry_contracts.plan_continued import PlanContinued
 from logferry_contracts.plan_request import PlanRequest
+from logferry_contracts.proof import Proof
 from logferry_contracts.seal_leaf import Leaf
 from logferry_contracts.seal_request import SealRequest
 from logferry_contracts.statement import Statement
@@ -38,6 +39,7 @@ MESSAGES: Mapping[str, type[Message]] = {
     "plan-completed": PlanCompleted,
     "plan-continued": PlanContinued,
     "plan-request": PlanRequest,
+    "proof": Proof,
     "seal-leaf": Leaf,
     "seal-request": SealRequest,
     "statement": Statement,

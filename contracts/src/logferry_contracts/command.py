@@ -1,4 +1,4 @@
-"""The command: what messages there are, their schemas and examples, and whether a file is one."""
+"""The command: messages, their schemas and examples, whether a file is one, and proofs."""
 
 import argparse
 import difflib
@@ -26,7 +26,7 @@ from logferry_contracts.events import parse_event
 from logferry_contracts.message import CloudEvent, Message
 from logferry_contracts.wire import ContractError, Reason, parse
 
-VALID, INVALID, WRONG_USE = 0, 1, 2
+VALID, INVALID, WRONG_USE, NOT_WHOLE = 0, 1, 2, 3
 CUT_SHORT = 141
 """Exit codes. A shell has the last for what ended by SIGPIPE."""
 
@@ -40,8 +40,12 @@ examples:
   python -m logferry_contracts validate event.json --json
   python -m logferry_contracts example export-failed/last-generation |
     python -m logferry_contracts validate -
+  python -m logferry_contracts check-proof orders.json --key seals.pem
+  python -m logferry_contracts check-proof orders.json --key seals.pem --witness-key witness.vkey
+  python -m logferry_contracts check-proof orders.json --key seals.pem --object 000000.gz --json
 
-exit codes: 0 valid, 1 not valid, 2 the command was used wrongly
+exit codes: 0 valid, 1 not valid, 2 the command was used wrongly, 3 nothing is wrong, but not all of
+a proof could be checked: no key was given, or no witness has signed it
 """
 _SCHEMA_ID = re.compile(r"urn:logferry:schema:(?P<message>[a-z-]+):(?P<version>[0-9]+\.[0-9]+)")
 
@@ -125,7 +129,52 @@ def _parser() -> argparse.ArgumentParser:
     example = commands.add_parser("example", help="print an example that every reader must take")
     example.add_argument("name", metavar="NAME", help="such as export-completed/several-streams")
     example.set_defaults(work=_example)
+    checking = commands.add_parser("check-proof", help="say what a proof shows, if it is valid")
+    checking.add_argument("proof", type=Path, metavar="FILE", help="as of logferry prove")
+    for name, what in (
+        ("key", "a public key in PEM that you trust, from elsewhere than the proof"),
+        ("witness-key", "the key of a witness that you trust"),
+        ("object", "an archived object, which has to be one of those that are proven"),
+    ):
+        told = f"{what}; may be given again"
+        checking.add_argument(f"--{name}", type=Path, action="append", default=[], help=told)
+    checking.add_argument("--chain", metavar="ACCOUNT/REGION", help="what it has to be of")
+    checking.add_argument("--log-group", metavar="NAME", help="what it has to be of")
+    checking.add_argument("--date", metavar="DATE", help="what it has to be of")
+    checking.add_argument("--json", action="store_true", help="as JSON")
+    checking.set_defaults(work=_check_proof)
     return parser
+
+
+def _check_proof(options: argparse.Namespace) -> int:
+    try:
+        from logferry_contracts import check_proof  # noqa: PLC0415  (needs an extra)
+    except ModuleNotFoundError as error:
+        told = "check-proof needs cryptography: pip install 'logferry-contracts[verify]'"
+        raise _UsageError(told) from error
+    asked = check_proof.Asked(
+        proof=options.proof,
+        keys=options.key,
+        witness_keys=options.witness_key,
+        objects=options.object,
+        chain=options.chain,
+        log_group_name=options.log_group,
+        date=options.date,
+    )
+    try:
+        judged = check_proof.judge(asked)
+    except check_proof.BadInputError as error:
+        raise _UsageError(str(error)) from error
+    if options.json:
+        _print_json(judged.as_json())
+    else:
+        print("\n".join(map(_printable, judged.lines())))
+    return {"valid": VALID, "invalid": INVALID, "unchecked": NOT_WHOLE}[judged.verdict]
+
+
+def _printable(line: str) -> str:
+    """Escape what a terminal would obey: names are whatever somebody has called them."""
+    return "".join(e if e.isprintable() else e.encode("unicode_escape").decode() for e in line)
 
 
 def _list(options: argparse.Namespace) -> int:

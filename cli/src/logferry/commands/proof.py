@@ -128,7 +128,7 @@ def verify(  # noqa: PLR0913  (an option each)
             now=datetime.now(UTC),
             witnessed=witnessing.notes(witness, witnessing.trusted_witnesses(witness_key)),
         )
-        found = _archives(archive, profile, asked.witnessed_chains)
+        found = archives_of(archive, profile, asked.witnessed_chains)
         task = Task(", ".join(str(store) for store, _ in found), level, asked.sample)
         progress = Progress(resume, task, secrets.token_hex(8))
         files = None if report is None else ReportFiles(report)
@@ -247,7 +247,7 @@ def _shown_by(shown: Status) -> Callable[[str], None]:
     return shown.update
 
 
-def _archives(
+def archives_of(
     path: Path, profile: str | None, witnessed: set[ChainName]
 ) -> list[tuple[verifying.Archive, list[ChainName]]]:
     """Return each archive with the chains to be checked: what has a seal, or should have.

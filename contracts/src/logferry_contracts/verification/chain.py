@@ -4,7 +4,7 @@ The keys to begin with are given from outside. A seal of the kind ``key``, signe
 trusted, has its next key trusted from there on, and its own no more.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from hashlib import sha256
@@ -130,6 +130,33 @@ def read_chain(
     return Chain(name, walk.links, reach, [*walk.findings, *joining.findings(covering)])
 
 
+def part_of_chain(
+    name: ChainName,
+    keys: Iterable[TrustedKey],
+    stored: Sequence[bytes],
+    rotations: Iterable[bytes],
+) -> Chain:
+    """Check seals that follow each other, without those before the first one.
+
+    Args:
+        name: The chain.
+        keys: Those that are trusted, be it at the first seal or before.
+        stored: The envelopes, one at least.
+        rotations: Of the seals of kind ``key`` before them. One that no trusted key has signed says
+            nothing.
+
+    Raises:
+        SealError: An envelope cannot be read as a seal.
+    """
+    [first, *others] = [_candidate(f"seal {n} of the part", e) for n, e in enumerate(stored, 1)]
+    walk = _Walk(name, {key.id: key for key in keys}, (first.seal.sequence - 1, None))
+    for each in rotations:
+        walk.rotate(_candidate("a rotation", each))
+    for sequence, found in enumerate([first, *others], first.seal.sequence):
+        walk.step(_Place(sequence, seal_key(name, sequence), [found], []))
+    return Chain(name, walk.links, walk.reach, walk.findings)
+
+
 class Followed(NamedTuple):
     """A seal that follows the one before it.
 
@@ -250,6 +277,12 @@ class _Walk:
             is_in_place = chosen.seal.chain == self._name and chosen.seal.sequence == place.sequence
             self.links.append(link._replace(is_signed=is_signed and is_in_place))
         self._last = (place.sequence, digest)
+
+    def rotate(self, found: _Candidate) -> None:
+        """Trust the key that an earlier seal of the chain names, if it is trusted itself."""
+        seal = found.seal
+        if seal.chain == self._name and seal.next_key and self._signer(found) is not None:
+            self._check_signature(seal_key(self._name, seal.sequence), found)
 
     def _check_hole(self, sequence: int) -> None:
         first, last = self._last[0] + 1, sequence - 1

@@ -260,6 +260,60 @@ class OtherHeadError(SealError):
     MEND = "Get the note of this very seal from the witness"
 
 
+class ProofHeadError(SealError):
+    """The seals of a proof do not end with the one that it names as the newest."""
+
+    MEND = "Ask for the proof again: seals were cut off from its end"
+
+
+class OtherDateError(SealError):
+    """A proof begins with a seal that is not of its date."""
+
+    MEND = "Ask for the proof of this date"
+
+
+class OtherProofError(SealError):
+    """A proof is of another account, Region, log group or date than was asked for."""
+
+    MEND = "Ask for the right one"
+
+
+class SealLeftOutError(SealError):
+    """A proof does not show the leaves of each seal that has a word on its date."""
+
+    MEND = "Ask for the proof again: what it leaves out may have the last word"
+
+
+class NotInTheSealError(SealError):
+    """What a proof shows is not in the tree of the seal: statement, path or place was changed."""
+
+    MEND = "Ask for the proof again, and find out who has changed it"
+
+
+class NotBesideError(SealError):
+    """What a proof shows as the leaves beside the log group's is not, or is missing."""
+
+    MEND = "Ask for the proof again: a leaf may be left out"
+
+
+class NotBetweenError(SealError):
+    """The log group's place is not between the leaves that a proof shows."""
+
+    MEND = "Ask for the proof again, and find out who has changed it"
+
+
+class LeafLeftOutError(SealError):
+    """A proof does not show all leaves that a seal has of the log group."""
+
+    MEND = "Ask for the proof again: what it leaves out may have the last word"
+
+
+class OtherObjectError(SealError):
+    """An object is none of those that a proof is of."""
+
+    MEND = "Find out who has changed it, or whose it is"
+
+
 class MeasureError(SealError):
     """An object's bytes are those that were sealed, but not what the statement says of them."""
 

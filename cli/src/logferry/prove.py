@@ -1,0 +1,129 @@
+"""A proof of one log group on one date, made out of an archive to be handed over."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import date
+from pathlib import Path
+
+from logferry.at_once import Threads
+from logferry.errors import ConfigError, ProveError
+from logferry.ledger import READERS
+from logferry.verify import Archive
+from logferry.witness import stored_notes
+from logferry_contracts.chain import ChainName
+from logferry_contracts.signed_note import NoteError, SignedNote
+from logferry_contracts.verification.chain import Chain, read_chain
+from logferry_contracts.verification.findings import SealError
+from logferry_contracts.verification.proofs import Proven, check, links_of_date
+from logferry_contracts.verification.proving import prove
+from logferry_contracts.verification.store import Unreadable
+from logferry_contracts.wire import emit
+from logferry_contracts.witness import Head
+
+
+@dataclass(frozen=True, kw_only=True)
+class Asked:
+    """What is to be proven.
+
+    Attributes:
+        date: As seals have it.
+        made_at: When, as a timestamp.
+        witness: Files, folders and URLs with notes that witnesses have signed.
+    """
+
+    log_group_name: str
+    date: str
+    made_at: str
+    witness: Sequence[str] = ()
+
+    def __post_init__(self) -> None:
+        """Make sure that the date is one.
+
+        Raises:
+            ConfigError: It is not.
+        """
+        try:
+            date.fromisoformat(self.date)
+        except ValueError as error:
+            raise ConfigError("--date", [f"{self.date}: {error}"]) from error
+
+
+def make(archives: Iterable[tuple[Archive, Sequence[ChainName]]], asked: Asked, to: Path) -> Proven:
+    """Write a proof, and return what it shows; nobody's signature is checked.
+
+    Args:
+        archives: Where it may be, with the chains that are to be looked at.
+        asked: What is to be proven.
+        to: The file.
+
+    Raises:
+        ConfigError: There is no seal of this date, or several accounts and Regions have one.
+        ProveError: Something that it needs is not as it was sealed, or cannot be read.
+    """
+    threads = Threads(READERS)
+    try:
+        archive, chain = _chain(archives, asked, threads)
+        notes = _notes(asked.witness, chain)
+        proof = prove(
+            archive,
+            chain,
+            asked.log_group_name,
+            date=asked.date,
+            made_at=asked.made_at,
+            witness_notes=notes,
+        )
+        # Whoever is handed it is not to be the first one who finds that it is none.
+        proven = check(proof, ())
+    except (SealError, Unreadable) as error:
+        raise ProveError(f"no proof can be made: {error}") from error
+    finally:
+        threads.stop()
+    try:
+        to.write_text(f"{emit(proof)}\n")
+    except OSError as error:
+        raise ConfigError("--output", [f"{to}: {error.strerror}"]) from error
+    return replace(proven, unchecked=[])
+
+
+def _chain(
+    archives: Iterable[tuple[Archive, Sequence[ChainName]]], asked: Asked, threads: Threads
+) -> tuple[Archive, Chain]:
+    """Return the one chain that has seals of the date."""
+    read = [
+        (archive, read_chain(archive, name, (), mapped=threads.mapped))
+        for archive, names in archives
+        for name in names
+    ]
+    found = [each for each in read if links_of_date(each[1].links, asked.date)]
+    if not found:
+        names = ", ".join(str(chain.name) for _, chain in read) or "no account"
+        raise ConfigError("--date", [f"{asked.date}: no seal of {names} is of this date"])
+    if len(found) > 1:
+        names = ", ".join(str(chain.name) for _, chain in found)
+        told = f"{names} have seals of {asked.date}: say which with --profile"
+        raise ConfigError("--log-group", [told])
+    return found[0]
+
+
+def _notes(places: Sequence[str], chain: Chain) -> list[str]:
+    """Return the notes of a chain's head.
+
+    Raises:
+        ConfigError: There is none where some were given.
+    """
+    link = chain.links[-1]
+    head = Head(chain.name, link.sequence, link.sha256)
+    found, others = [], []
+    for name, stored in stored_notes(places):
+        try:
+            of = Head.parse(SignedNote.parse(stored).text)
+        except NoteError as error:
+            raise ConfigError("--witness", [f"{name}: no note of a chain: {error}"]) from error
+        if of == head:
+            found.append(stored.decode())
+        else:
+            others.append(f"{name}: of {of.chain}, {of}")
+    if places and not found:
+        told = f"no note is of the newest one, {head}: ask the witness once it has seen it"
+        raise ConfigError("--witness", [told, *others])
+    return found
