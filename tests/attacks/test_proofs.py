@@ -1,0 +1,423 @@
+"""Each attack on a proof, found by `check-proof` and called what it is; and what is lawful."""
+
+import json
+from collections.abc import Callable
+from copy import deepcopy
+from dataclasses import replace
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import pytest
+from contracts.tests.sealed_archive import HOUR_MS, SOURCE, Archive, SealingKey
+from contracts.tests.witnessing import Witness, head_of
+from tests.attacks.places import Folder
+
+from logferry.command import main
+from logferry_contracts.command import main as contracts
+from logferry_contracts.day_seal import read_envelope
+from logferry_contracts.seal_leaf import name_sha256
+
+NAMES = ("/app/a", "/app/b", "/app/c", "/app/d", "/app/e", "/app/f", "/app/g")
+GONE = "/app/gone"
+DATE, LATER, HOURLY = "2026-11-21", "2026-11-22", "2026-11-23"
+"""The first date has all log groups; on the second one a later seal has a word; the third has
+hours."""
+
+type Proof = dict[str, Any]
+type Prove = Callable[..., Proof]
+type Check = Callable[..., tuple[int, str | None]]
+
+
+@pytest.fixture
+def archive(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Archive:
+    monkeypatch.chdir(tmp_path)
+    archive = Archive(Folder(tmp_path / "copy"))
+    archive.days(1, NAMES)
+    covers = archive.window()
+    failed = archive.statement("/app/a", covers, "failed")
+    archive.day([failed, *(archive.archived(name, covers) for name in NAMES[1:])], covers)
+    archive.later([archive.archived("/app/a", covers, generation=2)], covers)
+    day = archive.window()
+    hours = [archive.window(HOUR_MS, day.from_ms + n * HOUR_MS) for n in range(24)]
+    archive.day([archive.archived(name, hour) for name in NAMES[:3] for hour in hours], day)
+    Path("seals.pem").write_text(archive.key.pem)
+    return archive
+
+
+@pytest.fixture
+def prove(archive: Archive, capsys: pytest.CaptureFixture[str]) -> Prove:
+    def prove(name: str, date: str, *options: str, where: str = "copy") -> Proof:
+        assert archive.sequence
+        asked = ["--log-group", name, "--date", date, "-o", "proof.json"]
+        with pytest.raises(SystemExit) as ended:
+            main(["prove", where, *asked, *options])
+        assert ended.value.code == 0, capsys.readouterr().err
+        capsys.readouterr()
+        found: Proof = json.loads(Path("proof.json").read_text())
+        return found
+
+    return prove
+
+
+@pytest.fixture
+def check(capsys: pytest.CaptureFixture[str]) -> Check:
+    def check(proof: Proof, *options: str, key: str = "seals.pem") -> tuple[int, str | None]:
+        """Return the exit code, and what is wrong."""
+        Path("handed.json").write_text(json.dumps(proof))
+        code = contracts(["check-proof", "handed.json", "--key", key, "--json", *options])
+        answer = json.loads(capsys.readouterr().out)
+        if "error" in answer:
+            assert answer["thing"], answer
+            assert answer["what"], answer
+            assert answer["mend"], answer
+        return code, answer.get("error")
+
+    return check
+
+
+def edited(envelope: str, **changes: Any) -> str:
+    """Return a seal's envelope with other words of what it seals, under the signature as it was."""
+    read = read_envelope(envelope.encode())
+    payload = json.loads(read.payload)
+    payload["sealed"] |= changes
+    text = json.dumps(payload, separators=(",", ":"), sort_keys=True)
+    return replace(read, payload=text.encode()).stored().decode()
+
+
+def test_what_was_sealed_is_valid(prove, check):
+    for name in (*NAMES, GONE):
+        for date in (DATE, LATER, HOURLY):
+            assert check(prove(name, date)) == (0, None)
+
+
+def test_a_proof_is_made_out_of_a_bucket_as_of_a_folder(bucket, prove, check, capsys):
+    Path("theirs.pem").write_text(bucket.archive.key.pem)
+    for name in ("/app/a", GONE):
+        proof = prove(name, LATER, "--profile", SOURCE.profile, where=str(bucket.where))
+        assert check(proof, key="theirs.pem") == (0, None)
+
+
+# Of something else.
+
+
+def test_another_archives_proof_is_signed_by_another_key(prove, check, tmp_path):
+    other = Archive(Folder(tmp_path / "other"))
+    other.days(2)
+    assert check(prove("/app/a", DATE, where="other")) == (1, "foreign_key")
+
+
+def test_the_proof_of_another_account_is_passed_off_as_this_ones(prove, check, archive, tmp_path):
+    source = SOURCE.model_copy(update={"account_id": "222233334444"})
+    Archive(Folder(tmp_path / "other"), archive.key, source).days(2)
+    proof = prove("/app/a", DATE, where="other")
+    assert check(proof, "--chain", str(archive.chain)) == (1, "other_proof")
+    assert check({**proof, "chain": archive.chain.model_dump()}) == (1, "wrong_chain")
+
+
+def test_the_proof_of_another_date_is_passed_off_as_this_ones(prove, check):
+    proof = prove("/app/a", DATE)
+    assert check(proof, "--date", LATER) == (1, "other_proof")
+    assert check({**proof, "date": LATER}) == (1, "other_date")
+    assert check({**proof, "date": "2027-01-01"}) == (1, "other_date")
+
+
+@pytest.mark.parametrize("place", range(len(NAMES)))
+def test_the_proof_of_another_log_group_is_passed_off_as_this_ones(prove, check, place):
+    """Its leaves are not in the place of another name, wherever that is."""
+    name, other = NAMES[place], NAMES[place - 1]
+    proof = prove(name, DATE)
+    assert check(proof, "--log-group", other) == (1, "other_proof")
+    code, error = check({**proof, "log_group_name": other})
+    assert (code, error in {"not_in_the_seal", "not_between", "leaf_left_out"}) == (1, True)
+
+
+def test_that_a_log_group_was_not_there_is_said_of_one_that_was(prove, check):
+    proof = prove(GONE, DATE)
+    code, error = check({**proof, "log_group_name": "/app/a"})
+    assert (code, error in {"not_between", "leaf_left_out"}) == (1, True)
+
+
+# Neighbours.
+
+
+@pytest.mark.parametrize("side", ["before", "after"])
+@pytest.mark.parametrize("name", [GONE, "/app/b", "/app/c"])
+def test_a_neighbour_is_left_out(prove, check, name, side):
+    proof = prove(name, DATE)
+    [shown] = proof["shown"]
+    if side in shown:
+        del shown[side]
+    else:
+        shown[side] = next(shown[each] for each in ("before", "after") if each in shown)
+    assert check(proof) == (1, "not_beside")
+
+
+def test_neighbours_that_are_not_beside_each_other_leave_a_gap_for_a_name(prove, check):
+    """Two leaves of the tree, rightly shown each, with the log group's own leaf between them."""
+    [there] = prove("/app/b", DATE)["shown"]
+    assert {"before", "after"} <= there.keys()
+    proof = prove("/app/b", DATE)
+    proof["shown"] = [{**there, "leaves": []}]
+    assert check(proof) == (1, "not_beside")
+
+
+def test_a_leaf_is_left_out_and_is_its_own_neighbour(prove, check):
+    proof = prove("/app/b", HOURLY)
+    [shown] = proof["shown"]
+    cut = deepcopy(proof)
+    [last] = cut["shown"][0]["leaves"][-1:]
+    cut["shown"][0]["leaves"] = shown["leaves"][:-1]
+    name_sha256, digest = _hashes(cut, "/app/b", last["statement"])
+    own = {"name_sha256": name_sha256, "statement_sha256": digest, "path": last["path"]}
+    cut["shown"][0]["after"] = own
+    assert check(cut) == (1, "leaf_left_out")
+
+
+def _hashes(proof: Proof, name: str, statement: str) -> tuple[str, str]:
+    salt = json.loads(read_envelope(proof["seals"][0].encode()).payload)["sealed"]["name_salt"]
+    return name_sha256(salt, name).hex(), sha256(statement.encode()).hexdigest()
+
+
+def test_the_neighbours_change_places(prove, check):
+    proof = prove("/app/b", DATE)
+    [shown] = proof["shown"]
+    shown["before"], shown["after"] = shown["after"], shown["before"]
+    assert check(proof) == (1, "not_beside")
+
+
+def test_another_salt_would_make_a_gap_for_any_name(prove, check):
+    proof = prove("/app/b", DATE)
+    proof["seals"] = [edited(proof["seals"][0], name_salt="ff" * 16), *proof["seals"][1:]]
+    assert check(proof) == (1, "forged_seal")
+
+
+# Leaves and statements.
+
+
+def test_the_paths_of_two_leaves_are_swapped(prove, check):
+    proof = prove("/app/b", HOURLY)
+    one, other, *_ = proof["shown"][0]["leaves"]
+    one["path"], other["path"] = other["path"], one["path"]
+    assert check(proof) == (1, "not_in_the_seal")
+
+
+def test_two_leaves_are_swapped(prove, check):
+    proof = prove("/app/b", HOURLY)
+    leaves = proof["shown"][0]["leaves"]
+    leaves[0], leaves[1] = leaves[1], leaves[0]
+    assert check(proof) == (1, "not_in_the_seal")
+
+
+def test_a_leaf_is_shown_in_the_place_of_another(prove, check):
+    proof = prove("/app/b", DATE)
+    proof["shown"][0]["index"] += 1
+    code, error = check(proof)
+    assert (code, error in {"not_beside", "not_in_the_seal"}) == (1, True)
+
+
+@pytest.mark.parametrize("cut", ["first", "last", "all"])
+def test_a_path_is_truncated(prove, check, cut):
+    proof = prove("/app/b", DATE)
+    [leaf] = proof["shown"][0]["leaves"]
+    leaf["path"] = {"first": leaf["path"][1:], "last": leaf["path"][:-1], "all": []}[cut]
+    assert check(proof) == (1, "not_in_the_seal")
+
+
+def test_a_statement_is_edited(prove, check):
+    proof = prove("/app/b", DATE)
+    [leaf] = proof["shown"][0]["leaves"]
+    leaf["statement"] = leaf["statement"].replace('"events":3', '"events":4')
+    assert check(proof) == (1, "not_in_the_seal")
+
+
+def test_a_statement_that_somebody_has_formatted_anew_is_told_from_forgery(prove, check):
+    proof = prove("/app/b", DATE)
+    [leaf] = proof["shown"][0]["leaves"]
+    leaf["statement"] = json.dumps(json.loads(leaf["statement"]), indent=1)
+    assert check(proof) == (1, "reserialised")
+
+
+def test_the_statement_of_another_date_is_shown(prove, check):
+    proof, other = prove("/app/b", DATE), prove("/app/b", LATER)
+    proof["shown"][0]["leaves"] = other["shown"][0]["leaves"]
+    assert check(proof) == (1, "not_in_the_seal")
+
+
+# Seals, and what a later one replaces.
+
+
+def test_a_seal_is_edited(prove, check):
+    proof = prove("/app/b", DATE)
+    proof["seals"] = [edited(proof["seals"][0], is_late=True), *proof["seals"][1:]]
+    assert check(proof) == (1, "forged_seal")
+
+
+def test_the_later_seal_is_not_shown(prove, check):
+    proof = prove("/app/a", LATER)
+    del proof["shown"][1]
+    assert check(proof) == (1, "seal_left_out")
+
+
+def test_that_the_later_seal_has_nothing_of_the_log_group_is_said_although_it_has(prove, check):
+    proof = prove("/app/a", LATER)
+    proof["shown"][1]["leaves"] = []
+    assert check(proof) == (1, "not_beside")
+
+
+def test_the_later_seal_is_taken_out_from_between(prove, check):
+    proof = prove("/app/a", LATER)
+    del proof["shown"][1]
+    del proof["seals"][1]
+    assert check(proof) == (1, "wrong_place")
+
+
+def test_the_later_seal_is_cut_off_from_the_end(prove, check):
+    proof = prove("/app/a", LATER)
+    del proof["shown"][1]
+    del proof["seals"][1:]
+    assert check(proof) == (1, "proof_head")
+
+
+def test_a_proof_from_before_the_later_seal_says_up_to_when_it_knows(prove, check, archive, capsys):
+    """Nothing in it is wrong: it shows an older seal's word, and that it knows no newer one."""
+    proof = prove("/app/a", LATER)
+    first = read_envelope(proof["seals"][0].encode())
+    del proof["shown"][1]
+    del proof["seals"][1:]
+    head = head_of(archive, 2)
+    older = {**proof, "head": {"sequence": head.sequence, "sha256": head.sha256}}
+    assert check(older) == (0, None)
+    assert json.loads(first.payload)["sequence"] == 2
+    contracts(["check-proof", "handed.json", "--key", "seals.pem"])
+    told = capsys.readouterr().out
+    assert f"known      up to seal 2 of 2026-11-23T06:31:12.004Z, {head.sha256}" in told
+
+
+def test_a_proof_from_before_the_later_seal_is_found_by_the_witness(prove, check, archive):
+    witness = Witness()
+    Path("witness.vkey").write_text(str(witness.key))
+    Path("note").write_bytes(witness.note(head_of(archive)))
+    proof = prove("/app/a", LATER, "--witness", "note")
+    assert check(proof, "--witness-key", "witness.vkey") == (0, None)
+    del proof["shown"][1]
+    del proof["seals"][1:]
+    head = head_of(archive, 2)
+    proof["head"] = {"sequence": head.sequence, "sha256": head.sha256}
+    assert check(proof, "--witness-key", "witness.vkey") == (1, "other_head")
+    del proof["witness_notes"]
+    assert check(proof, "--witness-key", "witness.vkey") == (3, None)
+
+
+def test_a_note_that_another_witness_has_signed_is_no_witness(prove, check, archive):
+    witness, other = Witness(), Witness()
+    Path("witness.vkey").write_text(str(witness.key))
+    Path("note").write_bytes(other.note(head_of(archive)))
+    proof = prove("/app/a", LATER, "--witness", "note")
+    assert check(proof, "--witness-key", "witness.vkey") == (1, "foreign_witness")
+
+
+# Keys.
+
+
+def test_a_proof_is_checked_by_another_key(prove, check):
+    Path("other.pem").write_text(SealingKey().pem)
+    assert check(prove("/app/a", DATE), key="other.pem") == (1, "foreign_key")
+
+
+def test_somebody_without_the_key_names_the_next_one_before_it(prove, check, tmp_path):
+    """A history of their own, which begins with a rotation that nobody trusted has signed."""
+    other = SealingKey()
+    theirs = Archive(Folder(tmp_path / "theirs"), other)
+    theirs.rotate(SealingKey())
+    theirs.days(2, NAMES)
+    assert check(prove("/app/a", DATE, where="theirs")) == (1, "foreign_key")
+
+
+def test_a_key_that_was_rotated_is_trusted_through_the_one_before(prove, check, archive):
+    archive.rotate(SealingKey())
+    archive.days(1, NAMES)
+    Path("new.pem").write_text(archive.key.pem)
+    proof = prove("/app/a", "2026-11-24")
+    assert check(proof) == (0, None)
+    assert check(proof, key="new.pem") == (0, None)
+    assert check({**proof, "rotations": []}) == (1, "foreign_key")
+
+
+def test_a_key_that_was_replaced_goes_on_sealing(prove, check, archive):
+    old = archive.key
+    archive.rotate(SealingKey())
+    archive.key = old
+    archive.days(1, NAMES)
+    assert check(prove("/app/a", DATE)) == (1, "retired_key")
+
+
+# Objects, and files that are no proofs.
+
+
+def test_an_object_that_was_changed_is_none_of_the_proof(prove, check, archive):
+    key = archive.bucket.listed(f"{SOURCE.profile}/app/b/2026/11/20")[0]
+    proof = prove("/app/b", DATE)
+    path = Path("copy") / key
+    assert check(proof, "--object", str(path)) == (0, None)
+    path.write_bytes(path.read_bytes()[:-1])
+    assert check(proof, "--object", str(path)) == (1, "other_object")
+
+
+def test_a_proof_that_is_cut_off_is_none(prove, capsys):
+    prove("/app/a", DATE)
+    text = Path("proof.json").read_text()
+    Path("cut.json").write_text(text[: len(text) // 2])
+    assert contracts(["check-proof", "cut.json", "--key", "seals.pem"]) == 2
+    assert "cut.json: not a valid Proof" in capsys.readouterr().err
+
+
+# What cannot be proven is not written.
+
+
+@pytest.mark.parametrize("what", ["statement", "list", "seal"])
+def test_no_proof_is_made_of_what_is_damaged(archive, capsys, what):
+    below = f"!seals/{archive.chain}/"
+    [key, *_] = {
+        "statement": archive.bucket.listed(f"{below}statements/app/a"),
+        "list": archive.bucket.listed(f"{below}leaves/"),
+        "seal": [f"{below}seals/0000000002.json"],
+    }[what]
+    archive.bucket.remove(key)
+    wrong = set()
+    for date in (DATE, LATER, HOURLY):
+        with pytest.raises(SystemExit) as ended:
+            main(["prove", "copy", "--log-group", "/app/a", "--date", date, "-o", f"{date}.json"])
+        if ended.value.code:
+            wrong.add((ended.value.code, Path(f"{date}.json").exists()))
+    assert wrong & {(1, False)}, capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        (["--date", "2027-01-01"], "2027-01-01: no seal of 111122223333/eu-central-1 is of this"),
+        (["--date", "yesterday"], "yesterday: Invalid isoformat string"),
+        (["--date", DATE, "--profile", "other"], "there is not a chain of the profile other"),
+        (["--date", DATE, "--witness", "seals.pem"], "seals.pem: no note of a chain"),
+        (["--date", DATE, "--witness", "older"], "no note is of the newest one"),
+        (["--date", DATE, "-o", "no/folder/proof.json"], "no/folder/proof.json: No such file"),
+    ],
+)
+def test_what_was_asked_wrongly_is_named(archive, capsys, options, told):
+    Path("older").write_bytes(Witness().note(head_of(archive, 1)))
+    output = [] if "-o" in options else ["-o", "proof.json"]
+    with pytest.raises(SystemExit) as ended:
+        main(["prove", "copy", "--log-group", "/app/a", *options, *output])
+    assert (ended.value.code, told in capsys.readouterr().err) == (2, True)
+
+
+def test_of_several_accounts_one_has_to_be_named(archive, prove, check):
+    source = SOURCE.model_copy(update={"account_id": "222233334444", "profile": "shop-dev"})
+    Archive(archive.bucket, archive.key, source).days(1)
+    with pytest.raises(SystemExit) as ended:
+        main(["prove", "copy", "--log-group", "/app/a", "--date", DATE, "-o", "proof.json"])
+    assert ended.value.code == 2
+    proof = prove("/app/a", DATE, "--profile", "shop-dev")
+    assert proof["chain"]["account_id"] == "222233334444"
+    assert check(proof) == (0, None)
