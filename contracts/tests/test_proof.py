@@ -23,6 +23,7 @@ from logferry_contracts.signatures import TrustedKey
 from logferry_contracts.signed_note import SignedNote
 from logferry_contracts.statement import Waiver
 from logferry_contracts.verification.chain import read_chain
+from logferry_contracts.verification.findings import DisposalError
 from logferry_contracts.verification.proofs import Proven, check
 from logferry_contracts.verification.proving import NotSealedError, prove
 from logferry_contracts.window import Window
@@ -49,8 +50,8 @@ def said(proven: Proven) -> list[tuple[int, str]]:
     return [(each.link.sequence, each.statement.outcome) for each in proven.words]
 
 
-def replaced(proven: Proven) -> list[tuple[int, str]]:
-    return [(each.link.sequence, each.statement.outcome) for each in proven.replaced]
+def besides(proven: Proven) -> list[tuple[int, str]]:
+    return [(each.link.sequence, each.statement.outcome) for each in proven.besides]
 
 
 def date_of(covers: Window) -> str:
@@ -78,27 +79,33 @@ words = st.dictionaries(st.sampled_from(NAMES), st.sampled_from(OUTCOMES), max_s
 def test_whatever_was_sealed_is_shown_and_nothing_else(dates: list[list[dict[str, str]]]) -> None:
     """Each date has words of its day, and of seals that come later."""
     archive = Archive()
-    expected: dict[tuple[str, str], tuple[int, str]] = {}
+    expected: dict[tuple[str, str], list[tuple[int, str]]] = {}
     covered = []
     for first, *_ in dates:
         covered.append(archive.window())
         sealed(archive, first, "day", covered[-1])
-        expected |= _expected(archive, first, covered[-1])
+        _say(expected, archive, first, covered[-1])
     for covers, (_, *later) in zip(covered, dates, strict=True):
         for each in later:
             sealed(archive, each, "later", covers)
-            expected |= _expected(archive, each, covers)
+            _say(expected, archive, each, covers)
 
     for covers in covered:
         for name in (*NAMES, ABSENT):
-            word = expected.get((name, date_of(covers)))
-            assert said(shown(archive, name, date_of(covers))) == ([word] if word else [])
+            words = expected.get((name, date_of(covers)), [])
+            # What was archived once counts, unless it was archived again.
+            counting = [each for each in words if each[1] == "archived"] or words
+            assert said(shown(archive, name, date_of(covers))) == counting[-1:]
 
 
-def _expected(
-    archive: Archive, outcomes: dict[str, str], covers: Window
-) -> dict[tuple[str, str], tuple[int, str]]:
-    return {(name, date_of(covers)): (archive.sequence, word) for name, word in outcomes.items()}
+def _say(
+    expected: dict[tuple[str, str], list[tuple[int, str]]],
+    archive: Archive,
+    outcomes: dict[str, str],
+    covers: Window,
+) -> None:
+    for name, word in outcomes.items():
+        expected.setdefault((name, date_of(covers)), []).append((archive.sequence, word))
 
 
 def test_what_a_later_seal_replaces_is_shown_as_replaced() -> None:
@@ -110,8 +117,37 @@ def test_what_a_later_seal_replaces_is_shown_as_replaced() -> None:
     proven = shown(archive, "/a", date_of(covers))
 
     assert said(proven) == [(2, "archived")]
-    assert replaced(proven) == [(1, "failed")]
+    assert besides(proven) == [(1, "failed")]
     assert proven.head.sequence == 2
+
+
+def test_what_was_archived_counts_although_a_later_try_has_failed() -> None:
+    archive = Archive()
+    covers = archive.window()
+    sealed(archive, {"/a": "archived"}, "day", covers)
+    sealed(archive, {"/a": "failed"}, "later", covers)
+
+    proven = shown(archive, "/a", date_of(covers))
+
+    assert (said(proven), besides(proven)) == ([(1, "archived")], [(2, "failed")])
+    assert ["that counts" in str(each) for each in proven.notes] == [True]
+
+
+def test_what_was_disposed_of_is_shown_with_who_answers_for_it() -> None:
+    archive = Archive()
+    covers = archive.window()
+    there = archive.archived("/a", covers)
+    archive.day([there], covers)
+    order = Waiver(by="the owner", why="asked for", at=AT)
+    gone = {"objects": there.objects, "exports": there.exports, "waiver": order}
+    archive.later([archive.statement("/a", covers, "disposed", **gone)], covers)
+    proven = shown(archive, "/a", date_of(covers))
+    assert (said(proven), besides(proven)) == ([(2, "disposed")], [(1, "archived")])
+
+    wrong = {**gone, "objects": []}
+    archive.later([archive.statement("/a", covers, "disposed", **wrong)], covers)
+    with pytest.raises(DisposalError, match="names other objects than were sealed"):
+        shown(archive, "/a", date_of(covers))
 
 
 def test_each_hour_has_its_own_last_word() -> None:

@@ -13,7 +13,7 @@ from logferry_contracts.message import timestamp
 from logferry_contracts.proof import Proof
 from logferry_contracts.signatures import TrustedKey, UnusableKeyError
 from logferry_contracts.signed_note import NoteError
-from logferry_contracts.statement import ARCHIVED, StatedObject, Statement
+from logferry_contracts.statement import ARCHIVED, DISPOSED, StatedObject, Statement
 from logferry_contracts.verification.findings import (
     OtherObjectError,
     OtherProofError,
@@ -22,6 +22,7 @@ from logferry_contracts.verification.findings import (
 )
 from logferry_contracts.verification.joining import span
 from logferry_contracts.verification.proofs import Proven, Word, check
+from logferry_contracts.verification.standing import answered_for
 from logferry_contracts.window import Window
 from logferry_contracts.wire import ContractError, parse
 from logferry_contracts.witness import WitnessKey
@@ -180,7 +181,7 @@ def _bytes(path: Path) -> bytes:
 
 
 def _objects(statement: Statement) -> list[StatedObject]:
-    return (statement.objects or []) if statement.outcome == ARCHIVED else []
+    return (statement.objects or []) if statement.outcome in {ARCHIVED, DISPOSED} else []
 
 
 def in_words(proven: Proven) -> Iterator[str]:
@@ -194,9 +195,11 @@ def in_words(proven: Proven) -> Iterator[str]:
         yield "  absent     no seal of this date has a leaf of this log group"
     for word in proven.words:
         yield from _word_in_words(word)
-    for word in proven.replaced:
+    for word in proven.besides:
         named = word.statement.outcome
-        yield f"  replaced   {named} for {_span(word.statement.window)} in {_seal(word)}"
+        yield f"  also said  {named} for {_span(word.statement.window)} in {_seal(word)}"
+    for note in proven.notes:
+        yield f"  note       {note}"
     head = proven.head
     yield f"  known      up to seal {head.sequence} of {head.sealed_at}, {head.sha256}:"
     yield "             what was sealed after that, this proof does not know"
@@ -210,11 +213,11 @@ def _word_in_words(word: Word) -> Iterator[str]:
     statement = word.statement
     objects = _objects(statement)
     told = [f"because {statement.reason}"] if statement.reason else []
-    if statement.outcome == ARCHIVED:
+    if statement.outcome in {ARCHIVED, DISPOSED}:
         events, size = sum(e.events for e in objects), sum(e.size_bytes for e in objects)
         told.append(f"{_count(len(objects), 'object')}, {_count(events, 'event')}, {size:,} bytes")
     if statement.waiver:
-        told.append(f"by {statement.waiver.by}: {statement.waiver.why}")
+        told.append(f"by {answered_for(statement)}")
     yield f"  {statement.outcome:<10} {_span(statement.window)}, {'; '.join([*told, _seal(word)])}"
     for each in objects:
         yield f"             {each.sha256}  {each.size_bytes}  {each.key}"
@@ -244,7 +247,7 @@ def as_json(proven: Proven) -> dict[str, Any]:
         "date": proof.date,
         "is_absent": not proven.words,
         "windows": [_word_as_json(each) for each in proven.words],
-        "replaced": [_word_as_json(each) for each in proven.replaced],
+        "besides": [_word_as_json(each) for each in proven.besides],
         "head": {"sequence": head.sequence, "sha256": head.sha256, "sealed_at": head.sealed_at},
         "witnessed": [
             {"witness": each.witness, "at": timestamp(each.at) if each.at else None}

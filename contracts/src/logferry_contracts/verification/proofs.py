@@ -9,7 +9,7 @@ What is checked, in this order:
 * their statements are of the log group and within what the seal covers; those of a ``day`` fill it;
 * the witnesses' notes are of the head.
 
-The last seal that has a leaf of a window has the last word on it.
+What counts of all that seals say of a window is as `standing` has it: mostly the last word.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -29,11 +29,13 @@ from logferry_contracts.signed_note import NoteError
 from logferry_contracts.statement import Statement
 from logferry_contracts.verification.chain import Link, part_of_chain
 from logferry_contracts.verification.findings import (
+    Disposed,
     ForeignWitnessError,
     ForgedNoteError,
     LeafLeftOutError,
     NotBesideError,
     NotBetweenError,
+    Note,
     NotInTheSealError,
     OtherDateError,
     ProofHeadError,
@@ -47,6 +49,7 @@ from logferry_contracts.verification.findings import (
     WindowOutsideError,
 )
 from logferry_contracts.verification.joining import span
+from logferry_contracts.verification.standing import standing
 from logferry_contracts.verification.witnesses import Witnessed, of_seal
 from logferry_contracts.window import Window
 from logferry_contracts.wire import ContractError, parse
@@ -66,8 +69,9 @@ class Proven:
 
     Attributes:
         days: The seals of kind ``day`` of the date.
-        words: The last word on each window, in their order; none where the log group has no leaf.
-        replaced: What was said of the same windows before, the first word first.
+        words: What counts of each window, in their order; none where the log group has no leaf.
+        besides: What was said of the same windows besides, before or later, the first word first.
+        notes: What somebody may want to know of the windows.
         head: The newest seal that the proof knows.
         witnessed: Which witnesses have seen the head.
         unchecked: What is not known, such as by whom the seals are signed.
@@ -76,9 +80,10 @@ class Proven:
     proof: Proof
     days: list[Link]
     words: list[Word]
-    replaced: list[Word]
+    besides: list[Word]
     head: Link
     witnessed: list[Witnessed] = field(default_factory=list)
+    notes: list[Disposed | Note] = field(default_factory=list)
     unchecked: list[Unchecked] = field(default_factory=list)
 
 
@@ -109,17 +114,38 @@ def check(proof: Proof, keys: Iterable[TrustedKey], witnesses: Sequence[WitnessK
         for link, shown in zip(asked, proof.shown, strict=True)
         for statement in _statements(proof, link, shown)
     ]
-    last = {each.statement.window: each for each in said}
     proven = Proven(
         proof=proof,
         days=[each for each in asked if each.kind == "day"],
-        words=sorted(last.values(), key=_place),
-        replaced=[each for each in said if last[each.statement.window] is not each],
+        words=[],
+        besides=[],
         head=head,
         unchecked=[each for each in chain.findings if isinstance(each, Unchecked)],
     )
+    _weigh(proven, said)
     _check_witnesses(proven, witnesses)
     return proven
+
+
+def _weigh(proven: Proven, said: Sequence[Word]) -> None:
+    """Take in what counts of each window.
+
+    Raises:
+        DisposalError: A seal has other objects disposed of than were sealed.
+    """
+    by_window: dict[Window, list[Word]] = {}
+    for word in sorted(said, key=_place):
+        by_window.setdefault(word.statement.window, []).append(word)
+    for words in by_window.values():
+        counts = standing([each.statement for each in words])
+        for finding in counts.findings:
+            if isinstance(finding, SealError):
+                raise finding
+            if isinstance(finding, Disposed | Note):
+                proven.notes.append(finding)
+        for word in words:
+            does_count = word.statement is counts.statement
+            (proven.words if does_count else proven.besides).append(word)
 
 
 def links_of_date(links: Iterable[Link], date: str) -> list[Link]:
