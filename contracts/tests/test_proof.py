@@ -240,7 +240,7 @@ def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Archive:
 @pytest.mark.parametrize(
     ("options", "code", "told"),
     [
-        ([], 0, "  archived   2026-11-20T23:00:00.000Z to 2026-11-21T23:00:00.000Z, 1 object"),
+        ([], 0, "  archived   2026-11-20T23:00:00.000Z to 2026-11-21T23:00:00.000Z: 1 object"),
         (["--object", "000000.gz"], 0, "  object     000000.gz is shop-prod/app/a/"),
         (["--object", "seals.pem"], 1, "  other_object  seals.pem: its SHA-256 is"),
         (["--date", "2026-11-22"], 1, "  other_proof  proof.json: it is of the date 2026-11-21"),

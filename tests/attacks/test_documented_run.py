@@ -2,13 +2,16 @@
 
 import re
 import shlex
+import shutil
 from pathlib import Path
 
 import pytest
+from contracts.tests import frozen_proofs
 from contracts.tests.sealed_archive import Archive
 from tests.attacks.places import Folder
 
 from logferry.command import main
+from logferry_contracts.command import main as contracts
 
 ROOT = Path(__file__).parents[2]
 EXIT = "$ echo $?\n"
@@ -52,6 +55,19 @@ def test_the_page_shows_what_the_command_prints(
     archive.put(key, b"x" * 29)
     archive.remove(f"!seals/{Archive(archive).chain}/seals/0000000002.json")
     assert printed(damaged[0], capsys) == damaged[1:]
+
+
+def test_the_readme_shows_what_a_proof_shows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    shutil.copy(frozen_proofs.EXAMPLES / "archived-by-a-later-seal.json", "orders.json")
+    shutil.copy(frozen_proofs.KEY, "seals.pem")
+    shutil.copy(frozen_proofs.WITNESS_KEY, "witness.vkey")
+    shown = block_of("README.md", "proof")
+    command, rest = shown.removeprefix("$ python -m logferry_contracts ").split("\n", 1)
+    code = contracts(shlex.split(command))
+    assert f"{capsys.readouterr().out}{EXIT}{code}" == rest
 
 
 def test_the_readme_shows_what_the_command_prints_and_how_its_page_begins(

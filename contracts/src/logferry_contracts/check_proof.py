@@ -194,14 +194,16 @@ def in_words(proven: Proven) -> Iterator[str]:
     if not proven.words:
         yield "  absent     no seal of this date has a leaf of this log group"
     for word in proven.words:
-        yield from _word_in_words(word)
+        yield from _word_in_words(word.statement.outcome, word)
     for word in proven.besides:
-        named = word.statement.outcome
-        yield f"  also said  {named} for {_span(word.statement.window)} in {_seal(word)}"
+        yield from _word_in_words("also said", word)
     for note in proven.notes:
         yield f"  note       {note}"
+    words = [*proven.words, *proven.besides]
+    for key in sorted({each.key_id for each in (*proven.days, *(word.link for word in words))}):
+        yield f"  sealed by  the key {key}"
     head = proven.head
-    yield f"  known      up to seal {head.sequence} of {head.sealed_at}, {head.sha256}:"
+    yield f"  known      up to seal {head.sequence} of {head.sealed_at}, {head.sha256}"
     yield "             what was sealed after that, this proof does not know"
     for each in proven.witnessed:
         yield f"  witness    {each}"
@@ -209,25 +211,21 @@ def in_words(proven: Proven) -> Iterator[str]:
         yield f"  unchecked  {unchecked}"
 
 
-def _word_in_words(word: Word) -> Iterator[str]:
-    statement = word.statement
+def _word_in_words(label: str, word: Word) -> Iterator[str]:
+    statement, link = word.statement, word.link
     objects = _objects(statement)
-    told = [f"because {statement.reason}"] if statement.reason else []
-    if statement.outcome in {ARCHIVED, DISPOSED}:
+    told = [] if label == statement.outcome else [statement.outcome]
+    told += [f"because {statement.reason}"] if statement.reason else []
+    if objects:
         events, size = sum(e.events for e in objects), sum(e.size_bytes for e in objects)
         told.append(f"{_count(len(objects), 'object')}, {_count(events, 'event')}, {size:,} bytes")
     if statement.waiver:
         told.append(f"by {answered_for(statement)}")
-    yield f"  {statement.outcome:<10} {_span(statement.window)}, {'; '.join([*told, _seal(word)])}"
+    yield f"  {label:<9}  {_span(statement.window)}: {', '.join(told) or 'no object'}"
     for each in objects:
         yield f"             {each.sha256}  {each.size_bytes}  {each.key}"
-
-
-def _seal(word: Word) -> str:
-    link, because = word.link, ""
-    if link.sealed is not None and link.sealed.reason:
-        because = f", {link.kind}: {link.sealed.reason}"
-    return f"seal {link.sequence} of {link.sealed_at}{because}, by the key {link.key_id}"
+    because = f", because {link.sealed.reason}" if link.sealed and link.sealed.reason else ""
+    yield f"             in seal {link.sequence} of {link.sealed_at}{because}"
 
 
 def _span(window: Window) -> str:

@@ -280,9 +280,9 @@ class _Walk:
 
     def rotate(self, found: _Candidate) -> None:
         """Trust the key that an earlier seal of the chain names, if it is trusted itself."""
-        seal = found.seal
-        if seal.chain == self._name and seal.next_key and self._signer(found) is not None:
-            self._check_signature(seal_key(self._name, seal.sequence), found)
+        seal, signer = found.seal, _signed_by(found.envelope, self._trusted)
+        if seal.chain == self._name and seal.next_key and signer is not None:
+            self._check_signature(seal_key(self._name, seal.sequence), found, signer)
 
     def _check_hole(self, sequence: int) -> None:
         first, last = self._last[0] + 1, sequence - 1
