@@ -67,7 +67,7 @@ def test_the_readme_shows_what_a_proof_shows(
     shown = block_of("README.md", "proof")
     command, rest = shown.removeprefix("$ python -m logferry_contracts ").split("\n", 1)
     code = contracts(shlex.split(command))
-    assert f"{capsys.readouterr().out}{EXIT}{code}" == rest
+    assert f"{capsys.readouterr().out}{EXIT}{code}\n" == rest
 
 
 def test_the_readme_shows_what_the_command_prints_and_how_its_page_begins(
