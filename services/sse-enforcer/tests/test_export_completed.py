@@ -449,8 +449,33 @@ def test_an_object_outside_the_exports_prefix_keeps_the_whole_export_untouched(w
     world.put(key)
 
     assert world.deliver(world.completed(*keys, key)) == []
-    assert world.changes() == []
+    assert not any(world.at(each)[0].hold for each in (*keys, key))
     assert reasons(world) == ["unknown_key"]
+
+
+def test_an_export_whose_record_names_what_no_export_has_made_has_failed_and_can_be_planned(world):
+    world.put("manual/upload.txt")
+    message = world.completed("manual/upload.txt")
+
+    world.deliver(message)
+    assert world.ledger_state()[0] == "failed"
+    (event,) = failures(world)
+    assert event["data"]["reason"] == "not_as_recorded"
+
+    assert world.deliver(message) == []
+    assert reasons(world) == ["unknown_key", "not_as_recorded"]
+    world.next_generation()
+    world.deliver(message)
+    assert len(world.dead_letters) == 2
+
+
+def test_an_event_that_names_what_its_record_does_not_takes_nothing_back(world):
+    message = json.loads(world.completed(*put_many(world, 1)))
+    message["data"]["manifest"]["objects"][0]["key"] = "manual/upload.txt"
+
+    world.deliver(json.dumps(message))
+    assert reasons(world) == ["unknown_key"]
+    assert world.changes() == []
 
 
 def test_a_manifest_in_another_bucket_is_not_read(world):

@@ -539,6 +539,40 @@ def test_holds_on_creation_are_placed_on_every_log_file(sweeping, world):
     assert world.only().hold
 
 
+@pytest.mark.parametrize("state", ["completed", "secured"])
+@pytest.mark.parametrize(
+    "key", ["manual/upload.txt", "other/group/2026/11/21/00/direct/s/000000.gz"]
+)
+def test_a_record_that_names_what_no_export_has_made_is_reported_once_and_has_failed(
+    sweeping, world, state, key
+):
+    world.put(key, **right(world))
+    world.completed(key, state=state)
+    finding = "not_secured" if state == "completed" else "not_held"
+    before = world.at(key)
+
+    for day, refused in enumerate(({finding: 1}, {}, {})):
+        report = sweeping.sweep(full=True, now=NOW + day * DAY)
+        assert found(report, "refused") == refused
+    assert world.ledger_state()[0] == "failed"
+    assert world.at(key) == before
+    (event,) = world.published
+    assert event["type"] == "logferry.export.failed.v1"
+    assert event["data"]["reason"] == "not_as_recorded"
+    assert key in event["data"]["message"]
+    assert "logferry plan --from --to" in event["data"]["mend"]
+
+
+def test_a_dry_run_takes_nothing_back_that_a_record_says_untruly(sweeping, world):
+    world.put("manual/upload.txt", **right(world))
+    world.completed("manual/upload.txt", state="secured")
+    before = world.state()
+
+    assert found(sweeping.sweep(dry_run=True), "refused") == {"not_held": 1}
+    assert world.state() == before
+    assert world.published == []
+
+
 def test_a_record_that_breaks_its_contract_is_reported_and_the_next_is_read(sweeping, world):
     world.control_object("ledger/000000000000/broken.json", b"{}")
     world.put(world.LOG_FILE, **right(world))

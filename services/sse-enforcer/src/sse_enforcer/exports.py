@@ -31,12 +31,20 @@ LEDGER_ATTEMPTS = 5
 """How often a record that the exporter writes to at the same time is read and written again."""
 
 OBJECT_MISSING = "object_missing"
+NOT_AS_RECORDED = "not_as_recorded"
+UNKNOWN_KEY = "unknown_key"
+"""What a manifest is refused for that no exporter can have written."""
 MESSAGE_CHARACTERS = 4096
 """The contract's limit."""
 PLAN_AGAIN = (
-    "Find out in CloudTrail who has removed it, and plan this date again, as long as the log group "
-    "still has the events: logferry plan --from --to."
+    "and plan this date again, as long as the log group still has the events: "
+    "logferry plan --from --to."
 )
+MEND = {
+    OBJECT_MISSING: f"Find out in CloudTrail who has removed it, {PLAN_AGAIN}",
+    NOT_AS_RECORDED: f"Find out in CloudTrail who has written the ledger record, {PLAN_AGAIN}",
+}
+"""What to do about an export that was taken back, by the reason."""
 
 logger = Logger()
 
@@ -76,14 +84,14 @@ class Exports:
             RetryError: Something failed, or the time is up.
         """
         record, _ = self._record(data)
-        if record.state == "failed":
-            self._go_on_with_lost(record, wanted)
+        refusal = taken_back(record)
+        if refusal is not None:
+            self._go_on_with_taken_back(record, refusal, wanted.now)
             return
         if record.state == "secured":
             logger.info("export already secured")
             return
-        objects = self.objects(data)
-        _check_as_recorded(data, objects, record)
+        objects = self._objects_of(data, record, wanted.now)
 
         def attempt(archived: ArchivedObject) -> Secured | EnforcerError:
             if not has_time():
@@ -109,7 +117,7 @@ class Exports:
             _raise_for(errors, counts)
         except RefusedError as error:
             if error.reason == OBJECT_MISSING:
-                self.lose(record.key, error.detail, wanted.now)
+                self.take_back(record.key, error, wanted.now)
             raise
         self._mark_secured(data, wanted)
         logger.info("export secured", object_count=len(objects))
@@ -145,24 +153,25 @@ class Exports:
         if found is None:
             raise RefusedError("not_in_ledger", f"export {data.export_id} has no record {key}")
         state = found[0].state
-        if state not in ("completed", "secured") and not _has_lost_an_object(found[0]):
+        if state not in ("completed", "secured") and taken_back(found[0]) is None:
             raise RefusedError("not_completed", f"export {data.export_id} is {state} in the ledger")
         return found
 
-    def lose(self, key: str, detail: str, now: datetime) -> None:
-        """Record that an export has lost an object, and tell those who were told of it.
+    def take_back(self, key: str, refusal: RefusedError, now: datetime) -> None:
+        """Record that an export is not in the archive as announced, and tell those who were told.
 
         Whoever plans its window again gets it exported again then. What was done of this is not
         done again.
 
         Args:
             key: Of the ledger record.
-            detail: What is missing.
+            refusal: What is missing, or untrue.
             now: When it was seen.
 
         Raises:
             RetryError: Something failed.
         """
+        reason = NOT_AS_RECORDED if refusal.reason == UNKNOWN_KEY else refusal.reason
         for _ in range(LEDGER_ATTEMPTS):
             found = self.control.ledger_record(key)
             if found is None:
@@ -171,31 +180,33 @@ class Exports:
             if record.disposed is not None:  # it has lost what somebody had removed
                 return
             if record.state in ("completed", "secured"):
-                failed = Failed(
-                    reason=OBJECT_MISSING, message=detail[:MESSAGE_CHARACTERS], at=timestamp(now)
-                )
+                message = refusal.detail[:MESSAGE_CHARACTERS]
+                failed = Failed(reason=reason, message=message, at=timestamp(now))
                 self.control.replace_ledger_record(record.as_lost(failed), etag)
                 continue
-            if not is_lost_and_untold(record):
+            known = taken_back(record)
+            if known is None or not is_untold(record):
                 return
-            self.topic.publish(ExportFailed.of_record(record, PLAN_AGAIN))
+            self.topic.publish(ExportFailed.of_record(record, MEND[known.reason]))
             if self.control.replace_ledger_record(record.as_published(at=now), etag):
-                logger.error("export lost", export_id=record.export_id, detail=detail)
+                logger.error("export taken back", export_id=record.export_id, detail=known.detail)
                 return
         raise RetryError(f"{key} was changed by others {LEDGER_ATTEMPTS} times")
 
-    def _go_on_with_lost(self, record: LedgerRecord, wanted: Wanted) -> None:
-        """Deal with the event of an export that has lost an object since.
+    def _go_on_with_taken_back(
+        self, record: LedgerRecord, refusal: RefusedError, now: datetime
+    ) -> None:
+        """Deal with the event of an export that was taken back since.
 
         Raises:
-            RefusedError: ``object_missing``: nobody has asked for the next generation yet.
+            RefusedError: For what it was taken back: nobody has asked for the next generation yet.
         """
-        detail = "" if record.failed is None else record.failed.message
-        self.lose(record.key, detail, wanted.now)
+        self.take_back(record.key, refusal, now)
         name = export_id(record.source, record.log_group.name, record.window, record.generation + 1)
         if self.control.ledger_record(ledger_key(record.source, record.window, name)) is None:
-            raise RefusedError(OBJECT_MISSING, f"{detail}. {PLAN_AGAIN}")
-        logger.info("export lost, and asked for again", next_export_id=name)
+            mend = MEND[refusal.reason]
+            raise RefusedError(refusal.reason, f"{refusal.detail}. {mend}")
+        logger.info("export taken back, and asked for again", next_export_id=name)
 
     def _mark_secured(self, data: ExportCompletedData, wanted: Wanted) -> None:
         for _ in range(LEDGER_ATTEMPTS):
@@ -208,6 +219,25 @@ class Exports:
             f"ledger record of export {data.export_id} was changed by others "
             f"{LEDGER_ATTEMPTS} times"
         )
+
+    def _objects_of(
+        self, data: ExportCompletedData, record: LedgerRecord, now: datetime
+    ) -> list[ArchivedObject]:
+        """Return the objects of an event's manifest, which are those of the ledger.
+
+        Raises:
+            RefusedError: They are not. A record that cannot be true itself is taken back.
+        """
+        try:
+            objects = self.objects(data)
+        except RefusedError as error:
+            recorded = record.completed
+            is_same = recorded is not None and recorded.manifest == data.manifest
+            if is_same and error.reason == UNKNOWN_KEY:
+                self.take_back(record.key, error, now)
+            raise
+        _check_as_recorded(data, objects, record)
+        return objects
 
     def objects(self, data: ExportCompletedData) -> list[ArchivedObject]:
         """Return the objects of an export's manifest.
@@ -224,7 +254,7 @@ class Exports:
                 f"{data.destination.prefix}/"
             ):
                 raise RefusedError(
-                    "unknown_key",
+                    UNKNOWN_KEY,
                     f"{archived.key} is no log file below {data.destination.prefix}/",
                 )
         return objects
@@ -241,14 +271,17 @@ class Exports:
         return objects
 
 
-def is_lost_and_untold(record: LedgerRecord) -> bool:
-    """Return whether an export has lost an object, and nobody was told."""
-    is_told = record.failed is not None and record.failed.published_at is not None
-    return _has_lost_an_object(record) and not is_told
+def taken_back(record: LedgerRecord) -> RefusedError | None:
+    """Return why an export was taken back; None where it was not."""
+    failed = record.failed
+    if not record.is_lost or failed is None or failed.reason not in MEND:
+        return None
+    return RefusedError(failed.reason, failed.message)
 
 
-def _has_lost_an_object(record: LedgerRecord) -> bool:
-    return record.is_lost and record.failed is not None and record.failed.reason == OBJECT_MISSING
+def is_untold(record: LedgerRecord) -> bool:
+    """Return whether nobody was told that an export has failed."""
+    return record.failed is not None and record.failed.published_at is None
 
 
 def _check_as_recorded(

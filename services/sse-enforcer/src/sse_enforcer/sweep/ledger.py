@@ -9,7 +9,7 @@ from logferry_contracts.ledger_record import LedgerRecord
 from logferry_contracts.manifest import ArchivedObject
 from logferry_contracts.wire import ContractError
 from sse_enforcer.errors import EnforcerError, OutOfTimeError, RefusedError, RetryError
-from sse_enforcer.exports import OBJECT_MISSING, is_lost_and_untold
+from sse_enforcer.exports import OBJECT_MISSING, UNKNOWN_KEY, is_untold, taken_back
 from sse_enforcer.metrics import MISSING
 from sse_enforcer.settings import Hold
 from sse_enforcer.sweep.findings import Action, Finding, ListedRecord
@@ -94,32 +94,45 @@ class LedgerSweep:
         data = ExportCompletedData.of_record(record)
         if record.state == "completed":
             return [self._secure(record, data)]
+        refusal = taken_back(record)
+        if refusal is not None:
+            return self._take_back(record, refusal) if is_untold(record) else []
         if record.is_lost:
-            return self._lose(record, "") if is_lost_and_untold(record) else []
-        if self._part.hold is Hold.OFF or not self._part.report.may_be_unheld(
-            record.destination.prefix
-        ):
             return []
-        return self._hold_all(record, data)
+        return self._secured(record, data)
 
-    def _hold_all(self, record: LedgerRecord, data: ExportCompletedData) -> list[Look]:
-        """Look at all objects of a secured export, which has failed when one is missing."""
+    def _secured(self, record: LedgerRecord, data: ExportCompletedData) -> list[Look]:
+        """Look at what a secured export's record says, and at its objects where some are unheld."""
+        part = self._part
+        may_be_unheld = part.hold is not Hold.OFF and part.report.may_be_unheld(
+            record.destination.prefix
+        )
+        if data.manifest.objects is None and not may_be_unheld:
+            return []
         try:
             objects = self._with.exports.objects(data)
         except (EnforcerError, ContractError) as error:
-            return [self._part.failed(Finding.NOT_HELD, record.key, None, error)]
+            looks = [part.failed(Finding.NOT_HELD, record.key, None, error)]
+            if isinstance(error, RefusedError) and error.reason == UNKNOWN_KEY:
+                looks += self._take_back(record, error)
+            return looks
+        return self._hold_all(record, objects) if may_be_unheld else []
+
+    def _hold_all(self, record: LedgerRecord, objects: list[ArchivedObject]) -> list[Look]:
+        """Look at all objects of a secured export, which has failed when one is missing."""
         looks = self._part.side_by_side(lambda each: self._hold(each, record.export_id), objects)
         missing = [look.example for look in looks if look.example and look.counts.get(MISSING)]
         if not missing or any(look.is_cut_off for look in looks):
             return looks
-        return [*looks, *self._lose(record, missing[0].detail or missing[0].key)]
+        refusal = RefusedError(OBJECT_MISSING, missing[0].detail or missing[0].key)
+        return [*looks, *self._take_back(record, refusal)]
 
-    def _lose(self, record: LedgerRecord, detail: str) -> list[Look]:
-        """Record that an object is missing, or go on with that; a look says what failed of it."""
+    def _take_back(self, record: LedgerRecord, refusal: RefusedError) -> list[Look]:
+        """Take an export back, or go on with that; a look says what failed of it."""
         if self._part.is_dry_run:
             return []
         try:
-            self._with.exports.lose(record.key, detail, self._part.now)
+            self._with.exports.take_back(record.key, refusal, self._part.now)
         except (EnforcerError, ContractError) as error:
             return [self._part.failed(Finding.NOT_HELD, record.key, None, error)]
         return []
