@@ -256,12 +256,16 @@ def modelled_codes(service: str, operation: str) -> list[str]:
     return [shape.metadata.get("error", {}).get("code", shape.name) for shape in shapes]
 
 
+def codes_of(service: str, operation: str) -> set[str]:
+    """Return the codes that an operation may meet: modelled, common, S3's, and one of tomorrow."""
+    found = {*modelled_codes(service, operation), *COMMON_CODES, INVENTED}
+    return found | set(_STATUSES) if service == "s3" else found
+
+
 def codes(call: str) -> list[str]:
     """Return the codes that a simulated call may meet."""
     service, operation = OPERATIONS[call]
-    found = {*modelled_codes(service, operation), *COMMON_CODES, INVENTED}
-    if service == "s3":
-        found |= set(_STATUSES)
+    found = codes_of(service, operation)
     if service == "logs":
         found |= set(modelled_codes("sts", "AssumeRole"))
     found -= _ANSWERS.get(call, set())
@@ -272,10 +276,20 @@ def codes(call: str) -> list[str]:
 
 def error_of(call: str, code: str, status: int | None = None) -> ClientError:
     """Return what botocore raises of a code, with S3's status for it if none is given."""
-    metadata: Any = {"HTTPStatusCode": status or _STATUSES.get(code, 400)}
+    return error(OPERATIONS[call][1], code, status)
+
+
+def status_of(code: str) -> int:
+    """Return the HTTP status that comes with a code."""
+    return _STATUSES.get(code, 400)
+
+
+def error(operation: str, code: str, status: int | None = None) -> ClientError:
+    """Return what botocore raises of a code that an operation meets."""
+    metadata: Any = {"HTTPStatusCode": status or status_of(code)}
     return ClientError(
         {"Error": {"Code": code, "Message": "What AWS says."}, "ResponseMetadata": metadata},
-        OPERATIONS[call][1],
+        operation,
     )
 
 

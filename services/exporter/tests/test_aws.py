@@ -1003,6 +1003,33 @@ def test_a_dead_letter_without_a_detail_says_its_reason(queue: Queue, queues: Qu
     assert message["MessageAttributes"]["detail"]["StringValue"] == "task_failed"
 
 
+@on_localstack
+def test_a_message_that_is_too_long_with_its_reason_is_kept_without(
+    queue: Queue, queues: Queues
+) -> None:
+    described = queues.sqs.get_queue_attributes(
+        QueueUrl=queues.dead_letter_url, AttributeNames=["MaximumMessageSize"]
+    )
+    longest = "x" * int(described["Attributes"]["MaximumMessageSize"])
+    queue.dead_letter(longest, group_id="g", message_id="m", reason="contract", detail="why")
+    (message,) = queues.receive(queues.dead_letter_url)
+    assert message["Body"] == longest
+    assert "MessageAttributes" not in message
+
+
+def test_a_dead_letter_that_is_refused_also_without_its_reason_is_an_error(
+    backend: "Backend", queues: Queues
+) -> None:
+    sqs = backend.client("sqs")
+    queue = Queue(sqs, queues.url, queues.dead_letter_url)
+    with Stubber(sqs) as stubber:
+        for _ in range(2):
+            stubber.add_client_error("send_message", "AccessDenied", "no")
+        with pytest.raises(CallRefusedError, match="AccessDenied"):
+            queue.dead_letter("{}", group_id="g", message_id="m", reason="contract", detail="why")
+        stubber.assert_no_pending_responses()
+
+
 def test_the_slots_queue_says_how_long_it_keeps_a_message(queues: Queues) -> None:
     queue = Queue(queues.sqs, queues.url, queues.dead_letter_url)
     queues.sqs.set_queue_attributes(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from exporter import handler, waiting
-from exporter.errors import ExportRefusedError, TransientError
+from exporter.errors import CallRefusedError, ExportRefusedError, TransientError
 from exporter.task import CLOCK_SKEW
 from exporter.telemetry import metrics
 from logferry_contracts.environment import SettingsError
@@ -517,6 +517,22 @@ def test_a_message_that_breaks_the_contract_is_dead_lettered_with_every_problem(
     assert letter.message_id == "message-1"
     assert "data.export_id" in letter.detail
     assert "data.window" in letter.detail
+
+
+def test_a_message_that_cannot_be_dead_lettered_comes_back_and_the_log_says_why(
+    cloud: "Cloud", logged: Callable[[], list[dict[str, Any]]]
+) -> None:
+    def refuse(operation: str) -> None:
+        if operation == "queue.dead_letter":
+            raise CallRefusedError("access_denied", "SendMessage of the queue: AccessDenied: no")
+
+    cloud.interrupt = refuse
+    cloud.enqueue("not JSON")
+    cloud.deliver()
+    assert len(cloud.letters) == 1
+    (error,) = [line for line in logged() if line["level"] == "ERROR"]
+    assert (error["message"], error["reason"]) == ("not dead-lettered", "contract")
+    assert "AccessDenied" in error["exception"]
 
 
 def test_a_message_whose_id_belongs_to_another_export_is_dead_lettered(

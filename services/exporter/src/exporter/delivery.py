@@ -64,14 +64,22 @@ class Delivery:
         return self.receive_count == 1 and self.tries == 0 and not self.is_redriven
 
     def dead_letter(self, queue: Queue, reason: str, detail: str) -> None:
-        """Keep the message where a person will find it, and why."""
-        queue.dead_letter(
-            self.body,
-            group_id=self.group_id,
-            message_id=self.message_id,
-            reason=reason,
-            detail=detail,
-        )
+        """Keep the message where a person will find it, and why.
+
+        Raises:
+            Exception: Its queue did not take it. The message is to come back.
+        """
+        try:
+            queue.dead_letter(
+                self.body,
+                group_id=self.group_id,
+                message_id=self.message_id,
+                reason=reason,
+                detail=detail,
+            )
+        except Exception:
+            logger.exception("not dead-lettered", reason=reason, detail=detail)
+            raise
         logger.error("dead-lettered", reason=reason, detail=detail)
         count("DeadLetters")
 

@@ -208,6 +208,10 @@ def _type(body: str) -> Any:
 
 
 def _dead_letter(service: Service, delivery: Delivery, reason: str, detail: str) -> None:
-    service.dead_letters.send(delivery.body, reason=reason, detail=detail)
+    try:
+        service.dead_letters.send(delivery.body, reason=reason, detail=detail)
+    except Exception:
+        logger.exception("not dead-lettered", reason=reason, detail=detail)
+        raise
     delivery.turn.counts[DEAD] += 1
     logger.error("dead-lettered", reason=reason, detail=detail)

@@ -244,6 +244,10 @@ def _fields(body: str) -> Any:
 def _dead_letter(
     service: Service, delivery: Delivery, reason: str, detail: str, counts: Counter[str]
 ) -> None:
-    service.dead_letters.send(delivery.body, reason=reason, detail=detail)
+    try:
+        service.dead_letters.send(delivery.body, reason=reason, detail=detail)
+    except Exception:
+        logger.exception("not dead-lettered", reason=reason, detail=detail)
+        raise
     counts[REFUSED] += 1
     logger.error("dead-lettered", reason=reason, detail=detail)

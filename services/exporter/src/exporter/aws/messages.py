@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import timedelta
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 from exporter.aws.calls import calling
@@ -108,19 +108,28 @@ class Queue:
     def dead_letter(
         self, body: str, *, group_id: str, message_id: str, reason: str, detail: str
     ) -> None:
-        """Keep a message as it came, and why it is here."""
+        """Keep a message as it came, and why it is here.
+
+        Without the why where SQS does not take it with that: attributes count for a message's
+        size, and so may make too long what SQS has taken without them.
+        https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-messages.html
+        """
         attributes = {
             DEAD_LETTER_REASON: reason,
             "detail": _printable(detail) or reason,
             "service": "exporter",
         }
-        self._send(
+        send = partial(
+            self._send,
             self._dead_letter_queue_url,
             body,
             MessageGroupId=group_id,
             MessageDeduplicationId=message_id,
-            MessageAttributes=text_attributes(attributes),
         )
+        try:
+            send(MessageAttributes=text_attributes(attributes))
+        except CallRefusedError:
+            send()
 
     def _send(self, queue_url: str, body: str, **rest: Any) -> None:
         with calling("SendMessage", queue_url):
