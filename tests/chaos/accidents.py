@@ -8,10 +8,12 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
+from botocore.exceptions import ClientError
 from services.exporter.tests.aws_errors import OPERATIONS, codes, error_of, raise_as_adapters_do
 from services.exporter.tests.conftest import Plan, export_request
 from services.planner.tests.fakes import plan_request
-from tests.chaos.simulated import Groups, SharedLedger
+from tests.chaos.errors import Trouble
+from tests.chaos.simulated import Groups, Planner, SharedLedger
 
 from logferry_contracts.export import Lane
 from logferry_contracts.export_requested import ExportRequested
@@ -19,10 +21,45 @@ from logferry_contracts.ledger_record import Completed
 from logferry_contracts.manifest import Manifest
 from logferry_contracts.message import timestamp
 from logferry_contracts.wire import emit
+from planner.aws.calls import calling, code_of
+from planner.errors import PlanRefusedError
 
 DATE = "2026-11-21"
 OTHER = "other"
 """A profile of another account."""
+PLANNERS_CALLS = {
+    "accounts.open": ("sts", "AssumeRole"),
+    "account.log_groups": ("logs", "DescribeLogGroups"),
+    "archive.check": ("s3", "HeadBucket"),
+    "ledger.known": ("s3", "ListObjectsV2"),
+    "ledger.windows": ("s3", "ListObjectsV2"),
+    "ledger.read": ("s3", "GetObject"),
+    "ledger.create": ("s3", "PutObject"),
+    "ledger.take_over": ("s3", "PutObject"),
+    "outbox.put": ("s3", "PutObject"),
+    "outbox.notes": ("s3", "ListObjectsV2"),
+    "outbox.read": ("s3", "GetObject"),
+    "outbox.remove": ("s3", "DeleteObject"),
+    "day_notes.put": ("s3", "PutObject"),
+    "day_notes.there": ("s3", "ListObjectsV2"),
+    "day_notes.read": ("s3", "GetObject"),
+    "day_notes.remove": ("s3", "DeleteObject"),
+    "files.put": ("s3", "PutObject"),
+    "files.get": ("s3", "GetObject"),
+    "files.remove": ("s3", "DeleteObject"),
+    "inventories.is_there": ("s3", "ListObjectsV2"),
+    "inventories.put": ("s3", "PutObject"),
+    "queues.check": ("sqs", "ListQueueTags"),
+    "queues.is_of": ("sqs", "ListQueueTags"),
+    "queues.urls": ("sqs", "GetQueueUrl"),
+    "queues.send": ("sqs", "SendMessageBatch"),
+    "topic.publish": ("sns", "Publish"),
+    "continuations.send": ("lambda", "Invoke"),
+    "dead_letters.put": ("sqs", "SendMessage"),
+}
+"""What the planner's simulated calls are of AWS's; others it does without."""
+REFUSED = {"accounts.open": "role_arn", "account.log_groups": "role_arn"}
+"""Calls of which a person has to mend what the role lacks, or trusts."""
 BUSY = ("logs.create_task", "LimitExceededException")
 """Which says that a task is active: no error."""
 NOTHING = Manifest(object_count=0, stream_count=0, total_bytes=0, objects=[])
@@ -150,10 +187,15 @@ class Mistakes:
 class Faults:
     """What AWS does, or lets others do."""
 
-    def __init__(self, rng: random.Random, cloud: Groups, names: list[str]) -> None:
+    def __init__(
+        self, rng: random.Random, cloud: Groups, planner: Planner, names: list[str]
+    ) -> None:
         self.rng = rng
         self.cloud = cloud
+        self.planner = planner
         self.names = names
+        self.trouble = Trouble(rng)
+        planner.meet = self._meet
 
     def break_an_operation(self) -> str:
         """From now on AWS answers an operation with an error, of any code that it may have."""
@@ -168,6 +210,22 @@ class Faults:
         self.cloud.broken, self.cloud.interrupt = broken, fail
         return f"{broken} {code}"
 
+    def break_a_call_of_the_planner(self) -> str:
+        """From now on AWS answers a call of the planner with an error, some times or always."""
+        call = self.rng.choice(sorted(PLANNERS_CALLS))
+        self.trouble.begin(call, *PLANNERS_CALLS[call])
+        return self.trouble.told[-1]
+
+    def _meet(self, call: str) -> None:
+        def raise_as_adapters_do(error: ClientError) -> None:
+            field = REFUSED.get(call)
+            if field is not None and code_of(error) in {"AccessDenied", "AccessDeniedException"}:
+                raise PlanRefusedError(field, "it", str(error)) from error
+            with calling(PLANNERS_CALLS[call][1], "it"):
+                raise error
+
+        self.trouble.meet(call, raise_as_adapters_do)
+
     def refuse_a_log_group(self) -> str:
         """Let AWS refuse one log group's tasks, as a policy does."""
         name = self.rng.choice(self.names)
@@ -178,6 +236,7 @@ class Faults:
 
     def mend(self) -> str:
         """Let AWS answer, and refuse nothing."""
+        self.trouble.mend()
         self.cloud.broken, self.cloud.interrupt = None, lambda _name: None
         for plan in self.cloud.plans.values():
             plan.refusal = None
@@ -213,6 +272,7 @@ class Faults:
         """Return them, to draw one of."""
         return [
             self.break_an_operation,
+            self.break_a_call_of_the_planner,
             self.refuse_a_log_group,
             self.mend,
             self.put_dead_letters_back,

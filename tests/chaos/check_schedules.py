@@ -48,12 +48,14 @@ def _quiet(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 def test_whatever_happens_every_window_ends_whole_and_announced_and_nobody_waits_for_an_hour(
     rng: random.Random, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    seed = rng.random()
+    seed, met = rng.random(), 0
     for number in range(SCHEDULES):
         schedule = Schedule(random.Random(f"{seed} {number}"))  # noqa: S311  (to be repeatable)
         monkeypatch.setattr(planner_handler, "_wiring", schedule.planner.wiring)
         schedule.run(STEPS)
         assert list(schedule.problems()) == [], f"schedule {number}: {schedule.told}"
+        met += schedule.faults.trouble.met
+    assert met > SCHEDULES  # of the planner's calls
 
 
 def kinds_of(call: str) -> dict[str, list[str]]:

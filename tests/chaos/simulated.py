@@ -7,6 +7,7 @@ import random
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import fields, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -20,6 +21,7 @@ from services.exporter.tests.conftest import (
     export_request,
     group_of,
 )
+from services.planner.tests.fakes import World
 
 from exporter.errors import CallRefusedError
 from logferry_contracts.day_planned import DayPlanned
@@ -32,6 +34,7 @@ from logferry_contracts.window import Window
 from logferry_contracts.wire import ContractError, emit, parse
 from planner.cloud import DamagedRecord
 from planner.errors import PlanRefusedError
+from planner.wiring import Control, Messages, Wiring
 
 ENDS = {"COMPLETED", "FAILED", "CANCELLED"}
 NAME_IS_FREE_AFTER = timedelta(seconds=60)
@@ -248,3 +251,56 @@ class SharedQueues:
 
 def _lane_of(letter: Letter) -> Lane:
     return "direct" if letter.group_id.endswith(".direct") else "slot"
+
+
+class Disturbed:
+    """A collaborator of the planner, whose calls may meet an error.
+
+    Attributes:
+        meet: Called before each call with its name, such as ``ledger.create``.
+    """
+
+    def __init__(self, own: Any, name: str, meet: Callable[[str], None]) -> None:
+        self._own = own
+        self._name = name
+        self._meet = meet
+
+    def __getattr__(self, name: str) -> Any:
+        found = getattr(self._own, name)
+        if not callable(found):
+            return found
+
+        def call(*arguments: Any, **named: Any) -> Any:
+            self._meet(f"{self._name}.{name}")
+            answer = found(*arguments, **named)
+            return Disturbed(answer, "account", self._meet) if name == "open" else answer
+
+        return call
+
+
+class Planner(World):
+    """The planner's surroundings, whose calls may meet errors.
+
+    Attributes:
+        meet: Called before each call with its name, such as ``ledger.create``.
+    """
+
+    meet: Callable[[str], None] = staticmethod(lambda _call: None)
+
+    def wiring(self) -> Wiring:
+        plain = super().wiring()
+
+        def disturbed(own: Any, name: str) -> Any:
+            return Disturbed(own, name, self.meet)
+
+        def all_of[T: (Control, Messages)](part: T) -> T:
+            own = {field.name: getattr(part, field.name) for field in fields(part)}
+            return replace(part, **{name: disturbed(each, name) for name, each in own.items()})
+
+        return replace(
+            plain,
+            accounts=disturbed(plain.accounts, "accounts"),
+            archive=disturbed(plain.archive, "archive"),
+            control=all_of(plain.control),
+            messages=all_of(plain.messages),
+        )

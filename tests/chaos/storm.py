@@ -4,6 +4,7 @@ import json
 import random
 import uuid
 from collections import defaultdict
+from collections.abc import Callable
 from typing import Any
 
 from tests.chaos import mutated
@@ -40,6 +41,7 @@ LONGEST_BODY = 200_000
 """Of a message that SQS takes."""
 VISIBILITY_S = 8
 NOT_TAKEN = frozenset("\0\N{BYTE ORDER MARK}")
+"""Characters that no message of SQS has."""
 
 
 def as_polled(body: str) -> str:
@@ -59,6 +61,7 @@ class Storm:
 
     Attributes:
         kills: How many kills were armed.
+        seal_notes_removed: How many of the sealer's notes were removed.
         sent: The bodies of no contract that were sent, by the dead-letter queue that has to get
             them.
     """
@@ -68,6 +71,7 @@ class Storm:
         self.suite = suite
         self.profiles = profiles
         self.kills = 0
+        self.seal_notes_removed = 0
         self.sent: defaultdict[str, set[str]] = defaultdict(set)
         self._bodies = iter(self._unreadable())
 
@@ -87,12 +91,23 @@ class Storm:
         name = self.suite.name
         return [*self.exporters, f"{name}-planner", f"{name}-sse-enforcer"]
 
+    @property
+    def sealer(self) -> str:
+        """The function that seals; what it cannot do it tries again after half a minute."""
+        return f"{self.suite.name}-sealer"
+
     def hurry(self) -> None:
-        """Let what the enforcer had come back soon after its function was killed."""
-        self.suite.client("sqs").set_queue_attributes(
-            QueueUrl=self.suite.queue_url(f"{self.suite.name}-sse-enforcer"),
-            Attributes={"VisibilityTimeout": str(VISIBILITY_S)},
-        )
+        """Let what enforcer and sealer had come back soon after their functions were killed."""
+        for service in ("sse-enforcer", "sealer"):
+            self.suite.client("sqs").set_queue_attributes(
+                QueueUrl=self.suite.queue_url(f"{self.suite.name}-{service}"),
+                Attributes={"VisibilityTimeout": str(VISIBILITY_S)},
+            )
+
+    def all(self) -> list[Callable[[], None]]:
+        """Return what must change nothing, to draw one of."""
+        usual = [self.kill, self.fault, self.spoilt_message]
+        return [*usual * 3, self.remove_a_seal_note]
 
     def kill(self) -> None:
         """Kill a function after one of its next calls."""
@@ -100,11 +115,19 @@ class Storm:
         self.suite.control(
             "faults",
             {
-                "function": self.rng.choice(self.functions),
+                "function": self.rng.choice([*self.functions, self.sealer]),
                 "kill_after_call": self.rng.randint(1, LONGEST_CALLS),
                 "drop_answer": self.rng.random() < 0.7,
             },
         )
+
+    def remove_a_seal_note(self) -> None:
+        """Remove a note that the sealer keeps for itself, if it has one."""
+        s3, bucket = self.suite.client("s3"), self.suite.config.control_bucket
+        found = s3.list_objects_v2(Bucket=bucket, Prefix="seals/").get("Contents", [])
+        if found:
+            s3.delete_object(Bucket=bucket, Key=self.rng.choice(found)["Key"])
+            self.seal_notes_removed += 1
 
     def fault(self) -> None:
         """Let AWS answer some of a function's next calls with an error."""
@@ -140,14 +163,17 @@ class Storm:
         self.sent[letters].add(as_polled(body))
 
     def _unreadable(self) -> list[str]:
-        """Return bodies that are of no contract which is read here, and that SQS takes."""
+        """Return bodies that are of no contract which is read here, and that SQS takes.
+
+        Twice: what LocalStack's poller has made of one has to be what SQS takes as a dead letter.
+        """
         contracts = (ExportRequested, DayPlanned, ObjectCreated, ExportCompleted)
         bodies = [
             body
             for body in mutated.some(self.rng, 40)
-            if 0 < len(body.strip()) <= len(body) < LONGEST_BODY
-            and not NOT_TAKEN & set(body)
-            and not any(mutated.keeps(contract, body) for contract in contracts)
+            if _is_taken(body)
+            and _is_taken(as_polled(body))
+            and not any(mutated.keeps(contract, as_polled(body)) for contract in contracts)
         ]
         self.rng.shuffle(bodies)
         return bodies
@@ -160,3 +186,7 @@ class Storm:
             return self.suite.invoke_planner(request)
         except RuntimeError:
             return None
+
+
+def _is_taken(body: str) -> bool:
+    return 0 < len(body.strip()) <= len(body) < LONGEST_BODY and not NOT_TAKEN & set(body)

@@ -83,12 +83,20 @@ def lines(window: Window, count: int = 2, text: str = "hello") -> bytes:
 
 
 class World:
-    """A source whose dates are to be sealed."""
+    """A source whose dates are to be sealed, alone in its cloud or beside others."""
 
-    def __init__(self, tmp_path: Path, **settings: Any) -> None:
-        self.cloud = Cloud()
+    def __init__(
+        self,
+        tmp_path: Path,
+        *,
+        source: SourceName = SOURCE,
+        cloud: Cloud | None = None,
+        **settings: Any,
+    ) -> None:
+        self.source, self.chain_name = source, ChainName.of(source)
+        self.cloud = cloud or Cloud()
         self.tmp_path = tmp_path
-        self.cloud.keys[KEY_ARN] = ec.generate_private_key(ec.SECP256R1())
+        self.cloud.keys.setdefault(KEY_ARN, ec.generate_private_key(ec.SECP256R1()))
         self.now = FIRST + DAY + 2 * HOUR
         self.settings: dict[str, Any] = {
             "archive_bucket": ARCHIVE,
@@ -129,7 +137,7 @@ class World:
         planned_at = at or self.now - HOUR
         body = b"".join(
             ListedLogGroup.of(
-                source=SOURCE,
+                source=self.source,
                 log_group=log_group(name, **changes),
                 verdict="excluded" if name in excluded else "selected",
                 planned_at=timestamp(planned_at),
@@ -137,16 +145,16 @@ class World:
             for name in sorted([*names, *excluded])
         )
         at_ms = epoch_ms(planned_at)
-        self.cloud.put(CONTROL, inventory_key(SOURCE, at_ms, f"{at_ms:032x}"), body)
+        self.cloud.put(CONTROL, inventory_key(self.source, at_ms, f"{at_ms:032x}"), body)
 
     def record(
         self, name: str, window: Window, generation: int = 1, **changes: Any
     ) -> LedgerRecord:
-        prefix = f"shop/{log_group_folder(name)}/{window.start:%Y/%m/%d/%H}"
+        prefix = f"{self.source.profile}/{log_group_folder(name)}/{window.start:%Y/%m/%d/%H}"
         asked: dict[str, Any] = {
-            "export_id": export_id(SOURCE, name, window, generation),
+            "export_id": export_id(self.source, name, window, generation),
             "generation": generation,
-            "source": SOURCE,
+            "source": self.source,
             "log_group": log_group(name),
             "window": window,
             "destination": Destination(bucket=ARCHIVE, prefix=prefix),
@@ -216,7 +224,7 @@ class World:
     # What reaches the sealer
 
     def asked(self, **data: Any) -> str:
-        request = SealRequestData.model_validate({"chain": CHAIN} | data)
+        request = SealRequestData.model_validate({"chain": self.chain_name} | data)
         return emit(SealRequest.of(request, id="clock", source="urn:x", time=self.now))
 
     def export_event(self, record: LedgerRecord) -> str:
@@ -224,7 +232,7 @@ class World:
 
     def day_event(self, number: int, time_zone: str = "Etc/UTC") -> str:
         data = DayCompletedData(
-            source=SOURCE,
+            source=self.source,
             date=f"{FIRST + number * DAY:%Y-%m-%d}",
             time_zone=time_zone,
             windows=[day(number)],
@@ -262,18 +270,20 @@ class World:
     # What the sealer has written
 
     def envelopes(self) -> list[bytes]:
-        keys = self.cloud.below(ARCHIVE, seals_prefix(CHAIN))
+        keys = self.cloud.below(ARCHIVE, seals_prefix(self.chain_name))
         return [self.cloud.objects[ARCHIVE, key][0].body or b"" for key in keys]
 
     def leaves(self, seal: DaySeal) -> list[Statement]:
         """The statements of a seal by name and window; each is the leaf that the list names."""
         assert seal.sealed is not None
-        listed = self.cloud.body(ARCHIVE, leaves_key(CHAIN, seal.sealed.leaves_sha256)) or b""
+        listed = (
+            self.cloud.body(ARCHIVE, leaves_key(self.chain_name, seal.sealed.leaves_sha256)) or b""
+        )
         found, together = [], LeafList(seal.sealed.name_salt)
         for line in listed.splitlines():
             leaf = parse(Leaf, line)
             together.add(leaf)
-            stored = self.cloud.body(ARCHIVE, leaf.name.key(CHAIN)) or b""
+            stored = self.cloud.body(ARCHIVE, leaf.name.key(self.chain_name)) or b""
             found.append(parse(Statement, stored))
             assert Leaf.of(found[-1], stored) == leaf
         assert (together.count, together.root_sha256, together.sha256) == (
@@ -289,7 +299,7 @@ class World:
 
     def chain(self) -> list[DaySeal]:
         """Make sure that there is one chain, without fork or hole, and return its seals."""
-        keys = self.cloud.below(ARCHIVE, seals_prefix(CHAIN))
+        keys = self.cloud.below(ARCHIVE, seals_prefix(self.chain_name))
         assert all(len(self.cloud.objects[ARCHIVE, key]) == 1 for key in keys)
         assert all(self.cloud.objects[ARCHIVE, key][0].hold for key in keys)
         trusted = trusted_key(self.cloud.keys[KEY_ARN])
@@ -315,7 +325,7 @@ class World:
     def findings(self) -> list[str]:
         """What a verifier finds that is trusted with the first key alone."""
         store = CloudStore(self.cloud)
-        chain = read_chain(store, CHAIN, [trusted_key(self.cloud.keys[KEY_ARN])])
+        chain = read_chain(store, self.chain_name, [trusted_key(self.cloud.keys[KEY_ARN])])
         verifier = Verifier(store, chain, "events")
         found = [*chain.findings, *(each for link in chain.links for each in verifier.check(link))]
         return [f"{type(each).__name__}: {each}" for each in found if not isinstance(each, Note)]
@@ -326,7 +336,7 @@ class World:
         return sorted({each.sequence for each in told})
 
     def statements(self) -> list[str]:
-        return self.cloud.below(ARCHIVE, statements_prefix(CHAIN))
+        return self.cloud.below(ARCHIVE, statements_prefix(self.chain_name))
 
 
 @dataclass(frozen=True)
