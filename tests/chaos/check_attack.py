@@ -11,15 +11,17 @@ from dataclasses import replace
 from datetime import datetime
 
 import pytest
+from tests.chaos import said
 from tests.chaos.storm import Storm
 from tests.chaos.unrest import described, strays
 from tests.clocks import put_ahead
 
-from devstack import archive, seals
+from devstack import seals
 from devstack.figures import Figures, figures
 from devstack.organisation import Account, organisation, previous_day
 from devstack.suite import TIME_ZONE, Suite
 from devstack.watch import Watch
+from logferry.package import Zip
 from logferry_contracts.window import Window
 from logferry_contracts.zones import zone_named
 
@@ -83,13 +85,11 @@ class Hub:
     def figures(self, window: Window) -> Figures:
         """Compare what was put in with what is announced; what tries have left is not."""
         suite = self.suite
-        left = set(leftovers(suite))
-        versions = archive.read(suite.client("s3"), suite.archive_bucket)
         return figures(
             accounts=[self.account],
             window=window,
             ledger=suite.ledger(),
-            archive=[each for each in versions if (each.key, each.version_id) not in left],
+            archive=said.announced(suite),
             kms_key_arn=suite.kms_key_arn,
             completion_event_ids=set(self.watch.completed),
             days_announced=len({day.data.source.profile for day in self.watch.days.values()}),
@@ -97,24 +97,6 @@ class Hub:
             exporter_kills=sum(suite.kills(profile) for profile in self.profiles),
             seconds=0,
         )
-
-    def said_by_seals(self) -> dict[str, str]:
-        """Return what the seals say last of each log group."""
-        s3, bucket = self.suite.client("s3"), self.suite.archive_bucket
-        store, said = BucketStore(s3, bucket), dict[str, str]()
-        for name in store.chains():
-            for link in read_chain(store, name, (seals.signing_key(self.suite),)).links:
-                for statement in statements(s3, bucket, name, link.seal):
-                    said[statement.log_group.name] = statement.outcome
-        return said
-
-    def to_be_said(self) -> dict[str, str]:
-        """Return what is so of each log group."""
-        outcomes = {"secured": "archived"}
-        return {
-            each.log_group.name: outcomes.get(each.state, each.state)
-            for each in self.suite.ledger()
-        }
 
     def surprising_dead_letters(self) -> list[str]:
         """Return how dead letters differ from the spoilt messages that were sent."""
@@ -142,7 +124,7 @@ def window() -> Window:
 
 
 @pytest.fixture
-def hubs(localstack, zips, window, rng) -> list[Hub]:
+def hubs(localstack: str, zips: list[Zip], window: Window, rng: random.Random) -> list[Hub]:
     """Two hubs that both collect one account."""
     shop, *_ = organisation(
         window, now_ms=round(time.time() * 1000), events_per_stream=EVENTS_PER_STREAM
@@ -214,5 +196,5 @@ def test_whatever_is_done_to_two_hubs_on_one_source_each_archive_has_every_event
         assert found.archive_problems == [], strays(hub.suite)
         # Log groups were planned one by one, and so sealed one after the other.
         assert (found.days_sealed, found.seals_valid) == (1, True)
-        assert hub.said_by_seals() == hub.to_be_said()
+        assert said.by_seals(hub.suite) == said.by_ledger(hub.suite)
         assert hub.surprising_dead_letters() == []

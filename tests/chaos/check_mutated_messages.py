@@ -14,7 +14,7 @@ from services.exporter.tests.conftest import Cloud, export_request
 from services.planner.tests.fakes import World as Planner
 from tests.chaos import mutated
 
-from exporter import handler as exporter_handler
+from exporter.telemetry import logger as exporter_logger
 from logferry_contracts.day_planned import DayPlanned
 from logferry_contracts.execution_variables import ExecutionVariables
 from logferry_contracts.export_completed import ExportCompleted
@@ -33,7 +33,7 @@ OF_EACH = 300
 
 
 @pytest.fixture(autouse=True)
-def _environment(monkeypatch):
+def _environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("POWERTOOLS_METRICS_NAMESPACE", "logferry")
     monkeypatch.setenv("POWERTOOLS_SERVICE_NAME", "chaos")
 
@@ -42,11 +42,11 @@ def keeps_one_of(body: str, *contracts: Any) -> bool:
     return any(mutated.keeps(contract, body) for contract in contracts)
 
 
-def test_the_exporter_ends_every_message(rng: random.Random, monkeypatch: Any) -> None:
-    unexpected: list[str] = []
-    monkeypatch.setattr(
-        exporter_handler.logger, "exception", lambda *_, **__: unexpected.append(body)
-    )
+def test_the_exporter_ends_every_message(
+    rng: random.Random, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    unexpected: list[object] = []
+    monkeypatch.setattr(exporter_logger, "exception", lambda *said, **_: unexpected.append(said))
     for body in mutated.some(rng, OF_EACH):
         cloud = Cloud(wait_in_invocation_s=100)
         cloud.enqueue(body)
@@ -54,10 +54,10 @@ def test_the_exporter_ends_every_message(rng: random.Random, monkeypatch: Any) -
         if not keeps_one_of(body, ExportRequested, DayPlanned):
             assert [(each.body, each.reason) for each in cloud.dead_letters] == [(body, "contract")]
             assert cloud.calls == ["queue.dead_letter"]
-    assert unexpected == []
+        assert unexpected == [], body
 
 
-def test_the_planner_ends_every_event(rng: random.Random, monkeypatch: Any) -> None:
+def test_the_planner_ends_every_event(rng: random.Random, monkeypatch: pytest.MonkeyPatch) -> None:
     for body in mutated.some(rng, OF_EACH):
         try:
             event = json.loads(body)
