@@ -1,6 +1,7 @@
 """`logferry verify --report`: the auditor's page, and the lists beside it."""
 
 import gc
+import io
 import json
 import re
 import subprocess
@@ -299,6 +300,17 @@ def test_what_a_witness_has_signed_is_shown_beside_the_newest_seal(
     assert (code, note[2:4]) == (0, head[1:3])
     assert note[4:] == [witness.name, "2026-11-23T06:32:12.000Z", "yes"]
     assert "No witness was asked" not in read.text
+
+
+def test_a_url_is_shown_without_what_opens_it(
+    tmp_path: Path, archive: Archive, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    note, url = Witness().note(head_of(archive)), "https://example.com/note?X-Amz-Signature=secret"
+    monkeypatch.setattr("urllib.request.urlopen", lambda *_, **__: io.BytesIO(note))
+    monkeypatch.setattr("sys.argv", ["logferry", "verify", "copy", "--witness", url])
+    _, read, lines = report(tmp_path, "--witness", url)
+    assert "logferry verify copy --witness https://example.com/note" in read.text
+    assert "secret" not in read.text + json.dumps(lines)
 
 
 @pytest.mark.parametrize("by", [None, Witness()])

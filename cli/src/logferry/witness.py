@@ -68,10 +68,15 @@ def stored_notes(places: Iterable[str]) -> list[tuple[str, bytes]]:
     return found
 
 
+def without_query(place: str) -> str:
+    """Return a place as it may be shown: what follows a URL's ``?`` may be what opens it."""
+    return place.partition("?")[0] if place.startswith(("https://", "http://")) else place
+
+
 def _stored(place: str) -> Iterator[tuple[str, bytes]]:
     if place.startswith(("https://", "http://")):
         with urllib.request.urlopen(place, timeout=_TIMEOUT_S) as answer:  # noqa: S310  (see above)
-            yield place, answer.read(MAX_NOTE_BYTES + 1)
+            yield without_query(place), answer.read(MAX_NOTE_BYTES + 1)
         return
     path = Path(place)
     if not path.is_dir():

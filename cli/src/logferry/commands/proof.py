@@ -149,7 +149,7 @@ def verify(  # noqa: PLR0913  (an option each)
             keys=[(str(path), each.id) for path, each in zip(key, asked.keys, strict=True)],
             witnessed=asked.witnessed,
             resumed_from=None if resume is None else str(resume),
-            command=shlex.join(["logferry", *sys.argv[1:]]),
+            command=shlex.join(["logferry", *map(witnessing.without_query, sys.argv[1:])]),
             version=version("logferry"),
             began=began,
             ended=datetime.now(UTC),
