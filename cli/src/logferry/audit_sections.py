@@ -181,8 +181,8 @@ def missing(audit: Audit, about: About, lists: str) -> Iterator[str]:
     """Yield what is not archived: for which reasons, and what somebody has to answer for."""
     if about.level == "seals":
         yield from _paragraph(
-            "Reasons are in statements, which were not read at this level but for what is "
-            "contradicted or disposed of."
+            "Reasons are in statements, which were not read at this level. What is contradicted is "
+            "told as wrong, and what was disposed of as lawful."
         )
     elif not audit.missing.why:
         yield from _paragraph("Nothing of what was looked at.")
