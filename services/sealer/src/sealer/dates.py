@@ -5,7 +5,7 @@ done to the zone or the unit. Where the ledger has no window, the zone's midnigh
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
@@ -13,6 +13,10 @@ from logferry_contracts.message import epoch_ms, from_epoch_ms
 from logferry_contracts.window import Window
 
 _DAY = timedelta(days=1)
+
+LONGEST_MS = 2 * _DAY // timedelta(milliseconds=1)
+"""By how much a window lengthens its date at most: no plan makes one as long as that. What reaches
+farther is sealed once all of its time is."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,10 +78,22 @@ def next_date(start_ms: int, recorded: Iterable[Window], zone: ZoneInfo) -> Date
         recorded: The ledger's windows that start then or later, by their starts.
         zone: Whose dates they are.
     """
-    midnight_ms = next_midnight(start_ms, zone)
-    there = [each for each in recorded if start_ms <= each.from_ms < midnight_ms]
-    end_ms = max([midnight_ms, *(each.to_ms for each in there)])
-    return date_of(Window(from_ms=start_ms, to_ms=end_ms), there, zone)
+    midnight_ms, known = next_midnight(start_ms, zone), list(recorded)
+    begun = (each.to_ms for each in known if start_ms <= each.from_ms < midnight_ms)
+    ends = [each for each in begun if each <= midnight_ms + LONGEST_MS]
+    covers = Window(from_ms=start_ms, to_ms=max([midnight_ms, *ends]))
+    return date_of(covers, [each for each in known if is_within(each, covers)], zone)
+
+
+def longer(date: DateToSeal, windows: Iterable[Window]) -> DateToSeal:
+    """Return a date that covers windows as well which reach into the next ones."""
+    to_ms = max(each.to_ms for each in windows)
+    return replace(date, covers=Window(from_ms=date.covers.from_ms, to_ms=to_ms))
+
+
+def is_within(window: Window, covers: Window) -> bool:
+    """Whether a window lies in a time."""
+    return covers.from_ms <= window.from_ms and window.to_ms <= covers.to_ms
 
 
 def date_of(covers: Window, recorded: Iterable[Window], zone: ZoneInfo) -> DateToSeal:

@@ -4,7 +4,7 @@ However many log groups there are, it is not in memory. It is worth nothing but 
 """
 
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator
 from dataclasses import astuple, dataclass, fields, replace
 from functools import partial
 from pathlib import Path
@@ -183,7 +183,12 @@ class Draft:
         )
         return [name for (name,) in rows]
 
-    def due(self, date: DateToSeal, only: str | None = None) -> Iterator[Group]:
+    def due(
+        self,
+        date: DateToSeal,
+        only: str | None = None,
+        windows: Container[Window] | None = None,
+    ) -> Iterator[Group]:
         """Yield what is not stated yet, or was stated by something else.
 
         Each log group that is known has leaves for all of the date: where the ledger has nothing of
@@ -192,6 +197,7 @@ class Draft:
         Args:
             date: The date.
             only: The only log group that is wanted; None for all.
+            windows: The only windows that are; None for all.
         """
         names = self._connection.execute(
             "SELECT name FROM listed UNION SELECT name FROM records WHERE name IS NOT NULL"
@@ -201,6 +207,8 @@ class Draft:
             if only not in {None, name}:
                 continue
             for group in self._groups(name, date):
+                if windows is not None and group.window not in windows:
+                    continue
                 stated = self._connection.execute(
                     "SELECT basis FROM leaves WHERE (name, from_ms, to_ms) = (?, ?, ?)",
                     (name, group.window.from_ms, group.window.to_ms),

@@ -7,7 +7,7 @@ next ones waiting, until it has waited for too long and what has not ended is op
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import cache
 from pathlib import Path
@@ -27,9 +27,12 @@ from sealer.aws.ledger import Ledger, ListedRecord
 from sealer.aws.notes import Notes, SealedDate
 from sealer.aws.seals import Seals
 from sealer.dates import (
+    LONGEST_MS,
     DateToSeal,
     date_of,
     first_start,
+    is_within,
+    longer,
     next_date,
     next_midnight,
     previous_midnight,
@@ -146,8 +149,10 @@ class Sealing:
         start_ms = self._start(chain) if chain.day is None else chain.day.covers.to_ms
         if start_ms is None or settled_ms <= start_ms:
             return None
-        listed = list(self.ledger.records(chain.name, start_ms, next_midnight(start_ms, zone)))
+        most_ms = next_midnight(start_ms, zone) + LONGEST_MS
+        listed = list(self.ledger.records(chain.name, start_ms, most_ms))
         date = next_date(start_ms, [each.window for each in listed], zone)
+        listed = [each for each in listed if is_within(each.window, date.covers)]
         return (date, listed) if date.covers.to_ms <= settled_ms else None
 
     def _start(self, chain: Chain) -> int | None:
@@ -226,9 +231,10 @@ class Sealing:
         looked = []
         for each in dates:
             listed = list(self.ledger.records(chain.name, each.covers.from_ms, each.covers.to_ms))
-            shows = listing_sha256(listed)
+            shows: str | None = listing_sha256(listed)
             if shows != each.listing_sha256:
-                self._seal_later(chain, turn, each, listed)
+                is_whole = self._seal_later(chain, turn, each, listed)
+                shows = shows if is_whole else None
             looked.append(each.model_copy(update={"listing_sha256": shows}))
         if looked != dates:
             self.links.keep(chain, looked)
@@ -250,26 +256,47 @@ class Sealing:
         listed: Sequence[ListedRecord],
         *,
         only: str | None = None,
-    ) -> None:
-        """Seal what is said otherwise of a date; nothing where nothing is."""
-        windows = [each.window for each in listed]
-        date = date_of(sealed.covers, windows, zone_named(sealed.time_zone))
+    ) -> bool:
+        """Seal what is said otherwise of a date; nothing where nothing is.
+
+        Returns:
+            Whether all its windows are of a time that is sealed. Others are waited for.
+        """
+        over = [each for each in listed if each.window.to_ms > sealed.covers.to_ms]
+        within = [each for each in listed if each not in over]
+        zone = zone_named(sealed.time_zone)
+        date = date_of(sealed.covers, [each.window for each in within], zone)
+        # What has not ended again stays what it was until it has.
+        wanted = Wanted(is_overdue=False, only=only, is_sealed=self._sealed_before(chain, sealed))
         with self._draft(chain.name, date) as draft:
-            # What has not ended again stays what it was until it has.
-            wanted = Wanted(
-                is_overdue=False, only=only, is_sealed=self._sealed_before(chain, sealed)
-            )
-            self.stock.take(date, draft, listed, turn, wanted)
-            rows = list(draft.leaves(unsealed=True))
-            draft.put_leaves(self._known(chain, sealed, rows))
-            rows = list(draft.leaves(unsealed=True))
-            if rows:
-                reasons = {REASONS.get(row.outcome, CHANGED) for row in rows}
-                reason = reasons.pop() if len(reasons) == 1 else CHANGED
-                said = self._sealed(date, draft, iter(rows), is_late=False, reason=reason)
-                self.notes.keep_draft(chain.name, date.covers.from_ms, draft.path)
-                self.links.append(chain, turn, kind="later", sealed=said)
-                draft.mark_sealed()
+            self.stock.take(date, draft, within, turn, wanted)
+            reached_ms = 0 if chain.day is None else chain.day.covers.to_ms
+            joined = [each for each in over if each.window.to_ms <= reached_ms]
+            if joined:
+                windows = frozenset(each.window for each in joined)
+                date = longer(date, windows)
+                among = replace(wanted, windows=windows)
+                self.stock.take(date, draft, [*within, *joined], turn, among)
+            self._append_later(chain, turn, sealed, date, draft)
+        return len(joined) == len(over)
+
+    def _append_later(
+        self, chain: Chain, turn: Turn, sealed: SealedDate, date: DateToSeal, draft: Draft
+    ) -> None:
+        """Seal what is stated of a date and in no seal yet; nothing where that is nothing."""
+        rows = list(draft.leaves(unsealed=True))
+        draft.put_leaves(self._known(chain, sealed, rows))
+        rows = list(draft.leaves(unsealed=True))
+        if not rows:
+            return
+        if all(row.to_ms <= sealed.covers.to_ms for row in rows):
+            date = replace(date, covers=sealed.covers)
+        reasons = {REASONS.get(row.outcome, CHANGED) for row in rows}
+        reason = reasons.pop() if len(reasons) == 1 else CHANGED
+        said = self._sealed(date, draft, iter(rows), is_late=False, reason=reason)
+        self.notes.keep_draft(chain.name, date.covers.from_ms, draft.path)
+        self.links.append(chain, turn, kind="later", sealed=said)
+        draft.mark_sealed()
 
     def _sealed_before(self, chain: Chain, date: SealedDate) -> Callable[[StatementName], bool]:
         """Return what tells whether a seal of the date has a statement; reads them when asked."""
@@ -279,7 +306,8 @@ class Sealing:
             return frozenset(
                 leaf.statement
                 for link in self.links.envelopes(chain.name, date.sequence)
-                if link.seal.sealed is not None and link.seal.sealed.covers == date.covers
+                if link.seal.sealed is not None
+                and link.seal.sealed.covers.from_ms == date.covers.from_ms
                 for leaf in self.seals.leaves(chain.name, link.seal.sealed.leaves_sha256)
             )
 
@@ -293,7 +321,7 @@ class Sealing:
         last: dict[tuple[str, int, int], Leaf] = {}
         for link in self.links.envelopes(chain.name, date.sequence):
             sealed = link.seal.sealed
-            if sealed is not None and sealed.covers == date.covers:
+            if sealed is not None and sealed.covers.from_ms == date.covers.from_ms:
                 for leaf in self.seals.leaves(chain.name, sealed.leaves_sha256):
                     name = leaf.name
                     place = (name.log_group_name, name.window.from_ms, name.window.to_ms)
@@ -312,12 +340,25 @@ class Sealing:
 
     def _seal_late(self, chain: Chain, turn: Turn, least: str) -> None:
         """Seal the dates before the first seal, the newest of them first, so that they join."""
-        while (due := self._before(chain, least)) is not None:
+        while True:
+            self._seal_reaching(chain, turn)
+            due = self._before(chain, least)
+            if due is None:
+                return
             turn.check(f"dates of {chain.name} are still to be sealed late")
             date, listed = due
             with self._draft(chain.name, date) as draft:
                 self.stock.take(date, draft, listed, turn, Wanted(is_overdue=True))
                 self._seal(chain, date, draft, turn, is_late=True)
+
+    def _seal_reaching(self, chain: Chain, turn: Turn) -> None:
+        """Seal what reaches from the earliest date into the next: it is in none of theirs."""
+        days = self.links.days(chain.name)
+        if days:
+            first = min(days, key=lambda each: each.covers.from_ms)
+            covers = first.covers
+            listed = list(self.ledger.records(chain.name, covers.from_ms, covers.to_ms))
+            self._seal_later(chain, turn, first, listed)
 
     def _before(self, chain: Chain, least: str) -> tuple[DateToSeal, list[ListedRecord]] | None:
         """Return the date before the earliest that is sealed; None when that is `least`'s."""

@@ -66,12 +66,14 @@ class Wanted:
     Attributes:
         is_overdue: Whether what has not ended is open now.
         only: The only log group that is wanted; None for all.
+        windows: The only windows that are; None for all.
         is_sealed: Tells whether a seal of the date has a statement already: only of such objects it
             is said that somebody had them removed.
     """
 
     is_overdue: bool
     only: str | None = None
+    windows: frozenset[Window] | None = None
     is_sealed: Callable[[StatementName], bool] = lambda _: False
 
 

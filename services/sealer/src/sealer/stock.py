@@ -64,7 +64,9 @@ class Stock:
             return self.stating.state(chain, group, before, turn, wanted)
 
         with ThreadPoolExecutor(THREADS) as threads:
-            for some in batched(draft.due(date, wanted.only), THREADS, strict=False):
+            for some in batched(
+                draft.due(date, wanted.only, wanted.windows), THREADS, strict=False
+            ):
                 turn.check(f"{date.date} of {chain} is still to be stated")
                 stated_before = {(each.name, each.window): draft.leaf(each) for each in some}
                 stated = list(threads.map(state, some))
