@@ -1,4 +1,5 @@
-# The project's commands. Nothing is needed beforehand but Python 3.13 and a package registry.
+# The project's commands. Nothing is needed beforehand but Python 3.13 and a package registry; for
+# report-check a Chromium as well.
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DELETE_ON_ERROR:
@@ -105,7 +106,7 @@ ways-back-check: install ## On LocalStack: the ways back of docs/ways-back.md, e
 	$(BIN)/python -m pytest --quiet docs/tests/check_ways_back.py
 
 .PHONY: report-check
-report-check: install ## The auditor's page in a headless Chromium: on screens, on a phone, in the dark, on paper
+report-check: install ## The auditor's page in a Chromium (Debian: chromium): on screens, in the dark, on paper
 	$(BIN)/python -m pytest --quiet cli/tests/check_report.py
 
 .PHONY: policy-check

@@ -33,14 +33,12 @@ OPTIONS = (
 
 
 def executable() -> str:
-    """Return where the browser is; a test that needs one fails without."""
+    """Return where the browser is; without one a run that needs it ends, and says what to do."""
     for name in NAMES:
         if found := shutil.which(name):
             return found
-    pytest.fail(
-        f"there is no {', '.join(NAMES)} on this machine: apt-get install chromium (Debian's "
-        "package chromium)"
-    )
+    told = f"no browser on this machine ({', '.join(NAMES)}): install Debian's package chromium"
+    pytest.exit(told, returncode=1)
 
 
 class Page:
@@ -151,6 +149,7 @@ class Page:
 @contextmanager
 def browser() -> Iterator[Page]:
     """Start a browser, and end it."""
+    program = executable()
     to_browser, writing = os.pipe()
     reading, from_browser = os.pipe()
     # The browser reads from 3 and writes to 4, wherever the pipes are.
@@ -158,7 +157,7 @@ def browser() -> Iterator[Page]:
     options = [*OPTIONS, *(["--no-sandbox"] if os.geteuid() == 0 else [])]
     with TemporaryDirectory(ignore_cleanup_errors=True) as profile:
         process = subprocess.Popen(
-            ["bash", "-c", script, "-", executable(), *options, f"--user-data-dir={profile}"],
+            ["bash", "-c", script, "-", program, *options, f"--user-data-dir={profile}"],
             pass_fds=(to_browser, from_browser),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
