@@ -109,6 +109,10 @@ ways-back-check: install ## On LocalStack: the ways back of docs/ways-back.md, e
 report-check: install ## The auditor's page in a Chromium (Debian: chromium): on screens, in the dark, on paper
 	$(BIN)/python -m pytest --quiet cli/tests/check_report.py
 
+.PHONY: second-verifier-check
+second-verifier-check: install ## Each attack on a copy once more, by a verifier written from docs/seal-format.md; needs Node.js
+	SECOND_VERIFIER=node $(BIN)/python -m pytest --quiet -n 2 tests/attacks/test_attacks.py tests/attacks/test_lawful.py
+
 .PHONY: policy-check
 policy-check: install .venv-policies/installed ## The templates' policies, by parliament and checkov
 	$(BIN)/python -m pytest --quiet devstack/policies/tests/check_policies.py
@@ -142,7 +146,7 @@ chaos: install ## Kills, faults, wrong clocks, odd messages at random; CHAOS_SEE
 bench: install ## Benchmarks against the baseline and the limits, into build/bench.json
 	$(BIN)/python -m benchmarks
 
-CHECKS := lint coverage demo-check terraform-check terraform-apply-check report-check policy-check iam-check upgrade-check ways-back-check chaos
+CHECKS := lint coverage demo-check terraform-check terraform-apply-check report-check second-verifier-check policy-check iam-check upgrade-check ways-back-check chaos
 .PHONY: check
 check: install ## Everything that has to hold before a change is finished, and how long each part took
 	@took=(); for part in $(CHECKS); do \

@@ -34,10 +34,11 @@ def prove(  # noqa: PLR0913  (an option each)
 
     `python -m logferry_contracts check-proof orders.json --key seals.pem`
 
-    One file that is checked without the archive, by the last of these commands. It shows what
-    counts of each window and what else was said of it; or, of a log group that the date's seals
-    have no leaf of, that they have none. No other log group is named in it. Exit code 1
-    where what it needs is damaged: see `logferry verify`.
+    One file that is checked without the archive, by the last of these commands or by what somebody
+    has written from docs/seal-format.md. It shows what counts of each window and what else was
+    said of it; or, of a log group that the date's seals have no leaf of, that they have none. No
+    other log group is named in it. Exit code 1 where what it needs is damaged: see
+    `logferry verify`.
 
     Args:
         archive: A configuration of what is deployed, or the folder of a copy.

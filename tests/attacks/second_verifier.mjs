@@ -1,0 +1,276 @@
+// A second verifier of sealed archives, written from docs/seal-format.md, whose sections it names.
+//
+//   node second_verifier.mjs FOLDER --level LEVEL --key FILE ...      exit codes as in section 9
+//
+// It has no packages, and nothing of logferry.
+import { constants, createHash, createPublicKey, verify } from 'node:crypto'
+import { readFileSync, readdirSync, statSync } from 'node:fs'
+import { gunzipSync } from 'node:zlib'
+
+const [root, ...options] = process.argv.slice(2)
+const given = (name) => options.filter((_, at) => options[at - 1] === name)
+const level = ['seals', 'objects', 'bytes', 'events'].indexOf(given('--level')[0] ?? 'bytes')
+const wrong = [], unknown = []
+const check = (holds, thing, what) => holds || (wrong.push(`${thing}: ${what}`), false)
+const hash = (...parts) => parts.reduce((all, each) => all.update(each), createHash('sha256')).digest()
+const sha256 = (data) => hash(data).toString('hex')
+
+// 1. Where it lies
+const pathOf = (key) => key.split('/').filter((part) => part && part !== '.').join('/')
+const files = new Map()
+const walk = (folder) => readdirSync(`${root}/${folder}`, { withFileTypes: true }).forEach((entry) => {
+  const path = `${folder}${entry.name}`
+  entry.isDirectory() ? walk(`${path}/`) : files.set(path, statSync(`${root}/${path}`).size)
+})
+walk('')
+const keyOf = new Map() // of paths that are no keys
+const known = (key) => keyOf.set(pathOf(key), key)
+const keys = () => [...files].map(([path, size]) => ({ key: keyOf.get(path) ?? path, size }))
+function read(key) { // null: it is not there; undefined: that cannot be known
+  try {
+    if (key.split('/').includes('..')) throw new Error('no folder has it')
+    return files.has(pathOf(key)) ? readFileSync(`${root}/${pathOf(key)}`)
+      : (statSync(`${root}/${pathOf(key)}`), null)
+  } catch (error) {
+    return error.code === 'ENOENT' || error.code === 'ENOTDIR' ? null : void unknown.push(`${key}: ${error.message}`)
+  }
+}
+const CHAIN = /^!seals\/([0-9]{12}\/[a-z]{2,4}(?:-[a-z]+)+-[0-9]+)\//
+const NAME = /^(.*)\/([0-9]{15})-([0-9]{15})\/([0-9a-f]{64})\.json$/
+const groupOf = (folder) => folder.startsWith('!/') ? folder.slice(2) : `/${folder}`
+const folderOf = (name) => name.startsWith('/') ? name.slice(1) : `!/${name}`
+
+// 2. A seal's envelope
+const TYPE = 'application/vnd.logferry.day-seal.v1+json'
+function readSeal(stored) {
+  const { payload: p, signatures: [{ keyid, sig }] } = JSON.parse(stored)
+  const payload = Buffer.from(p, 'base64'), signature = Buffer.from(sig, 'base64')
+  const again = `{"payloadType": "${TYPE}", "payload": "${payload.toString('base64')}", ` +
+    `"signatures": [{"keyid": "${keyid}", "sig": "${signature.toString('base64')}"}]}`
+  const seal = JSON.parse(payload)
+  if (!stored.equals(Buffer.from(again)) || stored.length > 2 ** 20 || keyid !== seal.key_id ||
+    !seal[seal.kind === 'key' ? 'next_key' : 'sealed'] || (seal.sealed && seal.next_key) ||
+    !['day', 'later', 'key'].includes(seal.kind)) throw new Error('another spelling, or no seal')
+  const signed = Buffer.concat([Buffer.from(`DSSEv1 ${TYPE.length} ${TYPE} ${payload.length} `), payload])
+  return { seal, signed, signature }
+}
+function keyIn(pem) {
+  const key = createPublicKey(pem), { namedCurve, modulusLength } = key.asymmetricKeyDetails
+  if (namedCurve !== 'prime256v1' && !(modulusLength >= 2048)) throw new Error('a key of another kind')
+  return [sha256(key.export({ type: 'spki', format: 'der' })), key]
+}
+const isSigned = (signed, signature, key) => (key.asymmetricKeyType === 'ec' ? [{ key }] : [
+  { key, padding: constants.RSA_PKCS1_PADDING },
+  { key, padding: constants.RSA_PKCS1_PSS_PADDING, saltLength: 32 },
+]).some((form) => verify('sha256', signed, form, signature))
+
+// 3. The chain
+function readChain(name, base) {
+  const trusted = new Map(given('--key').map((file) => keyIn(readFileSync(file)))), seals = []
+  if (!trusted.size) unknown.push(`${name}: no key was given`)
+  let last = null, next = 1
+  for (const path of [...files.keys()].filter((each) => each.startsWith(`${base}seals/`)).sort()) {
+    const place = Number(path.slice(`${base}seals/`.length).match(/^([0-9]{10})\.json$/)?.[1] ?? 0)
+    if (!check(place > 0, path, 'not the key of a seal')) continue
+    check(place === next, path, `seals are missing from ${next} on`)
+    const stored = read(path)
+    let found = null
+    try { found = readSeal(stored) } catch (error) { check(false, path, error.message) }
+    if (found) {
+      const { seal, signed, signature } = found, { account_id, region } = seal.chain
+      check(`${account_id}/${region}` === name && seal.sequence === place, path, 'of another place')
+      check((seal.previous_sha256 ?? null) === last, path, 'names another one before it')
+      const signer = trusted.get(seal.key_id), isBy = signer && isSigned(signed, signature, signer)
+      if (given('--key').length) check(isBy, path, 'not signed by a key that is trusted here')
+      if (seal.next_key) {
+        const [id, key] = keyIn(seal.next_key.pem)
+        if (check(id === seal.next_key.id, path, 'shows another key') && isBy) trusted.delete(seal.key_id), trusted.set(id, key)
+      }
+      if (seal.sealed) seals.push({ path, ...seal, ...seal.sealed })
+    }
+    last = found && sha256(stored)
+    next = place + 1
+  }
+  if (!last && next === 1) unknown.push(`${name}: there is no seal of it`)
+  const days = seals.filter((each) => each.kind === 'day').sort((a, b) => a.covers.from_ms - b.covers.from_ms)
+  days.slice(1).forEach((day, at) => check(day.covers.from_ms === days[at].covers.to_ms, day.path, 'does not join'))
+  for (const { covers, path, kind } of seals) {
+    check(kind === 'day' || (days.length && covers.from_ms >= days[0].covers.from_ms &&
+      covers.to_ms <= days.at(-1).covers.to_ms), path, 'of a time that no day covers')
+  }
+  return seals
+}
+
+// 4. Leaves
+function rootOf(hashes) {
+  if (hashes.length < 2) return hashes[0] ?? hash()
+  const left = 2 ** Math.ceil(Math.log2(hashes.length) - 1)
+  return hash('\x01', rootOf(hashes.slice(0, left)), rootOf(hashes.slice(left)))
+}
+function readLeaves(seal, base) { // null where they are not what was sealed
+  const stored = read(`${base}leaves/${seal.leaves_sha256}.jsonl`)
+  if (stored === undefined || !check(stored && sha256(stored) === seal.leaves_sha256, seal.path, 'another list')) return null
+  const leaves = stored.toString().split('\n').slice(0, -1).map((line) => {
+    const [, folder, from, to, digest] = JSON.parse(line).statement.match(NAME), name = groupOf(folder)
+    const hashed = hash(Buffer.from(seal.name_salt, 'hex'), name)
+    const key = `${base}statements/${folder}/${from}-${to}/${digest}.json`
+    return { name, from: +from, to: +to, digest, hashed, key, window: `${name} ${from} ${to}` }
+  })
+  const hashes = leaves.map((leaf) => hash('\x00', leaf.hashed, Buffer.from(leaf.digest, 'hex')))
+  check(rootOf(hashes).toString('hex') === seal.root_sha256 && leaves.length === seal.leaf_count, seal.path, 'another root')
+  check(Object.values(seal.outcomes).reduce((a, b) => a + b, 0) === leaves.length, seal.path, 'other outcomes')
+  leaves.forEach((leaf, at) => {
+    const { covers } = seal, before = leaves[at - 1], isFirst = before?.name !== leaf.name
+    const order = before && (Buffer.compare(before.hashed, leaf.hashed) || before.from - leaf.from || before.to - leaf.to)
+    check(!before || order < 0, leaf.key, 'out of order')
+    check(leaf.from >= covers.from_ms && leaf.to <= covers.to_ms && leaf.from < leaf.to, leaf.key, 'outside of its seal')
+    leaf.reached = Math.max(isFirst ? covers.from_ms : before.reached, leaf.to)
+    const isLast = leaves[at + 1]?.name !== leaf.name
+    check(seal.kind !== 'day' || (leaf.from <= (isFirst ? covers.from_ms : before.reached) &&
+      (!isLast || leaf.reached >= covers.to_ms)), leaf.key, 'leaves out a time')
+  })
+  return leaves
+}
+
+// 5. Statements
+const OUTCOMES = ['archived', 'skipped', 'excluded', 'refused', 'failed', 'waived', 'open', 'contradicted', 'disposed']
+function readStatement(leaf, name) { // null where it is not what was sealed
+  known(leaf.key)
+  const stored = read(leaf.key)
+  if (stored === undefined || !check(stored && sha256(stored) === leaf.digest, leaf.key, 'another statement')) return null
+  let it
+  try { it = JSON.parse(stored) } catch { it = {} }
+  const isOf = `${it.source?.account_id}/${it.source?.region}` === name && it.log_group.name === leaf.name &&
+    it.window.from_ms === leaf.from && it.window.to_ms === leaf.to
+  if (!check(isOf, leaf.key, 'none, or of another place')) return null
+  for (const each of [...it.objects ?? [], ...it.leftovers ?? []]) known(each.key)
+  return { ...it, objects: it.objects ?? [] }
+}
+
+// 6. What counts of a window
+const identity = (it) => it.objects.map((o) => `${o.key} ${o.size_bytes} ${o.sha256}`).sort().join('\n')
+function standing(words) {
+  const last = words.at(-1), before = words.slice(0, -1).findLast((each) => each?.outcome === 'archived')
+  if (!last) return null
+  if (last.outcome === 'disposed') {
+    const isLawful = before ? identity(before) === identity(last) : words.includes(null)
+    return check(isLawful, last.log_group.name, 'other objects were sealed than disposed of') || !before ? last : before
+  }
+  return before && !['archived', 'contradicted', 'waived'].includes(last.outcome) ? before : last
+}
+
+// 7. Objects
+const LOG = /^(.+)\/([^/]+)\/[^/]+\/[0-9]{6,}\.gz$/
+const foldersOf = (exported) => exported.task_ids.map((id) => `${exported.destination.prefix}/${id}/`)
+const isOfObjects = (it) => ['archived', 'disposed'].includes(it.outcome)
+function checkObject(object, { outcome, window }) {
+  const stored = read(object.key), { key } = object
+  if (stored === undefined || (!stored && outcome === 'disposed')) return
+  if (!check(stored?.length === object.size_bytes, key, 'not there, or of another size')) return
+  if (level < 2 || !check(sha256(stored) === object.sha256, key, 'changed') || level < 3) return
+  let text = null
+  try {
+    const { buffer, engine } = gunzipSync(stored, { info: true })
+    if (!stored.subarray(engine.bytesWritten).some((byte) => byte)) text = buffer.toString('latin1')
+  } catch { /* it is not whole */ }
+  check((text !== null) === object.is_gzip_complete, key, 'whole or not')
+  if (text === null) return
+  const lines = text.split('\n'), TIME = /^[1-9][0-9]{3}-\d\d-\d\dT([01]\d|2[0-3]):[0-5]\d:[0-5]\d\.\d{3}Z(?= )/
+  if (!lines.at(-1)) lines.pop()
+  const times = lines.map((line) => line.match(TIME)?.[0]).filter((t) => t && !isNaN(Date.parse(t)) && new Date(t).toISOString() === t).map(Date.parse).sort((a, b) => a - b)
+  const found = [lines.length, times.length, times[0], times.at(-1),
+    times.filter((t) => t < window.from_ms || t >= window.to_ms).length, lines.filter((l) => l.includes('@ptr.$[')).length]
+  const { lines: count, events, first_ms, last_ms, events_outside_window: outside, pointer_lines } = object
+  check(String(found) === String([count, events, first_ms, last_ms, outside, pointer_lines]), key, `has ${found}`)
+}
+function checkAdded(counting, all) {
+  const exports = counting.flatMap((it) => it.exports.map((exported) => ({ it, exported, isLast: exported === it.exports.at(-1) })))
+  const prefixes = [...new Set(exports.map((each) => each.exported.destination.prefix))].sort((a, b) => b.length - a.length)
+  const sealed = ({ it, isLast }) => isOfObjects(it) && isLast
+  const tasks = exports.filter((each) => sealed(each) && each.exported.lane === 'slot').flatMap((each) => foldersOf(each.exported))
+  const abandoned = exports.filter((each) => !sealed(each)).flatMap((each) => foldersOf(each.exported))
+  const isClosed = (it) => it.outcome === 'skipped' ? !it.exports.some((each) => each.task_ids.length) : isOfObjects(it) && it.leftovers
+  const open = exports.filter(({ it }) => !isClosed(it)).map((each) => each.exported.destination.prefix)
+  const objects = new Set(counting.filter(isOfObjects).flatMap((it) => it.objects.map((o) => o.key)))
+  const leftovers = new Set(counting.flatMap((it) => (it.leftovers ?? []).map((o) => `${o.key} ${o.size_bytes}`)))
+  for (const { key, size } of all) {
+    const prefix = prefixes.find((each) => key.startsWith(`${each}/`))
+    if (!prefix || objects.has(key) || key.startsWith(`${prefix}/aws-logs-write-test`) || leftovers.has(`${key} ${size}`)) continue
+    const [, own, task] = key.match(LOG) ?? [null, prefix, null], folder = task === null ? `${prefix}/` : `${own}/${task}/`
+    if (own !== prefix && /\/\d{4}\/\d\d\/\d\d\/\d\d$/.test(own)) continue
+    check(abandoned.includes(folder) || (open.includes(prefix) && !tasks.includes(folder)), key, 'was added')
+  }
+}
+const clockOf = (timeZone) => {
+  const clock = new Intl.DateTimeFormat('sv-SE', { timeZone, dateStyle: 'short', timeStyle: 'short' })
+  return (ms) => clock.format(ms) // such as 2026-11-22 06:00
+}
+function checkPlanted(days, statements, all) {
+  const named = new Set(statements.flatMap(({ it }) => it.exports.map((each) => each.destination.prefix)))
+  for (const { it, zone } of statements.filter((each) => each.it.outcome === 'open')) {
+    named.add(`${it.source.profile}/${folderOf(it.log_group.name)}/${clockOf(zone)(it.window.from_ms).slice(0, 10).replaceAll('-', '/')}`)
+  }
+  const hours = new Map(days.map((day) => {
+    const at = clockOf(day.time_zone), covered = new Map(), { from_ms, to_ms } = day.covers
+    for (let ms = from_ms - 1e8; ms < to_ms + 1e8; ms += 900e3) covered.set(at(ms), from_ms <= ms && ms < to_ms)
+    return [day.date, covered]
+  }))
+  const profiles = new Set(days.flatMap((day) => day.profiles))
+  for (const { key } of all.filter((each) => profiles.has(each.key.split('/')[0]))) {
+    const prefix = key.match(LOG)?.[1], [, folder, date, hour] = prefix?.match(/^(.+)\/(\d{4}\/\d\d\/\d\d)\/(\d\d)$/) ?? []
+    const day = hours.get(date?.replaceAll('/', '-'))
+    const isSealed = day && (day.get(`${date.replaceAll('/', '-')} ${hour}:00`) ?? true)
+    check(!isSealed || named.has(prefix) || named.has(`${folder}/${date}`), key, 'was planted')
+  }
+}
+
+// 8. Levels
+function checkChain(name) {
+  const base = `!seals/${name}/`, seals = readChain(name, base), statements = [], whole = []
+  for (const seal of seals) {
+    seal.leaves = readLeaves(seal, base)
+    if (!seal.leaves || (!level && !seal.outcomes.contradicted && !seal.outcomes.disposed)) continue
+    seal.leaves.forEach((leaf) => { leaf.it = readStatement(leaf, name) })
+    const read = seal.leaves.map((leaf) => leaf.it).filter(Boolean), archived = read.filter((it) => it.outcome === 'archived')
+    statements.push(...read.map((it) => ({ it, zone: seal.time_zone })))
+    if (read.length < seal.leaves.length) continue
+    if (seal.kind === 'day') whole.push(seal)
+    const sum = (field) => archived.flatMap((it) => it.objects).reduce((all, object) => all + (field ? object[field] : 1), 0)
+    check([[sum(), seal.objects], [sum('events'), seal.events], [sum('size_bytes'), seal.stored_bytes],
+      ...[...OUTCOMES, ...Object.keys(seal.outcomes)].map((o) => [read.filter((it) => it.outcome === o).length, seal.outcomes[o] ?? 0]),
+    ].every(([found, said]) => found === said), seal.path, 'counts otherwise')
+  }
+  const words = new Map()
+  for (const leaf of seals.flatMap((seal) => seal.leaves ?? [])) words.set(leaf.window, [...words.get(leaf.window) ?? [], leaf])
+  for (const leaf of [...words.values()].map((each) => each.at(-1)).filter((each) => each.it)) {
+    check(leaf.it.outcome !== 'contradicted', leaf.key, 'ledger and archive differ')
+    if (!OUTCOMES.includes(leaf.it.outcome)) unknown.push(`${leaf.key}: ${leaf.it.outcome} is not known`)
+  }
+  if (!level) return
+  const all = keys()
+  for (const { covers, kind } of seals) {
+    const own = kind === 'day' ? [...words.values()].filter(([leaf]) => leaf.from >= covers.from_ms && leaf.from < covers.to_ms) : []
+    for (const group of grouped(own)) {
+      const stands = group.map((leaves) => standing(leaves.map((leaf) => leaf.it ?? null))), counting = stands.filter(Boolean)
+      counting.filter(isOfObjects).forEach((it) => it.objects.forEach((object) => checkObject(object, it)))
+      if (counting.length === stands.length) checkAdded(counting, all)
+    }
+  }
+  checkPlanted(whole, statements, all)
+  const forms = [/^seals\//, /^leaves\/[0-9a-f]{64}\.jsonl$/, /^statements\/.*\/[0-9]{15}-[0-9]{15}\/[0-9a-f]{64}\.json$/]
+  for (const { key } of all.filter((each) => each.key.startsWith(base))) check(forms.some((form) => form.test(key.slice(base.length))), key, 'no key of section 1')
+}
+const grouped = (own) => {
+  const by = new Map()
+  for (const each of own) by.set(each[0].name, [...by.get(each[0].name) ?? [], each])
+  return by.values()
+}
+
+// 9. The verdict
+const sealKeys = [...files.keys()].filter((path) => path.startsWith('!seals/'))
+if (!sealKeys.length) { console.error(`${root}: there is no !seals/ in it`); process.exit(2) }
+for (const name of new Set(sealKeys.map((path) => path.match(CHAIN)?.[1]).filter(Boolean))) checkChain(name)
+if (level) for (const path of sealKeys) check(CHAIN.test(path), path, 'belongs to no chain')
+for (const each of wrong) console.log(`invalid    ${each}`)
+for (const each of unknown) console.log(`not whole  ${each}`)
+process.exit(wrong.length ? 1 : unknown.length ? 3 : 0)
