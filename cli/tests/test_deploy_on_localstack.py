@@ -1030,12 +1030,19 @@ def broken_by_people(deployed: Deployed) -> set[tuple[str, str]]:
         Bucket=deployed.control, VersioningConfiguration={"Status": "Suspended"}
     )
     s3.delete_bucket_policy(Bucket=deployed.archive)
+    of_one_day = {"ID": "cheaper", "Status": "Enabled", "Filter": {"Prefix": ""}}
+    s3.put_bucket_lifecycle_configuration(
+        Bucket=deployed.archive,
+        LifecycleConfiguration={"Rules": [of_one_day | {"Expiration": {"Days": 1}}]},
+    )
+    s3.delete_bucket_lifecycle(Bucket=f"logferry-artifacts-{deployed.hub}-{REGION}")
     return change_functions_and_roles(deployed) | {
         ("archive", "Topic"),
         ("archive", "TopicPolicy"),
         ("archive", "Archive"),
         ("archive", "ArchivePolicy"),
         ("archive", "Control"),
+        ("artifacts", "Bucket"),
         ("sealer", "Events"),
         ("sse-enforcer", "CompletedExports"),
         ("sse-enforcer", "ObjectCreated"),

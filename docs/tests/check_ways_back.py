@@ -15,6 +15,7 @@ import pytest
 import yaml
 from tests.alarms import Alarms
 
+from devstack import seals
 from devstack.document import Shell, blocks
 from devstack.organisation import LogGroup, LogStream, previous_day
 from devstack.suite import TIME_ZONE, Suite
@@ -60,7 +61,12 @@ LAST_TRY_OF_PASSING = 9
 ENFORCER_LETTERS = "logferry-sse-enforcer-dlq"
 AWAY = "AWS does not answer"
 """The accident that takes a minute to happen."""
+LOST = "The control bucket is lost"
+"""The accident that befalls all sources, and so comes last."""
+PROFILES = {AWAY: "payments", LOST: "books"}
+"""The sources of accidents that need one for themselves; all others are shop's."""
 PLANNER_LETTERS = "logferry-planner-dlq"
+SEALER = "logferry-sealer"
 
 
 @dataclass(frozen=True)
@@ -566,6 +572,33 @@ def _remove_an_object_before_it_is_listed(scene: Scene, request: ExportRequested
     s3.delete_object(**bucket, Key=written["Key"])
 
 
+@accident("A ledger record names what no export has made")
+def _record_is_untrue(scene: Scene) -> Iterator[None]:
+    scene.put_logs()
+    manual = {"key": "manual/upload.txt", "version_id": "v1", "size_bytes": 9, "etag": "e"}
+    counts = {"object_count": 1, "stream_count": 1, "total_bytes": 9}
+    completed = {"at": TOLD_AT, "manifest": {**counts, "objects": [manual]}}
+    completed["published_at"] = TOLD_AT
+    scene.suite.write_record(scene.request(), state="completed", completed=completed)
+    with _sweeping_at_once(scene):
+        yield
+    scene.until(lambda: scene.states() == ["failed", "secured"])
+
+
+@contextmanager
+def _sweeping_at_once(scene: Scene) -> Iterator[None]:
+    """Let a sweep not leave to messages what is younger than an hour."""
+    lambda_, name = scene.suite.client("lambda"), "logferry-sse-enforcer-sweep"
+    before = lambda_.get_function_configuration(FunctionName=name)["Environment"]["Variables"]
+    for variables in (before | {"SWEEP_GRACE_MINUTES": "0"}, before):
+        lambda_.update_function_configuration(
+            FunctionName=name, Environment={"Variables": variables}
+        )
+        lambda_.get_waiter("function_updated_v2").wait(FunctionName=name)
+        if variables != before:
+            yield
+
+
 @accident("A topic, queue, rule or setting was changed by hand")
 def _topic_is_made_again(scene: Scene) -> Iterator[None]:
     sns = scene.suite.client("sns")
@@ -664,6 +697,41 @@ def _aws_is_away(scene: Scene) -> Iterator[None]:
     scene.until(lambda: scene.states()[1:] == ["secured"])
 
 
+@accident(LOST)
+def _control_bucket_is_lost(scene: Scene) -> Iterator[None]:
+    scene.put_logs()
+    scene.plan()
+    scene.until(scene.is_secured)
+    scene.until(lambda: seals.check(scene.suite).log_groups and not scene.suite.waiting(SEALER))
+    before = scene.records()
+    _remove_bucket(scene.suite.client("s3"), scene.suite.config.control_bucket)
+    yield
+    assert scene.states() == ["completed"]
+    with _sweeping_at_once(scene):
+        _sweep(scene)
+    [was], [now] = before, scene.records()
+    assert now.state == "secured"
+    assert was.completed is not None
+    assert now.completed is not None
+    assert (now.export_id, now.destination) == (was.export_id, was.destination)
+    assert now.completed.manifest.objects == was.completed.manifest.objects
+
+
+def _sweep(scene: Scene) -> None:
+    request = json.dumps({"run": "now", "dry_run": False, "full": True, "limit_s": 20})
+    answer = scene.suite.client("lambda").invoke(
+        FunctionName="logferry-sse-enforcer-sweep", Payload=request
+    )
+    assert json.load(answer["Payload"])["is_complete"]
+
+
+def _remove_bucket(s3: Any, bucket: str) -> None:
+    for page in s3.get_paginator("list_object_versions").paginate(Bucket=bucket):
+        for each in [*page.get("Versions", []), *page.get("DeleteMarkers", [])]:
+            s3.delete_object(Bucket=bucket, Key=each["Key"], VersionId=each["VersionId"])
+    s3.delete_bucket(Bucket=bucket)
+
+
 def _take_aws_away(scene: Scene) -> None:
     """Let AWS not answer a source's exporter at the last try, which it gives a minute.
 
@@ -679,8 +747,9 @@ def _take_aws_away(scene: Scene) -> None:
 
 @pytest.fixture(scope="module")
 def suite(localstack: str, zips: list[Zip]) -> Suite:
-    """Two sources: one for all accidents but the last, and one that AWS does not answer."""
-    accounts = {name: str(10**11 + secrets.randbelow(10**11)) for name in ("shop", "payments")}
+    """A source for most accidents, and one for each that needs its own."""
+    names = ("shop", *PROFILES.values())
+    accounts = {name: str(10**11 + secrets.randbelow(10**11)) for name in names}
     hub_account_id = str(2 * 10**11 + secrets.randbelow(10**11))
     made = Suite(localstack, hub_account_id=hub_account_id, accounts=accounts)
     made.enforce_permissions()
@@ -691,7 +760,7 @@ def suite(localstack: str, zips: list[Zip]) -> Suite:
 @pytest.fixture(scope="module")
 def aws_is_away(suite: Suite) -> Scene:
     """Where AWS does not answer from the beginning on."""
-    scene = Scene(suite, _log_group_name(), "payments")
+    scene = Scene(suite, _log_group_name(), PROFILES[AWAY])
     _take_aws_away(scene)
     return scene
 
@@ -701,7 +770,8 @@ def scene(request: pytest.FixtureRequest, suite: Suite, aws_is_away: Scene) -> S
     """Where an accident is to happen."""
     if request.getfixturevalue("heading") == AWAY:
         return aws_is_away
-    made = Scene(suite, _log_group_name())
+    profile = PROFILES.get(request.getfixturevalue("heading"), "shop")
+    made = Scene(suite, _log_group_name(), profile)
     made.clear()
     return made
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import ClientError
 
 from logferry.drift_functions import FUNCTIONS
+from logferry.drift_lifecycle import as_s3_lifecycle, lifecycle_of
 from logferry.drift_resource import (
     Clients,
     Kind,
@@ -187,6 +188,7 @@ def _bucket(clients: Clients, resource: Resource) -> Values | None:
     encryption = some(lambda: s3.get_bucket_encryption(**bucket)) or {}
     access = some(lambda: s3.get_public_access_block(**bucket)) or {}
     ownership = some(lambda: s3.get_bucket_ownership_controls(**bucket)) or {}
+    lifecycle = some(lambda: s3.get_bucket_lifecycle_configuration(**bucket)) or {}
     told = s3.get_bucket_notification_configuration(**bucket)
     rules = encryption.get("ServerSideEncryptionConfiguration", {}).get("Rules", [])
     return {
@@ -201,6 +203,7 @@ def _bucket(clients: Clients, resource: Resource) -> Values | None:
         },
         "PublicAccessBlockConfiguration": access.get("PublicAccessBlockConfiguration"),
         "OwnershipControls": ownership.get("OwnershipControls"),
+        "LifecycleConfiguration": lifecycle_of(lifecycle),
         "NotificationConfiguration": {
             "EventBridgeConfiguration": {"EventBridgeEnabled": "EventBridgeConfiguration" in told}
         },
@@ -215,6 +218,7 @@ def _put_bucket(clients: Clients, resource: Resource) -> None:
         "BucketEncryption": ("put_bucket_encryption", _encryption),
         "PublicAccessBlockConfiguration": ("put_public_access_block", dict),
         "OwnershipControls": ("put_bucket_ownership_controls", dict),
+        "LifecycleConfiguration": ("put_bucket_lifecycle_configuration", as_s3_lifecycle),
     }
     names = {"BucketEncryption": "ServerSideEncryptionConfiguration"}
     actual = _bucket(clients, resource) or {}

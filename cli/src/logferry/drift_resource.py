@@ -17,6 +17,7 @@ _GONE = {
     "AWS.SimpleQueueService.NonExistentQueue",
     "NoSuchBucketPolicy",
     "NoSuchEntity",
+    "NoSuchLifecycleConfiguration",
     "NoSuchPublicAccessBlockConfiguration",
     "NotFound",
     "NotFoundException",
