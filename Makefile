@@ -101,6 +101,10 @@ terraform-check: install .venv-terraform/installed ## The Terraform modules, off
 upgrade-check: install ## On LocalStack: the previous release and this one over each other, and the quick start
 	$(BIN)/python -m pytest --quiet -n 2 --dist loadfile tests/upgrade/check_releases.py tests/upgrade/check_deletion.py docs/tests/check_quick_start.py
 
+.PHONY: acceptance-check
+acceptance-check: install ## On LocalStack: the acceptance kit as a whole, and each of its answers falsified
+	$(BIN)/python -m pytest --quiet cli/tests/check_acceptance.py
+
 .PHONY: ways-back-check
 ways-back-check: install ## On LocalStack: the ways back of docs/ways-back.md, each after its accident
 	$(BIN)/python -m pytest --quiet docs/tests/check_ways_back.py
@@ -146,7 +150,7 @@ chaos: install ## Kills, faults, wrong clocks, odd messages at random; CHAOS_SEE
 bench: install ## Benchmarks against the baseline and the limits, into build/bench.json
 	$(BIN)/python -m benchmarks
 
-CHECKS := lint coverage demo-check terraform-check terraform-apply-check report-check second-verifier-check policy-check iam-check upgrade-check ways-back-check chaos
+CHECKS := lint coverage demo-check terraform-check terraform-apply-check report-check second-verifier-check policy-check iam-check upgrade-check ways-back-check acceptance-check chaos
 .PHONY: check
 check: install ## Everything that has to hold before a change is finished, and how long each part took
 	@took=(); for part in $(CHECKS); do \
@@ -160,7 +164,7 @@ lint: install ## Formatting, lint, types, layers, templates
 	$(BIN)/mypy $(wildcard $(addsuffix /src,$(MEMBERS)) devstack/localstack-addons/src devstack/terraform/src) benchmarks contracts/tools docs examples tools $(TYPED_TESTS)
 	$(BIN)/mypy $(TYPED_TESTS_ACROSS)
 	$(BIN)/lint-imports
-	$(BIN)/cfn-lint deploy/*.yaml examples/*/*.yaml
+	$(BIN)/cfn-lint deploy/*.yaml examples/*/*.yaml cli/src/logferry/acceptance/*.yaml
 
 .PHONY: format
 format: install ## Format the code

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from cyclopts import App, CycloptsError
 
 from logferry.commands import deployment, handover, operation, proof
+from logferry.commands.acceptance import acceptance
 from logferry.commands.console import BAD_INPUT, DONE
 
 app = App(
@@ -28,6 +29,7 @@ for command in (
     proof.seal,
     proof.verify,
     handover.prove,
+    acceptance,
 ):
     app.command(command)
 

@@ -74,3 +74,7 @@ class ProveError(LogferryError):
 
 class RebuildError(LogferryError):
     """The ledger could not be made again, or not whole: mend what it names, and go on."""
+
+
+class AcceptanceError(LogferryError):
+    """A run cannot begin, or go on: mend what it names."""

@@ -1,0 +1,131 @@
+"""A run from its beginning to its end, which is that nothing is left of it."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from logferry.acceptance import flow
+from logferry.acceptance.answer import Answer, NotYet, Question
+from logferry.acceptance.bench import Bench
+from logferry.acceptance.making import load, make
+from logferry.acceptance.probe import Probe
+from logferry.acceptance.probes import PROBES
+from logferry.acceptance.removal import Removal
+from logferry.acceptance.state import State
+from logferry.errors import AWS_ERRORS, LogferryError
+from logferry.package import Zip
+from logferry.stack import Watch
+
+type Tell = Callable[[str], None]
+"""Told what begins, in a few words."""
+
+STEPS = ("make", "load", "plan", "secure", "seal", "verify", "compare", "probes")
+_FLOW: tuple[tuple[str, Question, Callable[[Bench], Answer | None]], ...] = (
+    ("plan", flow.PLANNED, flow.plan),
+    ("secure", flow.SECURED, flow.secure),
+    ("seal", flow.SEALED, flow.seal),
+    ("verify", flow.SEALED, flow.verify),
+    ("compare", flow.COMPARED, flow.compare),
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """What became of a run.
+
+    Attributes:
+        left: What is still there although it should be removed, in words.
+        scheduled: The keys that KMS deletes in `removal.KEY_DAYS` days.
+    """
+
+    answers: list[dict[str, Any]]
+    left: list[str] = field(default_factory=list)
+    scheduled: list[str] = field(default_factory=list)
+
+
+def carry_out(  # noqa: PLR0913  (what it works with)
+    bench: Bench,
+    state: State,
+    zips: Sequence[Zip],
+    *,
+    keep: bool,
+    tell: Tell = lambda _: None,
+    watch: Watch = lambda _: None,
+    probes: Sequence[Probe] = PROBES,
+) -> Outcome:
+    """Do what has not been done, and remove everything, whatever happens.
+
+    Args:
+        bench: Where.
+        state: How far it is.
+        zips: Of all services.
+        keep: Leave everything there, for a later one to go on with.
+        tell: Told which step begins.
+        watch: Told of stacks.
+        probes: Which questions to ask.
+
+    Raises:
+        LogferryError: Nothing could be made; everything is removed all the same.
+    """
+    state.save()
+    removal = Removal(bench.client, watch, bench.run.name)
+    left: list[str] = []
+    try:
+        _do(bench, state, zips, tell, watch, probes)
+    finally:
+        # Ctrl-C too; a second one leaves what --clean finds.
+        if not keep:
+            tell("remove")
+            left = remove(removal)
+    scheduled = [] if keep else removal.scheduled()
+    return Outcome(answers=list(state.answers.values()), left=left, scheduled=scheduled)
+
+
+def remove(removal: Removal) -> list[str]:
+    """Remove everything, and return what is still there, in words: proved by listing it."""
+    problems = removal.remove()
+    there = [f"{thing.kind} {thing.id}" for thing in removal.left()]
+    return [*there, *problems] if there else []
+
+
+def _do(  # noqa: PLR0913, PLR0917  (as above)
+    bench: Bench,
+    state: State,
+    zips: Sequence[Zip],
+    tell: Tell,
+    watch: Watch,
+    probes: Sequence[Probe],
+) -> None:
+    makers: tuple[tuple[str, Callable[[], None]], ...] = (
+        ("make", lambda: make(bench, zips, watch)),
+        ("load", lambda: load(bench)),
+    )
+    for step, do in makers:
+        if step not in state.done:
+            tell(step)
+            do()
+            state.finish(step)
+    _follow(bench, state, tell)
+    for probe in probes:
+        if not state.has_answered(probe.question):
+            tell(probe.question.name)
+            state.add(probe.answer(bench))
+
+
+def _follow(bench: Bench, state: State, tell: Tell) -> None:
+    """Take the flow's steps as far as they go; the probes are asked all the same."""
+    for step, question, take in _FLOW:
+        if step in state.done:
+            continue
+        tell(step)
+        try:
+            answer = take(bench)
+        except NotYet as why:
+            state.add(Answer(question=question, verdict="not answered", seen=str(why)))
+            return
+        except (LogferryError, *AWS_ERRORS) as error:
+            state.add(Answer(question=question, verdict="failed", seen=str(error)))
+            return
+        if answer is not None:
+            state.add(answer)
+        state.finish(step)
