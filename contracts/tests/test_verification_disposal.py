@@ -171,7 +171,8 @@ def test_what_was_archived_and_is_waived_is_told_as_well(sealed: Sealed) -> None
 def test_what_is_exported_once_more_after_a_failed_try_has_the_last_word(sealed: Sealed) -> None:
     archive, first, _ = sealed
     remove(archive, first)
-    archive.later([archive.archived("/app/a", first.window, generation=2)], first.window)
+    again = archive.archived("/app/a", first.window, streams=2, generation=2)
+    archive.later([again], first.window)
 
     assert errors(checked(archive, "events")) == []
     assert archive.reached_ms == first.window.from_ms + 2 * DAY_MS

@@ -375,7 +375,71 @@ def test_a_disposal_is_of_what_was_never_sealed(attacked, verify):
     assert (answer.code, answer.found) == (1, {"disposed", "disposal"})
 
 
+def test_what_is_deleted_is_exported_anew_without_its_events(attacked, verify):
+    archive, statement = attacked.archive, archived_date(attacked)
+    again = archive.export("/app/personal", statement.window, generation=2)
+    empty = archive.statement(
+        "/app/personal",
+        statement.window,
+        "archived",
+        exports=[*statement.exports, again],
+        objects=[],
+        leftovers=[],
+    )
+    archive.later([empty], statement.window)
+    assert verify(attacked).code == 0
+    remove(attacked, statement)
+    assert_found(verify, attacked, "object_missing", "objects")
+
+
 # The ledger.
+
+
+CONTRADICTED = Difference(
+    what="object_missing", key="shop-prod/app/c/x.gz", recorded="1", found=None
+)
+
+
+def contradicted(attacked):
+    """Seal one more date, of a log group where ledger and archive differ, and return its window."""
+    archive, window = attacked.archive, attacked.archive.window()
+    stated = archive.statement(
+        "/app/c", window, "contradicted", exports=[], differences=[CONTRADICTED]
+    )
+    archive.day([stated], window)
+    return window
+
+
+@pytest.mark.parametrize("outcome", ["skipped", "failed", "excluded", "refused", "open"])
+def test_a_contradiction_is_not_taken_back_by_a_ledger_that_says_something_else(
+    folder, verify, outcome
+):
+    window = contradicted(folder)
+    for each in (outcome, "open"):
+        folder.archive.later([folder.archive.statement("/app/c", window, each)], window)
+    assert_found(verify, folder, "contradicted", "seals")
+
+
+def test_what_mends_a_contradiction_is_deleted(folder, verify):
+    window = contradicted(folder)
+    folder.archive.later([folder.archive.archived("/app/c", window)], window)
+    assert verify(folder).code == 0
+    [later] = [
+        key
+        for key in folder.statements
+        if "/app/c/" in key and b'"outcome":"archived"' in folder.place.data(key)
+    ]
+    folder.place.remove(later)
+    for level in LEVELS:
+        answer = verify(folder, level)
+        assert (answer.code, "statement_missing" in answer.found) == (1, True), level
+
+
+def test_a_contradiction_is_told_whatever_is_drawn(folder, verify):
+    contradicted(folder)
+    for level in LEVELS:
+        answer = verify(folder, level, "--sample", "0.0001%")
+        assert (answer.code, "contradicted" in answer.found) == (1, True), level
 
 
 @pytest.mark.parametrize("what", ["object_missing", "sha256", "object_unlisted"])

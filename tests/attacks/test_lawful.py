@@ -5,6 +5,8 @@ import gzip
 import pytest
 from contracts.tests.sealed_archive import DAY_MS, SealingKey
 
+from logferry_contracts.statement import Difference
+
 
 def test_a_sealed_archive_is_valid_at_every_level(attacked, verify):
     for level in ("seals", "objects", "bytes", "events"):
@@ -74,6 +76,42 @@ def test_what_was_disposed_of_is_valid_and_told_at_every_level(attacked, verify)
         assert "/app/personal" in line["thing"]
         assert "PRIVACY-4711" in line["what"]
         assert answer.chains[0]["disposed"] == 1
+
+
+@pytest.mark.parametrize("said", ["failed", "skipped", "open"])
+def test_what_was_disposed_of_stays_so_whatever_is_tried_later(attacked, verify, said):
+    archive, window = attacked.archive, attacked.archive.window()
+    archived = archive.archived("/app/personal", window)
+    archive.day([archived], window)
+    archive.later([archive.disposed(archived)], window, reason="disposed")
+    archive.later([archive.statement("/app/personal", window, said)], window)
+    for each in archived.objects:
+        attacked.place.remove(each.key)
+    for level in ("seals", "objects", "bytes", "events"):
+        answer = verify(attacked, level)
+        assert (answer.code, answer.found) == (0, {"disposed"}), level
+
+
+def test_what_was_exported_anew_with_as_many_events_replaces_what_there_was(attacked, verify):
+    archive, window = attacked.archive, attacked.archive.window()
+    first = archive.archived("/app/c", window)
+    archive.day([first], window)
+    archive.later([archive.archived("/app/c", window, generation=2)], window)
+    for each in first.objects:
+        attacked.place.remove(each.key)
+    answer = verify(attacked)
+    assert (answer.code, answer.found) == (0, set())
+
+
+def test_a_contradiction_is_mended_by_an_export(folder, verify):
+    archive, window = folder.archive, folder.archive.window()
+    differs = Difference(what="object_missing", key="shop-prod/app/c/x.gz", recorded="1")
+    stated = archive.statement("/app/c", window, "contradicted", exports=[], differences=[differs])
+    archive.day([stated], window)
+    archive.later([archive.statement("/app/c", window, "failed")], window)
+    archive.later([archive.archived("/app/c", window)], window)
+    for level in ("seals", "objects", "bytes", "events"):
+        assert verify(folder, level).code == 0, level
 
 
 def test_what_a_failed_try_has_left_is_valid(attacked, verify):

@@ -64,10 +64,12 @@ class LastWords:
         """Whether every later seal of a time could be read."""
         return not any(e.from_ms < covers.to_ms and covers.from_ms < e.to_ms for e in self._unread)
 
-    def is_last(self, leaf: Leaf) -> bool:
-        """Whether no later seal has another leaf for its window."""
+    def after(self, leaf: Leaf) -> list[Leaf]:
+        """Return what later seals have said of its window, the oldest first."""
         name = leaf.name
-        return self._leaves.get(name.log_group_name, {}).get(name.window, [leaf])[-1] == leaf
+        words = self._leaves.get(name.log_group_name, {}).get(name.window, [])
+        own = max((n for n, each in enumerate(words, 1) if each == leaf), default=0)
+        return words[own:]
 
     def over(
         self, leaves: Iterable[Leaf], covers: Window, *, is_day: bool

@@ -5,8 +5,12 @@ from typing import NamedTuple
 
 from logferry_contracts.statement import (
     ARCHIVED,
-    CONTRADICTED,
     DISPOSED,
+    EXCLUDED,
+    FAILED,
+    OPEN,
+    REFUSED,
+    SKIPPED,
     WAIVED,
     StatedObject,
     Statement,
@@ -14,20 +18,39 @@ from logferry_contracts.statement import (
 from logferry_contracts.verification.findings import DisposalError, Disposed, Finding, Note
 from logferry_contracts.verification.joining import span
 
+_TRIES = frozenset({SKIPPED, EXCLUDED, REFUSED, FAILED, OPEN})
+"""Outcomes that say that nothing came of it, for which nobody answers."""
+
 
 class Standing(NamedTuple):
-    """What counts of a window; None where that cannot be read."""
+    """What counts of a window.
+
+    Attributes:
+        statement: None where that cannot be read.
+        also: What was archived before and is not replaced by it: its objects have to be there, too.
+    """
 
     statement: Statement | None
     findings: list[Finding]
+    also: Sequence[Statement] = ()
+
+
+def takes_back(word: Statement | None) -> bool:
+    """Whether what was said before of the same window counts no more.
+
+    Args:
+        word: None for one that cannot be read, of which nobody knows.
+    """
+    return word is None or word.outcome not in _TRIES
 
 
 def standing(words: Sequence[Statement | None]) -> Standing:
     """Return what counts of a window.
 
     What was archived once has to stay there, whatever is said later, unless somebody has ordered
-    that it goes: the last word that is of objects, or that somebody answers for, is the one that
-    counts. A try that failed afterwards takes nothing back.
+    that it goes, or as many events are archived anew: the last word that is of objects, or that
+    somebody answers for, is the one that counts. A try that failed afterwards takes nothing back,
+    and neither does an export that found less.
 
     Args:
         words: What the seals have said of the window, the oldest first; None for what cannot be
@@ -36,16 +59,16 @@ def standing(words: Sequence[Statement | None]) -> Standing:
     last = words[-1]
     if last is None:
         return Standing(None, [])
-    before = next((e for e in reversed(words[:-1]) if e and e.outcome == ARCHIVED), None)
-    if last.outcome == DISPOSED:
-        return _disposed(last, before, is_known=None not in words)
-    if before is None or last.outcome in {ARCHIVED, CONTRADICTED}:
+    known = [each for each in words if each is not None]
+    place_of_it = next((n for n in reversed(range(len(known))) if takes_back(known[n])), None)
+    if place_of_it is None:
         return Standing(last, [])
-    if last.outcome == WAIVED and last.waiver is not None:
-        told = f"it was sealed as archived, and waived since by {answered_for(last)}"
-        return Standing(last, [Disposed(place(last), told)])
-    told = f"it is {last.outcome} by the last seal, and was sealed as archived: that counts"
-    return Standing(before, [Note(place(last), told)])
+    counts, before = known[place_of_it], known[:place_of_it]
+    found = _weighed(counts, before, is_known=None not in words)
+    if counts is last:
+        return found
+    told = f"it is {last.outcome} by the last seal, and was sealed as {counts.outcome}: that counts"
+    return found._replace(findings=[*found.findings, Note(place(last), told)])
 
 
 def place(statement: Statement) -> str:
@@ -62,17 +85,51 @@ def answered_for(statement: Statement) -> str:
     return f"{waiver.by} at {waiver.at}: {waiver.why}{ticket}"
 
 
-def _disposed(last: Statement, before: Statement | None, *, is_known: bool) -> Standing:
-    """Return what counts of a window whose objects were to be removed: none but those sealed."""
-    if before is None:
+def _weighed(counts: Statement, before: Sequence[Statement], *, is_known: bool) -> Standing:
+    archived = [n for n, each in enumerate(before) if each.outcome == ARCHIVED]
+    if counts.outcome == DISPOSED:
+        return _disposed(counts, before[: archived[-1] + 1] if archived else [], is_known=is_known)
+    if counts.outcome == WAIVED and archived:
+        told = f"it was sealed as archived, and waived since by {answered_for(counts)}"
+        return Standing(counts, [Disposed(place(counts), told)])
+    return _archived(counts, before) if counts.outcome == ARCHIVED else Standing(counts, [])
+
+
+def _archived(counts: Statement, before: Sequence[Statement]) -> Standing:
+    """Return what counts of a window that is archived: with it, what has more events than it."""
+    also: list[Statement] = []
+    for each in before:
+        if each.outcome in {DISPOSED, WAIVED}:
+            also.clear()
+        elif each.outcome == ARCHIVED and _events(each) > _events(counts):
+            also.append(each)
+    more = ", ".join(f"{_events(each):,}" for each in also)
+    told = f"it was sealed with {more} events before, and has {_events(counts):,}: all have to stay"
+    return Standing(counts, [Note(place(counts), told)] if also else [], also)
+
+
+def _disposed(last: Statement, before: Sequence[Statement], *, is_known: bool) -> Standing:
+    """Return what counts of a window whose objects were to be removed: none but those sealed.
+
+    Args:
+        last: The order.
+        before: What was said before it, up to what was archived.
+        is_known: Whether all that was said can be read.
+    """
+    if not before:
         told = "no seal before says that it was archived"
         return Standing(last, [DisposalError(place(last), told)] if is_known else [])
-    ordered, sealed = _identities(last), _identities(before)
+    ordered, sealed = _identities(last), _identities(before[-1])
     if ordered == sealed:
         return Standing(last, [])
     keys = sorted({key for key, *_ in ordered ^ sealed})
     told = f"it names other objects than were sealed, by {len(keys)}, such as {keys[0]}"
-    return Standing(before, [DisposalError(place(last), told)])
+    found = _archived(before[-1], before[:-1])
+    return found._replace(findings=[DisposalError(place(last), told), *found.findings])
+
+
+def _events(statement: Statement) -> int:
+    return sum(each.events for each in statement.objects or [])
 
 
 def _identities(statement: Statement) -> set[tuple[str, int, str]]:

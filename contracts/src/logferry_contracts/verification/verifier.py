@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
+from itertools import chain as chained
 from typing import NamedTuple
 
 from logferry_contracts.day_seal import SealedWindows
@@ -16,9 +17,21 @@ from logferry_contracts.verification.findings import (
 )
 from logferry_contracts.verification.last_words import LastWords, LogGroupLeaves
 from logferry_contracts.verification.leaves import Leaves, check_list
-from logferry_contracts.verification.objects import Level, SealedObject, check_object, compare
+from logferry_contracts.verification.objects import (
+    Compared,
+    Level,
+    SealedObject,
+    check_object,
+    compare,
+)
 from logferry_contracts.verification.planted import Named, among_objects, among_seals
-from logferry_contracts.verification.standing import answered_for, place, standing
+from logferry_contracts.verification.standing import (
+    Standing,
+    answered_for,
+    place,
+    standing,
+    takes_back,
+)
 from logferry_contracts.verification.statements import Counted, read_statement
 from logferry_contracts.verification.store import Mapped, Store, Unreadable
 from logferry_contracts.verification.stored import unchecked
@@ -191,26 +204,37 @@ class Verifier:
         self, link: Link, group: LogGroupLeaves, *, are_objects_looked_at: bool
     ) -> _LogGroup:
         """Read the statements of a log group, and compare the last ones with its objects."""
-        if not self._is_sampled(group.log_group_name):
+        is_drawn = self._is_sampled(group.log_group_name)
+        if not is_drawn and not (link.sealed and TOLD & link.sealed.outcomes.keys()):
             return _LogGroup([None], [], [], [])
+        is_compared = are_objects_looked_at and is_drawn
+        later = {leaf: self._last_words.after(leaf) for leaf in group.sealed}
         read = {
             each: read_statement(self._store, self._chain.name, each)
-            for each in [*group.sealed, *(leaf for word in group.words for leaf in word)]
+            for each in {*group.sealed, *chained.from_iterable([*group.words, *later.values()])}
         }
-        sealed = [read[leaf].statement for leaf in group.sealed]
-        findings = [each for leaf in group.sealed for each in read[leaf].findings]
+        # Statements of other seals are looked at with these, unless only what is told is read.
+        whose = group.sealed if is_compared else read
+        findings = [each for leaf in whose for each in read[leaf].findings]
         findings += group.overlaps(link)
-        for leaf in group.sealed:
-            if self._last_words.is_last(leaf):
+        for leaf, words in later.items():
+            if not any(takes_back(read[word].statement) for word in words):
                 findings += _of_outcome(read[leaf].statement)
+        if not is_drawn:
+            return _LogGroup([None], [], [], findings)
+        sealed = [read[leaf].statement for leaf in group.sealed]
         stands = [standing([read[leaf].statement for leaf in word]) for word in group.words]
+        compared = self._compared(stands) if is_compared else Compared([], [])
         counts = [each.statement for each in stands]
-        if not are_objects_looked_at:
-            return _LogGroup(sealed, counts, [], findings)
-        findings += [each for one in stands for each in one.findings]
+        return _LogGroup(sealed, counts, compared.there, [*findings, *compared.findings])
+
+    def _compared(self, stands: list[Standing]) -> Compared:
+        """Compare what counts of a log group's windows with what there is."""
+        told = [each for one in stands for each in one.findings]
+        counts = [each for one in stands for each in (one.statement, *one.also)]
         known = [each for each in counts if each is not None]
-        there, compared = compare(self._store, known, are_all=len(known) == len(stands))
-        return _LogGroup(sealed, counts, there, findings + compared)
+        compared = compare(self._store, known, are_all=len(known) == len(counts))
+        return compared._replace(findings=[*told, *compared.findings])
 
 
 def _of_outcome(statement: Statement | None) -> Iterator[Finding]:
