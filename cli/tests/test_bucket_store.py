@@ -40,6 +40,14 @@ def store(s3: Any, bucket: str) -> BucketStore:
     return BucketStore(s3, bucket)
 
 
+@pytest.fixture
+def calls(s3: Any) -> list[str]:
+    """What S3 is asked."""
+    calls: list[str] = []
+    s3.meta.events.register("before-call.s3", lambda model, **_: calls.append(model.name))
+    return calls
+
+
 type Put = Callable[..., str]
 
 
@@ -227,3 +235,31 @@ def test_a_download_that_breaks_off_again_and_again_is_unreadable(
     with pytest.raises(Unreadable, match=f"a broke off after {4 * OPENED} bytes, {OPENED} times"):
         read(store.open("a", None))
     assert ranges == [None, *(f"bytes={4 * n}-" for n in range(1, OPENED))]
+
+
+def test_nobody_asks_for_the_hold_of_what_was_opened(
+    store: BucketStore, put: Put, calls: list[str]
+) -> None:
+    held = put("held", ObjectLockLegalHoldStatus="ON")
+    free = put("free")
+    calls.clear()
+
+    for key, version_id in (("held", held), ("free", free)):
+        store.open(key, version_id).close()
+        assert store.is_held(key, version_id) is (key == "held")
+
+    assert calls == ["GetObject", "GetObject", "GetObjectLegalHold"]
+
+
+def test_a_hold_that_was_lifted_since_it_was_told_is_not_taken_for_one(
+    s3: Any, store: BucketStore, put: Put, bucket: str
+) -> None:
+    version_id = put("held", ObjectLockLegalHoldStatus="ON")
+    store.open("held", version_id).close()
+    assert store.is_held("held", version_id)
+
+    s3.put_object_legal_hold(
+        Bucket=bucket, Key="held", VersionId=version_id, LegalHold={"Status": "OFF"}
+    )
+
+    assert store.is_held("held", version_id) is False

@@ -1,5 +1,6 @@
 """The archive bucket itself, with every version, delete marker and hold that is in it."""
 
+import threading
 from collections.abc import Iterator
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -42,6 +43,8 @@ class BucketStore:
         self._s3 = s3
         self._bucket = bucket
         self._are_logs_held = are_logs_held
+        self._opened = threading.local()
+        """What a thread has opened last, and is on legal hold."""
 
     def __str__(self) -> str:
         return f"s3://{self._bucket}"
@@ -108,15 +111,23 @@ class BucketStore:
     def open(self, key: str, version_id: str | None) -> Readable:
         """See `Store.open`."""
         which = {"Key": key} if version_id is None else {"Key": key, "VersionId": version_id}
-        return _Download(self._s3, {"Bucket": self._bucket, **which})
+        download = _Download(self._s3, {"Bucket": self._bucket, **which})
+        self._opened.held = (key, version_id) if download.is_held else None
+        return download
 
     def is_held(self, key: str, version_id: str | None) -> bool | None:
         """See `Store.is_held`.
 
         https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObjectLegalHold.html
+
+        GetObject tells it as well, to those who may know: of what was opened nobody has to ask.
+        https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObject.html
         """
         if not (self._are_logs_held or key.startswith(SEALS)):
             return None
+        held, self._opened.held = getattr(self._opened, "held", None), None
+        if held == (key, version_id):
+            return True
         which: Any = {} if version_id is None else {"VersionId": version_id}
         try:
             found = self._s3.get_object_legal_hold(Bucket=self._bucket, Key=key, **which)
@@ -190,6 +201,7 @@ class _Download:
         except AWS_ERRORS as error:
             raise Unreadable(f"{key}: {error}") from error
         self._etag, self._body = found["ETag"], found["Body"]
+        self.is_held = found.get("ObjectLockLegalHoldStatus") == "ON"
 
 
 def _versions(page: Any) -> list[Version]:

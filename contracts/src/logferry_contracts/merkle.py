@@ -153,7 +153,9 @@ def _root_of(leaf_hashes: Sequence[bytes]) -> bytes:
 
 
 def _level_above(level: Sequence[bytes]) -> list[bytes]:
-    above = [_node_hash(*pair) for pair in zip(level[::2], level[1::2], strict=False)]
+    sha256 = hashlib.sha256
+    pairs = zip(level[::2], level[1::2], strict=False)
+    above = [sha256(_NODE + left + right).digest() for left, right in pairs]
     # The last one of an odd level goes up as it is.
     return [*above, level[-1]] if len(level) % 2 else above
 

@@ -169,7 +169,8 @@ def check_object(
     """Return what is wrong with an object that is there: its hold, and its bytes by the level."""
     key = found.stated.key
     try:
-        return [*_hold(store, found, now_ms), *_bytes(store, found, level)]
+        of_bytes = list(_bytes(store, found, level))  # a store may know the hold from then on
+        return [*_hold(store, found, now_ms), *of_bytes]
     except Missing:
         gone = ObjectMissingError(key, "it is gone since it was listed")
         return [] if found.is_disposed else [gone]
