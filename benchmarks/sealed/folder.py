@@ -20,10 +20,3 @@ class Folder(Bucket):
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(data)
         return "v1"
-
-    def link(self, key: str, file: Path) -> str:
-        """Put a file's bytes under another key, without writing them again."""
-        path = self.root / key
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.hardlink_to(file)
-        return "v1"

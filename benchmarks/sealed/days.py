@@ -1,0 +1,130 @@
+"""Sealed dates of one source, with objects as CloudWatch Logs writes them.
+
+A line is an access log's, with an id that is never seen twice; every hundredth has a traceback
+of 18 lines after it. All dates have the objects of the first one under other keys, as links: as
+many bytes are read again, and none generated.
+"""
+
+import gzip
+import random
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, replace
+from itertools import repeat
+from multiprocessing import get_context
+from pathlib import Path
+
+from contracts.tests.sealed_archive import HOUR_MS, Archive, SealingKey
+
+from benchmarks.sealed.folder import Folder
+from logferry_contracts.log_line import stamp
+from logferry_contracts.measure import Measured, measure
+from logferry_contracts.message import from_epoch_ms
+from logferry_contracts.statement import ARCHIVED, StatedObject, Statement
+from logferry_contracts.window import Window
+
+LOG_GROUPS = 8
+_MS_BETWEEN = 20
+_STATUS = (200, 200, 200, 404, 500)
+_TRACED = 0.01
+_TRACE = "Traceback (most recent call last):\n" + "".join(
+    f'  File "/srv/shop/orders/handler_{n}.py", line {n * 37}, in dispatch\n' for n in range(17)
+)
+
+
+@dataclass(frozen=True)
+class Days:
+    """What was made.
+
+    Attributes:
+        key: The file with the public key.
+        raw_bytes: Unpacked, of one date.
+        stored_bytes: Of one date's objects.
+        dates: As seals have them.
+        objects: Of each date.
+    """
+
+    root: Path
+    key: Path
+    raw_bytes: int
+    stored_bytes: int
+    dates: list[str]
+    objects: list[list[Path]]
+
+
+def make(root: Path, dates: int, objects: int, object_bytes: int) -> Days:
+    """Write so many objects of about so many bytes, unpacked, and seal them for each date."""
+    archive = Archive(Folder(root), SealingKey())
+    first = archive.window()
+    files = [root.with_name(f"{root.name}-{n}.gz") for n in range(objects)]
+    with ProcessPoolExecutor(mp_context=get_context("spawn")) as processes:
+        each = (files, range(objects), repeat(object_bytes), repeat(first))
+        made = list(processes.map(_write, *each))
+    measured = [found for _, found in made]
+    sealed = [_seal(archive, root, files, measured, first) for _ in range(dates)]
+    key = root.with_suffix(".pem")
+    key.write_text(archive.key.pem)
+    return Days(
+        root=root,
+        key=key,
+        raw_bytes=sum(raw_bytes for raw_bytes, _ in made),
+        stored_bytes=sum(found.size_bytes for found in measured),
+        dates=[name for name, _ in sealed],
+        objects=[paths for _, paths in sealed],
+    )
+
+
+def _write(file: Path, number: int, object_bytes: int, window: Window) -> tuple[int, Measured]:
+    """Write an object; return how long its text is, and what it is."""
+    text = "".join(_lines(number, object_bytes, window.from_ms)).encode()
+    file.write_bytes(gzip.compress(text, 6, mtime=0))
+    return len(text), measure(lambda: file.open("rb"), window)
+
+
+def _lines(number: int, size_bytes: int, from_ms: int) -> Iterator[str]:
+    drawn = random.Random(number)  # noqa: S311  (no secret)
+    at_ms, written = from_ms, 0
+    while written < size_bytes:
+        at_ms += drawn.randrange(2 * _MS_BETWEEN)
+        id_ = drawn.randbytes(16).hex()
+        line = (
+            f"{stamp(at_ms).decode()} INFO [http-nio-8080-exec-{id_[0]}] c.e.shop.OrderController "
+            f"requestId={id_[:8]}-{id_[8:12]}-{id_[12:16]}-{id_[16:20]}-{id_[20:]} "
+            f"GET /api/v2/orders/{drawn.randrange(100_000)} "
+            f"status={drawn.choice(_STATUS)} took={drawn.randrange(2000)}ms\n"
+        )
+        line += _TRACE if drawn.random() < _TRACED else ""
+        written += len(line)
+        yield line
+
+
+def _seal(
+    archive: Archive, root: Path, files: Sequence[Path], measured: Sequence[Measured], first: Window
+) -> tuple[str, list[Path]]:
+    """Seal a date with these objects; return its name, and where they are."""
+    window = archive.window()
+    names = [f"/aws/lambda/service-{n}" for n in range(LOG_GROUPS)]
+    paths: list[Path] = []
+    statements: list[Statement] = []
+    for number, name in enumerate(names):
+        export = archive.export(name, window)
+        objects = []
+        for file, found in list(zip(files, measured, strict=True))[number::LOG_GROUPS]:
+            key = f"{export.folders[0]}{file.stem}/000000.gz"
+            paths.append(root / key)
+            paths[-1].parent.mkdir(parents=True, exist_ok=True)
+            paths[-1].hardlink_to(file)
+            outside = found.events if window != first else found.events_outside_window
+            objects.append(_stated(key, replace(found, events_outside_window=outside)))
+        statements.append(
+            archive.statement(
+                name, window, ARCHIVED, exports=[export], objects=objects, leftovers=[]
+            )
+        )
+    archive.day(statements, window)
+    return f"{from_epoch_ms(window.from_ms + HOUR_MS):%Y-%m-%d}", paths
+
+
+def _stated(key: str, found: Measured) -> StatedObject:
+    names = set(StatedObject.model_fields) - {"key", "version_id", "etag", "checksum"}
+    return StatedObject(key=key, version_id="v1", **{name: getattr(found, name) for name in names})
