@@ -12,11 +12,11 @@ from cli.tests.copies import Copy
 from contracts.tests.sealed_archive import SOURCE, Archive, SealingKey, gz
 
 from logferry import verify as verifying
-from logferry.at_once import Threads
 from logferry.command import main
 from logferry.commands import proof
 from logferry.folder_store import FolderStore
 from logferry.pace import Pace
+from logferry.workers import Threads
 from logferry_contracts.verification.findings import SealError
 
 CHAIN = f"{SOURCE.account_id}/{SOURCE.region}"

@@ -15,9 +15,9 @@ from contracts.tests.sealed_archive import SOURCE, Archive, gz
 from moto import mock_aws
 
 from logferry import work
-from logferry.at_once import Processes
 from logferry.bucket_store import BucketStore
 from logferry.command import main
+from logferry.workers import Processes
 from logferry_contracts.verification import findings as named
 from logferry_contracts.verification.findings import SealError
 from logferry_contracts.verification.objects import Level

@@ -5,11 +5,11 @@ from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 
-from logferry.at_once import Threads
 from logferry.errors import ConfigError, ProveError
 from logferry.ledger import READERS
 from logferry.verify import Archive
 from logferry.witness import stored_notes
+from logferry.workers import Threads
 from logferry_contracts.chain import ChainName
 from logferry_contracts.signed_note import NoteError, SignedNote
 from logferry_contracts.verification.chain import Chain, read_chain

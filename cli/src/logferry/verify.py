@@ -19,7 +19,6 @@ from rich.console import RenderableType
 from rich.table import Table
 
 from logferry import work
-from logferry.at_once import Processes, Threads
 from logferry.audit import Audit
 from logferry.errors import ConfigError
 from logferry.folder_store import FolderStore, is_odd
@@ -28,6 +27,7 @@ from logferry.markup import visible
 from logferry.pace import Pace
 from logferry.resuming import Checked, Progress
 from logferry.watched import Watched
+from logferry.workers import Processes, Threads
 from logferry_contracts.chain import ChainName
 from logferry_contracts.message import epoch_ms
 from logferry_contracts.seal_key import SEALS

@@ -2,8 +2,8 @@
 
 from collections.abc import Iterable
 
-from logferry.at_once import Threads
 from logferry.pace import Pace
+from logferry.workers import Threads
 from logferry_contracts.archive import Readable
 from logferry_contracts.seal_key import SEALS
 from logferry_contracts.verification.objects import Level

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Protocol
 
-from logferry.at_once import Processes, Threads
+from logferry.workers import Processes, Threads
 from logferry_contracts.verification.chain import Chain, Link
 from logferry_contracts.verification.findings import Finding
 from logferry_contracts.verification.objects import Level, SealedObject, check_object

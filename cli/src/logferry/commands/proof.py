@@ -24,7 +24,6 @@ from logferry import verify as verifying
 from logferry import waive as waiving
 from logferry import witness as witnessing
 from logferry import work
-from logferry.at_once import prepare
 from logferry.audit import About, Audit
 from logferry.audit_files import ReportFiles
 from logferry.audit_page import page
@@ -117,7 +116,6 @@ def verify(  # noqa: PLR0913  (an option each)
         as_json: Print JSON lines: each finding as it is found, then each chain.
     """
     began = datetime.now(UTC)
-    prepare(["logferry.work"])
     try:
         asked = verifying.Asked(
             keys=verifying.trusted_keys(key),

@@ -1,0 +1,85 @@
+"""Threads and processes that work side by side, and take few things ahead."""
+
+import multiprocessing
+import signal
+import sys
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
+from importlib.util import find_spec
+from multiprocessing.context import BaseContext
+
+
+class Threads:
+    """Threads that work on however many things, and take few of them ahead."""
+
+    def __init__(self, workers: int) -> None:
+        """Have so many."""
+        self._ahead = 2 * workers
+        self._pool = ThreadPoolExecutor(workers)
+        self.is_stopped = False
+
+    def mapped[T, R](self, work: Callable[[T], R], on: Iterable[T], /) -> Iterator[R]:
+        """Yield what the work returns of each thing, in order.
+
+        The things may come of another call of this, but no work may call it.
+        """
+        return _mapped(self._pool, self._ahead, work, on)
+
+    def stop(self) -> None:
+        """Begin with nothing more, and do not wait for what is under way, which looks for it."""
+        self.is_stopped = True
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
+
+class Processes:
+    """Processes that do the same where threads would wait for each other's Python.
+
+    Work and things are pickled. Without any work no process is begun.
+    """
+
+    def __init__(self, workers: int) -> None:
+        """Have so many."""
+        self._ahead = 2 * workers
+        self._pool = ProcessPoolExecutor(workers, _context(), initializer=_begin)
+
+    def mapped[T, R](self, work: Callable[[T], R], on: Iterable[T], /) -> Iterator[R]:
+        """Yield what the work returns of each thing, in order."""
+        return _mapped(self._pool, self._ahead, work, on)
+
+    def stop(self) -> None:
+        """End them, whatever is under way."""
+        self._pool.shutdown(wait=False, cancel_futures=True)
+        for process in multiprocessing.active_children():
+            process.terminate()
+
+
+def _context() -> BaseContext:
+    """Return how processes are begun: not by a plain fork, which copies locks of other threads."""
+    main = sys.modules["__main__"]
+    if main.__spec__ is None:
+        # As `python -m logferry`, of which they import nothing, and not as a script, which they
+        # would run again.
+        main.__spec__ = find_spec("logferry.__main__")
+    if sys.platform == "win32":
+        return multiprocessing.get_context("spawn")
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["logferry.work"])
+    return context
+
+
+def _begin() -> None:
+    # Ctrl-C reaches every process; the one that has begun these ends them.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def _mapped[T, R](
+    pool: Executor, ahead: int, work: Callable[[T], R], on: Iterable[T]
+) -> Iterator[R]:
+    waiting: deque[Future[R]] = deque()
+    for thing in on:
+        waiting.append(pool.submit(work, thing))
+        if len(waiting) > ahead:
+            yield waiting.popleft().result()
+    while waiting:
+        yield waiting.popleft().result()
