@@ -71,6 +71,11 @@ $(CATALOG)/made: .venv-localstack/installed
 	$(UV) pip sync --quiet --require-hashes --python .venv-policies/bin/python devstack/policies/policies.lock
 	touch $@
 
+.venv-awscli/installed: benchmarks/cloudtrail/awscli.lock | $(UV)
+	$(UV) venv --quiet --allow-existing --python 3.13 .venv-awscli
+	$(UV) pip sync --quiet --require-hashes --python .venv-awscli/bin/python benchmarks/cloudtrail/awscli.lock
+	touch $@
+
 .PHONY: install
 install: .venv/installed $(CATALOG)/made ## Install everything into this folder
 
@@ -147,7 +152,7 @@ chaos: install ## Kills, faults, wrong clocks, odd messages at random; CHAOS_SEE
 	CHAOS_SEED=$(CHAOS_SEED) $(BIN)/python -m pytest --quiet -n 2 --dist loadfile tests/chaos/check_*.py
 
 .PHONY: bench
-bench: install ## Benchmarks against the baseline and the limits, into build/bench.json
+bench: install .venv-awscli/installed ## Benchmarks against the baseline and the limits, into build/bench.json
 	$(BIN)/python -m benchmarks
 
 CHECKS := lint coverage demo-check terraform-check terraform-apply-check report-check second-verifier-check policy-check iam-check upgrade-check ways-back-check acceptance-check chaos
@@ -209,11 +214,12 @@ lock: $(UV) ## Renew the locks from the pyproject files (keeps what still fits)
 	$(LOCK) --no-deps devstack/policy-engine.in -o devstack/policy-engine.lock
 	$(LOCK) devstack/terraform/terraform.in -o devstack/terraform/terraform.lock
 	$(LOCK) devstack/policies/policies.in -o devstack/policies/policies.lock
+	$(LOCK) benchmarks/cloudtrail/awscli.in -o benchmarks/cloudtrail/awscli.lock
 	$(LOCK) --no-deps devstack/terraform/providers.in -o devstack/terraform/providers.lock
 
 .PHONY: clean
 clean: ## Stop LocalStack and remove everything that was made here
 	if [ -x $(BIN)/python ]; then $(BIN)/python -m devstack down || true; fi
-	rm -rf build .venv .venv-localstack .venv-policies .venv-terraform .uv uv.lock
+	rm -rf build .venv .venv-awscli .venv-localstack .venv-policies .venv-terraform .uv uv.lock
 	find . -name __pycache__ -prune -exec rm -rf {} +
 	rm -rf .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
