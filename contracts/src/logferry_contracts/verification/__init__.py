@@ -15,4 +15,5 @@ What is checked, in this order:
 Bytes are hashed as they are stored. Nothing is written anew to be compared, but for saying why a
 hash differs once it does. `chain.read_chain` reads a chain and `verifier.Verifier` checks its seals
 one by one; both tell all that they find, as `findings`, and go on as far as that makes sense.
+`proving` makes a proof of one log group and date out of what is there, which `proofs` checks alone.
 """
