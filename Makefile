@@ -8,8 +8,8 @@ MAKEFLAGS += --no-builtin-rules
 UV_VERSION := 0.13.9
 UV := .uv/bin/uv
 BIN := .venv/bin
-MEMBERS := contracts $(patsubst %/pyproject.toml,%,$(wildcard services/*/pyproject.toml)) cli devstack
-SOURCES := conftest.py benchmarks contracts services cli devstack docs examples tests tools
+MEMBERS := contracts deliveries $(patsubst %/pyproject.toml,%,$(wildcard services/*/pyproject.toml)) cli devstack
+SOURCES := conftest.py benchmarks contracts deliveries services cli devstack docs examples tests tools
 # Tests whose types are checked: what stands in for AWS has to be what the services take.
 TYPED_TESTS := devstack/tests/conftest.py cli/tests/conftest.py \
   cli/tests/audited.py cli/tests/chromium.py cli/tests/copies.py cli/tests/check_report.py cli/tests/test_report.py \
@@ -17,7 +17,7 @@ TYPED_TESTS := devstack/tests/conftest.py cli/tests/conftest.py \
   services/planner/tests/conftest.py services/planner/tests/fakes.py \
   services/exporter/tests/conftest.py \
   services/sse-enforcer/tests/conftest.py services/sse-enforcer/tests/test_failed_calls.py \
-  $(wildcard services/sealer/tests/*.py)
+  $(wildcard services/sealer/tests/*.py) $(wildcard deliveries/tests/*.py)
 # A call of its own: a folder with a hyphen is no package's name, so its tests pass for these.
 TYPED_TESTS_ACROSS := conftest.py tests/conftest.py tests/alarms.py tests/clocks.py tests/upgrade/conftest.py tests/iam/mutations.py \
   $(wildcard tests/chaos/*.py)
@@ -207,7 +207,7 @@ LOCK := $(UV) pip compile --quiet --universal --generate-hashes --no-header --no
 .PHONY: lock
 lock: $(UV) ## Renew the locks from the pyproject files (keeps what still fits)
 	$(LOCK) --group dev $(addsuffix /pyproject.toml,$(MEMBERS)) \
-	  --no-emit-package logferry-contracts --no-emit-package logferry -o requirements.lock
+	  --no-emit-package logferry-contracts --no-emit-package logferry-deliveries --no-emit-package logferry -o requirements.lock
 	# LocalStack 4.14 as it was when it came out: what it needs has moved on since.
 	$(LOCK) --project devstack/localstack-addons --exclude-newer 2026-03-02 \
 	  devstack/localstack.in -o devstack/localstack.lock

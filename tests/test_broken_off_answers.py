@@ -15,12 +15,10 @@ from botocore.parsers import ResponseParserError
 
 import exporter.aws.calls
 import exporter.errors
+import logferry_deliveries.calls
+import logferry_deliveries.errors
 import planner.aws.calls
 import planner.errors
-import sealer.aws.calls
-import sealer.errors
-import sse_enforcer.aws.calls
-import sse_enforcer.errors
 from logferry.commands.console import TOLD
 from logferry.errors import AWS_ERRORS, DeployError
 from logferry.stack import told_about
@@ -43,6 +41,7 @@ LOG_GROUP = LogGroup(
 )
 SOURCES = [
     *Path(__file__).parents[1].glob("services/*/src"),
+    Path(__file__).parents[1] / "deliveries/src",
     Path(__file__).parents[1] / "cli/src",
 ]
 IDIOMS: dict[str, tuple[Callable[[], AbstractContextManager[None]], type[Exception]]] = {
@@ -54,20 +53,15 @@ IDIOMS: dict[str, tuple[Callable[[], AbstractContextManager[None]], type[Excepti
         lambda: exporter.aws.calls.calling("Publish", "arn:topic"),
         exporter.errors.TransientError,
     ),
-    "sse-enforcer": (
-        lambda: sse_enforcer.aws.calls.calling("Publish", "arn:topic"),
-        sse_enforcer.errors.AwsError,
-    ),
-    "sealer": (
-        lambda: sealer.aws.calls.calling("Publish", "arn:topic"),
-        sealer.errors.AwsError,
+    "the sse-enforcer and the sealer": (
+        lambda: logferry_deliveries.calls.calling("Publish", "arn:topic"),
+        logferry_deliveries.errors.AwsError,
     ),
     "the command": (lambda: told_about("arn:topic"), DeployError),
 }
 KNOWN_WHOLE = {
     "planner/aws/calls.py",
-    "sealer/aws/calls.py",
-    "sse_enforcer/aws/calls.py",
+    "logferry_deliveries/calls.py",
     "logferry/errors.py",
 }
 """Where it is said what a call may raise. The exporter names what passes, class by class."""

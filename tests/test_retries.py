@@ -17,15 +17,21 @@ import logferry.ledger
 import logferry.plan
 import logferry.stack
 import logferry.sweep
+import logferry_deliveries.calls
 import planner.aws.calls
 import planner.aws.source_account
 import sealer.aws.calls
-import sse_enforcer.aws.calls
 
 ROOT = Path(__file__).parents[1]
 SOURCES = sorted(
     path
-    for folder in ("services/*/src", "cli/src", "examples/subscriber", "examples/witness")
+    for folder in (
+        "services/*/src",
+        "deliveries/src",
+        "cli/src",
+        "examples/subscriber",
+        "examples/witness",
+    )
     for path in ROOT.glob(f"{folder}/**/*.py")
     if path.parent.name != "tests" and path.name not in {"deploy.py", "vkey.py"}
 )
@@ -33,7 +39,7 @@ PATIENT = {
     "planner": planner.aws.calls.CLIENT_CONFIG,
     "planner, in a source's account": planner.aws.source_account.SOURCE_CONFIG,
     "exporter": exporter.aws.clients.CLIENT_CONFIG,
-    "sse-enforcer": sse_enforcer.aws.calls.CLIENT_CONFIG,
+    "sse-enforcer": logferry_deliveries.calls.CLIENT_CONFIG,
     "sealer": sealer.aws.calls.CLIENT_CONFIG,
     "logferry, the ledger": logferry.ledger.CLIENT_CONFIG,
     "logferry, stacks": logferry.stack.CLIENT_CONFIG,

@@ -79,7 +79,7 @@ def test_another_checkout_gives_the_same_bytes_but_for_the_service_that_was_chan
     built_zips: dict[str, Zip], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     checkout = tmp_path / "checkout"
-    for folder in ("contracts", "services"):
+    for folder in ("contracts", "deliveries", "services"):
         shutil.copytree(
             ROOT / folder, checkout / folder, ignore=shutil.ignore_patterns("__pycache__", "tests")
         )
@@ -188,6 +188,7 @@ def test_a_services_zip_has_no_other_service(built_zips: dict[str, Zip]) -> None
             packages = {name.split("/")[0] for name in archive.namelist()}
         assert packages & {each.module for each in SERVICES} == {named(service).module}
         assert "logferry_contracts" in packages
+        assert ("logferry_deliveries" in packages) == (service in {"sealer", "sse-enforcer"})
 
 
 @EACH

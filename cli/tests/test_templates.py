@@ -18,8 +18,7 @@ from logferry.hub_stacks import hub_stacks
 from logferry.package import Zip
 from logferry.services import NAMES
 from logferry.template import Resolved
-from sealer.delivery import MAX_RECEIVES as SEALERS_RECEIVES
-from sse_enforcer import delivery
+from logferry_deliveries.delivery import MAX_RECEIVES
 
 PATHS = sorted(TEMPLATES.glob("*.yaml"))
 ALL = pytest.mark.parametrize("path", PATHS, ids=lambda path: path.stem)
@@ -220,14 +219,11 @@ def test_sweeps_do_not_run_side_by_side_unless_nothing_can_be_reserved() -> None
     }
 
 
-@pytest.mark.parametrize(
-    ("service", "receives"),
-    [("sse-enforcer", delivery.MAX_RECEIVES), ("sealer", SEALERS_RECEIVES)],
-)
-def test_a_queue_tries_as_often_as_its_function_counts(service: str, receives: int) -> None:
+@pytest.mark.parametrize("service", ["sse-enforcer", "sealer"])
+def test_a_queue_tries_as_often_as_its_function_counts(service: str) -> None:
     """The last try that fails is dead-lettered by the function, with the reason."""
     policy = resources(TEMPLATES / f"{service}.yaml")["Queue"]["Properties"]["RedrivePolicy"]
-    assert policy["maxReceiveCount"] == receives
+    assert policy["maxReceiveCount"] == MAX_RECEIVES
 
 
 def test_a_planner_has_room_for_long_plans_and_may_go_on_with_them() -> None:

@@ -26,7 +26,8 @@ def test_every_distribution_has_the_same_version() -> None:
     found = versions(ROOT)
     released = found.pop(CHANGELOG)
 
-    assert {path.parts[0] for path in found} == {"cli", "contracts", "devstack", "services"}
+    folders = {"cli", "contracts", "deliveries", "devstack", "services"}
+    assert {path.parts[0] for path in found} == folders
     assert set(found.values()) == {released}
 
 

@@ -20,7 +20,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path, PurePosixPath
-from typing import Literal
+from typing import Any, Literal
 
 from logferry import sdk
 from logferry.checkout import BUILD, LOCK, ROOT, uv
@@ -69,6 +69,9 @@ _ZIP_EPOCH = (1980, 1, 1, 0, 0, 0)
 """The earliest time that a zip can hold."""
 _FILE_MODE = 0o100644
 _UNIX = 3
+
+SHARED = {"logferry-contracts": "contracts", "logferry-deliveries": "deliveries"}
+"""Our own distributions that services share, and their folders."""
 
 type Report = Callable[[str], None]
 
@@ -156,10 +159,10 @@ def build_zips(
     target = Target.of(architecture)
     out.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as scratch, ThreadPoolExecutor(WORKERS) as pool:
-        contracts = pool.submit(_own, ROOT / "contracts", target, Path(scratch))
+        ours = {service: [f"services/{service}", *_shared(service)] for service in services}
         own = {
-            service: pool.submit(_own, ROOT / "services" / service, target, Path(scratch))
-            for service in services
+            path: pool.submit(_own, ROOT / path, target, Path(scratch))
+            for path in sorted({path for paths in ours.values() for path in paths})
         }
         needed = {service: pool.submit(requirements, service, target) for service in services}
         every = sorted({some for found in needed.values() for some in found.result()})
@@ -169,7 +172,7 @@ def build_zips(
         report(f"{len(every)} distributions for {target.name}")
         zips = {}
         for service in services:
-            folders = [contracts.result(), own[service].result()]
+            folders = [own[path].result() for path in ours[service]]
             folders += [third_party[some] for some in needed[service].result()]
             path = out / f"{service}-{target.architecture}.zip"
             zips[service] = pool.submit(_zip, service, target.architecture, path, folders)
@@ -188,7 +191,8 @@ def requirements(service: str, target: Target) -> list[str]:
     pinned = _run(
         *("pip", "compile", f"services/{service}/pyproject.toml", "--constraint", str(LOCK)),
         *("--no-header", "--no-annotate", "--no-emit-index-url"),
-        *("--no-emit-package", "logferry-contracts", *target.options),
+        *(option for name in SHARED for option in ("--no-emit-package", name)),
+        *target.options,
     ).splitlines()
     locked = locked_entries(LOCK.read_text())
     missing = [pin for pin in pinned if pin not in locked]
@@ -301,9 +305,19 @@ def _zip(service: str, architecture: Architecture, path: Path, folders: list[Pat
 
 
 def _version(service: str) -> str:
-    project = tomllib.loads((ROOT / "services" / service / "pyproject.toml").read_text())
-    version: str = project["project"]["version"]
+    version: str = _project(service)["version"]
     return version
+
+
+def _shared(service: str) -> list[str]:
+    """Return the folders of what it shares with others."""
+    return [SHARED[name] for name in _project(service)["dependencies"] if name in SHARED]
+
+
+def _project(service: str) -> dict[str, Any]:
+    text = (ROOT / "services" / service / "pyproject.toml").read_text()
+    project: dict[str, Any] = tomllib.loads(text)["project"]
+    return project
 
 
 def _run(*arguments: str) -> str:

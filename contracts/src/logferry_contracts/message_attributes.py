@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
+DEAD_LETTER_REASON = "reason"
+"""The attribute that only dead letters have, also when somebody has put one back into a queue."""
 DETAIL_LIMIT_CHARACTERS = 1000
 """Our own: enough for a sentence, and no dead letter outgrows SQS's limit by it."""
 
@@ -17,8 +19,6 @@ def dead_letter_attributes(*, reason: str, detail: str, service: str) -> dict[st
 
     SQS takes no control characters, and an object's key may have some.
     """
-    printable = "".join(
-        letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in detail
-    )
+    printable = "".join(letter if letter.isprintable() else " " for letter in detail)
     cut = printable[:DETAIL_LIMIT_CHARACTERS]
-    return text_attributes({"reason": reason, "detail": cut, "service": service})
+    return text_attributes({DEAD_LETTER_REASON: reason, "detail": cut, "service": service})

@@ -1,5 +1,6 @@
 import pytest
 
+from logferry_deliveries.errors import KmsKeyError
 from sse_enforcer.archive_key import (
     KeyParameter,
     KeyScheme,
@@ -8,7 +9,6 @@ from sse_enforcer.archive_key import (
     check_value,
     parameter_for,
 )
-from sse_enforcer.errors import KmsKeyError
 
 BASE = "/kms/arn"
 ARN = "arn:aws:kms:eu-west-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab"

@@ -13,15 +13,16 @@ from logferry_contracts.ledger_record import LedgerRecord
 from logferry_contracts.manifest import ManifestLocation
 from logferry_contracts.object_secured import ObjectSecured
 from logferry_contracts.wire import ContractError, parse
+from logferry_deliveries.errors import AwsError, KmsKeyError, RefusedError
+from logferry_deliveries.queues import DeadLetters, Queue, Topic
 from sse_enforcer.archive_key import KeyScheme
 from sse_enforcer.aws.archive import Archive
 from sse_enforcer.aws.control import ControlBucket, Copying
 from sse_enforcer.aws.encryption import Encryption
 from sse_enforcer.aws.holds import Holds
 from sse_enforcer.aws.keys import KmsKeys
-from sse_enforcer.aws.messages import DeadLetters, Queue, Topic
 from sse_enforcer.aws.removals import Removals
-from sse_enforcer.errors import AwsError, KmsKeyError, RefusedError, RemovalRefusedError
+from sse_enforcer.errors import RemovalRefusedError
 from sse_enforcer.verdict import differences, is_proven
 
 EXAMPLES = Path(__file__).parents[3] / "contracts" / "examples"
@@ -351,7 +352,9 @@ def test_an_event_reaches_the_topics_queues_as_it_is(backend, queue):
 
 
 def test_a_dead_letter_is_the_message_with_its_reason(queue):
-    DeadLetters(queue.client, queue.url).send("{}", reason="contract", detail="bad\n" * 1000)
+    DeadLetters(queue.client, queue.url, "sse-enforcer").send(
+        "{}", reason="contract", detail="bad\n" * 1000
+    )
 
     body, attributes = queue()
     assert body == "{}"

@@ -29,6 +29,9 @@ from logferry_contracts.manifest import ManifestLocation
 from logferry_contracts.message import Message
 from logferry_contracts.object_secured import ObjectSecured
 from logferry_contracts.wire import parse
+from logferry_deliveries import queues
+from logferry_deliveries.errors import AwsError, KmsKeyError, RetryError
+from logferry_deliveries.queues import DeadLetters, Queue, Topic
 from sse_enforcer.archive_key import KeyScheme
 from sse_enforcer.aws.archive import Archive
 from sse_enforcer.aws.control import ControlBucket, Copying
@@ -36,10 +39,8 @@ from sse_enforcer.aws.encryption import Encryption
 from sse_enforcer.aws.holds import Holds
 from sse_enforcer.aws.json_objects import JsonObjects
 from sse_enforcer.aws.keys import KmsKeys
-from sse_enforcer.aws.messages import DeadLetters, Queue, Topic
 from sse_enforcer.aws.removals import Removals
 from sse_enforcer.aws.uploads import Uploads
-from sse_enforcer.errors import AwsError, KmsKeyError, RetryError
 from sse_enforcer.parts import Checksum, CopiedPart, Part
 from sse_enforcer.sweep.aws import Listing, Reports
 from sse_enforcer.sweep.report import SCHEDULE_KEY, Pass, Place, Report, Schedule
@@ -291,7 +292,7 @@ USES: dict[str, Use] = {
         lambda client: Topic(client, "arn"), lambda it, _: it.publish(SECURED), SECURED.id
     ),
     "DeadLetters.send": Use(
-        lambda client: DeadLetters(client, "https://sqs/dead"),
+        lambda client: DeadLetters(client, "https://sqs/dead", "sse-enforcer"),
         lambda it, _: it.send("{}", reason="contract", detail="bad"),
         "a dead letter (contract)",
     ),
@@ -327,7 +328,7 @@ def test_every_method_that_calls_aws_is_tried_here() -> None:
 
     adapters = {
         f"{name}.{method}"
-        for module in map(importlib.import_module, modules(sse_enforcer))
+        for module in map(importlib.import_module, [*modules(sse_enforcer), queues.__name__])
         for name, made in inspect.getmembers(module, inspect.isclass)
         if made.__module__ == module.__name__ and "__dataclass_fields__" not in vars(made)
         for method, _ in inspect.getmembers(made, inspect.isfunction)

@@ -12,17 +12,15 @@ from types import SimpleNamespace
 
 import pytest
 
+from logferry_deliveries.errors import AwsError, KmsKeyError, RefusedError
 from sse_enforcer.aws.archive import Archive
 from sse_enforcer.aws.encryption import Encryption
 from sse_enforcer.aws.removals import Removals
 from sse_enforcer.aws.uploads import Uploads
 from sse_enforcer.delivery import process
 from sse_enforcer.errors import (
-    AwsError,
     EncryptionRefusedError,
     EncryptionUnsupportedError,
-    KmsKeyError,
-    RefusedError,
     RemovalRefusedError,
 )
 from sse_enforcer.parts import MIN_PART_BYTES, checksum_for, cut

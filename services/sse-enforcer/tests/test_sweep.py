@@ -10,7 +10,8 @@ import pytest
 from logferry_contracts.environment import SettingsError
 from logferry_contracts.ledger_record import Disposed, Failed, LedgerRecord
 from logferry_contracts.wire import emit, parse
-from sse_enforcer.errors import AwsError, KmsKeyError, OvertakenError, RefusedError
+from logferry_deliveries.errors import AwsError, KmsKeyError, RefusedError
+from sse_enforcer.errors import OvertakenError
 from sse_enforcer.settings import Hold, Settings
 from sse_enforcer.sweep.invocation import sweep_by
 from sse_enforcer.sweep.pace import Pace

@@ -23,8 +23,6 @@ from logferry_contracts.source import Source, SourceName
 from logferry_contracts.window import Window
 from logferry_contracts.wire import ContractError
 
-DEAD_LETTER_REASON = "reason"
-"""The attribute that only dead letters have, also when somebody has put one back into a queue."""
 TRIES = "tries"
 """The attribute of a message that was sent to the tail: how often that was for an error."""
 

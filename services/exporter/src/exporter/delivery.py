@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from exporter.cloud import DEAD_LETTER_REASON, TRIES, Queue
+from exporter.cloud import TRIES, Queue
 from exporter.telemetry import count, logger
 from logferry_contracts.message import from_epoch_ms
+from logferry_contracts.message_attributes import DEAD_LETTER_REASON
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord

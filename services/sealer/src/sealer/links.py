@@ -18,7 +18,7 @@ from logferry_contracts.digest import sha256
 from logferry_contracts.dsse import pae_sha256
 from logferry_contracts.message import epoch_ms, timestamp
 from logferry_contracts.statement import CONTRADICTED as CONTRADICTED_OUTCOME
-from sealer.aws.messages import Topic
+from logferry_deliveries.queues import Topic
 from sealer.aws.notes import ChainNote, Notes, SealedDate
 from sealer.aws.seals import Seals
 from sealer.aws.signing import SigningKeys

@@ -16,12 +16,12 @@ from logferry_contracts.ledger_record import LedgerRecord
 from logferry_contracts.manifest import ArchivedObject, Manifest
 from logferry_contracts.statement import Difference, StatedObject
 from logferry_contracts.window import Window
+from logferry_deliveries.errors import OutOfTimeError
 from sealer import differences
 from sealer.aws.archive import Archive
 from sealer.aws.ledger import Ledger
 from sealer.aws.notes import MeasuredExport, Notes
 from sealer.differences import ListedVersion, ReadObject
-from sealer.errors import OutOfTimeError
 from sealer.metrics import MEASURED, MEASURED_BYTES
 from sealer.turn import Turn
 

@@ -23,6 +23,7 @@ from logferry_contracts.seal_leaf import Leaf, LeafList
 from logferry_contracts.source import SourceName
 from logferry_contracts.window import Window
 from logferry_contracts.zones import zone_named
+from logferry_deliveries.errors import OutOfTimeError
 from sealer.aws.ledger import Ledger, ListedRecord
 from sealer.aws.notes import Notes, SealedDate
 from sealer.aws.seals import Seals
@@ -38,7 +39,6 @@ from sealer.dates import (
     previous_midnight,
 )
 from sealer.draft import Draft, LeafRow
-from sealer.errors import OutOfTimeError
 from sealer.head import says
 from sealer.links import Chain, Links
 from sealer.stating import Wanted

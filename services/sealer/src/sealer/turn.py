@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from sealer.errors import OutOfTimeError
+from logferry_deliveries.errors import OutOfTimeError
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from logferry_deliveries.queues import DeadLetters, Topic
 from sealer.aws.archive import Archive
 from sealer.aws.ledger import Ledger
-from sealer.aws.messages import DeadLetters, Queue, Topic
+from sealer.aws.messages import TurnQueue
 from sealer.aws.notes import Notes
 from sealer.aws.seals import Seals
 from sealer.aws.signing import SigningKeys
@@ -28,7 +29,7 @@ class Service:
     stating: Stating
     links: Links
     sealing: Sealing
-    queue: Queue
+    queue: TurnQueue
     dead_letters: DeadLetters
 
 
@@ -73,6 +74,6 @@ def wire(
             scratch=scratch,
             salt=salt,
         ),
-        queue=Queue(sqs, settings.queue_url),
-        dead_letters=DeadLetters(sqs, settings.dead_letter_queue_url),
+        queue=TurnQueue(sqs, settings.queue_url),
+        dead_letters=DeadLetters(sqs, settings.dead_letter_queue_url, "sealer"),
     )

@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from sse_enforcer.errors import KmsKeyError
+from logferry_deliveries.errors import KmsKeyError
 
 _KEY_ARN = re.compile(
     r"arn:aws[a-z-]*:kms:(?P<region>[a-z0-9-]+):(?P<account_id>[0-9]{12}):key/[A-Za-z0-9-]+"

@@ -13,16 +13,15 @@ from typing import Literal
 from aws_lambda_powertools import Logger
 
 from logferry_contracts.object_secured import ObjectSecured, ObjectSecuredData, secured_id
+from logferry_deliveries.errors import AwsError, RefusedError
 from sse_enforcer.aws.archive import Archive
 from sse_enforcer.aws.control import ControlBucket, Copying
 from sse_enforcer.aws.encryption import Encryption
 from sse_enforcer.aws.holds import Holds
 from sse_enforcer.aws.removals import Removals
 from sse_enforcer.errors import (
-    AwsError,
     EncryptionRefusedError,
     EncryptionUnsupportedError,
-    RefusedError,
     RemovalRefusedError,
 )
 from sse_enforcer.metrics import (

@@ -15,11 +15,11 @@ from logferry_contracts.ledger_key import ledger_key
 from logferry_contracts.ledger_record import Failed, LedgerRecord
 from logferry_contracts.manifest import ArchivedObject, Manifest
 from logferry_contracts.message import timestamp
+from logferry_deliveries.errors import NotDoneError, OutOfTimeError, RefusedError, RetryError
+from logferry_deliveries.queues import Topic
 from sse_enforcer.aws.control import ControlBucket
 from sse_enforcer.aws.keys import KmsKeys
-from sse_enforcer.aws.messages import Topic
 from sse_enforcer.enforcer import Enforcer, Secured
-from sse_enforcer.errors import EnforcerError, OutOfTimeError, RefusedError, RetryError
 from sse_enforcer.layout import Kind, kind
 from sse_enforcer.metrics import MISSING
 from sse_enforcer.verdict import Wanted
@@ -93,12 +93,12 @@ class Exports:
             return
         objects = self._objects_of(data, record, wanted.now)
 
-        def attempt(archived: ArchivedObject) -> Secured | EnforcerError:
+        def attempt(archived: ArchivedObject) -> Secured | NotDoneError:
             if not has_time():
                 return OutOfTimeError("the invocation's time is up")
             try:
                 return self.secure_object(archived, data.export_id, wanted, has_time=has_time)
-            except EnforcerError as error:
+            except NotDoneError as error:
                 logger.warning(
                     "not secured",
                     object_key=archived.key,
@@ -112,7 +112,7 @@ class Exports:
         for result in results:
             if isinstance(result, Secured):
                 counts.update(result.counts)
-        errors = [result for result in results if isinstance(result, EnforcerError)]
+        errors = [result for result in results if isinstance(result, NotDoneError)]
         try:
             _raise_for(errors, counts)
         except RefusedError as error:
@@ -307,7 +307,7 @@ def _check_as_recorded(
         )
 
 
-def _raise_for(errors: list[EnforcerError], counts: Counter[str]) -> None:
+def _raise_for(errors: list[NotDoneError], counts: Counter[str]) -> None:
     """Raise what decides about the message: anything that trying again may help comes first."""
     if not errors:
         return

@@ -11,7 +11,7 @@ from aws_lambda_powertools.utilities.batch.types import PartialItemFailureRespon
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from botocore.config import Config
 
-from sse_enforcer.aws.calls import CLIENT_CONFIG
+from logferry_deliveries.calls import CLIENT_CONFIG
 from sse_enforcer.delivery import process
 from sse_enforcer.exports import WORKERS
 from sse_enforcer.multipart import PART_WORKERS
@@ -48,7 +48,7 @@ def sweep(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     Raises:
         SettingsError: The environment is unusable.
         ValidationError: The event is no request.
-        EnforcerError: The sweep could not go on. The next invocation does.
+        NotDoneError: The sweep could not go on. The next invocation does.
     """
     request = SweepRequest.model_validate(event)
     per_second = service().settings.sweep_objects_per_second

@@ -15,10 +15,11 @@ from datetime import datetime, timedelta
 
 from aws_lambda_powertools import Logger
 
+from logferry_deliveries.errors import AwsError, OutOfTimeError
 from sse_enforcer.aws.archive import Archive
 from sse_enforcer.aws.control import ControlBucket, Copying
 from sse_enforcer.aws.uploads import Uploads
-from sse_enforcer.errors import AwsError, CopyUnderWayError, OutOfTimeError
+from sse_enforcer.errors import CopyUnderWayError
 from sse_enforcer.parts import Checksum, CopiedPart, Part, checksum_for, cut
 from sse_enforcer.verdict import ObjectVersion, Wanted
 

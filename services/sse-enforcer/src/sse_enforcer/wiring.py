@@ -4,13 +4,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from logferry_deliveries.queues import DeadLetters, Queue, Topic
 from sse_enforcer.archive_key import KeyScheme
 from sse_enforcer.aws.archive import Archive
 from sse_enforcer.aws.control import ControlBucket
 from sse_enforcer.aws.encryption import Encryption
 from sse_enforcer.aws.holds import Holds
 from sse_enforcer.aws.keys import KmsKeys
-from sse_enforcer.aws.messages import DeadLetters, Queue, Topic
 from sse_enforcer.aws.removals import Removals
 from sse_enforcer.aws.uploads import Uploads
 from sse_enforcer.enforcer import Enforcer
@@ -75,7 +75,7 @@ def wire(settings: Settings, client: Callable[[str], Any]) -> Service:
         ),
         topic=topic,
         queue=Queue(sqs, settings.queue_url),
-        dead_letters=DeadLetters(sqs, settings.dead_letter_queue_url),
+        dead_letters=DeadLetters(sqs, settings.dead_letter_queue_url, "sse-enforcer"),
         key=key,
     )
 

@@ -6,22 +6,19 @@ from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 from exporter.aws.calls import calling
-from exporter.cloud import DEAD_LETTER_REASON, TRIES
+from exporter.cloud import TRIES
 from exporter.errors import CallRefusedError, TransientError
 from logferry_contracts.day_completed import DayCompleted
 from logferry_contracts.export_completed import ExportCompleted
 from logferry_contracts.export_failed import ExportFailed
 from logferry_contracts.export_requested import ExportRequested
-from logferry_contracts.message_attributes import text_attributes
+from logferry_contracts.message_attributes import dead_letter_attributes, text_attributes
 from logferry_contracts.wire import emit
 
 if TYPE_CHECKING:
     from mypy_boto3_sns import SNSClient
     from mypy_boto3_sqs import SQSClient
     from mypy_boto3_sqs.type_defs import ChangeMessageVisibilityBatchRequestEntryTypeDef
-
-DETAIL_CHARACTERS = 1000
-"""Enough of an error for a person, far from a message's limit."""
 
 
 class Queue:
@@ -114,11 +111,9 @@ class Queue:
         size, and so may make too long what SQS has taken without them.
         https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-messages.html
         """
-        attributes = {
-            DEAD_LETTER_REASON: reason,
-            "detail": _printable(detail) or reason,
-            "service": "exporter",
-        }
+        attributes = dead_letter_attributes(
+            reason=reason, detail=detail or reason, service="exporter"
+        )
         send = partial(
             self._send,
             self._dead_letter_queue_url,
@@ -127,7 +122,7 @@ class Queue:
             MessageDeduplicationId=message_id,
         )
         try:
-            send(MessageAttributes=text_attributes(attributes))
+            send(MessageAttributes=attributes)
         except CallRefusedError:
             send()
 
@@ -153,8 +148,3 @@ class Topic:
                 Message=message,
                 MessageAttributes=text_attributes(event.attributes),
             )
-
-
-def _printable(text: str) -> str:
-    """Return the beginning of a text without the control characters that SQS refuses."""
-    return "".join(char if char.isprintable() else " " for char in text)[:DETAIL_CHARACTERS]

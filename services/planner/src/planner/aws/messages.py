@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from logferry_contracts.message_attributes import text_attributes
+from logferry_contracts.message_attributes import dead_letter_attributes, text_attributes
 from logferry_contracts.plan_completed import PlanCompleted
 from logferry_contracts.plan_continued import PlanContinued
 from logferry_contracts.wire import emit
@@ -12,9 +12,6 @@ if TYPE_CHECKING:
     from mypy_boto3_lambda import LambdaClient
     from mypy_boto3_sns import SNSClient
     from mypy_boto3_sqs import SQSClient
-
-DETAIL_CHARACTERS = 1000
-"""Enough of an error for a person, far from a message's limit."""
 
 
 class Topic:
@@ -44,12 +41,12 @@ class DeadLetters:
 
     def put(self, body: str, *, reason: str, detail: str) -> None:
         """Keep a request as it came, and why it is here."""
-        attributes = {"reason": reason, "detail": _printable(detail), "service": "planner"}
+        attributes = dead_letter_attributes(reason=reason, detail=detail, service="planner")
         with calling("SendMessage", self._queue_url):
             self._sqs.send_message(
                 QueueUrl=self._queue_url,
                 MessageBody=body,
-                MessageAttributes=text_attributes(attributes),
+                MessageAttributes=attributes,
             )
 
 
@@ -67,8 +64,3 @@ class Continuations:
             self._functions.invoke(
                 FunctionName=function_arn, InvocationType="Event", Payload=payload
             )
-
-
-def _printable(text: str) -> str:
-    """Return the beginning of a text without the control characters that SQS refuses."""
-    return "".join(char if char.isprintable() else " " for char in text)[:DETAIL_CHARACTERS]

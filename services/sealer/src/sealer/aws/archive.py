@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Any
 from logferry_contracts.manifest import Checksum
 from logferry_contracts.measure import measure
 from logferry_contracts.window import Window
-from sealer.aws.calls import calling
+from logferry_deliveries.calls import calling
+from logferry_deliveries.errors import AwsError
 from sealer.differences import ListedVersion, ReadObject
-from sealer.errors import AwsError, OfflineError
+from sealer.errors import OfflineError
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client

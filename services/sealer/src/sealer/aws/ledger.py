@@ -23,7 +23,7 @@ from logferry_contracts.manifest import Manifest, ManifestLocation
 from logferry_contracts.source import SourceName
 from logferry_contracts.window import Window
 from logferry_contracts.wire import ContractError, parse
-from sealer.aws.calls import calling
+from logferry_deliveries.calls import calling
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client

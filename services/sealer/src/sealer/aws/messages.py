@@ -1,71 +1,27 @@
-"""What is sent, and given back: the topic, the dead-letter queue, the queue."""
+"""What is sent: a request for each chain's turn."""
 
 from typing import TYPE_CHECKING
 
-from logferry_contracts.day_sealed import DaySealed
-from logferry_contracts.message_attributes import dead_letter_attributes, text_attributes
-from logferry_contracts.seal_request import SealRequest
 from logferry_contracts.wire import emit
-from sealer.aws.calls import calling
+from logferry_deliveries.calls import calling
+from logferry_deliveries.queues import Queue
 
 if TYPE_CHECKING:
-    from mypy_boto3_sns import SNSClient
     from mypy_boto3_sqs import SQSClient
 
-
-class Topic:
-    """The topic that other services listen to."""
-
-    def __init__(self, sns: "SNSClient", arn: str) -> None:
-        """Publish to the topic ``arn``."""
-        self._sns = sns
-        self._arn = arn
-
-    def publish(self, event: DaySealed) -> None:
-        """Publish an event, with what filter policies need as attributes."""
-        with calling("Publish", event.id):
-            self._sns.publish(
-                TopicArn=self._arn,
-                Message=emit(event),
-                MessageAttributes=text_attributes(event.attributes),
-            )
+    from logferry_contracts.seal_request import SealRequest
 
 
-class DeadLetters:
-    """The queue for what cannot be dealt with."""
-
-    def __init__(self, sqs: "SQSClient", queue_url: str) -> None:
-        """Send to the queue at ``queue_url``."""
-        self._sqs = sqs
-        self._queue_url = queue_url
-
-    def send(self, body: str, *, reason: str, detail: str) -> None:
-        """Send a message's body as it came, with the reason as attributes."""
-        attributes = dead_letter_attributes(reason=reason, detail=detail, service="sealer")
-        with calling("SendMessage", f"a dead letter ({reason})"):
-            self._sqs.send_message(
-                QueueUrl=self._queue_url,
-                MessageBody=body,
-                MessageAttributes=attributes,
-            )
-
-
-class Queue:
+class TurnQueue(Queue):
     """The queue that the messages come from, and that each chain's turn is put into."""
 
     def __init__(self, sqs: "SQSClient", queue_url: str) -> None:
         """Use the queue at ``queue_url``."""
+        super().__init__(sqs, queue_url)
         self._sqs = sqs
-        self._queue_url = queue_url
+        self._own_url = queue_url
 
-    def send(self, request: SealRequest) -> None:
+    def send(self, request: "SealRequest") -> None:
         """Ask for one chain."""
-        with calling("SendMessage", self._queue_url):
-            self._sqs.send_message(QueueUrl=self._queue_url, MessageBody=emit(request))
-
-    def give_back(self, receipt_handle: str, pause_s: int) -> None:
-        """Let a message be received again after ``pause_s``."""
-        with calling("ChangeMessageVisibility", self._queue_url):
-            self._sqs.change_message_visibility(
-                QueueUrl=self._queue_url, ReceiptHandle=receipt_handle, VisibilityTimeout=pause_s
-            )
+        with calling("SendMessage", self._own_url):
+            self._sqs.send_message(QueueUrl=self._own_url, MessageBody=emit(request))

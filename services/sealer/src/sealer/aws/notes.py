@@ -22,8 +22,10 @@ from logferry_contracts.message import Message
 from logferry_contracts.plan_request import Date
 from logferry_contracts.statement import Difference, Leftover, StatedObject
 from logferry_contracts.window import TimeZone, Window
-from sealer.aws.calls import OVERTAKEN, calling
-from sealer.errors import AwsError, OvertakenError
+from logferry_deliveries.calls import calling
+from logferry_deliveries.errors import AwsError
+from sealer.aws.calls import OVERTAKEN
+from sealer.errors import OvertakenError
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client

@@ -16,8 +16,10 @@ from logferry_contracts.chain import ChainName
 from logferry_contracts.seal_key import leaves_key, seal_key, seals_prefix, sequence_of
 from logferry_contracts.seal_leaf import Leaf
 from logferry_contracts.wire import parse
-from sealer.aws.calls import OVERTAKEN, calling
-from sealer.errors import AwsError, NotAsWrittenError, OvertakenError
+from logferry_deliveries.calls import calling
+from logferry_deliveries.errors import AwsError
+from sealer.aws.calls import OVERTAKEN
+from sealer.errors import NotAsWrittenError, OvertakenError
 from sealer.head import StoredSeal
 
 if TYPE_CHECKING:

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Literal
 
 from logferry_contracts.day_seal import NextKey
 from logferry_contracts.digest import sha256
-from sealer.aws.calls import calling
-from sealer.errors import RefusedError
+from logferry_deliveries.calls import calling
+from logferry_deliveries.errors import RefusedError
 
 if TYPE_CHECKING:
     from mypy_boto3_kms import KMSClient

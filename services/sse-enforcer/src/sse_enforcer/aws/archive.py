@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any, cast
 
 from botocore.exceptions import ClientError
 
-from sse_enforcer.aws.calls import calling
-from sse_enforcer.errors import RefusedError
+from logferry_deliveries.calls import calling
+from logferry_deliveries.errors import RefusedError
 from sse_enforcer.verdict import OFFLINE_STORAGE_CLASSES, ObjectVersion, Retention
 
 if TYPE_CHECKING:

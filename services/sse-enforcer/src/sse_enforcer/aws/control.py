@@ -12,8 +12,8 @@ from logferry_contracts.ledger_record import LedgerRecord
 from logferry_contracts.manifest import Manifest, ManifestLocation
 from logferry_contracts.object_secured import ObjectSecured
 from logferry_contracts.wire import emit, parse
+from logferry_deliveries.errors import RefusedError
 from sse_enforcer.aws.json_objects import IN_ANY_CASE, JsonObjects, if_still
-from sse_enforcer.errors import RefusedError
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client

@@ -2,8 +2,9 @@
 
 from typing import TYPE_CHECKING, Any, cast
 
-from sse_enforcer.aws.calls import calling
-from sse_enforcer.errors import AwsError, EncryptionRefusedError, EncryptionUnsupportedError
+from logferry_deliveries.calls import calling
+from logferry_deliveries.errors import AwsError
+from sse_enforcer.errors import EncryptionRefusedError, EncryptionUnsupportedError
 from sse_enforcer.verdict import (
     NULL_VERSION,
     SSE_KMS,

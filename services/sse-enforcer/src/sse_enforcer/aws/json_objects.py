@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from botocore.exceptions import ClientError
 
-from sse_enforcer.aws.calls import calling
+from logferry_deliveries.calls import calling
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, cast
 
 from botocore.exceptions import ClientError
 
+from logferry_deliveries.calls import calling
+from logferry_deliveries.errors import KmsKeyError
 from sse_enforcer.archive_key import (
     KeyParameter,
     KeyScheme,
@@ -16,8 +18,6 @@ from sse_enforcer.archive_key import (
     check_value,
     parameter_for,
 )
-from sse_enforcer.aws.calls import calling
-from sse_enforcer.errors import KmsKeyError
 
 if TYPE_CHECKING:
     from mypy_boto3_kms import KMSClient

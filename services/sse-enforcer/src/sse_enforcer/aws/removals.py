@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from sse_enforcer.aws.calls import calling
+from logferry_deliveries.calls import calling
 from sse_enforcer.errors import RemovalRefusedError
 from sse_enforcer.verdict import ObjectVersion
 

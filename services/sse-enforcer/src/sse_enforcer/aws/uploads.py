@@ -6,7 +6,7 @@ from urllib.parse import urlencode
 
 from botocore.exceptions import ClientError
 
-from sse_enforcer.aws.calls import calling
+from logferry_deliveries.calls import calling
 from sse_enforcer.aws.encryption import kept, source_of
 from sse_enforcer.parts import Checksum, CopiedPart, Part
 from sse_enforcer.verdict import NULL_VERSION, ObjectVersion, Retention

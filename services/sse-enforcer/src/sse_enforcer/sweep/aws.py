@@ -7,9 +7,10 @@ from pydantic import BaseModel
 
 from logferry_contracts import json_text
 from logferry_contracts.ledger_key import LEDGER
-from sse_enforcer.aws.calls import calling
+from logferry_deliveries.calls import calling
+from logferry_deliveries.errors import AwsError
 from sse_enforcer.aws.json_objects import JsonObjects, if_still
-from sse_enforcer.errors import AwsError, OvertakenError
+from sse_enforcer.errors import OvertakenError
 from sse_enforcer.sweep.findings import (
     KeyVersions,
     ListedRecord,

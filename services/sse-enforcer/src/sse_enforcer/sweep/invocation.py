@@ -5,8 +5,9 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
-from sse_enforcer.errors import KmsKeyError
-from sse_enforcer.metrics import KEY_PROBLEM, emit
+from logferry_deliveries.errors import KmsKeyError
+from logferry_deliveries.metrics import emit
+from sse_enforcer.metrics import KEY_PROBLEM
 from sse_enforcer.sweep.passes import sweep
 from sse_enforcer.sweep.report import SweepRequest
 from sse_enforcer.sweep.slice import Time, Wiring

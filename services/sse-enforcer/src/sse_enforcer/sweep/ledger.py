@@ -8,7 +8,7 @@ from logferry_contracts.export_completed import ExportCompletedData
 from logferry_contracts.ledger_record import LedgerRecord
 from logferry_contracts.manifest import ArchivedObject
 from logferry_contracts.wire import ContractError
-from sse_enforcer.errors import EnforcerError, OutOfTimeError, RefusedError, RetryError
+from logferry_deliveries.errors import NotDoneError, OutOfTimeError, RefusedError, RetryError
 from sse_enforcer.exports import OBJECT_MISSING, UNKNOWN_KEY, is_untold, taken_back
 from sse_enforcer.metrics import MISSING
 from sse_enforcer.settings import Hold
@@ -17,7 +17,7 @@ from sse_enforcer.sweep.report import Place
 from sse_enforcer.sweep.slice import ATTEMPTS_LIMIT, CHUNK, PAGE_WEIGHT, Look, Slice
 from sse_enforcer.verdict import ObjectVersion, Wanted
 
-type _Read = LedgerRecord | EnforcerError | ContractError | None
+type _Read = LedgerRecord | NotDoneError | ContractError | None
 
 
 class LedgerSweep:
@@ -51,7 +51,7 @@ class LedgerSweep:
         self._with.turn()
         try:
             found = self._with.control.ledger_record(listed.key)
-        except (EnforcerError, ContractError) as error:
+        except (NotDoneError, ContractError) as error:
             return error
         return None if found is None else found[0]
 
@@ -63,7 +63,7 @@ class LedgerSweep:
         """
         part = self._part
         looks: list[Look] = []
-        if isinstance(record, EnforcerError | ContractError):
+        if isinstance(record, NotDoneError | ContractError):
             looks = [part.failed(Finding.UNREADABLE, key, None, record)]
         elif record is not None:
             looks = self._export(record)
@@ -111,7 +111,7 @@ class LedgerSweep:
             return []
         try:
             objects = self._with.exports.objects(data)
-        except (EnforcerError, ContractError) as error:
+        except (NotDoneError, ContractError) as error:
             looks = [part.failed(Finding.NOT_HELD, record.key, None, error)]
             if isinstance(error, RefusedError) and error.reason == UNKNOWN_KEY:
                 looks += self._take_back(record, error)
@@ -133,7 +133,7 @@ class LedgerSweep:
             return []
         try:
             self._with.exports.take_back(record.key, refusal, self._part.now)
-        except (EnforcerError, ContractError) as error:
+        except (NotDoneError, ContractError) as error:
             return [self._part.failed(Finding.NOT_HELD, record.key, None, error)]
         return []
 
@@ -148,7 +148,7 @@ class LedgerSweep:
         try:
             self._with.exports.secure(data, wanted, has_time=self._part.has_turn, counts=counts)
             look = self._part.found(Finding.NOT_SECURED, Action.MENDED, record.key)
-        except (EnforcerError, ContractError) as error:
+        except (NotDoneError, ContractError) as error:
             look = self._part.failed(Finding.NOT_SECURED, record.key, None, error)
         return replace(look, counts=counts + Counter(look.counts))
 
@@ -168,7 +168,7 @@ class LedgerSweep:
             secured = self._with.exports.secure_object(
                 archived, export_id, self._wanted(hold=True), has_time=part.time.is_left
             )
-        except EnforcerError as error:
+        except NotDoneError as error:
             look = part.failed(Finding.NOT_HELD, key, version_id, error)
             if isinstance(error, RefusedError) and error.reason == OBJECT_MISSING:
                 return replace(look, counts={MISSING: 1})

@@ -10,7 +10,8 @@ from datetime import datetime
 
 from aws_lambda_powertools import Logger
 
-from sse_enforcer.errors import EnforcerError, OvertakenError, RefusedError
+from logferry_deliveries.errors import NotDoneError, RefusedError
+from sse_enforcer.errors import OvertakenError
 from sse_enforcer.layout import Kind, kind
 from sse_enforcer.metrics import FINDINGS_OPEN, STOOD_IN, SWEEPS_COMPLETED
 from sse_enforcer.sweep.findings import Action, Finding
@@ -143,7 +144,7 @@ def _go_on(part: Slice) -> None:
         part.report.is_complete = part.report.place.phase == "done"
     except OvertakenError:
         raise
-    except EnforcerError:
+    except NotDoneError:
         part.store()
         raise
     part.store()
@@ -166,7 +167,7 @@ def _sweep_uploads(part: Slice) -> None:
         if action is Action.MENDED:
             try:
                 part.wiring.uploads.abort(upload.key, upload.upload_id)
-            except EnforcerError as error:
+            except NotDoneError as error:
                 look = part.failed(Finding.ABANDONED_UPLOAD, upload.key, upload.upload_id, error)
         part.take_in(look)
     part.go_on_at(Place(phase="versions"))

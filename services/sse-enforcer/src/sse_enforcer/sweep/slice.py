@@ -9,13 +9,13 @@ from datetime import datetime
 from aws_lambda_powertools import Logger
 
 from logferry_contracts.wire import ContractError
+from logferry_deliveries.errors import KmsKeyError, NotDoneError, OutOfTimeError, RefusedError
+from logferry_deliveries.queues import Topic
 from sse_enforcer.aws.archive import Archive
 from sse_enforcer.aws.control import ControlBucket
 from sse_enforcer.aws.keys import KmsKeys
-from sse_enforcer.aws.messages import Topic
 from sse_enforcer.aws.uploads import Uploads
 from sse_enforcer.enforcer import Enforcer
-from sse_enforcer.errors import EnforcerError, KmsKeyError, OutOfTimeError, RefusedError
 from sse_enforcer.exports import WORKERS, Exports
 from sse_enforcer.metrics import KEY_PROBLEM
 from sse_enforcer.settings import Hold, Settings
@@ -86,7 +86,7 @@ class Look:
     example: Example | None = None
     unheld_prefix: str | None = None
     counts: Mapping[str, int] = field(default_factory=dict)
-    error: EnforcerError | None = None
+    error: NotDoneError | None = None
 
     @property
     def is_cut_off(self) -> bool:
@@ -168,7 +168,7 @@ class Slice:
         """Go no further when everything fails, unless that has been so for long.
 
         Raises:
-            EnforcerError: The first failure.
+            NotDoneError: The first failure.
         """
         errors = [look.error for look in looks if look.error is not None]
         if not self.gives_up and len(errors) == len(looks) >= OUTAGE_SIZE:
@@ -204,7 +204,7 @@ class Slice:
         finding: Finding,
         key: str,
         version_id: str | None,
-        error: EnforcerError | ContractError,
+        error: NotDoneError | ContractError,
     ) -> Look:
         """Return the look at something that could not be mended."""
         logger.warning(

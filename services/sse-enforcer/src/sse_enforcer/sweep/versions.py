@@ -4,7 +4,7 @@ from collections import defaultdict
 from dataclasses import replace
 from itertools import batched
 
-from sse_enforcer.errors import EnforcerError, RefusedError, RetryError
+from logferry_deliveries.errors import NotDoneError, RefusedError, RetryError
 from sse_enforcer.layout import OURS, Kind, kind
 from sse_enforcer.metrics import REPLACED_KEPT, WRITE_TESTS_REMOVED
 from sse_enforcer.settings import Hold
@@ -90,7 +90,7 @@ class VersionsSweep:
             return self._write_test(version)
         try:
             return self._log_file(version)
-        except EnforcerError as error:
+        except NotDoneError as error:
             return self._failed(Finding.UNREADABLE, version, error)
 
     def _write_test(self, version: ListedVersion) -> Look:
@@ -100,7 +100,7 @@ class VersionsSweep:
             counts = self._with.enforcer.remove_write_test(
                 version.key, version.version_id, self._part.now
             )
-        except EnforcerError as error:
+        except NotDoneError as error:
             return self._failed(Finding.WRITE_TEST, version, error)
         action = Action.MENDED if WRITE_TESTS_REMOVED in counts else Action.LEFT_ALONE
         return replace(self._found(Finding.WRITE_TEST, action, version), counts=counts)
@@ -144,7 +144,7 @@ class VersionsSweep:
             return self._failed(finding, version, stuck)
         try:
             return self._mended(finding, version, wanted)
-        except EnforcerError as error:
+        except NotDoneError as error:
             return self._failed(finding, version, error)
 
     def _mended(self, finding: Finding, version: ListedVersion, wanted: Wanted) -> Look:
@@ -174,5 +174,5 @@ class VersionsSweep:
     ) -> Look:
         return self._part.found(finding, action, version.key, version.version_id, detail)
 
-    def _failed(self, finding: Finding, version: ListedVersion, error: EnforcerError) -> Look:
+    def _failed(self, finding: Finding, version: ListedVersion, error: NotDoneError) -> Look:
         return self._part.failed(finding, version.key, version.version_id, error)

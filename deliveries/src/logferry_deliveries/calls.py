@@ -7,7 +7,7 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 from botocore.parsers import ResponseParserError
 
-from sse_enforcer.errors import AwsError, KmsKeyError
+from logferry_deliveries.errors import AwsError, KmsKeyError
 
 CLIENT_CONFIG = Config(
     retries={"mode": "legacy", "total_max_attempts": 6}, connect_timeout=5, read_timeout=60
@@ -30,17 +30,17 @@ def calling(
         kinds: The errors of codes that mean something to the caller; `AwsError` for all others.
 
     Raises:
-        KmsKeyError: S3 passes on that KMS refuses.
+        KmsKeyError: AWS passes on that KMS refuses.
         AwsError: AWS refuses for another reason, or its answer did not come, or not whole.
     """
     try:
         yield
     except ClientError as error:
-        code, message = error.response["Error"]["Code"], error.response["Error"]["Message"]
+        said = error.response["Error"]
+        code, message = said.get("Code", ""), said.get("Message", "")
         if code.startswith("KMS."):
             raise KmsKeyError(f"{operation} of {subject}: {code}: {message}") from error
-        kind = (kinds or {}).get(code, AwsError)
-        raise kind(operation, subject, code, message) from error
+        raise (kinds or {}).get(code, AwsError)(operation, subject, code, message) from error
     # An answer that is cut short, or a proxy's page, is none of botocore's own errors.
     except (BotoCoreError, ResponseParserError) as error:
         raise AwsError(operation, subject, type(error).__name__, str(error)) from error

@@ -2,15 +2,17 @@
 
 from typing import TYPE_CHECKING
 
-from logferry_contracts.export_failed import ExportFailed
 from logferry_contracts.message_attributes import dead_letter_attributes, text_attributes
-from logferry_contracts.object_secured import ObjectSecured
 from logferry_contracts.wire import emit
-from sse_enforcer.aws.calls import calling
+from logferry_deliveries.calls import calling
 
 if TYPE_CHECKING:
     from mypy_boto3_sns import SNSClient
     from mypy_boto3_sqs import SQSClient
+
+    from logferry_contracts.day_sealed import DaySealed
+    from logferry_contracts.export_failed import ExportFailed
+    from logferry_contracts.object_secured import ObjectSecured
 
 
 class Topic:
@@ -21,7 +23,7 @@ class Topic:
         self._sns = sns
         self._arn = arn
 
-    def publish(self, event: ObjectSecured | ExportFailed) -> None:
+    def publish(self, event: "DaySealed | ExportFailed | ObjectSecured") -> None:
         """Publish an event, with what filter policies need as attributes."""
         with calling("Publish", event.id):
             self._sns.publish(
@@ -34,19 +36,18 @@ class Topic:
 class DeadLetters:
     """The queue for what cannot be dealt with."""
 
-    def __init__(self, sqs: "SQSClient", queue_url: str) -> None:
-        """Send to the queue at ``queue_url``."""
+    def __init__(self, sqs: "SQSClient", queue_url: str, service: str) -> None:
+        """Send to the queue at ``queue_url`` what ``service`` gives up."""
         self._sqs = sqs
         self._queue_url = queue_url
+        self._service = service
 
     def send(self, body: str, *, reason: str, detail: str) -> None:
         """Send a message's body as it came, with the reason as attributes."""
-        attributes = dead_letter_attributes(reason=reason, detail=detail, service="sse-enforcer")
+        attributes = dead_letter_attributes(reason=reason, detail=detail, service=self._service)
         with calling("SendMessage", f"a dead letter ({reason})"):
             self._sqs.send_message(
-                QueueUrl=self._queue_url,
-                MessageBody=body,
-                MessageAttributes=attributes,
+                QueueUrl=self._queue_url, MessageBody=body, MessageAttributes=attributes
             )
 
 
