@@ -271,6 +271,35 @@ def test_a_folder_of_a_log_group_that_no_seal_names_is_planted(attacked, verify,
     assert_found(verify, attacked, "object_added", "objects")
 
 
+@pytest.mark.parametrize("name", ["aws-logs-write-test", "aws-logs-write-test-2"])
+def test_a_log_is_planted_by_the_name_of_what_is_passed_over(attacked, verify, name):
+    prefix = attacked.objects[0].rsplit("/", 3)[0]
+    attacked.place.put(f"{prefix}/{name}/stream/000000.gz", gz([1]))
+    assert_found(verify, attacked, "object_added", "objects")
+
+
+@pytest.mark.parametrize("name", ["000000.gz", "task/0.gz", "task/a/b/000000.gz"])
+def test_what_is_planted_has_another_layout_than_exports(attacked, verify, name):
+    prefix = f"{SOURCE.profile}/app/nobody/2026/11/22/00"
+    attacked.place.put(f"{prefix}/aws-logs-write-test", b"Permission Check Successful")
+    assert verify(attacked).code == 0
+    attacked.place.put(f"{prefix}/{name}", gz([1]))
+    assert_found(verify, attacked, "object_added", "objects")
+
+
+def test_something_is_planted_at_either_time_of_a_date_that_was_sealed_in_two(folder, verify):
+    archive, hours = folder.archive, ("02", "08")
+    for _ in hours:
+        window = archive.window(DAY_MS // 4)
+        archive.day([archive.archived("/app/a", window)], window, date="2026-11-25")
+    for hour in hours:
+        planted = f"{SOURCE.profile}/app/nobody/2026/11/25/{hour}/task/stream/000000.gz"
+        folder.place.put(planted, gz([1]))
+        [line] = verify(folder, "objects").about("object_added")
+        assert planted.startswith(line["thing"])
+        folder.place.remove(planted)
+
+
 @pytest.mark.parametrize("where", ["{chain}/anything", "anything", "111122223333/x", "x/y/z"])
 def test_something_is_planted_among_the_seals(attacked, verify, where):
     key = f"!seals/{where.format(chain=attacked.archive.chain)}"
@@ -460,7 +489,119 @@ def test_a_ledger_that_says_completed_where_the_archive_differs_is_contradicted(
     assert (line["thing"], line["what"][: len(what)]) == ("shop-prod/app/a/x.gz", what)
 
 
+# What somebody has signed with a key of theirs may say anything: it is refused in words.
+
+
+def foreign(attacked, of=None):
+    """Seal one more date with a key that nobody trusts, and go on with it."""
+    archive = attacked.archive
+    archive.key = SealingKey()
+    window = archive.window()
+    statement = archive.archived("/app/z", window)
+    if of is not None:
+        statement = of(statement)
+    archive.day([statement], window)
+    return statement
+
+
+def test_a_foreign_seal_has_a_key_that_no_file_can_have(folder, verify):
+    def named(statement):
+        [stated] = statement.objects
+        key = f"{SOURCE.profile}/a\0b"
+        export = statement.exports[0].model_copy(
+            update={
+                "destination": statement.exports[0].destination.model_copy(update={"prefix": key})
+            }
+        )
+        stated = stated.model_copy(update={"key": f"{key}/\0/000000.gz"})
+        return statement.model_copy(update={"objects": [stated], "exports": [export]})
+
+    foreign(folder, named)
+    answer = verify(folder)
+    assert (answer.code, answer.found) == (1, {"foreign_key", "object_added", "unchecked"})
+
+
+def test_a_foreign_seal_says_that_an_export_has_ended_at_the_end_of_time(bucket, verify):
+    def ended(statement):
+        export = statement.exports[0].model_copy(update={"ended_at": "9999-12-31T23:59:59Z"})
+        return statement.model_copy(update={"exports": [export]})
+
+    statement = foreign(bucket, ended)
+    bucket.place.lift(statement.objects[0].key)
+    answer = verify(bucket)
+    assert (answer.code, answer.found) == (1, {"foreign_key", "hold_lifted"})
+
+
+def test_a_foreign_seal_waits_for_the_end_of_time(folder, verify):
+    archive = folder.archive
+    archive.key, end = SealingKey(), 253_402_300_799_999
+    window = Window(from_ms=end - 1, to_ms=end)
+    sealed = archive.windows([archive.statement("/app/a", window, "open")], archive.window())
+    told = {"covers": window, "time_zone": "Pacific/Kiritimati", "date": "9999-12-31"}
+    archive.write(archive.next_seal("day", sealed=sealed.model_copy(update=told)))
+    answer = verify(folder)
+    assert (answer.code, answer.found) == (1, {"foreign_key", "gap"})
+
+
+def test_a_foreign_seal_has_objects_disposed_of_that_no_export_has_written(folder, verify):
+    archive, day = folder.archive, folder.archive.window()
+    archive.key = SealingKey()
+    halves = [archive.window(DAY_MS // 2, day.from_ms + n * DAY_MS // 2) for n in range(2)]
+    first, second = [archive.archived("/app/z", each) for each in halves]
+    archive.day(
+        [first, archive.disposed(second, exports=[], objects=first.objects)],
+        day,
+    )
+    answer = verify(folder)
+    assert (answer.code, "foreign_key" in answer.found) == (1, True)
+
+
+# A copy may have more in it than files.
+
+
+@pytest.mark.parametrize("of", ["an object", "a statement", "a seal"])
+def test_a_file_is_a_link_that_leads_round_in_a_circle(folder, verify, of):
+    keys = {"an object": folder.objects[0], "a statement": folder.statements[0]}
+    path = folder.place.root / keys.get(of, folder.seal_key(4))
+    path.unlink()
+    path.symlink_to(path)
+    assert verify(folder).code != 0
+
+
+@pytest.mark.parametrize("where", ["shop-prod/loop", "!seals/loop", "!seals/222233334444"])
+def test_a_link_that_leads_round_in_a_circle_is_no_chain(folder, verify, where):
+    path = folder.place.root / where
+    path.symlink_to(path)
+    answer = verify(folder)
+    assert answer.code == (1 if where.startswith("!") else 0)
+    assert len(answer.chains) == 1
+
+
 # What cannot be found out is neither valid nor invalid.
+
+
+@pytest.mark.parametrize("options", [(), ("--resume",)], ids=["once", "resumed"])
+def test_a_sample_of_nothing_makes_nothing_valid(folder, verify, tmp_path, options):
+    resume = [*options, *(str(tmp_path / "progress.jsonl") for _ in options)]
+    for _ in range(2):
+        answer = verify(folder, "bytes", "--sample", "0.0001%", *resume)
+        assert (answer.code, answer.found) == (3, {"unchecked"})
+        assert "none of its log groups" in answer.lines[0]["what"]
+
+
+def test_what_was_in_order_in_one_folder_is_looked_at_in_another(
+    folder, verify, tmp_path, monkeypatch
+):
+    """Both are given by the same relative name."""
+    resume = ("--resume", str(tmp_path / "progress.jsonl"))
+    monkeypatch.chdir(tmp_path)
+    folder.where = folder.where.relative_to(tmp_path)
+    assert verify(folder, "bytes", *resume).code == 0
+    there = tmp_path / "elsewhere" / folder.where
+    there.parent.mkdir()
+    folder.place.moved(there)
+    monkeypatch.chdir(there.parent)
+    assert verify(folder, "bytes", *resume).code == 2
 
 
 def test_without_a_key_of_ones_own_nothing_is_valid(folder, verify):

@@ -63,7 +63,7 @@ class FolderStore:
     def chains(self) -> list[ChainName]:
         """Return the chains that there is anything of, in order."""
         found = []
-        for account in _listed(self._root / SEALS):
+        for account in filter(_is_folder, _listed(self._root / SEALS)):
             for region in _listed(self._root / SEALS / account.name):
                 try:
                     found.append(chain_of(f"{SEALS}{account.name}/{region.name}/"))
@@ -127,9 +127,16 @@ class FolderStore:
             if _is_folder(entry):
                 yield from self._below(f"{key}/")
             else:
-                size_bytes = entry.stat(follow_symlinks=entry.is_file()).st_size
                 known = self._keys.get(key, key)
-                yield Version(known, None, True, False, size_bytes)  # noqa: FBT003  (a named tuple)
+                yield Version(known, None, True, False, _size_bytes(entry))  # noqa: FBT003  (a named tuple)
+
+
+def _size_bytes(entry: DirEntry[str]) -> int:
+    """Return how much there is to read; of a link that leads nowhere, how long it is itself."""
+    try:
+        return entry.stat().st_size
+    except OSError:
+        return entry.stat(follow_symlinks=False).st_size
 
 
 def _check(key: str) -> None:
@@ -138,6 +145,8 @@ def _check(key: str) -> None:
     Raises:
         Unreadable: It cannot: ``aws s3 sync`` copies nothing to outside of one.
     """
+    if "\0" in key:
+        raise Unreadable(f"{key!r}: it has a character that no file's name has")
     if _ABOVE in key.split("/"):
         raise Unreadable(f"{key}: it has '..' between slashes, which no folder has")
 

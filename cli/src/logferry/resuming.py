@@ -66,7 +66,7 @@ class Progress:
                 self._read(path, task)
             else:
                 self._write({"task": asdict(task), "seed": seed})
-        except (OSError, ValueError, TypeError, KeyError) as error:
+        except (OSError, ValueError, TypeError, KeyError, RecursionError) as error:
             raise ConfigError(str(path), [f"not a file of --resume: {error!r}"]) from error
 
     @property
@@ -101,7 +101,7 @@ class Progress:
         for line in lines:
             try:
                 self._done.add(Checked(**json.loads(line)))
-            except (ValueError, TypeError):
+            except (ValueError, TypeError, RecursionError):
                 continue  # it was cut off while it was written
 
     def _write(self, line: dict[str, Any]) -> None:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from functools import cached_property, partial
 from itertools import batched
+from itertools import chain as chained
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -200,7 +201,10 @@ def chains_of(
     Raises:
         ConfigError: There are none.
     """
-    found = sorted({*archive.chains(), *witnessed}, key=str)
+    try:
+        found = sorted({*archive.chains(), *witnessed}, key=str)
+    except Unreadable as error:
+        raise ConfigError(str(archive), [f"its chains cannot be listed: {error}"]) from error
     if profile is not None:
         found = [name for name in found if profile in _profiles(read_chain(archive, name, ()))]
     if not found:
@@ -365,6 +369,7 @@ class _Check:
         if self.asked.level != "seals":
             for link in [each for each in links if each not in todo]:
                 verifier.learn(link)
+            self._take_in(report, self._nothing_drawn(links))
             self._take_in(report, verifier.planted())
             self._take_in(report, _outside(self.archive) if is_first else ())
         self.audit.end()
@@ -433,6 +438,23 @@ class _Check:
         dates = f"{self.asked.first or 'the first one'} to {self.asked.last or 'the last one'}"
         told = f"there is no seal of {dates}"
         return Unchecked(f"the chain {self.chain.name}", told, "Give dates that are sealed")
+
+    def _nothing_drawn(self, links: Iterable[Link]) -> list[Finding]:
+        """Return what is told where the sample has none of the log groups that there are."""
+        sealed = [link.sealed for link in links if link.sealed is not None]
+        are_there = False
+        try:
+            for leaf in chained.from_iterable(
+                Leaves(self.archive, self.chain.name, each) for each in sealed
+            ):
+                if self._sample(leaf.name.log_group_name):
+                    return []
+                are_there = True
+        except Unreadable:
+            return []  # the check of that seal has told
+        why = f"a sample of {self.asked.sample:g}% has none of its log groups"
+        mend = "Check more of them, or all"
+        return [Unchecked(f"the objects of {self.chain.name}", why, mend)] if are_there else []
 
     def _checked(self, link: Link) -> Checked:
         return Checked(str(self.chain.name), link.sequence, link.sha256, self._newest_later)

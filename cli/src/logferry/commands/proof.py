@@ -127,7 +127,8 @@ def verify(  # noqa: PLR0913  (an option each)
             witnessed=witnessing.notes(witness, witnessing.trusted_witnesses(witness_key)),
         )
         found = archives_of(archive, profile, asked.witnessed_chains)
-        task = Task(", ".join(str(store) for store, _ in found), level, asked.sample)
+        where = [archive.resolve()] if archive.is_dir() else [store for store, _ in found]
+        task = Task(", ".join(map(str, where)), level, asked.sample)
         progress = Progress(resume, task, secrets.token_hex(8))
         files = None if report is None else ReportFiles(report)
     except TOLD as error:

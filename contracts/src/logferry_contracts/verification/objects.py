@@ -148,7 +148,8 @@ def _of_statement(
     there: list[SealedObject] = []
     findings: list[Finding] = []
     is_disposed = statement.outcome == DISPOSED
-    ended_at = statement.exports[-1].ended_at if statement.exports else None
+    last = statement.exports[-1] if statement.exports else None
+    ended_at = last.ended_at if last else None
     for stated in statement.objects or []:
         versions = below.listed.get(stated.key, [])
         if not is_disposed and all(each.is_delete_marker for each in versions):
@@ -159,7 +160,8 @@ def _of_statement(
         findings += told
     if is_disposed and there:
         left = f"{len(there)} of {len(statement.objects or [])} objects that may go are still there"
-        findings.append(Note(f"{statement.exports[-1].destination.prefix}/", left))
+        where = f"{last.destination.prefix}/" if last else statement.log_group.name
+        findings.append(Note(where, left))
     return there, findings
 
 
@@ -267,7 +269,7 @@ def _added(
         if key in sealed or versions[0].is_delete_marker:
             continue
         prefix, folder = _place(key, below.names)
-        if prefix is None or key.startswith(f"{prefix}/{WRITE_TEST}"):
+        if prefix is None or key == f"{prefix}/{WRITE_TEST}":
             continue
         size_bytes = versions[0].size_bytes
         if (key, size_bytes) in leftovers or not below.is_closed(prefix, folder):
@@ -311,7 +313,10 @@ def _due_ms(found: SealedObject) -> int | None:
     """Return when an object has to be on hold."""
     if found.ended_at is None:
         return None
-    return epoch_ms(datetime.fromisoformat(found.ended_at) + HELD_WITHIN)
+    try:
+        return epoch_ms(datetime.fromisoformat(found.ended_at) + HELD_WITHIN)
+    except OverflowError:  # at the end of the year 9999, which nothing has ended at
+        return None
 
 
 def _bytes(store: Store, found: SealedObject, level: Level) -> Iterator[Finding]:

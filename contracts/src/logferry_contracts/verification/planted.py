@@ -1,8 +1,9 @@
 """What lies where no seal names anything: below ``!seals/``, and below a source's prefix."""
 
 import re
-from collections.abc import Iterable, Iterator
-from datetime import UTC, datetime
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime, tzinfo
 from itertools import groupby
 from zoneinfo import ZoneInfo
 
@@ -30,8 +31,9 @@ from logferry_contracts.verification.on_disk import OnDisk
 from logferry_contracts.verification.store import Store, Version
 from logferry_contracts.zones import zone_named
 
-_PLACE = re.compile(r"(.+)/([0-9]{4}/[0-9]{2}/[0-9]{2})/([0-9]{2})", re.ASCII)
-"""An export's prefix: a log group's folder, a date and an hour, on the clock of the source."""
+_PLACE = re.compile(r"(.+/([0-9]{4}/[0-9]{2}/[0-9]{2})/([0-9]{2}))/", re.ASCII)
+"""What begins with an export's prefix: a log group's folder, a date and an hour, by the source's
+clock."""
 
 _SHA256 = re.compile(r"[0-9a-f]{64}\.jsonl", re.ASCII)
 
@@ -51,7 +53,7 @@ class Named:
         """
         named = {f"{export.destination.prefix}/" for export in statement.exports}
         if statement.outcome == OPEN:  # what it is waited for may be on its way
-            date = statement.window.start.astimezone(_zone(time_zone) or UTC)
+            date = _on_the_clock(statement.window.start, _zone(time_zone) or UTC)
             folder = log_group_folder(statement.log_group.name)
             named.add(f"{statement.source.profile}/{folder}/{date:%Y/%m/%d}/*/")
         for each in named:
@@ -89,42 +91,64 @@ def among_objects(
     Raises:
         Unreadable: It cannot be listed.
     """
-    by_date = {each.date: each for each in days}
+    by_date: dict[str, list[SealedWindows]] = defaultdict(list)
+    for each in days:
+        by_date[each.date].append(each)
     listed = (each for each in store.versions(f"{profile}/") if each.is_latest)
     for folder, versions in groupby(listed, key=_folder):
-        there = [each for each in versions if not each.is_delete_marker]
-        if there and not there[0].key.endswith(f"/{WRITE_TEST}"):
+        there = [
+            each
+            for each in versions
+            if not (each.is_delete_marker or each.key.endswith(f"/{WRITE_TEST}"))
+        ]
+        if there:
             yield from _of_folder(folder, there, named, by_date)
 
 
 def _of_folder(
-    folder: str, there: list[Version], named: Named, days: dict[str, SealedWindows]
+    folder: str, there: list[Version], named: Named, days: Mapping[str, Sequence[SealedWindows]]
 ) -> Iterator[Finding]:
     size_bytes = sum(each.size_bytes for each in there)
     objects = "1 object" if len(there) == 1 else f"{len(there)} objects"
-    try:
-        of_key = LogFile.of(there[0].key)
-    except ArchiveError:
-        yield Note(folder, f"{objects} that no export writes: their keys are of another layout")
-        return
-    if _is_sealed(of_key.prefix, days) and not named.has(of_key.prefix):
+    place = _PLACE.match(folder)
+    if place is not None and _is_sealed(place, days) and not named.has(place[1]):
         told = f"{objects} of {size_bytes} bytes, of a log group and a time that no statement names"
         yield ObjectAddedError(folder, told)
+    elif not _is_log_file(there[0].key):
+        yield Note(folder, f"{objects} that no export writes: their keys are of another layout")
 
 
-def _is_sealed(prefix: str, days: dict[str, SealedWindows]) -> bool:
-    """Whether an export's prefix is of a time that is sealed."""
-    found = _PLACE.fullmatch(prefix)
-    day = days.get(found[2].replace("/", "-")) if found else None
-    zone = _zone(day.time_zone) if day else None
-    if found is None or day is None or zone is None:
+def _is_sealed(place: re.Match[str], days: Mapping[str, Sequence[SealedWindows]]) -> bool:
+    """Whether what begins with an export's prefix is of a time that is sealed."""
+    return any(_covers(day, place[3]) for day in days.get(place[2].replace("/", "-"), ()))
+
+
+def _covers(day: SealedWindows, hour: str) -> bool:
+    zone = _zone(day.time_zone)
+    if zone is None:
         return False
     try:
-        at = datetime.fromisoformat(f"{day.date}T{found[3]}")
+        at = datetime.fromisoformat(f"{day.date}T{hour}")
     except ValueError:
         return True  # an hour that no date has: no export will ever be called so
     at_ms = epoch_ms(at.replace(tzinfo=zone))
     return day.covers.from_ms <= at_ms < day.covers.to_ms
+
+
+def _is_log_file(key: str) -> bool:
+    try:
+        LogFile.of(key)
+    except ArchiveError:
+        return False
+    return True
+
+
+def _on_the_clock(at: datetime, zone: tzinfo) -> datetime:
+    """Return a time in a zone; as it is where that is of no year that there is."""
+    try:
+        return at.astimezone(zone)
+    except OverflowError:
+        return at
 
 
 def _zone(name: str) -> ZoneInfo | None:
@@ -136,10 +160,14 @@ def _zone(name: str) -> ZoneInfo | None:
 
 def _folder(version: Version) -> str:
     """Return what a task's objects lie in: all streams of it."""
+    key = version.key
+    if place := _PLACE.match(key):
+        task, is_below, _ = key[place.end() :].partition("/")
+        return f"{place[0]}{task}/" if is_below else place[0]
     try:
-        of_key = LogFile.of(version.key)
+        of_key = LogFile.of(key)
     except ArchiveError:
-        return f"{version.key.rpartition('/')[0]}/"
+        return f"{key.rpartition('/')[0]}/"
     return f"{of_key.prefix}/{of_key.task_id}/"
 
 
