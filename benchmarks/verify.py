@@ -19,7 +19,7 @@ from benchmarks.sealed.days import Days
 from benchmarks.sealed.took import CPUS, Took, on_two_cpus, took
 from benchmarks.sealed.years import Years
 
-OBJECTS, OBJECT_BYTES = 128, 8_500_000
+OBJECTS, OBJECT_BYTES = 64, 17_000_000
 """Of a date: more than 1 GB of lines."""
 DATES = 64
 """All of them are hashed, 14 GB as they are stored; the lines of four are counted."""

@@ -5,7 +5,7 @@ import os
 import subprocess
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from resource import struct_rusage
@@ -87,5 +87,8 @@ def _children() -> set[int]:
 
     https://man7.org/linux/man-pages/man5/proc_tid_children.5.html
     """
-    tasks = Path("/proc/self/task").iterdir()
-    return {int(pid) for task in tasks for pid in (task / "children").read_text().split()}
+    found: set[int] = set()
+    for task in Path("/proc/self/task").iterdir():
+        with suppress(FileNotFoundError):  # a thread that has ended since
+            found.update(map(int, (task / "children").read_text().split()))
+    return found

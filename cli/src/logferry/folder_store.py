@@ -119,7 +119,7 @@ class FolderStore:
 
     def _below(self, folder: str, begins: str = "") -> Iterator[Version]:
         """Yield the files of a folder and of those in it, in the order of S3's keys."""
-        for entry in _listed(self._root / folder):
+        for entry in _listed(f"{self._root}/{folder}"):
             name = os.fsencode(entry.name).decode("utf-8", "backslashreplace")
             key = f"{folder}{name}"
             if not name.startswith(begins):
@@ -156,7 +156,7 @@ def _path(key: str) -> str:
     return "/".join(each for each in key.split("/") if each not in _NO_NAMES)
 
 
-def _listed(path: Path) -> list[DirEntry[str]]:
+def _listed(path: str | Path) -> list[DirEntry[str]]:
     """Return what is in a folder in the order of S3's keys; nothing where there is none.
 
     Raises:

@@ -9,7 +9,7 @@ from itertools import groupby
 from typing import Literal, NamedTuple
 
 from logferry_contracts.archive import ArchiveError, LogFile
-from logferry_contracts.measure import Measured, measure
+from logferry_contracts.measure import PIECE_BYTES, Measured, measure
 from logferry_contracts.message import Timestamp, epoch_ms, from_epoch_ms, timestamp
 from logferry_contracts.statement import ARCHIVED, DISPOSED, SKIPPED, StatedObject, Statement
 from logferry_contracts.verification.findings import (
@@ -328,7 +328,7 @@ def _bytes(store: Store, found: SealedObject, level: Level) -> Iterator[Finding]
             yield from _measures(stated, measured)
     elif level == "bytes" or found.lies_over:
         hashed, size_bytes = sha256(), 0
-        for piece in pieces(store, stated.key, found.version_id):
+        for piece in pieces(store, stated.key, found.version_id, PIECE_BYTES):
             hashed.update(piece)
             size_bytes += len(piece)
         yield from _difference(found, size_bytes, hashed.hexdigest())

@@ -80,11 +80,13 @@ def read_whole(store: Store, key: str, version_id: str | None, limit_bytes: int)
     return bytes(read)
 
 
-def pieces(store: Store, key: str, version_id: str | None = None) -> Iterator[bytes]:
+def pieces(
+    store: Store, key: str, version_id: str | None = None, piece_bytes: int = _PIECE_BYTES
+) -> Iterator[bytes]:
     """Yield the bytes of a version in pieces; raises as `read_whole`."""
     with closing(store.open(key, version_id)) as file:
         reading = Reading(file)
-        while piece := reading.read(_PIECE_BYTES):
+        while piece := reading.read(piece_bytes):
             yield piece
 
 
