@@ -272,7 +272,7 @@ class Faults:
         """Return them, to draw one of."""
         return [
             self.break_an_operation,
-            self.break_a_call_of_the_planner,
+            *(self.break_a_call_of_the_planner,) * 2,
             self.refuse_a_log_group,
             self.mend,
             self.put_dead_letters_back,

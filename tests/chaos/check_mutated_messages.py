@@ -28,7 +28,7 @@ from planner import handler as planner_handler
 
 Enforcer = importlib.import_module("services.sse-enforcer.tests.conftest").World
 
-OF_EACH = 300
+OF_EACH = 200
 """Of each contract, for each handler."""
 
 
