@@ -120,7 +120,7 @@ report-check: install ## The auditor's page in a Chromium (Debian: chromium): on
 
 .PHONY: second-verifier-check
 second-verifier-check: install ## Each attack on a copy once more, by a verifier written from docs/seal-format.md; needs Node.js
-	SECOND_VERIFIER=node $(BIN)/python -m pytest --quiet -n 2 tests/attacks/test_attacks.py tests/attacks/test_lawful.py tests/attacks/check_random_damage.py
+	SECOND_VERIFIER=node $(BIN)/python -m pytest --quiet -n 2 tests/attacks/test_attacks.py tests/attacks/test_lawful.py tests/attacks/test_proofs.py tests/attacks/check_second_verifier.py
 
 .PHONY: policy-check
 policy-check: install .venv-policies/installed ## The templates' policies, by parliament and checkov

@@ -102,7 +102,7 @@ def verify(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Verify:
             headline = HEADLINES[VERDICTS[ended.value.code]]
             assert f"<strong>{headline}</strong>" in report.read_text("utf-8")
         if "SECOND_VERIFIER" in os.environ and isinstance(attacked.place, Folder) and not options:
-            said = second_verdict(attacked.where, [*keys, "--level", level])
+            said = second_verdict("archive", attacked.where, *keys, "--level", level)
             assert said.returncode == ended.value.code, f"{level}\n{said.stdout}{said.stderr}"
         return Answer(
             ended.value.code,
@@ -113,12 +113,12 @@ def verify(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Verify:
     return verify
 
 
-def second_verdict(folder: Path, options: list[str]) -> subprocess.CompletedProcess[str]:
-    """Have a folder checked by the verifier that is written from docs/seal-format.md."""
+def second_verdict(what: str, file: Path, *options: str) -> subprocess.CompletedProcess[str]:
+    """Have an archive, or a proof, checked by what is written from docs/seal-format.md."""
     node = shutil.which("node")
     assert node is not None, "no Node.js on the PATH: Debian's package nodejs brings it"
-    script = Path(__file__).with_name("second_verifier.mjs")
-    command = [node, str(script), str(folder), *options]
+    script = Path(__file__).parent / "second" / f"{what}.mjs"
+    command = [node, str(script), str(file), *options]
     return subprocess.run(command, check=False, capture_output=True, text=True, timeout=120)
 
 

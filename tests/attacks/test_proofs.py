@@ -1,6 +1,7 @@
 """Each attack on a proof, found by `check-proof` and called what it is; and what is lawful."""
 
 import json
+import os
 from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import replace
@@ -11,6 +12,7 @@ from typing import Any
 import pytest
 from contracts.tests.sealed_archive import HOUR_MS, SOURCE, Archive, SealingKey
 from contracts.tests.witnessing import Witness, head_of
+from tests.attacks.conftest import second_verdict
 from tests.attacks.places import Folder
 
 from logferry.command import main
@@ -67,6 +69,9 @@ def check(capsys: pytest.CaptureFixture[str]) -> Check:
         Path("handed.json").write_text(json.dumps(proof))
         code = contracts(["check-proof", "handed.json", "--key", key, "--json", *options])
         answer = json.loads(capsys.readouterr().out)
+        if "SECOND_VERIFIER" in os.environ and not options:
+            second = second_verdict("proof", Path("handed.json"), "--key", key)
+            assert second.returncode == code, f"{answer}\n{second.stdout}{second.stderr}"
         if "error" in answer:
             assert answer["thing"], answer
             assert answer["what"], answer
@@ -356,7 +361,7 @@ def test_a_key_that_was_replaced_goes_on_sealing(prove, check, archive):
 
 
 def test_an_object_that_was_changed_is_none_of_the_proof(prove, check, archive):
-    key = archive.bucket.listed(f"{SOURCE.profile}/app/b/2026/11/20")[0]
+    key = archive.bucket.listed(f"{SOURCE.profile}/app/b/")[0]
     proof = prove("/app/b", DATE)
     path = Path("copy") / key
     assert check(proof, "--object", str(path)) == (0, None)

@@ -1,19 +1,12 @@
 // A second verifier of sealed archives, written from docs/seal-format.md, whose sections it names.
 //
-//   node second_verifier.mjs FOLDER --level LEVEL --key FILE ...      exit codes as in section 9
-//
-// It has no packages, and nothing of logferry.
-import { constants, createHash, createPublicKey, verify } from 'node:crypto'
+//   node archive.mjs FOLDER --level LEVEL --key FILE ...      exit codes as in section 9
 import { readFileSync, readdirSync, statSync } from 'node:fs'
 import { gunzipSync } from 'node:zlib'
+import { OUTCOMES, check, end, given, groupOf, hash, isSigned, keyIn, nameHash, readSeal, sha256, standing, unknown } from './format.mjs'
 
-const [root, ...options] = process.argv.slice(2)
-const given = (name) => options.filter((_, at) => options[at - 1] === name)
+const root = process.argv[2]
 const level = ['seals', 'objects', 'bytes', 'events'].indexOf(given('--level')[0] ?? 'bytes')
-const wrong = [], unknown = []
-const check = (holds, thing, what) => holds || (wrong.push(`${thing}: ${what}`), false)
-const hash = (...parts) => parts.reduce((all, each) => all.update(each), createHash('sha256')).digest()
-const sha256 = (data) => hash(data).toString('hex')
 
 // 1. Where it lies
 const pathOf = (key) => key.split('/').filter((part) => part && part !== '.').join('/')
@@ -37,32 +30,7 @@ function read(key) { // null: it is not there; undefined: that cannot be known
 }
 const CHAIN = /^!seals\/([0-9]{12}\/[a-z]{2,4}(?:-[a-z]+)+-[0-9]+)\//
 const NAME = /^(.*)\/([0-9]{15})-([0-9]{15})\/([0-9a-f]{64})\.json$/
-const groupOf = (folder) => folder.startsWith('!/') ? folder.slice(2) : `/${folder}`
 const folderOf = (name) => name.startsWith('/') ? name.slice(1) : `!/${name}`
-
-// 2. A seal's envelope
-const TYPE = 'application/vnd.logferry.day-seal.v1+json'
-function readSeal(stored) {
-  const { payload: p, signatures: [{ keyid, sig }] } = JSON.parse(stored)
-  const payload = Buffer.from(p, 'base64'), signature = Buffer.from(sig, 'base64')
-  const again = `{"payloadType": "${TYPE}", "payload": "${payload.toString('base64')}", ` +
-    `"signatures": [{"keyid": "${keyid}", "sig": "${signature.toString('base64')}"}]}`
-  const seal = JSON.parse(payload)
-  if (!stored.equals(Buffer.from(again)) || stored.length > 2 ** 20 || keyid !== seal.key_id ||
-    !seal[seal.kind === 'key' ? 'next_key' : 'sealed'] || (seal.sealed && seal.next_key) ||
-    !['day', 'later', 'key'].includes(seal.kind)) throw new Error('another spelling, or no seal')
-  const signed = Buffer.concat([Buffer.from(`DSSEv1 ${TYPE.length} ${TYPE} ${payload.length} `), payload])
-  return { seal, signed, signature }
-}
-function keyIn(pem) {
-  const key = createPublicKey(pem), { namedCurve, modulusLength } = key.asymmetricKeyDetails
-  if (namedCurve !== 'prime256v1' && !(modulusLength >= 2048)) throw new Error('a key of another kind')
-  return [sha256(key.export({ type: 'spki', format: 'der' })), key]
-}
-const isSigned = (signed, signature, key) => (key.asymmetricKeyType === 'ec' ? [{ key }] : [
-  { key, padding: constants.RSA_PKCS1_PADDING },
-  { key, padding: constants.RSA_PKCS1_PSS_PADDING, saltLength: 32 },
-]).some((form) => verify('sha256', signed, form, signature))
 
 // 3. The chain
 function readChain(name, base) {
@@ -112,7 +80,7 @@ function readLeaves(seal, base) { // null where they are not what was sealed
   if (stored === undefined || !check(stored && sha256(stored) === seal.leaves_sha256, seal.path, 'another list')) return null
   const leaves = stored.toString().split('\n').slice(0, -1).map((line) => {
     const [, folder, from, to, digest] = JSON.parse(line).statement.match(NAME), name = groupOf(folder)
-    const hashed = hash(Buffer.from(seal.name_salt, 'hex'), name)
+    const hashed = nameHash(seal, name)
     const key = `${base}statements/${folder}/${from}-${to}/${digest}.json`
     return { name, from: +from, to: +to, digest, hashed, key, window: `${name} ${from} ${to}` }
   })
@@ -133,7 +101,6 @@ function readLeaves(seal, base) { // null where they are not what was sealed
 }
 
 // 5. Statements
-const OUTCOMES = ['archived', 'skipped', 'excluded', 'refused', 'failed', 'waived', 'open', 'contradicted', 'disposed']
 function readStatement(leaf, name) { // null where it is not what was sealed
   known(leaf.key)
   const stored = read(leaf.key)
@@ -145,18 +112,6 @@ function readStatement(leaf, name) { // null where it is not what was sealed
   if (!check(isOf, leaf.key, 'none, or of another place')) return null
   for (const each of [...it.objects ?? [], ...it.leftovers ?? []]) known(each.key)
   return { ...it, objects: it.objects ?? [] }
-}
-
-// 6. What counts of a window
-const identity = (it) => it.objects.map((o) => `${o.key} ${o.size_bytes} ${o.sha256}`).sort().join('\n')
-function standing(words) {
-  const last = words.at(-1), before = words.slice(0, -1).findLast((each) => each?.outcome === 'archived')
-  if (!last) return null
-  if (last.outcome === 'disposed') {
-    const isLawful = before ? identity(before) === identity(last) : words.includes(null)
-    return check(isLawful, last.log_group.name, 'other objects were sealed than disposed of') || !before ? last : before
-  }
-  return before && !['archived', 'contradicted', 'waived'].includes(last.outcome) ? before : last
 }
 
 // 7. Objects
@@ -271,6 +226,4 @@ const sealKeys = [...files.keys()].filter((path) => path.startsWith('!seals/'))
 if (!sealKeys.length) { console.error(`${root}: there is no !seals/ in it`); process.exit(2) }
 for (const name of new Set(sealKeys.map((path) => path.match(CHAIN)?.[1]).filter(Boolean))) checkChain(name)
 if (level) for (const path of sealKeys) check(CHAIN.test(path), path, 'belongs to no chain')
-for (const each of wrong) console.log(`invalid    ${each}`)
-for (const each of unknown) console.log(`not whole  ${each}`)
-process.exit(wrong.length ? 1 : unknown.length ? 3 : 0)
+end()

@@ -1,16 +1,20 @@
-"""Two verifiers come to one verdict on archives of all sorts, damaged at random."""
+"""Two verifiers come to one verdict on archives and proofs of all sorts, damaged at random."""
 
+import json
 import os
 import random
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
+from contracts.tests import frozen_proofs
 from contracts.tests.sealed_archive import AT, HOUR_MS, Archive, SealingKey
-from tests.attacks.conftest import Attacked
+from tests.attacks.conftest import Attacked, second_verdict
 from tests.attacks.places import Folder
 
+from logferry_contracts.check_proof import Asked, BadInputError, judge
 from logferry_contracts.statement import ARCHIVED, Statement, Waiver
 from logferry_contracts.window import Window
 
@@ -90,10 +94,14 @@ def _later(archive: Archive, rng: random.Random, before: Statement) -> Statement
     return archive.statement(name, window, "disposed", **gone)
 
 
-@pytest.mark.parametrize("seed", range(8))
-def test_two_verifiers_agree(verify, tmp_path, seed):
-    """That they do is what `verify` makes sure of, see conftest."""
+@pytest.fixture(autouse=True)
+def is_asked_for():
     assert "SECOND_VERIFIER" in os.environ, "run it by make second-verifier-check"
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_two_verifiers_agree_on_archives(verify, tmp_path, seed):
+    """That they do is what `verify` makes sure of, see conftest."""
     rng = random.Random(seed)  # noqa: S311  (the same each time)
     whole = sealed(rng, tmp_path / "whole")
     codes = {verify(whole, level).code for level in LEVELS}
@@ -107,3 +115,41 @@ def test_two_verifiers_agree(verify, tmp_path, seed):
         damaged = Attacked(whole.archive, root, Folder(root), whole.pinned)
         codes.add(verify(damaged, rng.choice(LEVELS)).code)
     assert 1 in codes
+
+
+def damaged(rng: random.Random, document: Any) -> None:
+    """Change one value of a JSON document, wherever it is."""
+    parent: Any = None
+    place: Any = None
+    node = document
+    while isinstance(node, dict | list) and node:
+        parent = node
+        place = rng.choice(list(node) if isinstance(node, dict) else range(len(node)))
+        node = parent[place]
+    if rng.random() < 0.2:
+        del parent[place]
+    elif isinstance(node, str):
+        at = rng.randrange(len(node))
+        parent[place] = f"{node[:at]}{rng.choice('0123456789abcdef')}{node[at + 1 :]}"
+    elif isinstance(node, int):
+        parent[place] = max(0, node + rng.choice([-1, 1]))
+
+
+@pytest.mark.parametrize("path", frozen_proofs.PROOFS, ids=lambda path: path.stem)
+def test_two_checkers_agree_on_proofs(tmp_path, path):
+    rng = random.Random(path.stem)  # noqa: S311  (the same each time)
+    file, verdicts = tmp_path / "proof.json", set()
+    for number in range(COPIES):
+        document = json.loads(path.read_text("utf-8"))
+        if number:
+            damaged(rng, document)
+        file.write_text(json.dumps(document))
+        try:
+            judged = judge(Asked(proof=file, keys=[frozen_proofs.KEY]))
+        except BadInputError:
+            continue  # it breaks the schema: whoever checks refuses it
+        second = second_verdict("proof", file, "--key", str(frozen_proofs.KEY))
+        code = {"valid": 0, "invalid": 1}[judged.verdict]
+        assert second.returncode == code, f"{list(judged.lines())}\n{second.stdout}{second.stderr}"
+        verdicts.add(judged.verdict)
+    assert verdicts == {"valid", "invalid"}
