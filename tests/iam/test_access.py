@@ -258,6 +258,51 @@ def test_the_key_serves_the_archive_and_the_enforcers_queues(
     assert may(policy, principal, action, key, **context) is verdict, who
 
 
+SEALER, PLANNER = role(HUB, "logferry-sealer"), role(HUB, "logferry-planner")
+OTHERS = [
+    ("a source's role", role(SOURCE, "logferry-source"), MEMBER),
+    ("CloudWatch Logs for a source", LOGS, logs_of(SOURCE)),
+    ("an exporter", role(HUB, "logferry-exporter-shop"), MEMBER),
+    ("an exporter that the planner made", role(HUB, "logferry-exporter-provisioned"), MEMBER),
+    ("the sse-enforcer", role(HUB, "logferry-sse-enforcer"), MEMBER),
+    ("a role of the sealer's name elsewhere", role(SOURCE, "logferry-sealer"), MEMBER),
+    ("the hub's administrator", role(HUB, "admin"), MEMBER),
+]
+WRITES = ["s3:PutObject", "s3:PutObjectLegalHold", "s3:DeleteObject", "s3:DeleteObjectVersion"]
+
+
+@pytest.mark.parametrize("action", WRITES)
+@pytest.mark.parametrize(
+    ("who", "principal", "context"),
+    [*OTHERS, ("the planner", PLANNER, MEMBER)],
+)
+def test_nobody_but_the_sealer_writes_below_the_seals(archive, who, principal, context, action):
+    policy = archive["ArchivePolicy"]["PolicyDocument"]
+    key = "!seals/111122223333/eu-west-1/seals/0000000001.json"
+    asked = context | {"s3:x-amz-acl": "bucket-owner-full-control", "aws:SecureTransport": "true"}
+    assert not may(policy, principal, action, f"Archive.Arn/{key}", **asked), who
+    assert may(policy, SEALER, "s3:PutObject", f"Archive.Arn/{key}", **asked)
+
+
+@pytest.mark.parametrize("action", ["s3:PutObject", "s3:DeleteObject", "s3:DeleteObjectVersion"])
+@pytest.mark.parametrize(
+    ("below", "alone", "others"),
+    [
+        ("seals", SEALER, [*OTHERS, ("the planner", PLANNER, MEMBER)]),
+        ("inventories", PLANNER, [*OTHERS, ("the sealer", SEALER, MEMBER)]),
+    ],
+)
+def test_what_seals_are_made_by_is_written_by_one_role_alone(archive, below, alone, others, action):
+    policy = archive["ControlPolicy"]["PolicyDocument"]
+    key = f"Control.Arn/{below}/111122223333/eu-west-1/x"
+    asked = {"aws:SecureTransport": "true"}
+    for who, principal, context in others:
+        assert not may(policy, principal, action, key, **(context | asked)), who
+    assert may(policy, alone, action, key, **(MEMBER | asked))
+    ledger = "Control.Arn/ledger/x"
+    assert may(policy, role(HUB, "admin"), action, ledger, **asked)
+
+
 @pytest.mark.parametrize("policy", ["QueuePolicy", "DeadLetterQueuePolicy"])
 @pytest.mark.parametrize(
     ("who", "principal", "source_arn", "verdict"),
