@@ -18,7 +18,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec, utils
+from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa, utils
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 QUEUE, DEAD_LETTERS = "https://sqs.invalid/sealer", "https://sqs.invalid/sealer-dlq"
@@ -27,6 +27,18 @@ EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
 
 class Cut(BaseException):
     """The process was killed."""
+
+
+type SigningKey = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
+
+_ALGORITHMS = (
+    ["ECDSA_SHA_256"],
+    [
+        *("RSASSA_PKCS1_V1_5_SHA_256", "RSASSA_PKCS1_V1_5_SHA_384", "RSASSA_PKCS1_V1_5_SHA_512"),
+        *("RSASSA_PSS_SHA_256", "RSASSA_PSS_SHA_384", "RSASSA_PSS_SHA_512"),
+    ],
+)
+"""On P-256, and of RSA of any length."""
 
 
 @dataclass
@@ -49,7 +61,7 @@ class Cloud:
     """
 
     objects: dict[tuple[str, str], list[Version]] = field(default_factory=dict)
-    keys: dict[str, ec.EllipticCurvePrivateKey] = field(default_factory=dict)
+    keys: dict[str, SigningKey] = field(default_factory=dict)
     published: list[dict[str, Any]] = field(default_factory=list)
     sent: list[str] = field(default_factory=list)
     dead_letters: list[tuple[str, dict[str, str]]] = field(default_factory=list)
@@ -103,7 +115,7 @@ def crc(body: bytes) -> str:
     return base64.b64encode(hashlib.sha1(body, usedforsecurity=False).digest()[:8]).decode()
 
 
-def der(key: ec.EllipticCurvePrivateKey) -> bytes:
+def der(key: SigningKey) -> bytes:
     return key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
 
 
@@ -196,7 +208,10 @@ class S3:
 
 
 class Kms:
-    """Keys on P-256."""
+    """Keys on P-256, and of RSA.
+
+    https://docs.aws.amazon.com/kms/latest/developerguide/asymmetric-key-specs.html
+    """
 
     def __init__(self, cloud: Cloud) -> None:
         self.cloud = cloud
@@ -204,15 +219,21 @@ class Kms:
     def get_public_key(self, *, KeyId: str) -> dict[str, Any]:
         with self.cloud.called("GetPublicKey", KeyId):
             public = der(self.cloud.keys[KeyId])
-        return {"PublicKey": public, "SigningAlgorithms": ["ECDSA_SHA_256"]}
+            algorithms = _ALGORITHMS[isinstance(self.cloud.keys[KeyId], rsa.RSAPrivateKey)]
+        return {"PublicKey": public, "SigningAlgorithms": algorithms}
 
     def sign(
         self, *, KeyId: str, Message: bytes, MessageType: str, SigningAlgorithm: str
     ) -> dict[str, Any]:
-        assert (MessageType, SigningAlgorithm) == ("DIGEST", "ECDSA_SHA_256")
+        assert MessageType == "DIGEST"
+        key, digest = self.cloud.keys[KeyId], utils.Prehashed(hashes.SHA256())
         with self.cloud.called("Sign", KeyId):
-            prehashed = ec.ECDSA(utils.Prehashed(hashes.SHA256()))
-            return {"Signature": self.cloud.keys[KeyId].sign(Message, prehashed)}
+            if isinstance(key, rsa.RSAPrivateKey):
+                assert SigningAlgorithm == "RSASSA_PSS_SHA_256"
+                form = padding.PSS(padding.MGF1(hashes.SHA256()), padding.PSS.DIGEST_LENGTH)
+                return {"Signature": key.sign(Message, form, digest)}
+            assert SigningAlgorithm == "ECDSA_SHA_256"
+            return {"Signature": key.sign(Message, ec.ECDSA(digest))}
 
 
 class Sns:

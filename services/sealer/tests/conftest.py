@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-from services.sealer.tests.cloud import DEAD_LETTERS, QUEUE, Cloud, Version, crc, etag
+from services.sealer.tests.cloud import DEAD_LETTERS, QUEUE, Cloud, SigningKey, Version, crc, etag
 
 from logferry_contracts.chain import ChainName
 from logferry_contracts.day_completed import DayCompleted, DayCompletedData
@@ -370,7 +370,7 @@ class CloudStore:
         return found[-1]
 
 
-def trusted_key(key: ec.EllipticCurvePrivateKey) -> TrustedKey:
+def trusted_key(key: SigningKey) -> TrustedKey:
     pem = key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
     return TrustedKey.from_pem(pem, "the key")
 

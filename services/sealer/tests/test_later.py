@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 import pytest
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from services.sealer.tests.conftest import (
     ARCHIVE,
     CHAIN,
@@ -123,9 +123,16 @@ def test_without_its_notes_a_chain_goes_on(sealed: World, lost: str) -> None:
     assert sealed.told() == [1, 2]
 
 
-def test_another_key_is_named_by_the_one_before_and_signs_from_then_on(sealed: World) -> None:
+@pytest.mark.parametrize("kind", ["P-256", "RSA"])
+def test_another_key_is_named_by_the_one_before_and_signs_from_then_on(
+    sealed: World, kind: str
+) -> None:
     arn = "arn:aws:kms:eu-west-1:999988887777:key/next"
-    sealed.cloud.keys[arn] = ec.generate_private_key(ec.SECP256R1())
+    sealed.cloud.keys[arn] = (
+        ec.generate_private_key(ec.SECP256R1())
+        if kind == "P-256"
+        else rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    )
     sealed.restart(signing_key_arn=arn)
     sealed.exported("/a", day(1))
     sealed.inventory("/a", at=day(1).end + HOUR)
