@@ -246,6 +246,36 @@ def test_the_largest_object_is_begun_where_there_is_much_time(world: World) -> N
     assert ("GetObject", archived.key) in world.cloud.calls
 
 
+def test_an_object_that_no_invocation_can_read_holds_up_no_date(world: World) -> None:
+    record = world.exported("/a", day(0))
+    world.exported("/b", day(0))
+    world.inventory("/a", "/b", at=FIRST + DAY + HOUR)
+    [archived] = (record.completed and record.completed.manifest.objects) or []
+    world.completed(
+        world.record("/a", day(0)), [archived.model_copy(update={"size_bytes": 10**12})]
+    )
+
+    def killed(name: str, what: str) -> None:
+        if (name, what) == ("GetObject", archived.key):
+            raise Cut
+
+    world.cloud.before_call = killed
+    for _ in range(3):
+        with pytest.raises(Cut):
+            world.look()
+    world.now = FIRST + 5 * DAY
+    assert world.look()
+
+    world.cloud.before_call = lambda *_: None
+    first, *_ = world.chain()
+    assert world.outcomes(first) == [("/a", "open", "too_large"), ("/b", "archived", None)]
+    assert "was begun 3 times" in (world.leaves(first)[0].detail or "")
+    world.now += 10 * DAY
+    world.look()
+    world.look(seal_from="2026-11-21", seal_to="2026-11-21")
+    assert [each.outcome for each in world.leaves(world.chain()[-1])] != ["open"]
+
+
 def test_what_is_begun_is_also_ended(world: World) -> None:
     """An object that would take longer than there is time left is not begun."""
     record = world.exported("/a", day(0))

@@ -21,3 +21,9 @@ class OfflineError(AwsError):
     """Retry: an object has to be restored before anybody can read it. Its date goes on without."""
 
     reason = "offline"
+
+
+class TooLargeError(RetryError):
+    """Retry: no invocation has read an object to its end. Its date goes on without."""
+
+    reason = "too_large"

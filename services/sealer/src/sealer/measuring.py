@@ -7,6 +7,7 @@ the exporter has written down of an object is compared, not believed.
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from datetime import timedelta
 from itertools import batched
 
 from logferry_contracts.canonical_json import canonical_json
@@ -14,14 +15,16 @@ from logferry_contracts.chain import ChainName
 from logferry_contracts.digest import sha256
 from logferry_contracts.ledger_record import LedgerRecord
 from logferry_contracts.manifest import ArchivedObject, Manifest
+from logferry_contracts.message import timestamp
 from logferry_contracts.statement import Difference, StatedObject
 from logferry_contracts.window import Window
 from logferry_deliveries.errors import OutOfTimeError
 from sealer import differences
 from sealer.aws.archive import Archive
 from sealer.aws.ledger import Ledger
-from sealer.aws.notes import MeasuredExport, Notes
+from sealer.aws.notes import Begun, MeasuredExport, Notes
 from sealer.differences import ListedVersion, ReadObject
+from sealer.errors import TooLargeError
 from sealer.metrics import MEASURED, MEASURED_BYTES
 from sealer.turn import Turn
 
@@ -33,6 +36,10 @@ BYTES_PER_S = 8_000_000
 """Packed, of one object among `READ_AT_ONCE`: slow, so that what is begun is also ended."""
 MOST_SECONDS = 600
 """For one object. With so much time left even the largest is begun: it would never be otherwise."""
+
+MOST_BEGUN = 3
+BEGUN_WITHIN = timedelta(days=7)
+"""So often, in so long a time, one of those is begun that may be too large for any invocation."""
 
 MANIFEST = "manifest_unreadable"
 MOST_CHARACTERS = 1024
@@ -58,6 +65,7 @@ class Measuring:
 
         Raises:
             OutOfTimeError: The next attempt goes on.
+            TooLargeError: No attempt has read one of them to its end.
             AwsError: Something could not be read.
         """
         assert record.completed is not None  # noqa: S101  (only asked of a completed export)
@@ -124,10 +132,30 @@ class _Export:
             if not is_time:
                 count = len(self.note.objects)
                 raise OutOfTimeError(f"{count} objects of {self.record.export_id} are read")
+            self._begin([each for each in some if each.size_bytes > MOST_SECONDS * BYTES_PER_S])
             for stated, differing in self._side_by_side(some, latest):
                 found += stated
                 told += differing
         self._keep(found, [*self.note.differences, *told], is_complete=False, is_noted=False)
+
+    def _begin(self, large: Sequence[ArchivedObject]) -> None:
+        """Note what is begun although it may be too large.
+
+        Raises:
+            TooLargeError: One was begun again and again, and never read to its end.
+        """
+        since = timestamp(self.turn.now - BEGUN_WITHIN)
+        for each in large:
+            lately = [begun for begun in self.note.begun if begun.key == each.key]
+            if sum(begun.at > since for begun in lately) >= MOST_BEGUN:
+                told = f"{each.key} has {each.size_bytes} bytes, and was begun {MOST_BEGUN} times"
+                raise TooLargeError(f"{told}: give the function more memory, which is also CPU")
+        if large:
+            now = timestamp(self.turn.now)
+            begun = [*self.note.begun, *(Begun(key=each.key, at=now) for each in large)]
+            self.note = self.note.model_copy(update={"begun": begun})
+            chain = ChainName.of(self.record.source)
+            self.of.notes.keep_measured(chain, self.record.export_id, self.note)
 
     def _keep(
         self,

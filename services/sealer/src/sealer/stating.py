@@ -33,7 +33,7 @@ from sealer.aws.ledger import Ledger
 from sealer.aws.notes import MeasuredExport
 from sealer.aws.seals import Seals
 from sealer.draft import NOT_LISTED, Group, LeafRow
-from sealer.errors import OfflineError
+from sealer.errors import OfflineError, TooLargeError
 from sealer.head import says
 from sealer.measuring import Measuring
 from sealer.outcome import Outcome, of_listing, of_tries, stated_exports, stated_log_group
@@ -155,7 +155,7 @@ class Stating:
         if outcome.outcome == ARCHIVED:
             try:
                 return fields | self._archived(last, turn)
-            except OfflineError as error:
+            except (OfflineError, TooLargeError) as error:
                 outcome = Outcome(
                     outcome=OPEN, is_ended=False, reason=error.reason, detail=str(error)
                 )

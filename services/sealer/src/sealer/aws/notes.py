@@ -18,7 +18,8 @@ from pydantic import Field, ValidationError
 from logferry_contracts.chain import ChainName, Sequence
 from logferry_contracts.day_seal import DaySeal
 from logferry_contracts.digest import Sha256
-from logferry_contracts.message import Message
+from logferry_contracts.manifest import ObjectKey
+from logferry_contracts.message import Message, Timestamp
 from logferry_contracts.plan_request import Date
 from logferry_contracts.statement import Difference, Leftover, StatedObject
 from logferry_contracts.window import TimeZone, Window
@@ -38,6 +39,17 @@ class _OvertakenError(AwsError):
 _OVERTAKEN: dict[str, type[AwsError]] = dict.fromkeys(OVERTAKEN, _OvertakenError)
 
 
+class Begun(Message):
+    """An object of which it is not sure that one invocation can read it.
+
+    Attributes:
+        at: When an invocation began to.
+    """
+
+    key: ObjectKey
+    at: Timestamp
+
+
 class MeasuredExport(Message):
     """What was read of an export's objects so far.
 
@@ -45,6 +57,7 @@ class MeasuredExport(Message):
         manifest_sha256: Of the manifest that it was read by: of another one it is worth nothing.
         leftovers: What else lies below the prefix of its destination.
         is_complete: Whether all of them were.
+        begun: What may be too large.
     """
 
     manifest_sha256: Sha256
@@ -52,6 +65,7 @@ class MeasuredExport(Message):
     leftovers: list[Leftover]
     differences: list[Difference]
     is_complete: bool
+    begun: list[Begun] = Field(default_factory=list)
 
 
 class SealedDate(Message):
