@@ -189,6 +189,20 @@ def test_a_list_of_leaves_takes_the_place_of_another_dates(folder, verify):
     assert_found(verify, folder, "leaves_changed", "seals")
 
 
+@pytest.mark.parametrize("kind", ["leaves", "statements"])
+def test_leaves_are_exchanged_for_another_sources(folder, verify, tmp_path, kind):
+    source = SOURCE.model_copy(update={"account_id": "222233334444"})
+    other = Archive(Folder(tmp_path / "other"), folder.archive.key, source)
+    other.days(4)
+    ours = folder.place.listed(f"!seals/{folder.archive.chain}/{kind}/")
+    theirs = other.bucket.listed(f"!seals/{other.chain}/{kind}/")
+    for key, stranger in zip(ours, theirs, strict=True):
+        folder.place.replace(key, other.bucket.data(stranger))
+    finding = "leaves_changed" if kind == "leaves" else "statement_changed"
+    answer = verify(folder, "objects")
+    assert (answer.code, answer.found) == (1, {finding})
+
+
 def test_a_log_group_is_taken_out_of_a_list(folder, verify):
     key = folder.place.listed(f"!seals/{folder.archive.chain}/leaves/")[0]
     folder.place.replace(key, folder.place.data(key).splitlines(keepends=True)[0])
