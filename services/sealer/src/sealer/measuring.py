@@ -149,7 +149,7 @@ class _Export:
             lately = [begun for begun in self.note.begun if begun.key == each.key]
             if sum(begun.at > since for begun in lately) >= MOST_BEGUN:
                 told = f"{each.key} has {each.size_bytes} bytes, and was begun {MOST_BEGUN} times"
-                raise TooLargeError(f"{told}: give the function more memory, which is also CPU")
+                raise TooLargeError(f"{told}, and never read to its end: see function_timeout_s")
         if large:
             now = timestamp(self.turn.now)
             begun = [*self.note.begun, *(Begun(key=each.key, at=now) for each in large)]
