@@ -345,8 +345,8 @@ def test_nothing_is_published_without_somebodys_consent(
 @pytest.mark.parametrize(
     ("first", "last", "told"),
     [
-        ("2026-11-31", "2026-12-01", "2026-11-31 to 2026-12-01"),
-        ("yesterday", "2026-12-01", "yesterday to 2026-12-01"),
+        ("2026-11-31", "2026-12-01", "--from 2026-11-31: "),
+        ("yesterday", "2026-12-01", "--from yesterday: "),
         ("2026-11-22", "2026-11-21", "--to 2026-11-21 is before --from 2026-11-22"),
     ],
 )

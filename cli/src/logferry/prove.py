@@ -2,10 +2,10 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from datetime import date
 from pathlib import Path
 
 from logferry.errors import ConfigError, ProveError
+from logferry.given import date_given
 from logferry.ledger import READERS
 from logferry.verify import Archive
 from logferry.witness import stored_notes
@@ -42,10 +42,7 @@ class Asked:
         Raises:
             ConfigError: It is not.
         """
-        try:
-            date.fromisoformat(self.date)
-        except ValueError as error:
-            raise ConfigError("--date", [f"{self.date}: {error}"]) from error
+        date_given("--date", self.date)
 
 
 def make(archives: Iterable[tuple[Archive, Sequence[ChainName]]], asked: Asked, to: Path) -> Proven:

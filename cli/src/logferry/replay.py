@@ -13,6 +13,7 @@ from rich.table import Table
 
 from logferry.config import Config, SourceConfig
 from logferry.errors import AWS_ERRORS, ConfigError, LedgerError, ReplayError
+from logferry.given import date_given
 from logferry.ledger import CLIENT_CONFIG, READERS, Ledger, date_of, in_utc
 from logferry_contracts.export_completed import ExportCompleted
 from logferry_contracts.ledger_key import ledger_key, manifest_key
@@ -69,10 +70,7 @@ def dates(first: str, last: str) -> tuple[date, date]:
     Raises:
         ConfigError: One is none, or the last is before the first.
     """
-    try:
-        found = date.fromisoformat(first), date.fromisoformat(last)
-    except ValueError as error:
-        raise ConfigError("the dates", [f"{first} to {last}: {error}"]) from error
+    found = date_given("--from", first), date_given("--to", last)
     if found[1] < found[0]:
         raise ConfigError("the dates", [f"--to {last} is before --from {first}"])
     return found

@@ -181,18 +181,6 @@ def percentage(text: str) -> float:
     return percent
 
 
-def day(option: str, text: str | None) -> date | None:
-    """Return a date that was given.
-
-    Raises:
-        ConfigError: It is none.
-    """
-    try:
-        return None if text is None else date.fromisoformat(text)
-    except ValueError as error:
-        raise ConfigError("the dates", [f"{option} {text}: {error}"]) from error
-
-
 def chains_of(
     archive: Archive, profile: str | None, witnessed: Iterable[ChainName] = ()
 ) -> list[ChainName]:

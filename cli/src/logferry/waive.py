@@ -55,18 +55,6 @@ class Waivable:
         }
 
 
-def date_given(text: str) -> date:
-    """Return a date.
-
-    Raises:
-        ConfigError: It is none.
-    """
-    try:
-        return date.fromisoformat(text)
-    except ValueError as error:
-        raise ConfigError("the date", [f"--date {text}: {error}"]) from error
-
-
 def reason_given(text: str) -> str:
     """Return a reason without the spaces around it.
 

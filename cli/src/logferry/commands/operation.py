@@ -30,6 +30,7 @@ from logferry.commands.console import (
 )
 from logferry.config import Config, load
 from logferry.errors import ReplayError, SweepError, WaiveError
+from logferry.given import date_given
 from logferry_contracts.plan_completed import PlanCompletedData
 
 
@@ -166,7 +167,7 @@ def waive(  # noqa: PLR0913  (an option each)
     """
 
     def run() -> list[dict[str, Any]]:
-        day = waiving.date_given(on)
+        day = date_given("--date", on)
         said = waiving.reason_given(reason)
         session = boto3.Session()
         by_hub = [

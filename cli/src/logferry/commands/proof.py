@@ -45,6 +45,7 @@ from logferry.commands.console import (
 from logferry.config import load
 from logferry.errors import ConfigError, DisposeError, RebuildError
 from logferry.folder_store import FolderStore
+from logferry.given import date_given
 from logferry.ledger import CLIENT_CONFIG
 from logferry.resuming import Progress, Task
 from logferry_contracts.chain import ChainName
@@ -120,8 +121,8 @@ def verify(  # noqa: PLR0913  (an option each)
         asked = verifying.Asked(
             keys=verifying.trusted_keys(key),
             level=level,
-            first=verifying.day("--from", first),
-            last=verifying.day("--to", last),
+            first=None if first is None else date_given("--from", first),
+            last=None if last is None else date_given("--to", last),
             sample=verifying.percentage(sample),
             now=datetime.now(UTC),
             witnessed=witnessing.notes(witness, witnessing.trusted_witnesses(witness_key)),
@@ -354,7 +355,7 @@ def dispose(  # noqa: PLR0913  (an option each)
     """
 
     def run() -> list[dict[str, Any]]:
-        day, said = waiving.date_given(on), waiving.reason_given(reason)
+        day, said = date_given("--date", on), waiving.reason_given(reason)
         decided = disposing.ticket_given(ticket)
         session = boto3.Session()
         by_hub = [
