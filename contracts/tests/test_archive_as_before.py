@@ -11,7 +11,7 @@ from contracts.tests.test_archive import FROM_MS, exported, key, line
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from logferry_contracts import archive, gunzip
+from logferry_contracts import archive
 from logferry_contracts.archive import ArchiveError, events, events_of_object
 
 AS_BEFORE = settings(derandomize=True, deadline=None, database=None, max_examples=300)
@@ -64,7 +64,7 @@ def test_any_text_is_read_as_before_in_pieces_of_any_size(
 ) -> None:
     body = gzip.compress(begin + text_of(lines) + end)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(gunzip, "UNPACKED_BYTES", piece_bytes)
+        patch.setattr(archive, "_UNPACKED_BYTES", piece_bytes)
         assert_as_before(body)
 
 

@@ -25,9 +25,11 @@ def packed(members: list[tuple[bytes, int]]) -> bytes:
     return b"".join(gzip.compress(text, level, mtime=0) for text, level in members)
 
 
-def unpacked(data: bytes, piece_bytes: int, *, by_zlib: bool) -> tuple[bytes, int, bool]:
+def unpacked(
+    data: bytes, piece_bytes: int, *, by_zlib: bool, at_once: int = 1000
+) -> tuple[bytes, int, bool]:
     """Return the text, how many members were whole, and whether all is."""
-    unpacking, text = Gunzip(by_zlib=by_zlib), b""
+    unpacking, text = Gunzip(at_once, by_zlib=by_zlib), b""
     for at in range(0, len(data), piece_bytes):
         text += b"".join(unpacking.texts(data[at : at + piece_bytes]))
     return text, unpacking.members, unpacking.fault() is None
@@ -96,6 +98,20 @@ def test_whatever_byte_is_changed_both_find_it_whole_or_both_do_not(
 
     assert quick[1:] == exact[1:]
     assert quick[0] == exact[0] or not exact[2]
+
+
+@pytest.mark.parametrize("at_once", [1, 7, 100, 10**6])
+@pytest.mark.parametrize("cut", [0, 1, 8, 9, 12, 20])
+def test_nothing_is_held_back_however_little_is_unpacked_at_a_time(at_once: int, cut: int) -> None:
+    text = b"".join(b"2026-11-22T06:00:00.000Z %d\n" % (n % 7) for n in range(300))
+    packed = gzip.compress(text, mtime=0)
+    body = packed[: len(packed) - cut]
+
+    quick = unpacked(body, 4096, by_zlib=False, at_once=at_once)
+
+    assert quick == unpacked(body, 4096, by_zlib=True, at_once=at_once)
+    assert quick == unpacked(body, 4096, by_zlib=True, at_once=10**6)
+    assert quick[0] == text or cut > 8
 
 
 @pytest.mark.parametrize("flags", [2, 4, 8, 16, 24, 32, 64, 128])

@@ -6,6 +6,7 @@ import io
 import itertools
 import tracemalloc
 from datetime import UTC, datetime
+from functools import partial
 
 import pytest
 from contracts.tests.corpus import MESSAGES, WITH_CR, messages
@@ -183,7 +184,7 @@ def test_a_damaged_object_is_what_zlib_makes_of_it_and_a_whole_one_is_opened_onc
     assert [each.closed for each in opened] == [True] * (1 if found.is_gzip_complete else 2)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(measure_module, "HAS_ISAL", False)
-        patch.setattr(measure_module, "Gunzip", lambda: gunzip.Gunzip(by_zlib=True))
+        patch.setattr(measure_module, "Gunzip", partial(gunzip.Gunzip, by_zlib=True))
         assert opening(bytes(damaged)) == found
 
 
@@ -222,7 +223,7 @@ def test_any_object_is_measured_as_its_events_are_read(
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(measure_module, "PIECE_BYTES", piece_bytes)
-        patch.setattr(gunzip, "UNPACKED_BYTES", piece_bytes)
+        patch.setattr(measure_module, "_UNPACKED_BYTES", piece_bytes)
         found = measure_bytes(body)
 
     times = [each.at_ms for each in read]

@@ -30,6 +30,8 @@ _KEY = re.compile(r"(?P<prefix>.+)/(?P<task_id>[^/]+)/(?P<stream>[^/]+)/(?P<numb
 
 _PIECE_BYTES = 64 * 1024
 """What is read at a time."""
+_UNPACKED_BYTES = 64 * 1024
+"""Of lines; their events take several times as much memory."""
 
 
 class Readable(Protocol):
@@ -240,7 +242,7 @@ _event = cast("Callable[[tuple[int, str, str, str]], LogEvent]", partial(tuple._
 
 def _texts(file: "_Whole") -> Iterator[bytes]:
     """Yield what an object unpacks to, in pieces."""
-    gunzip = Gunzip()
+    gunzip = Gunzip(_UNPACKED_BYTES)
     while piece := file.read(_PIECE_BYTES):
         yield from gunzip.texts(piece)
     if fault := gunzip.fault():

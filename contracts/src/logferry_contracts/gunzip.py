@@ -20,9 +20,6 @@ HAS_ISAL = isal_zlib is not None
 # isal's types call its error an object of that class.
 _Error: type[Exception] = cast("type[Exception]", isal_zlib.error) if HAS_ISAL else zlib.error
 
-UNPACKED_BYTES = 64 * 1024
-"""What is unpacked at a time: a piece may hold a thousand times as much as its own size."""
-
 _GZIP = 31
 """``wbits`` of a gzip file with its header and checksum. https://docs.python.org/3/library/zlib.html"""
 
@@ -50,12 +47,15 @@ class Gunzip:
         members: How many whole gzip files there were, one after the other.
     """
 
-    def __init__(self, *, by_zlib: bool = not HAS_ISAL) -> None:
+    def __init__(self, unpacked_bytes: int, *, by_zlib: bool = not HAS_ISAL) -> None:
         """Begin.
 
         Args:
+            unpacked_bytes: What is unpacked at a time: a piece may hold a thousand times as much as
+                its own size.
             by_zlib: By nothing else.
         """
+        self._unpacked_bytes = unpacked_bytes
         self._by_zlib = by_zlib
         self._member: _Member | None = None
         """None before its first byte."""
@@ -63,12 +63,16 @@ class Gunzip:
         self.members = 0
 
     def texts(self, piece: bytes) -> Iterator[bytes]:
-        """Yield what a piece unpacks to, in pieces of up to `UNPACKED_BYTES`."""
+        """Yield what a piece unpacks to, in pieces."""
         while piece and self._fault is None:
             if self._member is None and not (piece := self._begun(piece)):
                 return
             text, piece = self._next(piece)
             yield text
+            # Both may have taken all of a piece in, and hold back what it unpacks to.
+            while not piece and self._member and len(text) == self._unpacked_bytes:
+                text, piece = self._next(b"")
+                yield text
 
     def fault(self) -> str | None:
         """Return what is wrong with what there was, such as ``cut off``; None: nothing."""
@@ -91,7 +95,7 @@ class Gunzip:
         member = self._member
         assert member is not None  # noqa: S101  (begun)
         try:
-            text = member.decompress(piece, UNPACKED_BYTES)
+            text = member.decompress(piece, self._unpacked_bytes)
         except (zlib.error, _Error) as error:
             self._fault = f"after member {self.members}: {error}" if self.members else str(error)
             return b"", b""

@@ -5,6 +5,7 @@ begins without a time goes on with the message before it.
 """
 
 import re
+from bisect import bisect_right
 from collections.abc import Iterable
 from datetime import datetime
 from itertools import batched
@@ -23,25 +24,38 @@ _DATE_LENGTH = len("2026-11-22")
 _MOST_SECONDS = 1024
 _SECOND = "[1-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]T(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]"
 _MILLISECOND = r"\.[0-9][0-9][0-9]Z"
-_BEGIN = re.compile(f"\n({_SECOND}{_MILLISECOND}) ".encode())
+_BEGIN = re.compile(f"\n(?:({_SECOND}{_MILLISECOND}) )?".encode())
 _BEGIN_IN_TWO = re.compile(f"\n({_SECOND})({_MILLISECOND}) ")
 _MILLISECONDS = {f".{ms:03d}Z": ms for ms in range(1000)}
 
 
-def stamps_in(text: bytes) -> list[bytes]:
-    """Return the times that lines begin with, such as ``b"2026-11-22T06:00:00.000Z"``, sorted.
+class Begun(NamedTuple):
+    """What begins in a text.
 
-    Sorted as they are, they are in the order of time.
+    Attributes:
+        newlines: How many there are.
+        stamps: The times that lines begin with, such as ``b"2026-11-22T06:00:00.000Z"``, sorted: as
+            they are, that is the order of time.
+    """
+
+    newlines: int
+    stamps: list[bytes]
+
+
+def begun(text: bytes) -> Begun:
+    """Return what lines begin with.
 
     Args:
         text: With the newline before each line. What is before the first one is not looked at.
     """
     found = _BEGIN.findall(text)
+    newlines = len(found)
     found.sort()
+    del found[: bisect_right(found, b"")]  # of lines that go on
     # Nearly always all are of one date, and the calendar need be asked but once.
     if found and found[0][:_DATE_LENGTH] == found[-1][:_DATE_LENGTH]:
-        return found if _is_in_the_calendar(found[0].decode()) else []
-    return [each for each in found if _is_in_the_calendar(each.decode())]
+        return Begun(newlines, found if _is_in_the_calendar(found[0].decode()) else [])
+    return Begun(newlines, [each for each in found if _is_in_the_calendar(each.decode())])
 
 
 class Parted(NamedTuple):

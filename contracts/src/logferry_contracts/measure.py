@@ -11,11 +11,13 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from logferry_contracts.gunzip import HAS_ISAL, Gunzip
-from logferry_contracts.log_line import STAMP_LENGTH, has_pointer, stamp, stamp_ms, stamps_in
+from logferry_contracts.log_line import STAMP_LENGTH, begun, has_pointer, stamp, stamp_ms
 from logferry_contracts.window import Window
 
 PIECE_BYTES = 256 * 1024
 """What is read at a time."""
+_UNPACKED_BYTES = 256 * 1024
+"""What is counted at a time."""
 
 
 class Source(Protocol):
@@ -72,11 +74,11 @@ def measure(open_file: Callable[[], Source], window: Window) -> Measured:
         window: The export's, half-open.
     """
     with closing(open_file()) as file:
-        found = _measure(file, window, Gunzip())
+        found = _measure(file, window, Gunzip(_UNPACKED_BYTES))
     if found.is_gzip_complete or not HAS_ISAL:
         return found
     with closing(open_file()) as file:
-        return _measure(file, window, Gunzip(by_zlib=True))
+        return _measure(file, window, Gunzip(_UNPACKED_BYTES, by_zlib=True))
 
 
 def _measure(file: Source, window: Window, gunzip: Gunzip) -> Measured:
@@ -132,9 +134,10 @@ class _Lines:
         return self._newlines + (not self._tail.endswith(b"\n"))
 
     def add(self, text: bytes) -> None:
-        self._newlines += text.count(b"\n")
         seen = self._tail + text
-        self._add_events(stamps_in(seen))
+        newlines, stamps = begun(seen)
+        self._newlines += newlines - self._tail.count(b"\n")
+        self._add_events(stamps)
         self._add_pointers(seen)
         self._tail = seen[-STAMP_LENGTH - 1 :]
 
