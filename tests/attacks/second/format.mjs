@@ -41,14 +41,21 @@ export const OUTCOMES = ['archived', 'skipped', 'excluded', 'refused', 'failed',
 
 // 6. What counts of a window
 const identity = (it) => it.objects.map((o) => `${o.key} ${o.size_bytes} ${o.sha256}`).sort().join('\n')
-export function standing(words) {
-  const last = words.at(-1), before = words.slice(0, -1).findLast((each) => each?.outcome === 'archived')
-  if (!last) return null
-  if (last.outcome === 'disposed') {
-    const isLawful = before ? identity(before) === identity(last) : words.includes(null)
-    return check(isLawful, last.log_group.name, 'other objects were sealed than disposed of') || !before ? last : before
+export const TRIES = ['skipped', 'excluded', 'refused', 'failed', 'open'] // for which nobody answers
+const eventsOf = (it) => it.objects.reduce((all, object) => all + object.events, 0)
+const lastOf = (words, outcomes) => words.findLastIndex((it) => outcomes.includes(it.outcome))
+export function standing(words) { // null where it is not known
+  const known = words.filter(Boolean), at = known.findLastIndex((it) => !TRIES.includes(it.outcome))
+  if (!words.at(-1) || at < 0) return words.at(-1) && [words.at(-1)]
+  let counts = known[at], before = known.slice(0, at)
+  if (counts.outcome === 'disposed') {
+    const place = lastOf(before, ['archived'])
+    const isLawful = place < 0 ? words.includes(null) : identity(before[place]) === identity(counts)
+    if (check(isLawful, counts.log_group.name, 'other objects were sealed than disposed of') || place < 0) return [counts]
+    counts = before[place], before = before.slice(0, place)
   }
-  return before && !['archived', 'contradicted', 'waived'].includes(last.outcome) ? before : last
+  const since = counts.outcome === 'archived' ? before.slice(lastOf(before, ['disposed', 'waived']) + 1) : []
+  return [counts, ...since.filter((it) => it.outcome === 'archived' && eventsOf(it) > eventsOf(counts))]
 }
 
 // 9. The verdict

@@ -85,7 +85,7 @@ proof.shown.forEach((shown, at) => {
 
 // 6. What counts
 for (const [window, said] of words) {
-  const { outcome, objects } = standing(said)
+  const [{ outcome, objects }] = standing(said)
   console.log(`${outcome}  ${window}`)
   for (const object of objects) console.log(`  ${object.sha256}  ${object.size_bytes}  ${object.key}`)
 }

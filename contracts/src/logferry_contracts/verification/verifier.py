@@ -213,9 +213,12 @@ class Verifier:
             each: read_statement(self._store, self._chain.name, each)
             for each in {*group.sealed, *chained.from_iterable([*group.words, *later.values()])}
         }
-        # Statements of other seals are looked at with these, unless only what is told is read.
-        whose = group.sealed if is_compared else read
-        findings = [each for leaf in whose for each in read[leaf].findings]
+        findings = [each for leaf in group.sealed for each in read[leaf].findings]
+        if not is_compared:  # otherwise they are looked at with their own seals
+            after = {
+                each for leaf in later if _is_told(read[leaf].statement) for each in later[leaf]
+            }
+            findings += [each for leaf in after for each in read[leaf].findings]
         findings += group.overlaps(link)
         for leaf, words in later.items():
             if not any(takes_back(read[word].statement) for word in words):
@@ -235,6 +238,10 @@ class Verifier:
         known = [each for each in counts if each is not None]
         compared = compare(self._store, known, are_all=len(known) == len(counts))
         return compared._replace(findings=[*told, *compared.findings])
+
+
+def _is_told(statement: Statement | None) -> bool:
+    return statement is not None and statement.outcome not in KNOWN_OUTCOMES - TOLD
 
 
 def _of_outcome(statement: Statement | None) -> Iterator[Finding]:
