@@ -1,16 +1,13 @@
-"""Everything that runs have made: found by its tag, and removed."""
+"""Everything that runs have made, removed."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 from botocore.exceptions import ClientError
 
 from logferry.acceptance.bench import code_of
-from logferry.acceptance.run import PREFIX, TAG
-from logferry.hub_stacks import KEPT
+from logferry.acceptance.things import ABSENT, Thing, Things
 from logferry.ledger import READERS
 from logferry.stack import Stacks, Watch
 
@@ -20,32 +17,6 @@ KEY_DAYS = 7
 https://docs.aws.amazon.com/kms/latest/APIReference/API_ScheduleKeyDeletion.html
 """
 OBJECTS_PER_CALL = 1000
-_ABSENT = frozenset(
-    {
-        "NoSuchBucket",
-        "NoSuchTagSet",
-        "NotFoundException",
-        "ResourceNotFoundException",
-        "AWS.SimpleQueueService.NonExistentQueue",
-        "QueueDoesNotExist",
-    }
-)
-"""What is said of what has gone meanwhile, or has no tag."""
-
-
-@dataclass(frozen=True, order=True)
-class Thing:
-    """Something that a run has made and that is still there.
-
-    Attributes:
-        kind: Such as ``bucket``.
-        id: What AWS calls it.
-        run: The name of the run.
-    """
-
-    kind: str
-    id: str
-    run: str
 
 
 class Removal:
@@ -62,167 +33,37 @@ class Removal:
             run: Its name.
         """
         self._client = client
-        self._stacks = Stacks(self._client("cloudformation"), watch)
-        self._run = run
+        self._things = Things(client, run)
+        self._stacks = Stacks(client("cloudformation"), watch)
 
     def left(self) -> list[Thing]:
         """Return what is there, by its tag; keys whose deletion is scheduled have gone."""
-        return [thing for kind in self._kinds() for thing in kind()]
+        return [thing for kind in self._things.kinds() for thing in kind()]
+
+    def scheduled(self) -> list[str]:
+        """Return the ids of the keys whose deletion is scheduled, of this run or all."""
+        return [thing.id for thing in self._things.keys(pending=True)]
 
     def remove(self) -> list[str]:
         """Remove everything, whatever fails; return what failed, in words."""
         problems: list[str] = []
         removers: tuple[tuple[Callable[[], Iterator[Thing]], Callable[[str], object]], ...] = (
-            (self._mappings, self._delete_mapping),
-            (self._functions, self._delete_function),
-            (self._first_stacks, self._stacks.remove),
-            (self._last_stacks, self._stacks.remove),
-            (self._queues, lambda url: self._client("sqs").delete_queue(QueueUrl=url)),
-            (self._tasks, lambda task: self._client("logs").cancel_export_task(taskId=task)),
-            (self._groups, lambda name: self._client("logs").delete_log_group(logGroupName=name)),
-            (self._buckets, self._delete_bucket),
-            (self._keys, self._schedule_deletion),
+            (self._things.mappings, self._delete_mapping),
+            (self._things.functions, self._delete_function),
+            (self._things.first_stacks, self._stacks.remove),
+            (self._things.last_stacks, self._stacks.remove),
+            (self._things.queues, lambda url: self._client("sqs").delete_queue(QueueUrl=url)),
+            (self._things.tasks, lambda task: self._client("logs").cancel_export_task(taskId=task)),
+            (
+                self._things.groups,
+                lambda name: self._client("logs").delete_log_group(logGroupName=name),
+            ),
+            (self._things.buckets, self._delete_bucket),
+            (self._things.keys, self._schedule_deletion),
         )
         for find, remove in removers:
             problems += _all_of(find, remove)
         return problems
-
-    def _kinds(self) -> Sequence[Callable[[], Iterator[Thing]]]:
-        return (
-            self._first_stacks,
-            self._last_stacks,
-            self._mappings,
-            self._functions,
-            self._queues,
-            self._groups,
-            self._buckets,
-            self._keys,
-        )
-
-    def _is_ours(self, tags: dict[str, str]) -> str | None:
-        """Return the name of the run that something is of; None for somebody else's."""
-        run = tags.get(TAG, "")
-        return run if run.startswith(PREFIX) and run.startswith(self._run) else None
-
-    def _of(self, kind: str, id_: str, tags: Callable[[], dict[str, str]]) -> Iterator[Thing]:
-        try:
-            run = self._is_ours(tags())
-        except ClientError as error:
-            if code_of(error) not in _ABSENT:
-                raise
-            return
-        if run is not None:
-            yield Thing(kind, id_, run)
-
-    def _all_stacks(self) -> Iterator[Thing]:
-        pages = self._client("cloudformation").get_paginator("describe_stacks").paginate()
-        for stack in [stack for page in pages for stack in page["Stacks"]]:
-            if stack["StackStatus"] != "DELETE_COMPLETE":
-                tags = _pairs(stack.get("Tags", []))
-                yield from self._of("stack", stack["StackName"], partial(dict, tags))
-
-    def _first_stacks(self) -> Iterator[Thing]:
-        return (each for each in self._all_stacks() if not each.id.endswith(KEPT))
-
-    def _last_stacks(self) -> Iterator[Thing]:
-        """Those that the others need."""
-        return (each for each in self._all_stacks() if each.id.endswith(KEPT))
-
-    def _functions(self) -> Iterator[Thing]:
-        functions = self._client("lambda")
-        pages = functions.get_paginator("list_functions").paginate()
-        for found in [each for page in pages for each in page["Functions"]]:
-            if found["FunctionName"].startswith(PREFIX):
-                arn = found["FunctionArn"]
-                yield from self._of(
-                    "function",
-                    found["FunctionName"],
-                    partial(self._function_tags, arn),
-                )
-
-    def _mappings(self) -> Iterator[Thing]:
-        functions = self._client("lambda")
-        for function in list(self._functions()):
-            pages = functions.get_paginator("list_event_source_mappings").paginate(
-                FunctionName=function.id
-            )
-            for found in [each for page in pages for each in page["EventSourceMappings"]]:
-                if found["State"] != "Deleting":
-                    yield Thing("mapping", found["UUID"], function.run)
-
-    def _queues(self) -> Iterator[Thing]:
-        sqs = self._client("sqs")
-        pages = sqs.get_paginator("list_queues").paginate(QueueNamePrefix=PREFIX)
-        for url in [url for page in pages for url in page.get("QueueUrls", [])]:
-            yield from self._of("queue", url, partial(self._queue_tags, url))
-
-    def _groups(self) -> Iterator[Thing]:
-        logs = self._client("logs")
-        pages = logs.get_paginator("describe_log_groups").paginate(logGroupNamePrefix=f"/{PREFIX}")
-        for found in [each for page in pages for each in page["logGroups"]]:
-            arn = found["arn"].removesuffix(":*")
-            yield from self._of(
-                "log group",
-                found["logGroupName"],
-                partial(self._group_tags, arn),
-            )
-
-    def _tasks(self) -> Iterator[Thing]:
-        """Yield the export tasks that still write into one of the buckets."""
-        buckets = {thing.id: thing.run for thing in self._buckets()}
-        for status in ("PENDING", "RUNNING") if buckets else ():
-            pages = (
-                self._client("logs")
-                .get_paginator("describe_export_tasks")
-                .paginate(statusCode=status)
-            )
-            for task in [task for page in pages for task in page["exportTasks"]]:
-                if run := buckets.get(task.get("destination", "")):
-                    yield Thing("export task", task["taskId"], run)
-
-    def _buckets(self) -> Iterator[Thing]:
-        s3 = self._client("s3")
-        for found in s3.list_buckets()["Buckets"]:
-            name = found["Name"]
-            if name.startswith(PREFIX):
-                yield from self._of(
-                    "bucket",
-                    name,
-                    partial(self._bucket_tags, name),
-                )
-
-    def scheduled(self) -> list[str]:
-        """Return the ids of the keys whose deletion is scheduled, of this run or all."""
-        return [thing.id for thing in self._keys(pending=True)]
-
-    def _keys(self, *, pending: bool = False) -> Iterator[Thing]:
-        kms = self._client("kms")
-        pages = kms.get_paginator("list_keys").paginate()
-        for key_id in [each["KeyId"] for page in pages for each in page["Keys"]]:
-            described = kms.describe_key(KeyId=key_id)["KeyMetadata"]
-            is_pending = described["KeyState"] == "PendingDeletion"
-            if described["KeyManager"] == "CUSTOMER" and is_pending == pending:
-                yield from self._of("key", key_id, partial(self._key_tags, key_id))
-
-    def _function_tags(self, arn: str) -> dict[str, str]:
-        tags: dict[str, str] = self._client("lambda").list_tags(Resource=arn)["Tags"]
-        return tags
-
-    def _queue_tags(self, url: str) -> dict[str, str]:
-        tags: dict[str, str] = self._client("sqs").list_queue_tags(QueueUrl=url).get("Tags", {})
-        return tags
-
-    def _group_tags(self, arn: str) -> dict[str, str]:
-        logs = self._client("logs")
-        tags: dict[str, str] = logs.list_tags_for_resource(resourceArn=arn)["tags"]
-        return tags
-
-    def _bucket_tags(self, name: str) -> dict[str, str]:
-        return _pairs(self._client("s3").get_bucket_tagging(Bucket=name)["TagSet"])
-
-    def _key_tags(self, key_id: str) -> dict[str, str]:
-        tags = self._client("kms").list_resource_tags(KeyId=key_id)["Tags"]
-        return {each["TagKey"]: each["TagValue"] for each in tags}
 
     def _delete_mapping(self, uuid: str) -> None:
         self._client("lambda").delete_event_source_mapping(UUID=uuid)
@@ -276,12 +117,8 @@ def _all_of(find: Callable[[], Iterator[Thing]], remove: Callable[[str], object]
         try:
             remove(thing.id)
         except ClientError as error:
-            if code_of(error) not in _ABSENT:
+            if code_of(error) not in ABSENT:
                 problems.append(f"{thing.kind} {thing.id}: {error}")
         except Exception as error:  # noqa: BLE001  (the same)
             problems.append(f"{thing.kind} {thing.id}: {error}")
     return problems
-
-
-def _pairs(tags: Sequence[dict[str, str]]) -> dict[str, str]:
-    return {each["Key"]: each["Value"] for each in tags}

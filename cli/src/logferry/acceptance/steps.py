@@ -10,7 +10,7 @@ from logferry.acceptance.bench import Bench
 from logferry.acceptance.making import load, make
 from logferry.acceptance.probe import Probe
 from logferry.acceptance.probes import PROBES
-from logferry.acceptance.removal import Removal
+from logferry.acceptance.removal import KEY_DAYS, Removal
 from logferry.acceptance.state import State
 from logferry.errors import AWS_ERRORS, LogferryError
 from logferry.package import Zip
@@ -35,12 +35,10 @@ class Outcome:
 
     Attributes:
         left: What is still there although it should be removed, in words.
-        scheduled: The keys that KMS deletes in `removal.KEY_DAYS` days.
     """
 
     answers: list[dict[str, Any]]
     left: list[str] = field(default_factory=list)
-    scheduled: list[str] = field(default_factory=list)
 
 
 def carry_out(  # noqa: PLR0913  (what it works with)
@@ -77,8 +75,9 @@ def carry_out(  # noqa: PLR0913  (what it works with)
         if not keep:
             tell("remove")
             left = remove(removal)
-    scheduled = [] if keep else removal.scheduled()
-    return Outcome(answers=list(state.answers.values()), left=left, scheduled=scheduled)
+            for line in what_is_left(left, removal.scheduled()):
+                tell(line)
+    return Outcome(answers=list(state.answers.values()), left=left)
 
 
 def remove(removal: Removal) -> list[str]:
@@ -86,6 +85,12 @@ def remove(removal: Removal) -> list[str]:
     problems = removal.remove()
     there = [f"{thing.kind} {thing.id}" for thing in removal.left()]
     return [*there, *problems] if there else []
+
+
+def what_is_left(left: Sequence[str], scheduled: Sequence[str]) -> list[str]:
+    """Return in words what is still there, and which keys KMS deletes later."""
+    keys = f"keys that KMS deletes in {KEY_DAYS} days: {len(scheduled)}" if scheduled else "nothing"
+    return [f"left: {each}" for each in [*left, keys]]
 
 
 def _do(  # noqa: PLR0913, PLR0917  (as above)

@@ -18,7 +18,7 @@ from logferry.acceptance.probes import PROBES
 from logferry.acceptance.removal import KEY_DAYS, Removal
 from logferry.acceptance.run import Run
 from logferry.acceptance.state import State
-from logferry.acceptance.steps import Outcome, carry_out, remove
+from logferry.acceptance.steps import Outcome, carry_out, remove, what_is_left
 from logferry.checkout import BUILD
 from logferry.commands.console import (
     DONE,
@@ -99,7 +99,7 @@ def acceptance(  # noqa: PLR0913  (an option each)
         _ask("Make all this, and remove it again?", ask=not yes)
         outcome = _carry_out(bench, state, zips, keep=keep)
     except KeyboardInterrupt:
-        messages.print("stopped: see with --clean whether anything is left")
+        messages.print("stopped")
         return FAILED
     except TOLD as error:
         return told(error, code_of(error), as_json=as_json)
@@ -213,18 +213,10 @@ def _reported(state: State, outcome: Outcome, *, as_json: bool) -> int:
         for verdict, count in report.counts(answers).items():
             results.print(f"{verdict}  {count}")
     messages.print(f"without account ids, names and ARNs: {shared}", markup=False)
-    _tell_of_removal(outcome.left, outcome.scheduled)
     verdicts = report.counts(answers).keys()
     if outcome.left or verdicts & {"differs", "failed"}:
         return FAILED
     return NOT_WHOLE if verdicts - {"as expected"} else DONE
-
-
-def _tell_of_removal(left: list[str], scheduled: list[str]) -> None:
-    if scheduled:
-        messages.print(f"keys: {len(scheduled)}, which KMS deletes in {KEY_DAYS} days")
-    for each in left:
-        messages.print(f"left: {each}", style="red", markup=False)
 
 
 def _clean(run: Run, *, yes: bool, as_json: bool) -> int:
@@ -243,5 +235,5 @@ def _clean(run: Run, *, yes: bool, as_json: bool) -> int:
         results.print_json(json.dumps({"found": removed, "left": left}))
     else:
         results.print(f"found  {len(found)}\nleft  {len(left)}")
-    _tell_of_removal(left, removal.scheduled() if found else [])
+    messages.print("\n".join(what_is_left(left, removal.scheduled())), markup=False)
     return FAILED if left else DONE

@@ -25,7 +25,7 @@ def _received(bench: Bench, wanted: int, prefix: str) -> list[dict[str, Any]]:
     found: dict[str, dict[str, Any]] = {}
 
     def look() -> list[dict[str, Any]] | None:
-        received = sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10, WaitTimeSeconds=1)
+        received = sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10)
         for message in received.get("Messages", []):
             detail = json.loads(message["Body"])["detail"]
             found[message["MessageId"]] = detail
