@@ -24,7 +24,10 @@ _DATE_LENGTH = len("2026-11-22")
 _MOST_SECONDS = 1024
 _SECOND = "[1-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]T(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]"
 _MILLISECOND = r"\.[0-9][0-9][0-9]Z"
-_BEGIN = re.compile(f"\n(?:({_SECOND}{_MILLISECOND}) )?".encode())
+# Without a group, which takes twice the time.
+_BEGIN = re.compile(f"\n(?:{_SECOND}{_MILLISECOND} )?".encode())
+STAMP_IN_BEGINNING = slice(1, 1 + STAMP_LENGTH)
+_DATE = slice(1, 1 + _DATE_LENGTH)
 _BEGIN_IN_TWO = re.compile(f"\n({_SECOND})({_MILLISECOND}) ")
 _MILLISECONDS = {f".{ms:03d}Z": ms for ms in range(1000)}
 
@@ -34,12 +37,12 @@ class Begun(NamedTuple):
 
     Attributes:
         newlines: How many there are.
-        stamps: The times that lines begin with, such as ``b"2026-11-22T06:00:00.000Z"``, sorted: as
-            they are, that is the order of time.
+        beginnings: Of the lines that begin with a time: that, after a newline and before a space.
+            Sorted as they are, they are in the order of time.
     """
 
     newlines: int
-    stamps: list[bytes]
+    beginnings: list[bytes]
 
 
 def begun(text: bytes) -> Begun:
@@ -51,11 +54,11 @@ def begun(text: bytes) -> Begun:
     found = _BEGIN.findall(text)
     newlines = len(found)
     found.sort()
-    del found[: bisect_right(found, b"")]  # of lines that go on
+    del found[: bisect_right(found, b"\n")]  # of lines that go on
     # Nearly always all are of one date, and the calendar need be asked but once.
-    if found and found[0][:_DATE_LENGTH] == found[-1][:_DATE_LENGTH]:
-        return Begun(newlines, found if _is_in_the_calendar(found[0].decode()) else [])
-    return Begun(newlines, [each for each in found if _is_in_the_calendar(each.decode())])
+    if found and found[0][_DATE] == found[-1][_DATE]:
+        return Begun(newlines, found if _is_begun_on_a_day(found[0]) else [])
+    return Begun(newlines, list(filter(_is_begun_on_a_day, found)))
 
 
 class Parted(NamedTuple):
@@ -128,6 +131,10 @@ def _seconds_ms() -> _Seconds:
     if len(_SECONDS_MS) > _MOST_SECONDS:
         _SECONDS_MS.clear()
     return _SECONDS_MS
+
+
+def _is_begun_on_a_day(beginning: bytes) -> bool:
+    return _is_in_the_calendar(beginning[STAMP_IN_BEGINNING].decode())
 
 
 def _is_in_the_calendar(text: str) -> bool:

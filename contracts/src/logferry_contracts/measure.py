@@ -11,7 +11,14 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from logferry_contracts.gunzip import HAS_ISAL, Gunzip
-from logferry_contracts.log_line import STAMP_LENGTH, begun, has_pointer, stamp, stamp_ms
+from logferry_contracts.log_line import (
+    STAMP_IN_BEGINNING,
+    STAMP_LENGTH,
+    begun,
+    has_pointer,
+    stamp,
+    stamp_ms,
+)
 from logferry_contracts.window import Window
 
 PIECE_BYTES = 256 * 1024
@@ -93,13 +100,17 @@ def _measure(file: Source, window: Window, gunzip: Gunzip) -> Measured:
         size_bytes=size_bytes,
         lines=lines.count,
         events=lines.events,
-        first_ms=None if lines.first is None else stamp_ms(lines.first.decode()),
-        last_ms=None if lines.last is None else stamp_ms(lines.last.decode()),
+        first_ms=_begun_ms(lines.first),
+        last_ms=_begun_ms(lines.last),
         events_outside_window=lines.events_outside,
         pointer_lines=lines.with_pointer,
         gzip_members=gunzip.members,
         gzip_fault=gunzip.fault(),
     )
+
+
+def _begun_ms(beginning: bytes | None) -> int | None:
+    return None if beginning is None else stamp_ms(beginning[STAMP_IN_BEGINNING].decode())
 
 
 def _read(file: Source, amount: int) -> bytes:
@@ -117,7 +128,7 @@ class _Lines:
     """Counts lines in text that comes in pieces, without taking it apart."""
 
     def __init__(self, window: Window) -> None:
-        self._from, self._to = stamp(window.from_ms), stamp(window.to_ms)
+        self._from, self._to = (b"\n" + stamp(at) for at in (window.from_ms, window.to_ms))
         self._tail = b"\n"
         """The end of what was seen: too short for a time with the newline and space around it."""
         self._is_pointer_counted = False
@@ -135,19 +146,19 @@ class _Lines:
 
     def add(self, text: bytes) -> None:
         seen = self._tail + text
-        newlines, stamps = begun(seen)
+        newlines, beginnings = begun(seen)
         self._newlines += newlines - self._tail.count(b"\n")
-        self._add_events(stamps)
+        self._add_events(beginnings)
         self._add_pointers(seen)
         self._tail = seen[-STAMP_LENGTH - 1 :]
 
-    def _add_events(self, stamps: list[bytes]) -> None:
-        if not stamps:
+    def _add_events(self, beginnings: list[bytes]) -> None:
+        if not beginnings:
             return
-        first, last = stamps[0], stamps[-1]
-        self.events += len(stamps)
+        first, last = beginnings[0], beginnings[-1]
+        self.events += len(beginnings)
         if first < self._from or last >= self._to:
-            self.events_outside += sum(not self._from <= each < self._to for each in stamps)
+            self.events_outside += sum(not self._from <= each < self._to for each in beginnings)
         self.first = first if self.first is None else min(first, self.first)
         self.last = last if self.last is None else max(last, self.last)
 
