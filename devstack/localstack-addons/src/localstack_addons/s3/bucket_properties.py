@@ -1,7 +1,7 @@
 """Gives a bucket what its template says and LocalStack's CloudFormation leaves out.
 
-Default encryption, the public access block and object ownership are among what 4.14 drops without
-a word, so that nothing in the archive would be encrypted from the start.
+Default encryption, the public access block, object ownership and lifecycle rules are among what
+4.14 drops without a word, so that nothing in the archive would be encrypted from the start.
 https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-resource-s3-bucket.html
 """
 
@@ -39,6 +39,10 @@ def calls(properties: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
     ):
         if name in properties:
             found.append((operation, {name: properties[name]}))
+    if lifecycle := properties.get("LifecycleConfiguration"):
+        rules = [_lifecycle_rule(rule) for rule in lifecycle["Rules"]]
+        configuration = {"LifecycleConfiguration": {"Rules": rules}}
+        found.append(("put_bucket_lifecycle_configuration", configuration))
     return found
 
 
@@ -49,6 +53,28 @@ def _rule(rule: dict[str, Any]) -> dict[str, Any]:
         "ApplyServerSideEncryptionByDefault": default,
         "BucketKeyEnabled": _is_true(rule.get("BucketKeyEnabled", False)),
     }
+
+
+def _lifecycle_rule(rule: dict[str, Any]) -> dict[str, Any]:
+    """A rule as S3 takes it, of what our templates have."""
+    made = {"ID": rule["Id"], "Status": rule["Status"]}
+    made["Filter"] = {"Prefix": rule.get("Prefix", "")}
+    for name, member in (
+        ("NoncurrentVersionExpiration", "NoncurrentDays"),
+        ("AbortIncompleteMultipartUpload", "DaysAfterInitiation"),
+    ):
+        if name in rule:
+            made[name] = {member: int(rule[name][member])}
+    if "ExpirationInDays" in rule:
+        made["Expiration"] = {"Days": int(rule["ExpirationInDays"])}
+    elif _is_true(rule.get("ExpiredObjectDeleteMarker", False)):
+        made["Expiration"] = {"ExpiredObjectDeleteMarker": True}
+    if "Transitions" in rule:
+        made["Transitions"] = [
+            {"StorageClass": each["StorageClass"], "Days": int(each["TransitionInDays"])}
+            for each in rule["Transitions"]
+        ]
+    return made
 
 
 def _is_true(value: bool | str) -> bool:  # noqa: FBT001  a template's value
