@@ -612,7 +612,8 @@ def _topic_is_made_again(scene: Scene) -> Iterator[None]:
     yield
     scene.until(lambda: scene.states() == ["secured"])
     subscribed = sns.list_subscriptions_by_topic(TopicArn=topic_arn)["Subscriptions"]
-    assert len(subscribed) == 1
+    receivers = {each["Endpoint"].rpartition(":")[2] for each in subscribed}
+    assert receivers == {"logferry-sse-enforcer", SEALER}
 
 
 @accident("A function or a role was changed by hand")
