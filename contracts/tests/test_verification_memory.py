@@ -3,6 +3,7 @@
 import io
 import tracemalloc
 from collections.abc import Iterable, Iterator
+from functools import cached_property
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from logferry_contracts.archive import Readable
 from logferry_contracts.seal_leaf import Leaf
 from logferry_contracts.verification.chain import read_chain
 from logferry_contracts.verification.objects import Level
+from logferry_contracts.verification.store import Version
 from logferry_contracts.verification.verifier import Verifier
 from logferry_contracts.wire import parse
 
@@ -20,17 +22,28 @@ SLACK_BYTES = 512 * 1024
 
 
 class Quiet(Bucket):
-    """A bucket that does not note what is opened."""
+    """A bucket that does not note what is opened, and has its keys in order once it is asked."""
+
+    @cached_property
+    def in_order(self) -> list[str]:
+        return sorted(self.keys, key=str.encode)
+
+    def versions(self, prefix: str) -> Iterator[Version]:
+        for key in self.in_order:
+            if key.startswith(prefix):
+                yield from self._versions(key)
 
     def open(self, key: str, version_id: str | None) -> Readable:
         return io.BytesIO(self.data(key))
 
 
 def with_leaves(number: int) -> Archive:
-    archive = Archive(Quiet())
+    bucket = Quiet()
+    archive = Archive(bucket)
     covers = archive.window()
     names = (f"/app/{n:06d}" for n in range(number))
     archive.day((archive.statement(name, covers, "excluded") for name in names), covers)
+    assert len(bucket.in_order) > number
     return archive
 
 
