@@ -206,3 +206,23 @@ def test_what_the_ledger_says_of_other_chains_changes_nothing(
     world.look(chain=None)
 
     assert len(world.cloud.sent) == 2
+
+
+def test_truth_that_comes_later_is_sealed_also_where_somebody_has_removed_the_notes(
+    world: World,
+) -> None:
+    world.exported("/a", day(0))
+    world.failed(world.record("/b", day(0)))
+    world.failed(world.record("/c", day(0)))
+    world.inventory("/a", "/b", "/c", at=FIRST + DAY + HOUR)
+    world.look()
+    world.exported("/b", day(0), generation=2)
+    world.look()
+    for key in world.cloud.below(CONTROL, "seals/"):
+        world.cloud.objects.pop((CONTROL, key))
+    world.exported("/c", day(0), generation=2)
+    world.look()
+
+    first, second, third = world.check()
+    assert [each.kind for each in (first, second, third)] == ["day", "later", "later"]
+    assert [name for name, *_ in world.outcomes(third)] == ["/c"]
