@@ -319,7 +319,7 @@ class _Check:
             for leaf in (each for each in leaves if is_odd(each.statement)):
                 yield leaf.name.key(self.chain.name)
                 statement = read(leaf).statement
-                yield from () if statement is None else statement.keys
+                yield from () if statement is None else statement.object_keys
 
     def run(self, *, is_first: bool) -> Report:
         """Check it; with the first one, what belongs to no chain is told."""

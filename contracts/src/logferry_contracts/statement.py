@@ -209,7 +209,7 @@ class Statement(Message):
         return cls.model_validate({"schema": STATEMENT_SCHEMA, **stated})
 
     @property
-    def keys(self) -> list[str]:
+    def object_keys(self) -> list[str]:
         """Of all objects that it says are there."""
         stated = [each.key for each in self.objects or []]
         return [*stated, *(each.key for each in self.leftovers or [])]

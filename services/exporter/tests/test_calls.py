@@ -162,6 +162,8 @@ METHODS: dict[tuple[type, str], Method] = {
             "{}", group_id="g", message_id="m", reason="contract", detail="d"
         ),
         ("SendMessage",),
+        # What is refused with the reason is sent once more without.
+        denied=None,
     ),
     (Queue, "retention"): Method(lambda it, _: it.retention, ("GetQueueAttributes",)),
     (Queue, "give_back"): Method(
