@@ -204,7 +204,10 @@ def test_the_operator_has_a_date_sealed_checks_it_and_makes_the_ledger_again(
 
     account.s3.delete_object(Bucket=account.control, Key=done.key)
     code, out = command("ledger", "rebuild", "--yes", key=pem)
-    assert (code, json.loads(out)[0]["made"]) == (0, 1)
+    [rebuilt] = json.loads(out)
+    # A date that has ended since may be stated by now, and not be sealed yet.
+    assert (code, rebuilt["made"]) == (1 if rebuilt["left"] else 0, 1)
+    assert not [each for each in rebuilt["left"] if each["window"].startswith("/a")]
     again = Ledger(account.s3, account.control).read(done.key)
     changed = {name for name, value in done if getattr(again, name) != value}
     assert changed <= {"completed", "revision"}
