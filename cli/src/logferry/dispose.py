@@ -15,7 +15,7 @@ from rich.table import Table
 
 from logferry.bucket_store import BucketStore
 from logferry.config import Config, SourceConfig
-from logferry.errors import AWS_ERRORS, ConfigError, DisposeError, LedgerError, SealError
+from logferry.errors import AWS_ERRORS, DisposeError, LedgerError, SealError
 from logferry.ledger import CLIENT_CONFIG, Ledger, in_utc, last_tries_on
 from logferry.plan import REQUESTER
 from logferry.seal import Asking, ask
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
 LONGEST_TICKET = 256
+"""As a ledger record takes it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,21 +71,6 @@ class Disposable:
             "still_there": self.still_there,
             "disposed": None if disposed is None else disposed.model_dump(exclude_none=True),
         }
-
-
-def ticket_given(text: str | None) -> str | None:
-    """Return a ticket without the spaces around it.
-
-    Raises:
-        ConfigError: It is empty, or longer than the ledger takes.
-    """
-    if text is None:
-        return None
-    ticket = text.strip()
-    if not 1 <= len(ticket) <= LONGEST_TICKET:
-        rule = f"{len(ticket)} characters, where 1 to {LONGEST_TICKET} are said"
-        raise ConfigError("the ticket", [f"--ticket: {rule}"])
-    return ticket
 
 
 def find(

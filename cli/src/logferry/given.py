@@ -19,3 +19,22 @@ def date_given(option: str, text: str) -> date:
         return date.fromisoformat(text)
     except ValueError as error:
         raise ConfigError("the dates", [f"{option} {text}: {error}"]) from error
+
+
+def words_given(option: str, subject: str, text: str, longest: int) -> str:
+    """Return words without the spaces around them.
+
+    Args:
+        option: As it was typed, such as ``--reason``.
+        subject: What it is, such as ``the reason``.
+        text: What was said for it.
+        longest: How many characters it may have.
+
+    Raises:
+        ConfigError: It is empty, or longer.
+    """
+    words = text.strip()
+    if not 1 <= len(words) <= longest:
+        rule = f"{len(words)} characters, where 1 to {longest:,} are said"
+        raise ConfigError(subject, [f"{option}: {rule}"])
+    return words

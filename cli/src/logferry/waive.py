@@ -9,7 +9,7 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from logferry.config import Config, SourceConfig
-from logferry.errors import AWS_ERRORS, ConfigError, LedgerError, WaiveError
+from logferry.errors import AWS_ERRORS, LedgerError, WaiveError
 from logferry.ledger import CLIENT_CONFIG, Ledger, in_utc, last_tries_on
 from logferry_contracts.ledger_record import WAIVABLE, LedgerRecord, TransitionError, Waived
 from logferry_contracts.message import timestamp
@@ -53,19 +53,6 @@ class Waivable:
             "outcome": self.outcome,
             "waived": None if waived is None else waived.model_dump(),
         }
-
-
-def reason_given(text: str) -> str:
-    """Return a reason without the spaces around it.
-
-    Raises:
-        ConfigError: It is empty, or longer than the ledger takes.
-    """
-    reason = text.strip()
-    if not 1 <= len(reason) <= LONGEST_REASON:
-        rule = f"{len(reason)} characters, where 1 to {LONGEST_REASON:,} are said"
-        raise ConfigError("the reason", [f"--reason: {rule}"])
-    return reason
 
 
 def find(

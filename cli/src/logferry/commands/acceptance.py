@@ -8,7 +8,6 @@ from typing import Annotated, Any, Literal
 import boto3
 from cyclopts import Parameter
 from pydantic import TypeAdapter, ValidationError
-from rich.prompt import Confirm
 
 from logferry.acceptance import report
 from logferry.acceptance.bench import Bench
@@ -26,6 +25,7 @@ from logferry.commands.console import (
     TOLD,
     Flag,
     Json,
+    agree,
     code_of,
     messages,
     results,
@@ -96,7 +96,8 @@ def acceptance(  # noqa: PLR0913  (an option each)
         if dry_run:
             return _print_plan(plan, as_json=as_json)
         messages.print("\n".join(_plan_lines(plan)), markup=False)
-        _ask("Make all this, and remove it again?", ask=not yes)
+        if not yes:
+            _agree("Make all this, and remove it again?")
         outcome = _carry_out(bench, state, zips, keep=keep)
     except KeyboardInterrupt:
         messages.print("stopped")
@@ -174,16 +175,8 @@ def _print_plan(plan: dict[str, Any], *, as_json: bool) -> int:
     return DONE
 
 
-def _ask(question: str, *, ask: bool) -> None:
-    """Ask a person.
-
-    Raises:
-        AcceptanceError: Somebody said no, or there is nobody to ask.
-    """
-    if ask and not messages.is_terminal:
-        raise AcceptanceError("not a terminal, so nobody can be asked: add --yes or --dry-run")
-    if ask and not Confirm.ask(question, console=messages, default=False):
-        raise AcceptanceError("nothing was done")
+def _agree(question: str) -> None:
+    agree(question, refused=AcceptanceError, otherwise="nothing was done")
 
 
 def _carry_out(bench: Bench, state: State, zips: list[Zip], *, keep: bool) -> Outcome:
@@ -228,7 +221,8 @@ def _clean(run: Run, *, yes: bool, as_json: bool) -> int:
         found = removal.left()
         if found:
             messages.print("\n".join(f"  - {each.kind} {each.id}" for each in found), markup=False)
-            _ask("Remove all this, with what is in it?", ask=not yes)
+            if not yes:
+                _agree("Remove all this, with what is in it?")
         left = remove(removal) if found else []
     if as_json:
         removed = [f"{each.kind} {each.id}" for each in found]

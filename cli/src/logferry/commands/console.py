@@ -5,7 +5,8 @@ from collections.abc import Callable, Sequence
 from typing import Annotated, Any
 
 from cyclopts import Parameter
-from rich.console import Console
+from rich.console import Console, RenderableType
+from rich.prompt import Confirm
 
 from logferry.errors import AWS_ERRORS, ConfigError, LogferryError
 
@@ -50,6 +51,32 @@ def exit_code(run: Callable[[], list[dict[str, Any]]], *, as_json: bool) -> int:
         for entry in result:
             results.print("  ".join(str(value) for value in entry.values()), markup=False)
     return DONE
+
+
+def agree(
+    question: str,
+    *,
+    refused: type[LogferryError],
+    otherwise: str,
+    shown: RenderableType | None = None,
+) -> None:
+    """Ask a person whether to go on.
+
+    Args:
+        question: Which yes or no answers.
+        refused: What ends the command if not.
+        otherwise: What it says then, such as ``nothing was done``.
+        shown: What it is about, printed before the question.
+
+    Raises:
+        LogferryError: ``refused``: somebody said no, or there is nobody to ask.
+    """
+    if not messages.is_terminal:
+        raise refused("not a terminal, so nobody can be asked: add --yes or --dry-run")
+    if shown is not None:
+        messages.print(shown)
+    if not Confirm.ask(question, console=messages, default=False):
+        raise refused(otherwise)
 
 
 def one_or_all(documents: Sequence[Any]) -> str:

@@ -1,6 +1,5 @@
 """The commands that ask, look, sweep and publish again, in a hub that is deployed."""
 
-from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
@@ -21,6 +20,7 @@ from logferry.commands.console import (
     TOLD,
     Flag,
     Json,
+    agree,
     exit_code,
     messages,
     one_or_all,
@@ -30,7 +30,7 @@ from logferry.commands.console import (
 )
 from logferry.config import Config, load
 from logferry.errors import ReplayError, SweepError, WaiveError
-from logferry.given import date_given
+from logferry.given import date_given, words_given
 from logferry_contracts.plan_completed import PlanCompletedData
 
 
@@ -168,7 +168,7 @@ def waive(  # noqa: PLR0913  (an option each)
 
     def run() -> list[dict[str, Any]]:
         day = date_given("--date", on)
-        said = waiving.reason_given(reason)
+        said = words_given("--reason", "the reason", reason, waiving.LONGEST_REASON)
         session = boto3.Session()
         by_hub = [
             (hub, waiving.find(session, hub, source, log_group, day))
@@ -177,7 +177,13 @@ def waive(  # noqa: PLR0913  (an option each)
         ]
         found = [each for _, of_hub in by_hub for each in of_hub]
         if not dry_run and any(each.record.waived is None for each in found):
-            _ask_to_waive(found, ask=not yes)
+            if not yes:
+                agree(
+                    "Answer for it, in your name, that this is not in the archive?",
+                    refused=WaiveError,
+                    otherwise="nothing was waived",
+                    shown=waiving.table(found),
+                )
             now = datetime.now(UTC)
             found = [
                 each
@@ -189,22 +195,6 @@ def waive(  # noqa: PLR0913  (an option each)
         return [each.as_json() for each in found] if as_json else []
 
     return exit_code(run, as_json=as_json)
-
-
-def _ask_to_waive(found: Sequence[waiving.Waivable], *, ask: bool) -> None:
-    """Ask whether somebody answers for it that this is not in the archive.
-
-    Raises:
-        WaiveError: They said no, or there is nobody to ask.
-    """
-    if not ask:
-        return
-    if not messages.is_terminal:
-        raise WaiveError("not a terminal, so nobody can be asked: add --yes or --dry-run")
-    messages.print(waiving.table(found))
-    question = "Answer for it, in your name, that this is not in the archive?"
-    if not Confirm.ask(question, console=messages, default=False):
-        raise WaiveError("nothing was waived")
 
 
 def sweep(
@@ -288,7 +278,13 @@ def replay(  # noqa: PLR0913  (an option each)
         if not as_json:
             tables.print(replaying.table(found))
         if not dry_run and found:
-            _ask_to_publish(sum(len(each.keys) for each in found), ask=not yes)
+            if not yes:
+                count = sum(len(each.keys) for each in found)
+                agree(
+                    f"Publish {count:,} events again, to all subscribers?",
+                    refused=ReplayError,
+                    otherwise="nothing was published",
+                )
             with messages.status("Publishing") as shown:
                 for hub, windows in by_hub:
                     replaying.publish(
@@ -301,19 +297,6 @@ def replay(  # noqa: PLR0913  (an option each)
         return [each.as_json() for each in found] if as_json else []
 
     return exit_code(run, as_json=as_json)
-
-
-def _ask_to_publish(count: int, *, ask: bool) -> None:
-    """Ask whether to publish events again.
-
-    Raises:
-        ReplayError: Somebody said no, or there is nobody to ask.
-    """
-    if ask and not messages.is_terminal:
-        raise ReplayError("not a terminal, so nobody can be asked: add --yes or --dry-run")
-    question = f"Publish {count:,} events again, to all subscribers?"
-    if ask and not Confirm.ask(question, console=messages, default=False):
-        raise ReplayError("nothing was published")
 
 
 def _swept_and_asked(

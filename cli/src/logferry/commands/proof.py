@@ -14,7 +14,6 @@ from typing import Annotated, Any
 
 import boto3
 from cyclopts import Parameter
-from rich.prompt import Confirm
 from rich.status import Status
 
 from logferry import dispose as disposing
@@ -35,6 +34,7 @@ from logferry.commands.console import (
     TOLD,
     Flag,
     Json,
+    agree,
     code_of,
     exit_code,
     messages,
@@ -45,7 +45,7 @@ from logferry.commands.console import (
 from logferry.config import load
 from logferry.errors import ConfigError, DisposeError, RebuildError
 from logferry.folder_store import FolderStore
-from logferry.given import date_given
+from logferry.given import date_given, words_given
 from logferry.ledger import CLIENT_CONFIG
 from logferry.resuming import Progress, Task
 from logferry_contracts.chain import ChainName
@@ -355,8 +355,12 @@ def dispose(  # noqa: PLR0913  (an option each)
     """
 
     def run() -> list[dict[str, Any]]:
-        day, said = date_given("--date", on), waiving.reason_given(reason)
-        decided = disposing.ticket_given(ticket)
+        day = date_given("--date", on)
+        said = words_given("--reason", "the reason", reason, waiving.LONGEST_REASON)
+        decided = ticket
+        if ticket is not None:
+            longest = disposing.LONGEST_TICKET
+            decided = words_given("--ticket", "the ticket", ticket, longest)
         session = boto3.Session()
         by_hub = [
             (hub, disposing.find(session, hub, source, log_group, day))
@@ -365,7 +369,13 @@ def dispose(  # noqa: PLR0913  (an option each)
         ]
         found = [each for _, of_hub in by_hub for each in of_hub]
         if not dry_run:
-            _ask_to_dispose(found, ask=not yes and any(e.record.disposed is None for e in found))
+            if not yes and any(each.record.disposed is None for each in found):
+                agree(
+                    "Answer for it, in your name, that these objects are removed from the archive?",
+                    refused=DisposeError,
+                    otherwise="nothing was disposed of",
+                    shown=disposing.table(found),
+                )
             now = datetime.now(UTC)
             found = [
                 each
@@ -377,22 +387,6 @@ def dispose(  # noqa: PLR0913  (an option each)
         return [each.as_json() for each in found] if as_json else []
 
     return exit_code(run, as_json=as_json)
-
-
-def _ask_to_dispose(found: Sequence[disposing.Disposable], *, ask: bool) -> None:
-    """Ask whether somebody answers for it that this is removed.
-
-    Raises:
-        DisposeError: They said no, or there is nobody to ask.
-    """
-    if not ask:
-        return
-    if not messages.is_terminal:
-        raise DisposeError("not a terminal, so nobody can be asked: add --yes or --dry-run")
-    messages.print(disposing.table(found))
-    question = "Answer for it, in your name, that these objects are removed from the archive?"
-    if not Confirm.ask(question, console=messages, default=False):
-        raise DisposeError("nothing was disposed of")
 
 
 def rebuild(  # noqa: PLR0913  (an option each)
@@ -439,8 +433,13 @@ def rebuild(  # noqa: PLR0913  (an option each)
             )
             raise ConfigError("the keys", [told])
         chosen, session = load(config).chosen(profile), boto3.Session()
-        if not dry_run:
-            _ask_to_rebuild([hub.control_bucket for hub, _ in chosen], ask=not yes)
+        if not (dry_run or yes):
+            buckets = ", ".join(hub.control_bucket for hub, _ in chosen)
+            agree(
+                f"Make the records that are missing in {buckets}?",
+                refused=RebuildError,
+                otherwise="nothing was made",
+            )
         for hub, sources in chosen:
             with messages.status("Reading statements") as shown:
                 reports.extend(
@@ -455,16 +454,3 @@ def rebuild(  # noqa: PLR0913  (an option each)
 
     code = exit_code(run, as_json=as_json)
     return FAILED if code == DONE and any(each.left for each in reports) else code
-
-
-def _ask_to_rebuild(buckets: list[str], *, ask: bool) -> None:
-    """Ask whether to make records.
-
-    Raises:
-        RebuildError: Somebody said no, or there is nobody to ask.
-    """
-    if ask and not messages.is_terminal:
-        raise RebuildError("not a terminal, so nobody can be asked: add --yes or --dry-run")
-    question = f"Make the records that are missing in {', '.join(buckets)}?"
-    if ask and not Confirm.ask(question, console=messages, default=False):
-        raise RebuildError("nothing was made")
