@@ -77,7 +77,7 @@ class Links:
             # Of a note that was lost nobody knows what was told: the newest is, once more.
             least = note.published if etag is not None else stored[-1].sequence - 1
             if etag is None:
-                chain.note = self._remembered(chain.note, stored)
+                chain.note = note.model_copy(update={"dates": self.days(name)})
             for each in stored:
                 if each.sequence > least:
                     self._tell(chain, self._read(each))
@@ -165,15 +165,6 @@ class Links:
             return self._last_day(name, self.seals.after(name, 0))
         return late
 
-    def _remembered(self, note: ChainNote, stored: Sequence[StoredSeal]) -> ChainNote:
-        """Return a note that was lost with the dates that are sealed, to be looked at again."""
-        dates = {
-            sealed.covers: _as_noted(seal.sequence, sealed)
-            for seal in (self._read(each).seal for each in stored)
-            if seal.kind == "day" and (sealed := seal.sealed) is not None
-        }
-        return note.model_copy(update={"dates": list(dates.values())})
-
     def _tell(self, chain: Chain, link: ReadSeal) -> None:
         """Publish a seal, and have its date looked at from now on."""
         seal, stored = link.seal, link.stored
@@ -204,9 +195,3 @@ class Links:
         signs = seal.key_arn if seal.next_key is None else seal.next_key.arn
         if signs != self.key_arn:
             self.append(chain, turn, arn=signs, kind="key", next_key=self.keys.public(self.key_arn))
-
-
-def _as_noted(sequence: int, sealed: SealedWindows) -> SealedDate:
-    return SealedDate(
-        date=sealed.date, time_zone=sealed.time_zone, covers=sealed.covers, sequence=sequence
-    )
