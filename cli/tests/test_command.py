@@ -1,6 +1,10 @@
 """The command line: exit codes, what goes to which stream, and help with examples."""
 
 import json
+import os
+import signal
+import subprocess
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -13,6 +17,7 @@ from logferry import status as archived
 from logferry.command import main
 from logferry.commands import deployment
 from logferry.commands.console import BAD_INPUT, DONE, FAILED
+from logferry.commands.proof import NOT_WHOLE
 from logferry.config import load
 from logferry.errors import ConfigError, DeployError, PackageError
 from logferry.hub import Options, Outcome
@@ -100,6 +105,7 @@ def test_a_configuration_that_is_wrong_is_bad_input(
 
 
 DATES = ["--from", "2026-11-01", "--to", "2026-11-02"]
+OF_ONE_DATE = ["--profile", "shop", "--log-group", "/a", "--date", "2026-11-01"]
 
 
 @pytest.mark.parametrize(
@@ -114,6 +120,12 @@ DATES = ["--from", "2026-11-01", "--to", "2026-11-02"]
         (["status", "{path}"], FAILED),
         (["sweep", "{path}"], BAD_INPUT),
         (["events", "replay", "{path}", *DATES, "--yes"], FAILED),
+        (["waive", "{path}", *OF_ONE_DATE, "--reason", "gone", "--yes"], FAILED),
+        (["dispose", "{path}", *OF_ONE_DATE, "--reason", "gone", "--yes"], FAILED),
+        (["seal", "{path}", "--profile", "shop"], FAILED),
+        (["verify", "{path}"], NOT_WHOLE),
+        (["prove", "{path}", *OF_ONE_DATE, "--output", "{path}.json"], FAILED),
+        (["ledger", "rebuild", "{path}", "--unsealed", "--yes"], FAILED),
     ],
     ids=lambda value: value[0] if isinstance(value, list) else str(value),
 )
@@ -132,6 +144,61 @@ def test_what_the_sdk_says_is_told_in_a_sentence(
     captured = capsys.readouterr()
     assert "The config profile (nobody-has-it) could not be found" in captured.err
     assert "Traceback" not in captured.err
+
+
+@pytest.mark.parametrize("name", ["package", "status", "deploy"])
+def test_ctrl_c_ends_without_a_traceback(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, path: str, name: str
+) -> None:
+    def interrupt(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(deployment, "build_zips", interrupt)
+    monkeypatch.setattr(archived, "status", interrupt)
+    arguments = [] if name == "package" else [path]
+    assert run(name, *arguments) == 128 + signal.SIGINT
+    assert "Traceback" not in capsys.readouterr().err
+
+
+def test_what_cannot_be_written_is_named_and_is_bad_input(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    file = tmp_path / "a-file"
+    file.touch()
+    assert (
+        run("package", "--service", "planner", "--out", str(file / "zips"), "--json") == BAD_INPUT
+    )
+    captured = capsys.readouterr()
+    assert json.loads(captured.out)["error"].startswith(f"{file}")
+    assert "Not a directory" in captured.err
+
+
+@pytest.mark.parametrize("has_problems", [False, True])
+def test_a_reader_that_has_seen_enough_does_not_change_the_exit_code(
+    path: str, *, has_problems: bool
+) -> None:
+    said = "['a'] * 100_000" if has_problems else "[]"
+    script = (
+        "import sys, logferry.status as s; from types import SimpleNamespace as N;"
+        "from logferry.commands.console import tables, results\n"
+        f"s.status = lambda *_, **__: [N(as_json=dict, profile='shop', problems={said})]\n"
+        "s.table = lambda _: 'x' * 1000 + chr(10)\n"
+        "tables.print('y' * 1_000_000)\n"
+        f"from logferry.command import main; main(['status', {path!r}])"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", script],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=os.environ | {"AWS_DEFAULT_REGION": "eu-west-1"},
+    ) as running:
+        assert running.stdout is not None
+        assert running.stderr is not None
+        assert running.stdout.read(1) == b"y"
+        running.stdout.close()
+        errors = running.stderr.read()
+    assert running.returncode == (FAILED if has_problems else DONE)
+    assert errors == b""
 
 
 def test_what_aws_says_is_told_in_a_sentence(

@@ -156,6 +156,32 @@ def test_a_file_that_is_no_configuration_is_refused(tmp_path: Path, text: str) -
     assert problems_of(tmp_path, text)
 
 
+def test_an_empty_file_is_told_to_be_empty(tmp_path: Path) -> None:
+    assert problems_of(tmp_path, "# nothing yet\n") == [
+        "it is empty: begin with deploy/examples/organization.yaml"
+    ]
+
+
+@pytest.mark.parametrize(
+    "value", ["a: b", "@team", "`x`", "%1", "*all", "!x", "|x", "'it' is", '"it" is']
+)
+def test_a_value_that_yaml_takes_otherwise_is_told_to_be_quoted(tmp_path: Path, value: str) -> None:
+    [problem] = problems_of(tmp_path, f"region: eu-west-1\nexternal_id: {value}\n")
+    assert "line 2" in problem
+    assert "put a value into quotes" in problem
+
+
+@pytest.mark.parametrize("value", ["111122223333", "2026-11-21", "1.5", "yes"])
+def test_what_yaml_does_not_take_for_text_is_told_to_be_quoted(
+    tmp_path: Path, document: dict[str, Any], value: str
+) -> None:
+    del document["hub_account_id"]
+    text = f"hub_account_id: {value}\n{yaml.safe_dump(document)}"
+    [problem] = problems_of(tmp_path, text)
+    assert problem.startswith("hub_account_id: ")
+    assert problem.endswith("; put it into quotes")
+
+
 def test_a_key_that_is_given_twice_is_refused(tmp_path: Path, document: dict[str, Any]) -> None:
     path = tmp_path / "twice.yaml"
     path.write_text(f"{yaml.safe_dump(document)}\nname: one\nname: another\n")

@@ -776,6 +776,22 @@ def test_a_sources_role_lets_in_the_hubs_planner_and_its_own_exporter(deployed: 
     }
 
 
+def test_a_sources_role_that_was_deleted_by_hand_is_made_again(
+    deployed: Deployed, session: Callable[[str], boto3.Session]
+) -> None:
+    source = deployed.config.source("shop")
+    whole = deployed.role("logferry-source", source.account_id)
+    as_source = session(source.account_id)
+    assert deploy_source_account(as_source, deployed.config, "shop").status == "unchanged"
+    iam = deployed.client("iam", source.account_id)
+    iam.delete_role_policy(RoleName="logferry-source", PolicyName="export")
+    iam.delete_role(RoleName="logferry-source")
+
+    assert deploy_source_account(as_source, deployed.config, "shop").status == "mended"
+
+    assert deployed.role("logferry-source", source.account_id) == whole
+
+
 def test_alarms_watch_dead_letters_ages_and_errors(deployed: Deployed) -> None:
     found = deployed.client("cloudwatch").describe_alarms(AlarmNamePrefix="logferry-")
     watched = {

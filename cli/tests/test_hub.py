@@ -11,6 +11,7 @@ import yaml
 from moto import mock_aws
 from moto.core import DEFAULT_ACCOUNT_ID
 
+from logferry import at_once as at_once_module
 from logferry import hub
 from logferry.command import main
 from logferry.commands import deployment
@@ -21,7 +22,7 @@ from logferry.hub import Options, Outcome, deploy_hub, deploy_source_account, de
 from logferry.hub_stacks import hub_stacks
 from logferry.package import Zip
 from logferry.services import SERVICES
-from logferry.stack import Progress, Proposal, Stack
+from logferry.stack import Progress, Proposal, Stack, Stacks
 
 EXPORTERS = ["logferry-exporter-pay-ments", "logferry-exporter-shop"]
 SHARED = [f"logferry-{service.name}" for service in SERVICES if not service.is_per_source]
@@ -297,6 +298,60 @@ def test_every_stack_that_fails_is_told_and_the_others_proposals_are_discarded(
     assert FakeStacks.all("discarded") == ["logferry-exporter-pay-ments"]
 
 
+@pytest.mark.parametrize("during", ["proposed", "asked", "changed"])
+def test_an_interrupted_deployment_says_what_was_changed_and_leaves_no_change_set(
+    session: boto3.Session,
+    config: Config,
+    some_zips: list[Zip],
+    monkeypatch: pytest.MonkeyPatch,
+    during: str,
+) -> None:
+    """Ctrl-C comes while both exporters' stacks are looked at, shown, or changed."""
+    waited = at_once_module.wait
+
+    def interrupted(done: Any) -> None:
+        waited(done)
+        if set(EXPORTERS) <= set(FakeStacks.all(during)):
+            monkeypatch.setattr(at_once_module, "wait", waited)
+            raise KeyboardInterrupt
+
+    def confirm(proposals: Sequence[Proposal]) -> bool:
+        if during == "asked" and proposals[0].stack.name in EXPORTERS:
+            raise KeyboardInterrupt
+        return True
+
+    monkeypatch.setattr(at_once_module, "wait", interrupted)
+    with pytest.raises(DeployError, match=r"interrupted; changed: .*logferry-archive") as caught:
+        deploy_hub(session, config, some_zips, options=Options(confirm=confirm))
+    told = str(caught.value).partition("; no change set is left")[0]
+    changed = FakeStacks.all("changed")
+    assert told.removeprefix("interrupted; changed: ").split(", ") == sorted(changed)
+    left = set(FakeStacks.all("proposed")) - set(changed) - set(FakeStacks.all("discarded"))
+    assert left == set()
+    assert set(EXPORTERS) <= set(changed if during == "changed" else FakeStacks.all("discarded"))
+
+
+def test_after_an_interruption_what_has_begun_is_ended_and_nothing_more_is_begun(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    begun, interrupted, ended = threading.Event(), threading.Event(), []
+
+    def work(number: int) -> None:
+        begun.set()
+        assert interrupted.wait(10)
+        ended.append(number)
+
+    def interrupt(_: Any) -> None:
+        assert begun.wait(10)
+        interrupted.set()
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(at_once_module, "wait", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        at_once_module.at_once(work, range(100), workers=1)
+    assert ended == [0]
+
+
 def test_credentials_of_another_account_deploy_nothing(
     session: boto3.Session, document: dict[str, Any], some_zips: list[Zip]
 ) -> None:
@@ -561,3 +616,28 @@ def test_sources_do_not_all_begin_at_once_unless_told_so(
     document["sources"][0] |= {"schedule": schedule, "schedule_flexible_minutes": said}
     found = parameters(Config.model_validate(document), some_zips, "logferry-exporter-shop")
     assert found["ScheduleFlexibleMinutes"] == minutes
+
+
+def test_a_role_that_was_deleted_by_hand_is_made_again(
+    session: boto3.Session, document: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class SameTemplate(Stacks):
+        """What CloudFormation says of a template that it has: moto refuses to look at it."""
+
+        def propose(self, stack: Stack, *, dry_run: bool = False) -> Proposal:
+            if self.deployed(stack.name) is None:
+                return super().propose(stack, dry_run=dry_run)
+            return Proposal(stack, None, is_new=False)
+
+    monkeypatch.setattr(hub, "Stacks", SameTemplate)
+    document["sources"][0]["account_id"] = DEFAULT_ACCOUNT_ID
+    config = Config.model_validate(document)
+    assert deploy_source_account(session, config, "shop").status == "changed"
+    iam = session.client("iam")
+    iam.delete_role_policy(RoleName="logferry-source", PolicyName="export")
+    iam.delete_role(RoleName="logferry-source")
+
+    assert deploy_source_account(session, config, "shop").status == "mended"
+
+    policy = iam.get_role_policy(RoleName="logferry-source", PolicyName="export")["PolicyDocument"]
+    assert "logs:CreateExportTask" in str(policy)

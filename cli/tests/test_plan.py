@@ -94,7 +94,22 @@ def test_dates_and_a_dry_run_are_asked_for(config: Config) -> None:
 
 def test_a_date_that_is_none_is_bad_input(path: str, deployed: Aws, capsys: Any) -> None:
     assert run("plan", path, "--profile", "shop", "--from", "2026-02-30") == BAD_INPUT
-    assert "data.collect_from" in capsys.readouterr().err
+    assert "--from 2026-02-30: " in capsys.readouterr().err
+    assert deployed.asked == []
+
+
+@pytest.mark.parametrize(
+    ("dates", "told"),
+    [
+        (("--from", "2026-11-07", "--to", "2026-11-01"), "--to 2026-11-01 is before --from"),
+        (("--to", "2026-11-01"), "--to 2026-11-01: --from is missing"),
+    ],
+)
+def test_dates_that_are_reversed_or_half_said_are_bad_input(
+    path: str, deployed: Aws, capsys: Any, dates: tuple[str, ...], told: str
+) -> None:
+    assert run("plan", path, "--profile", "shop", *dates) == BAD_INPUT
+    assert told in capsys.readouterr().err
     assert deployed.asked == []
 
 

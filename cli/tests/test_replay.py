@@ -318,6 +318,15 @@ def test_a_dry_run_shows_what_would_be_published_and_publishes_nothing(
     assert heard() == []
 
 
+def test_a_replay_of_nothing_says_so(
+    session: boto3.Session, path: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(path, "--from", "2026-11-21", "--to", "2026-11-22") == DONE
+    captured = capsys.readouterr()
+    assert "nothing to replay: nothing is completed from 2026-11-21 to 2026-11-22" in captured.err
+    assert captured.out == ""
+
+
 def test_nothing_is_published_without_somebodys_consent(
     session: boto3.Session,
     put: Put,

@@ -78,8 +78,8 @@ def test_a_dry_run_shows_it_and_asks_nothing(
 @pytest.mark.parametrize(
     ("options", "told"),
     [
-        (("--from", "yesterday"), "seal_from"),
-        (("--from", "2026-02-30"), "seal_from"),
+        (("--from", "yesterday"), "--from yesterday: "),
+        (("--from", "2026-02-30"), "--from 2026-02-30: "),
         (("--to", "2026-06-30"), "--to 2026-06-30: --from is missing"),
         (("--from", "2026-06-30", "--to", "2026-01-01"), "is before --from 2026-06-30"),
     ],

@@ -14,7 +14,7 @@ from logferry.commands import console
 from logferry.commands.console import BAD_INPUT, DONE, FAILED
 from logferry.config import Config
 from logferry.errors import SweepError
-from logferry.sweep import BUSY_LIMIT_S, BUSY_PAUSE_S, SLICE_S, sweep
+from logferry.sweep import BUSY_LIMIT_S, BUSY_PAUSE_S, SLICE_S, SweepReport, sweep
 
 KEY = "shop/aws/lambda/orders/2026/11/21/00/direct/2026-11-21-[$LATEST]0c8f/000000.gz"
 
@@ -46,6 +46,12 @@ def answer(phase: str = "done", *, dry_run: bool = True, **found: dict[str, int]
         "examples": examples,
         "open_count": sum(n for each in found.values() for a, n in each.items() if a in still),
     }
+
+
+def test_what_was_too_young_is_told_and_an_older_function_does_not_say() -> None:
+    told = SweepReport.model_validate(answer() | {"too_young": 1234})
+    assert "1,100 looked at, 1,234 too young to look at, 3 ledger" in told.progress
+    assert "too young" not in SweepReport.model_validate(answer()).progress
 
 
 class Busy(Exception):  # noqa: N818  (boto3's has a name of its own)

@@ -1,5 +1,6 @@
 """docs/events.html is what the contracts make of it, and nothing on it leads nowhere."""
 
+import re
 from collections import Counter
 from html.parser import HTMLParser
 
@@ -51,6 +52,16 @@ class Read(HTMLParser):
     def handle_data(self, data: str) -> None:
         if self._open[-2:] == ["pre", "code"]:
             self.shown[self._example] += data
+
+
+def test_no_name_of_a_message_is_broken_where_the_page_is_narrow() -> None:
+    text = page()
+    of_messages = [f'href="#{message}"' for message in MESSAGES]
+    links = re.findall(r"<a [^>]*>", text)
+    found = [each for each in links if any(href in each for href in of_messages)]
+    assert found
+    assert all('class="message"' in each for each in found)
+    assert "a.message, h2 { white-space: nowrap; }" in text
 
 
 @pytest.fixture(scope="module")

@@ -32,6 +32,7 @@ table { border-collapse: collapse; display: block; overflow-x: auto; }
 th, td { border-bottom: 1px solid var(--line); padding: .3rem .75rem .3rem 0; text-align: left;
   vertical-align: top; }
 a, code { overflow-wrap: anywhere; }
+a.message, h2 { white-space: nowrap; }
 nav ul { columns: 3 14rem; list-style: none; padding: 0; }
 section { border-top: 1px solid var(--line); margin-top: 2rem; }
 summary { cursor: pointer; padding: .25rem 0; }
@@ -75,7 +76,7 @@ def page() -> str:
 
 
 def _navigation(document: Any) -> str:
-    messages = [_link(f"#{message}", MESSAGES[message].__name__) for message in MESSAGES]
+    messages = [_to_message(message) for message in MESSAGES]
     channels = [_link(f"#{name}", each["title"]) for name, each in document["channels"].items()]
     return (
         f'<nav aria-label="Contents"><h2>Messages</h2>{_list(messages)}'
@@ -209,7 +210,12 @@ def _message_link(document: Any, reference: str) -> str:
     component = document["channels"][channel]["messages"][name]["$ref"].rpartition("/")[2]
     file = document["components"]["messages"][component]["payload"]["schema"]["$ref"]
     message = file.split("/")[1]
-    return _link(f"#{message}", MESSAGES[message].__name__)
+    return _to_message(message)
+
+
+def _to_message(message: str) -> str:
+    """Link to a message's section by its name, which no phone is to break in the middle."""
+    return f'<a class="message" href="#{message}">{escape(MESSAGES[message].__name__)}</a>'
 
 
 def _section(name: str, title: str, *parts: str) -> str:

@@ -7,12 +7,13 @@ from cyclopts import App, CycloptsError
 
 from logferry.commands import deployment, handover, operation, proof
 from logferry.commands.acceptance import acceptance
-from logferry.commands.console import BAD_INPUT, DONE
+from logferry.commands.console import BAD_INPUT, DONE, Output
 
 app = App(
     name="logferry",
     help="Ferry the CloudWatch Logs of many AWS accounts into one encrypted, locked archive.",
     help_format="markdown",
+    console=Output(),
 )
 for command in (
     deployment.package,

@@ -3,10 +3,10 @@
 import json
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-import yaml
 from pydantic import (
     BaseModel,
     ConfigDict,
@@ -26,6 +26,7 @@ from logferry.fields import (
     TimeZone,
     partition_of,
 )
+from logferry.yaml_file import mapping_in
 from logferry_contracts.plan_request import PlanRequest, PlanRequestData, Selection
 from logferry_contracts.source import AccountId, Profile, RoleArn, Source, SourceName
 from logferry_contracts.window import WindowRule
@@ -461,10 +462,7 @@ def load(path: Path) -> Config:
     Raises:
         ConfigError: The file cannot be read, is no YAML, or breaks rules; names all of them.
     """
-    try:
-        document = yaml.load(path.read_text(encoding="utf-8"), _EachKeyOnce)  # noqa: S506  (safe)
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise ConfigError(str(path), [str(error)]) from error
+    document = mapping_in(path)
     try:
         return Config.model_validate(document)
     except ValidationError as error:
@@ -472,22 +470,10 @@ def load(path: Path) -> Config:
         raise ConfigError(str(path), [_problem(problem) for problem in problems]) from error
 
 
-class _EachKeyOnce(yaml.SafeLoader):
-    """YAML as its specification has it: PyYAML keeps the last of two values, silently."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:  # noqa: FBT001, FBT002  (PyYAML's)
-        keys = (key for key, _ in node.value if isinstance(key, yaml.ScalarNode))
-        names = Counter(key.value for key in keys)
-        if twice := [name for name, count in names.items() if count > 1]:
-            problem = f"{', '.join(map(repr, twice))} more than once"
-            raise yaml.constructor.ConstructorError(None, None, problem, node.start_mark)
-        return super().construct_mapping(node, deep)
-
-
 def _problem(problem: Any) -> str:
     field = ".".join(map(str, problem["loc"])) or "(the file)"
     value, rule = problem["input"], problem["msg"].removeprefix("Value error, ")
-    if problem["type"] == "string_type" and isinstance(value, int):
+    if problem["type"] == "string_type" and isinstance(value, int | float | date):
         rule += "; put it into quotes"
     if problem["type"] == "missing":
         return f"{field}: is missing"

@@ -21,6 +21,31 @@ def date_given(option: str, text: str) -> date:
         raise ConfigError("the dates", [f"{option} {text}: {error}"]) from error
 
 
+def span_given(first: str | None, last: str | None) -> tuple[date | None, date | None]:
+    """Return the dates of ``--from`` and ``--to``, inclusive; None for what has no end there.
+
+    Raises:
+        ConfigError: One is none, or the last is before the first.
+    """
+    since = None if first is None else date_given("--from", first)
+    until = None if last is None else date_given("--to", last)
+    if since is not None and until is not None and until < since:
+        raise ConfigError("the dates", [f"--to {last} is before --from {first}"])
+    return since, until
+
+
+def dates_given(first: str | None, last: str | None) -> tuple[date | None, date | None]:
+    """Return the same where ``--to`` says how far to go from ``--from``, and nothing alone.
+
+    Raises:
+        ConfigError: One is none, or the last is before the first or without it.
+    """
+    since, until = span_given(first, last)
+    if until is not None and since is None:
+        raise ConfigError("the dates", [f"--to {last}: --from is missing"])
+    return since, until
+
+
 def words_given(option: str, subject: str, text: str, longest: int) -> str:
     """Return words without the spaces around them.
 

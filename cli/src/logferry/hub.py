@@ -2,8 +2,10 @@
 
 import base64
 import fnmatch
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TYPE_CHECKING, Literal
 
 from logferry import drift
@@ -92,24 +94,30 @@ def deploy_hub(
     left_over = [Outcome(name, "left_over") for name in _left_over(stacks, config, options.only)]
     outcomes: list[Outcome] = []
     has_to_wait = False
+    changed = _Changed()
     for step in steps:
         if has_to_wait:
             outcomes += [Outcome(stack.name, "not_looked_at") for stack in step]
             continue
-        proposals = _with_drift(stacks, clients, _propose(stacks, step, dry_run=options.dry_run))
-        changing = [each for each in proposals if each.change_set is not None or each.drift]
-        if changing and not options.confirm(changing):
-            at_once(stacks.discard, changing)
-            names = ", ".join(proposal.stack.name for proposal in changing)
-            raise DeclinedError(f"not deployed: {names}")
-        if options.dry_run:
-            at_once(stacks.discard, changing)
-        else:
-            services = {_service(each.stack) for each in changing if each.change_set} & code.keys()
-            at_once(lambda service: _upload(s3, config, code[service], watch), services)
-            at_once(stacks.carry_out, changing)
-            drifted = [proposal.stack.name for proposal in changing if proposal.drift]
-            at_once(lambda name: drift.mend(clients, stacks, name, watch), drifted)
+        with changed.unless_interrupted(stacks):
+            proposals = _propose(stacks, step, dry_run=options.dry_run)
+            changed.open = proposals
+            proposals = _with_drift(stacks, clients, proposals)
+            changing = [each for each in proposals if each.change_set is not None or each.drift]
+            if changing and not options.confirm(changing):
+                at_once(stacks.discard, changing)
+                names = ", ".join(proposal.stack.name for proposal in changing)
+                raise DeclinedError(f"not deployed: {names}")
+            if options.dry_run:
+                at_once(stacks.discard, changing)
+            else:
+                chosen = {_service(each.stack) for each in changing if each.change_set}
+                services = chosen & code.keys()
+                at_once(lambda service: _upload(s3, config, code[service], watch), services)
+                at_once(partial(changed.carry_out, stacks), changing)
+                drifted = [proposal.stack.name for proposal in changing if proposal.drift]
+                at_once(lambda name: drift.mend(clients, stacks, name, watch), drifted)
+            changed.open = []
         outcomes += [_outcome(proposal, dry_run=options.dry_run) for proposal in proposals]
         # All others need only these two's parameters.
         has_to_wait = options.dry_run and any(
@@ -117,6 +125,45 @@ def deploy_hub(
             for proposal in changing
         )
     return outcomes + left_over
+
+
+@dataclass
+class _Changed:
+    """What a deployment has changed, to be told should somebody interrupt it.
+
+    Attributes:
+        open: What is proposed, and not changed or discarded yet.
+        names: The stacks that have been changed.
+    """
+
+    open: Sequence[Proposal] = ()
+    names: list[str] = field(default_factory=list)
+    _begun: set[str] = field(default_factory=set)
+
+    def carry_out(self, stacks: Stacks, proposal: Proposal) -> None:
+        """Change a stack."""
+        self._begun.add(proposal.stack.name)
+        stacks.carry_out(proposal)
+        self.names.append(proposal.stack.name)
+
+    @contextmanager
+    def unless_interrupted(self, stacks: Stacks) -> Iterator[None]:
+        """Leave no proposal behind where somebody interrupts; what had begun has ended by then.
+
+        Raises:
+            DeployError: Somebody has; names what was changed before.
+        """
+        try:
+            yield
+        except KeyboardInterrupt as error:
+            at_once(
+                stacks.discard, [each for each in self.open if each.stack.name not in self._begun]
+            )
+            failed = sorted(self._begun - set(self.names))
+            told = f"interrupted; changed: {', '.join(sorted(self.names)) or 'nothing'}"
+            if failed:
+                told += f"; failed: {', '.join(failed)}"
+            raise DeployError(f"{told}; no change set is left. Deploy again to go on") from error
 
 
 def destroy_hub(
@@ -188,7 +235,7 @@ def _is_chosen(name: str, only: Sequence[str]) -> bool:
 def deploy_source_account(
     session: "boto3.Session", config: Config, profile: str, watch: Watch = lambda _: None
 ) -> Outcome:
-    """Make the role in a source's account, which lets the hub in.
+    """Make the role in a source's account, which lets the hub in, or mend it.
 
     Args:
         session: With credentials of the source's account.
@@ -205,8 +252,12 @@ def deploy_source_account(
         raise ConfigError("sources", [f"role_arn: {source.role_arn}: not of logferry's making"])
     check_account(session, config, source.account_id)
     stacks = stacks_of(session, config, watch)
-    proposal = stacks.propose(source_account_stack(config, source))
+    clients = drift.clients_of(session, config.region)
+    proposed = [stacks.propose(source_account_stack(config, source))]
+    [proposal] = _with_drift(stacks, clients, proposed)
     stacks.carry_out(proposal)
+    if proposal.drift:
+        drift.mend(clients, stacks, proposal.stack.name, watch)
     return _outcome(proposal, dry_run=False)
 
 
@@ -220,7 +271,7 @@ def _propose(stacks: Stacks, step: Sequence[Stack], *, dry_run: bool) -> list[Pr
     proposals: list[Proposal] = []
     try:
         at_once(lambda stack: proposals.append(stacks.propose(stack, dry_run=dry_run)), step)
-    except DeployError:
+    except (DeployError, KeyboardInterrupt):
         at_once(stacks.discard, proposals)
         raise
     return sorted(proposals, key=lambda proposal: proposal.stack.name)

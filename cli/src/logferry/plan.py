@@ -12,6 +12,7 @@ from rich.table import Table
 from logferry import ledger
 from logferry.config import Config
 from logferry.errors import AWS_ERRORS, ConfigError, PlanError
+from logferry.given import dates_given
 from logferry.ledger import in_utc
 from logferry_contracts import json_text
 from logferry_contracts.plan_completed import PlanCompleted, PlanCompletedData, PlannedExport
@@ -54,9 +55,10 @@ def plan_request(
         dry_run: Only say what would be planned.
 
     Raises:
-        ConfigError: There is no such source, or a date is none.
+        ConfigError: There is no such source, a date is none, or they are reversed.
     """
-    asked = {"collect_from": first, "collect_to": last, "dry_run": dry_run or None}
+    since, until = (None if day is None else str(day) for day in dates_given(first, last))
+    asked = {"collect_from": since, "collect_to": until, "dry_run": dry_run or None}
     data = config.plan_request_data(config.source(profile)).model_copy(update=asked)
     event = PlanRequest.of(data, id=uuid.uuid4().hex, source=REQUESTER, time=datetime.now(UTC))
     try:

@@ -12,8 +12,8 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from logferry.config import Config, SourceConfig
-from logferry.errors import AWS_ERRORS, ConfigError, LedgerError, ReplayError
-from logferry.given import date_given
+from logferry.errors import AWS_ERRORS, LedgerError, ReplayError
+from logferry.given import dates_given
 from logferry.ledger import CLIENT_CONFIG, READERS, Ledger, date_of, in_utc
 from logferry_contracts.export_completed import ExportCompleted
 from logferry_contracts.ledger_key import ledger_key, manifest_key
@@ -70,10 +70,9 @@ def dates(first: str, last: str) -> tuple[date, date]:
     Raises:
         ConfigError: One is none, or the last is before the first.
     """
-    found = date_given("--from", first), date_given("--to", last)
-    if found[1] < found[0]:
-        raise ConfigError("the dates", [f"--to {last} is before --from {first}"])
-    return found
+    since, until = dates_given(first, last)
+    assert since is not None and until is not None  # noqa: S101, PT018  (both were typed)
+    return since, until
 
 
 def find(

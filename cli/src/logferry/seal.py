@@ -6,12 +6,13 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from logferry.config import Config, SourceConfig
-from logferry.errors import AWS_ERRORS, ConfigError, SealError
+from logferry.errors import AWS_ERRORS, SealError
+from logferry.given import dates_given
 from logferry.ledger import CLIENT_CONFIG
 from logferry.plan import REQUESTER
 from logferry_contracts.chain import ChainName
 from logferry_contracts.seal_request import SealRequest, SealRequestData
-from logferry_contracts.wire import ContractError, emit, parse
+from logferry_contracts.wire import emit
 
 if TYPE_CHECKING:
     import boto3
@@ -61,16 +62,10 @@ def asking(
     Raises:
         ConfigError: A date is none, or the last one is before the first or without it.
     """
-    if last is not None and (first is None or last < first):
-        told = "--from is missing" if first is None else f"is before --from {first}"
-        raise ConfigError("the dates", [f"--to {last}: {told}"])
+    since, until = (None if day is None else str(day) for day in dates_given(first, last))
     chain = ChainName.of(config.source_name(source))
-    data = SealRequestData.model_construct(chain=chain, seal_from=first, seal_to=last)
-    event = SealRequest.of(data, id=uuid.uuid4().hex, source=REQUESTER, time=now)
-    try:
-        request = parse(SealRequest, emit(event))
-    except ContractError as error:
-        raise ConfigError("the dates", error.problems) from error
+    data = SealRequestData(chain=chain, seal_from=since, seal_to=until)
+    request = SealRequest.of(data, id=uuid.uuid4().hex, source=REQUESTER, time=now)
     return Asking(queue_name=f"{config.name}-sealer", request=request)
 
 

@@ -80,6 +80,7 @@ class SweepReport(BaseModel):
 
     Attributes:
         report_key: Its object key in the control bucket.
+        too_young: Versions that were left to the messages about them, and not looked at.
         found: How many, by finding and action.
         examples: The first of each.
         open_count: How many findings are still there.
@@ -93,6 +94,7 @@ class SweepReport(BaseModel):
     place: Place
     listed_versions: int
     looked_at: int
+    too_young: int = 0
     records_read: int
     found: dict[str, dict[str, int]]
     examples: list[Found]
@@ -106,9 +108,10 @@ class SweepReport(BaseModel):
     @property
     def progress(self) -> str:
         """How far it is, in a few words."""
+        young = f"{self.too_young:,} too young to look at, " if self.too_young else ""
         return (
             f"{self.place.phase}: {self.listed_versions:,} versions listed, "
-            f"{self.looked_at:,} looked at, {self.records_read:,} ledger records read"
+            f"{self.looked_at:,} looked at, {young}{self.records_read:,} ledger records read"
         )
 
 

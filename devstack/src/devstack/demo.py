@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
+import yaml
 from rich.box import SIMPLE_HEAD
 from rich.console import Console, Group
 from rich.live import Live
@@ -21,6 +22,7 @@ from devstack.figures import Figures, figures
 from devstack.organisation import Account, organisation, previous_day
 from devstack.suite import REGION, TIME_ZONE, Suite
 from devstack.watch import Watch
+from logferry.config import Config
 from logferry.package import Zip, build_zips
 from logferry.stack import Progress as StackProgress
 from logferry_contracts.ledger_record import LedgerRecord
@@ -30,6 +32,7 @@ from logferry_contracts.zones import zone_named
 HUB_ACCOUNT_ID = "111122223333"
 DIRECTORY = localstack.REPOSITORY / "build" / "demo"
 SUMMARY = "summary.json"
+CONFIGURATION = "organization.yaml"
 BEFORE_MIDNIGHT = timedelta(minutes=2)
 FEWEST_CALLS_BETWEEN_KILLS = 8
 """A new process makes some calls before it can write down that it got anywhere."""
@@ -115,6 +118,8 @@ def run(options: Options, console: Console) -> Figures:
                 seconds=time.monotonic() - began,
             )
     _write(result, options.directory / SUMMARY)
+    if options.keep:
+        keep_configuration(suite.config, options.directory)
     _show(result, window, options, console)
     return result
 
@@ -314,8 +319,25 @@ def _show(result: Figures, window: Window, options: Options, console: Console) -
         console.print(f"  {name:<40}{value}")
     console.print("\nWhere to look next:")
     console.print(f"  {_shown(options.directory / SUMMARY)}  the same figures, as JSON")
-    for line in KEPT if options.keep else NOT_KEPT:
+    for line in [*KEPT, *to_try(options.directory, window)] if options.keep else NOT_KEPT:
         console.print(f"  {line}", markup=False)
+
+
+def keep_configuration(config: Config, directory: Path) -> None:
+    """Write down what is deployed, as the operator's command takes it."""
+    text = yaml.safe_dump(config.model_dump(mode="json", exclude_none=True), sort_keys=False)
+    (directory / CONFIGURATION).write_text(text)
+
+
+def to_try(directory: Path, window: Window) -> list[str]:
+    """Return what to type next, against what was kept."""
+    config = _shown(directory / CONFIGURATION)
+    day = window.start.astimezone(zone_named(TIME_ZONE)).date()
+    return [
+        f".venv/bin/logferry status {config}",
+        f".venv/bin/logferry sweep {config} --full",
+        f".venv/bin/logferry events replay {config} --from {day} --to {day} --dry-run",
+    ]
 
 
 def _shown(path: Path) -> Path:

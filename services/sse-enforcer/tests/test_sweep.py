@@ -236,6 +236,52 @@ def test_a_second_sweep_finds_nothing_more_to_mend(sweeping, world):
     assert (world.state(), world.changes()) == (before, changes)
 
 
+def test_what_lies_over_a_held_object_is_found_and_left_alone(sweeping, world):
+    for name, over in (("covered", right(world)), ("copied", right(world) | {"hold": False})):
+        key = f"{world.PREFIX}/direct/{name}/000000.gz"
+        world.put(key, **right(world))
+        world.put(key, b"other lines", **over)
+    before = world.state()
+
+    report = sweeping.sweep()
+
+    assert found(report, "left_alone") == {"overwritten": 2}
+    assert [each.version_id for each in report.examples] == ["v2", "v2"]
+    assert report.open_count == 0
+    assert world.state() == before
+
+
+def test_what_lies_over_a_held_object_may_be_a_copy_while_it_is_young(sweeping, world):
+    world.put(world.LOG_FILE, **right(world))
+    world.put(world.LOG_FILE, **right(world))
+    sweeping.modified[world.LOG_FILE, "v2"] = NOW
+
+    assert found(sweeping.sweep(), "left_alone") == {}
+    assert found(sweeping.sweep(full=True, now=NOW + DAY), "left_alone") == {"overwritten": 1}
+
+
+def test_a_copy_of_ours_over_a_held_object_is_no_finding(sweeping, world):
+    lock = {"lock_mode": "COMPLIANCE", "retain_until": world.NEXT_YEAR, "hold": True}
+    world.put(world.LOG_FILE, **lock)
+    sweeping.sweep()
+    assert len(world.at()) == 2
+
+    assert "overwritten" not in sweeping.sweep(full=True, now=NOW + DAY).found
+
+
+@pytest.mark.parametrize("full", [True, False])
+def test_what_is_too_young_to_be_looked_at_is_counted(sweeping, world, full):
+    for number, key in enumerate(keys(world, 3)):
+        world.put(key)
+        if number:
+            sweeping.modified[key, world.at(key)[0].id] = NOW
+
+    report = sweeping.sweep(full=full)
+
+    assert (report.listed_versions, report.looked_at, report.too_young) == (3, 1, 2)
+    assert report.answer()["too_young"] == 2
+
+
 def test_the_report_names_what_was_found(sweeping, world):
     world.put(world.LOG_FILE)
 

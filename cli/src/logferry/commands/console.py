@@ -1,6 +1,8 @@
 """What all commands have in common: where they print, what ends them, and their exit codes."""
 
 import json
+import os
+import sys
 from collections.abc import Callable, Sequence
 from typing import Annotated, Any
 
@@ -14,12 +16,22 @@ DONE = 0
 FAILED = 1
 BAD_INPUT = 2
 
-TOLD = (LogferryError, *AWS_ERRORS)
-"""What ends a command with a sentence: AWS's errors name the call and the reason."""
+TOLD = (LogferryError, *AWS_ERRORS, OSError)
+"""What ends a command with a sentence: AWS's errors name the call and the reason, and the system's
+the file."""
 
-results = Console(highlight=False, soft_wrap=True)
+
+class Output(Console):
+    """The standard output, which somebody may read only the beginning of, as ``head`` does."""
+
+    def on_broken_pipe(self) -> None:
+        """Throw the rest away and go on: the exit code is that of the command, and no failure."""
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+results = Output(highlight=False, soft_wrap=True)
 # Whole, also where that is wider than the terminal: names are often told apart by their ends.
-tables = Console(highlight=False, width=1000)
+tables = Output(highlight=False, width=1000)
 messages = Console(stderr=True, highlight=False, soft_wrap=True)
 
 type Json = Annotated[bool, Parameter(name="--json", negative="", show_default=False)]
@@ -28,14 +40,22 @@ type Flag = Annotated[bool, Parameter(negative="", show_default=False)]
 
 def code_of(error: Exception) -> int:
     """Return the exit code of what has ended a command."""
-    return BAD_INPUT if isinstance(error, ConfigError) else FAILED
+    is_file = isinstance(error, OSError) and error.filename is not None
+    return BAD_INPUT if isinstance(error, ConfigError) or is_file else FAILED
+
+
+def sentence(error: Exception) -> str:
+    """Return what has ended a command, in words."""
+    if isinstance(error, OSError) and error.filename is not None:
+        return f"{error.filename}: {error.strerror}"
+    return str(error)
 
 
 def told(error: Exception, code: int, *, as_json: bool) -> int:
     """Print what is wrong, and return the exit code."""
-    messages.print(str(error), style="red", markup=False)
+    messages.print(sentence(error), style="red", markup=False)
     if as_json:
-        results.print_json(json.dumps({"error": str(error)}))
+        results.print_json(json.dumps({"error": sentence(error)}))
     return code
 
 

@@ -275,7 +275,9 @@ def replay(  # noqa: PLR0913  (an option each)
             with messages.status("Reading the ledger"):
                 by_hub.append((hub, list(replaying.find(session, hub, sources, *of_dates))))
         found = [each for _, windows in by_hub for each in windows]
-        if not as_json:
+        if not found:
+            messages.print(f"nothing to replay: nothing is completed from {first} to {last}")
+        elif not as_json:
             tables.print(replaying.table(found))
         if not dry_run and found:
             if not yes:

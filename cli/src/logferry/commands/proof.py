@@ -45,7 +45,7 @@ from logferry.commands.console import (
 from logferry.config import load
 from logferry.errors import ConfigError, DisposeError, RebuildError
 from logferry.folder_store import FolderStore
-from logferry.given import date_given, words_given
+from logferry.given import date_given, span_given, words_given
 from logferry.ledger import CLIENT_CONFIG
 from logferry.resuming import Progress, Task
 from logferry_contracts.chain import ChainName
@@ -118,11 +118,12 @@ def verify(  # noqa: PLR0913  (an option each)
     """
     began = datetime.now(UTC)
     try:
+        since, until = span_given(first, last)
         asked = verifying.Asked(
             keys=verifying.trusted_keys(key),
             level=level,
-            first=None if first is None else date_given("--from", first),
-            last=None if last is None else date_given("--to", last),
+            first=since,
+            last=until,
             sample=verifying.percentage(sample),
             now=datetime.now(UTC),
             witnessed=witnessing.notes(witness, witnessing.trusted_witnesses(witness_key)),

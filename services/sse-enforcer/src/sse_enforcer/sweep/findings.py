@@ -35,6 +35,9 @@ class Finding(StrEnum):
     """A multipart upload that nobody completed or aborted."""
     HIDDEN = "hidden"
     """A log file whose current version is a delete marker: its versions are there, unseen."""
+    OVERWRITTEN = "overwritten"
+    """A held log file with a newer version over it that is none of our copies: whoever reads by the
+    key alone reads that one."""
     UNKNOWN_KEY = "unknown_key"
     """A version of a key outside the archive's layout."""
     UNREADABLE = "unreadable"
@@ -109,6 +112,11 @@ class KeyVersions:
         """Whether a delete marker covers the key's versions."""
         return any(entry.is_delete_marker and entry.is_latest for entry in self.entries)
 
+    @property
+    def current(self) -> ListedVersion | None:
+        """The version that is read by the key alone; None where a delete marker covers them."""
+        return next((each for each in self.versions if each.is_latest), None)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Lookout:
@@ -129,6 +137,10 @@ class Lookout:
         if last_modified > self.until:
             return False
         return self.since is None or last_modified >= self.since or key in self.again
+
+    def is_too_young(self, version: ListedVersion) -> bool:
+        """Whether a version is left to its messages, which may be under way."""
+        return not version.is_delete_marker and version.last_modified > self.until
 
     def is_version_due(self, version: ListedVersion) -> bool:
         """Whether a version has to be looked at: noncurrent ones always, since few are there."""

@@ -92,6 +92,7 @@ class Report(_Part):
         attempts: How often in a row it was gone on with and got nowhere.
         listed_versions: Entries of ListObjectVersions.
         looked_at: Versions that were described, a HeadObject each.
+        too_young: Versions that were left to the messages about them.
         records_read: Ledger records.
         found: How many, by finding and action.
         done: What mending them took, by metric.
@@ -111,6 +112,7 @@ class Report(_Part):
     attempts: int = 0
     listed_versions: int = 0
     looked_at: int = 0
+    too_young: int = 0
     records_read: int = 0
     found: dict[Finding, dict[Action, int]] = Field(default_factory=dict)
     done: dict[str, int] = Field(default_factory=dict)

@@ -79,12 +79,14 @@ class Look:
     Attributes:
         example: What was found; None when it is as it has to be.
         unheld_prefix: Of its export, when it is without hold.
+        is_covered: Whether it is held, and neither current nor replaced by a copy of ours.
         counts: What was done, by metric.
         error: The call that failed, if one did.
     """
 
     example: Example | None = None
     unheld_prefix: str | None = None
+    is_covered: bool = False
     counts: Mapping[str, int] = field(default_factory=dict)
     error: NotDoneError | None = None
 

@@ -66,6 +66,8 @@ class VersionsSweep:
         part = self._part
         part.report.listed_versions += len(each.entries)
         part.report.looked_at += len(looks)
+        if kind(each.key) in OURS:
+            part.report.too_young += sum(map(part.lookout.is_too_young, each.entries))
         what = kind(each.key)
         if what is Kind.UNKNOWN:
             for version in each.versions:
@@ -74,8 +76,20 @@ class VersionsSweep:
                 )
         elif what is Kind.LOG_FILE and each.is_hidden:
             part.take_in(part.found(Finding.HIDDEN, Action.LEFT_ALONE, each.key))
+        elif any(look.is_covered for look in looks):
+            self._take_in_overwritten(each)
         for look in looks:
             part.take_in(look, each.key)
+
+    def _take_in_overwritten(self, each: KeyVersions) -> None:
+        """Take in that something lies over what is held; what is younger may be a copy of ours."""
+        part, current = self._part, each.current
+        if current is None or part.lookout.is_too_young(current):
+            return
+        detail = "it lies over a version that is held: read that one by its version id"
+        part.take_in(
+            part.found(Finding.OVERWRITTEN, Action.LEFT_ALONE, each.key, current.version_id, detail)
+        )
 
     def _take_in_mended(self, looks: list[Look]) -> None:
         """Take in what will not be found again, of keys that will be looked at once more."""
@@ -119,6 +133,8 @@ class VersionsSweep:
         decision = on_log_file(found, wanted)
         finding = finding_of(found, decision.verdict)
         look = Look() if finding is None else self._mend(finding, version, found, decision, wanted)
+        if found.legal_hold and not version.is_latest and not self._has_copy(version):
+            look = replace(look, is_covered=True)
         waits_for_hold = self._part.hold is Hold.ON_COMPLETION and version.is_latest
         if waits_for_hold and not found.legal_hold:
             return replace(look, unheld_prefix=destination_prefix(version.key))
@@ -162,12 +178,13 @@ class VersionsSweep:
 
     def _is_replaced(self, version: ListedVersion, found: ObjectVersion) -> bool:
         """Whether a verified copy stands in for a version that Object Lock keeps."""
+        is_kept = not version.is_latest and found.is_locked(self._part.now)
+        return is_kept and self._has_copy(version)
+
+    def _has_copy(self, version: ListedVersion) -> bool:
+        """Whether a verified copy of ours has replaced a version."""
         bucket = self._with.archive.bucket
-        return (
-            not version.is_latest
-            and found.is_locked(self._part.now)
-            and self._with.control.replacement(bucket, version.key, version.version_id) is not None
-        )
+        return self._with.control.replacement(bucket, version.key, version.version_id) is not None
 
     def _found(
         self, finding: Finding, action: Action, version: ListedVersion, detail: str | None = None
