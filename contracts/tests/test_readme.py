@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from contracts.tests.documents import CONTRACTS, examples
-from contracts.tests.sealed_archive import Archive
+from contracts.tests.sealed_archive import DAY_MS, START_MS, Archive
 
 from logferry_contracts.catalogue import MESSAGES
 from logferry_contracts.export_completed import ExportCompleted
@@ -19,7 +19,7 @@ from logferry_contracts.message import CloudEvent
 from logferry_contracts.wire import parse
 
 README = (CONTRACTS / "README.md").read_text("utf-8")
-READING, ARCHIVE, CHECKING = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
+READING, ARCHIVE, SEARCHING, CHECKING = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
 CONSOLE = "".join(re.findall(r"```console\n(\$ python.*?)```", README, flags=re.DOTALL))
 COMPLETED = {each.reason: each for each in examples("accept") if each.message == "export-completed"}
 
@@ -103,6 +103,27 @@ def test_its_python_checks_a_sealed_archive(capsys: pytest.CaptureFixture[str]) 
     told, verdict = capsys.readouterr().out.splitlines()
     assert told.startswith("SealsMissingError: 111122223333/eu-central-1: seal 1 is missing")
     assert verdict == "invalid"
+
+
+def test_its_python_prints_what_it_finds(capsys: pytest.CaptureFixture[str]) -> None:
+    archive = Archive()
+    archive.days(1)
+    names = {
+        "store": archive.bucket,
+        "chain_name": archive.chain,
+        "keys": [archive.key.trusted],
+        "from_ms": START_MS,
+        "to_ms": START_MS + 2 * DAY_MS,
+    }
+    searching = SEARCHING.replace("timeout", "/app/a")
+
+    exec(searching, names)  # noqa: S102  (as above)
+
+    missing, *found, last = capsys.readouterr().out.splitlines()
+    assert missing.startswith("unknown nothing says what became of it")
+    assert len(found) == 3
+    assert all(" /app/a stream-0 /app/a 0" in line for line in found)
+    assert last == "True 2 []"
 
 
 def test_its_commands_print_what_it_shows(tmp_path: Path) -> None:

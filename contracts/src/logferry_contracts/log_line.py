@@ -8,6 +8,7 @@ import re
 from bisect import bisect_right
 from collections.abc import Iterable
 from datetime import datetime
+from functools import lru_cache
 from itertools import batched
 from operator import add
 from typing import NamedTuple
@@ -28,6 +29,7 @@ _MILLISECOND = r"\.[0-9][0-9][0-9]Z"
 _BEGIN = re.compile(f"\n(?:{_SECOND}{_MILLISECOND} )?".encode())
 STAMP_IN_BEGINNING = slice(1, 1 + STAMP_LENGTH)
 _DATE = slice(1, 1 + _DATE_LENGTH)
+_BEGINNING = re.compile(f"{_SECOND}{_MILLISECOND} ".encode())
 _BEGIN_IN_TWO = re.compile(f"\n({_SECOND})({_MILLISECOND}) ")
 _MILLISECONDS = {f".{ms:03d}Z": ms for ms in range(1000)}
 
@@ -99,6 +101,37 @@ def _parted_by_the_calendar(text: str, found: Iterable[str]) -> Parted:
     return Parted(texts[0], times_ms, texts[1:])
 
 
+def begins_event(text: bytes, at: int) -> bool:
+    """Whether a line that begins at a place of a text begins an event."""
+    found = _BEGINNING.match(text, at)
+    return found is not None and _is_day(found[0][:_DATE_LENGTH])
+
+
+def event_before(text: bytes, at: int) -> int:
+    """Return where the last event begins whose line begins before a place; -1: there is none."""
+    while at > 0:
+        newline = text.rfind(b"\n", 0, at)
+        if begins_event(text, newline + 1):
+            return newline + 1
+        at = newline
+    return -1
+
+
+def event_after(text: bytes, at: int = 0) -> int:
+    """Return where the next event begins, from the beginning of a line on; -1: there is none."""
+    while not begins_event(text, at):
+        newline = text.find(b"\n", at)
+        if newline < 0:
+            return -1
+        at = newline + 1
+    return at
+
+
+def event_ms(text: bytes, at: int) -> int:
+    """Return when an event happened that begins at a place, in milliseconds since 1970."""
+    return stamp_ms(text[at : at + STAMP_LENGTH].decode())
+
+
 def has_pointer(text: bytes) -> bool:
     """Whether `POINTER` is in a text: single bytes are looked for so much faster than several."""
     return b"@" in text and b"$" in text and POINTER in text
@@ -135,6 +168,11 @@ def _seconds_ms() -> _Seconds:
 
 def _is_begun_on_a_day(beginning: bytes) -> bool:
     return _is_in_the_calendar(beginning[STAMP_IN_BEGINNING].decode())
+
+
+@lru_cache(1024)
+def _is_day(date: bytes) -> bool:
+    return _is_in_the_calendar(date.decode())
 
 
 def _is_in_the_calendar(text: str) -> bool:

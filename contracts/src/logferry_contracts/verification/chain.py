@@ -4,11 +4,11 @@ The keys to begin with are given from outside. A seal of the kind ``key``, signe
 trusted, has its next key trusted from there on, and its own no more.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from hashlib import sha256
-from itertools import groupby
+from itertools import batched, groupby
 from typing import NamedTuple, Self
 
 from logferry_contracts.chain import ChainName
@@ -51,6 +51,9 @@ from logferry_contracts.wire import ContractError, parse
 
 MAX_SEAL_BYTES = 1024 * 1024
 """A seal has some thousand bytes. Nothing longer is taken into memory before it is trusted."""
+
+_GOT_TOGETHER = 16
+"""Seals that are got by their numbers at once."""
 
 
 class Link(NamedTuple):
@@ -154,6 +157,39 @@ def part_of_chain(
         walk.rotate(_candidate("a rotation", each))
     for sequence, found in enumerate([first, *others], first.seal.sequence):
         walk.step(_Place(sequence, seal_key(name, sequence), [found], []))
+    return Chain(name, walk.links, walk.reach, walk.findings)
+
+
+def read_end_of_chain(  # noqa: PLR0913  (each from another place)
+    store: Store,
+    name: ChainName,
+    keys: Iterable[TrustedKey],
+    newest: int,
+    *,
+    is_enough: Callable[[SealedWindows], bool],
+    mapped: Mapped = map,
+) -> Chain:
+    """Read a chain's newest seals, got by their numbers: nothing is listed, and no hold looked at.
+
+    Args:
+        store: Where they are.
+        name: The chain.
+        keys: Those that are trusted at the first seal that is read, or before.
+        newest: The number of the last seal; 0 for none.
+        is_enough: Whether nothing before a seal of the kind ``day`` is wanted.
+        mapped: Reads several seals, such as with threads.
+    """
+    places: list[_Place] = []
+    for numbers in batched(range(newest, 0, -1), _GOT_TOGETHER, strict=False):
+        got = list(mapped(partial(_get_place, store, name), numbers))
+        places += got
+        seals = [each.seal for place in got for each in place.candidates]
+        if any(each.kind == "day" and each.sealed and is_enough(each.sealed) for each in seals):
+            break
+    walk = _Walk(name, {key.id: key for key in keys}, (newest - len(places), None))
+    for place in reversed(places):
+        if place.candidates or place.findings:
+            walk.step(place)
     return Chain(name, walk.links, walk.reach, walk.findings)
 
 
@@ -373,6 +409,20 @@ def _read_place(store: Store, place: tuple[int, list[Version]]) -> _Place:
         except (Missing, Unreadable) as error:
             findings.append(unchecked(key, error))
     return _Place(sequence, key, candidates, findings)
+
+
+def _get_place(store: Store, name: ChainName, sequence: int) -> _Place:
+    """Return what is got by a seal's key; where it is not there, nothing."""
+    key = seal_key(name, sequence)
+    try:
+        found = _candidate(key, read_whole(store, key, None, MAX_SEAL_BYTES))
+    except SealError as error:
+        return _Place(sequence, key, [], [error])
+    except Missing:
+        return _Place(sequence, key, [], [])
+    except Unreadable as error:
+        return _Place(sequence, key, [], [unchecked(key, error)])
+    return _Place(sequence, key, [found], [])
 
 
 def _over(key: str, versions: list[Version]) -> Iterator[Finding]:

@@ -1,0 +1,91 @@
+"""What is searched for in messages, and where it is in a text of many events."""
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+
+from logferry_contracts.log_line import STAMP_LENGTH, event_after, event_before
+
+_MESSAGE = STAMP_LENGTH + len(b" ")
+
+
+@dataclass(frozen=True)
+class Pattern:
+    """What a message has to have somewhere.
+
+    Attributes:
+        text: The words; or a regular expression, of Python's ``re``, where a dot is no newline.
+        is_regex: Whether it is one.
+        ignores_case: Whether small and capital letters are the same.
+    """
+
+    text: str
+    is_regex: bool = False
+    ignores_case: bool = False
+
+    def __post_init__(self) -> None:
+        """Make sure that it is one.
+
+        Raises:
+            ValueError: It is no regular expression; says where.
+        """
+        _ = self.has
+
+    @cached_property
+    def has(self) -> Callable[[str], object]:
+        """Says whether a message has it."""
+        if self.is_regex or self.ignores_case:
+            text = self.text if self.is_regex else re.escape(self.text)
+            flags = re.IGNORECASE if self.ignores_case else re.NOFLAG
+            try:
+                return re.compile(text, flags).search
+            except re.PatternError as error:
+                raise ValueError(f"{self.text!r} is no regular expression: {error}") from error
+        return self._is_in
+
+    def __getstate__(self) -> tuple[str, bool, bool]:
+        """Be pickled without what was made of it."""
+        return self.text, self.is_regex, self.ignores_case
+
+    def __setstate__(self, state: tuple[str, bool, bool]) -> None:
+        """Be the same again."""
+        names = ("text", "is_regex", "ignores_case")
+        self.__dict__.update(zip(names, state, strict=True))
+
+    @property
+    def is_quick(self) -> bool:
+        """Whether `places` finds it: words that no two events have a part of."""
+        is_ascii = self.text.isascii() or not self.ignores_case
+        return bool(self.text) and is_ascii and not self.is_regex and "\n" not in self.text
+
+    def places(self, text: bytes) -> Iterator[tuple[int, int]]:
+        """Yield beginning and end of each event that has it, in a text of whole events.
+
+        A time that a line begins with is no part of its message.
+        """
+        words = self.text.encode()
+        searched = text
+        if self.ignores_case:
+            words, searched = words.lower(), text.lower()
+        at = searched.find(words)
+        while at >= 0:
+            begin = event_before(text, at)
+            if at < begin + _MESSAGE:
+                at = searched.find(words, at + 1)
+                continue
+            end = _end(text, at)
+            yield begin, end
+            at = searched.find(words, end)
+
+    def _is_in(self, message: str) -> bool:
+        return self.text in message
+
+
+def _end(text: bytes, at: int) -> int:
+    """Return where an event ends that a place is in, without the newline after it."""
+    newline = text.find(b"\n", at)
+    if newline < 0:
+        return len(text)
+    following = event_after(text, newline + 1)
+    return len(text.removesuffix(b"\n")) if following < 0 else following - 1

@@ -1,0 +1,160 @@
+"""What is to be read for what was asked, and what of it is not in the archive, and why."""
+
+import pickle
+import sqlite3
+import weakref
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from logferry_contracts.retrieval.asked import Asked
+from logferry_contracts.retrieval.streams import Export, Joints, Stream, streams_of
+from logferry_contracts.statement import (
+    ARCHIVED,
+    DISPOSED,
+    EXCLUDED,
+    SKIPPED,
+    WAIVED,
+    Statement,
+)
+from logferry_contracts.verification.joining import span
+from logferry_contracts.verification.standing import Standing, answered_for
+from logferry_contracts.window import Window
+
+if TYPE_CHECKING:
+    from logferry_contracts.verification.findings import Finding
+
+UNKNOWN = "unknown"
+"""The outcome of what nobody says anything about."""
+NOT_YET = "not_yet"
+"""The outcome of what comes after all that is known, where nobody has said up to when to look."""
+
+LAWFUL = frozenset({SKIPPED, EXCLUDED, WAIVED, DISPOSED, NOT_YET})
+"""Outcomes of what is not in the archive, and need not be."""
+
+_SHOWN = 20
+"""Things that are told one by one, of each kind."""
+
+
+@dataclass
+class Absences:
+    """Windows of one outcome and reason that are not in the archive.
+
+    Attributes:
+        outcome: As statements have it, or `UNKNOWN`.
+        why: The reason.
+        examples: The first of them, in words.
+    """
+
+    outcome: str
+    why: str
+    count: int = 0
+    examples: list[str] = field(default_factory=list)
+
+    @property
+    def is_lawful(self) -> bool:
+        """Whether nothing is missed by it."""
+        return self.outcome in LAWFUL
+
+    def add(self, example: str) -> None:
+        """Count one more."""
+        self.count += 1
+        if len(self.examples) < _SHOWN:
+            self.examples.append(example)
+
+
+class Plan:
+    """The streams that are to be read, kept outside of memory, and what is missing.
+
+    Attributes:
+        asked: What is wanted.
+        log_groups: The names that match, of all that there were.
+        objects: How many are to be read.
+        size_bytes: Of them, as they are stored.
+        unsealed: How many of them nobody has hashed yet.
+        absences: What is not in the archive, by outcome and reason.
+        findings: What is wrong with what says which objects there are.
+    """
+
+    def __init__(self, asked: Asked) -> None:
+        """Begin with nothing."""
+        self.asked = asked
+        self.log_groups: set[str] = set()
+        self.objects = self.size_bytes = self.unsealed = 0
+        self.absences: dict[tuple[str, str], Absences] = {}
+        self.findings: list[Finding] = []
+        self._joints = Joints()
+        # A file without a name, which is gone when this is: https://www.sqlite.org/inmemorydb.html
+        self._streams = sqlite3.connect("", autocommit=True, check_same_thread=False)
+        weakref.finalize(self, self._streams.close)
+        self._streams.execute("CREATE TABLE streams (first_ms, last_ms, folder, stream)")
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether all that was asked for is in the archive, or need not be."""
+        return not self.findings and all(each.is_lawful for each in self.absences.values())
+
+    def add_standing(self, found: Standing, name: str, window: Window) -> None:
+        """Take in what counts of a window."""
+        if found.statement is None:
+            self.add_absence(UNKNOWN, "its statement cannot be read", name, window)
+        for each in (found.statement, *found.also):
+            if each is not None:
+                self._add_statement(each)
+
+    def _add_statement(self, statement: Statement) -> None:
+        if statement.outcome != ARCHIVED:
+            self.add_absence(
+                statement.outcome, _why(statement), statement.log_group.name, statement.window
+            )
+        if statement.outcome != DISPOSED and statement.objects is not None:
+            self.add(Export.of(statement))
+
+    def add(self, export: Export) -> None:
+        """Take in what a window has put into the archive, those of a log group in order."""
+        self.log_groups.add(export.log_group_name)
+        self._keep(self._joints.add(export))
+
+    def add_absence(self, outcome: str, why: str, name: str, window: Window) -> None:
+        """Take in what is not there, unless it only touches what was asked for."""
+        from_ms = max(window.from_ms, self.asked.from_ms)
+        to_ms = min(window.to_ms, self.asked.to_ms)
+        if name:
+            self.log_groups.add(name)
+        if from_ms < to_ms:
+            absence = self.absences.setdefault((outcome, why), Absences(outcome, why))
+            absence.add(f"{name} {span(from_ms, to_ms)}".strip())
+
+    def add_tail(self, name: str, window: Window) -> None:
+        """Take in the time after all that is known."""
+        if self.asked.is_open_ended:
+            self.add_absence(NOT_YET, "not in the archive yet", name, window)
+        else:
+            self.add_absence(UNKNOWN, "nothing says what became of it", name, window)
+
+    def finish(self) -> None:
+        """Know that this is all."""
+        self._keep(self._joints.rest())
+
+    def streams(self, *, newest_first: bool = False) -> Iterator[Stream]:
+        """Yield what is to be read, by its first event, or by its last one backwards."""
+        order = "last_ms DESC" if newest_first else "first_ms"
+        rows = self._streams.execute(f"SELECT stream FROM streams ORDER BY {order}, folder")  # noqa: S608  (ours)
+        for (stored,) in rows:
+            yield pickle.loads(stored)  # noqa: S301  (ours)
+
+    def _keep(self, exports: Iterable[Export]) -> None:
+        for export in exports:
+            for each in streams_of(export, self.asked):
+                self.objects += len(each.pieces)
+                self.size_bytes += each.size_bytes
+                self.unsealed += sum(piece.sha256 is None for piece in each.pieces)
+                row = (each.first_ms, each.last_ms, each.pieces[0].key, pickle.dumps(each))
+                self._streams.execute("INSERT INTO streams VALUES (?, ?, ?, ?)", row)
+
+
+def _why(statement: Statement) -> str:
+    if statement.waiver is not None:
+        return f"by {answered_for(statement)}"
+    differences = ", ".join(sorted({each.what for each in statement.differences or []}))
+    return statement.reason or differences or statement.outcome

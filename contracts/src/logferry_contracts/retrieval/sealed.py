@@ -1,0 +1,170 @@
+"""Which objects hold a time, by the seals of a chain and the statements that they name.
+
+Seals are got by their numbers, the newest first, as far back as the time goes, and nothing is
+listed: a seal before the one of a date says nothing of it.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property, partial
+from typing import Self
+
+from logferry_contracts.chain import ChainName
+from logferry_contracts.day_seal import SealedWindows
+from logferry_contracts.retrieval.asked import Asked
+from logferry_contracts.retrieval.plan import Plan
+from logferry_contracts.seal_key import seal_key
+from logferry_contracts.seal_leaf import Leaf
+from logferry_contracts.signatures import TrustedKey
+from logferry_contracts.verification.chain import Chain, Link, read_end_of_chain
+from logferry_contracts.verification.findings import Finding, SealError, Unchecked
+from logferry_contracts.verification.last_words import LastWords
+from logferry_contracts.verification.leaves import Leaves
+from logferry_contracts.verification.standing import standing
+from logferry_contracts.verification.statements import read_statement
+from logferry_contracts.verification.store import Mapped, Missing, Store
+from logferry_contracts.window import Window
+
+_BEYOND = 8
+"""Numbers that are looked at after the newest seal: somebody may have removed one before it."""
+
+
+@dataclass(frozen=True)
+class Seals:
+    """The newest seals of a chain.
+
+    Attributes:
+        chain: As much of it as was read.
+        findings: What is wrong with them.
+    """
+
+    chain: Chain
+    findings: list[Finding]
+
+    @classmethod
+    def read(
+        cls,
+        store: Store,
+        name: ChainName,
+        keys: Sequence[TrustedKey],
+        from_ms: int,
+        *,
+        mapped: Mapped = map,
+    ) -> Self:
+        """Read a chain's seals back to the one of a time.
+
+        Args:
+            store: The archive.
+            name: The chain.
+            keys: Those that are trusted at these seals; without any, no signature is checked.
+            from_ms: The time.
+            mapped: Reads several seals, such as with threads.
+
+        Raises:
+            Unreadable: Seals cannot be read, such as by somebody who may not.
+        """
+        chain = read_end_of_chain(
+            store,
+            name,
+            keys,
+            _newest(store, name),
+            # That of the very time may leave the events of its first millisecond to the one before.
+            is_enough=lambda sealed: sealed.covers.from_ms < from_ms,
+            mapped=mapped,
+        )
+        is_told = bool(keys)
+        findings = [each for each in chain.findings if is_told or isinstance(each, SealError)]
+        return cls(chain, findings)
+
+    @cached_property
+    def days(self) -> list[tuple[Link, SealedWindows]]:
+        """The seals of the kind ``day``, in the order of the time that they cover."""
+        found = [(e, e.sealed) for e in self.chain.links if e.kind == "day" and e.sealed]
+        return sorted(found, key=lambda each: each[1].covers.from_ms)
+
+    @property
+    def time_zone(self) -> str | None:
+        """The zone of the newest date; None without any."""
+        return self.days[-1][1].time_zone if self.days else None
+
+    @property
+    def profiles(self) -> set[str]:
+        """What the source was called."""
+        return {name for _, sealed in self.days for name in sealed.profiles}
+
+    @property
+    def reached_ms(self) -> int | None:
+        """The end of what they cover; None without any."""
+        return max((sealed.covers.to_ms for _, sealed in self.days), default=None)
+
+    def uncovered(self, asked: Asked) -> Iterator[Window]:
+        """Yield the time of what was asked for that no seal covers, in order."""
+        reached = asked.from_ms
+        for covers in (sealed.covers for _, sealed in self.days):
+            if reached < covers.from_ms < asked.to_ms:
+                yield Window(from_ms=reached, to_ms=covers.from_ms)
+            reached = max(reached, covers.to_ms)
+        if reached < asked.to_ms:
+            yield Window(from_ms=reached, to_ms=asked.to_ms)
+
+
+def add_sealed(plan: Plan, store: Store, seals: Seals, *, mapped: Mapped = map) -> None:
+    """Add to a plan what a chain's seals say of what was asked for.
+
+    Raises:
+        Unreadable: A list of leaves was there, and cannot be read any more.
+    """
+    plan.findings += seals.findings
+    name, last_words = seals.chain.name, LastWords(store, seals.chain)
+    read = partial(read_statement, store, name)
+    for link, sealed in seals.days:
+        if not plan.asked.may_have(sealed.covers):
+            continue
+        leaves = Leaves(store, name, sealed)
+        plan.findings += leaves.findings
+        if not last_words.are_known(sealed.covers):
+            told = "what a later seal says of it cannot be read"
+            plan.findings.append(Unchecked(link.key, told, "Look for it with logferry verify"))
+        for words in _wanted(last_words, leaves, sealed, plan.asked):
+            found = list(mapped(read, words))
+            plan.findings += [each for one in found for each in one.findings]
+            of = words[0].name
+            plan.add_standing(
+                standing([each.statement for each in found]), of.log_group_name, of.window
+            )
+
+
+def _wanted(
+    last_words: LastWords, leaves: Iterable[Leaf], sealed: SealedWindows, asked: Asked
+) -> Iterator[list[Leaf]]:
+    """Yield all words on each window that was asked for, those of a log group in order."""
+    named = (each for each in leaves if asked.has_log_group(each.name.log_group_name))
+    for group in last_words.over(named, sealed.covers, is_day=True):
+        if asked.has_log_group(group.log_group_name):
+            of_time = [each for each in group.words if asked.may_have(each[0].name.window)]
+            yield from sorted(of_time, key=lambda each: each[0].name.place)
+
+
+def _newest(store: Store, name: ChainName) -> int:
+    """Return the number of the newest seal, and 0 where there is none.
+
+    Raises:
+        Unreadable: One is there, and cannot be read.
+    """
+    there, missing = 0, 1
+    while _is_there(store, name, missing):
+        there, missing = missing, 2 * missing
+    while missing - there > 1:
+        middle = (there + missing) // 2
+        there, missing = (middle, missing) if _is_there(store, name, middle) else (there, middle)
+    beyond = range(there + _BEYOND, there + 1, -1) if there else ()
+    further = next((each for each in beyond if _is_there(store, name, each)), None)
+    return there if further is None else further
+
+
+def _is_there(store: Store, name: ChainName, sequence: int) -> bool:
+    try:
+        store.open(seal_key(name, sequence), None).close()
+    except Missing:
+        return False
+    return True
