@@ -19,8 +19,9 @@ import logferry_deliveries.calls
 import logferry_deliveries.errors
 import planner.aws.calls
 import planner.errors
-from logferry.commands.console import TOLD
-from logferry.errors import AWS_ERRORS, DeployError
+from logferry.aws_errors import AWS_ERRORS
+from logferry.commands.console import told_errors
+from logferry.errors import DeployError
 from logferry.stack import told_about
 from logferry_contracts.log_group import LogGroup
 from logferry_contracts.source import Source
@@ -62,7 +63,7 @@ IDIOMS: dict[str, tuple[Callable[[], AbstractContextManager[None]], type[Excepti
 KNOWN_WHOLE = {
     "planner/aws/calls.py",
     "logferry_deliveries/calls.py",
-    "logferry/errors.py",
+    "logferry/aws_errors.py",
 }
 """Where it is said what a call may raise. The exporter names what passes, class by class."""
 
@@ -133,7 +134,7 @@ def test_what_a_source_has_answered_brokenly_is_exported_when_in_doubt() -> None
 
 
 def test_the_command_tells_of_it_instead_of_a_traceback() -> None:
-    assert issubclass(ResponseParserError, TOLD)
+    assert issubclass(ResponseParserError, told_errors())
     assert issubclass(ResponseParserError, AWS_ERRORS)
 
 

@@ -14,10 +14,12 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 CHANGELOG = Path("CHANGELOG.md")
 ASYNCAPI = Path("contracts/asyncapi.yaml")
+COMMAND = Path("cli/src/logferry/__init__.py")
 UNRELEASED = "## Unreleased\n"
 
 _VERSION = re.compile(r"[0-9]+\.[0-9]+\.[0-9]+")
 _PROJECT = re.compile(r'^version = "(?P<version>[^"]+)"$', re.MULTILINE)
+_COMMAND = re.compile(r'^__version__ = "(?P<version>[^"]+)"$', re.MULTILINE)
 _API = re.compile(r"^  version: (?P<version>\S+)$", re.MULTILINE)
 _HEADING = re.compile(r"^## (?P<version>[0-9][^ ]*) - ", re.MULTILINE)
 
@@ -34,7 +36,8 @@ def versions(root: Path) -> dict[Path, str]:
     Raises:
         ReleaseError: A file has none where it belongs.
     """
-    files = dict.fromkeys(projects(root), _PROJECT) | {ASYNCAPI: _API, CHANGELOG: _HEADING}
+    files = dict.fromkeys(projects(root), _PROJECT)
+    files |= {ASYNCAPI: _API, COMMAND: _COMMAND, CHANGELOG: _HEADING}
     found = {}
     for path, pattern in files.items():
         version = pattern.search((root / path).read_text(encoding="utf-8"))
@@ -72,6 +75,7 @@ def release(root: Path, version: str, on: date) -> None:
     for path in projects(root):
         _replace(root / path, _PROJECT, f'version = "{version}"')
     _replace(root / ASYNCAPI, _API, f"  version: {version}")
+    _replace(root / COMMAND, _COMMAND, f'__version__ = "{version}"')
     dated = changes.replace(UNRELEASED, f"{UNRELEASED}\n## {version} - {on}\n", 1)
     (root / CHANGELOG).write_text(dated, encoding="utf-8")
 

@@ -17,7 +17,7 @@ from logferry import status as archived
 from logferry.command import main
 from logferry.commands import deployment
 from logferry.commands.console import BAD_INPUT, DONE, FAILED
-from logferry.commands.proof import NOT_WHOLE
+from logferry.commands.verification import NOT_WHOLE
 from logferry.config import load
 from logferry.errors import ConfigError, DeployError, PackageError
 from logferry.hub import Options, Outcome

@@ -11,9 +11,11 @@ import pytest
 from cli.tests.copies import Copy
 from contracts.tests.sealed_archive import SOURCE, Archive, SealingKey, gz
 
+from logferry import deployed_archives
 from logferry import verify as verifying
+from logferry.aws_errors import AWS_ERRORS
 from logferry.command import main
-from logferry.commands import proof
+from logferry.commands import verification
 from logferry.folder_store import FolderStore
 from logferry.pace import Pace
 from logferry.workers import Threads
@@ -175,9 +177,9 @@ def test_what_aws_refuses_is_not_called_invalid(
     run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(*_: Any, **__: Any) -> None:
-        raise proof.TOLD[1]
+        raise AWS_ERRORS[0]
 
-    monkeypatch.setattr(proof, "load", refuse)
+    monkeypatch.setattr(deployed_archives, "load", refuse)
     assert run(where=tmp_path / "organization.yaml")[0] == 3
 
 
@@ -192,12 +194,12 @@ def test_a_sample_looks_at_some_log_groups_of_each_seal(
         "open",
         lambda self, key, version_id: opened.append(key) or real(self, key, version_id),
     )
-    monkeypatch.setattr(proof.secrets, "token_hex", lambda _: "a seed")
+    monkeypatch.setattr(verification.secrets, "token_hex", lambda _: "a seed")
     assert run("--sample", "20%")[0] == 0
     read = [key for key in opened if key.startswith(f"{SOURCE.profile}/many/")]
     assert 5 < len(read) < 40
     opened.clear()
-    monkeypatch.setattr(proof.secrets, "token_hex", lambda _: "another seed")
+    monkeypatch.setattr(verification.secrets, "token_hex", lambda _: "another seed")
     assert run("--sample", "20%")[0] == 0
     assert {key for key in opened if "/many/" in key} != set(read)
 

@@ -6,14 +6,23 @@ from datetime import date
 from pathlib import Path
 
 import pytest
-from tools.release import ASYNCAPI, CHANGELOG, ROOT, ReleaseError, projects, release, versions
+from tools.release import (
+    ASYNCAPI,
+    CHANGELOG,
+    COMMAND,
+    ROOT,
+    ReleaseError,
+    projects,
+    release,
+    versions,
+)
 
 ON = date(2026, 12, 1)
 
 
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
-    for path in (*projects(ROOT), ASYNCAPI, CHANGELOG):
+    for path in (*projects(ROOT), ASYNCAPI, COMMAND, CHANGELOG):
         (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / path, tmp_path / path)
     changes = (tmp_path / CHANGELOG).read_text().partition("## Unreleased\n")

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 import boto3
 from botocore.exceptions import ClientError
 
-from logferry.errors import AWS_ERRORS
-from logferry.ledger import CLIENT_CONFIG, READERS
+from logferry.aws_errors import AWS_ERRORS
+from logferry.ledger import CLIENT_CONFIG
+from logferry.workers import READERS
 from logferry_contracts.archive import Readable
 from logferry_contracts.chain import ChainName
 from logferry_contracts.seal_key import SEALS, chain_of

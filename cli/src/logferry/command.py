@@ -1,51 +1,90 @@
-"""The command ``logferry``: exit code 0 when done, 1 when something failed, 2 for bad input."""
+"""The command ``logferry``: exit code 0 when done, 1 when something failed, 2 for bad input.
+
+A command's module is imported when it is run, and nothing is to list them: AWS's SDK alone takes
+longer to import than some of them to run.
+"""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Literal
 
 from cyclopts import App, CycloptsError
 
-from logferry.commands import deployment, handover, operation, proof
-from logferry.commands.acceptance import acceptance
+from logferry import __version__
 from logferry.commands.console import BAD_INPUT, DONE, Output
 
-app = App(
-    name="logferry",
-    help="Ferry the CloudWatch Logs of many AWS accounts into one encrypted, locked archive.",
-    help_format="markdown",
-    console=Output(),
+COMMANDS = {
+    "deployment:package": "Build the services' Lambda zips: the same bytes from the same checkout.",
+    "deployment:deploy": "Deploy the hub: artifacts, archive, planner, sealer, sse-enforcer, and "
+    "exporters.",
+    "deployment:diff": "Show how what is deployed differs from the configuration, the templates "
+    "and the zips.",
+    "deployment:deploy_source_account": "Make the role in a source's account by which the hub "
+    "reaches its logs.",
+    "deployment:deploy_source_accounts": "Make that role in every source's account of an "
+    "organisation, and in those that join later.",
+    "deployment:destroy": "Delete the hub's stacks; the buckets, the key and all that is in them "
+    "stay.",
+    "operation:plan": "Let the planner plan a source now, such as days that were missed or have "
+    "failed.",
+    "operation:status": "Show what is in the archive, what is under way, and what is missing.",
+    "operation:waive": "Answer for it that a log group's date is not in the archive, and will not "
+    "be.",
+    "operation:sweep": "Look through the archive for what is not encrypted, held or secured as it "
+    "has to be.",
+    "proof:dispose": "Answer for it that a log group's archived date is removed, lawfully, from "
+    "the archive.",
+    "proof:seal": "Ask the sealer to seal a source's dates now, such as those before there were "
+    "seals.",
+    "verification:verify": "Check whether the archive is what was sealed: nothing changed, gone, "
+    "hidden or added since.",
+    "handover:prove": "Write a proof of what became of one log group on one date, to be handed "
+    "over.",
+    "acceptance:acceptance": "Ask AWS, in an account for trials, what our code takes for granted; "
+    "leave nothing behind.",
+}
+"""Module and function of each, and the first sentence of its help."""
+EVENTS = {
+    "operation:replay": "Publish ExportCompleted again for what the ledger has of some dates.",
+}
+LEDGER = {
+    "proof:rebuild": "Make the ledger again from the statements in the archive, after the control "
+    "bucket is lost.",
+}
+_NAMES = frozenset(
+    place.partition(":")[2].replace("_", "-") for place in (*COMMANDS, *EVENTS, *LEDGER)
 )
-for command in (
-    deployment.package,
-    deployment.deploy,
-    deployment.diff,
-    deployment.deploy_source_account,
-    deployment.deploy_source_accounts,
-    deployment.destroy,
-    operation.plan,
-    operation.status,
-    operation.waive,
-    operation.sweep,
-    proof.dispose,
-    proof.seal,
-    proof.verify,
-    handover.prove,
-    acceptance,
-):
-    app.command(command)
-
-events = App(name="events", help="The events that teams build on.", help_format="markdown")
-events.command(operation.replay)
-app.command(events)
-ledger = App(name="ledger", help="What is known of every export.", help_format="markdown")
-ledger.command(proof.rebuild)
-app.command(ledger)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command, and end the process with its exit code."""
+    words = sys.argv[1:] if arguments is None else arguments
     try:
-        code = app(arguments, exit_on_error=False, result_action="return_value")
+        app = _app(are_listed=_NAMES.isdisjoint(words))
+        code = app(words, exit_on_error=False, result_action="return_value")
     except CycloptsError:
         code = BAD_INPUT  # it has been printed
     sys.exit(code or DONE)
+
+
+def _app(*, are_listed: bool) -> App:
+    """Return the commands, to run one of them or to list them.
+
+    What cyclopts is told to list a command by takes the place of all the help that this has itself.
+    """
+
+    def with_commands(name: str, told: str, commands: Mapping[str, str]) -> App:
+        # A list has no markup, which takes as long to import as all the rest.
+        as_format: Literal["plaintext", "markdown"] = "plaintext" if are_listed else "markdown"
+        app = App(
+            name=name, help=told, help_format=as_format, version=__version__, console=Output()
+        )
+        for place, each in commands.items():
+            app.command(f"logferry.commands.{place}", help=each if are_listed else None)
+        return app
+
+    about = "Ferry the CloudWatch Logs of many AWS accounts into one encrypted, locked archive."
+    app = with_commands("logferry", about, COMMANDS)
+    app.command(with_commands("events", "The events that teams build on.", EVENTS))
+    app.command(with_commands("ledger", "What is known of every export.", LEDGER))
+    return app

@@ -2,8 +2,9 @@
 
 from typing import TYPE_CHECKING
 
+from logferry.aws_errors import AWS_ERRORS
 from logferry.config import Config
-from logferry.errors import AWS_ERRORS, DeployError
+from logferry.errors import DeployError
 from logferry.stack import CLIENT_CONFIG
 
 if TYPE_CHECKING:

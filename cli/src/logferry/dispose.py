@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
+from logferry.aws_errors import AWS_ERRORS
 from logferry.bucket_store import BucketStore
 from logferry.config import Config, SourceConfig
-from logferry.errors import AWS_ERRORS, DisposeError, LedgerError, SealError
+from logferry.errors import DisposeError, LedgerError, SealError
 from logferry.ledger import CLIENT_CONFIG, Ledger, in_utc, last_tries_on
 from logferry.plan import REQUESTER
 from logferry.seal import Asking, ask

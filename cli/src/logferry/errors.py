@@ -1,11 +1,5 @@
 """What can go wrong, by what the operator does next."""
 
-from botocore.exceptions import BotoCoreError, ClientError
-from botocore.parsers import ResponseParserError
-
-AWS_ERRORS = (BotoCoreError, ClientError, ResponseParserError)
-"""All that a call may raise: an answer that breaks off is none of botocore's own errors."""
-
 
 class LogferryError(Exception):
     """The command cannot go on; the message says what is wrong."""

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Literal
 
 from logferry import drift
 from logferry.at_once import at_once
+from logferry.aws_errors import AWS_ERRORS
 from logferry.config import Config
 from logferry.credentials import check_account
 from logferry.drift_resource import Clients
-from logferry.errors import AWS_ERRORS, ConfigError, DeclinedError, DeployError
+from logferry.errors import ConfigError, DeclinedError, DeployError
 from logferry.hub_stacks import KEPT, code_key, hub_stacks, names_to_remove, source_account_stack
 from logferry.package import Zip
 from logferry.services import SERVICES

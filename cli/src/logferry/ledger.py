@@ -10,6 +10,7 @@ from botocore.config import Config as ClientConfig
 from botocore.exceptions import ClientError
 
 from logferry.errors import LedgerError
+from logferry.workers import READERS
 from logferry_contracts.ledger_key import ledger_prefix, source_prefix, windows_of
 from logferry_contracts.ledger_record import LedgerRecord
 from logferry_contracts.source import SourceName
@@ -20,8 +21,6 @@ from logferry_contracts.zones import zone_named
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
-READERS = 16
-"""Ledger records that are read side by side."""
 WRITES = 5
 """How often a record is read and written anew because somebody else was quicker."""
 CLIENT_CONFIG = ClientConfig(

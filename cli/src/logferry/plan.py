@@ -10,8 +10,9 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from logferry import ledger
+from logferry.aws_errors import AWS_ERRORS
 from logferry.config import Config
-from logferry.errors import AWS_ERRORS, ConfigError, PlanError
+from logferry.errors import ConfigError, PlanError
 from logferry.given import dates_given
 from logferry.ledger import in_utc
 from logferry_contracts import json_text

@@ -6,10 +6,9 @@ from pathlib import Path
 
 from logferry.errors import ConfigError, ProveError
 from logferry.given import date_given
-from logferry.ledger import READERS
 from logferry.verify import Archive
 from logferry.witness import stored_notes
-from logferry.workers import Threads
+from logferry.workers import READERS, Threads
 from logferry_contracts.chain import ChainName
 from logferry_contracts.signed_note import NoteError, SignedNote
 from logferry_contracts.verification.chain import Chain, read_chain

@@ -19,11 +19,12 @@ from pydantic import ValidationError
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
+from logferry.aws_errors import AWS_ERRORS
 from logferry.bucket_store import BucketStore
 from logferry.config import Config, SourceConfig
-from logferry.errors import AWS_ERRORS, RebuildError
-from logferry.ledger import CLIENT_CONFIG, OVERTAKEN, READERS, in_utc
-from logferry.workers import Threads
+from logferry.errors import RebuildError
+from logferry.ledger import CLIENT_CONFIG, OVERTAKEN, in_utc
+from logferry.workers import READERS, Threads
 from logferry_contracts.chain import ChainName
 from logferry_contracts.ledger_record import LEDGER_SCHEMA, LedgerRecord
 from logferry_contracts.manifest import ArchivedObject, Manifest

@@ -11,10 +11,12 @@ from botocore.exceptions import ClientError
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
+from logferry.aws_errors import AWS_ERRORS
 from logferry.config import Config, SourceConfig
-from logferry.errors import AWS_ERRORS, LedgerError, ReplayError
+from logferry.errors import LedgerError, ReplayError
 from logferry.given import dates_given
-from logferry.ledger import CLIENT_CONFIG, READERS, Ledger, date_of, in_utc
+from logferry.ledger import CLIENT_CONFIG, Ledger, date_of, in_utc
+from logferry.workers import READERS
 from logferry_contracts.export_completed import ExportCompleted
 from logferry_contracts.ledger_key import ledger_key, manifest_key
 from logferry_contracts.ledger_record import LedgerRecord, split_task_ids

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from logferry.aws_errors import AWS_ERRORS
 from logferry.config import Config, SourceConfig
-from logferry.errors import AWS_ERRORS, SealError
+from logferry.errors import SealError
 from logferry.given import dates_given
 from logferry.ledger import CLIENT_CONFIG
 from logferry.plan import REQUESTER

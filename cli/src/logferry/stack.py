@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 from botocore.config import Config as ClientConfig
 from botocore.exceptions import ClientError
 
+from logferry.aws_errors import AWS_ERRORS
 from logferry.change import Change, Difference, change_of, differences
 from logferry.checkout import TEMPLATES
-from logferry.errors import AWS_ERRORS, DeployError
+from logferry.errors import DeployError
 from logferry.template import load_template
 
 if TYPE_CHECKING:

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
+from logferry.aws_errors import AWS_ERRORS
 from logferry.config import Config, SourceConfig
-from logferry.errors import AWS_ERRORS, LedgerError, StatusError
+from logferry.errors import LedgerError, StatusError
 from logferry.ledger import CLIENT_CONFIG, Ledger, in_utc, last_tries
 from logferry_contracts.ledger_record import LedgerRecord
 from logferry_contracts.source import SourceName

@@ -13,8 +13,9 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
+from logferry.aws_errors import AWS_ERRORS
 from logferry.config import Config
-from logferry.errors import AWS_ERRORS, SweepError
+from logferry.errors import SweepError
 from logferry_contracts import json_text
 
 if TYPE_CHECKING:

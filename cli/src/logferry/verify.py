@@ -23,12 +23,11 @@ from logferry import work
 from logferry.audit import Audit
 from logferry.errors import ConfigError
 from logferry.folder_store import FolderStore, is_odd
-from logferry.ledger import READERS
 from logferry.markup import visible
 from logferry.pace import Pace
 from logferry.resuming import Checked, Progress
 from logferry.watched import Watched
-from logferry.workers import Processes, Threads
+from logferry.workers import READERS, Processes, Threads
 from logferry_contracts.chain import ChainName
 from logferry_contracts.message import epoch_ms
 from logferry_contracts.seal_key import SEALS

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
+from logferry.aws_errors import AWS_ERRORS
 from logferry.config import Config, SourceConfig
-from logferry.errors import AWS_ERRORS, LedgerError, WaiveError
+from logferry.errors import LedgerError, WaiveError
 from logferry.ledger import CLIENT_CONFIG, Ledger, in_utc, last_tries_on
 from logferry_contracts.ledger_record import WAIVABLE, LedgerRecord, TransitionError, Waived
 from logferry_contracts.message import timestamp

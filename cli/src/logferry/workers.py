@@ -9,6 +9,9 @@ from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPool
 from importlib.util import find_spec
 from multiprocessing.context import BaseContext
 
+READERS = 16
+"""Objects that are read side by side."""
+
 
 class Threads:
     """Threads that work on however many things, and take few of them ahead."""

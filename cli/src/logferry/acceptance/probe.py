@@ -7,7 +7,7 @@ from botocore.exceptions import ClientError
 
 from logferry.acceptance.answer import Answer, NotYet, Question, Unanswerable
 from logferry.acceptance.bench import Bench, code_of
-from logferry.errors import AWS_ERRORS
+from logferry.aws_errors import AWS_ERRORS
 
 NOT_IMPLEMENTED = 501
 

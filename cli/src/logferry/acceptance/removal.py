@@ -8,8 +8,8 @@ from botocore.exceptions import ClientError
 
 from logferry.acceptance.bench import code_of
 from logferry.acceptance.things import ABSENT, Thing, Things
-from logferry.ledger import READERS
 from logferry.stack import Stacks, Watch
+from logferry.workers import READERS
 
 KEY_DAYS = 7
 """The shortest time after which KMS deletes a key.

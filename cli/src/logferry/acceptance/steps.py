@@ -12,7 +12,8 @@ from logferry.acceptance.probe import Probe
 from logferry.acceptance.probes import PROBES
 from logferry.acceptance.removal import KEY_DAYS, Removal
 from logferry.acceptance.state import State
-from logferry.errors import AWS_ERRORS, LogferryError
+from logferry.aws_errors import AWS_ERRORS
+from logferry.errors import LogferryError
 from logferry.package import Zip
 from logferry.stack import Watch
 

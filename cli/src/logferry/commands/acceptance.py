@@ -22,7 +22,6 @@ from logferry.checkout import BUILD
 from logferry.commands.console import (
     DONE,
     FAILED,
-    TOLD,
     Flag,
     Json,
     agree,
@@ -31,6 +30,7 @@ from logferry.commands.console import (
     results,
     tables,
     told,
+    told_errors,
 )
 from logferry.credentials import check_account
 from logferry.display import Display
@@ -102,7 +102,7 @@ def acceptance(  # noqa: PLR0913  (an option each)
     except KeyboardInterrupt:
         messages.print("stopped")
         return FAILED
-    except TOLD as error:
+    except told_errors() as error:
         return told(error, code_of(error), as_json=as_json)
     return _reported(state, outcome, as_json=as_json)
 

@@ -10,15 +10,11 @@ from cyclopts import Parameter
 from rich.console import Console, RenderableType
 from rich.prompt import Confirm
 
-from logferry.errors import AWS_ERRORS, ConfigError, LogferryError
+from logferry.errors import ConfigError, LogferryError
 
 DONE = 0
 FAILED = 1
 BAD_INPUT = 2
-
-TOLD = (LogferryError, *AWS_ERRORS, OSError)
-"""What ends a command with a sentence: AWS's errors name the call and the reason, and the system's
-the file."""
 
 
 class Output(Console):
@@ -36,6 +32,16 @@ messages = Console(stderr=True, highlight=False, soft_wrap=True)
 
 type Json = Annotated[bool, Parameter(name="--json", negative="", show_default=False)]
 type Flag = Annotated[bool, Parameter(negative="", show_default=False)]
+
+
+def told_errors() -> tuple[type[Exception], ...]:
+    """Return what ends a command with a sentence: errors that name a call of AWS, or a file.
+
+    Asked once something is raised: what needs no AWS does not wait for the import of its SDK.
+    """
+    from logferry.aws_errors import AWS_ERRORS  # noqa: PLC0415  (see above)
+
+    return (LogferryError, *AWS_ERRORS, OSError)
 
 
 def code_of(error: Exception) -> int:
@@ -63,7 +69,7 @@ def exit_code(run: Callable[[], list[dict[str, Any]]], *, as_json: bool) -> int:
     """Run a command and print its result, or what is wrong."""
     try:
         result = run()
-    except TOLD as error:
+    except told_errors() as error:
         return told(error, code_of(error), as_json=as_json)
     if as_json:
         results.print_json(json.dumps(result, default=str))

@@ -17,7 +17,6 @@ from logferry.commands.console import (
     BAD_INPUT,
     DONE,
     FAILED,
-    TOLD,
     Flag,
     Json,
     code_of,
@@ -27,6 +26,7 @@ from logferry.commands.console import (
     results,
     tables,
     told,
+    told_errors,
 )
 from logferry.config import load
 from logferry.display import Display
@@ -164,7 +164,7 @@ def diff(
                 for each in wanted.hubs()
                 for stack in differing.diff(boto3.Session(), each, zips, **options)
             ]
-    except TOLD as error:
+    except told_errors() as error:
         return told(error, BAD_INPUT, as_json=as_json)
     if as_json:
         results.print_json(json.dumps([each.as_json() for each in found]))
@@ -241,7 +241,7 @@ def deploy_source_accounts(  # noqa: PLR0913  (an option each)
                 accounts.deploy_source_accounts(boto3.Session(), each, options)
                 for each in wanted.hubs()
             ]
-    except TOLD as error:
+    except told_errors() as error:
         return told(error, code_of(error), as_json=as_json)
     if as_json:
         results.print_json(one_or_all([result.as_json() for result in found]))

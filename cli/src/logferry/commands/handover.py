@@ -8,8 +8,8 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from logferry import prove as proving
-from logferry.commands.console import DONE, TOLD, Json, code_of, messages, results, told
-from logferry.commands.proof import archives_of
+from logferry.archives import archives_of
+from logferry.commands.console import DONE, Json, code_of, messages, results, told, told_errors
 from logferry_contracts import check_proof
 from logferry_contracts.message import timestamp
 
@@ -59,7 +59,7 @@ def prove(  # noqa: PLR0913  (an option each)
         )
         with messages.status(f"Reading {archive}"):
             proven = proving.make(archives_of(archive, profile, set()), asked, output)
-    except TOLD as error:
+    except told_errors() as error:
         return told(error, code_of(error), as_json=as_json)
     if as_json:
         results.print_json(json.dumps(check_proof.as_json(proven)))

@@ -17,7 +17,6 @@ from logferry.commands.console import (
     BAD_INPUT,
     DONE,
     FAILED,
-    TOLD,
     Flag,
     Json,
     agree,
@@ -27,6 +26,7 @@ from logferry.commands.console import (
     results,
     tables,
     told,
+    told_errors,
 )
 from logferry.config import Config, load
 from logferry.errors import ReplayError, SweepError, WaiveError
@@ -226,7 +226,7 @@ def sweep(
         found = [
             _swept_and_asked(each, apply=apply, full=full, yes=yes) for each in load(config).hubs()
         ]
-    except TOLD as error:
+    except told_errors() as error:
         return told(error, BAD_INPUT, as_json=as_json)
     if as_json:
         results.print_json(one_or_all([answer for _, answer in found]))
