@@ -7,6 +7,7 @@ import io
 import json
 import secrets
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote
@@ -31,38 +32,52 @@ pytestmark = pytest.mark.localstack
 NOT_HERE = {"written-masked", "policy-of-an-organization"}
 """What LocalStack cannot answer: it masks nothing, and blocks no public policy."""
 PATIENCE_S = 60
-TASK_S = 0.5
-"""Long enough to be asked for another one, and to be cancelled."""
+TASKS = {"running_s": 0.5, "cancel_s": 1.0, "part_bytes": 1_000_000}
+"""Long enough to be asked for another one, and to be cancelled; a stream of 3 MB has 3 objects."""
+PARTS_MB = 3
 
 type Falsify = Callable[[boto3.Session], None]
 
 
 @pytest.fixture(scope="module")
-def account_id(localstack: str) -> Iterator[str]:
-    """A sandbox."""
-    account_id = str(10**11 + secrets.randbelow(9 * 10**11))
-    suite = Suite(localstack, hub_account_id=account_id, accounts={})
-    suite.control("exports", {"account": account_id, "running_s": TASK_S})
+def account_ids(localstack: str) -> Iterator[tuple[str, str]]:
+    """Two sandboxes, in which roles may do what their policies allow."""
+    first = 10**11 + secrets.randbelow(8 * 10**11)
+    account_ids = str(first), str(first + 1)
+    suite = Suite(localstack, hub_account_id=account_ids[0], accounts={})
+    for account_id in account_ids:
+        suite.control("exports", {"account": account_id, **TASKS})
+        suite.control("authorization", {"account": account_id, "enforced": True})
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("AWS_ENDPOINT_URL", localstack)
         patch.setenv("NO_PROXY", "127.0.0.1")
-        yield account_id
+        yield account_ids
 
 
 @pytest.fixture(scope="module")
-def state(account_id: str, zips: list[Zip], tmp_path_factory: pytest.TempPathFactory) -> State:
-    run = Run.begun(account_id, REGION, zips[0].architecture, datetime.now(UTC))
+def state(
+    account_ids: tuple[str, str], zips: list[Zip], tmp_path_factory: pytest.TempPathFactory
+) -> State:
+    run = Run.begun(account_ids[0], REGION, zips[0].architecture, datetime.now(UTC))
+    run = replace(run, other_account_id=account_ids[1], parts_mb=PARTS_MB)
     return State(tmp_path_factory.mktemp("acceptance") / "state.json", run)
 
 
 def bench_of(run: Run, falsify: Falsify = lambda _: None) -> Bench:
-    session = boto3.Session(
-        aws_access_key_id=run.account_id,  # LocalStack takes the access key for the account
-        aws_secret_access_key="any",  # and does not look at this
-        region_name=REGION,
+    hub, source = (
+        boto3.Session(
+            aws_access_key_id=account_id,  # LocalStack takes the access key for the account
+            aws_secret_access_key="any",  # and does not look at this
+            region_name=REGION,
+        )
+        for account_id in (run.account_id, run.source_account_id)
     )
-    falsify(session)
-    return Bench(session, run, patience_s=PATIENCE_S)
+    falsify(hub)
+    if run.other_account_id:
+        falsify(source)
+    return Bench(
+        hub, run, source_session=source if run.other_account_id else None, patience_s=PATIENCE_S
+    )
 
 
 @pytest.fixture(scope="module")
@@ -85,7 +100,8 @@ def test_everything_is_as_expected_or_cannot_be_answered_here(kept: Outcome) -> 
 
 def test_what_is_to_be_sent_has_no_account_id_name_or_arn(kept: Outcome, state: State) -> None:
     text = json.dumps(report.shareable(state.run, kept.answers))
-    for hidden in (state.run.account_id, state.run.id, "arn:aws", "127.0.0.1"):
+    run = state.run
+    for hidden in (run.account_id, run.source_account_id, run.id, "arn:aws", "127.0.0.1"):
         assert hidden not in text
     assert "MalformedPolicy" in text
 
@@ -93,6 +109,21 @@ def test_what_is_to_be_sent_has_no_account_id_name_or_arn(kept: Outcome, state: 
 def refuse(operation: str, code: str, *, from_call: int = 1) -> Falsify:
     """AWS refuses a call, with another code than expected, from its n-th time on."""
     return instead(operation, 400, {"Error": {"Code": code, "Message": "falsified"}}, from_call)
+
+
+def refuse_after(first: str, operation: str, code: str) -> Falsify:
+    """AWS refuses a call with another code than expected, once another call has been made."""
+    made = [False]
+    answer = {"Error": {"Code": code, "Message": "falsified"}, "ResponseMetadata": {}}
+
+    def before(**_: Any) -> tuple[AWSResponse, dict[str, Any]] | None:
+        return (AWSResponse("", 400, {}, None), answer) if made[0] else None
+
+    def register(session: boto3.Session) -> None:
+        session.events.register(f"after-call.{first}", lambda **_: made.__setitem__(0, True))
+        session.events.register(f"before-call.{operation}", before)
+
+    return register
 
 
 def accept(operation: str, answer: dict[str, Any] | None = None, *, from_call: int = 1) -> Falsify:
@@ -156,6 +187,12 @@ def ended_as(status: str) -> Callable[[dict[str, Any]], None]:
     return change
 
 
+def without_the_first(parsed: dict[str, Any]) -> None:
+    parsed["Contents"] = [
+        each for each in parsed.get("Contents", []) if not each["Key"].endswith("000000.gz")
+    ]
+
+
 def body_of(parsed: dict[str, Any], change: Callable[[bytes], bytes]) -> None:
     if "Body" in parsed:
         content = change(parsed["Body"].read())
@@ -198,6 +235,14 @@ def another_reason(detail: dict[str, Any]) -> None:
     detail["reason"] = "ReplaceObject"
 
 
+def told_later(parsed: dict[str, Any]) -> None:
+    """Stretch the time between deliveries."""
+    for message in parsed.get("Messages", []):
+        told = json.loads(message["Body"])
+        told["at"] *= 60
+        message["Body"] = json.dumps(told)
+
+
 def halved(parsed: dict[str, Any]) -> None:
     for result in parsed["MetricDataResults"]:
         result["Values"] = [value / 2 for value in result["Values"]]
@@ -213,6 +258,9 @@ FALSIFIED: dict[str, Falsify] = {
     "export-before-creation": refuse("logs.CreateExportTask", "InvalidParameterException"),
     "export-empty": changed("logs.DescribeExportTasks", ended_as("FAILED")),
     "export-second-task": refuse("logs.CreateExportTask", "ConflictException", from_call=2),
+    "export-cancelling": refuse_after(
+        "logs.CancelExportTask", "logs.CreateExportTask", "ConflictException"
+    ),
     "export-cancelled": changed("logs.DescribeExportTasks", ended_as("FAILED")),
     "export-order": changed(
         "logs.DescribeExportTasks", lambda parsed: parsed["exportTasks"].reverse()
@@ -222,11 +270,13 @@ FALSIFIED: dict[str, Falsify] = {
     "written-masked": all_of(
         accept("logs.PutDataProtectionPolicy"), changed("logs.FilterLogEvents", masked)
     ),
+    "written-parts": changed("s3.ListObjectsV2", without_the_first),
     "object-encrypted-in-place": changed("s3.HeadObject", another_etag),
     "object-under-a-disabled-key": refuse("s3.GetObject", "AccessDenied"),
     "event-keys": changed("sqs.ReceiveMessage", events_say(quoted_key)),
     "event-reason": changed("sqs.ReceiveMessage", events_say(another_reason)),
     "policy-names-nobody": accept("s3.PutBucketPolicy"),
+    "policy-names-a-closed-account": accept("kms.PutKeyPolicy"),
     "policy-size": accept("s3.PutBucketPolicy"),
     "policy-of-an-organization": refuse("s3.PutBucketPolicy", "AccessDenied"),
     "metric-delay": changed("cloudwatch.GetMetricData", halved),
@@ -234,6 +284,8 @@ FALSIFIED: dict[str, Falsify] = {
     "mapping-changing": accept("lambda.UpdateEventSourceMapping"),
     "mapping-visibility": refuse("lambda.CreateEventSourceMapping", "ResourceConflictException"),
     "queue-name-again": accept("sqs.CreateQueue", {"QueueUrl": "gone"}, from_call=2),
+    "message-given-back": changed("sqs.ReceiveMessage", told_later),
+    "export-permissions": refuse("logs.CreateExportTask", "AccessDeniedException"),
 }
 """AWS's answers as they would be if AWS did otherwise than our code expects, by the probe."""
 
@@ -275,7 +327,8 @@ def test_a_run_that_was_kept_is_gone_on_with_and_removed(
     assert told == ["remove", "left: keys that KMS deletes in 7 days: 4"]
     assert outcome.answers == kept.answers
     assert outcome.left == []
-    assert everything_in(bench_of(state.run)) == []
+    for each in bench_of(state.run).accounts:
+        assert everything_in(each) == []
 
 
 def everything_in(bench: Bench) -> list[str]:

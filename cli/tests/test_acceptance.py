@@ -5,6 +5,8 @@ import re
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, date, datetime
+from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +14,12 @@ import pytest
 from botocore.exceptions import ClientError
 
 from logferry.acceptance import report, steps
-from logferry.acceptance.answer import Answer, NotYet, Question, Unanswerable
+from logferry.acceptance.answer import Answer, NotAsked, NotYet, Question, Unanswerable
 from logferry.acceptance.bench import Bench
-from logferry.acceptance.cost import AT_MOST
+from logferry.acceptance.cost import at_most
 from logferry.acceptance.making import TEMPLATE, check_alone, stack_names
 from logferry.acceptance.probe import Probe, Seen
-from logferry.acceptance.probes import PROBES
+from logferry.acceptance.probes import PROBES, parts, permissions
 from logferry.acceptance.run import Run
 from logferry.acceptance.state import State
 from logferry.acceptance.things import Thing
@@ -92,7 +94,11 @@ def test_everything_in_the_probes_stack_that_takes_tags_has_the_runs() -> None:
 
 
 def test_a_run_costs_less_than_half_a_dollar() -> None:
-    assert 0.1 < AT_MOST < 0.5
+    assert 0.1 < at_most() < 0.5
+
+
+def test_what_is_put_in_to_see_how_a_stream_is_cut_is_paid_for() -> None:
+    assert at_most(parts_mb=300) == pytest.approx(at_most() + 0.18)
 
 
 def test_every_question_has_a_name_of_its_own_and_a_file_that_is_there() -> None:
@@ -124,10 +130,11 @@ def refused(status: int) -> ClientError:
         (lambda _: ("brown", {}), "differs"),
         (raising(Unanswerable("it is dark")), "cannot be answered here"),
         (raising(NotYet("tomorrow")), "not answered"),
+        (raising(NotAsked("needs --light")), "not asked"),
         (raising(refused(501)), "cannot be answered here"),
         (raising(refused(500)), "failed"),
     ],
-    ids=["same", "other", "unanswerable", "not yet", "not implemented", "refused"],
+    ids=["same", "other", "unanswerable", "not yet", "not asked", "not implemented", "refused"],
 )
 def test_whatever_a_probe_meets_is_an_answer(ask: Callable[[Bench], Seen], verdict: str) -> None:
     answer = Probe(QUESTION, ask).answer(bench())
@@ -173,6 +180,42 @@ def test_what_is_to_be_sent_names_nobody() -> None:
     assert not re.search(r"arn:|[0-9]{12}|1a2b3c|0a1b2c3d|https", text)
     assert '"state": "green"' in text
     assert '"seen": "brown"' in text
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "User: arn:aws:sts::444455556666:assumed-role/Admin,team=a/jane,doe@corp.example is not",
+        "Could not connect to proxy http://jane:secret@proxy.corp.example:3128/",
+        "user jane.doe@corp.example of 4444-5555-6666",
+        "host logs.eu-west-1.amazonaws.com, ip-10-0-3-1.eu-west-1.compute.internal, 10.20.30.40",
+        "no file /home/jane/.aws/config, nor ~/.aws/credentials",
+        "key mrk-0123456789abcdef0123456789abcdef of AKIAIOSFODNN7EXAMPLE",
+        "denied by p-1a2b3c4d5e in o-exampleorgid under ou-ab12-cd34ef56",
+        "The config profile (corp-prod) could not be found",
+        "the session of janedoe has expired",
+    ],
+)
+def test_no_message_of_awss_names_anybody(said: str) -> None:
+    answer = Answer.of(QUESTION, "brown", {"message": said}).as_json()
+    names = {"corp-prod"} | report.names_in(f"arn:aws:sts::{ACCOUNT}:assumed-role/Own/janedoe")
+
+    shared = report.shareable(RUN, [answer], names)
+
+    text = shared["answers"][0]["details"]["message"]
+    for hidden in ("jane", "doe", "corp", "4444", "6666", "secret", "10.", "amazonaws", "internal"):
+        assert hidden not in text
+    for hidden in ("mrk-", "AKIA", "p-1a", "o-ex", "ou-ab", "Admin", ".aws"):
+        assert hidden not in text
+
+
+def test_what_is_to_be_sent_keeps_what_answers() -> None:
+    details = {"without s3:PutObject": "AccessDenied: PutObject call failed, 2 of 20 (400)"}
+    answer = Answer.of(QUESTION, "HeadObject 400, GetObject KMS.DisabledException", details)
+    shared = report.shareable(
+        RUN, [answer.as_json()], report.names_in(f"arn:aws:iam::{ACCOUNT}:root")
+    )
+    assert shared["answers"] == [answer.as_json()]
 
 
 def test_no_second_suite_is_deployed_beside_one() -> None:
@@ -296,6 +339,7 @@ def sandbox(monkeypatch: pytest.MonkeyPatch, some_zips: list[Zip], tmp_path: Pat
 
     monkeypatch.setattr(command, "check_account", lambda *_: None)
     monkeypatch.setattr(command, "check_alone", lambda _: None)
+    monkeypatch.setattr(command, "_names_of_callers", lambda _: {"jane"})
     monkeypatch.setattr(command, "build_zips", lambda *_, **__: some_zips)
     monkeypatch.setattr(command, "carry_out", carry_out)
     monkeypatch.setattr(command, "_FOLDER", tmp_path / "runs")
@@ -311,6 +355,7 @@ HERE = ("--account", ACCOUNT, "--region", "eu-west-1")
         (["as expected"], 0),
         (["as expected", "cannot be answered here"], 3),
         (["as expected", "not answered"], 3),
+        (["as expected", "not asked"], 3),
         (["cannot be answered here", "differs"], 1),
         (["failed"], 1),
     ],
@@ -347,7 +392,7 @@ def test_a_dry_run_says_what_would_be_made_and_what_it_costs(
     assert len(plan["stacks"]) == 8
     assert plan["tag"] == {"application": plan["run"]}
     assert len(plan["questions"]) == len(PROBES)
-    assert plan["at_most_dollars"] == round(AT_MOST, 2)
+    assert plan["at_most_dollars"] == round(at_most(), 2)
     assert not (tmp_path / "runs").exists()
 
 
@@ -359,8 +404,196 @@ def test_without_a_terminal_nothing_is_made(
     assert not (tmp_path / "runs").exists()
 
 
+def test_a_configuration_says_account_region_and_architecture(
+    sandbox: list[Answer], capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    (tmp_path / "my.yaml").write_text(
+        f"""{{region: eu-north-1, hub_account_id: "{ACCOUNT}", time_zone: UTC, sources: [
+        {{profile: a, account_id: "{ACCOUNT}", schedule: "cron(10 3 * * ? *)"}}]}}"""
+    )
+    assert run(str(tmp_path / "my.yaml"), "--dry-run", "--json") == 0
+    plan = json.loads(capsys.readouterr().out)
+    assert (plan["account_id"], plan["region"]) == (ACCOUNT, "eu-north-1")
+
+
+@pytest.fixture
+def profiles(sandbox: object, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Two profiles of AWS: one of the account itself, one of a second one."""
+    config = tmp_path / "config"
+    config.write_text("[profile same]\nregion=eu-west-1\n[profile second]\nregion=eu-west-1\n")
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(config))
+    monkeypatch.setattr(
+        command,
+        "account_of",
+        lambda session, _: {"same": ACCOUNT, "second": "444455556666"}[session.profile_name],
+    )
+
+
+@pytest.mark.usefixtures("profiles")
+def test_a_second_account_is_the_sources(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(*HERE, "--source-profile", "second", "--dry-run", "--json") == 0
+    plan = json.loads(capsys.readouterr().out)
+    assert (plan["account_id"], plan["source_account_id"]) == (ACCOUNT, "444455556666")
+
+
+@pytest.mark.usefixtures("profiles")
+@pytest.mark.parametrize(
+    ("profile", "problem"),
+    [("none", "there is none"), ("same", "of account 111122223333, not of another one than")],
+)
+def test_a_source_profile_is_of_another_account(
+    profile: str, problem: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(*HERE, "--source-profile", profile, "--dry-run") == 2
+    assert f"--source-profile {profile}: {problem}" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("profiles")
+def test_a_run_with_a_second_account_is_gone_on_with_there(
+    state: State, capsys: pytest.CaptureFixture[str]
+) -> None:
+    state.run = replace(RUN, other_account_id="777788889999")
+    state.save()
+    assert run("--resume", str(state.path), "--yes") == 2
+    assert "--source-profile: of 777788889999" in capsys.readouterr().err
+    assert run("--resume", str(state.path), "--source-profile", "second", "--yes") == 2
+    assert "of account 444455556666, not of 777788889999" in capsys.readouterr().err
+
+
 def test_what_is_wrong_with_the_options_is_all_said(capsys: pytest.CaptureFixture[str]) -> None:
     assert run("--account", "1", "--region", "mars-1") == 2
     said = capsys.readouterr().err
     assert "--account 1" in said
     assert "--region mars-1" in said
+
+
+SOURCES_ROLE = [
+    {"Sid": "Export", "Action": "logs:CreateExportTask"},
+    {"Sid": "EncryptInTheArchive", "Action": ["kms:GenerateDataKey", "kms:Decrypt"]},
+]
+POLICIES = {"bucket": ("LogsExport",), "key": ("SourceRoles",)}
+
+
+class Asked:
+    """An AWS that takes an export with all that the templates give, and without what is spared.
+
+    Attributes:
+        policies: The archive's, as JSON, by what has them.
+        asked: With which actions exports were asked for, and which statements there were.
+    """
+
+    def __init__(self, spared: set[str] | None) -> None:
+        self.spared = spared
+        self.policies = {
+            holder: json.dumps({"Statement": [{"Sid": sid} for sid in (*sids, "Other")]})
+            for holder, sids in POLICIES.items()
+        }
+        self.asked: list[set[str]] = []
+
+    def create(self, _bench: Bench, _group: str, statements: Any) -> str:
+        given = set(permissions._actions(statements))
+        for text in self.policies.values():
+            given |= {each["Sid"] for each in json.loads(text)["Statement"]}
+        self.asked.append(given)
+        missing = {*permissions._actions(SOURCES_ROLE), *chain(*POLICIES.values())} - given
+        is_enough = self.spared is not None and missing <= self.spared
+        return "accepted" if statements and is_enough else "AccessDeniedException: no"
+
+    def of_the_archive(self, _bench: Bench) -> list[permissions.Policy]:
+        return [
+            permissions.Policy(
+                holder, sids, partial(self.policies.get, holder), partial(self.write, holder)
+            )
+            for holder, sids in POLICIES.items()
+        ]
+
+    def write(self, holder: str, text: str) -> None:
+        self.policies[holder] = text
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> Callable[[set[str] | None], Asked]:
+    def made(spared: set[str] | None) -> Asked:
+        asked = Asked(spared)
+        monkeypatch.setattr(permissions, "_create", asked.create)
+        monkeypatch.setattr(permissions, "_policies", asked.of_the_archive)
+        monkeypatch.setattr(permissions, "_original", lambda _, policy: policy.read())
+        monkeypatch.setattr(permissions, "_be_trusted", lambda _: None)
+        monkeypatch.setattr(permissions, "_statements", lambda _: SOURCES_ROLE)
+        monkeypatch.setattr(Bench, "make_group", lambda *_: "group")
+        return asked
+
+    return made
+
+
+TWO_ACCOUNTS = replace(RUN, other_account_id="444455556666")
+
+
+@pytest.mark.parametrize(
+    ("spared", "seen"),
+    [
+        (set(), "accepted with all alone"),
+        ({"kms:Decrypt"}, "accepted: all, without kms:Decrypt"),
+        ({"SourceRoles"}, "accepted: all, without the key's SourceRoles"),
+    ],
+)
+def test_each_permission_of_the_role_and_each_statement_is_missing_once(
+    spared: set[str], seen: str, asked: Callable[[set[str] | None], Asked]
+) -> None:
+    aws = asked(spared)
+    before = dict(aws.policies)
+
+    answered, details = permissions._needed(bench(TWO_ACCOUNTS))
+
+    assert answered == seen
+    assert list(details) == [
+        "all",
+        "without logs:CreateExportTask",
+        "without kms:GenerateDataKey",
+        "without kms:Decrypt",
+        "without the bucket's LogsExport",
+        "without the key's SourceRoles",
+    ]
+    every = {*permissions._actions(SOURCES_ROLE), *chain(*POLICIES.values())}
+    missing = [every - given for given in aws.asked]
+    assert all({name} in missing for name in every)
+    assert aws.policies == before
+
+
+def test_with_all_permissions_an_export_may_be_refused(
+    asked: Callable[[set[str] | None], Asked],
+) -> None:
+    asked(None)
+    answered, details = permissions._needed(bench(TWO_ACCOUNTS))
+    assert answered == "refused"
+    assert details == {"all": "AccessDeniedException: no"}
+
+
+def test_within_one_account_nothing_is_said_of_exports_across_accounts(
+    asked: Callable[[set[str] | None], Asked],
+) -> None:
+    asked(set())
+    with pytest.raises(NotAsked, match="needs --source-profile") as raised:
+        permissions._needed(bench())
+    assert "without kms:Decrypt" in raised.value.details
+
+
+def test_a_permission_that_is_not_needed_is_said_within_one_account_too(
+    asked: Callable[[set[str] | None], Asked],
+) -> None:
+    asked({"kms:Decrypt"})
+    assert permissions._needed(bench())[0] == "accepted: all, without kms:Decrypt"
+
+
+def test_where_nobody_is_refused_no_permission_can_be_asked_for(
+    asked: Callable[[set[str] | None], Asked], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked(set())
+    monkeypatch.setattr(permissions, "_create", lambda *_: "accepted")
+    with pytest.raises(Unanswerable, match="they have no effect here"):
+        permissions._needed(bench(TWO_ACCOUNTS))
+
+
+def test_without_its_option_a_large_stream_is_not_asked_for() -> None:
+    with pytest.raises(NotAsked, match="--parts-mb"):
+        parts._parts(bench())

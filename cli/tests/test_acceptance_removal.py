@@ -42,7 +42,7 @@ def _credentials(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
 
 
-IN_THE_STACK = ("Events", "Fifo", "FunctionRole")
+IN_THE_STACK = ("Events", "Fifo", "FunctionRole", "Seen")
 
 
 @pytest.fixture
@@ -173,14 +173,14 @@ def calls_before_removal(account: Account, folder: Path, **asked: Any) -> list[s
     """Return the calls that a run makes before it begins to remove everything."""
     made: list[str] = []
 
-    def remove(_removal: Removal) -> list[str]:
+    def remove(_removals: Sequence[Removal]) -> list[str]:
         made.extend(account.calls)
         return []
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(steps, "remove", remove)
         account.carry_out(folder, **asked)
-    assert steps.remove(account.removal()) == []
+    assert steps.remove([account.removal()]) == []
     return made
 
 
@@ -216,7 +216,7 @@ def test_what_a_removal_that_was_cut_off_has_left_is_found_by_its_tag(
         account.carry_out(tmp_path, cut_at=count + 10, probes=())
     assert {thing.kind for thing in account.removal().left()} >= {"bucket", "key"}
 
-    assert steps.remove(account.removal()) == []
+    assert steps.remove([account.removal()]) == []
 
     assert everything() == []
 
@@ -234,7 +234,7 @@ def test_what_has_another_tag_or_none_is_left_alone(account: Account) -> None:
     before = everything()
 
     assert account.removal().left() == []
-    assert steps.remove(account.removal()) == []
+    assert steps.remove([account.removal()]) == []
 
     assert everything() == before
 
@@ -244,7 +244,7 @@ def test_one_run_is_removed_without_another(account: Account) -> None:
     for run in (mine, other):
         make_what_is_retained(run)
 
-    assert steps.remove(account.removal(mine.name)) == []
+    assert steps.remove([account.removal(mine.name)]) == []
 
     assert {thing.run for thing in account.removal().left()} == {other.name}
     assert len(account.removal(mine.name).scheduled()) == 2
@@ -260,7 +260,7 @@ def test_what_cannot_be_removed_is_named_and_keeps_nothing_else(
 
     monkeypatch.setattr(Removal, "_delete_bucket", refused)
 
-    left = steps.remove(account.removal())
+    left = steps.remove([account.removal()])
 
     buckets = sorted((made["Bucket"], made["PolicyBucket"]))
     assert sorted(left) == sorted(

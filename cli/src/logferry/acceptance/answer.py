@@ -1,19 +1,45 @@
 """What was expected, what was seen, and what it means."""
 
 from dataclasses import dataclass, field
-from typing import Any, Literal, Self
+from typing import Any, ClassVar, Literal, Self
 
 type Verdict = Literal[
-    "as expected", "differs", "cannot be answered here", "not answered", "failed"
+    "as expected", "differs", "cannot be answered here", "not answered", "not asked", "failed"
 ]
 
 
-class Unanswerable(Exception):  # noqa: N818  (no error: an answer of its own)
+class NoAnswer(Exception):  # noqa: N818  (no error: an answer of its own)
+    """There is no answer; the message says why.
+
+    Attributes:
+        verdict: What it counts as.
+        details: What was seen all the same.
+    """
+
+    verdict: ClassVar[Verdict]
+
+    def __init__(self, why: str, details: dict[str, str] | None = None) -> None:
+        """Say why there is none."""
+        super().__init__(why)
+        self.details = details or {}
+
+
+class Unanswerable(NoAnswer):
     """What is asked cannot answer, as was seen by something that AWS would have refused or done."""
 
+    verdict = "cannot be answered here"
 
-class NotYet(Exception):  # noqa: N818  (the same)
+
+class NotYet(NoAnswer):
     """AWS has not said it in the time that there was: the run can be resumed later."""
+
+    verdict = "not answered"
+
+
+class NotAsked(NoAnswer):
+    """It needs what the run was not given: says which option asks it."""
+
+    verdict = "not asked"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,11 +85,6 @@ class Answer:
     def is_amiss(self) -> bool:
         """Whether somebody has to look at it."""
         return self.verdict in {"differs", "failed"}
-
-    @property
-    def is_missing(self) -> bool:
-        """Whether there is no answer."""
-        return self.verdict in {"cannot be answered here", "not answered"}
 
     def as_json(self) -> dict[str, Any]:
         """Return it as a JSON document."""

@@ -1,7 +1,7 @@
 """Where a run works: clients of one account and Region, the probes' stack, and patience."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
@@ -37,26 +37,52 @@ class Exported:
 
 
 class Bench:
-    """Where a run works."""
+    """Where a run works.
+
+    Attributes:
+        source: The same in the source's account; itself where that is the same one.
+    """
 
     def __init__(
         self,
         session: "boto3.Session",
         run: Run,
         *,
+        source_session: "boto3.Session | None" = None,
         sleep: Callable[[float], None] = time.sleep,
         patience_s: float = PATIENCE_S,
     ) -> None:
-        """Use the credentials of an account for trials."""
+        """Use the credentials of an account for trials, and those of a second one."""
         self.session = session
         self.run = run
-        self._sleep = sleep
+        self.pause = sleep
         self._patience_s = patience_s
+        self.source: Bench = (
+            Bench(source_session, run, sleep=sleep, patience_s=patience_s)
+            if source_session
+            else self
+        )
         self.client: Callable[[str], Any] = cache(self._client)
+
+    @property
+    def accounts(self) -> "list[Bench]":
+        """Itself, and the source's where that is another account."""
+        return [self] if self.source is self else [self, self.source]
 
     def _client(self, service: str) -> Any:
         return self.session.client(  # type: ignore[call-overload]  # any service
             service, region_name=self.run.region, config=CLIENT_CONFIG
+        )
+
+    def client_of(self, service: str, given: Mapping[str, Any]) -> Any:
+        """Return a client with the credentials of a role that was assumed."""
+        return self.session.client(  # type: ignore[call-overload]  # any service
+            service,
+            region_name=self.run.region,
+            config=CLIENT_CONFIG,
+            aws_access_key_id=given["AccessKeyId"],
+            aws_secret_access_key=given["SecretAccessKey"],
+            aws_session_token=given["SessionToken"],
         )
 
     def until[T](self, what: str, look: Callable[[], T | None]) -> T:
@@ -69,7 +95,7 @@ class Bench:
         while (found := look()) is None:
             if waited_s >= self._patience_s:
                 raise NotYet(f"{what}: not after {waited_s:.0f} s")
-            self._sleep(pause_s)
+            self.pause(pause_s)
             waited_s += pause_s
             pause_s = min(pause_s * 1.5, LONGEST_PAUSE_S)
         return found

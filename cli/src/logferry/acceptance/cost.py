@@ -35,4 +35,17 @@ ITEMS = (
     Item("10,000 metrics read by GetMetricData", 0.10),
 )
 """Prices of November 2026, rounded up; twice of what a run was counted to need, and more."""
-AT_MOST = sum(item.dollars for item in ITEMS)
+GB_DOLLARS = 0.60
+"""Of a GB that CloudWatch Logs takes in, stores and exports."""
+
+
+def items(parts_mb: int = 0) -> tuple[Item, ...]:
+    """Return what a run costs, with so many MB that are put in to see how a stream is cut."""
+    if not parts_mb:
+        return ITEMS
+    return (*ITEMS, Item(f"{parts_mb} MB of logs more", parts_mb / 1000 * GB_DOLLARS))
+
+
+def at_most(parts_mb: int = 0) -> float:
+    """Return the sum, in dollars."""
+    return sum(item.dollars for item in items(parts_mb))

@@ -72,7 +72,7 @@ def _await_events(bench: Bench) -> None:
 
     def readable() -> bool | None:
         pages = (
-            bench.client("logs")
+            bench.source.client("logs")
             .get_paginator("filter_log_events")
             .paginate(logGroupName=group.name, startTime=window.from_ms, endTime=window.to_ms - 1)
         )

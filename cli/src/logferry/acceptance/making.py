@@ -62,7 +62,7 @@ def make(bench: Bench, zips: Sequence[Zip], watch: Watch) -> None:
         DeployError: A stack failed; names each resource that failed, and why.
     """
     run = bench.run
-    deploy_source_account(bench.session, run.config, run.profile, watch)
+    deploy_source_account(bench.source.session, run.config, run.profile, watch)
     suffixes = [name.removeprefix(f"{run.name}-") for name in stack_names(run, zips)[1:-1]]
     deploy_hub(bench.session, run.config, zips, watch, Options(only=suffixes))
     deploy_stack(bench.session, probes_stack(run), region=run.region, watch=watch)
@@ -71,6 +71,6 @@ def make(bench: Bench, zips: Sequence[Zip], watch: Watch) -> None:
 def load(bench: Bench) -> None:
     """Make the flow's log groups, and put their events into them, with yesterday's time."""
     for group in bench.run.loaded():
-        bench.make_group(group.name, group.log_group_class)
+        bench.source.make_group(group.name, group.log_group_class)
         for stream, events in group.streams.items():
-            bench.put_events(group.name, stream, events)
+            bench.source.put_events(group.name, stream, events)

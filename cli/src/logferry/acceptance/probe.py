@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from botocore.exceptions import ClientError
 
-from logferry.acceptance.answer import Answer, NotYet, Question, Unanswerable
+from logferry.acceptance.answer import Answer, NoAnswer, Question, Verdict
 from logferry.acceptance.bench import Bench, code_of
 from logferry.aws_errors import AWS_ERRORS
 
@@ -26,10 +26,8 @@ class Probe:
         """Ask, and compare; what goes wrong is an answer too, so that the next one is asked."""
         try:
             return Answer.of(self.question, *self.ask(bench))
-        except Unanswerable as why:
-            return self._without("cannot be answered here", str(why))
-        except NotYet as why:
-            return self._without("not answered", str(why))
+        except NoAnswer as none:
+            return self._without(none.verdict, str(none), none.details)
         except ClientError as error:
             status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode")
             if status == NOT_IMPLEMENTED:
@@ -39,5 +37,5 @@ class Probe:
         except AWS_ERRORS as error:
             return self._without("failed", str(error))
 
-    def _without(self, verdict: str, why: str) -> Answer:
-        return Answer(question=self.question, verdict=verdict, seen=why)  # type: ignore[arg-type]
+    def _without(self, verdict: Verdict, why: str, details: dict[str, str] | None = None) -> Answer:
+        return Answer(question=self.question, verdict=verdict, seen=why, details=details or {})

@@ -1,8 +1,7 @@
 """What a run has found, for people, for machines, and to be sent to somebody else."""
 
-import json
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from rich.box import SIMPLE_HEAD
@@ -12,11 +11,24 @@ from rich.table import Table
 from logferry.acceptance.run import Run
 
 _HIDDEN = (
-    (re.compile(r"arn:aws[a-z-]*:[^\s\"',;)\]]+"), "<arn>"),
-    (re.compile(r"https?://[^\s\"',;)\]]+"), "<address>"),
-    (re.compile(r"\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b"), "<id>"),
-    (re.compile(r"(?<![0-9])[0-9]{12}(?![0-9])"), "<account>"),
+    # To the next blank or quote: names of roles and sessions may have commas, dots and @.
+    (re.compile(r"arn:aws[a-z-]*:[^\s\"'<>]+"), "<arn>"),
+    (re.compile(r"[a-z][a-z0-9+]*://[^\s\"'<>]+"), "<address>"),
+    (re.compile(r"[^\s\"'<>(]+@[^\s\"'<>)]+"), "<address>"),
+    (re.compile(r"\b[\w-]+(?:\.[\w-]+)*\.(?:amazonaws\.com(?:\.cn)?|internal)\b"), "<host>"),
+    (re.compile(r"\b[0-9]{1,3}(?:\.[0-9]{1,3}){3}\b"), "<host>"),
+    (re.compile(r"(?<![\w/.<>-])~?/[^\s\"'<>:,]*[\w]"), "<path>"),
+    (re.compile(r"\b(?:mrk-[0-9a-f]{32}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})\b"), "<id>"),
+    (re.compile(r"\b(?:AKIA|ASIA|AROA|AIDA)[A-Z0-9]{12,}\b"), "<id>"),
+    (
+        re.compile(r"\b(?:o-[a-z0-9]{10,32}|ou-[a-z0-9]{4,32}-[a-z0-9]{8,32}|p-[a-z0-9]{8,})\b"),
+        "<id>",
+    ),
+    (re.compile(r"(?<![0-9])[0-9]{4}-?[0-9]{4}-?[0-9]{4}(?![0-9])"), "<account>"),
 )
+_KINDS = {"assumed-role", "federated-user", "role", "root", "user"}
+_SHORTEST = 3
+"""A shorter name would take other words with it."""
 
 
 def table(answers: Sequence[dict[str, Any]]) -> RenderableType:
@@ -51,12 +63,38 @@ def document(run: Run, answers: Sequence[dict[str, Any]], left: Sequence[str]) -
     }
 
 
-def shareable(run: Run, answers: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """Return the answers without account ids, names or ARNs, for somebody else to read."""
-    text = json.dumps(list(answers), ensure_ascii=False)
-    for hidden in (run.name, run.profile, run.id):
-        text = text.replace(hidden, "<run>")
-    text = text.replace(run.account_id, "<account>")
-    for pattern, instead in _HIDDEN:
-        text = pattern.sub(instead, text)
-    return {"region": run.region, "day": run.day.isoformat(), "answers": json.loads(text)}
+def names_in(arn: str) -> set[str]:
+    """Return the names in a caller's ARN, such as those of a role and its session."""
+    found = set(arn.split(":", 5)[-1].split("/")) - _KINDS
+    return {name for name in found if len(name) >= _SHORTEST}
+
+
+def shareable(
+    run: Run, answers: Sequence[dict[str, Any]], names: Collection[str] = ()
+) -> dict[str, Any]:
+    """Return the answers without account ids, names or ARNs, for somebody else to read.
+
+    Args:
+        run: Its own names.
+        answers: As they are shown to whoever ran it.
+        names: More that are hidden, such as the caller's.
+    """
+
+    def told(text: str) -> str:
+        for pattern, instead in _HIDDEN:
+            text = pattern.sub(instead, text)
+        for name in sorted(names, key=len, reverse=True):
+            text = text.replace(name, "<name>")
+        for name in (run.name, run.profile, run.id):
+            text = text.replace(name, "<run>")
+        return text
+
+    shared = [
+        {
+            **each,
+            "seen": told(each["seen"]),
+            "details": {told(name): told(value) for name, value in each["details"].items()},
+        }
+        for each in answers
+    ]
+    return {"region": run.region, "day": run.day.isoformat(), "answers": shared}

@@ -57,6 +57,8 @@ class Run:
     Attributes:
         id: Six hexadecimal digits.
         day: The day that is collected, in UTC: it has ended.
+        other_account_id: A second account, whose logs are collected; None for the one account's.
+        parts_mb: So much is put into one stream, to see how it is cut; 0 for not at all.
     """
 
     id: str
@@ -64,6 +66,8 @@ class Run:
     region: str
     day: date
     architecture: Architecture = "arm64"
+    other_account_id: str | None = None
+    parts_mb: int = 0
 
     @classmethod
     def begun(
@@ -90,8 +94,13 @@ class Run:
         return {TAG: self.name}
 
     @property
+    def source_account_id(self) -> str:
+        """Of the one source."""
+        return self.other_account_id or self.account_id
+
+    @property
     def profile(self) -> str:
-        """Of the one source, which is the account itself; queues are named after it."""
+        """Of the one source; queues are named after it."""
         return f"acceptance-{self.id}"
 
     @property
@@ -106,7 +115,7 @@ class Run:
         """The suite: no schedule fires, nothing settles, and no object is retained."""
         source = {
             "profile": self.profile,
-            "account_id": self.account_id,
+            "account_id": self.source_account_id,
             "schedule": "cron(10 3 * * ? *)",
             "state": "DISABLED",
             "selection": {"include": [f"{self.flow_folder}*"]},

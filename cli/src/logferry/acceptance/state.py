@@ -1,7 +1,7 @@
 """How far a run is, in a file: what has been done is not done again."""
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -46,13 +46,7 @@ class State:
     def save(self) -> None:
         """Write the file, as a whole or not at all."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        run = {
-            "id": self.run.id,
-            "account_id": self.run.account_id,
-            "region": self.run.region,
-            "day": self.run.day.isoformat(),
-            "architecture": self.run.architecture,
-        }
+        run = {**asdict(self.run), "day": self.run.day.isoformat()}
         document = {"format": FORMAT, "run": run, "done": self.done, "answers": self.answers}
         written = self.path.with_suffix(".new")
         written.write_text(json.dumps(document, indent=2, ensure_ascii=False) + "\n")

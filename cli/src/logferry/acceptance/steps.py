@@ -67,7 +67,7 @@ def carry_out(  # noqa: PLR0913  (what it works with)
         LogferryError: Nothing could be made; everything is removed all the same.
     """
     state.save()
-    removal = Removal(bench.client, watch, bench.run.name)
+    removals = [Removal(each.client, watch, bench.run.name) for each in bench.accounts]
     left: list[str] = []
     try:
         _do(bench, state, zips, tell, watch, probes)
@@ -75,17 +75,22 @@ def carry_out(  # noqa: PLR0913  (what it works with)
         # Ctrl-C too; a second one leaves what --clean finds.
         if not keep:
             tell("remove")
-            left = remove(removal)
-            for line in what_is_left(left, removal.scheduled()):
+            left = remove(removals)
+            for line in what_is_left(left, scheduled(removals)):
                 tell(line)
     return Outcome(answers=list(state.answers.values()), left=left)
 
 
-def remove(removal: Removal) -> list[str]:
+def remove(removals: Sequence[Removal]) -> list[str]:
     """Remove everything, and return what is still there, in words: proved by listing it."""
-    problems = removal.remove()
-    there = [f"{thing.kind} {thing.id}" for thing in removal.left()]
+    problems = [each for removal in removals for each in removal.remove()]
+    there = [f"{thing.kind} {thing.id}" for removal in removals for thing in removal.left()]
     return [*there, *problems] if there else []
+
+
+def scheduled(removals: Sequence[Removal]) -> list[str]:
+    """Return the ids of the keys that KMS deletes later."""
+    return [key_id for removal in removals for key_id in removal.scheduled()]
 
 
 def what_is_left(left: Sequence[str], scheduled: Sequence[str]) -> list[str]:

@@ -1,23 +1,25 @@
 """The command that asks AWS what no emulator can say, in an account for trials."""
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import boto3
 from cyclopts import Parameter
+from cyclopts.validators import Number
 from pydantic import TypeAdapter, ValidationError
 
 from logferry.acceptance import report
 from logferry.acceptance.bench import Bench
-from logferry.acceptance.cost import AT_MOST, ITEMS
+from logferry.acceptance.cost import at_most, items
 from logferry.acceptance.making import check_alone, stack_names
 from logferry.acceptance.probes import PROBES
 from logferry.acceptance.removal import KEY_DAYS, Removal
 from logferry.acceptance.run import Run
 from logferry.acceptance.state import State
-from logferry.acceptance.steps import Outcome, carry_out, remove, what_is_left
+from logferry.acceptance.steps import Outcome, carry_out, remove, scheduled, what_is_left
 from logferry.checkout import BUILD
 from logferry.commands.console import (
     DONE,
@@ -32,7 +34,8 @@ from logferry.commands.console import (
     told,
     told_errors,
 )
-from logferry.credentials import check_account
+from logferry.config import load
+from logferry.credentials import account_of, check_account
 from logferry.display import Display
 from logferry.errors import AcceptanceError, ConfigError
 from logferry.fields import Architecture, HubRegion
@@ -45,10 +48,14 @@ _FOLDER = BUILD / "acceptance"
 
 
 def acceptance(  # noqa: PLR0913  (an option each)
+    config: Annotated[Path | None, Parameter(show_default=False)] = None,
+    /,
     *,
     account: Annotated[str | None, Parameter(show_default=False)] = None,
     region: Annotated[str | None, Parameter(show_default=False)] = None,
-    arch: Architecture | Literal["host"] = "arm64",
+    source_profile: Annotated[str | None, Parameter(show_default=False)] = None,
+    parts_mb: Annotated[int, Parameter(show_default=False, validator=Number(gte=0))] = 0,
+    arch: Annotated[Architecture | Literal["host"] | None, Parameter(show_default=False)] = None,
     dry_run: Flag = False,
     keep: Flag = False,
     resume: Annotated[Path | None, Parameter(show_default=False)] = None,
@@ -62,6 +69,8 @@ def acceptance(  # noqa: PLR0913  (an option each)
 
     `logferry acceptance --account 111122223333 --region eu-west-1`
 
+    `logferry acceptance my.yaml`
+
     `logferry acceptance --resume build/acceptance/lf-acceptance-1a2b3c.json`
 
     `logferry acceptance --account 111122223333 --region eu-west-1 --clean`
@@ -72,9 +81,14 @@ def acceptance(  # noqa: PLR0913  (an option each)
     input; 3 when not everything has an answer. See docs/acceptance.md.
 
     Args:
+        config: A configuration whose hub's account is for trials: says account, Region and
+            architecture where the options do not, and nothing else.
         account: The account for trials, which the credentials have to be of.
         region: Where; no logferry may be deployed there.
-        arch: What functions run on; `host` for LocalStack on this machine.
+        source_profile: A profile of ~/.aws/config with credentials of a second account for trials:
+            the logs are that one's, and exports go from account to account.
+        parts_mb: Ask also how a stream of so many MB is cut into objects; 300 cost $0.18.
+        arch: What functions run on, arm64 unless said; `host` for LocalStack on this machine.
         dry_run: Say what would be made and what it can cost, and make nothing.
         keep: Leave everything there, so that `--resume` can ask later what had no answer.
         resume: The file of a run that was kept: go on with it.
@@ -83,11 +97,17 @@ def acceptance(  # noqa: PLR0913  (an option each)
         as_json: Print a JSON document.
     """
     try:
+        if resume is None:
+            run = replace(_begun(config, account, region, arch), parts_mb=parts_mb)
+            state = State(_FOLDER / f"{run.name}.json", run)
+        else:
+            state = State.load(resume)
+            state.run = replace(state.run, parts_mb=parts_mb or state.run.parts_mb)
+        bench = _bench(state.run, source_profile, is_new=resume is None)
+        state.run = bench.run
         if clean:
-            return _clean(_begun(account, region, arch), yes=yes, as_json=as_json)
-        state = _state(account, region, arch, resume)
-        bench = Bench(boto3.Session(), state.run)
-        check_account(bench.session, state.run.config, state.run.account_id)
+            return _clean(bench, yes=yes, as_json=as_json)
+        hidden = _names_of_callers(bench)
         if not state.done:
             check_alone(bench)
         with messages.status("Building the Lambda zips"):
@@ -104,16 +124,25 @@ def acceptance(  # noqa: PLR0913  (an option each)
         return FAILED
     except told_errors() as error:
         return told(error, code_of(error), as_json=as_json)
-    return _reported(state, outcome, as_json=as_json)
+    return _reported(state, outcome, hidden, as_json=as_json)
 
 
-def _begun(account: str | None, region: str | None, arch: Architecture | Literal["host"]) -> Run:
+def _begun(
+    config: Path | None,
+    account: str | None,
+    region: str | None,
+    arch: Architecture | Literal["host"] | None,
+) -> Run:
     """Return a new run.
 
     Raises:
         ConfigError: The account or the Region is none, or is not said.
     """
     problems: list[str] = []
+    if config is not None:
+        said = load(config)
+        account, region = account or said.hub_account_id, region or said.region
+        arch = arch or said.architecture
     for option, value, kind in (("--account", account, AccountId), ("--region", region, HubRegion)):
         try:
             TypeAdapter[str](kind).validate_python(value)
@@ -121,20 +150,39 @@ def _begun(account: str | None, region: str | None, arch: Architecture | Literal
             problems.append(f"{option} {value}: {error.errors()[0]['msg']}")
     if problems or account is None or region is None:
         raise ConfigError("the options", problems)
-    architecture = Target.of("host").architecture if arch == "host" else arch
+    architecture = Target.of("host").architecture if arch == "host" else arch or "arm64"
     return Run.begun(account, region, architecture, datetime.now(UTC))
 
 
-def _state(
-    account: str | None,
-    region: str | None,
-    arch: Architecture | Literal["host"],
-    resume: Path | None,
-) -> State:
-    if resume is not None:
-        return State.load(resume)
-    run = _begun(account, region, arch)
-    return State(_FOLDER / f"{run.name}.json", run)
+def _bench(run: Run, source_profile: str | None, *, is_new: bool) -> Bench:
+    """Return where a run works.
+
+    Raises:
+        ConfigError: There is no such profile, or it is not of a second account, or of another one.
+        DeployError: The credentials are not of the run's account.
+    """
+    session = boto3.Session()
+    check_account(session, run.config, run.account_id)
+    if source_profile is None:
+        if run.other_account_id:
+            raise ConfigError("the options", [f"--source-profile: of {run.other_account_id}"])
+        return Bench(session, run)
+    if source_profile not in session.available_profiles:
+        raise ConfigError("the options", [f"--source-profile {source_profile}: there is none"])
+    source = boto3.Session(profile_name=source_profile)
+    account = account_of(source, run.config)
+    if account == run.account_id or (not is_new and account != run.other_account_id):
+        other = run.other_account_id or f"another one than {run.account_id}"
+        problem = f"--source-profile {source_profile}: of account {account}, not of {other}"
+        raise ConfigError("the options", [problem])
+    return Bench(session, replace(run, other_account_id=account), source_session=source)
+
+
+def _names_of_callers(bench: Bench) -> set[str]:
+    """Return what names those whose credentials are used, as AWS's messages may do."""
+    arns = [each.client("sts").get_caller_identity()["Arn"] for each in bench.accounts]
+    profiles = {each.session.profile_name for each in bench.accounts} - {"default"}
+    return profiles.union(*map(report.names_in, arns))
 
 
 def _plan(run: Run, zips: list[Zip]) -> dict[str, Any]:
@@ -142,13 +190,14 @@ def _plan(run: Run, zips: list[Zip]) -> dict[str, Any]:
     return {
         "run": run.name,
         "account_id": run.account_id,
+        "source_account_id": run.source_account_id,
         "region": run.region,
         "tag": run.tags,
         "stacks": stack_names(run, zips),
         "log_groups": [group.name for group in run.loaded()],
         "questions": [probe.question.question for probe in PROBES],
-        "costs": {item.what: round(item.dollars, 3) for item in ITEMS},
-        "at_most_dollars": round(AT_MOST, 2),
+        "costs": {item.what: round(item.dollars, 3) for item in items(run.parts_mb)},
+        "at_most_dollars": round(at_most(run.parts_mb), 2),
     }
 
 
@@ -156,7 +205,9 @@ def _plan_lines(plan: dict[str, Any]) -> list[str]:
     (tag,) = plan["tag"].items()
     return [
         f"In account {plan['account_id']}, {plan['region']}, everything tagged {tag[0]}={tag[1]}:",
-        *(f"  + stack {name}" for name in plan["stacks"]),
+        *(f"  + stack {name}" for name in plan["stacks"][1:]),
+        f"In account {plan['source_account_id']}, the source:",
+        f"  + stack {plan['stacks'][0]}",
         *(f"  + log group {name}" for name in plan["log_groups"]),
         f"  + {len(plan['questions'])} questions, with log groups and functions of their own",
         "It costs at most, in two hours:",
@@ -192,12 +243,12 @@ def _carry_out(bench: Bench, state: State, zips: list[Zip], *, keep: bool) -> Ou
         )
 
 
-def _reported(state: State, outcome: Outcome, *, as_json: bool) -> int:
+def _reported(state: State, outcome: Outcome, hidden: set[str], *, as_json: bool) -> int:
     """Print what was found, and return the exit code."""
     run, answers = state.run, outcome.answers
     shared = state.path.with_suffix(".share.json")
     shared.write_text(
-        json.dumps(report.shareable(run, answers), indent=2, ensure_ascii=False) + "\n"
+        json.dumps(report.shareable(run, answers, hidden), indent=2, ensure_ascii=False) + "\n"
     )
     if as_json:
         results.print_json(json.dumps(report.document(run, answers, outcome.left)))
@@ -212,22 +263,20 @@ def _reported(state: State, outcome: Outcome, *, as_json: bool) -> int:
     return NOT_WHOLE if verdicts - {"as expected"} else DONE
 
 
-def _clean(run: Run, *, yes: bool, as_json: bool) -> int:
+def _clean(bench: Bench, *, yes: bool, as_json: bool) -> int:
     """Remove what runs have left in an account and Region, and return the exit code."""
-    bench = Bench(boto3.Session(), run)
-    check_account(bench.session, run.config, run.account_id)
     with Display(messages) as display:
-        removal = Removal(bench.client, display.watch)
-        found = removal.left()
+        removals = [Removal(each.client, display.watch) for each in bench.accounts]
+        found = [thing for removal in removals for thing in removal.left()]
         if found:
             messages.print("\n".join(f"  - {each.kind} {each.id}" for each in found), markup=False)
             if not yes:
                 _agree("Remove all this, with what is in it?")
-        left = remove(removal) if found else []
+        left = remove(removals) if found else []
     if as_json:
         removed = [f"{each.kind} {each.id}" for each in found]
         results.print_json(json.dumps({"found": removed, "left": left}))
     else:
         results.print(f"found  {len(found)}\nleft  {len(left)}")
-    messages.print("\n".join(what_is_left(left, removal.scheduled())), markup=False)
+    messages.print("\n".join(what_is_left(left, scheduled(removals))), markup=False)
     return FAILED if left else DONE

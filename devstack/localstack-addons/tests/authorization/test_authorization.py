@@ -82,6 +82,26 @@ def test_own_and_resource_policies_go_together_as_the_accounts_are(
     assert decide(asked, own, resource_policy) == verdict
 
 
+PUT = policy(statement(action="s3:PutObject"))
+
+
+@pytest.mark.parametrize(
+    ("own", "resource_policy", "session_policy", "allowed"),
+    [
+        ([ALL], None, PUT, True),
+        ([ALL], None, policy(statement(action="s3:GetObject")), False),
+        ([ALL], None, policy(statement("Deny")), False),
+        ([], None, PUT, False),
+        ([], EVERYBODY, PUT, True),
+        ([], EVERYBODY, policy(statement(action="s3:GetObject")), False),
+    ],
+)
+def test_a_sessions_policy_takes_away_and_gives_nothing(
+    own, resource_policy, session_policy, allowed
+):
+    assert decide(request(), own, resource_policy, session_policy).allowed == allowed
+
+
 @pytest.mark.parametrize(
     ("condition", "context", "allowed"),
     [

@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from localstack_addons.s3.policy_limits import BUCKET_POLICY_BYTES, check
+from localstack_addons.s3.policy_limits import BUCKET_POLICY_BYTES, CLOSED_ACCOUNT, check
 
 ACCOUNT = "111122223333"
 
@@ -49,6 +49,8 @@ def test_principals_that_can_be_are_taken(principal: Any):
         {"AWS": f"arn:aws:iam::{ACCOUNT}:root/one"},
         {"AWS": f"arn:aws:iam::{ACCOUNT}:role"},
         {"Service": "logs"},
+        {"AWS": CLOSED_ACCOUNT},
+        {"AWS": [ACCOUNT, f"arn:aws:iam::{CLOSED_ACCOUNT}:root"]},
     ],
 )
 def test_one_principal_that_cannot_be_is_one_too_many(principal: Any):

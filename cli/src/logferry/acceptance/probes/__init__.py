@@ -1,11 +1,14 @@
 """The probes, each on its own, in the order in which they are asked."""
 
 from logferry.acceptance.probes import (
+    deliveries,
     events,
     exports,
     functions,
     metrics,
     objects,
+    parts,
+    permissions,
     policies,
     written,
 )
@@ -13,9 +16,12 @@ from logferry.acceptance.probes import (
 PROBES = (
     *exports.PROBES,
     *written.PROBES,
+    *parts.PROBES,
     *objects.PROBES,
     *events.PROBES,
     *policies.PROBES,
     *metrics.PROBES,
     *functions.PROBES,
+    *deliveries.PROBES,
+    *permissions.PROBES,
 )

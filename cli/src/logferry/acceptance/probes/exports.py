@@ -2,12 +2,15 @@
 
 from itertools import pairwise
 
+from botocore.exceptions import ClientError
+
 from logferry.acceptance.answer import NotYet, Question, Unanswerable
-from logferry.acceptance.bench import ENDED, Bench, code_of, refusal, words_of
+from logferry.acceptance.bench import ENDED, Bench, Exported, code_of, refusal, words_of
 from logferry.acceptance.probe import Probe, Seen
 
 DAY_MS = 86_400_000
 AROUND_MS = 600_000
+CANCELLING = "PENDING_CANCEL"
 TASKS = 4
 """So many newest tasks show an order."""
 
@@ -40,16 +43,40 @@ def _before_creation(bench: Bench) -> Seen:
 def _empty(bench: Bench) -> Seen:
     group = bench.make_group(bench.run.probe_group("empty"))
     done = bench.export(group, bench.run.window.from_ms, bench.run.window.to_ms)
-    written = f"{len(done.keys)} objects" if done.keys else "no object"
-    return f"{done.status}, {written}", {}
+    return _became(done), {"of an event that can be read": _became(_of_a_new_event(bench, group))}
+
+
+def _became(done: Exported) -> str:
+    return f"{done.status}, {f'{len(done.keys)} objects' if done.keys else 'no object'}"
+
+
+def _of_a_new_event(bench: Bench, group: str) -> Exported:
+    """Export an event as soon as it can be read, which may be hours before it can be exported."""
+    logs, window = bench.client("logs"), bench.run.window
+    bench.put_events(group, "a", [(window.from_ms, "one")])
+
+    def readable() -> bool | None:
+        found = logs.filter_log_events(logGroupName=group, startTime=window.from_ms)
+        return bool(found["events"]) or None
+
+    bench.until("the event by FilterLogEvents", readable)
+    return bench.export(group, window.from_ms, window.to_ms)
 
 
 def _second(bench: Bench) -> Seen:
     """Create a task while another one has not ended."""
     group = bench.make_group(bench.run.probe_group("second"))
+    first = bench.create_task(group, bench.run.window.from_ms, bench.run.window.to_ms)
+    refused = _refusal_of_another(bench, group)
+    if refused is None and bench.task(first)["status"]["code"] in ENDED:
+        raise Unanswerable("the first task had ended before a second one could be asked for")
+    return ("accepted" if refused is None else code_of(refused)), words_of(refused)
+
+
+def _refusal_of_another(bench: Bench, group: str) -> ClientError | None:
+    """Create one more task, and do not wait for its turn."""
     bucket, window = bench.resource("Bucket"), bench.run.window
-    first = bench.create_task(group, window.from_ms, window.to_ms)
-    refused = refusal(
+    return refusal(
         lambda: bench.client("logs").create_export_task(
             logGroupName=group,
             fromTime=window.from_ms,
@@ -58,19 +85,33 @@ def _second(bench: Bench) -> Seen:
             destinationPrefix=f"exports/{group.strip('/')}",
         )
     )
-    if refused is None and bench.task(first)["status"]["code"] in ENDED:
-        raise Unanswerable("the first task had ended before a second one could be asked for")
+
+
+def _cancel(bench: Bench, group: str) -> str:
+    """Create a task and cancel it; return its id."""
+    task_id = bench.create_task(group, bench.run.window.from_ms, bench.run.window.to_ms)
+    refused = refusal(lambda: bench.client("logs").cancel_export_task(taskId=task_id))
+    if refused is not None:
+        raise Unanswerable(f"the task had ended before it could be cancelled: {refused}")
+    return task_id
+
+
+def _cancelling(bench: Bench) -> Seen:
+    """Create a task while another one is being cancelled."""
+    group = bench.make_group(bench.run.probe_group("cancelling"))
+    task_id = _cancel(bench, group)
+    before = bench.task(task_id)["status"]["code"]
+    refused = _refusal_of_another(bench, group)
+    after = bench.task(task_id)["status"]["code"]
+    if before != CANCELLING or (refused is None and after != CANCELLING):
+        raise Unanswerable(f"the task was {before}, then {after}: {CANCELLING} was not met")
     return ("accepted" if refused is None else code_of(refused)), words_of(refused)
 
 
 def _cancelled(bench: Bench) -> Seen:
     """Cancel a task, and follow it to its end."""
     group = bench.make_group(bench.run.probe_group("cancelled"))
-    logs, window = bench.client("logs"), bench.run.window
-    task_id = bench.create_task(group, window.from_ms, window.to_ms)
-    refused = refusal(lambda: logs.cancel_export_task(taskId=task_id))
-    if refused is not None:
-        raise Unanswerable(f"the task had ended before it could be cancelled: {refused}")
+    task_id = _cancel(bench, group)
     seen: list[str] = []
 
     def ended() -> str | None:
@@ -141,6 +182,17 @@ PROBES = (
             "where the slot is busy. Report it.",
         ),
         _second,
+    ),
+    Probe(
+        Question(
+            name="export-cancelling",
+            question="What does AWS say to a second task while one is being cancelled?",
+            expected="LimitExceededException",
+            relies="services/exporter/src/exporter/task.py",
+            means="Where accepted, nothing is lost: the halves of a window that was cut in two "
+            "begin sooner. With another refusal, they become dead letters: report it.",
+        ),
+        _cancelling,
     ),
     Probe(
         Question(

@@ -5,6 +5,7 @@ import secrets
 import zipfile
 from contextlib import suppress
 from functools import partial
+from typing import Any
 
 from botocore.exceptions import ClientError
 
@@ -23,39 +24,42 @@ def _zip(comment: str) -> bytes:
     return made.getvalue()
 
 
-def _function(bench: Bench, name: str, *, timeout_s: int = TIMEOUT_S) -> str:
+def created(bench: Bench, name: str, **how: Any) -> str:
     """Make a function, or take the one that is there; return its name."""
     functions, full = bench.client("lambda"), f"{bench.run.name}-{name}"
-    role = (
-        f"arn:{bench.run.config.partition}:iam::{bench.run.account_id}:role/{bench.run.name}-probe"
-    )
+    role = f"role/{bench.run.name}-probe"
 
     def made() -> bool | None:
         try:
             functions.create_function(
                 FunctionName=full,
                 Runtime="python3.13",
-                Role=role,
-                Handler="probe.handle",
-                Code={"ZipFile": _zip(name)},
-                Timeout=timeout_s,
+                Role=f"arn:{bench.run.config.partition}:iam::{bench.run.account_id}:{role}",
                 Tags=bench.run.tags,
+                **how,
             )
-        except ClientError as error:
+        except functions.exceptions.ResourceConflictException:
+            return True
+        except functions.exceptions.InvalidParameterValueException as error:
             # A role that was made a moment ago cannot be assumed everywhere yet.
-            if code_of(error) != "InvalidParameterValueException":
+            if "role" not in str(error):
                 raise
             return None
         return True
 
-    try:
-        bench.until("a function of the probes' role", made)
-    except functions.exceptions.ResourceConflictException:
-        return full
+    bench.until("a function of the probes' role", made)
     return full
 
 
-def _active(bench: Bench, function: str) -> None:
+def _function(bench: Bench, name: str, *, timeout_s: int = TIMEOUT_S) -> str:
+    """Make a function that does nothing."""
+    code = {"ZipFile": _zip(name)}
+    return created(bench, name, Code=code, Handler="probe.handle", Timeout=timeout_s)
+
+
+def active(bench: Bench, function: str) -> None:
+    """Wait until a function can be invoked."""
+
     def state() -> bool | None:
         found = bench.client("lambda").get_function_configuration(FunctionName=function)
         return True if found.get("State") == "Active" else None
@@ -78,7 +82,8 @@ def _update(bench: Bench) -> Seen:
     return "accepted", {}
 
 
-def _queue_arn(bench: Bench) -> str:
+def queue_arn(bench: Bench) -> str:
+    """Return the ARN of the probes' FIFO queue."""
     sqs, url = bench.client("sqs"), bench.resource("Fifo")
     found = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])
     arn: str = found["Attributes"]["QueueArn"]
@@ -88,8 +93,8 @@ def _queue_arn(bench: Bench) -> str:
 def _visibility(bench: Bench) -> Seen:
     """Map a queue whose messages come back before the function's timeout."""
     function = _function(bench, "timeout", timeout_s=90)
-    _active(bench, function)
-    functions, arn = bench.client("lambda"), _queue_arn(bench)
+    active(bench, function)
+    functions, arn = bench.client("lambda"), queue_arn(bench)
     try:
         mapping = functions.create_event_source_mapping(
             EventSourceArn=arn, FunctionName=function, Enabled=False
@@ -103,8 +108,8 @@ def _visibility(bench: Bench) -> Seen:
 def _mapping(bench: Bench) -> Seen:
     """Update a mapping as soon as it is made."""
     function = _function(bench, "mapping")
-    _active(bench, function)
-    functions, arn = bench.client("lambda"), _queue_arn(bench)
+    active(bench, function)
+    functions, arn = bench.client("lambda"), queue_arn(bench)
     made = functions.create_event_source_mapping(
         EventSourceArn=arn, FunctionName=function, BatchSize=1
     )

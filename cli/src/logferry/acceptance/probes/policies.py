@@ -11,6 +11,9 @@ LIMIT_BYTES = 20 * 1024
 """https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucket-policies.html"""
 ORGANIZATION_ID = "o-acceptance"
 """Nobody's."""
+NO_ACCOUNT = "000000000001"
+"""Nobody's either, as that of an account is that was closed more than 90 days ago."""
+REFUSED = "bucket MalformedPolicy, key MalformedPolicyDocumentException"
 
 
 def _put(bench: Bench, statement: dict[str, Any], *, size: int = 0) -> Seen:
@@ -45,8 +48,33 @@ def _principal(bench: Bench, name: str) -> dict[str, Any]:
     return {"Principal": {"AWS": arn}}
 
 
+def _on_key(bench: Bench, named: dict[str, Any]) -> Seen:
+    """Put a statement into the probes' key's policy, and say whether it was taken."""
+    kms, key = bench.client("kms"), {"KeyId": bench.resource("Key"), "PolicyName": "default"}
+    before = kms.get_key_policy(**key)["Policy"]
+    policy = json.loads(before)
+    more = {"Effect": "Allow", "Action": "kms:DescribeKey", "Resource": "*", **named}
+    text = json.dumps({**policy, "Statement": [*policy["Statement"], more]})
+    refused = refusal(lambda: kms.put_key_policy(**key, Policy=text))
+    if refused is None:
+        kms.put_key_policy(**key, Policy=before)
+        return "accepted", {}
+    return code_of(refused), words_of(refused)
+
+
+def _on_both(bench: Bench, named: dict[str, Any]) -> Seen:
+    (bucket, its_words), (key, words) = _put(bench, named), _on_key(bench, named)
+    said = {"bucket": its_words.get("message", bucket), "key": words.get("message", key)}
+    return f"bucket {bucket}, key {key}", said
+
+
 def _gone(bench: Bench) -> Seen:
-    return _put(bench, _principal(bench, f"role/{bench.run.name}-never-was"))
+    return _on_both(bench, _principal(bench, f"role/{bench.run.name}-never-was"))
+
+
+def _closed(bench: Bench) -> Seen:
+    arn = f"arn:{bench.run.config.partition}:iam::{NO_ACCOUNT}:root"
+    return _on_both(bench, {"Principal": {"AWS": arn}})
 
 
 def _size(bench: Bench) -> Seen:
@@ -72,14 +100,25 @@ PROBES = (
     Probe(
         Question(
             name="policy-names-nobody",
-            question="How does S3 refuse a policy that names somebody who is gone?",
-            expected="MalformedPolicy",
+            question="How do S3 and KMS refuse a policy that names a role that is gone?",
+            expected=REFUSED,
             relies="deploy/archive.yaml",
             means="Where accepted, nothing has to be done. With another code, deploy names it less "
-            "well. Outside an organisation, a closed account blocks the archive's stack: take it "
-            "out of the sources before it is closed.",
+            "well.",
         ),
         _gone,
+    ),
+    Probe(
+        Question(
+            name="policy-names-a-closed-account",
+            question="How do S3 and KMS refuse a policy that names an account that is closed?",
+            expected=REFUSED,
+            relies="deploy/archive.yaml",
+            means="Where accepted, nothing has to be done: outside an organisation, a closed "
+            "account does not block the archive's stack. With another code, deploy names it less "
+            "well.",
+        ),
+        _closed,
     ),
     Probe(
         Question(

@@ -73,11 +73,13 @@ class Principal:
         name: A role's ARN, or a service such as sns.amazonaws.com.
         session_arn: As AWS names the caller in a refusal; of a service its name.
         source_arn: On whose behalf a service calls, where it says so.
+        session_policy: What the role was assumed with; None without one.
     """
 
     name: str
     session_arn: str
     source_arn: str | None = None
+    session_policy: str | None = None
 
     @property
     def account_id(self) -> str:
@@ -168,16 +170,17 @@ def _authorize(
     request = _request(call, need, principal)
     own = {} if request.is_by_service else _policies_of(principal.name)
     policy = _resource_policy(need.action, policy_holder(request))
-    verdict: Verdict = decide(request, own.values(), policy)
-    book.record(
-        Decision(
-            request=request,
-            operation=call.operation,
-            allowed=verdict.allowed,
-            own=tuple(own.items()),
-            resource_policy=policy,
+    verdict: Verdict = decide(request, own.values(), policy, principal.session_policy)
+    if principal.session_policy is None:  # else it says nothing of the role's own policies
+        book.record(
+            Decision(
+                request=request,
+                operation=call.operation,
+                allowed=verdict.allowed,
+                own=tuple(own.items()),
+                resource_policy=policy,
+            )
         )
-    )
     if verdict.allowed:
         return
     if need.hides:
@@ -235,7 +238,8 @@ def _session(access_key_id: str, account_id: str) -> Principal:
     if found is None:
         message = "The security token included in the request is invalid."
         raise CommonServiceException("UnrecognizedClientException", message, 403)
-    return Principal(name=found.role_arn, session_arn=found.arn)
+    policy = found.policy or None
+    return Principal(name=found.role_arn, session_arn=found.arn, session_policy=policy)
 
 
 def _is_never_made(context: RequestContext) -> bool:

@@ -5,9 +5,9 @@ What policies mean, an evaluator of policies says that others keep
 principal's own policies and a resource's together:
 https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-logic.html
 
-Not modelled: permissions boundaries, session policies, organisations' policies, grants. The
-evaluator takes `s3:ResourceAccount` for the caller's account, and compares ARNs as a whole where
-IAM does so part by part.
+Not modelled: permissions boundaries, organisations' policies, grants. The evaluator takes
+`s3:ResourceAccount` for the caller's account, and compares ARNs as a whole where IAM does so part
+by part.
 """
 
 import functools
@@ -73,12 +73,19 @@ class Verdict:
     denied: bool = False
 
 
-def decide(request: Request, own: Iterable[str], resource_policy: str | None) -> Verdict:
+def decide(
+    request: Request,
+    own: Iterable[str],
+    resource_policy: str | None,
+    session_policy: str | None = None,
+) -> Verdict:
     """Evaluate a request by the principal's own policies and the resource's.
 
     `own` are the policy documents of the principal's role, empty for a service. `resource_policy`
     is the document of a bucket, queue, topic or key, or a role's trust policy; None where there is
-    none.
+    none. `session_policy` is what the role was assumed with; it gives nothing, and takes away what
+    it does not allow, also of what a resource's policy gives to the role
+    (https://docs.aws.amazon.com/IAM/latest/UserGuide/access_policies.html#policies_session).
     """
     context = _context(request)
     if request.is_by_service:
@@ -91,6 +98,8 @@ def decide(request: Request, own: Iterable[str], resource_policy: str | None) ->
             request.owner,
             required=request.action.startswith(ALWAYS_CONSULTED),
         )
+    if found.decision == "Allow" and session_policy is not None:
+        found = evaluate(context, [_parsed(session_policy)])
     return Verdict(found.decision == "Allow", found.decision == "Deny")
 
 

@@ -12,7 +12,7 @@ Seen by others, not documented: S3's message for an impossible principal
 Unverified: the messages for a policy that is too long; how AWS counts (here: as it is sent, without
 the blanks that JSON does not need).
 
-Not modelled: closed accounts. Every account of twelve digits exists here.
+Of all accounts of twelve digits one is closed here: 000000000001.
 """
 
 import json
@@ -25,6 +25,7 @@ from localstack_addons.refusals import Refusal, refusing
 
 BUCKET_POLICY_BYTES = 20 * 1024
 KEY_POLICY_BYTES = 32 * 1024
+CLOSED_ACCOUNT = "000000000001"
 _ACCOUNT = re.compile(r"[0-9]{12}")
 _PRINCIPAL = re.compile(
     r"arn:aws[-a-z]*:iam::(?P<account>[0-9]{12}):(?P<kind>root|role|user)(/(?P<name>[^*?]+))?"
@@ -73,10 +74,12 @@ def _principals(document: Any) -> Iterator[tuple[str, str]]:
 def _is_possible(kind: str, value: str, exists: Exists) -> bool:
     if kind == "Service":
         return bool(_SERVICE.fullmatch(value))
-    if kind != "AWS" or value == "*" or _ACCOUNT.fullmatch(value) or _SESSION.fullmatch(value):
+    if kind != "AWS" or value == "*" or _SESSION.fullmatch(value):
         return True
+    if _ACCOUNT.fullmatch(value):
+        return value != CLOSED_ACCOUNT
     found = _PRINCIPAL.fullmatch(value)
-    if found is None:
+    if found is None or found["account"] == CLOSED_ACCOUNT:
         return False
     if found["kind"] == "root":
         return found["name"] is None
