@@ -1,148 +1,24 @@
 """The deployed sealer: a date of a source is sealed under the roles that are deployed."""
 
-import gzip
 import json
-import secrets
-import uuid
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import boto3
 import pytest
 import yaml
-from cryptography.hazmat.primitives.serialization import (
-    Encoding,
-    PublicFormat,
-    load_der_public_key,
-)
+from botocore.exceptions import ClientError
+from tests.sealed_account import Account, public_pem
 
 from logferry.bucket_store import BucketStore
 from logferry.command import main
 from logferry.ledger import Ledger
-from logferry_contracts.chain import ChainName
-from logferry_contracts.day_sealed import DaySealed
-from logferry_contracts.export import Destination, export_id
-from logferry_contracts.inventory import ListedLogGroup
-from logferry_contracts.ledger_key import inventory_key
-from logferry_contracts.ledger_record import Completed, LedgerRecord
-from logferry_contracts.log_group import LogGroup
-from logferry_contracts.manifest import ArchivedObject, Manifest
-from logferry_contracts.message import epoch_ms, timestamp
-from logferry_contracts.seal_request import SealRequest, SealRequestData
-from logferry_contracts.signatures import TrustedKey
-from logferry_contracts.source import SourceName
-from logferry_contracts.verification.chain import read_chain
-from logferry_contracts.verification.findings import Note
-from logferry_contracts.verification.verifier import Verifier
-from logferry_contracts.window import Window
-from logferry_contracts.wire import emit, parse
 
 pytestmark = pytest.mark.localstack
-
-TASK = "7c1b6a0e-3f5d-4c0a-9b1e-2d8f4a6c9e10"
-QUEUE = "logferry-sealer"
-
-
-class Account:
-    """A source of the ledger alone, with a date that has ended."""
-
-    def __init__(self, suite: Any) -> None:
-        self.suite, self.s3 = suite, suite.client("s3")
-        self.source = SourceName(
-            profile="sealed",
-            account_id=str(10**11 + secrets.randbelow(10**11)),
-            region=suite.source("alpha").region,
-        )
-        self.chain = ChainName.of(self.source)
-        today = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
-        self.window = Window.between(today - timedelta(days=1), today)
-        self.control = suite.parameter(f"/{suite.name}/control/bucket")
-
-    def log_group(self, name: str) -> LogGroup:
-        arn = f"arn:aws:logs:{self.source.region}:{self.source.account_id}:log-group:{name}"
-        created_ms = self.window.from_ms - 1
-        return LogGroup(name=name, arn=arn, log_group_class="STANDARD", created_ms=created_ms)
-
-    def export(self, name: str) -> LedgerRecord:
-        """Put an export into the archive and the ledger, as it is once it is secured."""
-        prefix = f"sealed{name}/{self.window.start:%Y/%m/%d/%H}"
-        key, body = (
-            f"{prefix}/{TASK}/web/000000.gz",
-            gzip.compress(f"{timestamp(self.window.start)} hello\n".encode()),
-        )
-        put = self.s3.put_object(
-            Bucket=self.suite.archive_bucket, Key=key, Body=body, ObjectLockLegalHoldStatus="ON"
-        )
-        archived = ArchivedObject(
-            key=key,
-            version_id=put["VersionId"],
-            size_bytes=len(body),
-            etag=put["ETag"].strip('"'),
-        )
-        manifest = Manifest(
-            object_count=1, stream_count=1, total_bytes=len(body), objects=[archived]
-        )
-        at = self.window.end
-        record = LedgerRecord.first(
-            requested_at=at,
-            export_id=export_id(self.source, name, self.window, 1),
-            generation=1,
-            source=self.source,
-            log_group=self.log_group(name),
-            window=self.window,
-            destination=Destination(bucket=self.suite.archive_bucket, prefix=prefix),
-            lane="slot",
-        ).as_submitted(TASK, at=at)
-        done = record.as_completed(Completed(at=timestamp(at), manifest=manifest))
-        self.put(done.key, emit(done.as_published(at=at)).encode())
-        return done
-
-    def inventory(self, *names: str, excluded: str) -> None:
-        planned_at = datetime.now(UTC)
-        lines = (
-            ListedLogGroup.of(
-                source=self.source,
-                log_group=self.log_group(name),
-                verdict="excluded" if name == excluded else "selected",
-                planned_at=timestamp(planned_at),
-            ).line()
-            for name in sorted([*names, excluded])
-        )
-        key = inventory_key(self.source, epoch_ms(planned_at), uuid.uuid4().hex)
-        self.put(key, b"".join(lines))
-
-    def put(self, key: str, body: bytes) -> None:
-        self.s3.put_object(Bucket=self.control, Key=key, Body=body)
-
-    def ask(self) -> None:
-        request = SealRequest.of(
-            SealRequestData(chain=self.chain),
-            id=uuid.uuid4().hex,
-            source="urn:logferry:cli",
-            time=datetime.now(UTC),
-        )
-        self.suite.client("sqs").send_message(
-            QueueUrl=self.suite.queue_url(QUEUE), MessageBody=emit(request)
-        )
-
-    def sealed(self, tap: Any) -> list[DaySealed]:
-        events = [each for each in tap.events if each["type"] == DaySealed.TYPE]
-        found = [parse(DaySealed, json.dumps(each)) for each in events]
-        return [each for each in found if each.data.chain == self.chain]
 
 
 @pytest.fixture
 def account(suite):
     return Account(suite)
-
-
-def public_pem(suite):
-    arn = suite.parameter(f"/{suite.name}/seals/key-arn")
-    der = suite.client("kms").get_public_key(KeyId=arn)["PublicKey"]
-    return load_der_public_key(der).public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
-
-
-def trusted(suite):
-    return TrustedKey.from_pem(public_pem(suite), "the deployed key")
 
 
 def test_a_date_is_sealed_and_found_valid_to_the_event(suite, tap, account):
@@ -156,11 +32,7 @@ def test_a_date_is_sealed_and_found_valid_to_the_event(suite, tap, account):
     assert (event.data.sealed.objects, event.data.sealed.events) == (1, 1)
     store = BucketStore(suite.client("s3"), suite.archive_bucket)
     assert store.is_held(event.data.location.key, event.data.location.version_id)
-    chain = read_chain(store, account.chain, [trusted(suite)])
-    verifier = Verifier(store, chain, "events")
-    found = [*chain.findings, *(each for link in chain.links for each in verifier.check(link))]
-    assert [str(each) for each in found if not isinstance(each, Note)] == []
-    assert len(chain.links) == 1
+    assert len(account.checked().links) == 1
 
 
 @pytest.fixture
@@ -245,3 +117,69 @@ def test_an_export_is_measured_when_it_is_announced(suite, tap, name, plan, some
     assert read["is_complete"]
     assert read["differences"] == []
     assert sum(each["events"] for each in read["objects"]) == 20
+
+
+@pytest.fixture
+def as_role(suite):
+    """Return clients of a role that is deployed, whose calls IAM decides on."""
+
+    def clients(account_id: str, name: str) -> Any:
+        region = suite.source("alpha").region
+        owner = boto3.Session(account_id, "any", region_name=region)
+        arn = f"arn:aws:iam::{account_id}:role/{name}"
+        made = owner.client("sts", endpoint_url=suite.endpoint).assume_role(
+            RoleArn=arn, RoleSessionName="test"
+        )["Credentials"]
+        keys = (made["AccessKeyId"], made["SecretAccessKey"], made["SessionToken"])
+        session = boto3.Session(*keys, region_name=region)
+        return lambda service: session.client(service, endpoint_url=suite.endpoint)
+
+    return clients
+
+
+def refused(call, **arguments):
+    with pytest.raises(ClientError) as error:
+        call(**arguments)
+    return error.value.response["Error"]["Code"]
+
+
+@pytest.mark.parametrize(
+    "name", ["logferry-sse-enforcer", "logferry-planner", "logferry-exporter-alpha"]
+)
+def test_no_other_role_of_the_hub_writes_below_the_seals(suite, account, as_role, name):
+    s3 = as_role(suite.hub_account_id, name)("s3")
+    key = f"!seals/{account.chain}/seals/0000000001.json"
+    put = {"Bucket": suite.archive_bucket, "Key": key, "Body": b"x"}
+    assert refused(s3.put_object, **put) == "AccessDenied"
+    account.s3.put_object(**put)  # by the account's own key, which everything is allowed here
+    held = {"Bucket": suite.archive_bucket, "Key": key}
+    assert refused(s3.delete_object, **held) == "AccessDenied"
+    off = {"LegalHold": {"Status": "OFF"}}
+    assert refused(s3.put_object_legal_hold, **held, **off) == "AccessDenied"
+    note = {"Bucket": account.control, "Key": f"seals/{account.chain}/chain.json", "Body": b"{}"}
+    assert refused(s3.put_object, **note) == "AccessDenied"
+
+
+def test_neither_a_sources_role_nor_its_export_task_writes_below_the_seals(suite, account, as_role):
+    source = suite.source("alpha")
+    client = as_role(source.account_id, "logferry-source")
+    key = f"!seals/{account.chain}/seals/0000000001.json"
+    put = {"Bucket": suite.archive_bucket, "Key": key, "Body": b"x"}
+    code = refused(client("s3").put_object, **put, ACL="bucket-owner-full-control")
+    assert code == "AccessDenied"
+
+
+def test_the_sealer_writes_there_and_can_take_nothing_back(suite, account, as_role):
+    s3 = as_role(suite.hub_account_id, "logferry-sealer")("s3")
+    where = {
+        "Bucket": suite.archive_bucket,
+        "Key": f"!seals/{account.chain}/leaves/{'0' * 64}.jsonl",
+    }
+    s3.put_object(**where, Body=b"", ObjectLockLegalHoldStatus="ON")
+    assert refused(s3.delete_object, **where) == "AccessDenied"
+    off = {"LegalHold": {"Status": "OFF"}}
+    assert refused(s3.put_object_legal_hold, **where, **off) == "AccessDenied"
+    listed = {"Bucket": account.control, "Key": f"inventories/{account.chain}/x", "Body": b""}
+    assert refused(s3.put_object, **listed) == "AccessDenied"
+    logs = {"Bucket": suite.archive_bucket, "Key": "alpha/app/x", "Body": b""}
+    assert refused(s3.put_object, **logs) == "AccessDenied"
