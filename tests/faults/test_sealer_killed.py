@@ -45,7 +45,7 @@ def kills(suite):
     return suite.control("faults")["functions"].get(FUNCTION, {}).get("kills", 0)
 
 
-@pytest.mark.parametrize("step", [4, pytest.param(1, marks=pytest.mark.deep)])
+@pytest.mark.parametrize("step", [7, pytest.param(1, marks=pytest.mark.deep)])
 def test_a_kill_after_any_call_of_a_dates_sealing_leaves_one_chain(suite, step, tap, to_seal):
     for call in itertools.count(1, step):
         suite.reset_faults()
