@@ -28,6 +28,7 @@ from logferry.workers import READERS, Threads
 from logferry_contracts.chain import ChainName
 from logferry_contracts.ledger_record import LEDGER_SCHEMA, LedgerRecord
 from logferry_contracts.manifest import ArchivedObject, Manifest
+from logferry_contracts.on_disk import OnDisk
 from logferry_contracts.seal_key import StatementName, statements_prefix
 from logferry_contracts.seal_leaf import Leaf
 from logferry_contracts.signatures import TrustedKey
@@ -47,7 +48,6 @@ from logferry_contracts.verification.chain import read_chain
 from logferry_contracts.verification.findings import Finding, Note
 from logferry_contracts.verification.last_words import LastWords
 from logferry_contracts.verification.leaves import Leaves, check_list
-from logferry_contracts.verification.on_disk import OnDisk
 from logferry_contracts.verification.standing import standing
 from logferry_contracts.verification.statements import STATEMENTS
 from logferry_contracts.verification.store import Mapped, Missing, Unreadable

@@ -12,6 +12,7 @@ from logferry_contracts.chain import ChainName
 from logferry_contracts.day_seal import SealedWindows
 from logferry_contracts.log_group import log_group_folder
 from logferry_contracts.message import epoch_ms
+from logferry_contracts.on_disk import OnDisk
 from logferry_contracts.seal_key import (
     StatementName,
     chain_prefix,
@@ -27,7 +28,6 @@ from logferry_contracts.verification.findings import (
     SquattedError,
 )
 from logferry_contracts.verification.objects import WRITE_TEST
-from logferry_contracts.verification.on_disk import OnDisk
 from logferry_contracts.verification.store import Store, Version
 from logferry_contracts.zones import zone_named
 

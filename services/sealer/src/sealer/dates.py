@@ -4,7 +4,7 @@ A date is what its windows are, and the ledger says which those were: so dates j
 done to the zone or the unit. Where the ledger has no window, the zone's midnight ends a date.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
@@ -59,30 +59,30 @@ def first_start(recorded: Iterable[Window], planned_at_ms: int, zone: ZoneInfo) 
     Of the dates before it nobody can say which log groups there were.
 
     Args:
-        recorded: The ledger's windows, by their starts.
+        recorded: The ledger's windows.
         planned_at_ms: When the plan of the first inventory began to list.
         zone: Whose dates they are.
     """
     ended = [each for each in recorded if each.to_ms <= planned_at_ms]
     if not ended:
         return start_of(_day(planned_at_ms, zone) - _DAY, zone)
-    day = _day(ended[-1].from_ms, zone)
+    day = _day(max(each.from_ms for each in ended), zone)
     return min(each.from_ms for each in ended if _day(each.from_ms, zone) == day)
 
 
-def next_date(start_ms: int, recorded: Iterable[Window], zone: ZoneInfo) -> DateToSeal:
+def next_date(start_ms: int, recorded: Collection[Window], zone: ZoneInfo) -> DateToSeal:
     """Return the date that starts then.
 
     Args:
         start_ms: Where the date before ended.
-        recorded: The ledger's windows that start then or later, by their starts.
+        recorded: The ledger's windows that start then or later.
         zone: Whose dates they are.
     """
-    midnight_ms, known = next_midnight(start_ms, zone), list(recorded)
-    begun = (each.to_ms for each in known if start_ms <= each.from_ms < midnight_ms)
+    midnight_ms = next_midnight(start_ms, zone)
+    begun = (each.to_ms for each in recorded if start_ms <= each.from_ms < midnight_ms)
     ends = [each for each in begun if each <= midnight_ms + LONGEST_MS]
     covers = Window(from_ms=start_ms, to_ms=max([midnight_ms, *ends]))
-    return date_of(covers, [each for each in known if is_within(each, covers)], zone)
+    return date_of(covers, [each for each in recorded if is_within(each, covers)], zone)
 
 
 def longer(date: DateToSeal, windows: Iterable[Window]) -> DateToSeal:

@@ -4,7 +4,7 @@ However many log groups there are, it is not in memory. It is worth nothing but 
 """
 
 import sqlite3
-from collections.abc import Container, Iterable, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator
 from dataclasses import astuple, dataclass, fields, replace
 from functools import partial
 from pathlib import Path
@@ -39,6 +39,14 @@ CREATE TABLE IF NOT EXISTS leaves (
   PRIMARY KEY (name, from_ms, to_ms)
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS inventories (key TEXT PRIMARY KEY) WITHOUT ROWID;
+CREATE TEMP TABLE seen (export_id TEXT PRIMARY KEY) WITHOUT ROWID;
+CREATE TEMP TABLE sealed (
+  name TEXT, from_ms INTEGER, to_ms INTEGER, statement TEXT NOT NULL,
+  PRIMARY KEY (name, from_ms, to_ms)
+) WITHOUT ROWID;
+CREATE TEMP TABLE known (
+  name TEXT, from_ms INTEGER, to_ms INTEGER, PRIMARY KEY (name, from_ms, to_ms)
+) WITHOUT ROWID;
 """
 
 
@@ -89,9 +97,18 @@ class LeafRow:
     stored_bytes: int
     is_sealed: bool = False
 
-    def as_sealed(self, leaf: Leaf) -> "LeafRow":
-        """Return it as a seal has it, which may be by another statement that says the same."""
-        return replace(self, statement=leaf.statement, is_sealed=True)
+
+@dataclass(frozen=True)
+class Unsealed:
+    """What no seal has yet.
+
+    Attributes:
+        outcomes: Of these leaves.
+        to_ms: The end of the last of their windows.
+    """
+
+    outcomes: frozenset[str]
+    to_ms: int
 
 
 @dataclass(frozen=True)
@@ -140,19 +157,29 @@ class Draft:
     def __exit__(self, *_: object) -> None:
         self._connection.close()
 
-    def etags(self) -> dict[str, str]:
-        """Return the ETags of the records as they were read, by their exports' ids."""
-        return dict(self._connection.execute("SELECT export_id, etag FROM records"))
+    def has_changed(self, export_id: str, etag: str) -> bool:
+        """Whether a record that the ledger lists is new, or has changed; `forget_unlisted` after.
+
+        Args:
+            export_id: Of its export.
+            etag: As it is listed.
+        """
+        self._connection.execute("INSERT OR IGNORE INTO seen VALUES (?)", (export_id,))
+        found = self._connection.execute(
+            "SELECT etag FROM records WHERE export_id = ?", (export_id,)
+        ).fetchone()
+        return bool(found != (etag,))
 
     def put_records(self, rows: Iterable[RecordRow]) -> None:
         """Take in records that are new or have changed."""
         self._write("records", RecordRow, rows)
 
-    def forget_records(self, export_ids: Iterable[str]) -> None:
-        """Leave out records that somebody has removed from the ledger."""
-        self._connection.executemany(
-            "DELETE FROM records WHERE export_id = ?", ((each,) for each in export_ids)
+    def forget_unlisted(self) -> None:
+        """Leave out records that somebody has removed from the ledger: it has listed all others."""
+        self._connection.execute(
+            "DELETE FROM records WHERE export_id NOT IN (SELECT export_id FROM seen)"
         )
+        self._connection.execute("DELETE FROM seen")
 
     def has_inventory(self, key: str) -> bool:
         """Whether an inventory was taken in."""
@@ -176,12 +203,12 @@ class Draft:
         rows = self._connection.execute("SELECT * FROM records WHERE name IS NULL")
         return [RecordRow(*each) for each in rows]
 
-    def names(self) -> list[str]:
-        """Return every log group's name that is known."""
+    def names(self) -> Iterator[str]:
+        """Yield every log group's name that is known."""
         rows = self._connection.execute(
             "SELECT name FROM listed UNION SELECT name FROM records WHERE name IS NOT NULL"
         )
-        return [name for (name,) in rows]
+        return (name for (name,) in rows)
 
     def due(
         self,
@@ -236,9 +263,45 @@ class Draft:
         )
         return (LeafRow(*each) for each in rows)
 
+    def unsealed(self) -> Unsealed | None:
+        """Return what no seal has yet; None where that is nothing."""
+        rows = self._connection.execute(
+            "SELECT outcome, max(to_ms) FROM leaves WHERE NOT is_sealed GROUP BY outcome"
+        ).fetchall()
+        if not rows:
+            return None
+        return Unsealed(frozenset(outcome for outcome, _ in rows), max(end for _, end in rows))
+
     def mark_sealed(self) -> None:
         """Note that a seal has all leaves."""
         self._connection.execute("UPDATE leaves SET is_sealed = 1")
+
+    def mark_known(
+        self,
+        sealed: Iterable[Leaf],
+        same: Callable[[Iterator[tuple[LeafRow, Leaf]]], Iterable[LeafRow]],
+    ) -> None:
+        """Note which leaves a seal has already, by whatever invocation.
+
+        Args:
+            sealed: The leaves of the date's seals, the oldest seal's first: the last one counts.
+            same: Yields those of some leaves of which the seal's says the same, if by another
+                statement.
+        """
+        self._fill("sealed", ((*_place(each), each.statement) for each in sealed))
+        rows = self._connection.execute(
+            "SELECT leaves.*, sealed.statement FROM leaves JOIN sealed"
+            " USING (name, from_ms, to_ms) WHERE NOT is_sealed"
+        )
+        both = ((LeafRow(*row), Leaf(statement=statement)) for *row, statement in rows)
+        self._fill("known", ((each.name, each.from_ms, each.to_ms) for each in same(both)))
+        self._connection.execute(
+            "UPDATE leaves SET is_sealed = 1, statement = sealed.statement FROM sealed, known"
+            " WHERE (leaves.name, leaves.from_ms, leaves.to_ms)"
+            " = (sealed.name, sealed.from_ms, sealed.to_ms)"
+            " AND (leaves.name, leaves.from_ms, leaves.to_ms)"
+            " = (known.name, known.from_ms, known.to_ms)"
+        )
 
     def _groups(self, name: str, date: DateToSeal) -> Iterator[Group]:
         """Yield what is known of one log group, window by window."""
@@ -281,3 +344,15 @@ class Draft:
             map(astuple, rows),
         )
         self._connection.execute("COMMIT")
+
+    def _fill(self, table: str, rows: Iterable[tuple[Any, ...]]) -> None:
+        """Fill one of the tables that are gone with the connection."""
+        self._connection.execute(f"DELETE FROM {table}")  # noqa: S608  (a constant)
+        for row in rows:
+            marks = ", ".join("?" * len(row))
+            self._connection.execute(f"INSERT OR REPLACE INTO {table} VALUES ({marks})", row)  # noqa: S608  (the same)
+
+
+def _place(leaf: Leaf) -> tuple[str, int, int]:
+    name = leaf.name
+    return name.log_group_name, name.window.from_ms, name.window.to_ms

@@ -92,8 +92,8 @@ class Links:
         *,
         arn: str | None = None,
         **said: Any,
-    ) -> None:
-        """Sign the next seal of a chain, put it on, and tell of it.
+    ) -> ReadSeal:
+        """Sign the next seal of a chain, put it on, and tell of it; return it.
 
         Args:
             chain: Which; it goes on from the new seal.
@@ -118,15 +118,16 @@ class Links:
         sig = self.keys.sign(public.arn, pae_sha256(PAYLOAD_TYPE, payload))
         envelope = seal.envelope(payload, sig)
         stored = self.seals.append(chain.name, seal.sequence, envelope)
-        chain.head = ReadSeal(stored=stored, sha256=sha256(envelope), seal=seal)
+        chain.head = link = ReadSeal(stored=stored, sha256=sha256(envelope), seal=seal)
         if seal.sealed is not None:
             turn.counts[SEALED] += seal.kind == "day"
             turn.counts[CONTRADICTED] += seal.sealed.outcomes.get(CONTRADICTED_OUTCOME, 0)
             if seal.kind == "day" and not seal.sealed.is_late:
                 chain.day = seal.sealed
         logger.info("sealed", sequence=seal.sequence, kind=seal.kind, chain=str(chain.name))
-        self._tell(chain, chain.head)
+        self._tell(chain, link)
         self._note(chain, turn.now)
+        return link
 
     def note_zone(self, name: ChainName, time_zone: str) -> None:
         """Note the zone of a date that was completed: the next one to be sealed is of it, too."""

@@ -4,12 +4,14 @@ Dates are sealed in the order of time, and none is passed over: one that is not 
 next ones waiting, until it has waited for too long and what has not ended is open.
 """
 
-from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import cache
+from itertools import batched
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -18,12 +20,14 @@ from aws_lambda_powertools import Logger
 from logferry_contracts.chain import ChainName
 from logferry_contracts.day_seal import SealedWindows
 from logferry_contracts.message import epoch_ms
+from logferry_contracts.on_disk import OnDisk
 from logferry_contracts.seal_key import StatementName, leaves_key
 from logferry_contracts.seal_leaf import Leaf, LeafList
 from logferry_contracts.source import SourceName
 from logferry_contracts.window import Window
 from logferry_contracts.zones import zone_named
 from logferry_deliveries.errors import OutOfTimeError
+from sealer.aws.calls import THREADS
 from sealer.aws.ledger import Ledger, ListedRecord
 from sealer.aws.notes import Notes, SealedDate
 from sealer.aws.seals import Seals
@@ -56,6 +60,11 @@ REASONS = {
 }
 """Why leaves replace others, by their outcome."""
 CHANGED = "changed_since"
+
+COMPARED_AT_ONCE = 16 * THREADS
+
+type SealedLists = Callable[[SealedDate], Sequence[str]]
+"""Return the SHA-256 of each list of leaves that seals have of a date, the oldest seal's first."""
 
 logger = Logger()
 
@@ -128,13 +137,13 @@ class Sealing:
 
     def _seal_next(self, chain: Chain, turn: Turn) -> bool:
         """Seal the date after the newest that is sealed; False when it is not due."""
-        due = self._next(chain, turn.now)
-        if due is None:
+        date = self._next(chain, turn.now)
+        if date is None:
             return False
-        date, listed = due
         is_overdue = epoch_ms(turn.now - self.open_after) >= date.covers.to_ms
         with self._draft(chain.name, date) as draft:
             is_listed = self.stock.take_in_inventories(date, draft)
+            listed = self._records(chain, date.covers)
             waiting = self.stock.take(date, draft, listed, turn, Wanted(is_overdue=is_overdue))
             if waiting or not (is_listed or is_overdue):
                 logger.info("not sealed yet", date=date.date, waiting=waiting, is_listed=is_listed)
@@ -142,18 +151,16 @@ class Sealing:
             self._seal(chain, date, draft, turn, is_late=False)
         return True
 
-    def _next(self, chain: Chain, now: datetime) -> tuple[DateToSeal, list[ListedRecord]] | None:
-        """Return the date that is to be sealed next, with its records; None when none is due."""
+    def _next(self, chain: Chain, now: datetime) -> DateToSeal | None:
+        """Return the date that is to be sealed next; None when none is due."""
         zone = zone_named(self._zone(chain))
         settled_ms = epoch_ms(now - self.seal_after)
         start_ms = self._start(chain) if chain.day is None else chain.day.covers.to_ms
         if start_ms is None or settled_ms <= start_ms:
             return None
         most_ms = next_midnight(start_ms, zone) + LONGEST_MS
-        listed = list(self.ledger.records(chain.name, start_ms, most_ms))
-        date = next_date(start_ms, [each.window for each in listed], zone)
-        listed = [each for each in listed if is_within(each.window, date.covers)]
-        return (date, listed) if date.covers.to_ms <= settled_ms else None
+        date = next_date(start_ms, self._windows(chain, start_ms, most_ms), zone)
+        return date if date.covers.to_ms <= settled_ms else None
 
     def _start(self, chain: Chain) -> int | None:
         """Return where a chain begins; None before the first inventory."""
@@ -161,9 +168,21 @@ class Sealing:
         if first is None:
             return None
         least_ms = max(0, first.planned_at_ms - BEFORE_FIRST // timedelta(milliseconds=1))
-        listed = self.ledger.records(chain.name, least_ms, first.planned_at_ms)
-        windows = sorted({each.window for each in listed}, key=lambda each: each.from_ms)
+        windows = self._windows(chain, least_ms, first.planned_at_ms)
         return first_start(windows, first.planned_at_ms, zone_named(self._zone(chain)))
+
+    def _windows(self, chain: Chain, from_ms: int, to_ms: int) -> set[Window]:
+        """Return the ledger's windows that start in a time."""
+        return {each.window for each in self.ledger.records(chain.name, from_ms, to_ms)}
+
+    def _records(
+        self, chain: Chain, covers: Window, windows: Container[Window] | None = None
+    ) -> Iterator[ListedRecord]:
+        """Yield the ledger's records within a time, or of those of its windows that are wanted."""
+        listed = self.ledger.records(chain.name, covers.from_ms, covers.to_ms)
+        if windows is None:
+            return (each for each in listed if is_within(each.window, covers))
+        return (each for each in listed if each.window in windows)
 
     def _zone(self, chain: Chain) -> str:
         before = self.time_zone if chain.day is None else chain.day.time_zone
@@ -177,12 +196,13 @@ class Sealing:
         turn: Turn,
         *,
         is_late: bool,
-    ) -> None:
+    ) -> SealedDate | None:
         sealed = self._sealed(date, draft, draft.leaves(), is_late=is_late)
         # Before, so that whoever comes after a cut knows the leaves that were sealed.
         self.notes.keep_draft(chain.name, date.covers.from_ms, draft.path)
-        self.links.append(chain, turn, kind="day", sealed=sealed)
+        link = self.links.append(chain, turn, kind="day", sealed=sealed)
         draft.mark_sealed()
+        return SealedDate.of(link.seal)
 
     def _sealed(
         self,
@@ -228,12 +248,14 @@ class Sealing:
     def _look_back(self, chain: Chain, turn: Turn) -> None:
         """Append what the ledger says otherwise now of dates that were sealed not long ago."""
         dates = sorted(chain.note.dates, key=lambda each: each.covers.from_ms)
-        looked = []
+        lists, looked = self._lists(chain, dates), []
         for each in dates:
-            listed = list(self.ledger.records(chain.name, each.covers.from_ms, each.covers.to_ms))
+            # Before its records are read: what changes meanwhile is looked at once more.
+            covers = each.covers
+            listed = self.ledger.records(chain.name, covers.from_ms, covers.to_ms)
             shows: str | None = listing_sha256(listed)
             if shows != each.listing_sha256:
-                is_whole = self._seal_later(chain, turn, each, listed)
+                is_whole = self._seal_later(chain, turn, each, lists)
                 shows = shows if is_whole else None
             looked.append(each.model_copy(update={"listing_sha256": shows}))
         if looked != dates:
@@ -241,19 +263,33 @@ class Sealing:
 
     def _look_again(self, chain: Chain, turn: Turn, again: Again) -> None:
         """Append the same of the dates that are asked for, however long ago they were sealed."""
-        for each in self.links.days(chain.name):
-            if again.first <= each.date <= again.last:
-                turn.check(f"{each.date} of {chain.name} is still to be looked at again")
-                covers = each.covers
-                listed = list(self.ledger.records(chain.name, covers.from_ms, covers.to_ms))
-                self._seal_later(chain, turn, each, listed, only=again.log_group_name)
+        days = self.links.days(chain.name)
+        dates = [each for each in days if again.first <= each.date <= again.last]
+        lists = self._lists(chain, dates)
+        for each in dates:
+            turn.check(f"{each.date} of {chain.name} is still to be looked at again")
+            self._seal_later(chain, turn, each, lists, only=again.log_group_name)
+
+    def _lists(self, chain: Chain, dates: Iterable[SealedDate]) -> SealedLists:
+        """Return the lists of dates' leaves; seals are read once, if any of them is asked for."""
+        since = min((each.sequence for each in dates), default=0)
+
+        @cache
+        def by_start() -> dict[int, list[str]]:
+            found = defaultdict[int, list[str]](list)
+            for link in self.links.envelopes(chain.name, since):
+                if (sealed := link.seal.sealed) is not None:
+                    found[sealed.covers.from_ms].append(sealed.leaves_sha256)
+            return found
+
+        return lambda date: by_start()[date.covers.from_ms]
 
     def _seal_later(
         self,
         chain: Chain,
         turn: Turn,
         sealed: SealedDate,
-        listed: Sequence[ListedRecord],
+        lists: SealedLists,
         *,
         only: str | None = None,
     ) -> bool:
@@ -262,121 +298,102 @@ class Sealing:
         Returns:
             Whether all its windows are of a time that is sealed. Others are waited for.
         """
-        over = [each for each in listed if each.window.to_ms > sealed.covers.to_ms]
-        within = [each for each in listed if each not in over]
-        zone = zone_named(sealed.time_zone)
-        date = date_of(sealed.covers, [each.window for each in within], zone)
+        covers = sealed.covers
+        recorded = self._windows(chain, covers.from_ms, covers.to_ms)
+        within = {each for each in recorded if each.to_ms <= covers.to_ms}
+        reached_ms = 0 if chain.day is None else chain.day.covers.to_ms
+        joined = frozenset(each for each in recorded - within if each.to_ms <= reached_ms)
+        date = date_of(covers, within, zone_named(sealed.time_zone))
         # What has not ended again stays what it was until it has.
-        wanted = Wanted(is_overdue=False, only=only, is_sealed=self._sealed_before(chain, sealed))
+        is_sealed = self._sealed_before(chain, lists, sealed)
+        wanted = Wanted(is_overdue=False, only=only, is_sealed=is_sealed)
         with self._draft(chain.name, date) as draft:
-            self.stock.take(date, draft, within, turn, wanted)
-            reached_ms = 0 if chain.day is None else chain.day.covers.to_ms
-            joined = [each for each in over if each.window.to_ms <= reached_ms]
+            self.stock.take(date, draft, self._records(chain, covers, within), turn, wanted)
             if joined:
-                windows = frozenset(each.window for each in joined)
-                date = longer(date, windows)
-                among = replace(wanted, windows=windows)
-                self.stock.take(date, draft, [*within, *joined], turn, among)
+                date = longer(date, joined)
+                listed = self._records(chain, covers, within | joined)
+                self.stock.take(date, draft, listed, turn, replace(wanted, windows=joined))
+            if draft.unsealed() is not None:
+                leaves = self._leaves(chain, lists(sealed))
+                draft.mark_known(leaves, lambda both: self._same(chain, turn, both))
             self._append_later(chain, turn, sealed, date, draft)
-        return len(joined) == len(over)
+        return joined == recorded - within
 
     def _append_later(
         self, chain: Chain, turn: Turn, sealed: SealedDate, date: DateToSeal, draft: Draft
     ) -> None:
         """Seal what is stated of a date and in no seal yet; nothing where that is nothing."""
-        rows = list(draft.leaves(unsealed=True))
-        draft.put_leaves(self._known(chain, sealed, rows))
-        rows = list(draft.leaves(unsealed=True))
-        if not rows:
+        unsealed = draft.unsealed()
+        if unsealed is None:
             return
-        if all(row.to_ms <= sealed.covers.to_ms for row in rows):
+        if unsealed.to_ms <= sealed.covers.to_ms:
             date = replace(date, covers=sealed.covers)
-        reasons = {REASONS.get(row.outcome, CHANGED) for row in rows}
+        reasons = {REASONS.get(each, CHANGED) for each in unsealed.outcomes}
         reason = reasons.pop() if len(reasons) == 1 else CHANGED
-        said = self._sealed(date, draft, iter(rows), is_late=False, reason=reason)
+        rows = draft.leaves(unsealed=True)
+        said = self._sealed(date, draft, rows, is_late=False, reason=reason)
         self.notes.keep_draft(chain.name, date.covers.from_ms, draft.path)
         self.links.append(chain, turn, kind="later", sealed=said)
         draft.mark_sealed()
 
-    def _sealed_before(self, chain: Chain, date: SealedDate) -> Callable[[StatementName], bool]:
+    def _sealed_before(
+        self, chain: Chain, lists: SealedLists, date: SealedDate
+    ) -> Callable[[StatementName], bool]:
         """Return what tells whether a seal of the date has a statement; reads them when asked."""
 
         @cache
-        def sealed_before() -> frozenset[str]:
-            return frozenset(
-                leaf.statement
-                for link in self.links.envelopes(chain.name, date.sequence)
-                if link.seal.sealed is not None
-                and link.seal.sealed.covers.from_ms == date.covers.from_ms
-                for leaf in self.seals.leaves(chain.name, link.seal.sealed.leaves_sha256)
-            )
+        def sealed_before() -> OnDisk:
+            known = OnDisk()
+            for leaf in self._leaves(chain, lists(date)):
+                known.add(leaf.statement)
+            return known
 
         return lambda name: str(name) in sealed_before()
 
-    def _known(self, chain: Chain, date: SealedDate, rows: Sequence[LeafRow]) -> Iterator[LeafRow]:
-        """Yield the leaves that the date's seals have already, by whatever invocation."""
-        if not rows:
-            return
-        wanted = {(row.name, row.from_ms, row.to_ms): row for row in rows}
-        last: dict[tuple[str, int, int], Leaf] = {}
-        for link in self.links.envelopes(chain.name, date.sequence):
-            sealed = link.seal.sealed
-            if sealed is not None and sealed.covers.from_ms == date.covers.from_ms:
-                for leaf in self.seals.leaves(chain.name, sealed.leaves_sha256):
-                    name = leaf.name
-                    place = (name.log_group_name, name.window.from_ms, name.window.to_ms)
-                    if place in wanted:
-                        last[place] = leaf
-        for place, leaf in last.items():
-            row = wanted[place]
+    def _leaves(self, chain: Chain, lists: Iterable[str]) -> Iterator[Leaf]:
+        return (leaf for each in lists for leaf in self.seals.leaves(chain.name, each))
+
+    def _same(
+        self, chain: Chain, turn: Turn, both: Iterator[tuple[LeafRow, Leaf]]
+    ) -> Iterator[LeafRow]:
+        """Yield the leaves of which a seal has the same already."""
+
+        def is_same(row: LeafRow, leaf: Leaf) -> bool:
             if leaf.statement == row.statement:
-                yield row.as_sealed(leaf)
-                continue
+                return True
             text = self.seals.statement(leaf.name.key(chain.name))
-            if text is not None and row.says == says(text):
-                yield row.as_sealed(leaf)
+            return text is not None and row.says == says(text)
+
+        with ThreadPoolExecutor(THREADS) as threads:
+            for some in batched(both, COMPARED_AT_ONCE, strict=False):
+                turn.check(f"what is sealed of {chain.name} is still to be compared")
+                found = threads.map(lambda each: is_same(*each), some)
+                yield from (row for (row, _), same in zip(some, found, strict=True) if same)
 
     # The time before the first seal
 
     def _seal_late(self, chain: Chain, turn: Turn, least: str) -> None:
         """Seal the dates before the first seal, the newest of them first, so that they join."""
-        while True:
-            self._seal_reaching(chain, turn)
-            due = self._before(chain, least)
-            if due is None:
+        days = self.links.days(chain.name)
+        first = min(days, key=lambda each: each.covers.from_ms, default=None)
+        while first is not None:
+            # What reaches from it into the next one is in none of theirs.
+            self._seal_later(chain, turn, first, self._lists(chain, [first]))
+            date = self._before(chain, first)
+            if date.date < least:
                 return
             turn.check(f"dates of {chain.name} are still to be sealed late")
-            date, listed = due
             with self._draft(chain.name, date) as draft:
+                listed = self._records(chain, date.covers)
                 self.stock.take(date, draft, listed, turn, Wanted(is_overdue=True))
-                self._seal(chain, date, draft, turn, is_late=True)
+                first = self._seal(chain, date, draft, turn, is_late=True)
 
-    def _seal_reaching(self, chain: Chain, turn: Turn) -> None:
-        """Seal what reaches from the earliest date into the next: it is in none of theirs."""
-        days = self.links.days(chain.name)
-        if days:
-            first = min(days, key=lambda each: each.covers.from_ms)
-            covers = first.covers
-            listed = list(self.ledger.records(chain.name, covers.from_ms, covers.to_ms))
-            self._seal_later(chain, turn, first, listed)
-
-    def _before(self, chain: Chain, least: str) -> tuple[DateToSeal, list[ListedRecord]] | None:
-        """Return the date before the earliest that is sealed; None when that is `least`'s."""
-        days = [
-            link.seal.sealed
-            for link in self.links.envelopes(chain.name, 1)
-            if link.seal.kind == "day" and link.seal.sealed is not None
-        ]
-        if not days:
-            return None
-        first = min(days, key=lambda each: each.covers.from_ms)
-        zone = zone_named(first.time_zone)
-        to_ms = first.covers.from_ms
-        from_ms = previous_midnight(to_ms, zone)
-        listed = list(self.ledger.records(chain.name, from_ms, to_ms))
-        listed = [each for each in listed if each.window.to_ms <= to_ms]
-        date = date_of(Window(from_ms=from_ms, to_ms=to_ms), [each.window for each in listed], zone)
-        return (date, listed) if date.date >= least else None
+    def _before(self, chain: Chain, first: SealedDate) -> DateToSeal:
+        """Return the date before the earliest that is sealed."""
+        zone, to_ms = zone_named(first.time_zone), first.covers.from_ms
+        covers = Window(from_ms=previous_midnight(to_ms, zone), to_ms=to_ms)
+        recorded = self._windows(chain, covers.from_ms, covers.to_ms)
+        return date_of(covers, [each for each in recorded if is_within(each, covers)], zone)
 
     @contextmanager
     def _draft(self, name: ChainName, date: DateToSeal) -> Iterator[Draft]:

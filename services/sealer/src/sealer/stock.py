@@ -1,7 +1,7 @@
 """Taking stock of a date: every log group's window of it stated, as far as it has ended."""
 
 import hashlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from itertools import batched
@@ -40,7 +40,7 @@ class Stock:
         self,
         date: DateToSeal,
         draft: Draft,
-        listed: Sequence[ListedRecord],
+        listed: Iterable[ListedRecord],
         turn: Turn,
         wanted: Wanted,
     ) -> int:
@@ -97,16 +97,15 @@ class Stock:
             else:
                 logger.error("a line of an inventory is damaged", key=key, detail=str(line))
 
-    def _read(self, draft: Draft, listed: Sequence[ListedRecord], turn: Turn) -> None:
+    def _read(self, draft: Draft, listed: Iterable[ListedRecord], turn: Turn) -> None:
         """Read the records that are new or have changed."""
-        known = draft.etags()
-        draft.forget_records(known.keys() - {each.export_id for each in listed})
-        changed = (each for each in listed if known.get(each.export_id) != each.etag)
+        changed = (each for each in listed if draft.has_changed(each.export_id, each.etag))
         with ThreadPoolExecutor(THREADS) as threads:
             for some in batched(changed, READ_AT_ONCE, strict=False):
                 turn.check("records of the ledger are still to be read")
                 rows = [each for each in threads.map(self._row, some) if each is not None]
                 draft.put_records(rows)
+        draft.forget_unlisted()
         self._name(draft, turn)
 
     def _row(self, listed: ListedRecord) -> RecordRow | None:
@@ -131,12 +130,8 @@ class Stock:
 
     def _name(self, draft: Draft, turn: Turn) -> None:
         """Find out by the names of exports of which log groups the unreadable records are."""
-        unread = draft.unread()
-        if not unread:
-            return
-        names = draft.names()
-        for row in unread:
-            name = _log_group_of(row, names, draft.source)
+        for row in draft.unread():
+            name = _log_group_of(row, draft.names(), draft.source)
             if name is None:
                 turn.counts[DAMAGED] += 1
                 logger.error("nobody knows of which log group a damaged record is", key=row.key)

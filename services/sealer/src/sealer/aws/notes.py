@@ -9,6 +9,7 @@
 They are worth nothing but time: what is lost is done again.
 """
 
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Self
 
@@ -148,10 +149,14 @@ class Notes:
 
     def fetch_draft(self, chain: ChainName, from_ms: int, path: Path) -> bool:
         """Write the draft of the date that starts then to a file; False when there is none."""
-        found = self._get(_draft_key(chain, from_ms))
-        if found is None:
-            return False
-        path.write_bytes(found[0])
+        key = _draft_key(chain, from_ms)
+        with calling("GetObject", key):
+            found = self._open(key)
+            if found is None:
+                return False
+            with closing(found["Body"]) as body, path.open("wb") as file:
+                for piece in body.iter_chunks(256 * 1024):
+                    file.write(piece)
         return True
 
     def keep_draft(self, chain: ChainName, from_ms: int, path: Path) -> None:
@@ -166,13 +171,17 @@ class Notes:
 
     def _get(self, key: str) -> tuple[bytes, str] | None:
         with calling("GetObject", key):
-            try:
-                found = self._s3.get_object(Bucket=self._bucket, Key=key)
-            except ClientError as error:
-                if error.response["Error"]["Code"] == "NoSuchKey":
-                    return None
-                raise
-            return found["Body"].read(), found["ETag"]
+            found = self._open(key)
+            return None if found is None else (found["Body"].read(), found["ETag"])
+
+    def _open(self, key: str) -> Any:
+        """Return S3's answer; None where there is no such key."""
+        try:
+            return self._s3.get_object(Bucket=self._bucket, Key=key)
+        except ClientError as error:
+            if error.response["Error"]["Code"] == "NoSuchKey":
+                return None
+            raise
 
     def _write(self, key: str, note: Message, **condition: Any) -> str:
         with calling("PutObject", key, _OVERTAKEN):

@@ -1,0 +1,203 @@
+"""What sealing a date keeps in memory does not grow with its log groups."""
+
+import hashlib
+import io
+import itertools
+import tracemalloc
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from services.sealer.tests.cloud import Body, Cloud, etag, refused
+from services.sealer.tests.conftest import (
+    CONTROL,
+    DAY,
+    FIRST,
+    HOUR,
+    SOURCE,
+    World,
+    day,
+    log_group,
+)
+
+from logferry_contracts.inventory import ListedLogGroup
+from logferry_contracts.ledger_key import inventory_key, ledger_key
+from logferry_contracts.ledger_record import LedgerRecord, Skipped
+from logferry_contracts.message import epoch_ms, timestamp
+from logferry_contracts.wire import emit
+
+SLACK_BYTES = 450_000
+"""What threads hold at once, of which ten log groups are not enough to fill all."""
+PAGE = 50
+"""Keys of a listing: of so few that a page of them is not what is measured."""
+LONG_BYTES = 16 * 1024
+AT = epoch_ms(FIRST + DAY + HOUR)
+INVENTORY = inventory_key(SOURCE, AT, f"{AT:032x}")
+
+
+class Lines(io.RawIOBase):
+    """An inventory that is written as it is read."""
+
+    def __init__(self, count: int) -> None:
+        self._numbers = range(count)
+
+    def iter_lines(self, chunk_size: int) -> Iterator[bytes]:
+        assert chunk_size
+        for number in self._numbers:
+            yield (
+                ListedLogGroup.of(
+                    source=SOURCE,
+                    log_group=log_group(f"/g/{number:06}"),
+                    verdict="selected",
+                    planned_at=timestamp(FIRST + DAY + HOUR),
+                )
+                .line()
+                .rstrip()
+            )
+
+
+class Wide:
+    """S3 with a date of many log groups, whose records are made as they are asked for.
+
+    What is written lies in files: memory is left to whoever is measured.
+
+    Attributes:
+        reason: By which every log group is skipped.
+    """
+
+    def __init__(self, cloud: Cloud, folder: Path, count: int) -> None:
+        self.cloud, self.folder, self.count = cloud, folder, count
+        self.reason = "empty"
+        self.seals: list[str] = []
+
+    def get_object(self, *, Bucket: str, Key: str, **_: Any) -> dict[str, Any]:  # noqa: N803
+        if (Bucket, Key) == (CONTROL, INVENTORY):
+            return {"Body": Lines(self.count), "ETag": "i"}
+        if Key.startswith("ledger/"):
+            return {"Body": Body(self._record(Key)), "ETag": "r"}
+        path = self._path(Key)
+        if not path.exists():
+            raise refused("GetObject", "NoSuchKey")
+        # A long one is read from its file, as it would be from the network.
+        is_long = path.stat().st_size > LONG_BYTES
+        body: Any = File(path) if is_long else Body(path.read_bytes())
+        return {"Body": body, "ETag": f'"{path.stat().st_mtime_ns}"'}
+
+    def put_object(self, *, Bucket: str, Key: str, Body: Any, **more: Any) -> dict[str, Any]:  # noqa: N803
+        assert Bucket
+        path = self._path(Key)
+        if "IfNoneMatch" in more and path.exists():
+            raise refused("PutObject", "PreconditionFailed")
+        if isinstance(Body, bytes):
+            path.write_bytes(Body)
+        else:
+            with path.open("wb") as file:
+                while piece := Body.read(10**5):
+                    file.write(piece)
+        if "/seals/" in Key:
+            self.seals.append(Key)
+        return {"VersionId": "v", "ETag": f'"{path.stat().st_mtime_ns}"'}
+
+    def get_paginator(self, name: str) -> Any:
+        pages = {"list_objects_v2": self._keys, "list_object_versions": self._versions}
+        return SimpleNamespace(paginate=pages[name])
+
+    def forget(self, part: str) -> None:
+        """Remove what lies at some key."""
+        self._path(part).unlink()
+
+    def _keys(self, *, Prefix: str, **_: Any) -> Iterator[dict[str, Any]]:  # noqa: N803
+        if Prefix.startswith("inventories/"):
+            yield {"Contents": [{"Key": INVENTORY, "ETag": "i"}]}
+            return
+        tag = etag(self.reason.encode())
+        for numbers in itertools.batched(range(self.count), PAGE, strict=False):
+            yield {
+                "Contents": [
+                    {"Key": ledger_key(SOURCE, day(0), f"{n:032x}"), "ETag": tag} for n in numbers
+                ]
+            }
+
+    def _versions(self, *, Prefix: str, KeyMarker: str = "", **_: Any) -> Iterator[Any]:  # noqa: N803
+        assert Prefix
+        yield {
+            "Versions": [
+                {"Key": key, "VersionId": "v", "IsLatest": True, "Size": 1, "LastModified": FIRST}
+                for key in self.seals
+                if key > KeyMarker
+            ]
+        }
+
+    def _record(self, key: str) -> bytes:
+        export_id = key.rpartition("/")[2].removesuffix(".json")
+        record = LedgerRecord.first(
+            requested_at=day(0).end,
+            export_id=export_id,
+            generation=1,
+            source=SOURCE,
+            log_group=log_group(f"/g/{int(export_id, 16):06}"),
+            window=day(0),
+            destination={"bucket": "archive-bucket", "prefix": "shop/x/2026/11/21/00"},
+            lane="slot",
+        )
+        skipped = Skipped(reason=self.reason, at=timestamp(day(0).end))
+        changed = record.model_copy(update={"state": "skipped", "skipped": skipped})
+        return emit(changed).encode()
+
+    def _path(self, key: str) -> Path:
+        return self.folder / hashlib.sha256(key.encode()).hexdigest()
+
+
+class File(io.FileIO):
+    """A file, as botocore hands out a body."""
+
+    def iter_chunks(self, size: int) -> Iterator[bytes]:
+        return iter(lambda: self.read(size), b"")
+
+    def iter_lines(self, chunk_size: int) -> Iterator[bytes]:
+        assert chunk_size
+        return (line.rstrip() for line in self)
+
+
+def peak_of(what: Callable[[], object]) -> int:
+    tracemalloc.start()
+    what()
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    return peak
+
+
+def peaks(tmp_path: Path, count: int) -> dict[str, int]:
+    """Seal a date, then all of it once more, and once more by an invocation that has no draft."""
+    folder = tmp_path / f"{count}"
+    folder.mkdir()
+    cloud = Cloud()
+    wide = Wide(cloud, folder, count)
+    cloud.client = lambda name: wide if name == "s3" else Cloud.client(cloud, name)  # type: ignore[method-assign]
+    world = World(tmp_path, cloud=cloud)
+
+    def look() -> None:
+        assert world.look()
+
+    found = {"first": peak_of(look)}
+    wide.reason = "unknown"
+    world.now += timedelta(hours=3)
+    found["later"] = peak_of(look)
+    wide.forget(f"seals/{world.chain_name}/dates/{day(0).from_ms:015d}.sqlite")
+    wide.reason = "empty"
+    world.now += timedelta(hours=3)
+    found["without a draft"] = peak_of(look)
+    assert [key[-7:] for key in wide.seals] == ["01.json", "02.json", "03.json"]
+    return found
+
+
+@pytest.mark.parametrize("count", [300, pytest.param(50_000, marks=pytest.mark.deep)], ids=str)
+def test_the_peak_is_the_same_for_ten_log_groups_and_for_many(tmp_path: Path, count: int) -> None:
+    peaks(tmp_path, 9)  # what is made once
+    few, many = peaks(tmp_path, 10), peaks(tmp_path, count)
+
+    for what, peak in many.items():
+        assert peak < few[what] + SLACK_BYTES, what
