@@ -51,10 +51,56 @@ ONCE = {
     "logferry plan": logferry.plan.CLIENT_CONFIG,
     "logferry sweep": logferry.sweep.CLIENT_CONFIG,
 }
-OURS = {"bench", "self"}
-"""What makes a client by a method of its own, in which it is looked for."""
 SERVICE = "s3"
 METHOD, BODY = PLAIN_CALLS[SERVICE]
+
+
+def class_of(node, classes):
+    """Return the name of the class that something is of, as far as annotations say it."""
+    match node:
+        case ast.Name(name):
+            return classes.get(name)
+        case ast.Attribute(value, name):
+            return FIELDS.get((class_of(value, classes), name))
+        case ast.Call(ast.Name(name)):
+            return name
+    return None
+
+
+def calls_of_client(node, classes):
+    """Yield each call of a method ``client``, and the class whose it is, as far as that is said."""
+    if isinstance(node, ast.ClassDef):
+        classes = {**classes, "self": node.name}
+    if isinstance(node, ast.FunctionDef):
+        taken = [*node.args.args, *node.args.kwonlyargs]
+        said = {each.arg: ast.unparse(each.annotation) for each in taken if each.annotation}
+        classes = {**classes, **said}
+    if isinstance(node, ast.Call) and getattr(node.func, "attr", None) == "client":
+        yield node, class_of(node.func.value, classes)
+    for child in ast.iter_child_nodes(node):
+        yield from calls_of_client(child, classes)
+
+
+CLASSES = [
+    node
+    for path in SOURCES
+    for node in ast.walk(ast.parse(path.read_text()))
+    if isinstance(node, ast.ClassDef)
+]
+FIELDS = {
+    (each.name, getattr(it.target, "attr", getattr(it.target, "id", None))): ast.unparse(
+        it.annotation
+    )
+    for each in CLASSES
+    for it in ast.walk(each)
+    if isinstance(it, ast.AnnAssign)
+}
+WITH_CLIENTS = {
+    each.name
+    for each in CLASSES
+    if any(isinstance(it, ast.FunctionDef) and it.name == "client" for it in each.body)
+}
+"""Our own classes that make a client by a method of this name, in which it is looked for."""
 
 
 class Aws:
@@ -144,7 +190,8 @@ def test_whatever_a_service_calls_too_many_or_not_now_is_tried_again(
 
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_retries_are_written_in_one_way_and_no_client_goes_without(path):
-    calls = [node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Call)]
+    tree = ast.parse(path.read_text())
+    calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
     retries = [
         set(ast.literal_eval(keyword.value).items())
         for call in calls
@@ -157,9 +204,7 @@ def test_retries_are_written_in_one_way_and_no_client_goes_without(path):
     )
     assert [
         call.lineno
-        for call in calls
-        if isinstance(call.func, ast.Attribute)
-        and call.func.attr == "client"
-        and ast.unparse(call.func.value) not in OURS
+        for call, of in calls_of_client(tree, {})
+        if of not in WITH_CLIENTS
         and not {"config", None} & {keyword.arg for keyword in call.keywords}
     ] == []

@@ -4,7 +4,6 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
@@ -62,17 +61,20 @@ class Bench:
             if source_session
             else self
         )
-        self.client: Callable[[str], Any] = cache(self._client)
+        self._clients: dict[str, Any] = {}
 
     @property
     def accounts(self) -> "list[Bench]":
         """Itself, and the source's where that is another account."""
         return [self] if self.source is self else [self, self.source]
 
-    def _client(self, service: str) -> Any:
-        return self.session.client(  # type: ignore[call-overload]  # any service
-            service, region_name=self.run.region, config=CLIENT_CONFIG
-        )
+    def client(self, service: str) -> Any:
+        """Return the client of a service, the same each time."""
+        if service not in self._clients:
+            self._clients[service] = self.session.client(  # type: ignore[call-overload]  # any service
+                service, region_name=self.run.region, config=CLIENT_CONFIG
+            )
+        return self._clients[service]
 
     def client_of(self, service: str, given: Mapping[str, Any]) -> Any:
         """Return a client with the credentials of a role that was assumed."""

@@ -178,9 +178,14 @@ def _bench(run: Run, source_profile: str | None, *, is_new: bool) -> Bench:
     return Bench(session, replace(run, other_account_id=account), source_session=source)
 
 
+def _arn_of_caller(bench: Bench) -> str:
+    arn: str = bench.client("sts").get_caller_identity()["Arn"]
+    return arn
+
+
 def _names_of_callers(bench: Bench) -> set[str]:
     """Return what names those whose credentials are used, as AWS's messages may do."""
-    arns = [each.client("sts").get_caller_identity()["Arn"] for each in bench.accounts]
+    arns = map(_arn_of_caller, bench.accounts)
     profiles = {each.session.profile_name for each in bench.accounts} - {"default"}
     return profiles.union(*map(report.names_in, arns))
 
