@@ -1,5 +1,6 @@
 """Test backends for every folder (devstack/src/devstack/pytest_*.py), and what goes together."""
 
+import gc
 from typing import Any
 
 import pytest
@@ -29,3 +30,10 @@ class _FilesAndTheSuite(LoadFileScheduling):  # type: ignore[misc]  # the same
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadFileScheduling:
     """Say which tests a process takes together."""
     return _FilesAndTheSuite(config, log)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_finish() -> None:
+    """Let the garbage collector pass over the thousands of tests: they stay to the end."""
+    gc.collect()
+    gc.freeze()
