@@ -12,10 +12,10 @@ from logferry_contracts.zones import zone_named
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
+# Whatever else lies in the root is made: environments of 100,000 files, and what is built.
+FOLDERS = [each for each in ROOT.glob("[!.]*/") if each.name != "build"]
 DOCUMENTS = sorted(
-    path
-    for path in ROOT.rglob("*.md")
-    if not re.match(r"\.|build/", path.relative_to(ROOT).as_posix())
+    [*ROOT.glob("*.md"), *(path for folder in FOLDERS for path in folder.rglob("*.md"))]
 )
 
 
