@@ -26,7 +26,7 @@ def suite(localstack, zips):
     return deployed(localstack, zips, *PROFILES)
 
 
-@pytest.mark.parametrize("step", [3, pytest.param(1, marks=pytest.mark.deep)])
+@pytest.mark.parametrize("step", [5, pytest.param(1, marks=pytest.mark.deep)])
 def test_a_kill_after_any_call_of_an_export_changes_nothing(
     suite, step, tap, name, plan, records, some_logs, lines
 ):
