@@ -917,14 +917,11 @@ def test_only_what_differs_is_deployed_again(
     document = deployed.config.model_dump(exclude_none=True)
     document["sse_enforcer"]["visibility_timeout_s"] = 900
     changed = Config.model_validate(document)
-    try:
-        for config, seconds in ((changed, "900"), (deployed.config, "600")):
-            outcomes = deploy_hub(session(deployed.hub), config, zips)
-            differ = [o.stack_name for o in outcomes if o.status == "changed"]
-            assert differ == ["logferry-sse-enforcer"]
-            assert deployed.queue("logferry-sse-enforcer")["VisibilityTimeout"] == seconds
-    finally:
-        deploy_hub(session(deployed.hub), deployed.config, zips)
+    for config, seconds in ((changed, "900"), (deployed.config, "600")):
+        outcomes = deploy_hub(session(deployed.hub), config, zips)
+        differ = [o.stack_name for o in outcomes if o.status == "changed"]
+        assert differ == ["logferry-sse-enforcer"]
+        assert deployed.queue("logferry-sse-enforcer")["VisibilityTimeout"] == seconds
 
 
 def test_what_would_change_is_told_and_nothing_is_left_of_the_question(
