@@ -470,6 +470,9 @@ class _Forgetful:
     def windows(self, *_asked: Any) -> list[Any]:
         return []
 
+    def is_empty(self, *_asked: Any) -> bool:
+        return False
+
     def is_there(self, *_asked: Any, **_more: Any) -> bool:
         return False
 
@@ -519,6 +522,7 @@ def _plan_in_memory(log_groups: int) -> None:
             ledger=forgetful,
             outbox=forgetful,
             day_notes=forgetful,
+            open_notes=forgetful,
             files=forgetful,
             inventories=forgetful,
         ),

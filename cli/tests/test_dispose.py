@@ -202,7 +202,9 @@ def test_what_is_lost_already_can_be_answered_for(
     dispose(session, config, [found], "Erasure.", None, now=AT)
 
     assert (found.still_there, len(found.objects)) == (0, 2)
-    [state] = status(session, config, [config.source("shop")], newest=1, now=AT)
+    [state] = status(
+        session, config, [config.source("shop")], newest=1, now=datetime(2026, 11, 22, tzinfo=UTC)
+    )
     assert (dict(state.windows[0].states), state.problems) == ({"disposed": 1}, [])
     assert state.as_json()["windows"][0]["disposed"] == {"/app/personal": "Erasure."}
 

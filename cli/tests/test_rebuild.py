@@ -37,6 +37,7 @@ def session(config: Config, monkeypatch: pytest.MonkeyPatch) -> Iterator[boto3.S
     """The hub's account with an empty control bucket."""
     session = boto3.Session("any", "any", region_name=config.region)
     monkeypatch.setattr(boto3, "Session", lambda: session)
+    monkeypatch.setenv("MOTO_ACCOUNT_ID", config.hub_account_id)
     with mock_aws():
         session.client("s3").create_bucket(
             Bucket=config.control_bucket,

@@ -11,6 +11,7 @@ import pytest
 from moto import mock_aws
 
 from logferry.command import main
+from logferry.commands import status as commands
 from logferry.commands.console import DONE, FAILED
 from logferry.config import Config
 from logferry.status import status
@@ -33,6 +34,8 @@ def session(config: Config, monkeypatch: pytest.MonkeyPatch) -> Iterator[boto3.S
     """The hub's account with an empty ledger and the queues of one source."""
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "any")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "any")
+    monkeypatch.setenv("MOTO_ACCOUNT_ID", config.hub_account_id)
+    monkeypatch.setattr(commands, "datetime", Now)
     with mock_aws():
         session = boto3.Session(region_name=config.region)
         session.client("s3").create_bucket(
@@ -61,6 +64,14 @@ def put(session: boto3.Session, config: Config) -> Put:
         )
 
     return put
+
+
+class Now(datetime):
+    """The command's clock."""
+
+    @classmethod
+    def now(cls, tz: Any = None) -> datetime:  # type: ignore[override]
+        return NOW.astimezone(tz)
 
 
 def of_shop(session: boto3.Session, config: Config, newest: int = 3) -> Any:
@@ -191,11 +202,11 @@ def test_the_exit_code_tells_a_healthy_source_from_one_with_problems(
     session: boto3.Session, put: Put, path: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     put("secured", "/a")
-    assert run("status", path, "--profile", "shop") == DONE
+    assert run("status", path, "--profile", "shop", "--windows", "3") == DONE
     assert "2026-11-20 23:00 to 2026-11-21 23:00" in capsys.readouterr().out
     put("failed-before-a-task", "/b")
 
-    assert run("status", path, "--profile", "shop", "--json") == FAILED
+    assert run("status", path, "--profile", "shop", "--windows", "3", "--json") == FAILED
 
     [found] = json.loads(capsys.readouterr().out)
     assert found["problems"] == ["1 exports failed"]

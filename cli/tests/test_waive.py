@@ -226,7 +226,9 @@ def test_what_is_waived_is_no_problem_any_more(
 
     waived(session, config, "/old")
 
-    [found] = status(session, config, [config.source("shop")], newest=1, now=AT)
+    [found] = status(
+        session, config, [config.source("shop")], newest=1, now=datetime(2026, 11, 22, tzinfo=UTC)
+    )
     assert found.problems == []
     [window] = found.windows
     assert (dict(window.states), window.failed) == ({"waived": 1, "secured": 1}, {})

@@ -7,7 +7,7 @@ from pathlib import Path
 from devstack.demo import CONFIGURATION, HUB_ACCOUNT_ID, keep_configuration, to_try
 from devstack.organisation import previous_day
 from devstack.suite import TIME_ZONE, Suite
-from logferry.command import app
+from logferry.command import _app
 from logferry.config import load
 from logferry_contracts.zones import zone_named
 
@@ -30,5 +30,5 @@ def test_three_commands_are_shown_that_the_command_takes(tmp_path: Path) -> None
         program, *arguments = shlex.split(line)
         assert program == ".venv/bin/logferry"
         assert str(tmp_path / CONFIGURATION) in arguments
-        app.parse_args(arguments, exit_on_error=False, print_error=False)
+        _app(are_listed=False).parse_args(arguments, exit_on_error=False, print_error=False)
     assert "--from 2026-11-22 --to 2026-11-22" in commands[-1]

@@ -313,6 +313,7 @@ def _of_source(account: Account, hub: Hub) -> Costs:
         + calls["s3.PutObject"]
         - read_directly  # the simulation's one object of each, which is an event above
         + account.active  # the sse-enforcer's mark
+        + account.active  # the notes that they are open
         + ceil(groups / NOTED_AT_ONCE)
         + ceil(LOOKBACK_DAYS * groups / 1000)
         + DAY_LOOKS

@@ -172,6 +172,9 @@ class SharedLedger:
         self.cloud = cloud
         self.before_create: Callable[[], None] = lambda: None
 
+    def is_empty(self, source: SourceName) -> bool:
+        return not self.cloud.ledger
+
     def known(self, source: SourceName, windows: Sequence[Window]) -> Iterator[tuple[Window, str]]:
         for window in windows:
             prefix = ledger_prefix(source, window)

@@ -27,7 +27,8 @@ COMMANDS = {
     "stay.",
     "operation:plan": "Let the planner plan a source now, such as days that were missed or have "
     "failed.",
-    "operation:status": "Show what is in the archive, what is under way, and what is missing.",
+    "status:status": "Show how far the archive is, and what needs a person: until it is mended or "
+    "waived.",
     "operation:waive": "Answer for it that a log group's date is not in the archive, and will not "
     "be.",
     "operation:sweep": "Look through the archive for what is not encrypted, held or secured as it "
@@ -51,8 +52,11 @@ LEDGER = {
     "proof:rebuild": "Make the ledger again from the statements in the archive, after the control "
     "bucket is lost.",
 }
+INDEX = {
+    "index:rebuild": "Read the whole ledger once, and note which exports are open, of any age.",
+}
 _NAMES = frozenset(
-    place.partition(":")[2].replace("_", "-") for place in (*COMMANDS, *EVENTS, *LEDGER)
+    place.partition(":")[2].replace("_", "-") for place in (*COMMANDS, *EVENTS, *LEDGER, *INDEX)
 )
 
 
@@ -87,4 +91,5 @@ def _app(*, are_listed: bool) -> App:
     app = with_commands("logferry", about, COMMANDS)
     app.command(with_commands("events", "The events that teams build on.", EVENTS))
     app.command(with_commands("ledger", "What is known of every export.", LEDGER))
+    app.command(with_commands("index", "What is open, without reading the ledger.", INDEX))
     return app

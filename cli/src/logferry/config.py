@@ -1,5 +1,6 @@
 """What to deploy: the operator's YAML file, checked."""
 
+import fnmatch
 import json
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -378,20 +379,23 @@ class Config(_Part):
         return [self]
 
     def chosen(self, profiles: Sequence[str]) -> "list[tuple[Config, list[SourceConfig]]]":
-        """Return the hubs with those of their sources that have these profiles; all for none.
+        """Return the hubs with those of their sources that these patterns match; all for none.
 
         Raises:
             ConfigError: No hub has a source of one of the profiles.
         """
         by_hub = [(hub, {source.profile: source for source in hub.sources}) for hub in self.hubs()]
-        known = dict.fromkeys(profile for _, sources in by_hub for profile in sources)
-        unknown = [profile for profile in profiles if profile not in known]
+        known = list(dict.fromkeys(profile for _, sources in by_hub for profile in sources))
+        unknown = [pattern for pattern in profiles if not fnmatch.filter(known, pattern)]
         if unknown:
             text = ", ".join(known)
             raise ConfigError("sources", [f"profile: {each}: none of {text}" for each in unknown])
+        matching = [
+            each for pattern in profiles or ["*"] for each in fnmatch.filter(known, pattern)
+        ]
+        wanted = dict.fromkeys(matching)
         found = [
-            (hub, [sources[each] for each in profiles or sources if each in sources])
-            for hub, sources in by_hub
+            (hub, [sources[each] for each in wanted if each in sources]) for hub, sources in by_hub
         ]
         return [(hub, sources) for hub, sources in found if sources]
 

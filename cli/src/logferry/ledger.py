@@ -13,6 +13,7 @@ from logferry.errors import LedgerError
 from logferry.workers import READERS
 from logferry_contracts.ledger_key import ledger_prefix, source_prefix, windows_of
 from logferry_contracts.ledger_record import LedgerRecord
+from logferry_contracts.open_exports import is_open, note_key, open_prefix
 from logferry_contracts.source import SourceName
 from logferry_contracts.window import Window
 from logferry_contracts.wire import ContractError, emit, parse
@@ -108,6 +109,32 @@ class Ledger:
         except LedgerError as error:
             return error
 
+    def notes(self, source: SourceName) -> list[str]:
+        """Return the keys of the notes of a source's open exports, see `open_exports`."""
+        pages = self._s3.get_paginator("list_objects_v2").paginate(
+            Bucket=self.bucket, Prefix=open_prefix(source)
+        )
+        return [each["Key"] for page in pages for each in page.get("Contents", [])]
+
+    def put_note(self, key: str) -> None:
+        """Put a note, or what says that all are there."""
+        self._s3.put_object(Bucket=self.bucket, Key=key, Body=b"")
+
+    def remove_note(self, key: str) -> None:
+        """Remove a note."""
+        self._s3.delete_object(Bucket=self.bucket, Key=key)
+
+    def read_some(self, keys: Iterable[str]) -> list[LedgerRecord | LedgerError | None]:
+        """Return records side by side, in the order of their keys; None where there is none."""
+        with ThreadPoolExecutor(READERS) as readers:
+            return list(readers.map(self._read_if_there, keys))
+
+    def _read_if_there(self, key: str) -> LedgerRecord | LedgerError | None:
+        try:
+            return self._read(key)
+        except self._s3.exceptions.NoSuchKey:
+            return None
+
     def read(self, key: str) -> LedgerRecord:
         """Return one record.
 
@@ -141,6 +168,8 @@ class Ledger:
                 if error.response["Error"]["Code"] not in OVERTAKEN:
                     raise
             else:
+                if is_open(record) and not is_open(after):
+                    self.remove_note(note_key(record))
                 return after
         raise LedgerError(
             f"s3://{self.bucket}/{key} was changed by others {WRITES} times: try again"

@@ -29,6 +29,7 @@ from logferry_contracts.chain import ChainName
 from logferry_contracts.ledger_record import LEDGER_SCHEMA, LedgerRecord
 from logferry_contracts.manifest import ArchivedObject, Manifest
 from logferry_contracts.on_disk import OnDisk
+from logferry_contracts.open_exports import is_open, note_key
 from logferry_contracts.seal_key import StatementName, statements_prefix
 from logferry_contracts.seal_leaf import Leaf
 from logferry_contracts.signatures import TrustedKey
@@ -431,6 +432,8 @@ class _Rebuilding:
         """Make a record unless it is there; in a dry run only look."""
         if self._is_dry_run:
             return not self._is_there(record.key)
+        if is_open(record):
+            self._s3.put_object(Bucket=self._control, Key=note_key(record), Body=b"")
         try:
             self._s3.put_object(
                 Bucket=self._control,

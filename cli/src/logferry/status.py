@@ -2,21 +2,27 @@
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from itertools import accumulate
 from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
 
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from logferry.aws_errors import AWS_ERRORS
 from logferry.config import Config, SourceConfig
+from logferry.credentials import check_account
 from logferry.errors import LedgerError, StatusError
-from logferry.ledger import CLIENT_CONFIG, Ledger, in_utc, last_tries
+from logferry.ledger import CLIENT_CONFIG, Ledger, date_of, in_utc, last_tries
+from logferry.open_index import Open, find_open
+from logferry.plans_and_seals import Notes
 from logferry_contracts.ledger_record import LedgerRecord
-from logferry_contracts.source import SourceName
+from logferry_contracts.message import from_epoch_ms, timestamp
 from logferry_contracts.window import Window
+from logferry_contracts.zones import zone_named
 
 if TYPE_CHECKING:
     import boto3
@@ -26,6 +32,8 @@ if TYPE_CHECKING:
 
 IN_ARCHIVE = ("completed", "secured")
 UNDER_WAY = ("requested", "submitted")
+SOURCES_AT_ONCE = 8
+"""That are looked at side by side."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,33 +71,76 @@ class SourceStatus:
     """What is known of one source.
 
     Attributes:
-        windows: The newest ones of the ledger, oldest first.
-        gaps: Between windows of the ledger that do not follow each other.
+        time_zone: Whose days its dates are.
+        windows: Those of the ledger that were asked for, oldest first.
+        newest: The newest window of the ledger; None where it has none.
+        gaps: Between windows of the ledger that do not follow each other, of any age.
+        open: What is not in the archive and nobody answers for, of any age.
+        late_before: What was asked for before and has not ended is late.
+        planned: What is amiss with its plans, in words; None for nothing.
+        has_nothing: Whether it has no log group that is to be archived, by its newest inventory.
+        sealed_until: The end of the newest date that is sealed, where that is too long ago.
         waiting: Messages that the exporter has not done with, in both lanes.
         dead_letters: Messages that the exporter could not do.
     """
 
     profile: str
+    time_zone: str
     windows: list[WindowStatus]
+    newest: Window | None
     gaps: list[Window]
+    open: Open
+    late_before: datetime
+    planned: str | None
+    has_nothing: bool
+    sealed_until: datetime | None
     waiting: int
     dead_letters: int
 
     @property
+    def failed(self) -> list[LedgerRecord]:
+        """What has failed for good, and nobody answers for."""
+        return [each for each in self.open.records if each.state == "failed"]
+
+    @property
+    def late(self) -> list[LedgerRecord]:
+        """What was asked for too long ago to be still under way."""
+        return [each for each in self.under_way if _since(each) < self.late_before]
+
+    @property
+    def under_way(self) -> list[LedgerRecord]:
+        """What has not ended, or is not announced."""
+        return [each for each in self.open.records if each.state != "failed"]
+
+    @property
+    def damaged(self) -> list[str]:
+        """What is wrong with each record that cannot be read."""
+        found = [*self.open.damaged, *(each for of in self.windows for each in of.damaged)]
+        return list(dict.fromkeys(found))
+
+    @property
+    def complete_until(self) -> datetime | None:
+        """Up to when nothing is open; None where nothing is known."""
+        if self.newest is None:
+            return None
+        open_ms = (each.window.from_ms for each in self.open.records)
+        return from_epoch_ms(min([self.newest.to_ms, *open_ms]))
+
+    @property
     def problems(self) -> list[str]:
         """What a person should look at, in words; empty when all is well."""
-        failed = sum(len(window.failed) for window in self.windows)
-        late = sum(len(window.late) for window in self.windows)
-        damaged = [problem for window in self.windows for problem in window.damaged]
         checks = [
-            (not self.windows, "nothing in the ledger: has it been planned?"),
-            (failed > 0, f"{failed} exports failed"),
-            (late > 0, f"{late} exports under way for longer than they may"),
+            (self.planned is not None, f"{self.planned}"),
+            (bool(self.failed), f"{len(self.failed)} exports failed"),
+            (bool(self.late), f"{len(self.late)} exports under way for longer than they may"),
             (self.dead_letters > 0, f"{self.dead_letters} dead letters"),
-            *((True, f"a ledger record is damaged: {problem}") for problem in damaged),
+            *((True, f"a ledger record is damaged: {problem}") for problem in self.damaged),
             *((True, f"nothing from {in_utc(gap)}") for gap in self.gaps),
         ]
-        return [text for holds, text in checks if holds]
+        problems = [text for holds, text in checks if holds]
+        if self.sealed_until is not None:
+            problems.append(f"nothing is sealed since {self.sealed_until:%Y-%m-%d %H:%M}")
+        return problems
 
     def as_json(self) -> dict[str, Any]:
         """Return it as a JSON document."""
@@ -107,6 +158,10 @@ class SourceStatus:
                 }
                 for each in self.windows
             ],
+            "complete_until": self.complete_until and timestamp(self.complete_until),
+            "under_way": len(self.under_way),
+            "has_nothing_to_archive": self.has_nothing,
+            "is_indexed": self.open.is_indexed,
             "gaps": [gap.model_dump() for gap in self.gaps],
             "waiting": self.waiting,
             "dead_letters": self.dead_letters,
@@ -114,12 +169,35 @@ class SourceStatus:
         }
 
 
-def status(
+@dataclass(frozen=True)
+class Asked:
+    """Which windows are shown one by one; their records are all read.
+
+    Attributes:
+        newest: So many, from the newest one back.
+        first: Those from this date on, in each source's time zone; None for no such.
+        last: Up to this date, inclusive; None for the newest.
+    """
+
+    newest: int = 0
+    first: date | None = None
+    last: date | None = None
+
+    def of(self, windows: Sequence[tuple[str, Window]], zone: ZoneInfo) -> list[tuple[str, Window]]:
+        """Return those of some windows, oldest first."""
+        if self.first is None:
+            return list(windows[-self.newest :]) if self.newest else []
+        last = self.last or date.max
+        return [each for each in windows if self.first <= date_of(each[1], zone) <= last]
+
+
+def status(  # noqa: PLR0913  (an option each)
     session: "boto3.Session",
     config: Config,
     sources: Sequence[SourceConfig],
     *,
-    newest: int,
+    newest: int = 0,
+    dates: tuple[date | None, date | None] = (None, None),
     now: datetime,
 ) -> Iterator[SourceStatus]:
     """Yield the status of each source.
@@ -128,22 +206,21 @@ def status(
         session: With credentials of the hub's account.
         config: What is deployed.
         sources: Of the configuration.
-        newest: How many windows to look at, from the newest one back.
+        newest: How many windows to show, from the newest one back.
+        dates: Those of which dates to show, as `Asked` has them.
         now: What is under way was to be asked for at most the configuration's ``gap_hours`` ago.
 
     Raises:
+        DeployError: The credentials are another account's.
         StatusError: AWS refused; names what.
     """
+    check_account(session, config, config.hub_account_id)
     s3 = session.client("s3", region_name=config.region, config=CLIENT_CONFIG)
-    ledger = Ledger(s3, config.control_bucket)
     sqs = session.client("sqs", region_name=config.region, config=CLIENT_CONFIG)
-    late_before = now - timedelta(hours=config.observability.gap_hours)
-    for source in sources:
-        name = config.source_name(source)
-        try:
-            yield _status(ledger, sqs, name, newest, late_before)
-        except AWS_ERRORS as error:
-            raise StatusError(f"{source.profile}: {error}") from error
+    ledger, asked = Ledger(s3, config.control_bucket), Asked(newest, *dates)
+    looking = _Looking(config, ledger, Notes(s3, config), sqs, asked, now)
+    with ThreadPoolExecutor(SOURCES_AT_ONCE) as lookers:
+        yield from lookers.map(looking.status, sources)
 
 
 def table(found: SourceStatus) -> "RenderableType":
@@ -174,20 +251,58 @@ def table(found: SourceStatus) -> "RenderableType":
     return shown
 
 
-def _status(
-    ledger: Ledger, sqs: "SQSClient", source: SourceName, newest: int, late_before: datetime
-) -> SourceStatus:
-    windows = ledger.windows(source)
-    found = [
-        _window_status(ledger, prefix, window, late_before) for prefix, window in windows[-newest:]
-    ]
-    return SourceStatus(
-        profile=source.profile,
-        windows=[each for each in found if each.states or each.damaged],
-        gaps=_gaps([window for _, window in windows]),
-        waiting=sum(_messages(sqs, name) for name in (source.queue_name, source.direct_queue_name)),
-        dead_letters=_messages(sqs, source.dead_letter_queue_name),
-    )
+@dataclass(frozen=True)
+class _Looking:
+    """Looks at one source after another."""
+
+    config: Config
+    ledger: Ledger
+    notes: Notes
+    sqs: "SQSClient"
+    asked: Asked
+    now: datetime
+
+    def status(self, source: SourceConfig) -> SourceStatus:
+        """Return a source's status.
+
+        Raises:
+            StatusError: AWS refused.
+        """
+        try:
+            return self._status(source)
+        except AWS_ERRORS as error:
+            raise StatusError(f"{source.profile}: {error}") from error
+
+    def _status(self, source: SourceConfig) -> SourceStatus:
+        name, time_zone = self.config.source_name(source), self.config.time_zone_of(source)
+        late_before = self.now - timedelta(hours=self.config.observability.gap_hours)
+        windows = self.ledger.windows(name)
+        found = [
+            _window_status(self.ledger, prefix, window, late_before)
+            for prefix, window in self.asked.of(windows, zone_named(time_zone))
+        ]
+        newest = max((window for _, window in windows), key=lambda each: each.to_ms, default=None)
+        plans = self.notes.plans(name, source, newest, self.now)
+        return SourceStatus(
+            profile=source.profile,
+            time_zone=time_zone,
+            windows=[each for each in found if each.states or each.damaged],
+            newest=newest,
+            gaps=_gaps([window for _, window in windows]),
+            open=find_open(self.ledger, name),
+            late_before=late_before,
+            planned=plans.problem,
+            has_nothing=plans.has_nothing,
+            sealed_until=self.notes.unsealed_since(name, source, self.now),
+            waiting=sum(
+                _messages(self.sqs, queue) for queue in (name.queue_name, name.direct_queue_name)
+            ),
+            dead_letters=_messages(self.sqs, name.dead_letter_queue_name),
+        )
+
+
+def _since(record: LedgerRecord) -> datetime:
+    return datetime.fromisoformat(record.requested_at)
 
 
 def _gaps(windows: Sequence[Window]) -> list[Window]:
@@ -227,8 +342,7 @@ def _window_status(
         late=[
             name
             for name, record in last.items()
-            if record.state in UNDER_WAY
-            and datetime.fromisoformat(record.requested_at) < late_before
+            if record.state in UNDER_WAY and _since(record) < late_before
         ],
         damaged=[str(error) for _, error in read if isinstance(error, LedgerError)],
     )

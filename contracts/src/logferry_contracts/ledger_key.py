@@ -77,6 +77,11 @@ def inventory_key(source: SourceName, planned_at_ms: int, plan_id: str) -> str:
     return f"{inventories_from(source, planned_at_ms)}-{plan_id}.jsonl"
 
 
+def chain_note_key(account_id: str, region: str) -> str:
+    """Return the key of what the sealer has noted of an account's and Region's chain."""
+    return f"seals/{account_id}/{region}/chain.json"
+
+
 def starting_at(source: SourceName, from_ms: int) -> str:
     """Return what sorts before the keys of a source's windows that start then or later.
 

@@ -139,7 +139,10 @@ METHODS: dict[tuple[type, str], Method] = {
     (Ledger, "windows"): Method(
         lambda it, given: list(it.windows(given.record.source, 0, 1)), ("ListObjectsV2",)
     ),
-    (Ledger, "create"): Method(lambda it, given: it.create(given.record), ("PutObject",)),
+    (Ledger, "create"): Method(
+        lambda it, given: it.create(given.record),
+        ("PutObject", "PutObject"),  # the note that it is open, and the record
+    ),
     (Ledger, "replace"): Method(
         lambda it, given: it.replace(LedgerEntry(given.record, "e"), given.record), ("PutObject",)
     ),

@@ -20,6 +20,7 @@ from logferry_contracts.ledger_key import (
 )
 from logferry_contracts.ledger_record import LedgerRecord
 from logferry_contracts.log_group import LogGroup
+from logferry_contracts.open_exports import whole_key
 from logferry_contracts.plan_completed import InfrastructureChange, PlanCompleted
 from logferry_contracts.plan_continued import PlanContinued
 from logferry_contracts.plan_request import TagFilter
@@ -175,6 +176,9 @@ class Ledger:
             if prefix in prefixes:
                 yield prefixes[prefix], export_id
 
+    def is_empty(self, source: SourceName) -> bool:
+        return not self.objects
+
     def windows(self, source: SourceName, due: Sequence[Window]) -> list[Window]:
         return list(windows_of(sorted({split_key(key)[0] for key in self.objects})))
 
@@ -246,6 +250,20 @@ class DayNotes:
     def close(self, planned: DayPlanned) -> None:
         """Do what the exporter does once it has told the date's end."""
         self.remove(f"days/{planned.id}.sent.json")
+
+
+@dataclass
+class OpenNotes:
+    notes: dict[str, datetime] = field(default_factory=dict)
+
+    def there(self, source: SourceName) -> list[NoteThere]:
+        return [NoteThere(key, written_at) for key, written_at in sorted(self.notes.items())]
+
+    def mark_whole(self, source: SourceName) -> None:
+        self.notes[whole_key(source)] = NOW
+
+    def remove(self, key: str) -> None:
+        del self.notes[key]
 
 
 @dataclass
@@ -393,6 +411,7 @@ class World:
         self.ledger = Ledger(spend=self.spend)
         self.outbox = Outbox(lambda: self.now)
         self.day_notes = DayNotes(lambda: self.now)
+        self.open_notes = OpenNotes()
         self.files = Files()
         self.inventories = Inventories()
         self.queues = Queues()
@@ -419,6 +438,7 @@ class World:
                 ledger=self.others_ledger or self.ledger,
                 outbox=self.outbox,
                 day_notes=self.day_notes,
+                open_notes=self.open_notes,
                 files=self.files,
                 inventories=self.inventories,
             ),

@@ -17,6 +17,7 @@ from logferry_contracts.export import Destination, export_id
 from logferry_contracts.ledger_record import LedgerRecord
 from logferry_contracts.log_group import LogGroup
 from logferry_contracts.message import Message
+from logferry_contracts.open_exports import note_key
 from logferry_contracts.source import Source
 from logferry_contracts.window import Window
 from planner.aws.archive import Archive
@@ -24,7 +25,7 @@ from planner.aws.calls import calling
 from planner.aws.inventories import Inventories
 from planner.aws.ledger import Ledger
 from planner.aws.messages import Continuations, DeadLetters, Topic
-from planner.aws.notes import DayNotes, Outbox, PlanFiles
+from planner.aws.notes import DayNotes, OpenNotes, Outbox, PlanFiles
 from planner.aws.queues import ExportQueues
 from planner.aws.source_account import SourceAccount, SourceAccounts
 from planner.errors import AwsError
@@ -130,7 +131,23 @@ CALLS: dict[str, tuple[Callable[[Any, Path], Any], str]] = {
     ),
     "Ledger.create": (
         lambda aws, _: Ledger(aws, "control").create([RECORD]),
-        f"PutObject of s3://control/{RECORD.key}",
+        f"PutObject of s3://control/{note_key(RECORD)}",
+    ),
+    "Ledger.is_empty": (
+        lambda aws, _: Ledger(aws, "control").is_empty(SOURCE),
+        "ListObjectsV2 of s3://control/ledger/111111111111/eu-west-1/",
+    ),
+    "OpenNotes.there": (
+        lambda aws, _: OpenNotes(aws, "control").there(SOURCE),
+        "ListObjectsV2 of s3://control/open/111111111111/eu-west-1/",
+    ),
+    "OpenNotes.mark_whole": (
+        lambda aws, _: OpenNotes(aws, "control").mark_whole(SOURCE),
+        "PutObject of s3://control/open/111111111111/eu-west-1/!whole",
+    ),
+    "OpenNotes.remove": (
+        lambda aws, _: OpenNotes(aws, "control").remove("a"),
+        "DeleteObject of s3://control/a",
     ),
     "Outbox.put": (
         lambda aws, _: Outbox(aws, "control").put(SOURCE, ["a"]),
@@ -232,7 +249,7 @@ TOLERANT = {
 
 def test_no_method_that_calls_aws_is_left_out() -> None:
     adapters = [
-        *(Archive, Ledger, Outbox, DayNotes, PlanFiles, Inventories, ExportQueues),
+        *(Archive, Ledger, Outbox, DayNotes, OpenNotes, PlanFiles, Inventories, ExportQueues),
         *(Topic, DeadLetters),
         *(Continuations, SourceAccounts, SourceAccount),
     ]

@@ -191,6 +191,7 @@ def test_a_finished_plan_that_is_run_again_lists_and_sends_nothing(
 ) -> None:
     # The planner's clock is days before that of S3, by which notes are old.
     monkeypatch.setattr("planner.days.OPEN_FOR_LONG", timedelta(days=9))
+    monkeypatch.setattr("planner.open_notes.LEFT_AFTER", timedelta(days=9))
     aws.log_groups("/app/a", empty=["/app/b"])
     aws.plan()
     assert len(aws.requests(expected=2)) == 1
@@ -204,8 +205,8 @@ def test_a_finished_plan_that_is_run_again_lists_and_sends_nothing(
     assert aws.requests(expected=0) == []
     # The archive bucket; the ledger's windows, that it was looked through for this profile, the
     # outbox, the ledger and, twice, the notes of dates: of those that are open, and of those that
-    # have not been sent; and that the plan has written its inventory.
-    assert sorted(calls) == ["GetObject", "HeadBucket", *["ListObjectsV2"] * 6]
+    # have not been sent; the notes of open exports; and that the plan has written its inventory.
+    assert sorted(calls) == ["GetObject", "HeadBucket", *["ListObjectsV2"] * 7]
 
 
 def test_what_a_purged_queue_had_arrives_again_within_five_minutes(aws: Aws) -> None:
@@ -284,7 +285,8 @@ def test_a_plan_goes_on_in_the_next_invocation_where_the_first_has_left_it(
     notes = [each["Key"] for each in left if not each["Key"].startswith("ledger/")]
     assert [key for key in notes if "/looked-through/" not in key and key.endswith(".sent.json")]
     assert len([key for key in notes if key.startswith("inventories/")]) == 1
-    assert len(notes) == 3
+    assert len([key for key in notes if key.startswith("open/")]) == 3  # two, and that it is whole
+    assert len(notes) == 6
 
 
 def test_a_request_that_nothing_can_be_done_with_is_a_dead_letter(aws: Aws) -> None:

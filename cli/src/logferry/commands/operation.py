@@ -5,12 +5,11 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import boto3
-from cyclopts import Parameter, validators
+from cyclopts import Parameter
 from rich.prompt import Confirm
 
 from logferry import plan as planning
 from logferry import replay as replaying
-from logferry import status as archived
 from logferry import sweep as sweeping
 from logferry import waive as waiving
 from logferry.commands.console import (
@@ -88,50 +87,6 @@ def _planned(completed: PlanCompletedData | None, *, as_json: bool) -> list[dict
     if as_json:
         return [completed.model_dump(exclude_none=True)]
     return [{"what": what, "n": n} for what, n in planning.counts(completed).items()]
-
-
-def status(
-    config: Path,
-    /,
-    *,
-    profile: Annotated[tuple[str, ...], Parameter(negative="", show_default=False)] = (),
-    windows: Annotated[int, Parameter(validator=validators.Number(gte=1))] = 3,
-    as_json: Json = False,
-) -> int:
-    """Show what is in the archive, what is under way, and what is missing.
-
-    `logferry status organization.yaml`
-
-    `logferry status organization.yaml --profile shop --windows 30 --json`
-
-    Exit code 1 when a source has failed exports, damaged ledger records, dead letters, a gap
-    between its windows, or exports that were asked for more than `observability.gap_hours` ago and
-    have not ended.
-
-    Args:
-        config: What is deployed; see deploy/examples.
-        profile: Only this source; may be given again.
-        windows: How many windows to look at, from the newest one back.
-        as_json: Print a JSON array of the sources.
-    """
-    problems: list[dict[str, str]] = []
-
-    def run() -> list[dict[str, Any]]:
-        chosen, session, now = load(config).chosen(profile), boto3.Session(), datetime.now(UTC)
-        found = []
-        for each in (
-            each
-            for hub, sources in chosen
-            for each in archived.status(session, hub, sources, newest=windows, now=now)
-        ):
-            found.append(each.as_json())
-            problems.extend({"profile": each.profile, "problem": text} for text in each.problems)
-            if not as_json:
-                tables.print(archived.table(each))
-        return found if as_json else [dict(problem) for problem in problems]
-
-    code = exit_code(run, as_json=as_json)
-    return FAILED if code == DONE and problems else code
 
 
 def waive(  # noqa: PLR0913  (an option each)

@@ -141,6 +141,9 @@ class Ledger(Protocol):
             windows: In the order of time.
         """
 
+    def is_empty(self, source: SourceName) -> bool:
+        """Whether it has no record of a source's account and Region."""
+
     def windows(self, source: SourceName, due: Sequence[Window]) -> list[Window]:
         """Return the windows with records that may overlap some, which are in the order of time."""
 
@@ -220,6 +223,19 @@ class DayNotes(Protocol):
 
     def remove(self, key: str) -> None:
         """Remove a note that is not needed any more."""
+
+
+class OpenNotes(Protocol):
+    """The notes of open exports, which the ledger puts, see `logferry_contracts.open_exports`."""
+
+    def there(self, source: SourceName) -> list[NoteThere]:
+        """Return the notes of a source's account and Region, and what says that they are whole."""
+
+    def mark_whole(self, source: SourceName) -> None:
+        """Say that every open export has a note."""
+
+    def remove(self, key: str) -> None:
+        """Remove a note."""
 
 
 class PlanFiles(Protocol):

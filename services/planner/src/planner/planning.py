@@ -32,6 +32,7 @@ from planner.asking_again import AskingAgain
 from planner.cloud import SourceAccount, UnreadableLogGroup
 from planner.days import Days
 from planner.errors import PlanRefusedError
+from planner.open_notes import Tidying
 from planner.plan import PLANNER_URN, Plan, run_id
 from planner.requesting import Requesting
 from planner.retention import RetentionPolicy, shortening
@@ -263,6 +264,8 @@ class _Run:
             clock=self.wiring.clock,
         )
         if not self._is_dry_run:
+            control = self.wiring.control
+            Tidying(control.open_notes, control.ledger, source.name).tidy(self.wiring.clock())
             asking.send_what_is_noted(self.wiring.clock())
             again = AskingAgain(asking, days, worklist.tally)
             again.ask(self.wiring.clock(), has_time=self.has_time)

@@ -13,6 +13,7 @@ from planner.cloud import (
     Infrastructure,
     Inventories,
     Ledger,
+    OpenNotes,
     Outbox,
     PlanFiles,
     SourceAccounts,
@@ -28,6 +29,7 @@ class Control:
     ledger: Ledger
     outbox: Outbox
     day_notes: DayNotes
+    open_notes: OpenNotes
     files: PlanFiles
     inventories: Inventories
 

@@ -22,6 +22,7 @@ from logferry_contracts.ledger_key import (
 )
 from logferry_contracts.ledger_record import LedgerRecord
 from logferry_contracts.manifest import Manifest, ManifestLocation
+from logferry_contracts.open_exports import is_open, note_key
 from logferry_contracts.source import SourceName
 from logferry_contracts.window import Window
 from logferry_contracts.wire import ContractError, emit, parse
@@ -39,6 +40,8 @@ LEDGER_READERS = 8
 
 class Ledger:
     """The ledger's records in the control bucket, changed by compare-and-swap only.
+
+    And the notes of those that are open, see `open_exports`.
 
     https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html
     """
@@ -113,6 +116,7 @@ class Ledger:
         Raises:
             LedgerConflictError: There is one already, or somebody else is writing it.
         """
+        self._note(record)
         return self._put(record, IfNoneMatch="*")
 
     def replace(self, entry: LedgerEntry, record: LedgerRecord) -> LedgerEntry:
@@ -121,13 +125,17 @@ class Ledger:
         Raises:
             LedgerConflictError: It is not what was read any more.
         """
-        return self._put(record, IfMatch=entry.etag)
+        was_open = is_open(entry.record)
+        if not was_open:
+            self._note(record)
+        written = self._put(record, IfMatch=entry.etag)
+        if was_open and not is_open(record):
+            self._remove(note_key(record))
+        return written
 
     def close_day(self, planned: DayPlanned) -> None:
         """Remove the note that the end of a date is still to be told."""
-        key = open_day_key(planned.data.source, planned.id)
-        with calling("DeleteObject", key):
-            self._s3.delete_object(Bucket=self._bucket, Key=key)
+        self._remove(open_day_key(planned.data.source, planned.id))
 
     def put_manifest(self, record: LedgerRecord, manifest: Manifest) -> ManifestLocation:
         """Write a manifest beside the ledger; the same manifest gives the same object."""
@@ -140,6 +148,15 @@ class Ledger:
             size_bytes=len(body),
             sha256=hashlib.sha256(body).hexdigest(),
         )
+
+    def _note(self, record: LedgerRecord) -> None:
+        """Note that an export is open, if it is, before its record says so."""
+        if is_open(record):
+            self._put_object(note_key(record), b"")
+
+    def _remove(self, key: str) -> None:
+        with calling("DeleteObject", key):
+            self._s3.delete_object(Bucket=self._bucket, Key=key)
 
     def _put(self, record: LedgerRecord, **condition: Any) -> LedgerEntry:
         return LedgerEntry(record, self._put_object(record.key, emit(record).encode(), **condition))

@@ -14,6 +14,7 @@ from logferry_contracts.ledger_key import (
     windows_of,
 )
 from logferry_contracts.ledger_record import LedgerRecord
+from logferry_contracts.open_exports import is_open, note_key, notes_before
 from logferry_contracts.source import SourceName
 from logferry_contracts.window import Window
 from planner.aws.calls import THREADS
@@ -59,6 +60,11 @@ class Ledger:
             if prefix in window_of:
                 yield window_of[prefix], export_id
 
+    def is_empty(self, source: SourceName) -> bool:
+        """Whether it has no record of a source's account and Region."""
+        [page] = self._control.pages(source_prefix(source), PaginationConfig={"MaxItems": 1})
+        return not page.get("Contents")
+
     def windows(self, source: SourceName, due: Sequence[Window]) -> list[Window]:
         """Return the windows with records that may overlap some, a thousand a call.
 
@@ -85,6 +91,7 @@ class Ledger:
         found = self._control.read_with_etag(record.key, LedgerRecord)
         if found is None or found[0] != record:
             return False
+        self._note(mine)
         return self._control.write(mine.key, mine, IfMatch=found[1])
 
     def create(self, records: Iterable[LedgerRecord]) -> list[LedgerRecord | DamagedRecord]:
@@ -99,8 +106,11 @@ class Ledger:
             return list(threads.map(self._create, records))
 
     def _create(self, record: LedgerRecord) -> LedgerRecord | DamagedRecord:
+        self._note(record)
         for _ in range(CREATE_ATTEMPTS):
             if self._control.write(record.key, record, IfNoneMatch="*"):
+                for key in notes_before(record):
+                    self._control.remove(key)
                 return record
             there = self._read(record.key)
             if there is not None:  # a conflict is told before the other write is done
@@ -108,6 +118,11 @@ class Ledger:
         raise LedgerBusyError(
             f"{self._control.uri(record.key)} was in conflict {CREATE_ATTEMPTS} times"
         )
+
+    def _note(self, record: LedgerRecord) -> None:
+        """Note that an export is open, if it is, before its record says so."""
+        if is_open(record):
+            self._control.put(note_key(record), b"")
 
     def _read(self, key: str) -> LedgerRecord | DamagedRecord | None:
         try:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from logferry_contracts.day_planned import DayPlanned
 from logferry_contracts.ledger_key import days_prefix, open_day_key
 from logferry_contracts.message import Message
+from logferry_contracts.open_exports import open_prefix, whole_key
 from logferry_contracts.source import SourceName
 from planner.aws.calls import calling
 from planner.aws.control import ControlBucket
@@ -92,6 +93,26 @@ class DayNotes:
 
     def remove(self, key: str) -> None:
         """Remove a note that is not needed any more."""
+        self._control.remove(key)
+
+
+class OpenNotes:
+    """Notes of open exports, in the control bucket."""
+
+    def __init__(self, s3: "S3Client", bucket: str) -> None:
+        """Use the control bucket ``bucket``."""
+        self._control = ControlBucket(s3, bucket)
+
+    def there(self, source: SourceName) -> list[NoteThere]:
+        """Return the notes of a source's account and Region, and what says that they are whole."""
+        return _notes(self._control, open_prefix(source))
+
+    def mark_whole(self, source: SourceName) -> None:
+        """Say that every open export has a note."""
+        self._control.put(whole_key(source), b"")
+
+    def remove(self, key: str) -> None:
+        """Remove a note."""
         self._control.remove(key)
 
 

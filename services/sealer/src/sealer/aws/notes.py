@@ -19,6 +19,7 @@ from pydantic import Field, ValidationError
 from logferry_contracts.chain import ChainName, Sequence
 from logferry_contracts.day_seal import DaySeal
 from logferry_contracts.digest import Sha256
+from logferry_contracts.ledger_key import chain_note_key
 from logferry_contracts.manifest import ObjectKey
 from logferry_contracts.message import Message, Timestamp
 from logferry_contracts.plan_request import Date
@@ -130,7 +131,7 @@ class Notes:
 
     def chain(self, chain: ChainName) -> tuple[ChainNote, str] | None:
         """Return what is noted of a chain, and its ETag; None for nothing."""
-        found = self._get(_chain_key(chain))
+        found = self._get(chain_note_key(chain.account_id, chain.region))
         if found is None:
             return None
         return _parsed(ChainNote, found[0]) or ChainNote(dates=[]), found[1]
@@ -143,7 +144,7 @@ class Notes:
         """
         condition = {"IfNoneMatch": "*"} if etag is None else {"IfMatch": etag}
         try:
-            return self._write(_chain_key(chain), note, **condition)
+            return self._write(chain_note_key(chain.account_id, chain.region), note, **condition)
         except _OvertakenError as error:
             raise OvertakenError(str(error)) from error
 
@@ -207,10 +208,6 @@ def _prefix(chain: ChainName) -> str:
 
 def _measured_key(chain: ChainName, export_id: str) -> str:
     return f"{_prefix(chain)}measured/{export_id}.json"
-
-
-def _chain_key(chain: ChainName) -> str:
-    return f"{_prefix(chain)}chain.json"
 
 
 def _draft_key(chain: ChainName, from_ms: int) -> str:

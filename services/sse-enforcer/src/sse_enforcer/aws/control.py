@@ -11,6 +11,7 @@ from logferry_contracts import json_text
 from logferry_contracts.ledger_record import LedgerRecord
 from logferry_contracts.manifest import Manifest, ManifestLocation
 from logferry_contracts.object_secured import ObjectSecured
+from logferry_contracts.open_exports import is_open, note_key
 from logferry_contracts.wire import emit, parse
 from logferry_deliveries.errors import RefusedError
 from sse_enforcer.aws.json_objects import IN_ANY_CASE, JsonObjects, if_still
@@ -50,7 +51,12 @@ class ControlBucket:
         return None if found is None else (parse(LedgerRecord, found[0]), found[1])
 
     def replace_ledger_record(self, record: LedgerRecord, etag: str) -> bool:
-        """Write a record over the one with this ETag; False when somebody was faster."""
+        """Write a record over the one with this ETag; False when somebody was faster.
+
+        One that is lost by that is noted as open before.
+        """
+        if record.is_lost and is_open(record):
+            self._objects.write(note_key(record), "", IN_ANY_CASE)
         return self._objects.write(record.key, emit(record), if_still(etag)) is not None
 
     def manifest(self, location: ManifestLocation) -> Manifest:

@@ -1,0 +1,137 @@
+"""Whether a source is planned and sealed, by what planner and sealer have written down."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+from logferry.config import Config, SourceConfig
+from logferry_contracts import json_text
+from logferry_contracts.inventory import SELECTED, ListedLogGroup
+from logferry_contracts.ledger_key import chain_note_key, inventories_from, inventories_prefix
+from logferry_contracts.message import epoch_ms, from_epoch_ms
+from logferry_contracts.source import SourceName
+from logferry_contracts.window import Window
+from logferry_contracts.wire import ContractError, parse
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+LONGEST_UNIT = {"day": timedelta(hours=25), "hour": timedelta(hours=1)}
+"""Of a window rule: a day, and the hour that it gets when daylight saving ends."""
+NEVER_PLANNED = "nothing in the ledger: has it been planned?"
+LOOKED_BACK = timedelta(days=35)
+"""How far back the newest inventory of a source without records is looked for."""
+
+
+@dataclass(frozen=True)
+class Plans:
+    """What is to be said of a source's plans.
+
+    Attributes:
+        problem: What is amiss, in words; None for nothing.
+        has_nothing: Whether the newest one has found no log group that is to be archived.
+    """
+
+    problem: str | None = None
+    has_nothing: bool = False
+
+
+class Notes:
+    """The inventories of plans, and the sealer's notes of chains."""
+
+    def __init__(self, s3: "S3Client", config: Config) -> None:
+        """Read those of a hub."""
+        self._s3 = s3
+        self._config = config
+
+    def plans(
+        self, name: SourceName, source: SourceConfig, newest: Window | None, now: datetime
+    ) -> Plans:
+        """Return what is to be said of a source's plans.
+
+        Args:
+            name: The source's.
+            source: As it is configured.
+            newest: The newest window of the ledger; None where it has none.
+            now: Aware.
+        """
+        if newest is None:
+            found = self._inventories(name, now - LOOKED_BACK)
+            is_empty = bool(found) and not self._has_selected(found[-1])
+            return Plans(has_nothing=True) if is_empty else Plans(NEVER_PLANNED)
+        due_at = newest.end + self._next(source)
+        overdue = now - due_at > timedelta(hours=self._config.observability.gap_hours)
+        if not overdue or source.state == "DISABLED":
+            return Plans()
+        found = self._inventories(name, due_at)
+        if found and not self._has_selected(found[-1]):
+            return Plans(has_nothing=True)
+        told = "plans find log groups, but record" if found else "no plan has come to record"
+        return Plans(f"{told} nothing since {newest.end:%Y-%m-%d %H:%M}")
+
+    def unsealed_since(
+        self, name: SourceName, source: SourceConfig, now: datetime
+    ) -> datetime | None:
+        """Return up to when a source is sealed, where more should be; None where not."""
+        sealed = self._sealed_until(name)
+        if sealed is None:
+            first = self._first_inventory(name)
+            if first is None:
+                return None  # a planner of before there were seals
+            sealed = first
+        sealer = self._config.sealer
+        at_the_latest = max(
+            timedelta(hours=sealer.seal_after_hours),
+            self._settle(source) + timedelta(days=sealer.open_after_days),
+        )
+        slack = timedelta(hours=self._config.observability.gap_hours)
+        due_at = sealed + LONGEST_UNIT["day"] + at_the_latest + slack
+        return sealed if due_at < now else None
+
+    def _next(self, source: SourceConfig) -> timedelta:
+        """Return how long after a window's end the next one is due."""
+        unit = "day" if source.window_rule is None else source.window_rule.unit
+        return LONGEST_UNIT[unit] + self._settle(source)
+
+    def _settle(self, source: SourceConfig) -> timedelta:
+        rule = source.window_rule
+        own = None if rule is None else rule.settle_minutes
+        return timedelta(minutes=self._config.settle_minutes if own is None else own)
+
+    def _sealed_until(self, name: SourceName) -> datetime | None:
+        key = chain_note_key(name.account_id, name.region)
+        try:
+            body = self._s3.get_object(Bucket=self._config.control_bucket, Key=key)["Body"].read()
+        except self._s3.exceptions.NoSuchKey:
+            return None
+        ends = [each["covers"]["to_ms"] for each in json_text.read(body).get("dates", [])]
+        return from_epoch_ms(max(ends)) if ends else None
+
+    def _first_inventory(self, name: SourceName) -> datetime | None:
+        prefix = inventories_prefix(name)
+        listed = self._s3.list_objects_v2(
+            Bucket=self._config.control_bucket, Prefix=prefix, MaxKeys=1
+        ).get("Contents", [])
+        at = listed[0]["Key"].removeprefix(prefix).partition("-")[0] if listed else ""
+        return from_epoch_ms(int(at)) if at.isdecimal() else None
+
+    def _inventories(self, name: SourceName, since: datetime) -> list[str]:
+        """Return the keys of the inventories of plans since then, oldest first."""
+        pages = self._s3.get_paginator("list_objects_v2").paginate(
+            Bucket=self._config.control_bucket,
+            Prefix=inventories_prefix(name),
+            StartAfter=inventories_from(name, max(0, epoch_ms(since))),
+        )
+        return [each["Key"] for page in pages for each in page.get("Contents", [])]
+
+    def _has_selected(self, key: str) -> bool:
+        """Whether an inventory has a log group that is to be archived; in doubt, it has."""
+        body = self._s3.get_object(Bucket=self._config.control_bucket, Key=key)["Body"]
+        return any(_is_selected(line) for line in body.iter_lines())
+
+
+def _is_selected(line: bytes) -> bool:
+    try:
+        return parse(ListedLogGroup, line).verdict == SELECTED
+    except ContractError:
+        return True
