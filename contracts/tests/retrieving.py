@@ -11,7 +11,7 @@ from logferry_contracts.retrieval.asked import Asked
 from logferry_contracts.retrieval.pattern import Pattern
 from logferry_contracts.retrieval.plan import Plan
 from logferry_contracts.retrieval.sealed import Seals, add_sealed
-from logferry_contracts.retrieval.search import Match, Report, search
+from logferry_contracts.retrieval.search import Match, Report, Search
 from logferry_contracts.statement import ARCHIVED, StatedObject, Statement
 from logferry_contracts.verification.store import Version
 from logferry_contracts.window import Window
@@ -68,7 +68,7 @@ def planned(archive: Archive, wanted: Asked, store: Any = None) -> Plan:
     seals = Seals.read(of, archive.chain, [archive.key.trusted], wanted.from_ms)
     add_sealed(plan, of, seals)
     for missing in seals.uncovered(wanted):
-        plan.add_tail("", missing)
+        plan.add_unknown("", missing)
     plan.finish()
     return plan
 
@@ -81,12 +81,11 @@ def searched(
     **how: Any,
 ) -> tuple[list[Match], Report]:
     """Return what is found, the oldest first, and what came of it."""
-    report = Report()
     plan = planned(archive, wanted or asked(), store)
     words = Pattern(pattern) if isinstance(pattern, str) else pattern
     how = {"newest_first": False, **how}
-    found = list(search(store or archive.bucket, plan, words, report, **how))
-    return found, report
+    search = Search(store or archive.bucket, plan, words, **how)
+    return list(search), search.report
 
 
 def messages(matches: Iterable[Match]) -> list[str]:

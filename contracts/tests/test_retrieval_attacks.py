@@ -14,8 +14,10 @@ from contracts.tests.retrieving import (
 )
 from contracts.tests.sealed_archive import DAY_MS, START_MS, Archive, Folder, SealingKey
 
+from logferry_contracts.retrieval.pattern import Pattern
 from logferry_contracts.retrieval.plan import NOT_YET, UNKNOWN
 from logferry_contracts.retrieval.sealed import Seals
+from logferry_contracts.retrieval.search import Search
 from logferry_contracts.verification.findings import (
     ForeignKeyError,
     LeavesChangedError,
@@ -109,11 +111,10 @@ def test_what_is_frozen_is_named_by_itself(archive: Archive, key: str) -> None:
 
     plan_first = planned(archive, asked())
     archive.bucket.open = frozen  # type: ignore[method-assign,assignment]
-    from logferry_contracts.retrieval.pattern import Pattern  # noqa: PLC0415
-    from logferry_contracts.retrieval.search import Report, search  # noqa: PLC0415
 
-    report = Report()
-    assert list(search(archive.bucket, plan_first, Pattern(""), report)) == []
+    search = Search(archive.bucket, plan_first, Pattern(""))
+    assert list(search) == []
+    report = search.report
     assert (report.frozen, report.is_whole, report.is_wrong) == (
         [f"{key} is in GLACIER"],
         False,

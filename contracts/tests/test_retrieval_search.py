@@ -24,6 +24,7 @@ from hypothesis import strategies as st
 
 from logferry_contracts.archive import events_of_object
 from logferry_contracts.retrieval.pattern import Pattern
+from logferry_contracts.retrieval.search import Search
 from logferry_contracts.window import Window
 
 ALIKE = settings(derandomize=True, deadline=None, database=None, max_examples=150)
@@ -146,11 +147,10 @@ def test_what_is_found_in_many_streams_comes_in_the_order_of_time(newest_first: 
 def test_the_first_results_come_before_everything_is_read() -> None:
     bodies = {f"s{n}/000000": lines((START_MS + n * HOUR_MS, f"hour {n}")) for n in range(9)}
     archive, opened = sealed(bodies), []
-    from logferry_contracts.retrieval.search import Report, search  # noqa: PLC0415
-
-    report = Report()
-    for match in search(archive.bucket, planned(archive, asked()), Pattern("hour"), report):
-        opened.append((match.event.message, report.objects))  # noqa: PERF401  (while it goes on)
+    search = Search(archive.bucket, planned(archive, asked()), Pattern("hour"))
+    for match in search:
+        found_after = search.report.objects
+        opened.append((match.event.message, found_after))
     assert opened[:3] == [("hour 8", 1), ("hour 7", 2), ("hour 6", 3)]
 
 

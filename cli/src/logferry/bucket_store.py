@@ -14,7 +14,7 @@ from logferry.workers import READERS
 from logferry_contracts.archive import Readable
 from logferry_contracts.chain import ChainName
 from logferry_contracts.seal_key import SEALS, chain_of
-from logferry_contracts.verification.store import Missing, Unreadable, Version
+from logferry_contracts.verification.store import Frozen, Missing, Unreadable, Version
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -142,6 +142,17 @@ class BucketStore:
             raise Unreadable(f"{key}: {error}") from error
         return found["LegalHold"].get("Status") == "ON"
 
+    def folders(self, prefix: str) -> list[str]:
+        """Return what the keys that begin with a prefix have up to the next slash, with it.
+
+        Raises:
+            Unreadable: They cannot be listed.
+        """
+        try:
+            return self._folders(prefix)
+        except AWS_ERRORS as error:
+            raise Unreadable(f"ListObjectVersions of {prefix}: {error}") from error
+
     def _folders(self, prefix: str) -> list[str]:
         pages = self._s3.get_paginator("list_object_versions").paginate(
             Bucket=self._bucket, Prefix=prefix, Delimiter="/"
@@ -234,5 +245,5 @@ def _said(error: ClientError, key: str) -> Exception:
         return Missing(f"{key}: {error}")
     if code == _FROZEN:
         where = error.response.get("StorageClass", "GLACIER or DEEP_ARCHIVE")
-        return Unreadable(f"{key} is in {where}: restore it, and check again")
+        return Frozen(f"{key} is in {where}: restore it, and check again")
     return Unreadable(f"{key}: {error}")

@@ -41,6 +41,8 @@ COMMANDS = {
     "hidden or added since.",
     "handover:prove": "Write a proof of what became of one log group on one date, to be handed "
     "over.",
+    "retrieval:search": "Search the archive for what log groups logged, by the bytes that were "
+    "sealed.",
     "acceptance:acceptance": "Ask AWS, in an account for trials, what our code takes for granted; "
     "leave nothing behind.",
 }

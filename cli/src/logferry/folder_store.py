@@ -97,6 +97,13 @@ class FolderStore:
         below = self._below(f"{path}/" if path else "", begins)
         return (each for each in below if each.key.startswith(prefix))
 
+    def folders(self, prefix: str) -> list[str]:
+        """Return what the keys that begin with a prefix have up to the next slash, with it."""
+        found = (each.key[len(prefix) :] for each in self.versions(prefix))
+        return list(
+            dict.fromkeys(f"{prefix}{rest.partition('/')[0]}/" for rest in found if "/" in rest)
+        )
+
     def open(self, key: str, version_id: str | None) -> Readable:
         """See `Store.open`. There is one version of each key."""
         _check(key)

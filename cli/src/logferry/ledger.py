@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import date
+from itertools import takewhile
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
@@ -11,7 +12,7 @@ from botocore.exceptions import ClientError
 
 from logferry.errors import LedgerError
 from logferry.workers import READERS
-from logferry_contracts.ledger_key import ledger_prefix, source_prefix, windows_of
+from logferry_contracts.ledger_key import ledger_prefix, source_prefix, starting_at, windows_of
 from logferry_contracts.ledger_record import LedgerRecord
 from logferry_contracts.open_exports import is_open, note_key, open_prefix
 from logferry_contracts.source import SourceName
@@ -90,6 +91,17 @@ class Ledger:
         )
         there = (each["Prefix"] for page in pages for each in page.get("CommonPrefixes", []))
         return [(ledger_prefix(source, window), window) for window in windows_of(there)]
+
+    def windows_from(self, source: SourceName, from_ms: int, until_ms: int) -> Iterator[Window]:
+        """Yield the windows that start in a time, half-open, oldest first: pages as are needed."""
+        pages = self._s3.get_paginator("list_objects_v2").paginate(
+            Bucket=self.bucket,
+            Prefix=source_prefix(source),
+            StartAfter=starting_at(source, max(from_ms, 0)),
+            Delimiter="/",
+        )
+        there = (each["Prefix"] for page in pages for each in page.get("CommonPrefixes", []))
+        return takewhile(lambda window: window.from_ms < until_ms, windows_of(there))
 
     def records(self, prefix: str) -> list[Read]:
         """Return the records of a window with their keys.

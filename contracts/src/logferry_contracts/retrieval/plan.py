@@ -125,9 +125,9 @@ class Plan:
             absence = self.absences.setdefault((outcome, why), Absences(outcome, why))
             absence.add(f"{name} {span(from_ms, to_ms)}".strip())
 
-    def add_tail(self, name: str, window: Window) -> None:
-        """Take in the time after all that is known."""
-        if self.asked.is_open_ended:
+    def add_unknown(self, name: str, window: Window) -> None:
+        """Take in a time of which nothing says what became of it."""
+        if self.asked.is_open_ended and window.to_ms >= self.asked.to_ms:
             self.add_absence(NOT_YET, "not in the archive yet", name, window)
         else:
             self.add_absence(UNKNOWN, "nothing says what became of it", name, window)

@@ -1,7 +1,7 @@
 """Search the streams of a plan, several side by side; yield what matches in the order of time."""
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import tee
 from typing import NamedTuple
@@ -149,51 +149,66 @@ class Searching:
         return self.asked.has(at_ms) and at_ms != stream.skipped_ms
 
 
-def search(  # noqa: PLR0913  (each from another place)
-    store: Store,
-    plan: Plan,
-    pattern: Pattern,
-    report: Report,
-    *,
-    newest_first: bool = True,
-    context: int = 0,
-    mapped: Mapped = map,
-    watch: Callable[[Report], None] = lambda _: None,
-) -> Iterator[Match]:
-    """Yield each event that matches, in the order of time, as soon as it is known to come next.
+class Search:
+    """The events of a plan that match, in the order of time.
 
-    Args:
-        store: The archive; may be read by several threads.
-        plan: What to read, which is finished.
-        pattern: What to search for.
-        report: Is told what came of it, and is complete when nothing more is yielded.
-        newest_first: Or the oldest.
-        context: How many events of the same stream to show before and after each.
-        mapped: Searches several streams, such as with threads; takes only few of them ahead.
-        watch: Told after each stream.
+    Each is yielded as soon as it is known to come next. What cannot be read, or is not what was
+    archived, is no exception but in the report.
 
-    What cannot be read, or is not what was archived, is no exception but in the report.
+    Attributes:
+        report: What came of it so far; complete when nothing more is yielded.
     """
-    timeline = Timeline[Match](newest_first=newest_first)
-    streams, given = tee(plan.streams(newest_first=newest_first))
-    outcomes = mapped(Searching(store, plan.asked, pattern, context), given)
-    next(streams, None)
-    for outcome in outcomes:
-        report.add(outcome)
-        watch(report)
-        timeline.add(outcome.found or ())
-        following = next(streams, None)
-        if following is not None:
-            yield from timeline.until(_bound(following, newest_first=newest_first))
-    yield from timeline.until(None)
 
+    def __init__(  # noqa: PLR0913  (each from another place)
+        self,
+        store: Store,
+        plan: Plan,
+        pattern: Pattern,
+        *,
+        newest_first: bool = True,
+        context: int = 0,
+        mapped: Mapped = map,
+    ) -> None:
+        """Begin with nothing.
 
-def _bound(stream: Stream, *, newest_first: bool) -> int:
-    """Return the time that nothing of a stream, or of those after it, comes before.
+        Args:
+            store: The archive; may be read by several threads.
+            plan: What to read, which is finished.
+            pattern: What to search for.
+            newest_first: Or the oldest.
+            context: How many events of the same stream to show before and after each.
+            mapped: Searches several streams, such as with threads; takes only few of them ahead.
+        """
+        self.report = Report()
+        self._plan = plan
+        self._is_newest_first = newest_first
+        self._mapped = mapped
+        self._searching = Searching(store, plan.asked, pattern, context)
+        self._timeline = Timeline[Match](newest_first=newest_first)
 
-    What is not sealed yet may have events outside of its window.
-    """
-    return stream.last_ms if newest_first else stream.first_ms
+    def __iter__(self) -> Iterator[Match]:
+        """Search, and yield what is found."""
+        streams, given = tee(self._plan.streams(newest_first=self._is_newest_first))
+        outcomes = self._mapped(self._searching, given)
+        next(streams, None)
+        for outcome in outcomes:
+            self.report.add(outcome)
+            self._timeline.add(outcome.found or ())
+            following = next(streams, None)
+            if following is not None:
+                yield from self._timeline.until(self._bound(following))
+        yield from self._timeline.until(None)
+
+    def rest(self) -> Iterator[Match]:
+        """Yield what was found and not yielded yet, where somebody has stopped the search."""
+        return self._timeline.until(None)
+
+    def _bound(self, stream: Stream) -> int:
+        """Return the time that nothing of a stream, or of those after it, comes before.
+
+        What is not sealed yet may have events outside of its window.
+        """
+        return stream.last_ms if self._is_newest_first else stream.first_ms
 
 
 def _events(text: bytes) -> Iterator[tuple[int, str]]:

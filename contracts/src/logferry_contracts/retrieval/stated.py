@@ -67,7 +67,7 @@ def _add_unstated(plan: Plan, windows: Iterable[StatementName]) -> None:
             plan.add_absence(UNKNOWN, "there is no statement of it", of, missing)
         reached = max(reached, window.to_ms)
     if of and reached < plan.asked.to_ms:
-        plan.add_tail(of, Window(from_ms=reached, to_ms=plan.asked.to_ms))
+        plan.add_unknown(of, Window(from_ms=reached, to_ms=plan.asked.to_ms))
 
 
 def _windows(store: Listed, name: ChainName, asked: Asked) -> Iterator[tuple[str, list[str]]]:

@@ -1,0 +1,247 @@
+"""The commands that get log events back out of the archive."""
+
+import json
+import os
+import sys
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+from cyclopts import Parameter, validators
+
+from logferry import search as searching
+from logferry.commands.console import (
+    DONE,
+    FAILED,
+    Flag,
+    Json,
+    code_of,
+    messages,
+    told,
+    told_errors,
+)
+from logferry.errors import ConfigError
+from logferry.pace import Pace
+from logferry.place import Place
+from logferry.places import places_of
+from logferry.verify import trusted_keys
+from logferry.watched import Watched
+from logferry.workers import Threads
+from logferry_contracts.retrieval.pattern import Pattern
+from logferry_contracts.retrieval.plan import Plan
+from logferry_contracts.retrieval.search import Match, Report, Search
+from logferry_contracts.verification.store import Unreadable
+
+NOT_WHOLE = 3
+"""What was found is what was archived, and not all that was asked for could be looked at."""
+STOPPED = 130
+"""By Ctrl-C, as shells have it."""
+
+type Many = Annotated[tuple[str, ...], Parameter(negative="", show_default=False)]
+type Time = Annotated[str, Parameter(allow_leading_hyphen=True, show_default=False)]
+type Positive = Annotated[int, Parameter(validator=validators.Number(gte=1))]
+
+
+def search(  # noqa: PLR0913  (an option each)
+    pattern: str,
+    archive: str,
+    /,
+    *,
+    log_group: Many,
+    since: Annotated[Time, Parameter(name="--from")],
+    until: Annotated[Time | None, Parameter(name="--to", show_default=False)] = None,
+    time_zone: Annotated[str | None, Parameter(show_default=False)] = None,
+    profile: Annotated[str | None, Parameter(show_default=False)] = None,
+    source: Annotated[str | None, Parameter(show_default=False)] = None,
+    stream: Many = (),
+    regex: Flag = False,
+    ignore_case: Flag = False,
+    context: Annotated[int, Parameter(validator=validators.Number(gte=0))] = 0,
+    oldest_first: Flag = False,
+    limit: Annotated[Positive | None, Parameter(show_default=False)] = None,
+    key: Annotated[tuple[Path, ...], Parameter(negative="", show_default=False)] = (),
+    dry_run: Flag = False,
+    as_json: Json = False,
+) -> int:
+    r"""Search the archive for what log groups logged, by the bytes that were sealed.
+
+    `logferry search timeout organization.yaml --profile shop --log-group /aws/lambda/orders
+    --from 2026-11-21T09:12 --to 2026-11-21T09:20`
+
+    `logferry search 'status=5\d\d' organization.yaml --regex --log-group '/ecs/*' --from -7d`
+
+    `logferry search 7f3a0c /mnt/copy --log-group '*' --from 2026-11-01 --to 2026-11-30
+    --key seals.pem --json`
+
+    `logferry search timeout s3://my-archive --source 111122223333/eu-central-1
+    --log-group '/aws/lambda/*' --from yesterday`
+
+    What will be read, what it costs, and what of the time is not in the archive and why, comes
+    first. Then each event as it is found, the newest first. Only the version of an object that was
+    archived is read, whatever lies over it, and nothing is shown of one that is not, to the byte,
+    what was archived. Exit code 0 when everything was looked at, whether anything was found or
+    not; 1 when something is not what was archived, 2 for bad input, 3 when something is missing or
+    cannot be read, such as what is in GLACIER; 130 when it was stopped by Ctrl-C, which keeps what
+    was found.
+
+    Args:
+        pattern: Words that a message has, as they are.
+        archive: A configuration of what is deployed; a folder that the archive was copied into; or
+            s3:// and the name of the archive's bucket, for who may read no ledger.
+        log_group: A log group's whole name, or a glob of names; may be given again.
+        since: A date, a time, today, yesterday, now, or how long ago, such as -2h.
+        until: The same. Of a date its end, otherwise exclusive; as far as there is anything if left
+            out.
+        time_zone: Whose days and clock, such as Europe/Berlin; the source's if left out.
+        profile: Only this source.
+        source: Only this account and Region, such as 111122223333/eu-central-1.
+        stream: A log stream's name, or a glob of names; may be given again.
+        regex: The pattern is a regular expression of Python's.
+        ignore_case: Take small and capital letters for the same.
+        context: So many events of the same stream before and after each, too.
+        oldest_first: In this order.
+        limit: End after so many.
+        key: A public key in PEM by which seals have to be signed; may be given again.
+        dry_run: Only say what would be read.
+        as_json: Print JSON lines: each event, and at the end what came of it; or the plan.
+    """
+    try:
+        words = _pattern(pattern, is_regex=regex, ignores_case=ignore_case)
+        wanted = searching.Wanted(
+            log_groups=log_group,
+            streams=stream,
+            since=since,
+            until=until,
+            time_zone=time_zone,
+            profile=profile,
+            keys=trusted_keys(key),
+            now=datetime.now(UTC),
+        )
+        places = places_of(archive, profile, source)
+        run = _Searching(
+            wanted=wanted,
+            pattern=words,
+            context=context,
+            is_newest_first=not oldest_first,
+            limit=limit,
+            is_dry_run=dry_run,
+            as_json=as_json,
+        )
+        return run.all(places)
+    except Unreadable as error:
+        return told(error, NOT_WHOLE, as_json=as_json)
+    except told_errors() as error:
+        return told(error, code_of(error), as_json=as_json)
+
+
+def _pattern(text: str, *, is_regex: bool, ignores_case: bool) -> Pattern:
+    try:
+        return Pattern(text, is_regex=is_regex, ignores_case=ignores_case)
+    except ValueError as error:
+        raise ConfigError("the pattern", [str(error)]) from error
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Searching:
+    """A search of archives, told as it goes on."""
+
+    wanted: searching.Wanted
+    pattern: Pattern
+    context: int
+    is_newest_first: bool
+    limit: int | None
+    is_dry_run: bool
+    as_json: bool
+
+    def all(self, places: Iterable[Place]) -> int:
+        """Search everywhere, and return the exit code: the worst of all."""
+        codes = [DONE]
+        left = self.limit
+        for place in places:
+            threads = Threads(max(os.process_cpu_count() or 1, place.store.readers))
+            try:
+                code, found = self._at(place, threads, left)
+            finally:
+                threads.stop()
+            codes.append(code)
+            left = None if left is None else left - found
+            if code == STOPPED or left == 0:
+                break
+        return next(code for code in (STOPPED, FAILED, NOT_WHOLE, DONE) if code in codes)
+
+    def _at(self, place: Place, threads: Threads, limit: int | None) -> tuple[int, int]:
+        """Search one place; return the exit code, and how many events were shown."""
+        with messages.status(f"Looking for what {place.store} has"):
+            plan = searching.planned(place, self.wanted, mapped=threads.mapped)
+        for line in searching.plan_lines(plan):
+            messages.print(line, markup=False)
+        if self.is_dry_run:
+            if self.as_json:
+                _write(f"{json.dumps(searching.plan_as_json(plan))}\n")
+            return (DONE if plan.is_whole else NOT_WHOLE), 0
+        with messages.status("Reading") as shown:
+            pace = Pace(plan.size_bytes, watch=shown.update, clock=time.monotonic)
+            store = Watched(place.store, "bytes", pace, threads)
+            search = Search(
+                store,
+                plan,
+                self.pattern,
+                newest_first=self.is_newest_first,
+                context=self.context,
+                mapped=threads.mapped,
+            )
+            stopped, count = self._show(search, threads, limit)
+        return self._end(plan, search.report, is_stopped=stopped), count
+
+    def _show(self, search: Search, threads: Threads, limit: int | None) -> tuple[bool, int]:
+        """Print what is found; return whether somebody has stopped it, and how much it was."""
+        count = 0
+        try:
+            for match in search:
+                self._print(match)
+                count += 1
+                if count == limit:
+                    threads.stop()
+                    break
+        except KeyboardInterrupt:
+            threads.stop()
+            for match in search.rest():
+                self._print(match)
+                count += 1
+            return True, count
+        finally:
+            sys.stdout.flush()
+        return False, count
+
+    def _print(self, match: Match) -> None:
+        if self.as_json:
+            _write(f"{json.dumps(searching.match_as_json(match))}\n")
+            return
+        shown = searching.on_a_terminal if sys.stdout.isatty() else searching.as_it_is
+        _write(searching.line_of(match, shown=shown))
+
+    def _end(self, plan: Plan, report: Report, *, is_stopped: bool) -> int:
+        """Say what came of it, and return the exit code."""
+        are_signed = bool(self.wanted.keys)
+        if self.as_json:
+            document: dict[str, Any] = searching.report_as_json(plan, report, are_signed=are_signed)
+            _write(f"{json.dumps({'read': document})}\n")
+            sys.stdout.flush()
+        if is_stopped:
+            messages.print("stopped: the rest was not looked at", markup=False)
+        for line in searching.report_lines(plan, report, are_signed=are_signed):
+            messages.print(line, markup=False)
+        if is_stopped:
+            return STOPPED
+        if report.is_wrong:
+            return FAILED
+        return DONE if plan.is_whole and report.is_whole else NOT_WHOLE
+
+
+def _write(text: str) -> None:
+    """Print a text as it is: what nothing can be made of in the terminal's encoding is escaped."""
+    encoding = sys.stdout.encoding or "utf-8"
+    sys.stdout.write(text.encode(encoding, "backslashreplace").decode(encoding))

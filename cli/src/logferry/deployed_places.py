@@ -1,0 +1,65 @@
+"""The buckets of what is deployed, with the ledger of what no seal covers yet."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
+
+import boto3
+
+from logferry.bucket_store import BucketStore
+from logferry.config import Config, SourceConfig, load
+from logferry.ledger import CLIENT_CONFIG
+from logferry.place import Place
+from logferry.unsealed import Unsealed
+from logferry_contracts.chain import ChainName
+from logferry_contracts.retrieval.plan import Plan
+from logferry_contracts.window import Window
+from logferry_contracts.zones import zone_named
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+
+def bucket_named(name: str) -> BucketStore:
+    """Return a bucket of which nothing but its name is known."""
+    return BucketStore(boto3.Session().client("s3", config=CLIENT_CONFIG), name)
+
+
+def of(path: Path, profile: str | None) -> list[Place]:
+    """Return the archive of each hub with its sources' chains.
+
+    Args:
+        path: The configuration.
+        profile: The only source; None: all.
+
+    Raises:
+        ConfigError: It is wrong, or has no such profile.
+    """
+    session, found = boto3.Session(), []
+    for hub, sources in load(path).chosen([] if profile is None else [profile]):
+        s3 = session.client("s3", region_name=hub.region, config=CLIENT_CONFIG)
+        bucket = BucketStore(s3, hub.archive_bucket)
+        by_chain = {ChainName.of(hub.source_name(each)): each for each in sources}
+        found.append(Place(bucket, list(by_chain), _Ledger(s3, hub, by_chain)))
+    return found
+
+
+@dataclass(frozen=True)
+class _Ledger:
+    """The ledger of a hub's sources."""
+
+    s3: "S3Client"
+    hub: Config
+    sources: dict[ChainName, SourceConfig]
+
+    def zone_of(self, chain: ChainName) -> ZoneInfo | None:
+        source = self.sources.get(chain)
+        return None if source is None else zone_named(self.hub.time_zone_of(source))
+
+    def add_unsealed(self, plan: Plan, chain: ChainName, times: Iterable[Window]) -> None:
+        unsealed = Unsealed(self.s3, self.hub.control_bucket)
+        source = self.hub.source_name(self.sources[chain])
+        for time in times:
+            unsealed.add(plan, source, time)

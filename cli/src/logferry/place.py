@@ -1,0 +1,35 @@
+"""An archive that log events are got back from, and what is known beside its seals."""
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, NamedTuple, Protocol
+from zoneinfo import ZoneInfo
+
+from logferry_contracts.chain import ChainName
+from logferry_contracts.retrieval.plan import Plan
+from logferry_contracts.window import Window
+
+if TYPE_CHECKING:
+    from logferry.bucket_store import BucketStore
+    from logferry.folder_store import FolderStore
+
+
+class Ledger(Protocol):
+    """What an operator knows beside the seals."""
+
+    def zone_of(self, chain: ChainName) -> ZoneInfo | None:
+        """Return the zone of a source's days; None of what is no source of this hub."""
+
+    def add_unsealed(self, plan: Plan, chain: ChainName, times: Iterable[Window]) -> None:
+        """Add to a plan what the ledger has of a time that no seal covers."""
+
+
+class Place(NamedTuple):
+    """An archive and the chains that are to be looked at.
+
+    Attributes:
+        ledger: None for who has no ledger, or a copy of the archive alone.
+    """
+
+    store: "FolderStore | BucketStore"
+    chains: list[ChainName]
+    ledger: Ledger | None

@@ -1,0 +1,287 @@
+"""Log events searched for in archives: what to read, what of it is missing, and what was found.
+
+The rules are those of `logferry_contracts.retrieval`. Here is which archives are looked into, and
+how what is found is shown.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from logferry.errors import ConfigError
+from logferry.markup import visible
+from logferry.place import Place
+from logferry.times import time_given, zone_given
+from logferry_contracts.chain import ChainName
+from logferry_contracts.message import from_epoch_ms, timestamp
+from logferry_contracts.retrieval.asked import Asked
+from logferry_contracts.retrieval.plan import Plan
+from logferry_contracts.retrieval.sealed import Seals, add_sealed
+from logferry_contracts.retrieval.search import Match, Report
+from logferry_contracts.retrieval.stated import add_stated
+from logferry_contracts.signatures import TrustedKey
+from logferry_contracts.verification.joining import span
+from logferry_contracts.verification.store import Mapped, Unreadable
+from logferry_contracts.zones import zone_named
+
+_DOLLARS_PER_REQUEST = 0.0004 / 1000
+"""https://aws.amazon.com/s3/pricing/ (us-east-1; GET)"""
+_DOLLARS_PER_GB_OUT = 0.09
+"""The same page: out of AWS; within the Region nothing."""
+_GB = 10**9
+_MOST_SHOWN = 3
+_ANY_ZONE = timedelta(hours=26)
+"""How much earlier a time may be on the clock of another zone, with room for a date."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wanted:
+    """What somebody wants to have back.
+
+    Attributes:
+        since: As it was typed; so is ``until``, None for as far as there is anything.
+        time_zone: Whose clock they are on; None for the source's.
+        profile: The only source; None: all.
+        keys: That are trusted; without any, signatures of seals are not checked.
+    """
+
+    log_groups: tuple[str, ...]
+    streams: tuple[str, ...] = ()
+    since: str
+    until: str | None = None
+    time_zone: str | None = None
+    profile: str | None = None
+    keys: tuple[TrustedKey, ...] = ()
+    now: datetime
+
+    def asked(self, zone: ZoneInfo) -> Asked:
+        """Return it by a zone's clock.
+
+        Raises:
+            ConfigError: A time is none, or there is nothing between the two.
+        """
+        from_ms = time_given("--from", self.since, zone, self.now)
+        to_ms = time_given("--to", self.until or "now", zone, self.now)
+        if from_ms >= to_ms:
+            told = f"--from {self.since} is not before --to {self.until or 'now'}"
+            raise ConfigError("the times", [told])
+        return Asked(
+            log_groups=self.log_groups,
+            from_ms=max(from_ms, 0),
+            to_ms=to_ms,
+            streams=self.streams,
+            is_open_ended=self.until is None,
+        )
+
+
+def planned(place: Place, wanted: Wanted, *, mapped: Mapped = map) -> Plan:
+    """Return what to read of a place.
+
+    Raises:
+        ConfigError: There are no such log groups, or the sources' clocks differ.
+        Unreadable: What says which objects there are cannot be read.
+    """
+    earliest = wanted.asked(zone_named("Etc/UTC")).from_ms - int(_ANY_ZONE.total_seconds() * 1000)
+    seals = dict[ChainName, Seals | None]()
+    for chain in place.chains:
+        found = _seals(place, chain, wanted, max(earliest, 0), mapped)
+        if found is None or place.ledger or wanted.profile in {None, *found.profiles}:
+            seals[chain] = found
+    if not seals:
+        told = f"there is no seal of the profile {wanted.profile}" if wanted.profile else "no seals"
+        raise ConfigError(str(place.store), [told])
+    plan = Plan(_asked(place, wanted, seals))
+    for chain, of in seals.items():
+        _add(plan, place, chain, of, mapped)
+    plan.finish()
+    if not plan.log_groups:
+        names = ", ".join(wanted.log_groups)
+        told = (
+            f"{names}: no log group of this name from {span(plan.asked.from_ms, plan.asked.to_ms)}"
+        )
+        raise ConfigError("--log-group", [told])
+    return plan
+
+
+def _seals(
+    place: Place, chain: ChainName, wanted: Wanted, from_ms: int, mapped: Mapped
+) -> Seals | None:
+    """Return the seals of a chain; None for who may not read them."""
+    try:
+        return Seals.read(place.store, chain, wanted.keys, from_ms, mapped=mapped)
+    except Unreadable:
+        if wanted.keys:
+            raise
+        return None
+
+
+def _asked(place: Place, wanted: Wanted, seals: dict[ChainName, Seals | None]) -> Asked:
+    if wanted.time_zone is not None:
+        return wanted.asked(zone_given(wanted.time_zone))
+    utc = zone_named("Etc/UTC")
+    by_chain = {chain: _zone(place, chain, found) or utc for chain, found in seals.items()}
+    asked = {wanted.asked(zone) for zone in by_chain.values()}
+    if len(asked) > 1:
+        told = ", ".join(f"{chain}: {zone}" for chain, zone in by_chain.items())
+        raise ConfigError("--time-zone", [f"the clocks of these differ, so say which: {told}"])
+    return asked.pop()
+
+
+def _zone(place: Place, chain: ChainName, seals: Seals | None) -> ZoneInfo | None:
+    if place.ledger is not None and (zone := place.ledger.zone_of(chain)) is not None:
+        return zone
+    name = None if seals is None else seals.time_zone
+    return None if name is None else zone_named(name)
+
+
+def _add(plan: Plan, place: Place, chain: ChainName, seals: Seals | None, mapped: Mapped) -> None:
+    if seals is None:
+        add_stated(plan, place.store, chain, mapped=mapped)
+        return
+    add_sealed(plan, place.store, seals, mapped=mapped)
+    missing = list(seals.uncovered(plan.asked))
+    if place.ledger is not None:
+        place.ledger.add_unsealed(plan, chain, missing)
+    else:
+        for window in missing:
+            plan.add_unknown("", window)
+
+
+def plan_lines(plan: Plan) -> Iterator[str]:
+    """Yield what is to be read, and what of it is missing and why, for people."""
+    groups = "1 log group" if len(plan.log_groups) == 1 else f"{len(plan.log_groups):,} log groups"
+    time = span(plan.asked.from_ms, plan.asked.to_ms)
+    yield f"{groups}, {time}: {plan.objects:,} objects, {plan.size_bytes:,} bytes"
+    requests, out = _dollars(plan)
+    yield f"  costs ${requests:.4f} for their GETs, and ${out:.2f} if they leave AWS's network"
+    if plan.unsealed:
+        yield f"  {plan.unsealed:,} of them are not sealed yet: the ledger has them, without hashes"
+    for each in plan.absences.values():
+        windows = "1 window" if each.count == 1 else f"{each.count:,} windows"
+        some = "; ".join(each.examples[:_MOST_SHOWN]) + ("; …" if each.count > _MOST_SHOWN else "")
+        verb = "not there" if each.is_lawful else "MISSING"
+        yield visible(f"  {verb}: {windows} {each.outcome} ({each.why}): {some}")
+    yield from (visible(f"  {each}") for each in plan.findings)
+
+
+def plan_as_json(plan: Plan) -> dict[str, Any]:
+    """Return what is to be read as a JSON document."""
+    requests, out = _dollars(plan)
+    return {
+        "log_groups": sorted(plan.log_groups),
+        "from": _time(plan.asked.from_ms),
+        "to": _time(plan.asked.to_ms),
+        "objects": plan.objects,
+        "stored_bytes": plan.size_bytes,
+        "unsealed_objects": plan.unsealed,
+        "dollars": {"requests": round(requests, 6), "out_of_aws": round(out, 6)},
+        "missing": [
+            {
+                "outcome": each.outcome,
+                "reason": each.why,
+                "windows": each.count,
+                "examples": each.examples,
+                "is_lawful": each.is_lawful,
+            }
+            for each in plan.absences.values()
+        ],
+        "findings": list(map(str, plan.findings)),
+        "is_whole": plan.is_whole,
+    }
+
+
+def _dollars(plan: Plan) -> tuple[float, float]:
+    return plan.objects * _DOLLARS_PER_REQUEST, plan.size_bytes / _GB * _DOLLARS_PER_GB_OUT
+
+
+def report_lines(plan: Plan, report: Report, *, are_signed: bool) -> Iterator[str]:
+    """Yield what came of a search, for people: what is wrong first, and the sum last."""
+    yield from (visible(f"{each}") for each in (*report.notes, *report.findings))
+    for each in report.frozen:
+        yield visible(f"thaw first: {each}")
+    events = "1 event" if report.matches == 1 else f"{report.matches:,} events"
+    yield (
+        f"{events} in {report.objects:,} of {plan.objects:,} objects, {report.size_bytes:,} bytes: "
+        f"{_as_archived(report)}"
+    )
+    if not are_signed:
+        yield "Whether a key that you trust has signed the seals was not checked: --key."
+
+
+def _as_archived(report: Report) -> str:
+    unhashed = report.objects - report.hashed
+    told = "every byte that was read is what was archived"
+    if unhashed:
+        told += f", as far as hashes are sealed: {unhashed:,} objects are not yet"
+    return told
+
+
+def report_as_json(plan: Plan, report: Report, *, are_signed: bool) -> dict[str, Any]:
+    """Return what came of a search as a JSON document."""
+    return {
+        "matches": report.matches,
+        "objects": report.objects,
+        "of_objects": plan.objects,
+        "stored_bytes": report.size_bytes,
+        "hashed_objects": report.hashed,
+        "are_signatures_checked": are_signed,
+        "findings": list(map(str, report.findings)),
+        "notes": list(map(str, report.notes)),
+        "frozen": report.frozen,
+        "missing": [each.outcome for each in plan.absences.values() if not each.is_lawful],
+        "is_whole": plan.is_whole and report.is_whole,
+    }
+
+
+def line_of(match: Match, *, shown: Callable[[str], str]) -> str:
+    """Return an event and what is around it, each from a line of its own on.
+
+    Args:
+        match: What was found.
+        shown: Makes each message fit for where it goes to.
+    """
+    events = (*match.before, match.event, *match.after)
+    lines = [
+        f"{_time(each.at_ms)} {match.log_group_name} {shown(each.stream)} {shown(each.message)}\n"
+        for each in events
+    ]
+    return "".join(lines if len(lines) == 1 else [*lines, "--\n"])
+
+
+def match_as_json(match: Match) -> dict[str, Any]:
+    """Return an event with where it is in the archive as a JSON document."""
+    document = {
+        "at": _time(match.at_ms),
+        "account_id": match.source.account_id,
+        "region": match.source.region,
+        "profile": match.source.profile,
+        "log_group": match.log_group_name,
+        "stream": match.event.stream,
+        "message": match.event.message,
+        "key": match.event.key,
+        "version_id": match.version_id,
+    }
+    if match.sha256 is not None:
+        document["sha256"] = match.sha256
+    around = {"before": match.before, "after": match.after}
+    return document | {
+        name: [{"at": _time(each.at_ms), "message": each.message} for each in events]
+        for name, events in around.items()
+        if events
+    }
+
+
+def on_a_terminal(message: str) -> str:
+    """Return a message in which all that a terminal obeys is escaped, but newlines and tabs."""
+    return "\n".join("\t".join(map(visible, line.split("\t"))) for line in message.split("\n"))
+
+
+def as_it_is(message: str) -> str:
+    """Return a message as it was archived."""
+    return message
+
+
+def _time(at_ms: int) -> str:
+    return timestamp(from_epoch_ms(at_ms))

@@ -1,0 +1,150 @@
+"""What the ledger has of a time that no seal covers yet, or never will."""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from botocore.exceptions import ClientError
+
+from logferry.errors import LedgerError
+from logferry.ledger import Ledger, last_tries
+from logferry_contracts.archive import Readable, whole_manifest
+from logferry_contracts.export import export_id
+from logferry_contracts.ledger_key import ledger_key, ledger_prefix
+from logferry_contracts.ledger_record import LedgerRecord
+from logferry_contracts.retrieval.asked import Asked
+from logferry_contracts.retrieval.plan import UNKNOWN, Plan
+from logferry_contracts.retrieval.streams import Export, listed
+from logferry_contracts.source import SourceName
+from logferry_contracts.statement import DISPOSED, FAILED, OPEN, SKIPPED, WAIVED
+from logferry_contracts.window import Window
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+_LONGEST_MS = 25 * 3_600_000
+"""A window is a day at most, which may have 25 hours."""
+_NOT_THERE = ("404", "NoSuchKey")
+
+type _Record = LedgerRecord | LedgerError
+"""A record, or what is wrong with it."""
+
+
+class Unsealed:
+    """Reads the ledger for a plan."""
+
+    def __init__(self, s3: "S3Client", control_bucket: str) -> None:
+        self._s3 = s3
+        self._ledger = Ledger(s3, control_bucket)
+
+    def add(self, plan: Plan, source: SourceName, time: Window) -> None:
+        """Add what the ledger has of a source's time.
+
+        One log group that is named, and no glob, costs a LIST of windows from that time on, and two
+        GETs for each window: the second says that there was no other try.
+
+        Raises:
+            ClientError: It may not be read.
+        """
+        reached = time.from_ms
+        touching: list[Window] = []
+        for window in self._windows(source, time):
+            if window.to_ms <= time.from_ms:
+                touching.append(window)
+                continue
+            if reached < window.from_ms:
+                plan.add_unknown("", Window(from_ms=reached, to_ms=window.from_ms))
+            reached = max(reached, window.to_ms)
+            records = self._records(plan.asked, source, window)
+            if window.from_ms == plan.asked.from_ms:
+                self._add_ends(plan, source, touching, records)
+            for record in records:
+                self._add(plan, record)
+        if reached < time.to_ms:
+            plan.add_unknown("", Window(from_ms=reached, to_ms=time.to_ms))
+
+    def _windows(self, source: SourceName, time: Window) -> Iterator[Window]:
+        """Yield the windows of a time, after those that end where it begins."""
+        since = time.from_ms - _LONGEST_MS
+        for window in self._ledger.windows_from(source, since, until_ms=time.to_ms):
+            if window.to_ms >= time.from_ms:
+                yield window
+
+    def _add_ends(
+        self, plan: Plan, source: SourceName, before: list[Window], records: list[_Record]
+    ) -> None:
+        """Add the windows before, of log groups that are not in the archive from there on.
+
+        The event of the millisecond between may have been exported with them.
+        """
+        there = {
+            each.log_group.name
+            for each in records
+            if isinstance(each, LedgerRecord) and each.completed is not None
+        }
+        if there.issuperset(plan.asked.log_groups):
+            return
+        for window in before:
+            for record in self._records(plan.asked, source, window):
+                if isinstance(record, LedgerError) or record.log_group.name not in there:
+                    self._add(plan, record)
+
+    def _records(self, asked: Asked, source: SourceName, window: Window) -> list[_Record]:
+        """Return the last try of each log group that was asked for, and what cannot be read."""
+        names = asked.log_groups
+        if any(set(name) & set("*?[") for name in names):
+            read = self._ledger.records(ledger_prefix(source, window))
+        else:
+            read = [each for name in names for each in self._tries(source, name, window)]
+        last = [record for _, record in last_tries(read).values()]
+        return [
+            *(record for _, record in read if isinstance(record, LedgerError)),
+            *(each for each in last if asked.has_log_group(each.log_group.name)),
+        ]
+
+    def _tries(
+        self, source: SourceName, name: str, window: Window
+    ) -> Iterator[tuple[str, _Record]]:
+        """Yield the generations of an export."""
+        generation = 1
+        while True:
+            key = ledger_key(source, window, export_id(source, name, window, generation))
+            try:
+                yield key, self._ledger.read(key)
+            except LedgerError as error:
+                yield key, error
+            except ClientError as error:
+                if error.response["Error"]["Code"] not in _NOT_THERE:
+                    raise
+                return
+            generation += 1
+
+    def _add(self, plan: Plan, record: _Record) -> None:
+        if isinstance(record, LedgerError):
+            plan.add_absence(UNKNOWN, str(record), "", self._whole(plan))
+            return
+        if (outcome := _outcome(record)) is not None:
+            plan.add_absence(*outcome, record.log_group.name, record.window)
+        if record.completed is not None and record.disposed is None:
+            manifest = whole_manifest(record.completed.manifest, self._open)
+            pieces = tuple(map(listed, manifest.objects or []))
+            plan.add(Export(record.source, record.log_group.name, record.window, pieces))
+
+    def _whole(self, plan: Plan) -> Window:
+        return Window(from_ms=plan.asked.from_ms, to_ms=plan.asked.to_ms)
+
+    def _open(self, bucket: str, key: str, version_id: str | None) -> Readable:
+        del version_id
+        return self._s3.get_object(Bucket=bucket, Key=key)["Body"]
+
+
+def _outcome(record: LedgerRecord) -> tuple[str, str] | None:
+    """Return what became of what is not in the archive, and why; None where it is."""
+    if record.disposed is not None:
+        return DISPOSED, record.disposed.reason
+    if record.waived is not None:
+        return WAIVED, record.waived.reason
+    if record.skipped is not None:
+        return SKIPPED, record.skipped.reason
+    if record.failed is not None:
+        return FAILED, record.failed.reason
+    return None if record.completed is not None else (OPEN, record.state)

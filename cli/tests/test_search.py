@@ -1,0 +1,445 @@
+"""The command `logferry search` over a folder, what is deployed, and a bucket alone."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+from cli.tests.copies import Copy
+from contracts.tests.retrieving import archived, lines, window
+from contracts.tests.sealed_archive import DAY_MS, HOUR_MS, START_MS, Archive, Bucket, gz
+from moto import mock_aws
+
+from logferry.command import main
+from logferry.config import Config
+from logferry_contracts.chain import ChainName
+from logferry_contracts.export import export_id
+from logferry_contracts.ledger_key import ledger_key
+from logferry_contracts.ledger_record import Completed, LedgerRecord
+from logferry_contracts.log_group import LogGroup
+from logferry_contracts.manifest import ArchivedObject, Manifest
+from logferry_contracts.message import from_epoch_ms
+from logferry_contracts.source import SourceName
+from logferry_contracts.window import Window
+from logferry_contracts.wire import emit
+
+type Run = Callable[..., tuple[int, str, str]]
+
+WINDOWS = 60
+NAME = "/app/a"
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str]) -> Run:
+    def run(*arguments: str) -> tuple[int, str, str]:
+        with pytest.raises(SystemExit) as ended:
+            main(["search", *arguments])
+        printed = capsys.readouterr()
+        assert isinstance(ended.value.code, int)
+        return ended.value.code, printed.out, printed.err
+
+    return run
+
+
+@pytest.fixture
+def copy(tmp_path: Path) -> Archive:
+    """Four dates of two log groups, sealed, in a folder: from 2026-11-21 in Berlin on."""
+    archive = Archive(Copy(tmp_path / "copy"))
+    archive.days(4)
+    return archive
+
+
+@pytest.fixture
+def folder(tmp_path: Path, copy: Archive) -> str:
+    (tmp_path / "seals.pem").write_text(copy.key.pem)
+    return str(tmp_path / "copy")
+
+
+def test_a_folder_is_searched_without_aws(
+    run: Run, folder: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: Any, **__: Any) -> None:
+        raise AssertionError("asked for AWS")
+
+    monkeypatch.setattr(boto3, "Session", refuse)
+    dates = ("--from", "2026-11-21", "--to", "2026-11-22")
+    code, out, err = run("/app/a 0", folder, "--log-group", NAME, *dates)
+    assert code == 0
+    assert out.splitlines() == [
+        f"{at} /app/a stream-0 /app/a 0"
+        for at in (
+            "2026-11-22T22:59:59.999Z",
+            "2026-11-21T23:00:00.001Z",
+            "2026-11-21T23:00:00.000Z",
+            "2026-11-21T22:59:59.999Z",
+            "2026-11-20T23:00:00.001Z",
+            "2026-11-20T23:00:00.000Z",
+        )
+    ]
+    told = err.splitlines()
+    assert told[0].startswith("1 log group, 2026-11-20T23:00:00.000Z to 2026-11-22T23:00:00.000Z: ")
+    assert "6 events in 2 of 2 objects" in err
+    assert "every byte that was read is what was archived" in err
+    assert "--key" in told[-1]
+
+
+@pytest.mark.parametrize(
+    ("since", "until", "found"),
+    [
+        ("2026-11-21", "2026-11-21", 3),
+        ("2026-11-21T00:00:00.001", "2026-11-21T23:59:59.999", 1),
+        ("2026-11-20T23:00:00.001Z", "2026-11-22T00:00", 2),
+        ("2026-11-21T08:00+09:00", "2026-11-21T08:00:00.001+09:00", 1),
+    ],
+)
+def test_times_are_of_the_sources_zone_unless_it_is_said(
+    run: Run, folder: str, since: str, until: str, found: int
+) -> None:
+    code, out, _ = run("", folder, "--log-group", NAME, "--from", since, "--to", until)
+    assert (code, len(out.splitlines())) == (0, found)
+
+
+def test_another_zone_has_other_days(run: Run, folder: str) -> None:
+    zone = ("--time-zone", "Asia/Seoul")
+    dates = ("--from", "2026-11-22", "--to", "2026-11-22")
+    _, out, _ = run("", folder, "--log-group", NAME, *dates, *zone)
+    assert [line[:24] for line in out.splitlines()] == [
+        "2026-11-21T23:00:00.001Z",
+        "2026-11-21T23:00:00.000Z",
+        "2026-11-21T22:59:59.999Z",
+    ][:3]
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        (["--from", "tomorrow"], "--from tomorrow: "),
+        (["--from", "2026-11-22", "--to", "2026-11-20"], "is not before --to 2026-11-20"),
+        (["--from", "2026-11-21", "--time-zone", "Berlin"], "'Berlin' is not an IANA time zone"),
+        (["--from", "2026-11-21", "--to", "2026-11-21", "--profile", "pay"], "the profile pay"),
+        (["--from", "2026-11-21", "--source", "1/eu"], "account and Region, such as"),
+    ],
+)
+def test_bad_input_is_refused(run: Run, folder: str, options: list[str], told: str) -> None:
+    code, out, err = run("", folder, "--log-group", NAME, *options)
+    assert (code, out) == (2, "")
+    assert told in err
+
+
+def test_an_expression_that_is_none_is_refused(run: Run, folder: str) -> None:
+    code, _, err = run("(", folder, "--regex", "--log-group", NAME, "--from", "2026-11-21")
+    assert code == 2
+    assert "'(' is no regular expression" in err
+
+
+def test_a_log_group_that_there_is_none_of_is_refused(run: Run, folder: str) -> None:
+    dates = ("--from", "2026-11-21", "--to", "2026-11-21")
+    code, _, err = run("", folder, "--log-group", "/app/z", *dates)
+    assert code == 2
+    assert "/app/z: no log group of this name" in err
+
+
+def test_how_long_ago_is_counted_back_from_now(run: Run, folder: str) -> None:
+    code, out, err = run("", folder, "--log-group", "*", "--from", "-99999w")
+    assert (code, len(out.splitlines())) == (3, 24)
+    assert "MISSING: 1 window unknown" in err
+    assert "not there: 1 window not_yet" in err
+
+
+def test_json_is_a_line_for_each_event_and_one_at_the_end(
+    run: Run, folder: str, copy: Archive
+) -> None:
+    options = ("--from", "2026-11-21", "--to", "2026-11-21", "--json", "--limit", "1")
+    _, out, _ = run("", folder, "--log-group", NAME, *options, "--key", f"{folder}/../seals.pem")
+    event, last = map(json.loads, out.splitlines())
+    [key] = [each for each in copy.object_keys() if "/app/a/2026/11/21/" in each] or [event["key"]]
+    assert event == {
+        "at": "2026-11-21T22:59:59.999Z",
+        "account_id": "111122223333",
+        "region": "eu-central-1",
+        "profile": "shop-prod",
+        "log_group": NAME,
+        "stream": "stream-0",
+        "message": "/app/a 0",
+        "key": key,
+        "version_id": "a-version",
+        "sha256": event["sha256"],
+    }
+    assert last["read"]["is_whole"] is True
+    assert last["read"]["are_signatures_checked"] is True
+
+
+def test_what_would_be_read_is_said_and_nothing_is_read(
+    run: Run, folder: str, tmp_path: Path
+) -> None:
+    for path in (tmp_path / "copy/shop-prod").rglob("*.gz"):
+        path.unlink()
+    options = ("--from", "2026-11-21", "--to", "2026-11-22", "--dry-run", "--json")
+    code, out, _ = run("", folder, "--log-group", NAME, *options)
+    plan = json.loads(out)
+    assert code == 0
+    assert (plan["objects"], plan["log_groups"], plan["is_whole"]) == (2, [NAME], True)
+
+
+def test_an_object_that_is_not_what_was_archived_is_named(run: Run, folder: str) -> None:
+    path = min(Path(folder, "shop-prod/app/a").rglob("*.gz"))
+    path.write_bytes(gz([START_MS], "forged"))
+    dates = ("--from", "2026-11-21", "--to", "2026-11-22")
+    code, out, err = run("", folder, "--log-group", NAME, *dates)
+    assert (code, len(out.splitlines())) == (1, 3)
+    assert "forged" not in out
+    assert f"{path.relative_to(folder)}: its SHA-256 is " in err
+
+
+def test_an_object_that_is_gone_is_named(run: Run, folder: str) -> None:
+    path = min(Path(folder, "shop-prod/app/a").rglob("*.gz"))
+    path.unlink()
+    code, out, err = run(
+        "", folder, "--log-group", NAME, "--from", "2026-11-21", "--to", "2026-11-22"
+    )
+    assert (code, len(out.splitlines())) == (1, 3)
+    assert f"{path.relative_to(folder)}: it is not there" in err
+
+
+def test_who_reads_only_the_beginning_ends_the_search(folder: str) -> None:
+    command = f"{sys.executable} -m logferry search '' {folder} --log-group '*' --from 2026-11-21"
+    done = subprocess.run(
+        ["bash", "-c", f"{command} --to 2026-11-24 | head -1"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert "Traceback" not in done.stderr
+    assert len(done.stdout.splitlines()) == 1
+
+
+def test_what_was_found_is_kept_where_somebody_stops(
+    run: Run, folder: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from logferry.commands import retrieval  # noqa: PLC0415
+
+    printed = retrieval._Searching._print
+    seen: list[Any] = []
+
+    def stop(self: Any, match: Any) -> None:
+        printed(self, match)
+        seen.append(match)
+        if len(seen) == 2:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    monkeypatch.setattr(retrieval._Searching, "_print", stop)
+    code, out, err = run(
+        "", folder, "--log-group", "*", "--from", "2026-11-21", "--to", "2026-11-24"
+    )
+    assert code == 130
+    assert 2 <= len(out.splitlines()) <= 24
+    assert "stopped: the rest was not looked at" in err
+
+
+class InS3(Bucket):
+    """A bucket on moto that an archive is written into."""
+
+    def __init__(self, s3: Any, name: str) -> None:
+        super().__init__()
+        self.s3, self.name = s3, name
+
+    def put(self, key: str, data: bytes, *, is_held: bool = True) -> str:
+        version_id: str = self.s3.put_object(Bucket=self.name, Key=key, Body=data)["VersionId"]
+        return version_id
+
+
+SHOP = SourceName(profile="shop", account_id="444455556666", region="eu-west-1")
+
+
+@pytest.fixture
+def s3(config: Config, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """The hub's S3, with the archive and an empty ledger."""
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "any")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "any")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", config.region)
+    with mock_aws():
+        s3 = boto3.client("s3", region_name=config.region)
+        where: Any = {"CreateBucketConfiguration": {"LocationConstraint": config.region}}
+        for name in (config.archive_bucket, config.control_bucket):
+            s3.create_bucket(Bucket=name, **where)
+            s3.put_bucket_versioning(Bucket=name, VersioningConfiguration={"Status": "Enabled"})
+        yield s3
+
+
+@pytest.fixture
+def calls(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str, str]]:
+    """What S3 is asked by the command: the operation, the bucket and the key or prefix."""
+    calls: list[tuple[str, str, str]] = []
+    session = boto3.Session
+
+    def counting(*how: Any, **more: Any) -> Any:
+        made = session(*how, **more)
+        made.events.register(
+            "provide-client-params.s3",
+            lambda params, model, **_: calls.append(
+                (model.name, params["Bucket"], params.get("Key") or params.get("Prefix", ""))
+            ),
+        )
+        return made
+
+    monkeypatch.setattr(boto3, "Session", counting)
+    return calls
+
+
+@pytest.fixture
+def deployed(s3: Any, config: Config) -> Archive:
+    """Three dates that are sealed, each with hours of one log group."""
+    archive = Archive(InS3(s3, config.archive_bucket), source=SHOP)
+    for day in range(3):
+        hours = [Window(from_ms=at, to_ms=at + HOUR_MS) for at in hour_starts(day)]
+        statements = [
+            archived(archive, hour, {"web/000000": lines((hour.from_ms + 5, "an hour"))})
+            for hour in hours
+        ]
+        archive.day(statements, window(day), time_zone="Etc/UTC")
+    return archive
+
+
+def hour_starts(day: int) -> list[int]:
+    return list(range(START_MS + day * DAY_MS, START_MS + (day + 1) * DAY_MS, HOUR_MS))
+
+
+def record_of(archive: Archive, config: Config, hour: Window, name: str = NAME) -> LedgerRecord:
+    """Export an hour that is not sealed yet and return what the ledger has of it."""
+    statement = archived(archive, hour, {"web/000000": lines((hour.from_ms + 7, "fresh"))}, name)
+    [export], [stated] = statement.exports, statement.objects or []
+    group = LogGroup(
+        name=name,
+        arn=f"arn:aws:logs:eu-west-1:444455556666:log-group:{name}",
+        log_group_class="STANDARD",
+        created_ms=0,
+    )
+    record = LedgerRecord.first(
+        requested_at=from_epoch_ms(hour.to_ms),
+        export_id=export.export_id,
+        generation=1,
+        source=SHOP,
+        log_group=group,
+        window=hour,
+        destination=export.destination.model_copy(update={"bucket": config.archive_bucket}),
+        lane="slot",
+    )
+    archived_object = ArchivedObject(
+        key=stated.key, version_id=stated.version_id, size_bytes=stated.size_bytes, etag="any"
+    )
+    manifest = Manifest(
+        object_count=1, stream_count=1, total_bytes=stated.size_bytes, objects=[archived_object]
+    )
+    at = from_epoch_ms(hour.to_ms)
+    done = Completed(at=f"{at:%Y-%m-%dT%H:%M:%S.000Z}", manifest=manifest)
+    return record.as_submitted(export.task_ids[0], at=at).as_completed(done)
+
+
+def in_utc(at_ms: int) -> str:
+    return f"{from_epoch_ms(at_ms):%Y-%m-%dT%H:%M:%SZ}"
+
+
+def test_an_hour_that_is_sealed_lists_nothing_and_asks_no_ledger(
+    run: Run, path: str, deployed: Archive, config: Config, calls: list[tuple[str, str, str]]
+) -> None:
+    hour = START_MS + DAY_MS + 5 * HOUR_MS
+    time = ("--from", in_utc(hour), "--to", in_utc(hour + HOUR_MS))
+    code, out, _ = run("an hour", path, "--profile", "shop", "--log-group", NAME, *time)
+    assert (code, len(out.splitlines())) == (0, 1)
+    assert {name for name, *_ in calls} == {"GetObject"}
+    assert {bucket for _, bucket, _ in calls} == {config.archive_bucket}
+    assert sum(key.endswith(".gz") for *_, key in calls) == 1
+
+
+def test_an_hour_that_is_not_sealed_yet_costs_three_calls_of_the_ledger(
+    run: Run,
+    path: str,
+    s3: Any,
+    deployed: Archive,
+    config: Config,
+    calls: list[tuple[str, str, str]],
+) -> None:
+    fresh = START_MS + 3 * DAY_MS + 5 * HOUR_MS
+    hour = Window(from_ms=fresh, to_ms=fresh + HOUR_MS)
+    record = record_of(deployed, config, hour)
+    s3.put_object(Bucket=config.control_bucket, Key=record.key, Body=emit(record).encode())
+    for number in range(-WINDOWS // 2, WINDOWS // 2):
+        start = fresh + number * HOUR_MS
+        other = Window(from_ms=start, to_ms=start + HOUR_MS)
+        key = ledger_key(SHOP, other, export_id(SHOP, "/other", other, 1))
+        s3.put_object(Bucket=config.control_bucket, Key=key, Body=b"{}")
+    time = ("--from", in_utc(fresh), "--to", in_utc(fresh + HOUR_MS))
+    code, out, err = run("fresh", path, "--profile", "shop", "--log-group", NAME, *time)
+    assert (code, len(out.splitlines())) == (0, 1)
+    assert "1 of them are not sealed yet" in err
+    assert [name for name, bucket, _ in calls if bucket == config.control_bucket] == [
+        "ListObjectsV2",
+        "GetObject",
+        "GetObject",
+    ]
+    assert {name for name, bucket, _ in calls if bucket == config.archive_bucket} == {"GetObject"}
+
+
+def test_a_glob_finds_what_the_ledger_has_of_a_date_that_is_not_sealed(
+    run: Run, path: str, s3: Any, deployed: Archive, config: Config
+) -> None:
+    fresh = START_MS + 3 * DAY_MS
+    hour = Window(from_ms=fresh, to_ms=fresh + HOUR_MS)
+    for name in ("/app/a", "/app/b", "/ecs/c"):
+        record = record_of(deployed, config, hour, name)
+        s3.put_object(Bucket=config.control_bucket, Key=record.key, Body=emit(record).encode())
+    time = ("--from", in_utc(fresh), "--to", in_utc(fresh + 2 * HOUR_MS))
+    code, out, err = run("", path, "--profile", "shop", "--log-group", "/app/*", *time, "--json")
+    *found, last = map(json.loads, out.splitlines())
+    assert code == 3
+    assert {each["log_group"] for each in found} == {"/app/a", "/app/b"}
+    assert not any("sha256" in each for each in found)
+    assert last["read"]["missing"] == ["unknown"]
+    assert "nothing says what became of it" in err
+
+
+def test_a_delete_marker_and_a_new_version_change_nothing(
+    run: Run, path: str, s3: Any, deployed: Archive, config: Config
+) -> None:
+    keys = [
+        each["Key"]
+        for each in s3.list_objects_v2(Bucket=config.archive_bucket, Prefix="shop/")["Contents"]
+    ]
+    s3.delete_object(Bucket=config.archive_bucket, Key=keys[0])
+    s3.put_object(Bucket=config.archive_bucket, Key=keys[1], Body=lines((START_MS, "forged")))
+    time = ("--from", in_utc(START_MS), "--to", in_utc(START_MS + DAY_MS))
+    code, out, _ = run("", path, "--profile", "shop", "--log-group", NAME, *time)
+    assert (code, len(out.splitlines())) == (0, 24)
+    assert "forged" not in out
+
+
+def test_who_may_read_no_seals_finds_by_the_statements_below_a_prefix(
+    run: Run, deployed: Archive, config: Config, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from logferry.bucket_store import BucketStore  # noqa: PLC0415
+    from logferry_contracts.verification.store import Unreadable  # noqa: PLC0415
+
+    opened = BucketStore.open
+
+    def denied(self: BucketStore, key: str, version_id: str | None) -> Any:
+        if "/seals/" in key or "/leaves/" in key:
+            raise Unreadable(f"{key}: AccessDenied")
+        return opened(self, key, version_id)
+
+    monkeypatch.setattr(BucketStore, "open", denied)
+    chain = str(ChainName.of(SHOP))
+    hour = START_MS + DAY_MS + 5 * HOUR_MS
+    time = ("--from", in_utc(hour), "--to", in_utc(hour + 2 * HOUR_MS))
+    bucket = (f"s3://{config.archive_bucket}", "--source", chain)
+    for glob in (NAME, "/app/*", "*"):
+        code, out, _ = run("an hour", *bucket, "--log-group", glob, *time)
+        assert (code, len(out.splitlines())) == (0, 2)
+    code, _, err = run("an hour", *bucket, "--log-group", "/nobody", *time)
+    assert code == 2
+    assert "/nobody: no log group of this name" in err
