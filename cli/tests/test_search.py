@@ -1,8 +1,6 @@
 """The command `logferry search` over a folder, what is deployed, and a bucket alone."""
 
 import json
-import os
-import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -231,7 +229,7 @@ def test_what_was_found_is_kept_where_somebody_stops(
         printed(self, match)
         seen.append(match)
         if len(seen) == 2:
-            os.kill(os.getpid(), signal.SIGINT)
+            raise KeyboardInterrupt
 
     monkeypatch.setattr(retrieval._Searching, "_print", stop)
     code, out, err = run(

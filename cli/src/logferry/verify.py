@@ -12,7 +12,6 @@ from datetime import date, datetime
 from functools import cached_property, partial
 from itertools import batched
 from itertools import chain as chained
-from pathlib import Path
 from typing import Any, Protocol
 
 from rich.box import SIMPLE_HEAD
@@ -31,7 +30,7 @@ from logferry.workers import READERS, Processes, Threads
 from logferry_contracts.chain import ChainName
 from logferry_contracts.message import epoch_ms
 from logferry_contracts.seal_key import SEALS
-from logferry_contracts.signatures import TrustedKey, UnusableKeyError
+from logferry_contracts.signatures import TrustedKey
 from logferry_contracts.verification.chain import Chain, Link, read_chain
 from logferry_contracts.verification.findings import (
     Disposed,
@@ -146,25 +145,6 @@ class Report:
             "disposed": self.tally.disposed,
             "notes": self.tally.notes,
         }
-
-
-def trusted_keys(paths: Iterable[Path]) -> tuple[TrustedKey, ...]:
-    """Read the public keys that somebody trusts.
-
-    Raises:
-        ConfigError: One cannot be read, or is none; names all of them.
-    """
-    found, problems = [], []
-    for path in paths:
-        try:
-            found.append(TrustedKey.from_pem(path.read_bytes(), str(path)))
-        except OSError as error:
-            problems.append(f"{path}: {error.strerror}")
-        except UnusableKeyError as error:
-            problems.append(str(error))
-    if problems:
-        raise ConfigError("--key", problems)
-    return tuple(found)
 
 
 def percentage(text: str) -> float:

@@ -10,12 +10,12 @@ from cyclopts import Parameter
 from logferry import dispose as disposing
 from logferry import rebuild as rebuilding
 from logferry import seal as sealing
-from logferry import verify as verifying
 from logferry import waive as waiving
 from logferry.commands.console import DONE, FAILED, Flag, Json, agree, exit_code, messages, tables
 from logferry.config import load
 from logferry.errors import ConfigError, DisposeError, RebuildError
 from logferry.given import date_given, words_given
+from logferry.trusted import trusted_keys
 
 
 def seal(  # noqa: PLR0913  (an option each)
@@ -169,7 +169,7 @@ def rebuild(  # noqa: PLR0913  (an option each)
     reports: list[rebuilding.Report] = []
 
     def run() -> list[dict[str, Any]]:
-        believed = rebuilding.Believed(keys=verifying.trusted_keys(key), unsealed=unsealed)
+        believed = rebuilding.Believed(keys=trusted_keys(key), unsealed=unsealed)
         if not (believed.keys or unsealed):
             told = (
                 "--key is missing: without it nothing is sealed; --unsealed takes it all the same"

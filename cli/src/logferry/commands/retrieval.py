@@ -27,7 +27,7 @@ from logferry.errors import ConfigError
 from logferry.pace import Pace
 from logferry.place import Place
 from logferry.places import places_of
-from logferry.verify import trusted_keys
+from logferry.trusted import trusted_keys
 from logferry.watched import Watched
 from logferry.workers import Threads
 from logferry_contracts.retrieval.pattern import Pattern

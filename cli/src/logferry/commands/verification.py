@@ -35,6 +35,7 @@ from logferry.commands.console import (
 )
 from logferry.given import span_given
 from logferry.resuming import Progress, Task
+from logferry.trusted import trusted_keys
 from logferry_contracts.chain import ChainName
 from logferry_contracts.verification.findings import Finding, Verdict
 from logferry_contracts.verification.objects import Level
@@ -107,7 +108,7 @@ def verify(  # noqa: PLR0913  (an option each)
     try:
         since, until = span_given(first, last)
         asked = verifying.Asked(
-            keys=verifying.trusted_keys(key),
+            keys=trusted_keys(key),
             level=level,
             first=since,
             last=until,

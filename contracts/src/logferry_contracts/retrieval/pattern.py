@@ -59,24 +59,28 @@ class Pattern:
         is_ascii = self.text.isascii() or not self.ignores_case
         return bool(self.text) and is_ascii and not self.is_regex and "\n" not in self.text
 
-    def places(self, text: bytes) -> Iterator[tuple[int, int]]:
-        """Yield beginning and end of each event that has it, in a text of whole events.
+    def places(self, text: bytes, begin: int, end: int) -> Iterator[tuple[int, int]]:
+        """Yield beginning and end of each event that has it, in a part of a text.
 
         A time that a line begins with is no part of its message.
+
+        Args:
+            text: With whole events in that part.
+            begin: Where the first one begins.
+            end: Where the next one after it begins, or the text ends.
         """
-        words = self.text.encode()
-        searched = text
+        words, searched = self.text.encode(), text
         if self.ignores_case:
             words, searched = words.lower(), text.lower()
-        at = searched.find(words)
+        at = searched.find(words, begin, end)
         while at >= 0:
-            begin = event_before(text, at)
-            if at < begin + _MESSAGE:
-                at = searched.find(words, at + 1)
+            first = event_before(text, at)
+            if at < first + _MESSAGE:
+                at = searched.find(words, at + 1, end)
                 continue
-            end = _end(text, at)
-            yield begin, end
-            at = searched.find(words, end)
+            last = _end(text, at)
+            yield first, last
+            at = searched.find(words, last, end)
 
     def _is_in(self, message: str) -> bool:
         return self.text in message

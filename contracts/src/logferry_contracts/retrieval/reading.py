@@ -1,6 +1,6 @@
 """Read the archived version of objects, whatever lies over it, and hash it on the way."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
 from hashlib import sha256
@@ -23,8 +23,8 @@ from logferry_contracts.verification.stored import Found, Reading, Sort, locate
 
 _PIECE_BYTES = 256 * 1024
 """What is read at a time."""
-_UNPACKED_BYTES = 1024 * 1024
-"""Of lines that are searched at a time."""
+_UNPACKED_BYTES = 256 * 1024
+"""Of lines that are searched at a time: as much as a processor's own memory holds."""
 _LONGEST_BYTES = 64 * 1024 * 1024
 """An event has at most 1 MiB. What is longer is none, and is not taken into memory.
 
@@ -62,11 +62,20 @@ class Events(NamedTuple):
 
     Attributes:
         piece: The object in which they begin.
-        text: Their lines, beginning with the first one's time. No newline may end the last.
+        text: Has their lines.
+        begin: Where the first one's time begins.
+        end: Where the next event begins, or the text ends, with a newline or without.
     """
 
     piece: Piece
     text: bytes
+    begin: int
+    end: int
+
+    @classmethod
+    def of(cls, piece: Piece, text: bytes) -> "Events":
+        """Return those of a text that has nothing else."""
+        return cls(piece, text, 0, len(text))
 
 
 class _ElsewhereError(Exception):
@@ -131,29 +140,44 @@ class _Pieces:
 
     def events(self) -> Iterator[Events]:
         """Yield all events: what goes on in a next object is put to the event that it is of."""
-        last: Events | None = None
+        last: tuple[Piece, bytes] | None = None
         for piece in self._stream.pieces:
             self.key = piece.key
             texts = self._texts(piece)
             head, rest = _parted(texts)
             if last is not None:
-                yield Events(last.piece, last.text + head)
+                yield Events.of(last[0], last[1] + head)
             elif head and LogFile.of(piece.key).number == 0:
                 told = "its first line has no time: what goes before the first event is of none"
                 self.findings.append(Unchecked(piece.key, told, "Look at it by itself"))
             # Otherwise lines go on with an event of another time, in an object that is not read.
-            last = None
-            for unpacked in chain([rest], texts):
-                text = last.text + unpacked if last else unpacked
-                at = event_before(text, len(text))
-                if at > 0:
-                    yield Events(piece, text[:at])
-                if at >= 0:
-                    last = Events(piece, text[at:])
-                if last and len(last.text) > _LONGEST_BYTES:
-                    raise Unreadable(f"{piece.key}: an event of more than {_LONGEST_BYTES} bytes")
+            last = yield from self._of(piece, chain([rest], texts))
         if last is not None:
-            yield last
+            yield Events.of(*last)
+
+    def _of(
+        self, piece: Piece, texts: Iterator[bytes]
+    ) -> Generator[Events, None, tuple[Piece, bytes] | None]:
+        """Yield an object's events but the last one, which may go on; return that, if there is one.
+
+        Nothing is copied but what is around the place where one text ends and the next one begins.
+        """
+        waiting = b""
+        for text in texts:
+            newline = text.find(b"\n") if waiting else -1
+            begin = event_after(text, newline + 1) if newline >= 0 or not waiting else -1
+            if begin < 0:
+                waiting += text
+                if len(waiting) > _LONGEST_BYTES:
+                    raise Unreadable(f"{piece.key}: an event of more than {_LONGEST_BYTES} bytes")
+                continue
+            if waiting:
+                yield Events.of(piece, waiting + text[:begin])
+            end = event_before(text, len(text))
+            if end > begin:
+                yield Events(piece, text, begin, end)
+            waiting = text[end:]
+        return (piece, waiting) if waiting else None
 
     def _texts(self, piece: Piece) -> Iterator[bytes]:
         """Yield what an object unpacks to, in pieces."""

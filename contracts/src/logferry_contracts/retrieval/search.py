@@ -120,8 +120,8 @@ class Searching:
         return read(self.store, stream, lambda events: list(scan(stream, events)))
 
     def _quickly(self, stream: Stream, some: Iterable[Events]) -> Iterator[Match]:
-        for piece, text in some:
-            for begin, end in self.pattern.places(text):
+        for piece, text, *part in some:
+            for begin, end in self.pattern.places(text, *part):
                 at_ms = event_ms(text, begin)
                 if self._is_wanted(stream, at_ms):
                     message = _decoded(text[begin + _MESSAGE : end])
@@ -130,8 +130,8 @@ class Searching:
     def _event_by_event(self, stream: Stream, some: Iterable[Events]) -> Iterator[Match]:
         before = deque[LogEvent](maxlen=self.context)
         open_: deque[tuple[Match, list[LogEvent]]] = deque()
-        for piece, text in some:
-            for at_ms, message in _events(text):
+        for piece, text, begin, end in some:
+            for at_ms, message in _events(text[begin:end]):
                 event = _event(stream, piece, at_ms, message)
                 for _, after in open_:
                     after.append(event)
