@@ -5,7 +5,7 @@ from dataclasses import replace
 from hashlib import sha256
 
 import pytest
-from contracts.tests.sealed_archive import DAY_MS, SOURCE, Archive, SealingKey, gz
+from contracts.tests.sealed_archive import DAY_MS, DISPOSAL, SOURCE, Archive, SealingKey, gz
 from tests.attacks.places import Folder
 
 from logferry_contracts.day_seal import read_envelope
@@ -409,6 +409,48 @@ def test_a_disposal_is_of_another_date_than_is_deleted(attacked, verify):
     assert (answer.code, answer.found) == (1, {"disposed", "object_missing"})
 
 
+@pytest.mark.parametrize(
+    ("how", "found", "level"),
+    [
+        ("another of its size", "object_changed", "bytes"),
+        ("a shorter one", "object_added", "objects"),
+        ("one beside it", "object_added", "objects"),
+    ],
+)
+def test_a_waiver_hides_no_change_of_what_was_archived(attacked, verify, how, found, level):
+    statement, archive = archived_date(attacked), attacked.archive
+    failed = archive.export("/app/personal", statement.window, generation=2)
+    waived = archive.statement(
+        "/app/personal",
+        statement.window,
+        "waived",
+        exports=[*statement.exports, failed],
+        waiver=DISPOSAL,
+    )
+    archive.later([waived], statement.window)
+    key = statement.objects[0].key
+    data = attacked.place.data(key)
+    if how == "one beside it":
+        attacked.place.put(key.replace("stream-0", "planted"), b"planted")
+    else:
+        attacked.place.replace(key, data[:20] if how == "a shorter one" else bytes(len(data)))
+    for each in LEVELS[1:]:
+        answer = verify(attacked, each)
+        is_found = LEVELS.index(each) >= LEVELS.index(level)
+        expected = (1, {"disposed", found}) if is_found else (0, {"disposed"})
+        assert (answer.code, answer.found) == expected, each
+
+
+def test_a_failed_try_opens_no_folder_of_what_was_archived_before_it(attacked, verify):
+    statement, archive = archived_date(attacked), attacked.archive
+    tries = [*statement.exports, archive.export("/app/personal", statement.window, generation=2)]
+    failed = archive.statement("/app/personal", statement.window, "failed", exports=tries)
+    archive.later([failed], statement.window)
+    key = statement.objects[0].key
+    attacked.place.put(key.replace("stream-0", "planted"), b"planted")
+    assert_found(verify, attacked, "object_added", "objects")
+
+
 def test_a_disposal_is_of_what_was_never_sealed(attacked, verify):
     statement, archive = archived_date(attacked), attacked.archive
     window = archive.window()
@@ -433,6 +475,34 @@ def test_what_is_deleted_is_exported_anew_without_its_events(attacked, verify):
     assert verify(attacked).code == 0
     remove(attacked, statement)
     assert_found(verify, attacked, "object_missing", "objects")
+
+
+# What is not known here.
+
+
+def test_an_outcome_of_a_later_version_is_valid_at_no_level(folder, verify):
+    archive, window = folder.archive, folder.archive.window()
+    archive.day([archive.statement("/app/c", window, "pseudonymised")], window)
+    for level in LEVELS:
+        answer = verify(folder, level)
+        assert (answer.code, answer.found) == (3, {"unchecked"}), level
+        [line] = answer.about("unchecked")
+        assert "its outcome pseudonymised is none that is known here" in line["what"]
+
+
+def test_dates_that_no_seal_has_are_not_called_valid(folder, verify):
+    """The four that are sealed begin in Vienna, on 2026-11-21."""
+    given = {
+        ("--from", "2026-11-20"): "no date before 2026-11-21 is sealed",
+        ("--to", "2026-12-31"): "no date after 2026-11-24 is sealed",
+    }
+    for options, told in given.items():
+        answer = verify(folder, "seals", *options)
+        assert (answer.code, answer.found) == (3, {"unchecked"}), options
+        assert [each["what"] for each in answer.about("unchecked")] == [
+            f"{options[1]} was asked for, and {told}"
+        ]
+    assert verify(folder, "seals", "--from", "2026-11-21", "--to", "2026-11-24").code == 0
 
 
 # The ledger.

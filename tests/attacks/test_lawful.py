@@ -3,7 +3,7 @@
 import gzip
 
 import pytest
-from contracts.tests.sealed_archive import DAY_MS, SealingKey
+from contracts.tests.sealed_archive import DAY_MS, DISPOSAL, SealingKey
 
 from logferry_contracts.statement import Difference
 
@@ -121,6 +121,43 @@ def test_what_a_failed_try_has_left_is_valid(attacked, verify):
     second = archive.archived("/app/c", window, generation=2)
     archive.day([second], window)
     assert (verify(attacked).code, len(verify(attacked).about("note"))) == (0, 1)
+
+
+def test_what_a_try_has_left_that_failed_after_the_seal_is_valid(attacked, verify):
+    archive, window = attacked.archive, attacked.archive.window()
+    first = archive.archived("/app/c", window)
+    archive.day([first], window)
+    failed = archive.export("/app/c", window, generation=2)
+    archive.put(failed, window, "stream", gzip.compress(b"half"))
+    exports = [*first.exports, failed]
+    archive.later([archive.statement("/app/c", window, "failed", exports=exports)], window)
+    for level in ("seals", "objects", "bytes", "events"):
+        answer = verify(attacked, level)
+        assert (answer.code, answer.found) == (0, set()), level
+
+
+def test_what_was_archived_and_is_waived_may_go_and_is_told(attacked, verify):
+    archive, window = attacked.archive, attacked.archive.window()
+    first = archive.archived("/app/c", window)
+    archive.day([first], window)
+    waived = archive.statement("/app/c", window, "waived", exports=first.exports, waiver=DISPOSAL)
+    archive.later([waived], window)
+    assert (verify(attacked).code, verify(attacked).found) == (0, {"disposed"})
+    for each in first.objects:
+        attacked.place.remove(each.key)
+    assert (verify(attacked).code, verify(attacked).found) == (0, {"disposed"})
+
+
+def test_a_contradiction_that_is_waived_is_told_with_who_answers_for_it(attacked, verify):
+    archive, window = attacked.archive, attacked.archive.window()
+    differs = Difference(what="object_missing", key="shop-prod/app/c/x.gz", recorded="1")
+    stated = archive.statement("/app/c", window, "contradicted", exports=[], differences=[differs])
+    archive.day([stated], window)
+    archive.later([archive.statement("/app/c", window, "waived", waiver=DISPOSAL)], window)
+    answer = verify(attacked, "objects")
+    assert (answer.code, answer.found) == (0, {"disposed"})
+    [line] = answer.about("disposed")
+    assert "it was sealed as contradicted, and waived since by" in line["what"]
 
 
 def test_a_date_without_any_log_group_joins(attacked, verify):

@@ -47,7 +47,7 @@ from logferry_contracts.verification.objects import Level, SealedObject
 from logferry_contracts.verification.statements import read_statement
 from logferry_contracts.verification.store import Unreadable
 from logferry_contracts.verification.stored import unchecked
-from logferry_contracts.verification.verifier import TOLD, Verifier
+from logferry_contracts.verification.verifier import Verifier, is_told
 from logferry_contracts.verification.witnesses import Witnessed
 from logferry_contracts.verification.witnesses import findings as witnessed_findings
 
@@ -292,7 +292,7 @@ class _Check:
         read = partial(read_statement, self.archive, self.chain.name)
         for link in self.chain.links:
             is_by_seal = self.asked.level == "seals"
-            if link.sealed is None or (is_by_seal and not TOLD & link.sealed.outcomes.keys()):
+            if link.sealed is None or (is_by_seal and not is_told(link.sealed)):
                 continue  # nothing of it is looked for
             leaves = Leaves(self.archive, self.chain.name, link.sealed)
             for leaf in (each for each in leaves if is_odd(each.statement)):
@@ -319,8 +319,7 @@ class _Check:
             self.archive.know(self._odd_keys())
         if self.asked.witnessed is not None:
             self._take_in(report, witnessed_findings(self.chain, self.asked.witnessed))
-        if not links:
-            self._take_in(report, [self._nothing()])
+        self._take_in(report, self._unsealed() if links else [self._nothing()])
         pace = _pace(self.asked.level, todo, self.watch)
         counts = _counts(todo)
         is_much = work.is_much(self.asked.level, counts["leaves"], counts["stored_bytes"])
@@ -405,6 +404,22 @@ class _Check:
         dates = f"{self.asked.first or 'the first one'} to {self.asked.last or 'the last one'}"
         told = f"there is no seal of {dates}"
         return Unchecked(f"the chain {self.chain.name}", told, "Give dates that are sealed")
+
+    def _unsealed(self) -> Iterator[Unchecked]:
+        """Yield which of the dates that are asked for are before the first seal or after the last.
+
+        Those between are missed by the chain: its seals have to join.
+        """
+        days = [link.sealed.date for link in self.chain.links if link.sealed is not None]
+        first, last = min(days), max(days)
+        told = []
+        if self.asked.first is not None and str(self.asked.first) < first:
+            told.append(f"{self.asked.first} was asked for, and no date before {first} is sealed")
+        if self.asked.last is not None and str(self.asked.last) > last:
+            told.append(f"{self.asked.last} was asked for, and no date after {last} is sealed")
+        for each in told:
+            mend = "Give dates that are sealed, or seal these: logferry seal"
+            yield Unchecked(f"the chain {self.chain.name}", each, mend)
 
     def _nothing_drawn(self, links: Iterable[Link]) -> list[Finding]:
         """Return what is told where the sample has none of the log groups that there are."""

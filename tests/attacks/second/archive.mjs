@@ -118,6 +118,7 @@ function readStatement(leaf, name) { // null where it is not what was sealed
 // 7. Objects
 const LOG = /^(.+)\/([^/]+)\/[^/]+\/[0-9]{6,}\.gz$/
 const foldersOf = (exported) => exported.task_ids.map((id) => `${exported.destination.prefix}/${id}/`)
+const SILENT = [...TRIES, 'archived', 'waived'] // what is told at no level by itself
 const isOfObjects = (it) => ['archived', 'disposed'].includes(it.outcome)
 function checkObject(object, { outcome, window }) {
   const stored = read(object.key), { key } = object
@@ -140,12 +141,13 @@ function checkObject(object, { outcome, window }) {
   const { lines: count, events, first_ms, last_ms, events_outside_window: outside, pointer_lines } = object
   check(String(found) === String([count, events, first_ms, last_ms, outside, pointer_lines]), key, `has ${found}`)
 }
-function checkAdded(counting, all) {
+function checkAdded(counting, said, all) {
   const exports = counting.flatMap((it) => it.exports.map((exported) => ({ it, exported, isLast: exported === it.exports.at(-1) })))
   const prefixes = [...new Set(exports.map((each) => each.exported.destination.prefix))].sort((a, b) => b.length - a.length)
   const sealed = ({ it, isLast }) => isOfObjects(it) && isLast
   const tasks = exports.filter((each) => sealed(each) && each.exported.lane === 'slot').flatMap((each) => foldersOf(each.exported))
-  const abandoned = exports.filter((each) => !sealed(each)).flatMap((each) => foldersOf(each.exported))
+  const counted = exports.filter(sealed).flatMap((each) => foldersOf(each.exported))
+  const abandoned = said.flatMap((it) => it.exports.flatMap(foldersOf)).filter((folder) => !counted.includes(folder))
   const isClosed = (it) => it.outcome === 'skipped' ? !it.exports.some((each) => each.task_ids.length) : isOfObjects(it) && it.leftovers
   const open = exports.filter(({ it }) => !isClosed(it)).map((each) => each.exported.destination.prefix)
   const objects = new Set(counting.filter(isOfObjects).flatMap((it) => it.objects.map((o) => o.key)))
@@ -186,7 +188,7 @@ function checkChain(name) {
   const base = `!seals/${name}/`, seals = readChain(name, base), statements = [], whole = []
   for (const seal of seals) {
     seal.leaves = readLeaves(seal, base)
-    if (!seal.leaves || (!level && !seal.outcomes.contradicted && !seal.outcomes.disposed)) continue
+    if (!seal.leaves || (!level && Object.keys(seal.outcomes).every((it) => SILENT.includes(it)))) continue
     seal.leaves.forEach((leaf) => { leaf.it = readStatement(leaf, name) })
     const read = seal.leaves.map((leaf) => leaf.it).filter(Boolean), archived = read.filter((it) => it.outcome === 'archived')
     statements.push(...read.map((it) => ({ it, zone: seal.time_zone })))
@@ -200,7 +202,7 @@ function checkChain(name) {
   const words = new Map()
   for (const leaf of seals.flatMap((seal) => seal.leaves ?? [])) words.set(leaf.window, [...words.get(leaf.window) ?? [], leaf])
   for (const [at, leaf, leaves] of [...words.values()].flatMap((each) => each.map((leaf, at) => [at, leaf, each]))) {
-    if (!leaf.it || [...TRIES, 'archived', 'waived'].includes(leaf.it.outcome)) continue
+    if (!leaf.it || SILENT.includes(leaf.it.outcome)) continue
     const later = leaves.slice(at + 1).map((each) => each.it === undefined ? each.it = readStatement(each, name) : each.it)
     if (later.some((it) => !it || !TRIES.includes(it.outcome))) continue
     check(leaf.it.outcome !== 'contradicted', leaf.key, 'ledger and archive differ')
@@ -211,9 +213,9 @@ function checkChain(name) {
   for (const { covers, kind } of seals) {
     const own = kind === 'day' ? [...words.values()].filter(([leaf]) => leaf.from >= covers.from_ms && leaf.from < covers.to_ms) : []
     for (const group of grouped(own)) {
-      const stands = group.map((leaves) => standing(leaves.map((leaf) => leaf.it ?? null))), counting = stands.filter(Boolean).flat()
+      const said = group.map((leaves) => leaves.map((leaf) => leaf.it ?? null)), counting = said.map(standing).filter(Boolean).flat()
       counting.filter(isOfObjects).forEach((it) => it.objects.forEach((object) => checkObject(object, it)))
-      if (stands.every(Boolean)) checkAdded(counting, all)
+      if (said.flat().every(Boolean)) checkAdded(counting, said.flat(), all)
     }
   }
   checkPlanted(whole, statements, all)

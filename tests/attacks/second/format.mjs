@@ -54,6 +54,10 @@ export function standing(words) { // null where it is not known
     if (check(isLawful, counts.log_group.name, 'other objects were sealed than disposed of') || place < 0) return [counts]
     counts = before[place], before = before.slice(0, place)
   }
+  if (counts.outcome === 'waived') { // what counted before may go, and nothing may take its place
+    const mayGo = (before.length ? standing(before) : []).filter((it) => ['archived', 'disposed'].includes(it.outcome))
+    return [mayGo.length ? { ...counts, exports: [] } : counts, ...mayGo.map((it) => ({ ...it, outcome: 'disposed' }))]
+  }
   const since = counts.outcome === 'archived' ? before.slice(lastOf(before, ['disposed', 'waived']) + 1) : []
   return [counts, ...since.filter((it) => it.outcome === 'archived' && eventsOf(it) > eventsOf(counts))]
 }

@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 from hashlib import sha256
 from itertools import groupby
@@ -95,7 +95,8 @@ class _Prefixes(NamedTuple):
         listed: The versions of each key, the newest first.
         open: The prefixes of which not everything was sealed: what is beside the sealed tasks'
             folders there may have come lawfully.
-        abandoned: The folders of tries that came to nothing, or were followed by another.
+        abandoned: The folders of tries that came to nothing, or were followed by another that
+            counts.
         tasks: The folders of the tasks that wrote what is sealed, and nothing else.
     """
 
@@ -112,16 +113,19 @@ class _Prefixes(NamedTuple):
         return folder in self.tasks or prefix not in self.open
 
 
-def compare(store: Store, statements: list[Statement], *, are_all: bool) -> Compared:
+def compare(
+    store: Store, statements: Sequence[Statement], said: Iterable[Statement], *, are_all: bool
+) -> Compared:
     """Compare what statements of one log group say with what is listed in the archive.
 
     Args:
         store: The archive.
-        statements: The last one of each of its windows in a seal.
+        statements: What counts of each of its windows in a seal.
+        said: All that was said of these windows: also tries leave something behind.
         are_all: Whether no other one could not be read: only then is it known what was added.
     """
     try:
-        below = _prefixes(store, statements)
+        below = _prefixes(store, statements, said)
     except Unreadable as error:
         names = ", ".join(sorted(_names(statements)))
         return Compared([], [unchecked(f"the objects below {names}", error)])
@@ -180,26 +184,27 @@ def check_object(
         return [unchecked(key, error)]
 
 
-def _names(statements: list[Statement]) -> set[str]:
+def _names(statements: Iterable[Statement]) -> set[str]:
     return {export.destination.prefix for each in statements for export in each.exports}
 
 
-def _prefixes(store: Store, statements: list[Statement]) -> _Prefixes:
+def _prefixes(
+    store: Store, statements: Sequence[Statement], said: Iterable[Statement]
+) -> _Prefixes:
     below = _Prefixes(_names(statements), {}, set(), set(), set())
     for prefix in sorted(below.names):
         for key, versions in groupby(store.versions(f"{prefix}/"), key=lambda each: each.key):
             below.listed[key] = list(versions)
+    for each in said:
+        below.abandoned.update(folder for export in each.exports for folder in export.folders)
     for statement in statements:
-        last = statement.exports[-1] if statement.exports else None
-        is_archived = statement.outcome in _OF_OBJECTS
-        for export in statement.exports:
-            is_sealed = is_archived and export is last
-            if is_sealed and export.lane == "slot":
-                below.tasks.update(export.folders)
-            if not is_sealed:
-                below.abandoned.update(export.folders)
-            if not _is_all_sealed(statement):
-                below.open.add(export.destination.prefix)
+        if not _is_all_sealed(statement):
+            below.open.update(_names([statement]))
+        if statement.outcome in _OF_OBJECTS and statement.exports:
+            last = statement.exports[-1]
+            below.abandoned.difference_update(last.folders)
+            if last.lane == "slot":
+                below.tasks.update(last.folders)
     return below
 
 

@@ -15,7 +15,13 @@ from logferry_contracts.statement import (
     StatedObject,
     Statement,
 )
-from logferry_contracts.verification.findings import DisposalError, Disposed, Finding, Note
+from logferry_contracts.verification.findings import (
+    DisposalError,
+    Disposed,
+    Finding,
+    Note,
+    SealError,
+)
 from logferry_contracts.verification.joining import span
 
 _TRIES = frozenset({SKIPPED, EXCLUDED, REFUSED, FAILED, OPEN})
@@ -28,11 +34,19 @@ class Standing(NamedTuple):
     Attributes:
         statement: None where that cannot be read.
         also: What was archived before and is not replaced by it: its objects have to be there, too.
+        may_go: What counted before somebody waived it: its objects may be gone, and be no others.
     """
 
     statement: Statement | None
     findings: list[Finding]
     also: Sequence[Statement] = ()
+    may_go: Sequence[Statement] = ()
+
+    @property
+    def compared(self) -> list[Statement]:
+        """The statements that are compared with what there is; a waiver says nothing of that."""
+        counts = [] if self.statement is None or self.may_go else [self.statement]
+        return [*counts, *self.also, *self.may_go]
 
 
 def takes_back(word: Statement | None) -> bool:
@@ -50,7 +64,8 @@ def standing(words: Sequence[Statement | None]) -> Standing:
     What was archived once has to stay there, whatever is said later, unless somebody has ordered
     that it goes, or as many events are archived anew: the last word that is of objects, or that
     somebody answers for, is the one that counts. A try that failed afterwards takes nothing back,
-    and neither does an export that found less.
+    and neither does an export that found less. Where somebody answers for it, objects may be gone;
+    nothing else may be in their places.
 
     Args:
         words: What the seals have said of the window, the oldest first; None for what cannot be
@@ -89,10 +104,25 @@ def _weighed(counts: Statement, before: Sequence[Statement], *, is_known: bool) 
     archived = [n for n, each in enumerate(before) if each.outcome == ARCHIVED]
     if counts.outcome == DISPOSED:
         return _disposed(counts, before[: archived[-1] + 1] if archived else [], is_known=is_known)
-    if counts.outcome == WAIVED and archived:
-        told = f"it was sealed as archived, and waived since by {answered_for(counts)}"
-        return Standing(counts, [Disposed(place(counts), told)])
+    if counts.outcome == WAIVED:
+        return _waived(counts, before)
     return _archived(counts, before) if counts.outcome == ARCHIVED else Standing(counts, [])
+
+
+def _waived(counts: Statement, before: Sequence[Statement]) -> Standing:
+    """Return what counts of a window that was waived: told, if it was more than tries before."""
+    earlier = standing(before) if before else Standing(None, [])
+    may_go = [
+        each.model_copy(update={"outcome": DISPOSED})
+        for each in earlier.compared
+        if each.outcome in {ARCHIVED, DISPOSED}
+    ]
+    if earlier.statement is None or not takes_back(earlier.statement):
+        return Standing(counts, [])
+    was = earlier.statement.outcome
+    told = f"it was sealed as {was}, and waived since by {answered_for(counts)}"
+    findings = [each for each in earlier.findings if isinstance(each, SealError)]
+    return Standing(counts, [*findings, Disposed(place(counts), told)], may_go=may_go)
 
 
 def _archived(counts: Statement, before: Sequence[Statement]) -> Standing:

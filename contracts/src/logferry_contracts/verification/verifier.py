@@ -36,8 +36,9 @@ from logferry_contracts.verification.statements import Counted, read_statement
 from logferry_contracts.verification.store import Mapped, Store, Unreadable
 from logferry_contracts.verification.stored import unchecked
 
-TOLD = frozenset({CONTRADICTED, DISPOSED})
-"""Outcomes that are told at every level, by what their statements say."""
+_SILENT = KNOWN_OUTCOMES - {CONTRADICTED, DISPOSED}
+"""All others are told at every level, by what their statements say: also one that a later version
+may have, of which nobody knows here what it means."""
 
 
 type LookAt = Callable[[Iterable[SealedObject]], Iterable[list[Finding]]]
@@ -130,7 +131,7 @@ class Verifier:
             yield CountsError(link.key, told)
         if not leaves.are_there:
             return
-        if self._level == "seals" and not TOLD & link.sealed.outcomes.keys():
+        if self._level == "seals" and not is_told(link.sealed):
             return
         try:
             yield from self._statements(link, link.sealed, leaves)
@@ -205,7 +206,7 @@ class Verifier:
     ) -> _LogGroup:
         """Read the statements of a log group, and compare the last ones with its objects."""
         is_drawn = self._is_sampled(group.log_group_name)
-        if not is_drawn and not (link.sealed and TOLD & link.sealed.outcomes.keys()):
+        if not is_drawn and not (link.sealed and is_told(link.sealed)):
             return _LogGroup([None], [], [], [])
         is_compared = are_objects_looked_at and is_drawn
         later = {leaf: self._last_words.after(leaf) for leaf in group.sealed}
@@ -215,9 +216,7 @@ class Verifier:
         }
         findings = [each for leaf in group.sealed for each in read[leaf].findings]
         if not is_compared:  # otherwise they are looked at with their own seals
-            after = {
-                each for leaf in later if _is_told(read[leaf].statement) for each in later[leaf]
-            }
+            after = {each for leaf in later if _told(read[leaf].statement) for each in later[leaf]}
             findings += [each for leaf in after for each in read[leaf].findings]
         findings += group.overlaps(link)
         for leaf, words in later.items():
@@ -226,22 +225,33 @@ class Verifier:
         if not is_drawn:
             return _LogGroup([None], [], [], findings)
         sealed = [read[leaf].statement for leaf in group.sealed]
-        stands = [standing([read[leaf].statement for leaf in word]) for word in group.words]
-        compared = self._compared(stands) if is_compared else Compared([], [])
+        said = [[read[leaf].statement for leaf in word] for word in group.words]
+        stands = [standing(each) for each in said]
+        compared = self._compared(stands, said) if is_compared else Compared([], [])
         counts = [each.statement for each in stands]
         return _LogGroup(sealed, counts, compared.there, [*findings, *compared.findings])
 
-    def _compared(self, stands: list[Standing]) -> Compared:
+    def _compared(
+        self, stands: Iterable[Standing], words: Iterable[Iterable[Statement | None]]
+    ) -> Compared:
         """Compare what counts of a log group's windows with what there is."""
-        told = [each for one in stands for each in one.findings]
-        counts = [each for one in stands for each in (one.statement, *one.also)]
-        known = [each for each in counts if each is not None]
-        compared = compare(self._store, known, are_all=len(known) == len(counts))
+        told, counts = list[Finding](), list[Statement]()
+        for each in stands:
+            told += each.findings
+            counts += each.compared
+        said = list(chained.from_iterable(words))
+        known = [each for each in said if each is not None]
+        compared = compare(self._store, counts, known, are_all=len(known) == len(said))
         return compared._replace(findings=[*told, *compared.findings])
 
 
-def _is_told(statement: Statement | None) -> bool:
-    return statement is not None and statement.outcome not in KNOWN_OUTCOMES - TOLD
+def is_told(sealed: SealedWindows) -> bool:
+    """Whether some of what a seal has sealed is told at every level."""
+    return not sealed.outcomes.keys() <= _SILENT
+
+
+def _told(statement: Statement | None) -> bool:
+    return statement is not None and statement.outcome not in _SILENT
 
 
 def _of_outcome(statement: Statement | None) -> Iterator[Finding]:
