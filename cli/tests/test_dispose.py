@@ -1,17 +1,19 @@
 """Sealed objects that somebody has ordered to be removed: said in the ledger, on moto."""
 
 import json
+from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, date, datetime
 from typing import Any
 
 import boto3
 import pytest
-from contracts.tests.sealed_archive import Archive
+from contracts.tests.sealed_archive import HOUR_MS, Archive
 from moto import mock_aws
 from rich.prompt import Confirm
 from tests.attacks.places import S3Bucket
 
+from logferry.bucket_store import BucketStore
 from logferry.command import main
 from logferry.commands import console
 from logferry.commands.console import BAD_INPUT, DONE, FAILED
@@ -229,6 +231,34 @@ def test_nobody_hears_again_of_what_was_disposed_of(
     run(*arguments, "--yes")
 
     assert list(find_completions(session, config, [config.source("shop")], ON, ON)) == []
+
+
+def test_a_list_of_leaves_is_read_once_for_all_windows_of_a_date(
+    session: boto3.Session,
+    config: Config,
+    archive: Archive,
+    arguments: tuple[str, ...],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    covers = archive.window()
+    hours = [archive.window(HOUR_MS, covers.from_ms + n * HOUR_MS) for n in range(24)]
+    for each in hours:
+        recorded(session, config, archive, "/app/personal", each)
+    archive.day([archive.archived("/app/personal", each) for each in hours], covers)
+    for _ in range(3):
+        archive.day([], archive.window())
+    opened: list[str] = []
+    real = BucketStore.open
+    monkeypatch.setattr(
+        BucketStore, "open", lambda *it: opened.append(it[1].split("/")[3]) or real(*it)
+    )
+
+    assert run(*arguments, "--dry-run", "--json") == DONE
+
+    read, windows = Counter(opened), json.loads(capsys.readouterr().out)
+    assert (read["seals"], read["statements"], len(windows)) == (4, 16, 16)
+    assert read["leaves"] <= 2, "once to see whether it is the one that was sealed, once to read it"
 
 
 def test_a_dry_run_shows_it_and_writes_nothing(

@@ -5,7 +5,8 @@ each by its hash; the sealer then seals that, and whoever may lifts their holds 
 """
 
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Any
@@ -20,6 +21,7 @@ from logferry.errors import DisposeError, LedgerError, SealError
 from logferry.ledger import CLIENT_CONFIG, Ledger, in_utc, last_tries_on
 from logferry.plan import REQUESTER
 from logferry.seal import Asking, ask
+from logferry.workers import READERS
 from logferry_contracts.chain import ChainName
 from logferry_contracts.ledger_record import Disposed, LedgerRecord, TransitionError
 from logferry_contracts.message import timestamp
@@ -30,6 +32,7 @@ from logferry_contracts.verification.chain import Chain, read_chain
 from logferry_contracts.verification.leaves import Leaves
 from logferry_contracts.verification.statements import read_statement
 from logferry_contracts.verification.store import Unreadable
+from logferry_contracts.window import Window
 
 if TYPE_CHECKING:
     import boto3
@@ -97,8 +100,13 @@ def find(
         last = list(last_tries_on(Ledger(s3, config.control_bucket), name, zone, log_group, on))
         _check_archived(what, last)
         store = BucketStore(s3, config.archive_bucket)
-        chain = read_chain(store, ChainName.of(name), ())
-        return [_disposable(store, chain, what, key, record) for key, record in last]
+        with ThreadPoolExecutor(READERS) as readers:
+            chain = read_chain(store, ChainName.of(name), (), mapped=readers.map)
+        sealed = _sealed(store, chain, [record for _, record in last])
+        return [
+            _disposable(store, chain.name, what, key, record, sealed[record.window])
+            for key, record in last
+        ]
     except (*AWS_ERRORS, LedgerError, Unreadable) as error:
         raise DisposeError(f"{source.profile}: {error}") from error
 
@@ -182,12 +190,17 @@ def _check_archived(what: str, last: Sequence[tuple[str, LedgerRecord]]) -> None
         )
 
 
-def _disposable(
-    store: BucketStore, chain: Chain, what: str, key: str, record: LedgerRecord
+def _disposable(  # noqa: PLR0913, PLR0917  (what the ledger says, and what seals do)
+    store: BucketStore,
+    chain: ChainName,
+    what: str,
+    key: str,
+    record: LedgerRecord,
+    sealed: Sequence[tuple[str, Leaf]],
 ) -> Disposable:
     """Return a window with what the newest seal says that has it as archived."""
-    for day, leaf in reversed(list(_sealed(store, chain, record))):
-        statement = read_statement(store, chain.name, leaf).statement
+    for day, leaf in reversed(sealed):
+        statement = read_statement(store, chain, leaf).statement
         if statement is not None and statement.outcome == ARCHIVED:
             return Disposable(
                 key=key,
@@ -203,16 +216,25 @@ def _disposable(
     )
 
 
-def _sealed(store: BucketStore, chain: Chain, record: LedgerRecord) -> Iterator[tuple[str, Leaf]]:
-    """Yield the leaves that seals have of a window, the oldest seal's first, with its date."""
-    wanted, name = record.window, record.log_group.name
+def _sealed(
+    store: BucketStore, chain: Chain, records: Sequence[LedgerRecord]
+) -> dict[Window, list[tuple[str, Leaf]]]:
+    """Return the leaves that seals have of a log group's windows, each with the seal's date.
+
+    The list of a seal, which has all log groups, is read once for all windows.
+    """
+    found: dict[Window, list[tuple[str, Leaf]]] = {each.window: [] for each in records}
+    names = {each.log_group.name for each in records}
     for link in chain.links:
         sealed = link.sealed
-        if sealed is None or not sealed.covers.from_ms <= wanted.from_ms < sealed.covers.to_ms:
+        if sealed is None or not any(
+            sealed.covers.from_ms <= each.from_ms < sealed.covers.to_ms for each in found
+        ):
             continue
         for leaf in Leaves(store, chain.name, sealed):
-            if leaf.name.log_group_name == name and leaf.name.window == wanted:
-                yield sealed.date, leaf
+            if leaf.name.log_group_name in names and leaf.name.window in found:
+                found[leaf.name.window].append((sealed.date, leaf))
+    return found
 
 
 def _still_there(store: BucketStore, statement: Statement) -> int:
