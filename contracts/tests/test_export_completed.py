@@ -1,6 +1,7 @@
 """ExportCompleted as it follows from a ledger record, at first and when it is replayed."""
 
 import json
+from bisect import bisect
 from datetime import UTC, datetime
 from typing import Any
 
@@ -80,10 +81,10 @@ def test_a_split_export_is_never_said_to_be_done_by_the_task_that_was_given_up()
 
 
 def test_an_event_too_long_for_the_topic_is_published_without_its_list() -> None:
-    count = next(
-        count
-        for count in range(700, 2000)
-        if ExportCompleted.of_record(long_record(count)).is_too_long
+    count = bisect(
+        range(2000),
+        x=False,
+        key=lambda count: ExportCompleted.of_record(long_record(count)).is_too_long,
     )
     longest = ExportCompleted.of_record(long_record(count - 1))
     too_long = ExportCompleted.of_record(long_record(count))

@@ -13,7 +13,7 @@ from contracts.tests.sealed_archive import (
     SealingKey,
 )
 from contracts.tests.witnessing import Witness, head_of
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from logferry_contracts.command import main
@@ -75,6 +75,7 @@ def sealed(archive: Archive, outcomes: dict[str, str], kind: str, covers: Window
 words = st.dictionaries(st.sampled_from(NAMES), st.sampled_from(OUTCOMES), max_size=len(NAMES))
 
 
+@settings(max_examples=40)
 @given(dates=st.lists(st.lists(words, min_size=1, max_size=3), min_size=1, max_size=3))
 def test_whatever_was_sealed_is_shown_and_nothing_else(dates: list[list[dict[str, str]]]) -> None:
     """Each date has words of its day, and of seals that come later."""
