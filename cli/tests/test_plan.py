@@ -131,6 +131,49 @@ def test_a_dry_run_shows_every_export_and_the_counts(
     assert deployed.asked[0]["data"]["dry_run"] is True
 
 
+def test_several_sources_are_planned_one_after_the_other(
+    path: str, deployed: Aws, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run("plan", path, "--profile", "sh*", "--profile", "Pay_ments") == DONE
+
+    asked = [each["data"]["source"]["profile"] for each in deployed.asked]
+    assert asked == ["shop", "Pay_ments"]
+    heads = [line for line in capsys.readouterr().out.splitlines() if line.endswith(":")]
+    assert heads == ["shop:", "Pay_ments:"]
+
+
+@pytest.mark.parametrize("dry_run", [False, True])
+def test_after_ctrl_c_it_says_what_goes_on_and_how_that_is_stopped(
+    path: str,
+    deployed: Aws,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    *,
+    dry_run: bool,
+) -> None:
+    original = deployed.invoke
+
+    def invoke(**request: Any) -> dict[str, Any]:
+        answer = original(**request)
+        if len(deployed.asked) > 1:
+            raise KeyboardInterrupt
+        return answer
+
+    monkeypatch.setattr(deployed, "invoke", invoke)
+    options = ["--dry-run"] if dry_run else []
+
+    assert run("plan", path, "--profile", "shop", "--profile", "Pay_ments", *options) == FAILED
+
+    told = capsys.readouterr().err
+    assert "interrupted" in told
+    goes_on = "The planner goes on with Pay_ments" in told
+    assert goes_on == (not dry_run)
+    if not dry_run:
+        assert "planned before: shop" in told
+        for queue in ("log-sqs-pay_ments-collect.fifo", "log-sqs-pay_ments-direct.fifo"):
+            assert f"--queue-name {queue} " in told
+
+
 def test_json_is_what_the_planner_answered(
     path: str, deployed: Aws, capsys: pytest.CaptureFixture[str]
 ) -> None:

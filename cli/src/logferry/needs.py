@@ -171,13 +171,21 @@ def _wrapped(text: str) -> list[str]:
 
 def _command_lines(words: Sequence[str]) -> Iterator[str]:
     """Yield a command, broken before options as a shell takes it."""
-    line, indent = "    $", "        "
-    for word in map(shlex.quote, words):
-        if len(f"{line} {word} \\") > WIDTH and line.strip():
+    line, indent = "    $", "       "
+    for part in _with_values(list(map(shlex.quote, words))):
+        if len(f"{line} {part} \\") > WIDTH and line.strip():
             yield f"{line} \\"
-            line = indent.removesuffix(" ")
-        line = f"{line} {word}"
+            line = indent
+        line = f"{line} {part}"
     yield line
+
+
+def _with_values(words: list[str]) -> Iterator[str]:
+    """Yield the words, each option with its value."""
+    while words:
+        word = words.pop(0)
+        has_value = word.startswith("--") and words and not words[0].startswith("--")
+        yield f"{word} {words.pop(0)}" if has_value else word
 
 
 @dataclass(frozen=True)

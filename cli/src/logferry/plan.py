@@ -2,6 +2,7 @@
 
 import json
 import uuid
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +12,7 @@ from rich.table import Table
 
 from logferry import ledger
 from logferry.aws_errors import AWS_ERRORS
-from logferry.config import Config
+from logferry.config import Config, SourceConfig
 from logferry.errors import ConfigError, PlanError
 from logferry.given import dates_given
 from logferry.ledger import in_utc
@@ -91,6 +92,35 @@ def plan(
     if completed.planned_location is None:
         return completed
     return completed.model_copy(update={"planned": _planned(session, config, completed)})
+
+
+def interrupted(
+    config: Config, source: SourceConfig, planned: Sequence[str], *, dry_run: bool
+) -> str:
+    """Return what goes on after Ctrl-C, and how it is stopped.
+
+    Args:
+        config: The hub.
+        source: The one that was being planned.
+        planned: The profiles of those that had been planned before.
+        dry_run: Whether nothing was to be asked for.
+    """
+    if dry_run:
+        return "interrupted; a dry run asks for nothing"
+    name = config.source_name(source)
+    before = f"planned before: {', '.join(planned)}\n" if planned else ""
+    emptied = "\n".join(
+        f"  aws sqs purge-queue --region {config.region} --queue-url $(aws sqs get-queue-url "
+        f"--region {config.region} --queue-name {queue} --query QueueUrl --output text)"
+        for queue in (name.queue_name, name.direct_queue_name)
+    )
+    return (
+        f"interrupted; {before}The planner goes on with {source.profile}, and what it asks for is "
+        f"exported: logferry status --profile {source.profile}\nTo stop that, empty the queues "
+        f"once the planner has ended, after 15 minutes at most:\n{emptied}\nWhat is under way ends "
+        "by itself. What was in the queues stays open in the ledger, and the next plan of the "
+        "source asks for it again."
+    )
 
 
 def table(completed: PlanCompletedData) -> "RenderableType":

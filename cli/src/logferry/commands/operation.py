@@ -28,7 +28,7 @@ from logferry.commands.console import (
     told_errors,
 )
 from logferry.config import Config, load
-from logferry.errors import ReplayError, SweepError, WaiveError
+from logferry.errors import PlanError, ReplayError, SweepError, WaiveError
 from logferry.given import date_given, words_given
 from logferry_contracts.plan_completed import PlanCompletedData
 
@@ -37,7 +37,7 @@ def plan(  # noqa: PLR0913  (an option each)
     config: Path,
     /,
     *,
-    profile: str,
+    profile: Annotated[tuple[str, ...], Parameter(negative="")],
     first: Annotated[str | None, Parameter(name="--from", show_default=False)] = None,
     last: Annotated[str | None, Parameter(name="--to", show_default=False)] = None,
     dry_run: Flag = False,
@@ -50,11 +50,13 @@ def plan(  # noqa: PLR0913  (an option each)
     `logferry plan organization.yaml --profile shop --from 2026-11-01 --to 2026-11-07`
 
     Without dates it plans what the source's schedule would. What is in the archive is not asked
-    for again; what failed is, when its date is given.
+    for again; what failed is, when its date is given. Sources are planned one after the other.
+    Ctrl-C ends that, says what goes on, and how that is stopped.
 
     Args:
         config: What is deployed; see deploy/examples.
-        profile: The source's, as in the configuration.
+        profile: The source's, as in the configuration, or a pattern such as `shop-*`; may be given
+            again.
         first: The first date, in the source's time zone.
         last: The last date, inclusive; the newest that is due if left out.
         dry_run: Show each export that would be asked for, and ask for none.
@@ -62,21 +64,29 @@ def plan(  # noqa: PLR0913  (an option each)
     """
 
     def run() -> list[dict[str, Any]]:
-        hubs = [each for each, _ in load(config).chosen([profile])]
         requests = [
-            planning.plan_request(each, profile, first=first, last=last, dry_run=dry_run)
-            for each in hubs
+            (hub, source, planning.plan_request(hub, source.profile, **dates, dry_run=dry_run))
+            for hub, sources in load(config).chosen(profile)
+            for source in sources
         ]
         session = boto3.Session()
         found = []
-        for each, request in zip(hubs, requests, strict=True):
-            with messages.status(f"The planner plans {profile}"):
-                completed = planning.plan(session, each, request)
+        for done, (hub, source, request) in enumerate(requests):
+            try:
+                with messages.status(f"The planner plans {source.profile}"):
+                    completed = planning.plan(session, hub, request)
+            except KeyboardInterrupt as error:
+                planned = [each.profile for _, each, _ in requests[:done]]
+                told = planning.interrupted(hub, source, planned, dry_run=dry_run)
+                raise PlanError(told) from error
+            if len(requests) > 1 and not as_json:
+                found.append({"profile": f"{source.profile}:"})
             found += _planned(completed, as_json=as_json)
             if completed is not None and dry_run and not as_json:
                 tables.print(planning.table(completed))
         return found
 
+    dates = {"first": first, "last": last}
     return exit_code(run, as_json=as_json)
 
 

@@ -1,0 +1,1 @@
+"""A hub's control bucket, as large as a fleet makes it."""
