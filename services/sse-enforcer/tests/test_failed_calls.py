@@ -28,6 +28,7 @@ from logferry_contracts.ledger_record import LedgerRecord
 from logferry_contracts.manifest import ManifestLocation
 from logferry_contracts.message import Message
 from logferry_contracts.object_secured import ObjectSecured
+from logferry_contracts.open_exports import note_key
 from logferry_contracts.wire import parse
 from logferry_deliveries import queues
 from logferry_deliveries.errors import AwsError, KmsKeyError, RetryError
@@ -75,6 +76,10 @@ def example[M: Message](model: type[M], name: str) -> M:
 
 
 RECORD = parse(LedgerRecord, (EXAMPLES / "ledger-record/1.0/accept/completed.json").read_text())
+NOT_TOLD = parse(
+    LedgerRecord,
+    (EXAMPLES / "ledger-record/1.0/accept/completed-not-published-yet.json").read_text(),
+)
 SECURED = example(ObjectSecured, "object-secured/copied-and-on-hold")
 
 
@@ -260,6 +265,9 @@ USES: dict[str, Use] = {
     ),
     "ControlBucket.replace_ledger_record": Use(
         control, lambda it, _: it.replace_ledger_record(RECORD, '"e"'), RECORD.key
+    ),
+    "ControlBucket.note_open": Use(
+        control, lambda it, _: it.note_open(NOT_TOLD), note_key(NOT_TOLD)
     ),
     "ControlBucket.manifest": Use(
         control,

@@ -282,6 +282,22 @@ def test_what_is_too_young_to_be_looked_at_is_counted(sweeping, world, full):
     assert report.answer()["too_young"] == 2
 
 
+def test_what_is_open_gets_the_note_that_it_lacks(sweeping, world):
+    """Such as of a record that a release without notes has written."""
+    world.put(world.LOG_FILE, **right(world))
+    world.completed(world.LOG_FILE)
+    failed = Failed(reason="task_failed", message="no", at="2026-11-23T06:00:00.000Z")
+    key = sweeping.record(state="failed", failed=failed, completed=None)
+    note = f"open/{key.removeprefix('ledger/')}"
+
+    sweeping.sweep(dry_run=True)
+    assert (world.CONTROL, note) not in world.versions
+    report = sweeping.sweep(now=NOW + HOUR)
+
+    assert len(world.at(note, world.CONTROL)) == 1
+    assert report.open_count == 0
+
+
 def test_the_report_names_what_was_found(sweeping, world):
     world.put(world.LOG_FILE)
 

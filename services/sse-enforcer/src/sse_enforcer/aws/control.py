@@ -55,9 +55,14 @@ class ControlBucket:
 
         One that is lost by that is noted as open before.
         """
-        if record.is_lost and is_open(record):
-            self._objects.write(note_key(record), "", IN_ANY_CASE)
+        if record.is_lost:
+            self.note_open(record)
         return self._objects.write(record.key, emit(record), if_still(etag)) is not None
+
+    def note_open(self, record: LedgerRecord) -> None:
+        """Note that an export is open, if it is, wherever it has a note already."""
+        if is_open(record):
+            self._objects.write(note_key(record), "", IN_ANY_CASE)
 
     def manifest(self, location: ManifestLocation) -> Manifest:
         """Return the manifest at a location in this bucket.

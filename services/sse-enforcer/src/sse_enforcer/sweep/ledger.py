@@ -66,7 +66,7 @@ class LedgerSweep:
         if isinstance(record, NotDoneError | ContractError):
             looks = [part.failed(Finding.UNREADABLE, key, None, record)]
         elif record is not None:
-            looks = self._export(record)
+            looks = [*self._note(record), *self._export(record)]
         if not part.gives_up and any(look.is_cut_off for look in looks):
             for look in looks:
                 # Whatever else was found will be found again.
@@ -80,6 +80,16 @@ class LedgerSweep:
             part.take_in(look, *again)
         part.forget_attempts(looks)
         return True
+
+    def _note(self, record: LedgerRecord) -> list[Look]:
+        """See to it that what is open has its note, whoever has written the record."""
+        if self._part.is_dry_run:
+            return []
+        try:
+            self._with.control.note_open(record)
+        except NotDoneError as error:
+            return [self._part.failed(Finding.NOT_SECURED, record.key, None, error)]
+        return []
 
     def _export(self, record: LedgerRecord) -> list[Look]:
         if (
