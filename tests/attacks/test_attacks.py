@@ -441,6 +441,30 @@ def test_a_waiver_hides_no_change_of_what_was_archived(attacked, verify, how, fo
         assert (answer.code, answer.found) == expected, each
 
 
+@pytest.mark.parametrize(
+    "since", ["exported anew", "disposed of and exported anew", "contradicted"]
+)
+def test_nothing_takes_the_place_of_what_counts_no_more(attacked, verify, since):
+    statement, archive = archived_date(attacked), attacked.archive
+    window, exports = statement.window, statement.exports
+    if since == "disposed of and exported anew":
+        archive.later([archive.disposed(statement)], window)
+    if since == "contradicted":
+        words = {"contradicted": {"differences": [CONTRADICTED]}, "waived": {"waiver": DISPOSAL}}
+        for word, more in words.items():
+            said = archive.statement("/app/personal", window, word, exports=exports, **more)
+            archive.later([said], window)
+    else:
+        archive.later([archive.archived("/app/personal", window, generation=2)], window)
+    assert verify(attacked).code == 0
+    key = statement.objects[0].key
+    attacked.place.replace(key, bytes(len(attacked.place.data(key))))
+    assert (verify(attacked, "objects").code, verify(attacked, "bytes").code) == (0, 1)
+    assert "object_changed" in verify(attacked, "bytes").found
+    remove(attacked, statement)
+    assert verify(attacked).code == 0
+
+
 def test_a_failed_try_opens_no_folder_of_what_was_archived_before_it(attacked, verify):
     statement, archive = archived_date(attacked), attacked.archive
     tries = [*statement.exports, archive.export("/app/personal", statement.window, generation=2)]

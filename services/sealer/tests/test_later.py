@@ -1,5 +1,6 @@
 """What comes after a date was sealed is appended: another seal, never another word in the first."""
 
+from collections import Counter
 from collections.abc import Callable
 
 import pytest
@@ -17,7 +18,7 @@ from services.sealer.tests.conftest import (
 
 from logferry_contracts.ledger_record import Waived
 from logferry_contracts.message import timestamp
-from logferry_contracts.seal_key import seal_key
+from logferry_contracts.seal_key import seal_key, seals_prefix
 
 
 @pytest.fixture
@@ -29,6 +30,20 @@ def sealed(world: World) -> World:
     world.look()
     world.check()
     return world
+
+
+def test_dates_before_the_first_seal_do_not_each_read_the_whole_chain(sealed: World) -> None:
+    for number in range(1, 11):
+        sealed.exported("/a", day(-number))
+    before = len(sealed.cloud.calls)
+
+    assert sealed.look(seal_from="2026-11-11")
+
+    assert len(sealed.check()) == 11
+    prefix = seals_prefix(CHAIN)
+    calls = sealed.cloud.calls[before:]
+    read = Counter(key for name, key in calls if name == "GetObject" and key.startswith(prefix))
+    assert max(read.values()) <= 4
 
 
 def test_nothing_is_sealed_again_where_nothing_has_changed(sealed: World) -> None:

@@ -54,12 +54,18 @@ export function standing(words) { // null where it is not known
     if (check(isLawful, counts.log_group.name, 'other objects were sealed than disposed of') || place < 0) return [counts]
     counts = before[place], before = before.slice(0, place)
   }
-  if (counts.outcome === 'waived') { // what counted before may go, and nothing may take its place
-    const mayGo = (before.length ? standing(before) : []).filter((it) => ['archived', 'disposed'].includes(it.outcome))
-    return [mayGo.length ? { ...counts, exports: [] } : counts, ...mayGo.map((it) => ({ ...it, outcome: 'disposed' }))]
-  }
   const since = counts.outcome === 'archived' ? before.slice(lastOf(before, ['disposed', 'waived']) + 1) : []
-  return [counts, ...since.filter((it) => it.outcome === 'archived' && eventsOf(it) > eventsOf(counts))]
+  const also = since.filter((it) => it.outcome === 'archived' && eventsOf(it) > eventsOf(counts))
+  if (counts.outcome === 'waived' && before.length) standing(before) // what was wrong then is wrong still
+  const isOfObjects = (it) => ['archived', 'disposed'].includes(it.outcome)
+  const seen = new Set([counts, ...also].filter(isOfObjects).flatMap((it) => it.objects.map((o) => o.key))), mayGo = []
+  for (const it of known.slice(0, at).filter(isOfObjects).reverse()) { // may be gone, and be no others
+    const objects = it.objects.filter((o) => !seen.has(o.key))
+    if (objects.length) mayGo.push({ ...it, objects, outcome: 'disposed' })
+    objects.forEach((o) => seen.add(o.key))
+  }
+  const isSilent = counts.outcome === 'waived' && mayGo.length
+  return [isSilent ? { ...counts, exports: [] } : counts, ...also, ...mayGo]
 }
 
 // 9. The verdict

@@ -246,7 +246,7 @@ def _compare(
         found = SealedObject(stated, window, current.version_id, lies_over, is_disposed, None)
         return [found], findings
     if is_disposed:
-        told = f"{current.size_bytes} bytes that were never sealed, where an object was disposed of"
+        told = f"{current.size_bytes} bytes that were never sealed, where an object may be gone"
         return [], [ObjectAddedError(stated.key, told)]
     return [], [*findings, _of_another_size(stated, current, lies_over=lies_over)]
 

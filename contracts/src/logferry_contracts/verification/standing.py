@@ -27,6 +27,8 @@ from logferry_contracts.verification.joining import span
 _TRIES = frozenset({SKIPPED, EXCLUDED, REFUSED, FAILED, OPEN})
 """Outcomes that say that nothing came of it, for which nobody answers."""
 
+_OF_OBJECTS = frozenset({ARCHIVED, DISPOSED})
+
 
 class Standing(NamedTuple):
     """What counts of a window.
@@ -34,7 +36,8 @@ class Standing(NamedTuple):
     Attributes:
         statement: None where that cannot be read.
         also: What was archived before and is not replaced by it: its objects have to be there, too.
-        may_go: What counted before somebody waived it: its objects may be gone, and be no others.
+        may_go: What was sealed before, and is replaced, waived or disposed of: its objects may be
+            gone, and be no others.
     """
 
     statement: Statement | None
@@ -44,9 +47,12 @@ class Standing(NamedTuple):
 
     @property
     def compared(self) -> list[Statement]:
-        """The statements that are compared with what there is; a waiver says nothing of that."""
-        counts = [] if self.statement is None or self.may_go else [self.statement]
-        return [*counts, *self.also, *self.may_go]
+        """The statements that are compared with what there is."""
+        before, counts = [*self.also, *self.may_go], self.statement
+        # A waiver says nothing of what lies there, and nothing of it is to come.
+        if counts is None or (before and counts.outcome == WAIVED):
+            return before
+        return [counts, *before]
 
 
 def takes_back(word: Statement | None) -> bool:
@@ -64,8 +70,8 @@ def standing(words: Sequence[Statement | None]) -> Standing:
     What was archived once has to stay there, whatever is said later, unless somebody has ordered
     that it goes, or as many events are archived anew: the last word that is of objects, or that
     somebody answers for, is the one that counts. A try that failed afterwards takes nothing back,
-    and neither does an export that found less. Where somebody answers for it, objects may be gone;
-    nothing else may be in their places.
+    and neither does an export that found less. What does not count any more may be gone; nothing
+    else may be in its place.
 
     Args:
         words: What the seals have said of the window, the oldest first; None for what cannot be
@@ -102,27 +108,46 @@ def answered_for(statement: Statement) -> str:
 
 def _weighed(counts: Statement, before: Sequence[Statement], *, is_known: bool) -> Standing:
     archived = [n for n, each in enumerate(before) if each.outcome == ARCHIVED]
+    found = Standing(counts, [])
     if counts.outcome == DISPOSED:
-        return _disposed(counts, before[: archived[-1] + 1] if archived else [], is_known=is_known)
+        found = _disposed(counts, before[: archived[-1] + 1] if archived else [], is_known=is_known)
     if counts.outcome == WAIVED:
-        return _waived(counts, before)
-    return _archived(counts, before) if counts.outcome == ARCHIVED else Standing(counts, [])
+        found = _waived(counts, before)
+    if counts.outcome == ARCHIVED:
+        found = _archived(counts, before)
+    return found._replace(may_go=_may_go(found, before))
+
+
+def _may_go(found: Standing, before: Sequence[Statement]) -> list[Statement]:
+    """Return what was sealed before, without the objects that have to be there."""
+    known = {
+        key for each in (found.statement, *found.also) if each is not None for key in _keys(each)
+    }
+    may_go = []
+    for each in reversed(before):
+        if each.outcome in _OF_OBJECTS:
+            objects = [one for one in each.objects or [] if one.key not in known]
+            if objects:
+                update = {"outcome": DISPOSED, "objects": objects}
+                may_go.append(each.model_copy(update=update))
+            known |= _keys(each)
+    return may_go
+
+
+def _keys(statement: Statement) -> set[str]:
+    of_objects = statement.outcome in _OF_OBJECTS
+    return {each.key for each in statement.objects or []} if of_objects else set()
 
 
 def _waived(counts: Statement, before: Sequence[Statement]) -> Standing:
     """Return what counts of a window that was waived: told, if it was more than tries before."""
     earlier = standing(before) if before else Standing(None, [])
-    may_go = [
-        each.model_copy(update={"outcome": DISPOSED})
-        for each in earlier.compared
-        if each.outcome in {ARCHIVED, DISPOSED}
-    ]
     if earlier.statement is None or not takes_back(earlier.statement):
         return Standing(counts, [])
     was = earlier.statement.outcome
     told = f"it was sealed as {was}, and waived since by {answered_for(counts)}"
     findings = [each for each in earlier.findings if isinstance(each, SealError)]
-    return Standing(counts, [*findings, Disposed(place(counts), told)], may_go=may_go)
+    return Standing(counts, [*findings, Disposed(place(counts), told)])
 
 
 def _archived(counts: Statement, before: Sequence[Statement]) -> Standing:
