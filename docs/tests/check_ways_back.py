@@ -494,10 +494,7 @@ def _half_without_its_whole(scene: Scene) -> Iterator[None]:
 def _object_is_gone(scene: Scene) -> Iterator[None]:
     scene.put_logs()
     request = scene.request()
-    key = f"{request.destination.prefix}/7c1b6a0e-3f5d-4c0a-9b1e-2d8f4a6c9e10/web/000000.gz"
-    gone = {"key": key, "version_id": "v1", "size_bytes": 9, "etag": "e"}
-    manifest = {"object_count": 1, "stream_count": 1, "total_bytes": 9, "objects": [gone]}
-    completed = {"at": TOLD_AT, "manifest": manifest, "published_at": TOLD_AT}
+    completed = _with_an_object_that_is_gone(request)
     record = scene.suite.write_record(request, state="completed", completed=completed)
     scene.suite.client("sns").publish(
         TopicArn=scene.suite.config.topic_arn,
@@ -508,6 +505,13 @@ def _object_is_gone(scene: Scene) -> Iterator[None]:
     scene.until(lambda: scene.suite.waiting(ENFORCER_LETTERS) == 1)
     yield
     scene.until(lambda: scene.states() == ["failed", "secured"])
+
+
+def _with_an_object_that_is_gone(request: ExportRequestedData) -> dict[str, Any]:
+    key = f"{request.destination.prefix}/7c1b6a0e-3f5d-4c0a-9b1e-2d8f4a6c9e10/web/000000.gz"
+    gone = {"key": key, "version_id": "v1", "size_bytes": 9, "etag": "e"}
+    manifest = {"object_count": 1, "stream_count": 1, "total_bytes": 9, "objects": [gone]}
+    return {"at": TOLD_AT, "manifest": manifest, "published_at": TOLD_AT}
 
 
 @accident("An object was deleted by its name")
@@ -523,6 +527,19 @@ def _object_is_hidden(scene: Scene) -> Iterator[None]:
     s3.delete_object(**there)
     yield
     assert s3.head_object(**there)["VersionId"] == known.version_id
+
+
+@accident("The ledger counts on objects that are gone")
+def _record_counts_on_what_is_gone(scene: Scene) -> Iterator[None]:
+    scene.put_logs()
+    request = scene.request()
+    completed = _with_an_object_that_is_gone(request)
+    secured = {"at": TOLD_AT}
+    scene.suite.write_record(request, state="secured", completed=completed, secured=secured)
+    with _sweeping_at_once(scene):
+        yield
+    scene.until(lambda: scene.states() == ["failed", "secured"])
+    assert Alarms(scene.suite, since_ms=scene.began_ms).is_on("sse-enforcer-objects-missing")
 
 
 @accident("A schedule names another source's profile")

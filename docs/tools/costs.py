@@ -288,12 +288,14 @@ def _of_source(account: Account, hub: Hub) -> Costs:
     planner_s = PLAN_S + idle / FILTERS_A_SECOND
     archived = objects * account.archived_days
     swept = (SWEEP_DAYS_BACK * objects) * hub.sweeps_a_day + archived / FULL_SWEEP_DAYS
+    # Once after it was recorded, and in each full sweep, an export's objects are looked for.
+    looked_for = account.active * (1 + account.archived_days / FULL_SWEEP_DAYS)
     gb_s = (
         planner_s * PLANNER_GB
         + usage.gb_s
         + DAY_LOOKS * EXPORTER_GB
         + events * ENFORCER_GB_S_PER_OBJECT
-        + swept / SWEEP_OBJECTS_A_SECOND * SWEEP_GB
+        + (swept + looked_for) / SWEEP_OBJECTS_A_SECOND * SWEEP_GB
         + sealing.gb_s
     )
     invocations = 1 + calls["lambda.Invoke"] + DAY_LOOKS + events + account.active
@@ -304,6 +306,7 @@ def _of_source(account: Account, hub: Hub) -> Costs:
         + objects  # the holds
         + calls["s3.ListObjectVersions"]
         + archived / 1000 * hub.sweeps_a_day
+        + looked_for
         + sealing.archive_writes
     )
     archive_reads = events + objects + tasks * account.objects_per_export + swept

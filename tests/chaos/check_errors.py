@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import redirect_stdout
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from services.sealer.tests.cloud import Cut
@@ -44,6 +44,11 @@ ENFORCERS_CALLS = {
     "head_object": "s3",
     "update_object_encryption": "s3",
     "copy_object": "s3",
+    "create_multipart_upload": "s3",
+    "upload_part_copy": "s3",
+    "complete_multipart_upload": "s3",
+    "abort_multipart_upload": "s3",
+    "list_parts": "s3",
     "get_bucket_versioning": "s3",
     "get_object_tagging": "s3",
     "delete_object": "s3",
@@ -192,7 +197,10 @@ class Objects:
         {"encryption": "AES256"},
         {"encryption": "aws:kms:dsse"},
         {"encryption": None},
+        {"encryption": "aws:kms:dsse", "body": b"too large"},
     )
+    SMALL: ClassVar = {"copy_limit_bytes": 8, "copy_part_bytes": 4}
+    """Over 8 bytes is copied in parts of 4."""
 
     def __init__(self, rng: random.Random) -> None:
         self.rng = rng
@@ -200,7 +208,10 @@ class Objects:
         self.world = world = Enforcer()
         folder = f"{world.PREFIX}/{world.TASK_ID}"
         self.keys = [f"{folder}/stream/{number:06}.gz" for number in range(3)]
-        events = [world.put(key, **rng.choice(self.KINDS)) for key in self.keys]
+        world.restart(**self.SMALL)
+        events = [
+            world.put(key, **{"body": b"lines"} | rng.choice(self.KINDS)) for key in self.keys
+        ]
         self.waiting = Counter([*events, world.completed(*self.keys)])
         self.bodies = {key: world.only(key).body for key in self.keys}
         for method in ENFORCERS_CALLS:

@@ -11,7 +11,7 @@ import io
 import json
 import threading
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from copy import replace
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -723,7 +723,11 @@ class AsAws:
         return call
 
     def get_paginator(self, method: str) -> SimpleNamespace:
-        return SimpleNamespace(paginate=lambda **request: [getattr(self, method)(**request)])
+        def paginate(**request: Any) -> Iterator[Any]:
+            request.pop("PaginationConfig", None)  # botocore's own
+            yield getattr(self, method)(**request)  # called once somebody looks
+
+        return SimpleNamespace(paginate=paginate)
 
 
 @cache

@@ -313,6 +313,7 @@ USES: dict[str, Use] = {
         lambda client: KmsKeys(client, client, SCHEME, 300), lambda it, _: it.key_arn("k"), ""
     ),
     "Listing.versions": Use(listing, lambda it, _: it.versions(Place(phase="versions")), "archive"),
+    "Listing.below": Use(listing, lambda it, _: list(it.below("p/")), "archive"),
     "Listing.ledger": Use(listing, lambda it, _: it.ledger(None), "control"),
     "Listing.uploads": Use(listing, lambda it, _: it.uploads(), "archive"),
     "Reports.schedule": Use(reports, lambda it, _: it.schedule(), SCHEDULE_KEY),

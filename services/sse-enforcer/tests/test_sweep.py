@@ -81,7 +81,9 @@ class Sweeping:
     def __getattr__(self, name):
         return getattr(self.world, name)
 
-    def list_object_versions(self, *, Bucket, MaxKeys, KeyMarker="", VersionIdMarker=None):
+    def list_object_versions(
+        self, *, Bucket, MaxKeys=1000, Prefix="", KeyMarker="", VersionIdMarker=None
+    ):
         with self.world._call("list_object_versions"):
             everything = [
                 {
@@ -92,7 +94,7 @@ class Sweeping:
                     "marker": version.is_delete_marker,
                 }
                 for (bucket, key), versions in sorted(self.world.versions.items())
-                if bucket == Bucket
+                if bucket == Bucket and key.startswith(Prefix)
                 for version in reversed(versions)
             ]
             rest = [entry for entry in everything if entry["Key"] > KeyMarker]
@@ -531,6 +533,82 @@ def test_an_export_with_a_missing_object_has_failed_and_is_reported_and_told_onc
     assert world.ledger_state()[0] == "failed"
     told = [event["type"] for event in world.published]
     assert told.count("logferry.export.failed.v1") == 1
+
+
+def test_a_record_that_says_untruly_that_objects_were_secured_has_failed_after_one_sweep(
+    sweeping, world
+):
+    sweeping.sweep(full=True)
+    world.put(world.LOG_FILE, **right(world))
+    world.completed(world.LOG_FILE, state="secured")
+    world.versions[world.ARCHIVE, world.LOG_FILE].clear()
+    sweeping.modified[sweeping.record()] = NOW - HOUR / 2
+    counts = Counter()
+
+    report = sweeping.sweep(now=NOW + DAY, counts=counts)
+
+    assert not report.about.is_full
+    assert found(report, "refused") == {"not_held": 1}
+    assert (world.ledger_state()[0], counts["ObjectsMissing"]) == ("failed", 1)
+    (event,) = world.published
+    assert (event["type"], event["data"]["reason"]) == (
+        "logferry.export.failed.v1",
+        "object_missing",
+    )
+    assert sweeping.sweep(now=NOW + 2 * DAY).open_count == 0
+
+
+def test_a_full_sweep_misses_the_only_object_of_an_old_export(sweeping, world):
+    world.put(world.LOG_FILE, **right(world))
+    world.completed(world.LOG_FILE, state="secured")
+    sweeping.sweep(full=True)
+    world.versions[world.ARCHIVE, world.LOG_FILE].clear()
+
+    assert sweeping.sweep(now=NOW + DAY).found == {}
+    assert found(sweeping.sweep(full=True, now=NOW + DAY), "refused") == {"not_held": 1}
+    assert world.ledger_state()[0] == "failed"
+
+
+def test_the_objects_of_a_secured_export_are_looked_for_once_by_one_call(sweeping, world):
+    some = keys(world, 5)
+    for key in some:
+        world.put(key, **right(world))
+    world.completed(*some, state="secured")
+    sweeping.sweep(full=True)
+    sweeping.modified[sweeping.record()] = NOW
+
+    calls = []
+    for day in (1, 2):
+        before = world.calls.count("list_object_versions")
+        assert sweeping.sweep(now=NOW + day * DAY).found == {}
+        calls.append(world.calls.count("list_object_versions") - before)
+    assert calls == [2, 1]  # one is the listing of the whole archive
+
+
+def test_without_holds_old_objects_may_go_and_new_ones_may_not(sweeping, world):
+    world.put(world.LOG_FILE, **right(world) | {"hold": False})
+    world.completed(world.LOG_FILE, state="secured")
+    sweeping.restart(hold=Hold.OFF)
+    sweeping.sweep(full=True)
+    world.versions[world.ARCHIVE, world.LOG_FILE].clear()
+
+    assert sweeping.sweep(full=True, now=NOW + DAY).found == {}
+    sweeping.modified[sweeping.record()] = NOW + DAY
+    assert found(sweeping.sweep(now=NOW + 2 * DAY), "refused") == {"not_held": 1}
+
+
+def test_looking_for_objects_goes_on_in_the_next_invocation_when_the_time_is_up(sweeping, world):
+    world.put(world.LOG_FILE, **right(world))
+    world.completed(world.LOG_FILE, state="secured")
+    world.versions[world.ARCHIVE, world.LOG_FILE].clear()
+
+    first = sweeping.sweep(time=Time(lambda: True, lambda: False))
+    assert not first.is_complete
+    assert world.ledger_state()[0] == "secured"
+    second = sweeping.sweep(report_key=first.about.report_key)
+
+    assert second.is_complete
+    assert world.ledger_state()[0] == "failed"
 
 
 def test_a_dry_run_fails_no_export(sweeping, world):

@@ -70,6 +70,17 @@ def test_a_key_that_fills_pages_alone_comes_in_pieces(objects, s3, bucket):
     assert sorted(middle) == sorted(ids)
 
 
+def test_every_version_below_a_prefix_is_listed_and_nothing_else(objects, s3, bucket):
+    wanted = [(key, objects.put(key)) for key in ("a/1", "a/1", "a/2", "a/3/4")]
+    objects.put("a")
+    objects.put("b/1")
+
+    listed = list(Listing(s3, bucket, bucket, page_size=3).below("a/"))
+
+    assert sorted((each.key, each.version_id) for page in listed for each in page) == sorted(wanted)
+    assert len(listed) == 2
+
+
 def test_a_delete_marker_is_listed_with_what_it_hides(objects, s3, bucket):
     objects.put("k")
     s3.delete_object(Bucket=bucket, Key="k")

@@ -86,6 +86,17 @@ class Listing:
             )
         return keys, following
 
+    def below(self, prefix: str) -> Iterator[list[ListedVersion]]:
+        """Yield the versions of all keys that begin with ``prefix``, page by page."""
+        pages = self._s3.get_paginator("list_object_versions").paginate(
+            Bucket=self._archive_bucket,
+            Prefix=prefix,
+            PaginationConfig={"PageSize": self._page_size},
+        )
+        with calling("ListObjectVersions", self._archive_bucket):
+            for page in pages:
+                yield list(_listed(cast("Mapping[str, Any]", page)))
+
     def ledger(self, after_key: str | None) -> tuple[list[ListedRecord], bool]:
         """Return the next ledger records' keys, with their ages; and whether that is the end."""
         with calling("ListObjectsV2", self._control_bucket):

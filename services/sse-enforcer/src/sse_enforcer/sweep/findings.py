@@ -142,6 +142,17 @@ class Lookout:
         """Whether a version is left to its messages, which may be under way."""
         return not version.is_delete_marker and version.last_modified > self.until
 
+    def is_record_new(self, record: ListedRecord, grace: timedelta) -> bool:
+        """Whether no pass has dealt with a ledger record since it was changed.
+
+        Args:
+            record: The record, which is due.
+            grace: For how long a change is left to its messages: the last pass left those, too.
+        """
+        if self.since is None or record.key in self.again:
+            return True
+        return record.last_modified >= self.since + OVERLAP - grace
+
     def is_version_due(self, version: ListedVersion) -> bool:
         """Whether a version has to be looked at: noncurrent ones always, since few are there."""
         if version.is_delete_marker:

@@ -35,7 +35,7 @@ class LedgerSweep:
         for chunk in batched(listed, CHUNK, strict=False):
             due = [each for each in chunk if part.lookout.is_due(each.key, each.last_modified)]
             for each, record in zip(due, part.side_by_side(self._read, due), strict=True):
-                if not part.time.is_enough() or not self._sweep_record(each.key, record):
+                if not part.time.is_enough() or not self._sweep_record(each, record):
                     return
                 part.report.records_read += 1
                 part.go_on_at(Place(phase="ledger", key=each.key), 1)
@@ -55,18 +55,19 @@ class LedgerSweep:
             return error
         return None if found is None else found[0]
 
-    def _sweep_record(self, key: str, record: _Read) -> bool:
-        """Secure an export, or what became unheld of a secured one.
+    def _sweep_record(self, listed: ListedRecord, record: _Read) -> bool:
+        """Secure an export, or what became unheld or was lost of a secured one.
 
         Returns:
             False when the time was up before it was done.
         """
-        part = self._part
+        part, key = self._part, listed.key
         looks: list[Look] = []
         if isinstance(record, NotDoneError | ContractError):
             looks = [part.failed(Finding.UNREADABLE, key, None, record)]
         elif record is not None:
-            looks = [*self._note(record), *self._export(record)]
+            may_be_gone = self._may_be_gone(listed)
+            looks = [*self._note(record), *self._export(record, may_be_gone=may_be_gone)]
         if not part.gives_up and any(look.is_cut_off for look in looks):
             for look in looks:
                 # Whatever else was found will be found again.
@@ -91,7 +92,18 @@ class LedgerSweep:
             return [self._part.failed(Finding.NOT_SECURED, record.key, None, error)]
         return []
 
-    def _export(self, record: LedgerRecord) -> list[Look]:
+    def _may_be_gone(self, listed: ListedRecord) -> bool:
+        """Return whether to look for the objects of a secured export.
+
+        That takes a call for each export, so once after its record has changed, and in full
+        sweeps. Without holds objects may lawfully expire, so those of old records are not missed.
+        """
+        lookout = self._part.lookout
+        if lookout.since is None:
+            return self._part.hold is not Hold.OFF
+        return lookout.is_record_new(listed, self._with.settings.sweep_grace)
+
+    def _export(self, record: LedgerRecord, *, may_be_gone: bool) -> list[Look]:
         if (
             record.completed is None
             or record.destination.bucket != self._with.archive.bucket
@@ -109,24 +121,47 @@ class LedgerSweep:
             return self._take_back(record, refusal) if is_untold(record) else []
         if record.is_lost:
             return []
-        return self._secured(record, data)
+        return self._secured(record, data, may_be_gone=may_be_gone)
 
-    def _secured(self, record: LedgerRecord, data: ExportCompletedData) -> list[Look]:
-        """Look at what a secured export's record says, and at its objects where some are unheld."""
+    def _secured(
+        self, record: LedgerRecord, data: ExportCompletedData, *, may_be_gone: bool
+    ) -> list[Look]:
+        """Look at what a secured export's record says, and at objects that may be gone or unheld.
+
+        Args:
+            record: The export's.
+            data: The same, as it was announced.
+            may_be_gone: Whether to see which are not in the archive any more.
+        """
         part = self._part
         may_be_unheld = part.hold is not Hold.OFF and part.report.may_be_unheld(
             record.destination.prefix
         )
-        if data.manifest.objects is None and not may_be_unheld:
+        if data.manifest.objects is None and not (may_be_unheld or may_be_gone):
             return []
         try:
             objects = self._with.exports.objects(data)
+            if not may_be_unheld:
+                objects = self._unlisted(record, objects) if may_be_gone else []
         except (NotDoneError, ContractError) as error:
             looks = [part.failed(Finding.NOT_HELD, record.key, None, error)]
             if isinstance(error, RefusedError) and error.reason == UNKNOWN_KEY:
                 looks += self._take_back(record, error)
             return looks
-        return self._hold_all(record, objects) if may_be_unheld else []
+        return self._hold_all(record, objects)
+
+    def _unlisted(
+        self, record: LedgerRecord, objects: list[ArchivedObject]
+    ) -> list[ArchivedObject]:
+        """Return the objects whose versions the archive does not list: gone, or replaced."""
+        if not objects:
+            return []
+        listed: set[tuple[str, str]] = set()
+        for page in self._with.listing.below(f"{record.destination.prefix}/"):
+            if not self._part.has_turn():
+                raise OutOfTimeError("the invocation's time is up")
+            listed.update((version.key, version.version_id) for version in page)
+        return [each for each in objects if (each.key, each.version_id) not in listed]
 
     def _hold_all(self, record: LedgerRecord, objects: list[ArchivedObject]) -> list[Look]:
         """Look at all objects of a secured export, which has failed when one is missing."""
@@ -169,7 +204,7 @@ class LedgerSweep:
             if not part.has_turn():
                 raise OutOfTimeError("the invocation's time is up")
             found = self._stand_in(archived)
-            if found is not None and found.legal_hold:
+            if found is not None and (found.legal_hold or part.hold is Hold.OFF):
                 return Look()
             if part.is_dry_run and found is not None:
                 return part.found(Finding.NOT_HELD, Action.WOULD_MEND, key, version_id)
