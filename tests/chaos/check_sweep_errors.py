@@ -17,7 +17,7 @@ from sse_enforcer.sweep.slice import Time
 enforcers = importlib.import_module("services.sse-enforcer.tests.conftest")
 Sweeping = importlib.import_module("services.sse-enforcer.tests.test_sweep").Sweeping
 
-SCHEDULES = 60
+SCHEDULES = 30
 STEPS = 12
 EVERY = timedelta(days=2)
 MOST_SWEEPS = 4

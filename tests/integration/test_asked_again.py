@@ -36,6 +36,29 @@ def undelivered(suite, function_name):
         settle("Enabled", Enabled=True)
 
 
+def take_out(suite, queue_name):
+    """Take all messages out of a queue, as if nobody had ever sent them."""
+    sqs, url, count = suite.client("sqs"), suite.queue_url(queue_name), 0
+    while found := sqs.receive_message(QueueUrl=url, WaitTimeSeconds=1).get("Messages"):
+        for each in found:
+            sqs.delete_message(QueueUrl=url, ReceiptHandle=each["ReceiptHandle"])
+            count += 1
+    return count
+
+
+def test_what_a_plan_by_date_sends_again_within_five_minutes_arrives(
+    suite, tap, name, plan, records, some_logs
+):
+    some_logs(PROFILE, name)
+    queue_name = suite.source(PROFILE).queue_name
+    with undelivered(suite, suite.source(PROFILE).exporter_function_name):
+        plan(PROFILE, name)
+        # LocalStack's purge forgets what was sent, too, and AWS's promises that nowhere.
+        assert take_out(suite, queue_name) >= 1
+        plan(PROFILE, name, by_date=True)
+    tap.until(lambda: [r.state for r in records(name)] == ["secured"])
+
+
 def test_the_next_days_plan_asks_again_for_what_a_purged_queue_has_lost_and_an_alarm_says_so(
     suite, tap, name, plan, records, some_logs, lines
 ):

@@ -388,6 +388,21 @@ def test_a_message_that_is_sent_twice_at_once_arrives_once(backend: Backend, tak
     assert len(take(url, expected=1)) == 1
 
 
+def test_a_message_that_is_not_there_any_more_arrives_again_at_once_where_it_is_to(
+    backend: Backend, take: Take
+) -> None:
+    url = create_queue(backend, SOURCE.queue_name)
+    queues = ExportQueues(backend.client("sqs"))
+    queues.send(url, [message()])
+    [lost] = take(url, expected=1)
+    backend.client("sqs").delete_message(QueueUrl=url, ReceiptHandle=lost["ReceiptHandle"])
+
+    queues.send(url, [message()], again_by="request-2")
+
+    [found] = take(url, expected=1)
+    assert found["Body"] == lost["Body"]
+
+
 def test_a_queue_that_does_not_exist_is_refused_by_name(backend: Backend) -> None:
     with pytest.raises(PlanRefusedError) as refused:
         ExportQueues(backend.client("sqs")).urls(SOURCE, direct=True)
