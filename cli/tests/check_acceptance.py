@@ -9,6 +9,7 @@ import secrets
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
@@ -90,7 +91,7 @@ def test_everything_is_as_expected_or_cannot_be_answered_here(kept: Outcome) -> 
     by_verdict: dict[str, set[str]] = {}
     for answer in kept.answers:
         by_verdict.setdefault(answer["verdict"], set()).add(answer["name"])
-    flow_names = {"flow-planned", "flow-secured", "flow-sealed", "flow-events"}
+    flow_names = {"flow-planned", "flow-secured", "flow-sealed", "flow-searched", "flow-events"}
     probes = {probe.question.name for probe in PROBES}
     assert by_verdict == {
         "as expected": flow_names | probes - NOT_HERE,
@@ -305,6 +306,7 @@ def test_a_false_answer_is_a_difference(probe: Any, kept: Outcome, state: State)
     [
         (flow.plan, changed("s3.GetObject", in_the_slot)),
         (flow.verify, changed("s3.GetObject", doubled)),
+        (flow.search, changed("s3.GetObject", doubled)),
         (flow.compare, changed("s3.GetObject", doubled)),
     ],
 )
@@ -312,6 +314,29 @@ def test_a_false_archive_is_a_difference(
     take: Callable[[Bench], Answer], falsify: Falsify, kept: Outcome, state: State
 ) -> None:
     assert take(bench_of(state.run, falsify)).verdict == "differs"
+
+
+def no_object(parsed: dict[str, Any]) -> None:
+    parsed.pop("Contents", None)
+
+
+def test_what_had_no_answer_is_asked_again_when_a_run_is_resumed(
+    kept: Outcome, state: State, zips: list[Zip], tmp_path: Path
+) -> None:
+    (probe,) = [each for each in PROBES if each.question.name == "export-range"]
+    told: list[str] = []
+    earlier = State(tmp_path / "state.json", state.run, list(state.done), dict(state.answers))
+    # Log data may take 12 hours to be there for export.
+    earlier.add(probe.answer(bench_of(state.run, changed("s3.ListObjectsV2", no_object))))
+    assert earlier.answers["export-range"]["verdict"] == "not answered"
+
+    later = State.load(earlier.path)
+    outcome = carry_out(bench_of(later.run), later, zips, keep=True, tell=told.append)
+
+    assert told == ["export-range"]
+    assert {each["name"]: each["verdict"] for each in outcome.answers} == {
+        each["name"]: each["verdict"] for each in kept.answers
+    }
 
 
 def test_a_run_that_was_kept_is_gone_on_with_and_removed(

@@ -26,6 +26,11 @@ from logferry_contracts.archive import events_of_object, stream_in_key
 from logferry_contracts.chain import ChainName
 from logferry_contracts.ledger_record import LedgerRecord
 from logferry_contracts.log_group import log_group_folder
+from logferry_contracts.retrieval.asked import Asked
+from logferry_contracts.retrieval.pattern import Pattern
+from logferry_contracts.retrieval.plan import Plan
+from logferry_contracts.retrieval.sealed import Seals, add_sealed
+from logferry_contracts.retrieval.search import Match, Report, Searching
 from logferry_contracts.signatures import TrustedKey
 from logferry_contracts.verification.chain import read_chain
 
@@ -55,6 +60,16 @@ SEALED = Question(
     relies="services/sealer/src/sealer/sealing.py",
     means="The details name each finding; docs/verify.md says what it means.",
 )
+SEARCHED = Question(
+    name="flow-searched",
+    question="Does a search find the day's events by what its seal says?",
+    expected="found: all, and nothing else",
+    relies="contracts/src/logferry_contracts/retrieval/search.py",
+    means="An event of the day is not found, or another one is: do not rely on searches before "
+    "this is understood. The details say what could not be read.",
+)
+WORD = "accepted"
+"""Which some of a run's events have."""
 COMPARED = Question(
     name="flow-events",
     question="Are exactly the events that were put in in the archive?",
@@ -154,6 +169,35 @@ def verify(bench: Bench) -> Answer:
     )
     seen = report.verdict if report.seals else "no seal"
     return Answer.of(SEALED, seen, {str(n): line for n, line in enumerate(findings, 1)})
+
+
+def search(bench: Bench) -> Answer:
+    """Search the day for a word, and compare with the events that have it."""
+    run, store = bench.run, _store(bench)
+    window = run.window
+    plan = Plan(
+        Asked(log_groups=(f"{run.flow_folder}*",), from_ms=window.from_ms, to_ms=window.to_ms)
+    )
+    chain = ChainName.of(run.config.source_name(run.config.sources[0]))
+    add_sealed(plan, store, Seals.read(store, chain, (_signing_key(bench),), window.from_ms))
+    plan.finish()
+    searching, report = Searching(store, plan.asked, Pattern(WORD), context=0), Report()
+    found = Counter[Event]()
+    for outcome in map(searching, plan.streams()):
+        report.add(outcome)
+        found.update(map(_found, outcome.found or ()))
+    wanted = Counter(event for event in _put_in(run.loaded()) if WORD in event[-1])
+    missing, surplus = wanted - found, found - wanted
+    if report.is_whole and not missing and not surplus:
+        return Answer.of(SEARCHED, SEARCHED.expected, {"events": str(found.total())})
+    seen = f"missing: {missing.total()}, surplus: {surplus.total()}"
+    findings = {str(n): str(each) for n, each in enumerate(report.findings, 1)}
+    return Answer.of(SEARCHED, seen, findings)
+
+
+def _found(match: Match) -> Event:
+    event = match.event
+    return log_group_folder(match.log_group_name), event.stream, event.at_ms, event.message
 
 
 def compare(bench: Bench) -> Answer:

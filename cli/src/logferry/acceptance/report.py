@@ -8,6 +8,7 @@ from rich.box import SIMPLE_HEAD
 from rich.console import RenderableType
 from rich.table import Table
 
+from logferry import __version__
 from logferry.acceptance.run import Run
 
 _HIDDEN = (
@@ -97,4 +98,10 @@ def shareable(
         }
         for each in answers
     ]
-    return {"region": run.region, "day": run.day.isoformat(), "answers": shared}
+    return {
+        "version": __version__,
+        "region": run.region,
+        "day": run.day.isoformat(),
+        "is_across_accounts": run.other_account_id is not None,
+        "answers": shared,
+    }

@@ -20,12 +20,47 @@ from logferry.stack import Watch
 type Tell = Callable[[str], None]
 """Told what begins, in a few words."""
 
-STEPS = ("make", "load", "plan", "secure", "seal", "verify", "compare", "probes")
+
+@dataclass(frozen=True)
+class Step:
+    """What a run does, one after the other.
+
+    Attributes:
+        commands: Of ``logferry``, by which a person does the same: the quick start's.
+    """
+
+    name: str
+    does: str
+    commands: tuple[str, ...] = ()
+
+
+STEPS = (
+    Step(
+        "make",
+        "the source's role, the suite without its dashboard, and a stack for the probes",
+        ("deploy-source-account", "deploy"),
+    ),
+    Step("load", "two log groups, one for each lane, with yesterday's events"),
+    Step("plan", "the day is planned", ("plan",)),
+    Step("secure", "every export ends, under the archive's key and on hold", ("status",)),
+    Step("seal", "the day's seal", ("seal",)),
+    Step("verify", "it is checked to the event, with the public key", ("verify",)),
+    Step("search", "events of the day are found by what its seal says", ("search",)),
+    Step("compare", "the archive against what was put in, event by event"),
+    Step("probes", "the questions, each on its own"),
+    Step(
+        "remove",
+        "everything, also after Ctrl-C or an error; keys wait 7 days for their deletion, which is "
+        "AWS's shortest time",
+        ("destroy",),
+    ),
+)
 _FLOW: tuple[tuple[str, Question, Callable[[Bench], Answer | None]], ...] = (
     ("plan", flow.PLANNED, flow.plan),
     ("secure", flow.SECURED, flow.secure),
     ("seal", flow.SEALED, flow.seal),
     ("verify", flow.SEALED, flow.verify),
+    ("search", flow.SEARCHED, flow.search),
     ("compare", flow.COMPARED, flow.compare),
 )
 

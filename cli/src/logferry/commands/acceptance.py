@@ -19,7 +19,7 @@ from logferry.acceptance.probes import PROBES
 from logferry.acceptance.removal import KEY_DAYS, Removal
 from logferry.acceptance.run import Run
 from logferry.acceptance.state import State
-from logferry.acceptance.steps import Outcome, carry_out, remove, scheduled, what_is_left
+from logferry.acceptance.steps import STEPS, Outcome, carry_out, remove, scheduled, what_is_left
 from logferry.checkout import BUILD
 from logferry.commands.console import (
     DONE,
@@ -199,6 +199,7 @@ def _plan(run: Run, zips: list[Zip]) -> dict[str, Any]:
         "region": run.region,
         "tag": run.tags,
         "stacks": stack_names(run, zips),
+        "steps": {step.name: list(step.commands) for step in STEPS},
         "log_groups": [group.name for group in run.loaded()],
         "questions": [probe.question.question for probe in PROBES],
         "costs": {item.what: round(item.dollars, 3) for item in items(run.parts_mb)},
@@ -215,6 +216,11 @@ def _plan_lines(plan: dict[str, Any]) -> list[str]:
         f"  + stack {plan['stacks'][0]}",
         *(f"  + log group {name}" for name in plan["log_groups"]),
         f"  + {len(plan['questions'])} questions, with log groups and functions of their own",
+        "Its steps, and what you would type instead:",
+        *(
+            f"  {name}  {'logferry ' if typed else ''}{', '.join(typed)}".rstrip()
+            for name, typed in plan["steps"].items()
+        ),
         "It costs at most, in two hours:",
         *(f"  ${dollars:.3f}  {what}" for what, dollars in plan["costs"].items()),
         f"  ${plan['at_most_dollars']:.2f}  together",

@@ -112,14 +112,18 @@ def _create(bench: Bench, group: str, statements: Statements) -> str:
             return None
         except ClientError as error:
             return f"{code_of(error)}: {error.response['Error']['Message']}"
-        bench.until(f"export task {task_id}", lambda: _ended(bench.source, task_id))
-        return ACCEPTED
+        return bench.until(f"export task {task_id}", lambda: _end(bench.source, task_id))
 
     return bench.until("the account's one export task", answer)
 
 
-def _ended(bench: Bench, task_id: str) -> bool | None:
-    return bench.task(task_id)["status"]["code"] in ENDED or None
+def _end(bench: Bench, task_id: str) -> str | None:
+    """Return what became of a task: one that was accepted may fail for want of a permission."""
+    status = bench.task(task_id)["status"]
+    if status["code"] not in ENDED:
+        return None
+    is_done = status["code"] == "COMPLETED"
+    return ACCEPTED if is_done else f"task {status['code']}: {status.get('message', '')}"
 
 
 def _create_until(bench: Bench, group: str, statements: Statements, *, taken: bool) -> str:
