@@ -35,6 +35,7 @@ QUESTION = Question(
     name="grass", question="What colour?", expected="green", relies="README.md", means="Mow it."
 )
 RUN = Run(id="1a2b3c", account_id=ACCOUNT, region="eu-west-1", day=date(2026, 11, 27))
+TWO_ACCOUNTS = replace(RUN, other_account_id="444455556666")
 
 
 @pytest.fixture
@@ -271,6 +272,22 @@ def test_a_run_asks_and_removes(state: State, removal: NothingLeft) -> None:
     assert told == ["make", "load", "grass", "remove", kms]
     assert [answer["verdict"] for answer in outcome.answers] == ["as expected"]
     assert removal.removed
+
+
+def test_both_accounts_are_cleared(
+    state: State, removal: NothingLeft, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    of_the_source = NothingLeft([Thing("stack", "lf-acceptance-1a2b3c-source", RUN.name)])
+    both = iter((removal, of_the_source))
+    monkeypatch.setattr(steps, "Removal", lambda *_: next(both))
+    session: Any = object()
+    two = Bench(session, TWO_ACCOUNTS, source_session=session, sleep=lambda _: None)
+
+    outcome = steps.carry_out(two, state, [], keep=False, probes=[GREEN])
+
+    assert removal.removed
+    assert of_the_source.removed
+    assert outcome.left == ["stack lf-acceptance-1a2b3c-source", "no bucket could be listed"]
 
 
 def test_a_run_that_is_kept_is_gone_on_with(state: State, removal: NothingLeft) -> None:
@@ -524,9 +541,6 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> Callable[[set[str] | None], Asked]
         return asked
 
     return made
-
-
-TWO_ACCOUNTS = replace(RUN, other_account_id="444455556666")
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Collection, Sequence
+from functools import partial
 from typing import Any
 
 from rich.box import SIMPLE_HEAD
@@ -70,6 +71,16 @@ def names_in(arn: str) -> set[str]:
     return {name for name in found if len(name) >= _SHORTEST}
 
 
+def _without_names(text: str, *, names: Collection[str], run: Run) -> str:
+    for pattern, instead in _HIDDEN:
+        text = pattern.sub(instead, text)
+    for name in sorted(names, key=len, reverse=True):
+        text = text.replace(name, "<name>")
+    for name in (run.name, run.profile, run.id):
+        text = text.replace(name, "<run>")
+    return text
+
+
 def shareable(
     run: Run, answers: Sequence[dict[str, Any]], names: Collection[str] = ()
 ) -> dict[str, Any]:
@@ -80,16 +91,7 @@ def shareable(
         answers: As they are shown to whoever ran it.
         names: More that are hidden, such as the caller's.
     """
-
-    def told(text: str) -> str:
-        for pattern, instead in _HIDDEN:
-            text = pattern.sub(instead, text)
-        for name in sorted(names, key=len, reverse=True):
-            text = text.replace(name, "<name>")
-        for name in (run.name, run.profile, run.id):
-            text = text.replace(name, "<run>")
-        return text
-
+    told = partial(_without_names, names=names, run=run)
     shared = [
         {
             **each,
