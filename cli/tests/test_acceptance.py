@@ -219,6 +219,13 @@ def test_what_is_to_be_sent_keeps_what_answers() -> None:
     assert shared["answers"] == [answer.as_json()]
 
 
+def test_a_name_hides_no_part_of_another_word() -> None:
+    answer = Answer.of(QUESTION, "after 60 seconds", {"by": "profile second"}).as_json()
+    (shared,) = report.shareable(RUN, [answer], {"second"})["answers"]
+    assert shared["seen"] == "after 60 seconds"
+    assert shared["details"] == {"by": "profile <name>"}
+
+
 def test_no_second_suite_is_deployed_beside_one() -> None:
     class Topics:
         def get_paginator(self, _: str) -> "Topics":
@@ -475,6 +482,19 @@ def test_a_run_with_a_second_account_is_gone_on_with_there(
     assert "--source-profile: of 777788889999" in capsys.readouterr().err
     assert run("--resume", str(state.path), "--source-profile", "second", "--yes") == 2
     assert "of account 444455556666, not of 777788889999" in capsys.readouterr().err
+
+
+def test_a_run_that_is_stopped_amid_a_deploy_tells_nobody_to_deploy_again(
+    sandbox: list[Answer], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def stopped(*_: object, **__: object) -> steps.Outcome:
+        raise DeployError("interrupted; deploy again to go on") from KeyboardInterrupt()
+
+    monkeypatch.setattr(command, "carry_out", stopped)
+    assert run(*HERE, "--yes") == 1
+    said = capsys.readouterr().err
+    assert said.endswith("stopped\n")
+    assert "deploy again" not in said
 
 
 def test_what_is_wrong_with_the_options_is_all_said(capsys: pytest.CaptureFixture[str]) -> None:

@@ -75,7 +75,7 @@ def _without_names(text: str, *, names: Collection[str], run: Run) -> str:
     for pattern, instead in _HIDDEN:
         text = pattern.sub(instead, text)
     for name in sorted(names, key=len, reverse=True):
-        text = text.replace(name, "<name>")
+        text = re.sub(rf"(?<!\w){re.escape(name)}(?!\w)", "<name>", text)
     for name in (run.name, run.profile, run.id):
         text = text.replace(name, "<run>")
     return text

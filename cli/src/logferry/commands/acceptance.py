@@ -120,11 +120,18 @@ def acceptance(  # noqa: PLR0913  (an option each)
             _agree("Make all this, and remove it again?")
         outcome = _carry_out(bench, state, zips, keep=keep)
     except KeyboardInterrupt:
-        messages.print("stopped")
-        return FAILED
+        return _stopped()
     except told_errors() as error:
+        # What a deploy says where it is stopped, to deploy again, is not so here.
+        if isinstance(error.__cause__, KeyboardInterrupt):
+            return _stopped()
         return told(error, code_of(error), as_json=as_json)
     return _reported(state, outcome, hidden, as_json=as_json)
+
+
+def _stopped() -> int:
+    messages.print("stopped")
+    return FAILED
 
 
 def _begun(
