@@ -25,8 +25,8 @@ _DATE_LENGTH = len("2026-11-22")
 _MOST_SECONDS = 1024
 _SECOND = "[1-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]T(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]"
 _MILLISECOND = r"\.[0-9][0-9][0-9]Z"
-# Without a group, which takes twice the time.
-_BEGIN = re.compile(f"\n(?:{_SECOND}{_MILLISECOND} )?".encode())
+# Without a group, which takes twice the time, and once it has matched without going back.
+_BEGIN = re.compile(f"\n(?:{_SECOND}{_MILLISECOND} )?+".encode())
 STAMP_IN_BEGINNING = slice(1, 1 + STAMP_LENGTH)
 _DATE = slice(1, 1 + _DATE_LENGTH)
 _BEGINNING = re.compile(f"{_SECOND}{_MILLISECOND} ".encode())

@@ -145,12 +145,17 @@ class _Lines:
         return self._newlines + (not self._tail.endswith(b"\n"))
 
     def add(self, text: bytes) -> None:
-        seen = self._tail + text
-        newlines, beginnings = begun(seen)
-        self._newlines += newlines - self._tail.count(b"\n")
+        # The text itself is not copied. Of what begins in it the edge has nothing.
+        edge = self._tail + text[: STAMP_LENGTH + 1].replace(b"\n", b"\0")
+        self._add_events(begun(edge).beginnings)
+        newlines, beginnings = begun(text)
+        self._newlines += newlines
         self._add_events(beginnings)
-        self._add_pointers(seen)
-        self._tail = seen[-STAMP_LENGTH - 1 :]
+        if has_pointer(text) or has_pointer(edge):
+            self._add_pointers(self._tail + text)
+        elif newlines:
+            self._is_pointer_counted = False
+        self._tail = (self._tail + text[-STAMP_LENGTH - 1 :])[-STAMP_LENGTH - 1 :]
 
     def _add_events(self, beginnings: list[bytes]) -> None:
         if not beginnings:
@@ -164,9 +169,6 @@ class _Lines:
 
     def _add_pointers(self, seen: bytes) -> None:
         """Count each line that holds a pointer once; one that is in the tail was counted."""
-        if not has_pointer(seen):
-            self._is_pointer_counted &= seen.find(b"\n", len(self._tail)) < 0
-            return
         goes_on, *begun = seen[self._tail.rfind(b"\n") + 1 :].split(b"\n")
         self.with_pointer += has_pointer(goes_on) and not self._is_pointer_counted
         self.with_pointer += sum(map(has_pointer, begun))
