@@ -97,9 +97,12 @@ class Looking:
     def __call__(self, objects: Sequence[SealedObject]) -> list[tuple[int, list[Finding]]]:
         """Do so in this process."""
         look = partial(check_object, self.archive, self.level, self.now_ms)
-        threads = Threads(min(self.archive.readers, len(objects)))
-        found = list(threads.mapped(look, objects))
-        threads.stop()
+        if self.archive.readers == 1:
+            found = list(map(look, objects))
+        else:
+            threads = Threads(min(self.archive.readers, len(objects)))
+            found = list(threads.mapped(look, objects))
+            threads.stop()
         sizes = (each.stated.size_bytes for each in objects)
         return list(zip(sizes, found, strict=True))
 
