@@ -96,6 +96,20 @@ def test_a_contradiction_is_a_leaf_and_the_others_are_sealed(
     assert stated(world, "/b").outcome == "archived"
 
 
+def test_of_an_object_that_was_overlaid_both_versions_are_named(world: World) -> None:
+    record = world.exported("/a", day(0))
+    world.inventory("/a", at=FIRST + DAY + HOUR)
+    archived = only(record)
+    over = gzip.compress(b"29 bytes over an archived log")
+    version_id = world.cloud.put(ARCHIVE, archived.key, over)
+
+    assert world.look()
+
+    [told] = [each for each in stated(world).differences or [] if each.what == "object_overlaid"]
+    assert told.recorded == f"version {archived.version_id} of {archived.size_bytes} bytes"
+    assert told.found == f"version {version_id} of {len(over)} bytes"
+
+
 def test_what_has_to_be_restored_to_be_read_is_open_and_holds_up_nobody(world: World) -> None:
     archived = only(world.exported("/a", day(0)))
     world.exported("/b", day(0))
