@@ -116,10 +116,11 @@ def interrupted(
     )
     return (
         f"interrupted; {before}The planner goes on with {source.profile}, and what it asks for is "
-        f"exported: logferry status --profile {source.profile}\nTo stop that, empty the queues "
-        f"once the planner has ended, after 15 minutes at most:\n{emptied}\nWhat is under way ends "
-        "by itself. What was in the queues stays open in the ledger, and the next plan of the "
-        "source asks for it again."
+        f"exported: logferry status CONFIG --profile {source.profile}\n"
+        "To stop that, empty the queues once the planner has ended, after 15 minutes at most:\n"
+        f"{emptied}\n"
+        "What is under way ends by itself. What was in the queues stays open in the ledger, and "
+        "the next plan of the source asks for it again."
     )
 
 

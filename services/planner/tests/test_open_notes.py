@@ -101,6 +101,21 @@ def test_a_young_note_and_one_without_a_record_stay() -> None:
     assert len(notes.notes) == 3
 
 
+def test_of_many_notes_each_day_has_a_share_until_all_were_looked_at(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("planner.open_notes.AT_ONCE", 2)
+    tidying, notes = noted(*(announced(f"/{number}") for number in range(5)))
+
+    left = []
+    for day in range(9):
+        tidying.tidy(NOW + timedelta(days=day))
+        left.append(len(notes.notes) - 1)
+
+    assert left[0] in {3, 4}
+    assert left[-1] == 0
+
+
 @pytest.mark.parametrize("is_new", [True, False])
 def test_a_new_source_has_all_notes_from_its_first_plan_on(world: World, *, is_new: bool) -> None:
     if not is_new:

@@ -6,6 +6,7 @@ it stays.
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from math import ceil
 
 from aws_lambda_powertools import Logger
 
@@ -18,6 +19,9 @@ from planner.cloud import Ledger, NoteThere, OpenNotes
 
 LEFT_AFTER = timedelta(days=1)
 """A younger note may be of what is being written."""
+
+AT_ONCE = 1000
+"""Notes that one run looks at. Of more it takes another share each day."""
 
 logger = Logger(service="planner", child=True)
 
@@ -37,7 +41,8 @@ class Tidying:
         if all(note.key != whole for note in there) and self.ledger.is_empty(self.source):
             self.notes.mark_whole(self.source)
         old = [note for note in there if note.key != whole and note.written_at < now - LEFT_AFTER]
-        left = self._left(old)
+        shares = max(1, ceil(len(old) / AT_ONCE))
+        left = self._left(old[now.toordinal() % shares :: shares])
         for key in left:
             self.notes.remove(key)
         if left:
