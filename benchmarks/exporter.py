@@ -12,18 +12,31 @@ from botocore.config import Config
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.simulation.exporter_run import DIRECT_MEMORY_MB, Function, Latencies, drain
+from benchmarks.simulation.exporter_run import (
+    BYTES_PER_PAGE,
+    DIRECT_MEMORY_MB,
+    Function,
+    Latencies,
+    drain,
+    drain_both,
+)
 from benchmarks.simulation.others import aws_logs_export_to_s3, fixed_polling
 from benchmarks.simulation.outages import Pattern
 from benchmarks.simulation.usage import Usage, side_by_side
-from benchmarks.simulation.workload import LogGroup, active, log_groups, serial_bound_s
+from benchmarks.simulation.workload import (
+    LogGroup,
+    active,
+    log_groups,
+    serial_bound_s,
+    two_lane_optimum_s,
+)
 from exporter.aws.clients import CLIENT_CONFIG, CREATE_CONFIG
-from exporter.direct import READERS
 from exporter.settings import (
     DEFAULT_DIRECT_LANE_CALLS_PER_SECOND,
     DEFAULT_DIRECT_LANE_MAX_BYTES,
 )
 from logferry.config import DirectLaneConfig
+from planner.plan import LEAST_OFFERED_BYTES
 
 T0_S = (2.0, 10.0, 30.0)
 RUNS = {50: 9, 500: 5, 1000: 5, 5000: 1}
@@ -49,10 +62,9 @@ class DirectLane:
     """How the direct lane is set up; by default as it is shipped.
 
     Attributes:
-        planned_bytes: A log group that is guessed to have less goes this way.
-        most_bytes: One that turns out to have more goes to the slot after all.
+        planned_bytes: A log group that is guessed to have less may go this way.
+        most_bytes: How much is read at once; one that has more is read in parts.
         calls_per_s: Of FilterLogEvents.
-        readers: How many slices of a window are read at once.
         page_s: Until AWS has answered with a page of events.
         timeout_s: The function's.
         memory_mb: The function's.
@@ -61,7 +73,6 @@ class DirectLane:
     planned_bytes: int = SHIPPED.planned_bytes
     most_bytes: int = DEFAULT_DIRECT_LANE_MAX_BYTES
     calls_per_s: int = DEFAULT_DIRECT_LANE_CALLS_PER_SECOND
-    readers: int = READERS
     page_s: float = Latencies.page_s
     timeout_s: int = SHIPPED.function_timeout_s
     memory_mb: int = DIRECT_MEMORY_MB
@@ -78,6 +89,11 @@ class Run:
     def over_all(self) -> float:
         """Makespan ÷ what the tasks of all log groups take without a pause."""
         return self.usage.makespan_s / serial_bound_s(self.groups)
+
+    def over_optimum(self, calls_per_s: float) -> float:
+        """Makespan ÷ the least that both lanes could do with, at so many calls a second."""
+        bytes_per_s = calls_per_s * BYTES_PER_PAGE
+        return self.usage.makespan_s / two_lane_optimum_s(self.groups, bytes_per_s)
 
     @property
     def over_active(self) -> float:
@@ -117,33 +133,31 @@ def skipping(groups: Sequence[LogGroup], _seed: int) -> Usage:
 
 
 def with_direct_lane(lane: DirectLane) -> Strategy:
-    """Only those with events, and the small ones beside the slot."""
+    """Only those with events, which both lanes share."""
 
     def two_lanes(groups: Sequence[LogGroup], _seed: int) -> Usage:
-        ordered = _smallest_first(active(groups))
-        small = [group for group in ordered if group.estimated_bytes < lane.planned_bytes]
-        directly = _read(small, lane)
-        slot = drain(
-            [group for group in ordered if group not in small] + directly.left_for_slot,
+        usage = drain_both(
+            _smallest_first(active(groups)),
+            least_bytes=LEAST_OFFERED_BYTES,
+            most_bytes=lane.planned_bytes,
+            latencies=Latencies(page_s=lane.page_s),
+            functions={"slot": Function(), "direct": _function(lane)},
         )
-        usage = side_by_side([slot, directly])
         usage.calls["cloudwatch.GetMetricData"] += len(groups)
         return usage
 
     return two_lanes
 
 
-def _read(groups: Sequence[LogGroup], lane: DirectLane) -> Usage:
-    function = Function(
+def _function(lane: DirectLane) -> Function:
+    return Function(
         timeout_s=lane.timeout_s,
         memory_mb=lane.memory_mb,
-        readers=lane.readers,
         settings={
             "direct_lane_max_bytes": lane.most_bytes,
             "direct_lane_calls_per_second": lane.calls_per_s,
         },
     )
-    return drain(groups, lane="direct", latencies=Latencies(page_s=lane.page_s), function=function)
 
 
 def _smallest_first(groups: Sequence[LogGroup]) -> list[LogGroup]:
@@ -171,13 +185,16 @@ STRATEGIES: dict[str, Strategy] = {
     "fixed polling, 60 s": polling(60),
 }
 OTHER_LANES = {
-    "direct lane: up to 64 MB": DirectLane(planned_bytes=64 * MB),
-    "direct lane: one slice at once": DirectLane(readers=1),
+    "direct lane: up to 800 MB": DirectLane(planned_bytes=800 * MB),
     "direct lane: pages in 0.35 s": DirectLane(page_s=0.35),
     "direct lane: 1 GB of memory": DirectLane(memory_mb=1024),
     "direct lane: 10 calls a second": DirectLane(calls_per_s=10),
+    "direct lane: 25 calls a second": DirectLane(calls_per_s=25),
 }
 """What the direct lane's settings, and AWS, come to: each differs in one thing from the shipped."""
+
+
+LANES = {DIRECT: DirectLane()} | OTHER_LANES
 
 
 def run() -> dict[str, float]:
@@ -188,9 +205,9 @@ def run() -> dict[str, float]:
     }
     for count in (50, 500, 5000):
         console.print(_table(count, {t0_s: results[count, t0_s] for t0_s in T0_S}))
-    lanes = {SKIPPING: skipping, DIRECT: STRATEGIES[DIRECT]}
-    lanes |= {name: with_direct_lane(lane) for name, lane in OTHER_LANES.items()}
-    two_lanes = _runs(lanes, 1000, SHOWN_T0_S)
+    strategies: dict[str, Strategy] = {SKIPPING: skipping}
+    strategies |= {name: with_direct_lane(lane) for name, lane in LANES.items()}
+    two_lanes = _runs(strategies, 1000, SHOWN_T0_S)
     console.print(_lanes_table(two_lanes))
     hour = _throttled_hour()
     console.print(_throttled_table(hour))
@@ -287,9 +304,16 @@ def _lanes_table(results: dict[str, list[Run]]) -> Table:
     table = Table(title="1000 log groups, 10 s a task: two lanes", box=None)
     table.add_column("strategy", no_wrap=True)
     table.add_column("÷ bound\nof all", justify="right")
+    table.add_column("÷ optimum of\ntwo lanes", justify="right")
     _add_columns(table)
     for name, runs in results.items():
-        table.add_row(name, _number(_of(runs, lambda run: run.over_all), 3), *_columns(runs))
+        lane = LANES.get(name)
+        table.add_row(
+            name,
+            _number(_of(runs, lambda run: run.over_all), 3),
+            "" if lane is None else _number(_over_optimum(runs, lane), 3),
+            *_columns(runs),
+        )
     return table
 
 
@@ -336,9 +360,10 @@ def _numbers(
         )
         for count in (50, 500, 5000)
     }
-    numbers["exporter.makespan_over_all_groups_bound.skip_and_direct.n1000"] = _of(
-        two_lanes[DIRECT], lambda run: run.over_all
-    )
+    for name, lane in LANES.items():
+        if lane == DirectLane(calls_per_s=lane.calls_per_s):
+            calls = "" if name == DIRECT else f".calls{lane.calls_per_s}"
+            numbers |= _of_lane(two_lanes[name], lane, calls)
     numbers["exporter.describe_calls_per_export"] = worst(
         500, SKIPPING, lambda run: run.usage.describe_calls_per_export
     )
@@ -364,3 +389,20 @@ def _numbers(
             ),
         }
     return numbers
+
+
+def _of_lane(runs: Sequence[Run], lane: DirectLane, calls: str) -> dict[str, float]:
+    """Return the numbers of two lanes at some calls a second, which the names end in."""
+    return {
+        f"exporter.makespan_over_all_groups_bound.skip_and_direct.n1000{calls}": _of(
+            runs, lambda run: run.over_all
+        ),
+        f"exporter.makespan_over_two_lane_optimum.n1000{calls}": _over_optimum(runs, lane),
+        f"exporter.dollars_per_1000_log_groups.two_lanes{calls}": _of(
+            runs, lambda run: run.dollars_per_1000_log_groups
+        ),
+    }
+
+
+def _over_optimum(runs: Sequence[Run], lane: DirectLane) -> float:
+    return _of(runs, lambda run: run.over_optimum(lane.calls_per_s))

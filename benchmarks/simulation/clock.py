@@ -34,18 +34,20 @@ class Clock:
     def side_by_side(self, jobs: Sequence[Job], *, at_once: int) -> None:
         """Do jobs, some at once, begun in this order, and raise the first error."""
         todo, errors, done = iter(jobs), list[BaseException](), _rung()
+        working = at_once
 
         def work(bell: Lock) -> None:
+            nonlocal working
             bell.acquire()
             try:
                 for job in todo:
                     job()
             except BaseException as error:  # noqa: BLE001  (raised below)
                 errors.append(error)
-            if self._sleeping:
-                self._wake_next()
-            else:
-                done.release()
+            working -= 1
+            if working == 0:
+                heappush(self._sleeping, (self.now_s, next(self._order), done))
+            self._wake_next()
 
         for _ in range(at_once):
             Thread(target=work, args=[self._sleep(self.now_s)], daemon=True).start()

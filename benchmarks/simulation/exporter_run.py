@@ -11,9 +11,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any, cast
+from typing import Any
+from uuid import UUID
 
 from botocore.exceptions import ClientError
 
@@ -25,7 +27,7 @@ from benchmarks.simulation.workload import LogGroup
 from exporter import direct
 from exporter.cloud import LedgerEntry
 from exporter.direct import Event, Slice
-from exporter.errors import SlotBusyError, TransientError
+from exporter.errors import LedgerConflictError, SlotBusyError, TransientError
 from exporter.handler import work
 from exporter.settings import Settings
 from exporter.task import COMPLETED, Task
@@ -47,7 +49,7 @@ from logferry_contracts.wire import emit
 START = datetime(2026, 11, 23, 6, 0, tzinfo=UTC)
 TASKS_PER_PAGE = 50
 SLOT_MEMORY_MB = 512
-DIRECT_MEMORY_MB = 640
+DIRECT_MEMORY_MB = 384
 """Of the two functions, as deploy/exporter.yaml has them. What the second one's disk has beyond the
 512 MB that cost nothing is a third of a percent of its price, and left out."""
 MB_PER_VCPU = 1769
@@ -79,7 +81,12 @@ SOURCE = Source(
     role_arn="arn:aws:iam::111122223333:role/logferry-source",
 )
 WINDOW = Window(from_ms=1_795_215_600_000, to_ms=1_795_302_000_000)
-QUEUE_ARN = "arn:aws:sqs:eu-west-1:999988887777:log-sqs-shop-collect.fifo"
+QUEUE_ARNS: dict[Lane, str] = {
+    "slot": "arn:aws:sqs:eu-west-1:999988887777:log-sqs-shop-collect.fifo",
+    "direct": "arn:aws:sqs:eu-west-1:999988887777:log-sqs-shop-direct.fifo",
+}
+IDLE_S = 1.0
+"""How often a lane whose queue is empty sees whether the other one has sent it something."""
 ENVIRONMENT = {
     "CONTROL_BUCKET": "amzn-s3-demo-control",
     "TOPIC_ARN": "arn:aws:sns:eu-west-1:999988887777:log-export-events",
@@ -115,13 +122,11 @@ class Function:
 
     Attributes:
         memory_mb: Which is its share of a CPU as well.
-        readers: How many slices of a window it reads at once in the direct lane.
         settings: By name, where they are not its defaults.
     """
 
     timeout_s: int = 120
     memory_mb: int = SLOT_MEMORY_MB
-    readers: int = direct.READERS
     settings: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -133,6 +138,20 @@ class Job:
     record: LedgerRecord
     created_s: float
     ends_s: float
+
+
+@dataclass
+class Letter:
+    """A message in a lane's queue.
+
+    Attributes:
+        visible_at_s: When it is handed over at the earliest.
+    """
+
+    body: str
+    receive_count: int = 0
+    first_received_s: float = 0.0
+    visible_at_s: float = 0.0
 
 
 def drain(
@@ -152,12 +171,41 @@ def drain(
         function: The exporter's.
         pattern: When AWS answers with an error, and how often it is asked again; None: never.
     """
-    aws = SimulatedAws(lane, latencies or Latencies(), function or Function(), pattern)
-    with _silence(), aws.outages:
-        for group in groups:
-            aws.export(group)
-    aws.usage.makespan_s = aws.now_s
-    return aws.usage
+    functions: dict[Lane, Function] = {"slot": Function(), "direct": Function()}
+    functions[lane] = function or Function()
+    aws = SimulatedAws(latencies or Latencies(), functions, pattern)
+    for group in groups:
+        aws.ask(group, lane)
+    return aws.work_off()
+
+
+def drain_both(
+    groups: Sequence[LogGroup],
+    *,
+    least_bytes: int,
+    most_bytes: int,
+    latencies: Latencies,
+    functions: Mapping[Lane, Function],
+) -> Usage:
+    """Let both lanes work side by side, as the planner asks them.
+
+    Args:
+        groups: In the order of the direct lane's queue; the slot's has the opposite one.
+        least_bytes: What is estimated at less, the direct lane alone is asked for.
+        most_bytes: What is estimated at as much or more, the slot alone is asked for.
+        latencies: How long AWS takes.
+        functions: The exporter's, by lane.
+    """
+    aws = SimulatedAws(latencies, functions)
+    for group in groups:
+        if group.estimated_bytes < most_bytes:
+            aws.ask(group, "direct", is_offer=group.estimated_bytes >= least_bytes)
+        else:
+            aws.ask(group, "slot")
+    for group in reversed(groups):
+        if least_bytes <= group.estimated_bytes < most_bytes:
+            aws.ask(group, "slot", is_offer=True)
+    return aws.work_off()
 
 
 @contextmanager
@@ -173,31 +221,32 @@ def _silence() -> Iterator[None]:
 
 
 class SimulatedAws(Unused):
-    """One source with its slot: all of the adapters that its exporter works with, in one."""
+    """One source with its lanes: all of the adapters that its exporter works with, in one."""
 
     def __init__(
         self,
-        lane: Lane,
         latencies: Latencies,
-        function: Function,
+        functions: Mapping[Lane, Function],
         pattern: Pattern | None = None,
     ) -> None:
-        """Start the clock before the function's first environment is there."""
+        """Start the clock before the functions' first environments are there."""
         self.usage = Usage()
         self._clock = Clock(latencies.cold_start_s)
         self.outages = Outages(pattern, self._clock, latencies.call_s / 2)
-        self._lane: Lane = lane
         self._latencies = latencies
-        self._timeout_s = function.timeout_s
-        self._memory_gb = function.memory_mb / 1024
-        self._vcpus = min(function.memory_mb / MB_PER_VCPU, 1.0)
+        self._functions = functions
+        self._vcpus = min(functions["direct"].memory_mb / MB_PER_VCPU, 1.0)
         self._cpu_free_s = 0.0
         self._read_bytes: Counter[str] = Counter()
-        self._visible_at_s = 0.0
+        self._queues: dict[Lane, deque[Letter]] = {"slot": deque(), "direct": deque()}
+        self._sent: set[str] = set()
         self._groups: dict[str, LogGroup] = {}
         self._records: dict[str, LedgerRecord] = {}
         self._newest: deque[Job] = deque(maxlen=TASKS_PER_PAGE)
-        self._wiring = Wiring(
+        self._wirings = {lane: self._wiring(each) for lane, each in functions.items()}
+
+    def _wiring(self, function: Function) -> Wiring:
+        return Wiring(
             settings=Settings.from_env(ENVIRONMENT).model_copy(update=function.settings),
             ledger=self,
             accounts=self,
@@ -206,7 +255,7 @@ class SimulatedAws(Unused):
             topic=self,
             clock=lambda: _time(self.now_s),
             sleep=self._pass,
-            together=lambda jobs: self._clock.side_by_side(jobs, at_once=function.readers),
+            together=lambda jobs: self._clock.side_by_side(jobs, at_once=len(jobs)),
         )
 
     @property
@@ -214,44 +263,56 @@ class SimulatedAws(Unused):
         """The time, in seconds."""
         return self._clock.now_s
 
-    def export(self, group: LogGroup) -> None:
-        """Deliver the request of one log group until it is done with."""
-        request = _request(group, self._lane)
+    def ask(self, group: LogGroup, lane: Lane, *, is_offer: bool = False) -> None:
+        """Put the request of a log group at the end of a lane's queue, and into the ledger."""
+        request = _request(group, lane, is_offer=is_offer)
         record = request.first_record(START)
-        self._records[record.key] = record
-        self._groups[request.export_id] = group
-        event = ExportRequested.of(request, id=request.export_id, source="urn:planner", time=START)
-        message = {
-            "messageId": "message",
-            "receiptHandle": "receipt",
-            "body": emit(event),
-            "eventSource": "aws:sqs",
-            "eventSourceARN": QUEUE_ARN,
-        }
-        attributes = {
-            "SentTimestamp": str(_ms(0)),
-            "ApproximateFirstReceiveTimestamp": str(_ms(self.now_s + self._latencies.hand_off_s)),
-            "MessageGroupId": SOURCE.direct_slot if self._lane == "direct" else SOURCE.slot,
-        }
-        receives, is_done = 0, False
-        while not is_done:
-            receives += 1
-            received = attributes | {"ApproximateReceiveCount": str(receives)}
-            is_done = self._deliver(message | {"attributes": received})
+        self._records.setdefault(record.key, record)
+        self._groups[group.name] = group
+        self._enqueue(lane, request)
 
-    def _deliver(self, message: Mapping[str, Any]) -> bool:
+    def _enqueue(self, lane: Lane, request: ExportRequestedData) -> None:
+        event = ExportRequested.of(request, id=request.export_id, source="urn:planner", time=START)
+        self._queues[lane].append(Letter(emit(event)))
+
+    def work_off(self) -> Usage:
+        """Let each lane work until both are done, and return what that took."""
+        lanes = [lane for lane in self._functions if self._queues[lane]]
+        busy = set(lanes)
+
+        def work_off(lane: Lane) -> None:
+            queue = self._queues[lane]
+            while queue or busy - {lane}:
+                if not queue:
+                    busy.discard(lane)
+                    self._pass(IDLE_S)
+                    continue
+                busy.add(lane)
+                if self._deliver(lane, queue[0]):
+                    queue.popleft()
+                self.usage.makespan_s = self.now_s
+            busy.discard(lane)
+
+        with _silence(), self.outages:
+            jobs = [partial(work_off, lane) for lane in lanes]
+            self._clock.side_by_side(jobs, at_once=len(jobs))
+        return self.usage
+
+    def _deliver(self, lane: Lane, letter: Letter) -> bool:
         """Invoke the function once the message is visible; return whether it is done with."""
-        self._pass(max(self._visible_at_s - self.now_s, 0.0) + self._latencies.hand_off_s)
+        function, at_s = self._functions[lane], max(letter.visible_at_s, self.now_s)
+        self._pass(at_s - self.now_s + self._latencies.hand_off_s)
         began_s = self.now_s
-        self._read_bytes.clear()
+        letter.first_received_s = letter.first_received_s or began_s
+        letter.receive_count += 1
         self._pass(self._latencies.work_s)
-        ends_s = began_s + self._timeout_s
+        ends_s = began_s + function.timeout_s
         context = SimpleNamespace(
             get_remaining_time_in_millis=lambda: int((ends_s - self.now_s) * 1000)
         )
-        answer = work(self._wiring, {"Records": [dict(message)]}, cast("Any", context))
+        answer = work(self._wirings[lane], {"Records": [_as_record(lane, letter)]}, context)  # type: ignore[arg-type]
         is_done = not answer["batchItemFailures"]
-        self.usage.gb_s += (self.now_s - began_s) * self._memory_gb
+        self.usage.gb_s += (self.now_s - began_s) * function.memory_mb / 1024
         self.usage.calls.update(["lambda.Invoke", "sqs.ReceiveMessage"])
         self.usage.calls["sqs.DeleteMessage"] += is_done
         return is_done
@@ -261,12 +322,29 @@ class SimulatedAws(Unused):
     def read(self, source: SourceName, window: Window, export_id: str) -> LedgerEntry | None:
         """Return a record as it is now."""
         with self._call("s3.GetObject"):
-            return self._entry(self._records[ledger_key(source, window, export_id)])
+            found = self._records.get(ledger_key(source, window, export_id))
+            return None if found is None else self._entry(found)
+
+    def windows(self, _source: SourceName, since_ms: int, until_ms: int) -> list[Window]:
+        """Return the windows that have records."""
+        with self._call("s3.ListObjectsV2"):
+            found = {record.window for record in self._records.values()}
+            near = [window for window in found if since_ms <= window.from_ms <= until_ms]
+            return sorted(near, key=lambda window: (window.from_ms, window.to_ms))
+
+    def create(self, record: LedgerRecord) -> LedgerEntry:
+        """Write the record of a half."""
+        with self._call("s3.PutObject"):
+            if record.key in self._records:
+                raise LedgerConflictError(record.key)
+            self._records[record.key] = record
+            return self._entry(record)
 
     def replace(self, entry: LedgerEntry, record: LedgerRecord) -> LedgerEntry:
         """Change a record that nobody else has changed."""
         with self._call("s3.PutObject"):
-            assert self._records[record.key].revision == entry.record.revision  # noqa: S101
+            if self._records[record.key].revision != entry.record.revision:
+                raise LedgerConflictError(record.key)
             self._records[record.key] = record
             return self._entry(record)
 
@@ -284,11 +362,17 @@ class SimulatedAws(Unused):
         with self._call("logs.CreateExportTask"):
             if self._newest and self.now_s < self._newest[0].ends_s:
                 raise SlotBusyError("LimitExceededException")
-            ends_s = self.now_s + self._groups[record.export_id].task_s
+            ends_s = self.now_s + self._task_s(record)
             job = Job(f"task-{self.usage.tasks.total()}", record, self.now_s, ends_s)
             self._newest.appendleft(job)
             self.usage.tasks[record.export_id] += 1
             return job.task_id
+
+    def _task_s(self, record: LedgerRecord) -> float:
+        """Return how long the task of a window, or of a part of it, takes."""
+        group = self._groups[record.log_group.name]
+        share = _bytes_in(group, record.window) / group.size_bytes if group.size_bytes else 1.0
+        return group.fixed_s + (group.task_s - group.fixed_s) * share
 
     def task(self, task_id: str) -> Task | None:
         """Return a task, if it is one of the newest."""
@@ -320,16 +404,15 @@ class SimulatedAws(Unused):
         self.usage.calls["logs.FilterLogEvents"] += 1
         self._wait_out("logs.FilterLogEvents")
         self._pass(self._latencies.page_s)
-        group = self._groups[record.export_id]
-        left = int(
-            next_token or _bytes_until(group, part.end_ms + 1) - _bytes_until(group, part.start_ms)
-        )
+        group = self._groups[record.log_group.name]
+        window = Window(from_ms=part.start_ms, to_ms=part.end_ms + 1)
+        left = int(next_token or _bytes_in(group, window))
         size = min(left, BYTES_PER_PAGE)
         self._compute(PAGE_CPU_S)
         # As the exporter would see it, had the lines their size.
-        self._read_bytes[group.name] += size
-        limit_bytes = self._wiring.settings.direct_lane_max_bytes
-        direct.check_size(self._read_bytes[group.name], 1, max_bytes=limit_bytes)
+        self._read_bytes[record.export_id] += size
+        limit_bytes = self._wirings["direct"].settings.direct_lane_max_bytes
+        direct.check_size(self._read_bytes[record.export_id], 1, max_bytes=limit_bytes)
         line = Event("stream", part.start_ms, "x" * max(size // SCALE - LINE_START_BYTES, 0))
         return [line], str(left - size) if left > size else None
 
@@ -349,26 +432,35 @@ class SimulatedAws(Unused):
 
     def put(self, _region: str, _bucket: str, key: str, _path: Path) -> ArchivedObject:
         """Write an object of the direct lane, once it is compressed."""
-        size_bytes = self._read_bytes.total()
+        size_bytes = self._read_bytes[UUID(key.split("/")[-3]).hex]
         self._compute(size_bytes * PACK_CPU_S_PER_BYTE)
         self._pass(size_bytes / PUT_BYTES_PER_S)
         with self._call("s3.PutObject"):
             return _object(key)
 
-    def send(self, request: ExportRequested, *, asked_by: str) -> None:  # noqa: ARG002
-        """Of the direct lane, to the slot: it was too much after all."""
+    def sizes(self, _region: str, _bucket: str, folder: str) -> dict[str, int]:
+        """Return the size of what is below a folder: of one log stream."""
+        with self._call("s3.ListObjectVersions"):
+            return {f"{folder}stream/000000.gz": 1}
+
+    def send(self, request: ExportRequested, *, asked_by: str) -> None:
+        """Of the direct lane, to the slot: halves, or what was too much after all."""
         with self._call("sqs.SendMessage"):
-            self.usage.left_for_slot.append(self._groups[request.id])
+            deduplication_id = f"{request.id}-{asked_by}"
+            if deduplication_id not in self._sent:
+                self._sent.add(deduplication_id)
+                self._enqueue("slot", request.data)
 
     def give_back(
-        self, _queue_arn: str, _receipt_handles: Sequence[str], interval_s: int
+        self, queue_arn: str, _receipt_handles: Sequence[str], interval_s: int
     ) -> list[str]:
-        """Let the message come back later."""
+        """Let the message at the head of its queue come back later."""
+        letter = self._queues["direct" if queue_arn == QUEUE_ARNS["direct"] else "slot"][0]
         try:
             with self._call("sqs.ChangeMessageVisibility"):
-                self._visible_at_s = self.now_s + interval_s
+                letter.visible_at_s = self.now_s + interval_s
         except TransientError as error:
-            self._visible_at_s = self.now_s + QUEUE_VISIBILITY_S
+            letter.visible_at_s = self.now_s + QUEUE_VISIBILITY_S
             return [str(error)]
         return []
 
@@ -405,6 +497,28 @@ class SimulatedAws(Unused):
         self._clock.let_pass(seconds)
 
 
+def _as_record(lane: Lane, letter: Letter) -> dict[str, Any]:
+    """Return a message as Lambda hands it over."""
+    attributes = {
+        "SentTimestamp": str(_ms(0)),
+        "ApproximateFirstReceiveTimestamp": str(_ms(letter.first_received_s)),
+        "ApproximateReceiveCount": str(letter.receive_count),
+        "MessageGroupId": SOURCE.direct_slot if lane == "direct" else SOURCE.slot,
+    }
+    return {
+        "messageId": f"message-{id(letter)}",
+        "receiptHandle": "receipt",
+        "body": letter.body,
+        "eventSource": "aws:sqs",
+        "eventSourceARN": QUEUE_ARNS[lane],
+        "attributes": attributes,
+    }
+
+
+def _bytes_in(group: LogGroup, window: Window) -> int:
+    return _bytes_until(group, window.to_ms) - _bytes_until(group, window.from_ms)
+
+
 def _bytes_until(group: LogGroup, at_ms: int) -> int:
     """Return how many of a log group's bytes in the window are older; its hours differ in load."""
     rng = random.Random(group.name)  # noqa: S311  (reproducible, and no secret)
@@ -426,7 +540,7 @@ def _object(key: str) -> ArchivedObject:
     return ArchivedObject(key=key, version_id="version", size_bytes=1, etag="etag")
 
 
-def _request(group: LogGroup, lane: Lane) -> ExportRequestedData:
+def _request(group: LogGroup, lane: Lane, *, is_offer: bool) -> ExportRequestedData:
     return ExportRequestedData(
         export_id=export_id(SOURCE, group.name, WINDOW, 1),
         generation=1,
@@ -441,4 +555,5 @@ def _request(group: LogGroup, lane: Lane) -> ExportRequestedData:
         destination=Destination(bucket="amzn-s3-demo-archive", prefix=f"shop{group.name}"),
         lane=lane,
         estimated_bytes=group.estimated_bytes,
+        offered=is_offer or None,
     )

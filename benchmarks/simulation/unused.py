@@ -1,10 +1,9 @@
 """What the exporter may call of AWS, and does not where nothing goes wrong."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import NoReturn
 
-from exporter.cloud import LedgerEntry
 from logferry_contracts.day_planned import DayPlanned
 from logferry_contracts.export_requested import ExportRequested
 from logferry_contracts.ledger_record import LedgerRecord
@@ -29,14 +28,6 @@ class Unused:
         """Of the ledger, for a date's end."""
         _unused("read_keys")
 
-    def windows(self, _source: SourceName, _since_ms: int, _until_ms: int) -> Iterable[Window]:
-        """Of the ledger, for a half's parent."""
-        _unused("windows")
-
-    def create(self, _record: LedgerRecord) -> LedgerEntry:
-        """Of the ledger, for a next generation or a half."""
-        _unused("create")
-
     def close_day(self, _planned: DayPlanned) -> None:
         """Of the ledger, for a date's end."""
         _unused("close_day")
@@ -48,10 +39,6 @@ class Unused:
     def cancel_task(self, _task_id: str) -> None:
         """Of a source's account, for a window that is too much."""
         _unused("cancel_task")
-
-    def sizes(self, _region: str, _bucket: str, _folder: str) -> dict[str, int]:
-        """Of the archive, for what another invocation has completed."""
-        _unused("sizes")
 
     def remove(self, _region: str, _bucket: str, _folder: str) -> list[str]:
         """Of the archive, for a task that has failed."""

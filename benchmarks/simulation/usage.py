@@ -5,8 +5,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from math import inf
 
-from benchmarks.simulation.workload import LogGroup
-
 LAMBDA_GB_S = 0.0000166667
 """Dollars; here and below as in eu-west-1 and us-east-1, without any free tier.
 
@@ -22,6 +20,7 @@ DOLLARS = {
     "s3.GetObject": 0.40e-6,
     "s3.HeadObject": 0.40e-6,
     "s3.ListObjectVersions": 5e-6,
+    "s3.ListObjectsV2": 5e-6,
     "s3.PutObject": 5e-6,
     "states.StateTransition": 25e-6,
     "cloudwatch.GetMetricData": 10e-6,
@@ -43,7 +42,6 @@ class Usage:
         calls: How many of each, such as ``logs.DescribeExportTasks``.
         tasks: How many export tasks each export had.
         announced: Ids of the exports that were announced.
-        left_for_slot: What was too much for the direct lane.
         given_up: How many of each call botocore ended without an answer but an error.
     """
 
@@ -52,7 +50,6 @@ class Usage:
     calls: Counter[str] = field(default_factory=Counter)
     tasks: Counter[str] = field(default_factory=Counter)
     announced: set[str] = field(default_factory=set)
-    left_for_slot: list[LogGroup] = field(default_factory=list)
     given_up: Counter[str] = field(default_factory=Counter)
 
     @property

@@ -32,12 +32,14 @@ class LogGroup:
         size_bytes: Of its events; 0 when it is idle.
         estimated_bytes: The same as the planner guesses it.
         task_s: How long its export task takes.
+        fixed_s: How much of that it would take without an event.
     """
 
     name: str
     size_bytes: int
     estimated_bytes: int
     task_s: float
+    fixed_s: float = 0.0
 
 
 def log_groups(count: int, *, t0_s: float, seed: int) -> list[LogGroup]:
@@ -67,6 +69,7 @@ def _log_group(number: int, size_bytes: int, t0_s: float, rng: random.Random) ->
         size_bytes=size_bytes,
         estimated_bytes=round(size_bytes * exp(rng.gauss(0, ESTIMATE_SIGMA))),
         task_s=fixed_s + moving_s,
+        fixed_s=fixed_s,
     )
 
 
@@ -78,3 +81,24 @@ def active(groups: Iterable[LogGroup]) -> list[LogGroup]:
 def serial_bound_s(groups: Iterable[LogGroup]) -> float:
     """Return how long the tasks take with not a moment between them: what one slot allows."""
     return sum(group.task_s for group in groups)
+
+
+def two_lane_optimum_s(groups: Iterable[LogGroup], bytes_per_s: float) -> float:
+    """Return the least time in which an export slot and a reader together do all log groups.
+
+    As if every task's time were known before and nothing took any besides: the reader takes those
+    that spare the slot most for each byte, and of one of them a part, so that both end together.
+
+    Args:
+        groups: All of them; the idle ones are nobody's work.
+        bytes_per_s: The reader's.
+    """
+    ordered = sorted(active(groups), key=lambda group: group.task_s / group.size_bytes)
+    read_s, slot_s = 0.0, serial_bound_s(ordered)
+    while ordered:
+        group = ordered.pop()
+        takes_s = group.size_bytes / bytes_per_s
+        if read_s + takes_s > slot_s - group.task_s:
+            return read_s + (slot_s - read_s) / (takes_s + group.task_s) * takes_s
+        read_s, slot_s = read_s + takes_s, slot_s - group.task_s
+    return read_s

@@ -444,7 +444,7 @@ def test_functions_are_told_where_everything_is(deployed: Deployed) -> None:
         "DEAD_LETTER_QUEUE_URL": deployed.queue("logferry-planner-dlq")["QueueUrl"],
         "SETTLE_MINUTES": "0",
         "LOOKBACK_DAYS": "14",
-        "DIRECT_LANE_MAX_BYTES": "800000000",
+        "DIRECT_LANE_MAX_BYTES": "1000000000000",
         "TIME_ZONE": "Asia/Seoul",
         "EXTERNAL_ID": "between-us",
         "EXPORTER_ROLE_ARN": "",

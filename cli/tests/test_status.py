@@ -126,6 +126,19 @@ def test_only_the_newest_windows_are_read_and_a_gap_before_them_is_seen(
     assert found.problems == ["nothing from 2026-11-21 23:00 to 2026-11-22 23:00"]
 
 
+def test_the_halves_of_a_window_take_no_place_among_the_newest_windows(
+    session: boto3.Session, config: Config, put: Put
+) -> None:
+    put("secured", "/big")
+    middle_ms = FIRST_MS + DAY_MS // 2
+    for start_ms, end_ms in ((FIRST_MS, middle_ms), (middle_ms, FIRST_MS + DAY_MS)):
+        put("half-of-a-window", "/big", window={"from_ms": start_ms, "to_ms": end_ms})
+
+    found = of_shop(session, config, newest=1)
+
+    assert [each.window.from_ms for each in found.windows] == [FIRST_MS]
+
+
 def test_the_halves_of_a_window_are_neither_exports_of_their_own_nor_a_gap(
     session: boto3.Session, config: Config, put: Put
 ) -> None:

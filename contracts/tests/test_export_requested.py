@@ -49,10 +49,11 @@ def test_a_record_of_any_state_is_asked_for_as_it_was_at_first(reason: str) -> N
 
     assert request.source == source
     first = request.first_record(datetime.fromisoformat(record.requested_at))
-    asked = ExportRequestedData.model_fields.keys() - {"estimated_bytes"}
+    asked = ExportRequestedData.model_fields.keys() - {"estimated_bytes", "offered"}
     assert {name: getattr(first, name) for name in asked} == {
         name: getattr(record, name) for name in asked
     }
+    assert (first.offered is None) == (record.offered is None)
     assert first.estimated_bytes == (record.estimated_bytes or None)
 
 

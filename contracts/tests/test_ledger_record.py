@@ -17,8 +17,10 @@ from logferry_contracts.ledger_record import (
     Failed,
     Half,
     LedgerRecord,
+    Offered,
     TransitionError,
     Waived,
+    key_folders,
 )
 from logferry_contracts.window import Window
 from logferry_contracts.wire import ContractError, emit, parse
@@ -218,16 +220,47 @@ def _halves(record: LedgerRecord) -> tuple[Half, Half]:
     )
 
 
-def test_only_a_submitted_export_is_split_and_it_stays_submitted() -> None:
+def test_only_an_export_under_way_is_split_and_stays_in_its_state() -> None:
     record = IN_STATE["submitted"].as_split(_halves(IN_STATE["submitted"]), at=AT)
 
     assert record.state == "submitted"
     assert record.split is not None
     assert record.split.at == "2026-11-23T06:30:00.250Z"
     assert parse(LedgerRecord, emit(record)) == record
-    for state in IN_STATE.keys() - {"submitted"}:
+    waiting = IN_STATE["requested"].as_split(_halves(IN_STATE["requested"]), at=AT)
+    assert (waiting.state, waiting.split) == ("requested", record.split)
+    for state in IN_STATE.keys() - {"requested", "submitted"}:
         with pytest.raises(TransitionError, match=f"is {state}, not to be split"):
             IN_STATE[state].as_split(_halves(IN_STATE[state]), at=AT)
+
+
+def test_what_both_lanes_are_asked_for_is_taken_by_one_of_them() -> None:
+    offered = RECORDS["offered-to-both-lanes"]
+    assert offered.is_untaken
+    taken = offered.as_taken("slot", at=AT)
+    assert (taken.lane, taken.is_untaken) == ("slot", False)
+    assert taken.offered == Offered(taken_at="2026-11-23T06:30:00.250Z")
+    assert parse(LedgerRecord, emit(taken)) == taken
+    in_parts = offered.as_split(_halves(offered), at=AT)
+    for record in (taken, in_parts, *IN_STATE.values()):
+        with pytest.raises(TransitionError, match="is not to be taken"):
+            record.as_taken("direct", at=AT)
+    assert offered.as_lane("slot").offered is None
+
+
+def test_an_export_is_found_below_the_ids_of_its_tasks_or_its_own_where_it_had_none() -> None:
+    whole = RECORDS["read-in-parts"]
+    assert whole.split is not None
+    first, second = whole.split.halves
+    halves = {
+        half.export_id: whole.model_copy(update={**dict(half), "split": None})
+        for half in (first, second)
+    }
+    halves[second.export_id] = halves[second.export_id].as_submitted("task-2", at=AT)
+
+    found = key_folders(whole, lambda _window, name: halves.get(name))
+
+    assert found == ["0b1e1fd3-a9b2-4c70-a0f4-d3b4c5c6d7e8", "task-2"]
 
 
 def test_only_an_export_that_has_not_begun_changes_its_lane() -> None:

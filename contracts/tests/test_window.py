@@ -53,3 +53,18 @@ def test_milliseconds_of_the_epoch_are_a_time_and_back(at_ms: int) -> None:
 @given(at=st.datetimes(timezones=st.just(UTC)))
 def test_a_time_is_rounded_down_to_its_millisecond(at: datetime) -> None:
     assert timedelta(0) <= at - from_epoch_ms(epoch_ms(at)) < MILLISECOND
+
+
+def test_halves_of_halves_are_parts_of_a_window_and_others_are_not() -> None:
+    day = Window(from_ms=1_795_215_600_000, to_ms=1_795_302_000_000)
+    first, second = day.halves or (day, day)
+    assert (first.from_ms, first.to_ms, second.to_ms) == (day.from_ms, second.from_ms, day.to_ms)
+    third, fourth = second.halves or (day, day)
+    assert all(each.is_part_of(day) for each in (first, second, third, fourth))
+    assert third.is_part_of(second)
+    assert not third.is_part_of(first)
+    assert not day.is_part_of(day)
+    assert not day.is_part_of(first)
+    hour = Window(from_ms=day.from_ms, to_ms=day.from_ms + 3_600_000)
+    assert not hour.is_part_of(day)
+    assert Window(from_ms=7, to_ms=8).halves is None

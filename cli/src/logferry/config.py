@@ -125,28 +125,20 @@ class ArchiveConfig(_Part):
 
 
 class DirectLaneConfig(Timeouts):
-    """Settings of the lane in which small windows are read, beside the export tasks.
+    """Settings of the lane in which windows are read, beside the export tasks.
 
     Attributes:
-        planned_bytes: Windows that are guessed to have fewer bytes of events take it; 0 for none.
-            Guesses are rough, so it should be less than `most_bytes`.
-        most_bytes: A window that turns out to have more is exported by a task after all.
+        planned_bytes: Windows that are guessed to have fewer bytes of events may take it; 0 for
+            none. By default both lanes share all that there is.
+        most_bytes: How much is read at once; a window that has more is read in parts.
         calls_per_second: Of FilterLogEvents; the account's quota is 5 to 25, by Region.
     """
 
-    planned_bytes: Annotated[int, Field(ge=0, le=1_000_000_000)] = 800_000_000
+    planned_bytes: Annotated[int, Field(ge=0, le=1_000_000_000_000_000)] = 1_000_000_000_000
     most_bytes: Annotated[int, Field(ge=1, le=1_000_000_000)] = 1_000_000_000
     calls_per_second: Annotated[int, Field(ge=1, le=1000)] = 5
     function_timeout_s: Annotated[int, Field(ge=5, le=900)] = 900
     visibility_timeout_s: Annotated[int, Field(le=43_200)] = 1800
-
-    @model_validator(mode="after")
-    def _what_is_planned_fits(self) -> Self:
-        if self.planned_bytes > self.most_bytes:
-            raise ValueError(
-                f"planned_bytes {self.planned_bytes} is more than most_bytes {self.most_bytes}"
-            )
-        return self
 
 
 class ExporterConfig(Timeouts):

@@ -146,6 +146,8 @@ def counts(completed: PlanCompletedData) -> dict[str, Any]:
         **{f"skipped: {reason}": count for reason, count in sorted(completed.skipped.items())},
         **_if_known("estimated bytes", completed.estimated_bytes),
         **_if_known("forecast slot seconds", completed.forecast_slot_seconds),
+        **_if_known("forecast direct seconds", completed.forecast_direct_seconds),
+        **_if_known("forecast end", completed.forecast_end),
         **_if_known("time zone data", completed.zone_data),
     }
 

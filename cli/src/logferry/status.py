@@ -286,7 +286,7 @@ class _Looking:
         windows = self.ledger.windows(name)
         found = [
             _window_status(self.ledger, prefix, window, late_before)
-            for prefix, window in self.asked.of(windows, zone_named(time_zone))
+            for prefix, window in self.asked.of(_whole(windows), zone_named(time_zone))
         ]
         newest = max((window for _, window in windows), key=lambda each: each.to_ms, default=None)
         plans = self.notes.plans(name, source, newest, self.now)
@@ -311,6 +311,15 @@ class _Looking:
 
 def _since(record: LedgerRecord) -> datetime:
     return datetime.fromisoformat(record.requested_at)
+
+
+def _whole(windows: Sequence[tuple[str, Window]]) -> list[tuple[str, Window]]:
+    """Return the windows without the halves of others, whose exports are told of as one."""
+    kept: list[tuple[str, Window]] = []
+    for each in sorted(windows, key=lambda each: (each[1].from_ms, -each[1].to_ms)):
+        if not kept or not each[1].is_part_of(kept[-1][1]):
+            kept.append(each)
+    return kept
 
 
 def _gaps(windows: Sequence[Window]) -> list[Window]:

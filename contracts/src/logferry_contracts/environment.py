@@ -41,7 +41,7 @@ class Number:
     def _read(self, value: Any, within: Callable[[str], int]) -> int | timedelta:
         if not isinstance(value, str):  # a setting already, as tests make them
             return cast("int | timedelta", value)
-        if not re.fullmatch(r"[0-9]{1,12}", value):
+        if not re.fullmatch(r"[0-9]{1,16}", value):
             raise ValueError("not of digits")
         number = within(value)
         return number if self.unit is None else number * self.unit

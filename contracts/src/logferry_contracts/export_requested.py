@@ -6,7 +6,7 @@ from typing import Annotated, ClassVar, Literal, Self
 from pydantic import Field
 
 from logferry_contracts.export import Destination, ExportId, Generation, Lane
-from logferry_contracts.ledger_record import LedgerRecord
+from logferry_contracts.ledger_record import LedgerRecord, Offered
 from logferry_contracts.log_group import LogGroup
 from logferry_contracts.message import CloudEvent, Count, Message, Timestamp
 from logferry_contracts.source import Source
@@ -20,6 +20,8 @@ class ExportRequestedData(Message):
         estimated_bytes: The events' size as the planner guesses it; 0 when it cannot.
         not_before: The export does not begin before; None lets it begin at once.
         parent_export_id: The export of which this is one half; None when it is no half.
+        offered: True when the other lane is asked for it too, and whichever is free first takes
+            it; otherwise None.
     """
 
     export_id: ExportId
@@ -32,6 +34,7 @@ class ExportRequestedData(Message):
     estimated_bytes: Count
     not_before: Timestamp | None = None
     parent_export_id: ExportId | None = None
+    offered: bool | None = None
 
     @classmethod
     def of_record(cls, record: LedgerRecord, source: Source) -> Self:
@@ -52,19 +55,24 @@ class ExportRequestedData(Message):
             estimated_bytes=record.estimated_bytes or 0,
             not_before=record.not_before,
             parent_export_id=record.parent_export_id,
+            offered=None if record.offered is None else True,
         )
 
     def first_record(self, at: datetime) -> LedgerRecord:
         """Return the first record of the export that is asked for."""
-        shared = {"source": self.source.name, "estimated_bytes": self.estimated_bytes or None}
-        return LedgerRecord.first(requested_at=at, **dict(self) | shared)
+        recorded = {
+            "source": self.source.name,
+            "estimated_bytes": self.estimated_bytes or None,
+            "offered": Offered() if self.offered else None,
+        }
+        return LedgerRecord.first(requested_at=at, **dict(self) | recorded)
 
 
 class ExportRequested(CloudEvent):
     """Planner → the source's FIFO queue. ``id`` is the export's id."""
 
     TYPE: ClassVar[str] = "logferry.export.requested.v1"
-    SCHEMA: ClassVar[str] = "urn:logferry:schema:export-requested:1.1"
+    SCHEMA: ClassVar[str] = "urn:logferry:schema:export-requested:1.2"
 
     type: Literal["logferry.export.requested.v1"]
     dataschema: Annotated[str, Field(pattern=r"^urn:logferry:schema:export-requested:1\.[0-9]+$")]

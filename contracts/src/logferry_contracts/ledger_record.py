@@ -11,9 +11,10 @@ What failed once it was completed is either not what the record said, and has no
 or it was announced and has lost an object since, and keeps the manifest that was announced.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import datetime
 from typing import Annotated, Literal, Self
+from uuid import UUID
 
 from pydantic import Field, model_validator
 
@@ -81,7 +82,7 @@ class Half(Message):
 
 
 class Split(Message):
-    """The window was given to two exports, as one task would have taken longer than AWS allows.
+    """The window was given to two exports: one task would take too long, or lanes share it.
 
     Attributes:
         halves: Both, the earlier one first; one ends where the other begins.
@@ -89,6 +90,16 @@ class Split(Message):
 
     at: Timestamp
     halves: Annotated[list[Half], Field(min_length=2, max_length=2)]
+
+
+class Offered(Message):
+    """Both lanes are asked for it, and whichever is free first takes it.
+
+    Attributes:
+        taken_at: When a lane began with it; None while neither has.
+    """
+
+    taken_at: Timestamp | None = None
 
 
 class Completed(Message):
@@ -181,7 +192,8 @@ class LedgerRecord(Message):
         parent_export_id: The export of which this is one half: what this one puts into the
             archive is in the manifest of that one. None when it is no half.
         split: Since its window was given to two exports of its halves; the state remains
-            ``submitted`` until both have ended.
+            ``submitted``, or ``requested`` where no task had begun, until both have ended.
+        offered: Where both lanes are asked for it; None where it is the lane's alone.
         waived: Who answers for it that it is not in the archive; None while nobody does.
         disposed: Who has ordered that its objects are removed; None while nobody has.
     """
@@ -208,6 +220,7 @@ class LedgerRecord(Message):
     not_before: Timestamp | None = None
     parent_export_id: ExportId | None = None
     split: Split | None = None
+    offered: Offered | None = None
     waived: Waived | None = None
     disposed: Disposed | None = None
 
@@ -247,11 +260,27 @@ class LedgerRecord(Message):
         """Return the record once its window is left to two exports of its halves.
 
         Raises:
-            TransitionError: Its task has not been created, or it has ended.
+            TransitionError: It has ended.
         """
-        if self.state != "submitted":
+        if self.state not in {"requested", "submitted"}:
             raise TransitionError(f"export {self.export_id} is {self.state}, not to be split")
         return self._next(split=Split(at=timestamp(at), halves=list(halves)))
+
+    @property
+    def is_untaken(self) -> bool:
+        """Whether both lanes are asked for it, and neither has begun."""
+        is_open = self.state == "requested" and self.split is None
+        return is_open and self.offered is not None and self.offered.taken_at is None
+
+    def as_taken(self, lane: Lane, *, at: datetime) -> "LedgerRecord":
+        """Return the record once a lane has begun with what both are asked for.
+
+        Raises:
+            TransitionError: Another has, or it was not offered.
+        """
+        if not self.is_untaken:
+            raise TransitionError(f"export {self.export_id} is not to be taken")
+        return self._next(lane=lane, offered=Offered(taken_at=timestamp(at)))
 
     def as_lane(self, lane: Lane) -> "LedgerRecord":
         """Return the record once it has been decided to read the events in another way.
@@ -261,7 +290,7 @@ class LedgerRecord(Message):
         """
         if self.state != "requested":
             raise TransitionError(f"export {self.export_id} is {self.state}, not to change lane")
-        return self._next(lane=lane)
+        return self._next(lane=lane, offered=None)
 
     def as_of(self, source: SourceName, destination: Destination) -> "LedgerRecord":
         """Return the record once it is another profile's of the same account and Region.
@@ -342,7 +371,7 @@ class LedgerRecord(Message):
         generation = self.generation + 1
         return self._next(
             revision=1,
-            state="submitted",
+            state="requested" if self.submitted is None else "submitted",
             export_id=export_id(self.source, self.log_group.name, self.window, generation),
             generation=generation,
             requested_at=timestamp(at),
@@ -396,8 +425,8 @@ type ReadRecord = Callable[[Window, str], LedgerRecord | None]
 def newest_halves(record: LedgerRecord, read: ReadRecord) -> list[LedgerRecord]:
     """Return the newest generation of each half of an export that was split; none of any other."""
     halves = () if record.split is None else record.split.halves
-    newest = (_newest_generation(half, read) for half in halves)
-    return [half for half in newest if half is not None]
+    tries = (list(generations(half, read)) for half in halves)
+    return [found[-1] for found in tries if found]
 
 
 def split_task_ids(record: LedgerRecord, read: ReadRecord) -> list[str]:
@@ -411,10 +440,22 @@ def split_task_ids(record: LedgerRecord, read: ReadRecord) -> list[str]:
     return found
 
 
-def _newest_generation(half: Half, read: ReadRecord) -> LedgerRecord | None:
-    newest = None
+def key_folders(record: LedgerRecord, read: ReadRecord) -> list[str]:
+    """Return what follows the prefix of the destination in the keys of an export's objects.
+
+    The ids of the tasks that did it. In the direct lane an export's own id stands for a task's.
+    """
+    if record.split is not None:
+        halves = newest_halves(record, read)
+        return [folder for half in halves for folder in key_folders(half, read)]
+    if record.submitted is not None:
+        return [record.submitted.task_id]
+    return [str(UUID(hex=record.export_id))] if record.lane == "direct" else []
+
+
+def generations(half: Half, read: ReadRecord) -> Iterator[LedgerRecord]:
+    """Yield the tries of a half, the first one first, as far as the ledger has them."""
     name: str | None = half.export_id
     while name is not None and (found := read(half.window, name)) is not None:
-        newest = found
+        yield found
         name = None if found.failed is None else found.failed.next_export_id
-    return newest

@@ -86,6 +86,9 @@ class PlanCompletedData(Message):
         already_in_ledger: Exports that an earlier plan had asked for or skipped.
         skipped: Exports that need not run, by reason.
         forecast_slot_seconds: How long the source's export slot will be busy; None if unknown.
+        forecast_direct_seconds: How long its direct lane will be; None up to 0.2.0.
+        forecast_end: When both have done these exports, if they have nothing else to do; None up
+            to 0.2.0.
         estimated_bytes: Of the requested exports' events together; None if unknown.
         infrastructure_changes: In the order in which they were made; None when there are none.
         retention_cliff: What an account-level retention policy is about to let expire; None when
@@ -105,6 +108,8 @@ class PlanCompletedData(Message):
     already_in_ledger: Count
     skipped: dict[ReasonCode, Count]
     forecast_slot_seconds: Count | None = None
+    forecast_direct_seconds: Count | None = None
+    forecast_end: Timestamp | None = None
     estimated_bytes: Count | None = None
     infrastructure_changes: Annotated[list[InfrastructureChange], Field(min_length=1)] | None = None
     retention_cliff: RetentionCliff | None = None

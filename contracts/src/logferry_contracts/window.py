@@ -36,6 +36,26 @@ class Window(Message):
         return cls(from_ms=epoch_ms(start), to_ms=epoch_ms(end))
 
     @property
+    def halves(self) -> "tuple[Window, Window] | None":
+        """Both halves, the earlier one first; None of a millisecond.
+
+        The end of the first is the start of the second. As with any two windows that follow each
+        other, an event on that millisecond may be in the archive twice, and is never missing.
+        """
+        middle_ms = (self.from_ms + self.to_ms) // 2
+        if middle_ms == self.from_ms:
+            return None
+        first = Window(from_ms=self.from_ms, to_ms=middle_ms)
+        return first, Window(from_ms=middle_ms, to_ms=self.to_ms)
+
+    def is_part_of(self, whole: "Window") -> bool:
+        """Return whether it is a half of another window, or a half of a half, and so on."""
+        halves = whole.halves
+        while halves is not None and self not in halves:
+            halves = halves[self.from_ms >= halves[0].to_ms].halves
+        return halves is not None
+
+    @property
     def start(self) -> datetime:
         """The inclusive start, in UTC."""
         return from_epoch_ms(self.from_ms)

@@ -211,9 +211,9 @@ variable "archive" {
 
 variable "direct_lane" {
   description = <<-EOT
-    The lane in which small windows are read, beside the export tasks.
-    planned_bytes: windows that are guessed to have fewer bytes of events take it; 0 for none. Guesses are rough, so it should be less than most_bytes.
-    most_bytes: a window that turns out to have more is exported by a task after all.
+    The lane in which windows are read, beside the export tasks.
+    planned_bytes: windows that are guessed to have fewer bytes of events may take it; 0 for none.
+    most_bytes: how much is read at once; a window that has more is read in parts.
     calls_per_second: of FilterLogEvents; the account's quota is 5 to 25, by Region.
     function_timeout_s and visibility_timeout_s: how long its function may take, and when a message that it crashed on comes back.
   EOT
@@ -221,7 +221,7 @@ variable "direct_lane" {
   nullable    = false
 
   type = object({
-    planned_bytes        = optional(number, 800000000)
+    planned_bytes        = optional(number, 1000000000000)
     most_bytes           = optional(number, 1000000000)
     calls_per_second     = optional(number, 5)
     function_timeout_s   = optional(number, 900)
@@ -229,8 +229,8 @@ variable "direct_lane" {
   })
 
   validation {
-    condition     = var.direct_lane.planned_bytes >= 0 && var.direct_lane.planned_bytes <= var.direct_lane.most_bytes
-    error_message = "direct_lane.planned_bytes: from 0 to most_bytes."
+    condition     = var.direct_lane.planned_bytes >= 0 && var.direct_lane.planned_bytes <= 1000000000000000
+    error_message = "direct_lane.planned_bytes: from 0 to 1000000000000000."
   }
   validation {
     condition     = var.direct_lane.most_bytes >= 1 && var.direct_lane.most_bytes <= 1000000000

@@ -284,6 +284,7 @@ class Cloud:
                 "state": "requested",
                 "requested_at": "2026-11-23T05:00:00.000Z",
                 "source": data.source.name,
+                **({"offered": {}} if data.offered else {}),
                 **{
                     name: getattr(data, name)
                     for name in (

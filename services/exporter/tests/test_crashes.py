@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal
 
 import pytest
 
-from exporter.direct import SLICE_BYTES, Event
+from exporter.direct import MAX_STREAMS, SLICE_BYTES, Event
 from exporter.errors import ExportRefusedError
 from exporter.task import CLOCK_SKEW
 from logferry_contracts.export_requested import ExportRequestedData
@@ -124,8 +124,37 @@ def direct_without_record(cloud: "Cloud", _plan: type["Plan"], request_for: Requ
 def too_much_for_the_direct_lane(
     cloud: "Cloud", _plan: type["Plan"], request_for: RequestFor
 ) -> None:
-    cloud.pages[LOG_GROUP] = [[Event("web", 1_795_215_600_000, "x" * 10_000)]]
+    cloud.settings = replace(cloud.settings, direct_lane_max_bytes=100_000)
+    streams = range(MAX_STREAMS + 1)
+    cloud.pages[LOG_GROUP] = [[Event(f"{each}", 1_795_215_600_000, "") for each in streams]]
     cloud.request(request_for(lane="direct"))
+
+
+def direct_in_parts(cloud: "Cloud", _plan: type["Plan"], request_for: RequestFor) -> None:
+    """The first half is too much as well, so that there are three parts."""
+    cloud.pages[LOG_GROUP] = [LARGE]
+    cloud.request(request_for(lane="direct"))
+
+
+def estimated_in_parts(cloud: "Cloud", _plan: type["Plan"], request_for: RequestFor) -> None:
+    cloud.pages[LOG_GROUP] = [LARGE]
+    cloud.request(request_for(lane="direct", estimated_bytes=20_000))
+
+
+def offered_to_both_lanes(cloud: "Cloud", _plan: type["Plan"], request_for: RequestFor) -> None:
+    offer(cloud, request_for)
+
+
+def offered_in_parts(cloud: "Cloud", plan: type["Plan"], request_for: RequestFor) -> None:
+    """The slot comes to it while the direct lane reads it."""
+    cloud.plans[LOG_GROUP] = plan(running_s=8)
+    cloud.pages[LOG_GROUP] = [LARGE]
+    offer(cloud, request_for)
+
+
+def failing_part(cloud: "Cloud", plan: type["Plan"], request_for: RequestFor) -> None:
+    offered_in_parts(cloud, plan, request_for)
+    cloud.plans[LOG_GROUP] = plan(outcomes=("FAILED", "COMPLETED"))
 
 
 def direct_refused(cloud: "Cloud", _plan: type["Plan"], request_for: RequestFor) -> None:
@@ -141,6 +170,17 @@ def direct_beside_the_slot(cloud: "Cloud", _plan: type["Plan"], request_for: Req
 def asked_for_in_both_lanes(cloud: "Cloud", _plan: type["Plan"], request_for: RequestFor) -> None:
     cloud.request(request_for(lane="direct"))
     cloud.request(request_for(lane="slot"), is_planned=False)
+
+
+LARGE = [Event("web", 1_795_215_600_000 + hour * 3_600_000, "x" * 4_000) for hour in (1, 8, 15)]
+"""For the direct lane too much at once, of 10,000 bytes: two events are not."""
+
+
+def offer(cloud: "Cloud", request_for: RequestFor) -> None:
+    """Ask both lanes; the ledger has it as the direct lane's until one takes it."""
+    data = request_for(lane="direct").model_copy(update={"offered": True})
+    cloud.request(data)
+    cloud.request(data.model_copy(update={"lane": "slot"}), is_planned=False)
 
 
 SCENES = [
@@ -163,12 +203,17 @@ SCENES = [
     direct_in_slices,
     direct_without_record,
     too_much_for_the_direct_lane,
+    direct_in_parts,
+    estimated_in_parts,
+    offered_to_both_lanes,
+    offered_in_parts,
+    failing_part,
     direct_refused,
     direct_beside_the_slot,
     asked_for_in_both_lanes,
 ]
 
-LONG = [window_split_twice, failed_half]
+LONG = [window_split_twice, failed_half, direct_in_parts, offered_in_parts, failing_part]
 """Scenes of so many calls that not each of their cuts is made every time."""
 
 REDRIVEN = {failed_half, mended}

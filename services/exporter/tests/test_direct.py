@@ -32,8 +32,9 @@ from logferry_contracts.window import Window
 type RequestFor = Callable[..., ExportRequestedData]
 
 NOW = datetime(2026, 11, 23, 6, 0, tzinfo=UTC)
-SLICE_MS = 86_400_000 // direct.MAX_SLICES
-"""Of a day that is read in as many slices as there may be."""
+DAY_BYTES = 40 * direct.SLICE_BYTES
+SLICE_MS = 86_400_000 // 40
+"""Of a day that is read in many slices, at least."""
 MANY = 50_000
 """Pages: many seconds' work."""
 
@@ -125,7 +126,7 @@ def test_calls_are_spaced_evenly_and_time_that_passes_counts() -> None:
 def test_a_clock_that_is_set_back_makes_nobody_wait_for_long() -> None:
     budget = Budget(5)
     budget.take(NOW)
-    assert budget.take(NOW - timedelta(hours=1)) == direct.READERS * 0.2
+    assert budget.take(NOW - timedelta(hours=1)) == direct.LEAST_READERS * 0.2
 
 
 @given(
@@ -149,7 +150,8 @@ def test_slices_hold_each_millisecond_of_the_window_once(
         (0, 1),
         (2 * direct.SLICE_BYTES - 1, 1),
         (2 * direct.SLICE_BYTES, 2),
-        (10**9, direct.MAX_SLICES),
+        (10 * direct.SLICE_BYTES, 9),
+        (10**9, 33),
     ],
 )
 def test_a_window_is_sliced_when_each_slice_has_some_pages(
@@ -160,8 +162,8 @@ def test_a_window_is_sliced_when_each_slice_has_some_pages(
 
 def test_readers_that_take_calls_at_once_wait_for_one_another() -> None:
     budget = Budget(5)
-    with ThreadPoolExecutor(direct.READERS) as pool:
-        waits = pool.map(budget.take, [NOW] * direct.READERS)
+    with ThreadPoolExecutor(direct.LEAST_READERS) as pool:
+        waits = pool.map(budget.take, [NOW] * direct.LEAST_READERS)
     assert sorted(waits) == pytest.approx([0, 0.2, 0.4, 0.6])
 
 
@@ -334,12 +336,13 @@ class SlicedAws:
     def events(
         self, record: LedgerRecord, part: Slice, next_token: str | None
     ) -> tuple[list[Event], str | None]:
-        if next_token is None and len(self.asked) < direct.READERS:
+        if next_token is None and len(self.asked) < direct.LEAST_READERS:
             self.asked.append(part.start_ms)
             self.meet.wait(timeout=30)
         else:
             self.asked.append(part.start_ms)
-        if self.fails_at == (part.start_ms - record.window.from_ms) // SLICE_MS:
+        parts = direct.slices(record.window, DAY_BYTES)
+        if self.fails_at == parts.index(part):
             raise TransientError("ThrottlingException")
         if self.fails_at is not None:
             return [], None if len(self.asked) > MANY else "more"
@@ -357,7 +360,7 @@ class SlicedAws:
             account=adapter,
             archive=adapter,
             budget=Budget(1000),
-            max_bytes=direct.MAX_SLICES * direct.SLICE_BYTES,
+            max_bytes=2 * DAY_BYTES,
             until=NOW + timedelta(seconds=60),
             clock=lambda: NOW,
             sleep=lambda _seconds: None,
@@ -365,19 +368,20 @@ class SlicedAws:
 
 
 def test_slices_are_read_at_once_and_written_in_the_order_of_time(record: LedgerRecord) -> None:
-    aws = SlicedAws(Barrier(direct.READERS))
-    aws.read(record, direct.MAX_SLICES * direct.SLICE_BYTES)
+    aws = SlicedAws(Barrier(direct.LEAST_READERS))
+    aws.read(record, DAY_BYTES)
     (body,) = aws.written.values()
-    from_ms = record.window.from_ms
-    times = range(from_ms, record.window.to_ms + 1, SLICE_MS // 4)
-    assert gzip.decompress(body) == b"".join(line(Event("s", ms, "x")) for ms in times)
-    assert len(set(aws.asked)) == direct.MAX_SLICES
+    parts = direct.slices(record.window, DAY_BYTES)
+    times = [range(part.start_ms, part.end_ms + 1, SLICE_MS // 4) for part in parts]
+    lines = (line(Event("s", ms, "x")) for of_part in times for ms in of_part)
+    assert gzip.decompress(body) == b"".join(lines)
+    assert set(aws.asked) == {part.start_ms for part in parts}
 
 
 def test_the_first_slice_that_cannot_be_read_stops_the_others(record: LedgerRecord) -> None:
-    aws = SlicedAws(Barrier(direct.READERS), fails_at=1)
+    aws = SlicedAws(Barrier(direct.LEAST_READERS), fails_at=1)
     with pytest.raises(TransientError, match="Throttling"):
-        aws.read(record, direct.MAX_SLICES * direct.SLICE_BYTES)
+        aws.read(record, DAY_BYTES)
     assert aws.written == {}
     assert len(aws.asked) < MANY
 
@@ -385,7 +389,7 @@ def test_the_first_slice_that_cannot_be_read_stops_the_others(record: LedgerReco
 def test_what_is_known_to_be_too_much_is_not_begun(record: LedgerRecord) -> None:
     aws = SlicedAws(Barrier(1))
     with pytest.raises(NotForDirectLaneError, match="more than"):
-        aws.read(record, direct.MAX_SLICES * direct.SLICE_BYTES + 1)
+        aws.read(record, 2 * DAY_BYTES + 1)
     assert aws.asked == []
 
 

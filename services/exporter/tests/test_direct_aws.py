@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 type RequestFor = Callable[..., ExportRequestedData]
 
 WHOLE = direct.Slice(0, 2**42)
-ALL_SLICES_BYTES = direct.MAX_SLICES * direct.SLICE_BYTES
+ALL_SLICES_BYTES = 24 * direct.SLICE_BYTES
 KEY = "shop/orders/2026/11/21/00/folder/web/000000.gz"
 
 on_localstack = pytest.mark.parametrize(

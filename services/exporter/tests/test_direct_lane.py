@@ -93,24 +93,31 @@ def test_calls_of_all_exports_together_stay_within_the_budget(
 # -- back to the slot --------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    "page",
-    [
-        [Event("web", 1_795_215_600_000, "x" * 10_000)],
-        [Event(f"{number}", 1_795_215_600_000, "") for number in range(direct.MAX_STREAMS + 1)],
-    ],
-    ids=["bytes", "streams"],
-)
-def test_what_turns_out_to_be_too_much_is_exported_by_a_task(
-    cloud: "Cloud", wanted: ExportRequestedData, page: list[Event]
+def test_what_turns_out_to_have_too_many_streams_is_exported_by_a_task(
+    new_cloud: Callable[..., "Cloud"], wanted: ExportRequestedData
 ) -> None:
-    cloud.pages[LOG_GROUP] = [page]
+    cloud = new_cloud(direct_lane_max_bytes=100_000)
+    streams = range(direct.MAX_STREAMS + 1)
+    cloud.pages[LOG_GROUP] = [[Event(f"{each}", 1_795_215_600_000, "") for each in streams]]
     export_id = cloud.request(wanted)
     cloud.run()
     (event,) = cloud.completed_events()
     (job,) = cloud.tasks_of(wanted)
     assert (event.id, event.data.lane, event.data.task_id) == (export_id, "slot", job.task_id)
     assert {version.key.split("/")[-3] for version in cloud.archive} == {job.task_id}
+    assert not cloud.dead_letters
+
+
+def test_a_millisecond_that_is_too_much_is_exported_by_a_task_and_the_rest_is_read(
+    cloud: "Cloud", wanted: ExportRequestedData
+) -> None:
+    cloud.pages[LOG_GROUP] = [[Event("web", wanted.window.to_ms - 1, "x" * 10_000)]]
+    export_id = cloud.request(wanted)
+    cloud.run()
+    (event,) = cloud.completed_events()
+    assert event.id == export_id
+    of_tasks = [record for record in cloud.records() if record.submitted is not None]
+    assert [each.window.to_ms - each.window.from_ms for each in of_tasks] == [1, 1]
     assert not cloud.dead_letters
 
 

@@ -495,6 +495,57 @@ def test_small_windows_take_the_direct_lane_of_a_source_that_has_one(
     assert world.record("/app/wrong").estimated_bytes is None
 
 
+def test_both_lanes_are_asked_for_what_is_no_trifle_from_opposite_ends(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    world = World()
+    monkeypatch.setattr(handler, "_wiring", world.wiring)
+    world.queues.has_direct_lane = True
+    events = {"trifle": 1, "large": 4 * MANY, "some": MANY, "unknown": None, "soon": 2 * MANY}
+    world.account.groups = [
+        log_group(f"/app/{name}", retention_days=3 if name == "soon" else None) for name in events
+    ]
+    world.account.incoming = sizes(**events)
+
+    answer = world.run(plan_request())
+
+    direct = ["/app/soon", "/app/trifle", "/app/some", "/app/large"]
+    assert world.queues.by_queue["log-sqs-dev-direct.fifo"] == direct
+    slot = ["/app/soon", "/app/unknown", "/app/large", "/app/some"]
+    assert world.queues.by_queue["log-sqs-dev-collect.fifo"] == slot
+    offered = {
+        event.data.log_group.name for event in world.queues.sent if event.data.offered is True
+    }
+    assert offered == {"/app/soon", "/app/large", "/app/some"}
+    assert world.record("/app/large").is_untaken
+    assert world.record("/app/trifle").offered is None
+    data = answer["data"]
+    seconds = data["forecast_slot_seconds"], data["forecast_direct_seconds"]
+    assert min(seconds) > 0
+    lasts = datetime.fromisoformat(data["forecast_end"]) - NOW
+    assert lasts == timedelta(seconds=max(seconds))
+
+
+def test_what_the_slot_alone_is_asked_for_again_does_not_wait_for_the_direct_lane(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    world = World()
+    monkeypatch.setattr(handler, "_wiring", world.wiring)
+    world.queues.has_direct_lane = True
+    world.account.groups = [log_group("/app/a")]
+    world.account.incoming_otherwise = MANY
+    world.run(plan_request())
+    record = world.record("/app/a")
+    world.ledger.objects[record.key] = record.as_taken("direct", at=NOW)
+    world.queues.has_direct_lane = False
+    world.queues.sent.clear()
+
+    world.run(plan_request(collect_date="2026-11-21"))
+
+    asked = [event.data for event in world.queues.sent]
+    assert [(each.lane, each.offered) for each in asked] == [("slot", None)]
+
+
 @pytest.mark.parametrize(("has_direct_lane", "max_bytes"), [(False, "1000"), (True, "0")])
 def test_without_a_direct_queue_or_limit_everything_takes_the_slot(
     monkeypatch: pytest.MonkeyPatch, *, has_direct_lane: bool, max_bytes: str

@@ -30,7 +30,7 @@ run "values_out_of_range" {
     architecture     = "arm"
     alarm_action_arn = "on-call"
     archive          = { transition = { storage_class = "STANDARD_IA", after_days = 29 } }
-    direct_lane      = { planned_bytes = 2, most_bytes = 1 }
+    direct_lane      = { planned_bytes = -1, most_bytes = 0 }
     exporter         = { visibility_timeout_s = 119 }
     sse_enforcer     = { hold = "never" }
     observability    = { gap_hours = 0, plan_within_hours = 169, page_action_arn = "pager" }

@@ -3,7 +3,7 @@
 import re
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from exporter.cloud import TRIES, Queue
 from exporter.telemetry import count, logger
@@ -14,6 +14,14 @@ if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 
 
+class Times(NamedTuple):
+    """When an invocation began, and until when it may do what; as in `Delivery`."""
+
+    began_at: datetime
+    wait_until: datetime
+    work_until: datetime
+
+
 @dataclass(frozen=True, kw_only=True)
 class Delivery:
     """One delivery of a message.
@@ -22,6 +30,7 @@ class Delivery:
         group_id: The slot, the direct lane beside it, or a date.
         receive_count: 1 for the first delivery.
         sent_at: When it was put into its queue.
+        began_at: When this invocation began with its batch.
         wait_until: Until when this invocation may wait for a task.
         work_until: Until when it may do anything that can be done again from the start.
         is_redriven: Whether it was a dead letter that somebody has put back.
@@ -35,6 +44,7 @@ class Delivery:
     receive_count: int
     first_received_at: datetime
     sent_at: datetime
+    began_at: datetime
     wait_until: datetime
     work_until: datetime
     is_redriven: bool
@@ -42,7 +52,7 @@ class Delivery:
     goes_round: bool
 
     @classmethod
-    def of(cls, record: "SQSRecord", wait_until: datetime, work_until: datetime) -> "Delivery":
+    def of(cls, record: "SQSRecord", times: "Times") -> "Delivery":
         """Return a message as Lambda hands it over."""
         attributes, own = record.attributes, record.get("messageAttributes") or {}
         return cls(
@@ -52,8 +62,9 @@ class Delivery:
             receive_count=int(attributes.approximate_receive_count),
             first_received_at=from_epoch_ms(int(attributes.approximate_first_receive_timestamp)),
             sent_at=from_epoch_ms(int(attributes.sent_timestamp)),
-            wait_until=wait_until,
-            work_until=work_until,
+            began_at=times.began_at,
+            wait_until=times.wait_until,
+            work_until=times.work_until,
             is_redriven=DEAD_LETTER_REASON in own,
             tries=_number(own.get(TRIES, {}).get("stringValue")),
             goes_round=TRIES in own,
@@ -63,6 +74,10 @@ class Delivery:
     def is_first(self) -> bool:
         """Whether no earlier delivery can have created a task."""
         return self.receive_count == 1 and self.tries == 0 and not self.is_redriven
+
+    def is_late(self, now: datetime) -> bool:
+        """Return whether more than half of the invocation's time is over."""
+        return now - self.began_at > self.work_until - now
 
     def dead_letter(self, queue: Queue, reason: str, detail: str) -> None:
         """Keep the message where a person will find it, and why.

@@ -8,12 +8,13 @@ import uuid
 from collections import Counter, defaultdict
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
+from math import ceil
 from threading import Lock
 from typing import NamedTuple
 
 import msgspec
 
-from exporter.errors import NotForDirectLaneError
+from exporter.errors import NotForDirectLaneError, TooMuchForDirectLaneError
 from logferry_contracts.window import Window
 
 MAX_STREAMS = 500
@@ -27,13 +28,21 @@ time each, and others wait behind it."""
 MAX_KEY_BYTES = 1024
 """https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-keys.html"""
 
-READERS = 4
-"""Slices of a window that are read at once. One reader alone waits for AWS half of the time, and
-would use less than two of the five calls a second."""
+PART_SHARE = 0.6
+"""A window that is estimated at more than this share of what may be read is read in parts: the
+estimate may be too low. Each part is in the archive by itself, and the slot may take one."""
+LEAST_READ_BYTES = 64_000_000
+"""What an invocation has read at least when more time is all that it needs."""
+
+LEAST_READERS = 4
+READERS_PER_CALL = 0.8
+"""Slices of a window that are read at once, for each call a second: a page takes 0.6 seconds, so
+that one reader alone would use less than two of five calls a second."""
 SLICE_BYTES = 4_000_000
 """About six pages of FilterLogEvents. Each slice costs a call for a page that is not full."""
-MAX_SLICES = 24
-"""More than readers, as a log group has busy hours: whoever is done early takes the next one."""
+SLICES_PER_READER = 2
+"""Of what is left, so that slices get shorter: a log group has busy hours, and whoever is done
+early takes the next one, until all are done at about the same time."""
 
 
 class Slice(NamedTuple):
@@ -60,6 +69,7 @@ class Budget:
     def __init__(self, calls_per_second: float) -> None:
         """Allow evenly spaced calls."""
         self._interval = timedelta(seconds=1 / calls_per_second)
+        self._readers = readers(calls_per_second)
         self._next_at = datetime.min.replace(tzinfo=UTC)
         self._lock = Lock()
 
@@ -68,12 +78,17 @@ class Budget:
         with self._lock:
             # Before one's own call are those of the other readers, one each. A clock that was set
             # back must not make anybody wait for longer.
-            wait = min(max(self._next_at - now, timedelta(0)), READERS * self._interval)
+            wait = min(max(self._next_at - now, timedelta(0)), self._readers * self._interval)
             self._next_at = now + wait + self._interval
         return wait.total_seconds()
 
 
-def slices(window: Window, estimated_bytes: int) -> list[Slice]:
+def readers(calls_per_second: float) -> int:
+    """Return how many slices of a window are read at once."""
+    return max(LEAST_READERS, ceil(calls_per_second * READERS_PER_CALL))
+
+
+def slices(window: Window, estimated_bytes: int, readers: int = LEAST_READERS) -> list[Slice]:
     """Return the parts in which to read a window, in the order of time; a small one is one part.
 
     They hold each millisecond of the window, its end included, once.
@@ -81,10 +96,15 @@ def slices(window: Window, estimated_bytes: int) -> list[Slice]:
     Args:
         window: Both of its ends are read, as an export task does it.
         estimated_bytes: What is in it, as far as anybody knows; 0 if nobody does.
+        readers: How many are read at once.
     """
     length_ms = window.to_ms - window.from_ms
-    count = max(1, min(estimated_bytes // SLICE_BYTES, MAX_SLICES, length_ms))
-    starts_ms = [window.from_ms + length_ms * number // count for number in range(count)]
+    least_ms = max(1, length_ms * SLICE_BYTES // max(estimated_bytes, 1))
+    starts_ms, left_ms = [window.from_ms], length_ms
+    while left_ms >= 2 * least_ms:
+        slice_ms = max(least_ms, left_ms // (SLICES_PER_READER * readers))
+        starts_ms.append(starts_ms[-1] + slice_ms)
+        left_ms -= slice_ms
     ends_ms = [start_ms - 1 for start_ms in starts_ms[1:]] + [window.to_ms]
     return list(map(Slice, starts_ms, ends_ms))
 
@@ -148,9 +168,10 @@ def check_size(size_bytes: int, stream_count: int, *, max_bytes: int) -> None:
         max_bytes: The most that this lane may take.
 
     Raises:
-        NotForDirectLaneError: It is too much.
+        TooMuchForDirectLaneError: It is too much, and its parts may not be.
+        NotForDirectLaneError: It is of too many log streams.
     """
     if size_bytes > max_bytes:
-        raise NotForDirectLaneError(f"more than {max_bytes} bytes")
+        raise TooMuchForDirectLaneError(f"more than {max_bytes} bytes")
     if stream_count > MAX_STREAMS:
         raise NotForDirectLaneError(f"more than {MAX_STREAMS} log streams")

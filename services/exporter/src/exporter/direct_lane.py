@@ -1,23 +1,36 @@
 """The steps beside the slot: an export without a task, or handed over to the slot."""
 
-from exporter import direct, failure, publication, task
+from datetime import datetime
+
+from exporter import direct, failure, publication, sharing, task
 from exporter.cloud import LedgerEntry
 from exporter.errand import After, Errand
-from exporter.errors import ExportRefusedError, NotForDirectLaneError
+from exporter.errors import (
+    ExportRefusedError,
+    NotForDirectLaneError,
+    TooMuchForDirectLaneError,
+)
 from exporter.reading import Reading
 from exporter.telemetry import count, logger
-from logferry_contracts.ledger_record import Completed
+from logferry_contracts.ledger_record import Completed, LedgerRecord
 from logferry_contracts.message import timestamp
 
 
 def read(errand: Errand, entry: LedgerEntry, _step: task.ReadDirectly) -> After:
-    """Export without a task; where that is not the way, hand the export over to the slot."""
-    receive_count = errand.delivery.receive_count
-    tried_for = errand.now() - errand.delivery.first_received_at
-    if receive_count > direct.MAX_RECEIVES or tried_for > direct.TRIED_FOR:
-        return _leave(errand, entry, f"received {receive_count} times in {tried_for}")
+    """Export without a task; where that is not the way, hand the export over to the slot.
+
+    What is too much for one reading is read in parts.
+    """
+    in_vain = _tried_in_vain(errand, entry.record)
+    if in_vain is not None:
+        return _leave(errand, entry, in_vain)
     try:
         objects = _reading(errand).objects(entry.record, errand.request.estimated_bytes)
+    except TooMuchForDirectLaneError as error:
+        if task.halved(entry.record) is None:
+            return _leave(errand, entry, str(error))
+        logger.info("read in parts", why=str(error))
+        return sharing.halve(errand, entry)
     except NotForDirectLaneError as error:
         return _leave(errand, entry, str(error))
     except ExportRefusedError as error:
@@ -38,8 +51,23 @@ def ask_slot(errand: Errand, _entry: LedgerEntry, _step: task.AskSlot) -> None:
 
 def hand_over(errand: Errand) -> None:
     """Send the request to the slot: once more does no harm, and not at all would."""
-    errand.send(errand.request.model_copy(update={"lane": "slot"}))
+    errand.send(errand.request.model_copy(update={"lane": "slot", "offered": None}))
     logger.info("asked the slot")
+
+
+def _tried_in_vain(errand: Errand, record: LedgerRecord) -> str | None:
+    """Return how often and for how long an export was tried, where that is too much.
+
+    A message whose window is read in parts comes as often as there are parts.
+    """
+    delivery, since = errand.delivery, errand.delivery.first_received_at
+    if record.offered is not None and record.offered.taken_at is not None:
+        since = max(since, datetime.fromisoformat(record.offered.taken_at))
+    tried_for = errand.now() - since
+    is_too_often = errand.is_asked and delivery.receive_count > direct.MAX_RECEIVES
+    if is_too_often or tried_for > direct.TRIED_FOR:
+        return f"received {delivery.receive_count} times in {tried_for}"
+    return None
 
 
 def _leave(errand: Errand, entry: LedgerEntry, why: str) -> LedgerEntry:
@@ -59,5 +87,6 @@ def _reading(errand: Errand) -> Reading:
         until=errand.delivery.work_until,
         clock=wiring.clock,
         sleep=wiring.sleep,
+        readers=direct.readers(wiring.settings.direct_lane_calls_per_second),
         together=wiring.together,
     )

@@ -20,11 +20,16 @@ LEDGER_READS = 10
 
 @dataclass(frozen=True)
 class Errand:
-    """One export and the delivery that asks for it."""
+    """One export and the delivery that asks for it.
+
+    Attributes:
+        is_asked: Whether the message itself asks for it; otherwise it is a relative of what does.
+    """
 
     wiring: Wiring
     request: ExportRequestedData
     delivery: Delivery
+    is_asked: bool = True
 
     def now(self) -> datetime:
         """Return the time."""
@@ -78,7 +83,21 @@ class Errand:
     def of_relative(self, record: LedgerRecord) -> "Errand":
         """Return the same for another export of the ledger, whose message is not here."""
         request = ExportRequestedData.of_record(record, self.request.source)
-        return Errand(self.wiring, request, replace(self.delivery, is_redriven=False))
+        delivery = replace(self.delivery, is_redriven=False)
+        return Errand(self.wiring, request, delivery, is_asked=False)
+
+    def of_part(self, record: LedgerRecord) -> "Errand":
+        """Return the same for a part of this export, which the message asks for in its lane."""
+        part = self.of_relative(record)
+        asked = {"lane": self.request.lane, "offered": self.request.offered}
+        return replace(part, request=part.request.model_copy(update=asked))
+
+    def part(self, record: LedgerRecord) -> LedgerRecord | None:
+        """Return what of this export, if it was split, is left for the lane of the message."""
+        if not self.is_asked:
+            return None
+        lane, is_offer = self.request.lane, bool(self.request.offered)
+        return self.wiring.family.part(record, lane, is_offer=is_offer)
 
 
 def _nothing() -> None:

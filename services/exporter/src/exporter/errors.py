@@ -47,6 +47,10 @@ class NotForDirectLaneError(Exception):
     """Hand the export over to the slot: the direct lane cannot do it, or not in time."""
 
 
+class TooMuchForDirectLaneError(NotForDirectLaneError):
+    """Read the window in parts: as a whole it has too many bytes, or takes too long."""
+
+
 class LedgerConflictError(Exception):
     """Read again and decide again: somebody else changed the ledger record meanwhile."""
 

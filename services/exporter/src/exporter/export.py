@@ -12,7 +12,17 @@ from typing import Any
 
 from aws_lambda_powertools.metrics import MetricUnit
 
-from exporter import direct_lane, failure, halves, pausing, publication, slot, split, task
+from exporter import (
+    direct_lane,
+    failure,
+    halves,
+    pausing,
+    publication,
+    sharing,
+    slot,
+    split,
+    task,
+)
 from exporter.cloud import LedgerEntry
 from exporter.errand import LEDGER_READS, After, Errand, Relative
 from exporter.errors import ExportRefusedError, LedgerConflictError, TransientError
@@ -42,7 +52,9 @@ STEPS: Mapping[type[Step], Callable[[Errand, LedgerEntry, Any], After]] = {
     task.ReadDirectly: direct_lane.read,
     task.Retry: failure.retry,
     task.Split: halves.cut,
+    task.Take: sharing.take,
     task.Wait: pausing.wait,
+    split.GoOn: sharing.go_on,
     split.Merge: halves.merge,
     split.Revive: halves.revive,
 }
@@ -145,9 +157,10 @@ def _step(errand: Errand, entry: LedgerEntry) -> After:
 
 
 def _decide(errand: Errand, record: LedgerRecord, tasks: list[task.Task]) -> Step:
-    is_undecided = record.state in {"submitted", "failed"} and not record.is_lost
+    is_undecided = record.state in {"requested", "submitted", "failed"} and not record.is_lost
     if record.split is not None and is_undecided:
-        return split.decide(record, errand.wiring.family.halves(record))
+        newest = errand.wiring.family.halves(record)
+        return split.decide(record, newest, errand.part(record))
     settings = errand.wiring.settings
     return task.decide(
         record,
@@ -155,6 +168,7 @@ def _decide(errand: Errand, record: LedgerRecord, tasks: list[task.Task]) -> Ste
         now=errand.now(),
         max_generations=settings.max_generations,
         asked=errand.request.lane,
+        is_offer=bool(errand.request.offered),
         split_after=settings.split_after,
         is_redriven=errand.delivery.is_redriven,
     )

@@ -5,12 +5,17 @@ from datetime import datetime
 from functools import partial
 from itertools import count
 
-from exporter import split
+from exporter import split, task
 from exporter.cloud import Ledger
 from exporter.errors import LedgerConflictError
-from logferry_contracts.export import export_id
+from logferry_contracts.export import Lane, export_id
 from logferry_contracts.export_requested import ExportRequestedData
-from logferry_contracts.ledger_record import LedgerRecord, newest_halves, split_task_ids
+from logferry_contracts.ledger_record import (
+    LedgerRecord,
+    generations,
+    newest_halves,
+    split_task_ids,
+)
 from logferry_contracts.source import SourceName
 from logferry_contracts.window import Window
 
@@ -39,6 +44,27 @@ class Family:
     def halves(self, record: LedgerRecord) -> list[LedgerRecord]:
         """Return the newest generation of each half of an export that was split."""
         return newest_halves(record, partial(self._read, record.source))
+
+    def part(self, record: LedgerRecord, asked: Lane, *, is_offer: bool) -> LedgerRecord | None:
+        """Return what of an export that was split is left for a lane; None for nothing.
+
+        The direct lane takes the earliest part and the slot the latest, so that they meet.
+
+        Args:
+            record: The export, or a part of it.
+            asked: The lane.
+            is_offer: As in `split.is_left`.
+        """
+        halves = () if record.split is None else record.split.halves
+        for half in halves if asked == "direct" else reversed(halves):
+            for found in generations(half, partial(self._read, record.source)):
+                if split.is_left(found, asked, is_offer=is_offer):
+                    return found
+                if task.is_under_way(found):
+                    left = self.part(found, asked, is_offer=is_offer)
+                    if left is not None:
+                        return left
+        return None
 
     def task_ids(self, record: LedgerRecord) -> list[str]:
         """Return the tasks that did an export which was split; none for any other."""

@@ -1,29 +1,16 @@
-"""The steps of an export whose window is too much for one task, and is exported in halves."""
+"""The steps of an export whose window is exported in halves."""
 
-from exporter import failure, publication, split, task
+from exporter import failure, publication, sharing, split, task
 from exporter.cloud import LedgerEntry
 from exporter.errand import After, Errand, Relative
 from exporter.errors import LedgerConflictError
-from exporter.telemetry import count, logger
-from logferry_contracts.ledger_record import Half
+from exporter.telemetry import logger
 
 
 def cut(errand: Errand, entry: LedgerEntry, step: task.Split) -> LedgerEntry:
-    """Ask for both halves of the window, before the record says that they have been."""
-    record = entry.record
-    failure.remove_objects(errand, record, step.task_id)
-    requests = [
-        errand.wiring.family.add_half(errand.request, record, window, errand.now())
-        for window in task.halved(record) or ()
-    ]
-    for request in requests:
-        errand.send(request)
-    first, second = (Half(export_id=each.export_id, window=each.window) for each in requests)
-    was_split = record.as_split((first, second), at=errand.now())
-    entry = errand.wiring.ledger.replace(entry, was_split)
-    logger.info("split", halves=[first.export_id, second.export_id])
-    count("ExportsSplit")
-    return entry
+    """Leave the window to its halves, after a task for which it was too much."""
+    failure.remove_objects(errand, entry.record, step.task_id)
+    return sharing.halve(errand, entry)
 
 
 def merge(errand: Errand, entry: LedgerEntry, step: split.Merge) -> After:

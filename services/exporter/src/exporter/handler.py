@@ -15,7 +15,7 @@ from exporter.aws.clients import CLIENT_CONFIG
 from exporter.aws.ledger import Ledger
 from exporter.aws.messages import Queue, Topic
 from exporter.aws.source_account import SourceAccounts
-from exporter.delivery import Delivery
+from exporter.delivery import Delivery, Times
 from exporter.errors import NotFinishedError
 from exporter.settings import Settings
 from exporter.telemetry import logger
@@ -79,10 +79,10 @@ def work(
 ) -> "PartialItemFailureResponse":
     """Work on a batch of messages, and say when the rest is to come back."""
     logger.append_keys(artifact=wiring.settings.artifact)
-    wait_until, work_until = _times(wiring, context)
+    times = _times(wiring, context)
 
     def work_on(record: "SQSRecord") -> None:
-        intake.work_on(wiring, Delivery.of(record, wait_until, work_until))
+        intake.work_on(wiring, Delivery.of(record, times))
 
     processor = SqsFifoPartialProcessor(skip_group_on_error=True)
     # A message that waits is the normal case, and no error of the function.
@@ -100,13 +100,13 @@ def work(
     return answer
 
 
-def _times(wiring: Wiring, context: "LambdaContext") -> tuple[datetime, datetime]:
+def _times(wiring: Wiring, context: "LambdaContext") -> Times:
     """Return until when an invocation may wait for tasks, and until when it may work."""
     remaining = timedelta(milliseconds=context.get_remaining_time_in_millis())
     left = remaining - min(_TIME_RESERVE, remaining / 2)
     longest = timedelta(seconds=wiring.settings.wait_in_invocation_s)
     now = wiring.clock()
-    return now + min(left, longest), now + left
+    return Times(now, now + min(left, longest), now + left)
 
 
 def _give_back(

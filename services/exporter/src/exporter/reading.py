@@ -5,18 +5,19 @@ each object appears whole or not at all.
 """
 
 import shutil
+from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
-from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from threading import Event
 
 from exporter import direct, task
 from exporter.cloud import Archive, SourceAccount
-from exporter.errors import NotForDirectLaneError
+from exporter.errors import NotForDirectLaneError, TooMuchForDirectLaneError
 from exporter.spool import Spool, remove_leftovers
 from logferry_contracts.ledger_record import LedgerRecord
 from logferry_contracts.manifest import ArchivedObject
@@ -29,8 +30,8 @@ type Together = Callable[[Sequence[Job]], None]
 
 
 def side_by_side(jobs: Sequence[Job]) -> None:
-    """Do jobs in as many threads as there are readers."""
-    with ThreadPoolExecutor(direct.READERS) as pool:
+    """Do jobs in as many threads as there are jobs."""
+    with ThreadPoolExecutor(len(jobs)) as pool:
         for done in as_completed([pool.submit(job) for job in jobs]):
             done.result()
 
@@ -43,7 +44,8 @@ class Reading:
         budget: Of FilterLogEvents calls.
         max_bytes: The most that is read, as lines, uncompressed.
         until: When to give up.
-        together: How slices are read, side by side.
+        readers: How many slices are read at once.
+        together: How they are, side by side.
     """
 
     account: SourceAccount
@@ -53,6 +55,7 @@ class Reading:
     until: datetime
     clock: Callable[[], datetime]
     sleep: Callable[[float], None]
+    readers: int = direct.LEAST_READERS
     together: Together = side_by_side
 
     def objects(self, record: LedgerRecord, estimated_bytes: int) -> list[ArchivedObject]:
@@ -63,8 +66,9 @@ class Reading:
             estimated_bytes: What it has, as far as anybody knows; 0 if nobody does.
 
         Raises:
-            NotForDirectLaneError: It is too much, or takes too long. Objects that were written by
-                then stay, in no manifest: others may have none of their events any more.
+            TooMuchForDirectLaneError: It is too much, or takes too long. Objects that were
+                written by then stay, in no manifest: others may have none of their events any more.
+            NotForDirectLaneError: It cannot be read in this way.
             ExportRefusedError: A person has to mend something first.
             TransientError: AWS was busy.
         """
@@ -85,34 +89,46 @@ class Reading:
         self, record: LedgerRecord, estimated_bytes: int, spool: Spool, max_bytes: int
     ) -> None:
         # What is known to be too much is not begun.
-        direct.check_size(estimated_bytes, 0, max_bytes=max_bytes)
+        direct.check_size(estimated_bytes, 0, max_bytes=round(max_bytes * direct.PART_SHARE))
         stopped = Event()
+        parts = direct.slices(record.window, estimated_bytes, self.readers)
+        todo: deque[tuple[int, direct.Slice]] = deque(enumerate(parts))
 
-        def read(number: int, part: direct.Slice) -> None:
-            next_token, is_last = None, False
+        def read() -> None:
             try:
-                while not is_last and not stopped.is_set():
-                    self._check_time()
-                    self.sleep(self.budget.take(self.clock()))
-                    events, next_token = self.account.events(record, part, next_token)
-                    spool.add(events, number)
-                    direct.check_size(
-                        spool.size_bytes, len(spool.stream_names), max_bytes=max_bytes
-                    )
-                    is_last = next_token is None
+                while todo and not stopped.is_set():
+                    with suppress(IndexError):  # another reader was faster
+                        self._read_slice(record, todo.popleft(), spool, max_bytes, stopped)
             except BaseException:
                 # One slice that cannot be read is enough: the others' readers stop as well.
                 stopped.set()
                 raise
 
-        parts = direct.slices(record.window, estimated_bytes)
-        self.together([partial(read, number, part) for number, part in enumerate(parts)])
+        self.together([read] * min(self.readers, len(parts)))
+
+    def _read_slice(
+        self,
+        record: LedgerRecord,
+        numbered: tuple[int, direct.Slice],
+        spool: Spool,
+        max_bytes: int,
+        stopped: Event,
+    ) -> None:
+        number, part = numbered
+        next_token, is_last = None, False
+        while not is_last and not stopped.is_set():
+            self._check_time(spool)
+            self.sleep(self.budget.take(self.clock()))
+            events, next_token = self.account.events(record, part, next_token)
+            spool.add(events, number)
+            direct.check_size(spool.size_bytes, len(spool.stream_names), max_bytes=max_bytes)
+            is_last = next_token is None
 
     def _write(self, record: LedgerRecord, spool: Spool) -> list[ArchivedObject]:
         folder = task.folder(record, direct.folder_name(record.export_id))
         written = []
         for stream_name, key in direct.keys(folder, spool.stream_names).items():
-            self._check_time()
+            self._check_time(spool)
             written.append(
                 self.archive.put(
                     record.source.region,
@@ -123,6 +139,10 @@ class Reading:
             )
         return written
 
-    def _check_time(self) -> None:
-        if self.clock() >= self.until:
-            raise NotForDirectLaneError("it takes longer than an invocation has time for")
+    def _check_time(self, spool: Spool) -> None:
+        if self.clock() < self.until:
+            return
+        why = "it takes longer than an invocation has time for"
+        if spool.size_bytes < direct.LEAST_READ_BYTES:
+            raise NotForDirectLaneError(why)
+        raise TooMuchForDirectLaneError(why)

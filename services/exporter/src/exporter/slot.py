@@ -26,7 +26,7 @@ def look(errand: Errand, record: LedgerRecord) -> list[task.Task]:
     Raises:
         ExportRefusedError: The role may not look.
     """
-    if not task.is_slots(record, errand.request.lane):
+    if record.split is not None or not task.is_slots(record, errand.request.lane):
         return []
     if record.state == "requested":
         tasks = errand.account().newest_tasks(since=_earliest_try(errand, record))

@@ -1,15 +1,17 @@
-"""An export whose window is too much for one task: rules only.
+"""An export whose window is too much for one task, or is read in parts: rules only.
 
 It is left to two exports, one of each half of its window, which name it as their parent. They
 announce nothing: when both have ended, it has ended, with one manifest. A half may be split again.
+What no task has begun with is split so that both lanes can work on it: its halves are offered to
+both, as an export may be.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from exporter.task import Done, Fail, Publish, manifest
-from logferry_contracts.export import export_id
+from exporter.task import Done, Fail, Publish, is_taken_by_another, manifest
+from logferry_contracts.export import Lane, export_id
 from logferry_contracts.export_requested import ExportRequestedData
 from logferry_contracts.ledger_record import Completed, LedgerRecord
 from logferry_contracts.message import timestamp
@@ -28,6 +30,13 @@ class Merge:
 
 
 @dataclass(frozen=True)
+class GoOn:
+    """A part of it is this lane's to take, or to go on with."""
+
+    part: LedgerRecord
+
+
+@dataclass(frozen=True)
 class Revive:
     """Both halves are in the archive after all, after the export failed for one of them.
 
@@ -35,18 +44,23 @@ class Revive:
     """
 
 
-type SplitStep = Done | Publish | Fail | Merge | Revive
+type SplitStep = Done | Publish | Fail | GoOn | Merge | Revive
 
 
-def decide(record: LedgerRecord, halves: Sequence[LedgerRecord]) -> SplitStep:
-    """Return the next step for an export that was split, ``submitted`` or ``failed``.
+def decide(
+    record: LedgerRecord, halves: Sequence[LedgerRecord], part: LedgerRecord | None = None
+) -> SplitStep:
+    """Return the next step for an export that was split and has not ended, or ``failed``.
 
     Args:
         record: What the ledger says of it.
         halves: What the ledger says of the newest generation of each half; of those that it knows.
+        part: What is left to do for the lane at hand; None for nothing.
     """
     if record.failed is not None and record.failed.published_at is None:
         return Publish()
+    if record.failed is None and part is not None:
+        return GoOn(part)
     if are_completed(halves):
         return Merge(halves) if record.failed is None else Revive()
     if record.failed is not None:
@@ -61,6 +75,23 @@ def decide(record: LedgerRecord, halves: Sequence[LedgerRecord]) -> SplitStep:
 def are_completed(halves: Sequence[LedgerRecord]) -> bool:
     """Return whether both halves are in the archive."""
     return len(halves) > 1 and all(half.completed is not None for half in halves)
+
+
+def is_left(part: LedgerRecord, asked: Lane, *, is_offer: bool) -> bool:
+    """Return whether a part is a lane's to take or to go on with, until its end is told.
+
+    One that is not offered has a message of its own, and so has one whose task was split.
+
+    Args:
+        part: Of an export that was split.
+        asked: The lane.
+        is_offer: Whether the other lane is asked as well, and goes on with what it has taken.
+    """
+    if part.offered is None:
+        return False
+    if part.outcome is not None:
+        return part.outcome.published_at is None
+    return part.split is None and not (is_offer and is_taken_by_another(part, asked))
 
 
 def half_request(
@@ -81,6 +112,7 @@ def half_request(
             "window": window,
             "destination": record.destination,
             "lane": record.lane,
+            "offered": True if record.state == "requested" else None,
             "estimated_bytes": (record.estimated_bytes or 0) // 2,
             "parent_export_id": record.export_id,
             "not_before": None,

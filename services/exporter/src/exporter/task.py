@@ -122,6 +122,11 @@ class Create:
 
 
 @dataclass(frozen=True)
+class Take:
+    """Both lanes are asked for the export and neither has begun: record that this one has."""
+
+
+@dataclass(frozen=True)
 class ReadDirectly:
     """Read the events themselves and write them to the archive, without a task."""
 
@@ -237,6 +242,7 @@ type Step = (
     | Retry
     | Fail
     | AskAgain
+    | Take
     | ReadDirectly
     | LeaveDirectLane
     | AskSlot
@@ -250,6 +256,7 @@ def decide(  # noqa: PLR0913  (all that the step depends on, and nothing else)
     now: datetime,
     max_generations: int,
     asked: Lane = "slot",
+    is_offer: bool = False,
     split_after: timedelta = SPLIT_AFTER,
     is_redriven: bool = False,
 ) -> Step:
@@ -263,11 +270,14 @@ def decide(  # noqa: PLR0913  (all that the step depends on, and nothing else)
         now: The time of the look.
         max_generations: How many generations a window may have.
         asked: The lane that the message asks for, which may not be the record's any more.
+        is_offer: Whether the message asks for what the other lane is asked for as well.
         split_after: At which age a task is given up.
         is_redriven: Whether the message comes out of the dead-letter queue.
     """
+    if record.is_untaken:
+        return Take()
     if record.state in _UNDER_WAY and not is_slots(record, asked):
-        return _beside_the_slot(record, asked)
+        return _beside_the_slot(record, asked, is_offer=is_offer)
     match record.state:
         case "requested":
             return _start(record, tasks, now)
@@ -303,7 +313,15 @@ def _is_for_a_task(record: LedgerRecord) -> bool:
     return record.lane == "slot" or record.submitted is not None
 
 
-def _beside_the_slot(record: LedgerRecord, asked: Lane) -> Step:
+def is_taken_by_another(record: LedgerRecord, asked: Lane) -> bool:
+    """Return whether the other lane has begun with what both are asked for, and goes on with it."""
+    is_taken = record.offered is not None and not record.is_untaken
+    return is_taken and is_under_way(record) and record.lane != asked
+
+
+def _beside_the_slot(record: LedgerRecord, asked: Lane, *, is_offer: bool) -> Step:
+    if is_offer and is_taken_by_another(record, asked):
+        return Done(f"the lane {record.lane} has taken it")
     if _is_for_a_task(record):
         return AskSlot()
     if asked == "slot":
@@ -392,16 +410,8 @@ def _lifetime(task: Task, submitted_at: datetime, now: datetime) -> timedelta:
 
 
 def halved(record: LedgerRecord) -> tuple[Window, Window] | None:
-    """Return the two halves of an export's window, or None when it has none.
-
-    The end of the first is the start of the second. As with any two windows that follow each
-    other, an event on that millisecond may be in the archive twice, and is never missing.
-    """
-    from_ms, to_ms = record.window.from_ms, record.window.to_ms
-    middle_ms = (from_ms + to_ms) // 2
-    if middle_ms == from_ms:
-        return None
-    return Window(from_ms=from_ms, to_ms=middle_ms), Window(from_ms=middle_ms, to_ms=to_ms)
+    """Return the two halves of an export's window, or None when it has none."""
+    return record.window.halves
 
 
 def backoff(first: timedelta, generation: int, reason: str) -> timedelta:
@@ -466,6 +476,7 @@ def next_generation(
             "generation": generation,
             "destination": record.destination,
             "lane": "slot",  # where the message goes, and where anything can be exported
+            "offered": None,
             "parent_export_id": record.parent_export_id,
             "not_before": None if not_before is None else timestamp(not_before),
         }

@@ -142,6 +142,12 @@ def sample_of(record: LedgerRecord) -> Sample | None:
     return Sample(record.estimated_bytes, milliseconds / 1000) if milliseconds > 0 else None
 
 
+DIRECT_FIXED_S = 1.0
+DIRECT_BYTES_PER_S = 3.5e6
+"""How long the direct lane takes, for an export and for its bytes: at five calls a second, which is
+AWS's lowest quota, and pages of 0.7 MB."""
+
+
 @dataclass(frozen=True)
 class Fit:
     """How long export tasks take: a fixed time, and a time for each estimated byte.

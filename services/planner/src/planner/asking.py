@@ -10,7 +10,7 @@ the note's writer must be dead, so that no more of its records can appear. A rec
 names has therefore been sent, or needs no message, and nobody has to read it to know.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -49,8 +49,15 @@ class Asking:
     queues: ExportQueues
     queue_urls: dict[Lane, str]
 
-    def carry_out(self, decisions: Sequence[Decision]) -> list[Decision]:
-        """Record decisions and send messages; return what holds where others were faster."""
+    def carry_out(
+        self, decisions: Sequence[Decision], urgent: Container[str] = ()
+    ) -> list[Decision]:
+        """Record decisions and send messages; return what holds where others were faster.
+
+        Args:
+            decisions: In the order in which to send them.
+            urgent: Keys of the records that are offered to the slot at once, and first.
+        """
         asked = [decision.send.key for decision in decisions if decision.send]
         note = self.outbox.put(self.plan.source, asked) if asked else None
         there = iter(self.ledger.create(each.write for each in decisions if each.write))
@@ -58,7 +65,9 @@ class Asking:
             _as_it_is(decision, next(there)) if decision.write else decision
             for decision in decisions
         ]
-        self.send(decision.send for decision in carried_out if decision.send)
+        asked_for = [decision.send for decision in carried_out if decision.send]
+        self.offer(record for record in asked_for if record.key in urgent)
+        self.send(asked_for)
         if note is not None:
             self.outbox.remove(note)
         return carried_out
@@ -71,10 +80,22 @@ class Asking:
             # does one that has a task: a release without the direct lane starts one for any.
             is_slots = record.lane not in self.queue_urls or record.submitted is not None
             lane: Lane = "slot" if is_slots else record.lane
-            by_lane.setdefault(lane, []).append(record.model_copy(update={"lane": lane}))
+            # Whoever the slot alone is asked for does not wait for the direct lane.
+            offered = record.offered if lane == record.lane else None
+            asked = record.model_copy(update={"lane": lane, "offered": offered})
+            by_lane.setdefault(lane, []).append(asked)
         for lane, of_lane in by_lane.items():
             events = [export_requested(self.plan, record) for record in of_lane]
             self.queues.send(self.queue_urls[lane], events, again_by=again_by)
+
+    def offer(self, records: Iterable[LedgerRecord]) -> None:
+        """Send to the slot as well what both lanes are asked for.
+
+        Should that be cut short, the direct lane does what the slot has not heard of.
+        """
+        for_slot = (record.model_copy(update={"lane": "slot"}) for record in records)
+        events = [export_requested(self.plan, record) for record in for_slot]
+        self.queues.send(self.queue_urls["slot"], events)
 
     def send_day(self, planned: DayPlanned, *, again_by: str) -> None:
         """Send what has the end of a date told; ``again_by`` is the queues'."""

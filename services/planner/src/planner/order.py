@@ -4,7 +4,8 @@
    when it does.
 2. Then window by window, the oldest first, and in each of them:
    a. what has events, the smallest first: all are done at the same time as in any other order, and
-      the average one much sooner; what is of unknown size comes in the middle;
+      the average one much sooner; what is of unknown size comes in the middle. The slot is asked
+      for what both lanes may do once all is asked for, the largest first, so that they meet;
    b. what seems to be empty, as each of these has to be looked at;
    c. what need not be exported at all.
 """

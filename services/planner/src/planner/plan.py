@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 
 from logferry_contracts.export import Destination, Lane, export_id
 from logferry_contracts.export_requested import ExportRequested, ExportRequestedData
-from logferry_contracts.ledger_record import LedgerRecord, Skipped
+from logferry_contracts.ledger_record import LedgerRecord, Offered, Skipped
 from logferry_contracts.log_group import LogGroup, log_group_folder
 from logferry_contracts.message import timestamp
 from logferry_contracts.source import Source
@@ -43,6 +43,9 @@ STANDARD = "STANDARD"
 https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/CloudWatch_Logs_Log_Classes.html
 """
 
+LEAST_OFFERED_BYTES = 8_000_000
+"""A window with fewer is read before a task for it would have begun."""
+
 type Outcome = Literal["requested", "already_in_ledger", "skipped", "refused"]
 
 
@@ -53,7 +56,7 @@ class Plan:
     Attributes:
         bucket: The archive bucket.
         zone: The time zone of the windows, which is that of the archive's folders too.
-        direct_lane_max_bytes: A window with fewer bytes goes through the direct lane; 0 when
+        direct_lane_max_bytes: A window with fewer bytes may go through the direct lane; 0 when
             there is none.
         now: Aware; when the run began, and the same in all its invocations.
         policies: The account's retention policies.
@@ -106,6 +109,11 @@ class Decision:
     send: LedgerRecord | None = None
 
     @property
+    def is_offered(self) -> bool:
+        """Whether it was requested of both lanes."""
+        return self.lane == "direct" and self.send is not None and self.send.offered is not None
+
+    @property
     def lane(self) -> Lane | None:
         """Where it was sent to, when it was requested."""
         return self.send.lane if self.outcome == "requested" and self.send else None
@@ -132,6 +140,8 @@ def decide(plan: Plan, candidate: Candidate, *, is_empty: bool) -> Decision:
     # Metrics that knew of no event were wrong if there is one; they know no size either.
     was_wrong = candidate.seems_empty and candidate.estimated_bytes == 0
     estimated_bytes = None if was_wrong else candidate.estimated_bytes
+    way = lane(plan, log_group, estimated_bytes)
+    is_offered = way == "direct" and (estimated_bytes or 0) >= LEAST_OFFERED_BYTES
     requested = LedgerRecord.first(
         requested_at=plan.now,
         export_id=export_id(plan.source, log_group.name, window, candidate.generation),
@@ -140,8 +150,9 @@ def decide(plan: Plan, candidate: Candidate, *, is_empty: bool) -> Decision:
         log_group=log_group,
         window=window,
         destination=Destination(bucket=plan.bucket, prefix=prefix),
-        lane=lane(plan, log_group, estimated_bytes),
+        lane=way,
         estimated_bytes=estimated_bytes,
+        offered=Offered() if is_offered else None,
     )
     reason = skip_reason(plan, log_group, window) or ("empty" if is_empty else None)
     if reason is None:
@@ -151,6 +162,7 @@ def decide(plan: Plan, candidate: Candidate, *, is_empty: bool) -> Decision:
             "state": "skipped",
             "skipped": Skipped(reason=reason, at=timestamp(plan.now)),
             "lane": "slot",
+            "offered": None,
         }
     )
     return Decision(log_group.name, window, "skipped", reason=reason, write=skipped)
@@ -251,7 +263,7 @@ def skip_reason(plan: Plan, log_group: LogGroup, window: Window) -> str | None:
 
 
 def lane(plan: Plan, log_group: LogGroup, estimated_bytes: int | None) -> Lane:
-    """Return which way a window takes: ``direct`` is for what is known to be small."""
+    """Return which way a window takes, or may take: ``direct`` is for what has a known size."""
     if log_group.log_group_class != STANDARD or estimated_bytes is None:
         return "slot"
     return "direct" if estimated_bytes < plan.direct_lane_max_bytes else "slot"

@@ -321,7 +321,8 @@ class _Run:
         self, worklist: Worklist, policies: tuple[RetentionPolicy, ...], *, is_first: bool
     ) -> dict[str, Any]:
         """Publish what became of every log group, and return it."""
-        summary = summarize(worklist.tally.totals)
+        summary = summarize(worklist.tally.totals, worklist.tally.work)
+        lasts = timedelta(seconds=max(summary.slot_s, summary.direct_s))
         completed = PlanCompleted.of(
             PlanCompletedData(
                 source=self.request.source.name,
@@ -331,6 +332,8 @@ class _Run:
                 already_in_ledger=summary.already_in_ledger,
                 skipped=dict(summary.skipped),
                 forecast_slot_seconds=summary.slot_s,
+                forecast_direct_seconds=summary.direct_s,
+                forecast_end=timestamp(self.planned_at + lasts),
                 estimated_bytes=summary.estimated_bytes,
                 infrastructure_changes=self.changes or None,
                 retention_cliff=self._cliff(worklist, policies),

@@ -25,6 +25,7 @@ from planner.plan import (
     next_generation,
     taken_over,
 )
+from planner.retention import FAR_MS
 from planner.worklist.file import Worklist
 from planner.worklist.rows import Row, Verdict
 
@@ -97,6 +98,9 @@ class Requesting:
                 self._request(rows)
                 if not self.is_dry_run:  # which is as good as done by now
                     yield
+            while rows := self.worklist.rows.take("offered", EXPORTS_AT_ONCE):
+                self._offer(rows)
+                yield
             self.worklist.tally.close_windows(keep=self.is_dry_run)
 
     @property
@@ -182,12 +186,28 @@ class Requesting:
             for number, row in enumerate(rows)
         ]
         if not self.is_dry_run:
-            decisions = self._carry_out(decisions)
+            urgent = {
+                decision.send.key
+                for row, decision in zip(rows, decisions, strict=True)
+                if decision.send is not None and self._is_urgent(row, decision)
+            }
+            decisions = self._carry_out(decisions, urgent)
         for decision in decisions:
             _log(decision)
         self.worklist.rows.settle(
             self._verdict(row, decision) for row, decision in zip(rows, decisions, strict=True)
         )
+
+    def _is_urgent(self, row: Row, decision: Decision) -> bool:
+        """Return whether the slot is asked at once too, as retention does not wait."""
+        is_soon = place(self.asking.plan, row.candidate).deadline_ms < FAR_MS
+        return decision.is_offered and is_soon
+
+    def _offer(self, rows: Sequence[Row]) -> None:
+        """Ask the slot too, now that the largest one is known."""
+        decisions = (decide(self.asking.plan, row.candidate, is_empty=False) for row in rows)
+        self.asking.offer(decision.send for decision in decisions if decision.send is not None)
+        self.worklist.rows.close(rows)
 
     def _empty(self, rows: Sequence[Row]) -> set[int]:
         """Return the numbers of the rows that certainly have no event.
@@ -208,13 +228,13 @@ class Requesting:
             return False
         return not self.account.has_events(candidate.log_group, candidate.window)
 
-    def _carry_out(self, decisions: Sequence[Decision]) -> list[Decision]:
+    def _carry_out(self, decisions: Sequence[Decision], urgent: set[str]) -> list[Decision]:
         """Note the dates of decisions, record these and send messages; return what holds then."""
         new = set(self.worklist.scope.new_windows())
         self.days.note(
             {each.window for each in decisions if each.send or (each.write and each.window in new)}
         )
-        return self.asking.carry_out(decisions)
+        return self.asking.carry_out(decisions, urgent)
 
     def _verdict(self, row: Row, decision: Decision) -> Verdict:
         return Verdict(
@@ -222,7 +242,12 @@ class Requesting:
             decision.outcome,
             decision.reason,
             decision.lane,
-            self._fit.seconds(row.size_bytes) if decision.lane == "slot" else 0,
+            self._fit.seconds(row.size_bytes)
+            if decision.lane == "slot" or decision.is_offered
+            else 0,
+            is_offered=(
+                decision.is_offered and not self.is_dry_run and not self._is_urgent(row, decision)
+            ),
         )
 
     @cached_property

@@ -28,9 +28,9 @@ https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/S3Export.html
 """
 _MAX_LOOKBACK_DAYS = 400
 """As in a PlanRequest."""
-_MAX_DIRECT_LANE_MAX_BYTES = 1_000_000_000
-_DEFAULT_DIRECT_LANE_MAX_BYTES = 800_000_000
-"""Less than the exporters' limit of 1 GB: metrics count bytes when they come, not by their time."""
+_MAX_DIRECT_LANE_MAX_BYTES = 1_000_000_000_000_000
+_DEFAULT_DIRECT_LANE_MAX_BYTES = 1_000_000_000_000
+"""More than a log group has in a day: the lanes share what there is."""
 _DEFAULT_TIME_ZONE = "Asia/Seoul"
 """aws-logs-export-to-s3 exports days of UTC+9."""
 
@@ -53,8 +53,8 @@ class Settings(Environment):
         dead_letter_queue_url: A standard queue.
         settle: For requests that do not say it themselves.
         lookback_days: For requests that do not say it themselves.
-        direct_lane_max_bytes: Windows with fewer bytes of events take the direct lane of a source
-            that has one; 0 when none do.
+        direct_lane_max_bytes: Windows with fewer bytes of events may take the direct lane of a
+            source that has one; 0 when none do.
         time_zone: For execution variables: they cannot say it.
         external_id: For execution variables; None when roles ask for none.
         exporter_role_arn: The role of the exporter functions that the planner makes where

@@ -25,6 +25,7 @@ def report(completed: PlanCompletedData, summary: Summary, *, dates_asked_again:
         "ExportsAlreadyInLedger": summary.already_in_ledger,
         "ExportsRefused": summary.refused,
         "ForecastSlotSeconds": summary.slot_s,
+        "ForecastDirectSeconds": summary.direct_s,
         "SlotOvercommitted": len(summary.overcommitted),
         "ExportsAskedAgain": completed.asked_again or 0,
         "DatesAskedAgain": dates_asked_again,

@@ -3,7 +3,6 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
-from uuid import UUID
 
 from aws_lambda_powertools import Logger
 
@@ -11,7 +10,7 @@ from logferry_contracts.chain import ChainName
 from logferry_contracts.digest import sha256
 from logferry_contracts.inventory import ListedLogGroup
 from logferry_contracts.ledger_key import ledger_key
-from logferry_contracts.ledger_record import LedgerRecord, split_task_ids
+from logferry_contracts.ledger_record import LedgerRecord, key_folders
 from logferry_contracts.message import timestamp
 from logferry_contracts.seal_key import StatementName
 from logferry_contracts.seal_leaf import Leaf
@@ -220,14 +219,7 @@ class Stating:
 
     def _task_ids(self, record: LedgerRecord) -> list[str]:
         """Return what follows the prefix of the destination in the keys of an export's objects."""
-        if record.split is not None:
-            return split_task_ids(
-                record, lambda window, name: self._half(record.source, window, name)
-            )
-        if record.submitted is not None:
-            return [record.submitted.task_id]
-        # In the direct lane the export's own id stands for a task's.
-        return [str(UUID(hex=record.export_id))] if record.lane == "direct" else []
+        return key_folders(record, lambda window, name: self._half(record.source, window, name))
 
     def _half(self, source: SourceName, window: Window, export_id: str) -> LedgerRecord | None:
         found = self.ledger.record(ledger_key(source, window, export_id))

@@ -46,6 +46,11 @@ CREATE TABLE planned (
 _EXPIRING = """
 CREATE TABLE IF NOT EXISTS expiring (exports INTEGER NOT NULL, slot_s REAL NOT NULL)
 """
+_WORK = """
+CREATE TABLE IF NOT EXISTS work (
+  day TEXT, slot_s REAL, direct_s REAL, shared_slot_s REAL, shared_direct_s REAL
+)
+"""
 _ASKED_AGAIN = "CREATE TABLE IF NOT EXISTS asked_again (exports INTEGER NOT NULL)"
 
 
@@ -67,6 +72,7 @@ class Database:
             self._connection.executescript(_TABLES)
         self._connection.execute(_EXPIRING)  # a file of 0.2.0 has none of these
         self._connection.execute(_ASKED_AGAIN)
+        self._connection.execute(_WORK)
         self.close = self._connection.close
 
     def execute(self, statement: str, values: Any = ()) -> sqlite3.Cursor:

@@ -12,8 +12,9 @@ from planner.order import Place
 from planner.plan import BACKDATED_MS, FIRST_GENERATION, Candidate, Outcome
 from planner.worklist.database import Database
 
-type Step = Literal["recorded", "new", "ready"]
-"""What has to be done next: read the ledger record, see to rules and metrics, or decide."""
+type Step = Literal["recorded", "new", "ready", "offered"]
+"""What has to be done next: read the ledger record, see to rules and metrics, decide, or ask the
+slot too."""
 
 _IS_KNOWN = """
 export_id(name, :from_ms, :to_ms, :generation) IN (SELECT export_id FROM known)
@@ -54,6 +55,14 @@ JOIN windows USING (from_ms) JOIN log_groups USING (name)
 WHERE step = 'ready'
 ORDER BY deadline_ms, from_ms, kind, size_bytes, name LIMIT :limit
 """
+_TAKE_OFFERED = """
+SELECT described, from_ms, to_ms, generation, estimated_bytes, seems_empty, size_bytes
+FROM exports INDEXED BY exports_by_step
+JOIN windows USING (from_ms) JOIN log_groups USING (name)
+WHERE step = 'offered'
+ORDER BY deadline_ms, from_ms, size_bytes DESC, name LIMIT :limit
+"""
+_TAKES = {"ready": _TAKE_READY, "offered": _TAKE_OFFERED}
 _MEDIAN = """
 SELECT size_bytes FROM exports
 WHERE step = 'ready' AND kind = 0 AND estimated_bytes IS NOT NULL
@@ -83,7 +92,8 @@ class Verdict:
 
     Attributes:
         lane: When it was requested; otherwise None.
-        slot_s: How long it is expected to keep the export slot busy.
+        slot_s: How long it is expected to keep the export slot busy, if the slot does it.
+        is_offered: Whether the slot is still to be asked as well.
     """
 
     candidate: Candidate
@@ -91,6 +101,7 @@ class Verdict:
     reason: str | None = None
     lane: Lane | None = None
     slot_s: float = 0
+    is_offered: bool = False
 
 
 class Rows:
@@ -148,11 +159,10 @@ class Rows:
     def take(self, step: Step, limit: int) -> list[Row]:
         """Return the next rows of a step, all of one window unless they are ready.
 
-        Ready ones come in the order in which to ask for them.
+        Ready ones come in the order in which to ask for them, and what is offered to the slot as
+        well the largest first.
         """
-        rows = self._db.execute(
-            _TAKE_READY if step == "ready" else _TAKE, {"step": step, "limit": limit}
-        )
+        rows = self._db.execute(_TAKES.get(step, _TAKE), {"step": step, "limit": limit})
         return [_row(*columns) for columns in rows]
 
     def newest_generation(self, candidate: Candidate) -> int:
@@ -205,12 +215,26 @@ class Rows:
     def settle(self, verdicts: Iterable[Verdict]) -> None:
         """Take in what has become of rows."""
         self._db.write(
-            "UPDATE exports SET step = 'done', outcome = ?, reason = ?, lane = ?, slot_s = ? "
+            "UPDATE exports SET step = ?, outcome = ?, reason = ?, lane = ?, slot_s = ? "
             "WHERE from_ms = ? AND name = ?",
             (
-                (each.outcome, each.reason, each.lane, each.slot_s, *_key(each.candidate))
+                (
+                    "offered" if each.is_offered else "done",
+                    each.outcome,
+                    each.reason,
+                    each.lane,
+                    each.slot_s,
+                    *_key(each.candidate),
+                )
                 for each in verdicts
             ),
+        )
+
+    def close(self, rows: Iterable[Row]) -> None:
+        """Take note that the slot was asked too, and nothing is left to do."""
+        self._db.write(
+            "UPDATE exports SET step = 'done' WHERE from_ms = ? AND name = ?",
+            (_key(row.candidate) for row in rows),
         )
 
     def _insert(

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from planner.activity import DIRECT_BYTES_PER_S, DIRECT_FIXED_S
 from planner.plan import Outcome
 from planner.retention import FAR_MS
 from planner.worklist.database import Database
@@ -14,6 +15,36 @@ ORDER BY outcome != 'requested', deadline_ms, from_ms, kind, size_bytes, name
 """
 
 
+_WORK = """
+INSERT INTO work SELECT day,
+  sum(CASE lane WHEN 'slot' THEN slot_s ELSE 0 END),
+  sum(CASE WHEN lane = 'direct' AND slot_s = 0 THEN direct_s ELSE 0 END),
+  sum(CASE lane WHEN 'direct' THEN slot_s ELSE 0 END),
+  sum(CASE WHEN lane = 'direct' AND slot_s > 0 THEN direct_s ELSE 0 END)
+FROM (
+  SELECT from_ms, lane, slot_s, :fixed_s + coalesce(estimated_bytes, 0) / :bytes_per_s AS direct_s
+  FROM exports WHERE outcome = 'requested'
+) JOIN windows USING (from_ms) GROUP BY day
+"""
+
+
+@dataclass(frozen=True)
+class Work:
+    """What the exports of one day, or of several, take a lane, in seconds.
+
+    Attributes:
+        slot_s: Of what only the slot is asked for.
+        direct_s: Of what only the direct lane is asked for.
+        shared_slot_s: Of what both are asked for, if the slot did all of it.
+        shared_direct_s: The same, if the direct lane did.
+    """
+
+    slot_s: float = 0.0
+    direct_s: float = 0.0
+    shared_slot_s: float = 0.0
+    shared_direct_s: float = 0.0
+
+
 @dataclass(frozen=True)
 class Total:
     """What rows of one day have in common.
@@ -21,7 +52,7 @@ class Total:
     Attributes:
         day: Of the window's start, such as ``2026-11-22``.
         estimated_bytes: Of all of them, where there is an estimate.
-        slot_s: Seconds of the export slot.
+        slot_s: Seconds of the export slot, if it did all of them that it may.
     """
 
     day: str
@@ -53,6 +84,7 @@ class Tally:
             "sum(coalesce(slot_s, 0)) "
             "FROM exports JOIN windows USING (from_ms) GROUP BY day, outcome, reason"
         )
+        self._db.execute(_WORK, {"fixed_s": DIRECT_FIXED_S, "bytes_per_s": DIRECT_BYTES_PER_S})
         self._db.execute(
             "INSERT INTO expiring SELECT count(*), coalesce(sum(slot_s), 0) FROM exports "
             "WHERE outcome = 'requested' AND deadline_ms < ?",
@@ -85,6 +117,15 @@ class Tally:
             "FROM totals GROUP BY day, outcome, reason ORDER BY day"
         )
         return [Total(*columns) for columns in rows]
+
+    @property
+    def work(self) -> dict[str, Work]:
+        """What the requested exports take, by day."""
+        rows = self._db.execute(
+            "SELECT day, sum(slot_s), sum(direct_s), sum(shared_slot_s), sum(shared_direct_s) "
+            "FROM work GROUP BY day ORDER BY day"
+        )
+        return {day: Work(*columns) for day, *columns in rows}
 
     @property
     def expiring(self) -> tuple[int, float]:

@@ -1,0 +1,187 @@
+"""Both lanes at work on what both are asked for, each at any moment of the other."""
+
+import gzip
+from collections.abc import Callable
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+import pytest
+
+from exporter.direct import Event
+from logferry_contracts.export_requested import ExportRequestedData
+from logferry_contracts.ledger_record import LedgerRecord
+
+if TYPE_CHECKING:
+    from services.exporter.tests.conftest import Cloud, Letter, Plan
+
+type RequestFor = Callable[..., ExportRequestedData]
+type NewCloud = Callable[..., "Cloud"]
+
+LOG_GROUP = "/aws/lambda/orders"
+HOUR_MS = 3_600_000
+FROM_MS = 1_795_215_600_000
+EVENTS = [
+    Event("web", FROM_MS + hour * HOUR_MS + 1, f"{hour}" + "x" * 4_000) for hour in (1, 8, 15)
+]
+"""Two of them are as many as the direct lane reads at once."""
+
+
+def offer(cloud: "Cloud", request_for: RequestFor) -> tuple["Letter", "Letter"]:
+    """Ask both lanes; return the direct lane's message and the slot's."""
+    data = request_for(lane="direct").model_copy(update={"offered": True})
+    cloud.request(data)
+    cloud.request(data.model_copy(update={"lane": "slot"}), is_planned=False)
+    direct, slot = cloud.letters
+    return direct, slot
+
+
+def parts(cloud: "Cloud") -> list[LedgerRecord]:
+    """The records that are not of halves again, in the order of time."""
+    leaves = [record for record in cloud.records() if record.split is None]
+    return sorted(leaves, key=lambda record: record.window.from_ms)
+
+
+def check_end(cloud: "Cloud", request_for: RequestFor) -> None:
+    """One event and one manifest, of parts that together are the window and are there once."""
+    assert len({event.model_dump_json() for event in cloud.completed_events()}) == 1
+    assert not cloud.failed_events()
+    assert not cloud.dead_letters
+    whole = cloud.record(request_for())
+    assert whole.completed is not None
+    done = parts(cloud)
+    assert (done[0].window.from_ms, done[-1].window.to_ms) == (
+        whole.window.from_ms,
+        whole.window.to_ms,
+    )
+    for before, after in pairwise(done):
+        assert before.window.to_ms == after.window.from_ms
+    assert all(record.state == "completed" for record in cloud.records())
+    assert all(r.completed and r.completed.published_at for r in cloud.records())
+    in_parts = [
+        (each.key, each.version_id)
+        for part in done
+        if part.completed is not None
+        for each in part.completed.manifest.objects or []
+    ]
+    in_whole = [(each.key, each.version_id) for each in whole.completed.manifest.objects or []]
+    assert sorted(in_parts) == sorted(in_whole)
+    assert len(set(in_whole)) == len(in_whole)
+    names = [job.name for job in cloud.jobs if job.outcome != "CANCELLED"]
+    assert sorted(names) == sorted(part.export_id for part in done if part.submitted is not None)
+
+
+def test_the_lane_that_is_free_first_takes_it_and_the_other_leaves_it_alone(
+    cloud: "Cloud", request_for: RequestFor
+) -> None:
+    offer(cloud, request_for)
+    cloud.letters.reverse()
+    cloud.run()
+    record = cloud.record(request_for())
+    assert (record.lane, record.state) == ("slot", "completed")
+    assert "logs.events" not in cloud.calls
+    check_end(cloud, request_for)
+
+
+def test_what_the_direct_lane_reads_has_no_task(cloud: "Cloud", request_for: RequestFor) -> None:
+    offer(cloud, request_for)
+    cloud.run()
+    assert cloud.record(request_for()).lane == "direct"
+    assert not cloud.jobs
+    check_end(cloud, request_for)
+
+
+def test_a_large_window_is_read_in_parts_and_told_as_one(
+    cloud: "Cloud", request_for: RequestFor
+) -> None:
+    cloud.pages[LOG_GROUP] = [EVENTS]
+    cloud.request(request_for(lane="direct"))
+    cloud.run()
+    check_end(cloud, request_for)
+    assert len(parts(cloud)) == 2
+    bodies = [gzip.decompress(version.body) for version in cloud.archive]
+    assert [body.count(b"\n") for body in bodies] == [2, 1]
+    (event,) = cloud.completed_events()
+    assert (event.data.task_id, event.data.task_ids) == (None, None)
+
+
+def test_the_rest_of_an_invocation_that_is_over_is_read_by_the_next(
+    cloud: "Cloud", request_for: RequestFor
+) -> None:
+    cloud.pages[LOG_GROUP] = [EVENTS]
+    cloud.request(request_for(lane="direct"))
+    cloud.interrupt = lambda name: cloud.sleep(30) if name == "logs.events" else None
+    assert cloud.deliver()["batchItemFailures"]
+    assert [record.state for record in parts(cloud)] == ["completed", "requested"]
+    cloud.run()
+    check_end(cloud, request_for)
+
+
+@pytest.mark.usefixtures("quiet")
+@pytest.mark.parametrize("running_s", [0.1, 60.0])
+def test_the_slot_may_come_to_it_at_any_call_of_the_direct_lane(
+    new_cloud: NewCloud, plan: type["Plan"], request_for: RequestFor, running_s: float
+) -> None:
+    lanes = set()
+    place, is_over = 0, False
+    while not is_over:
+        place += 1
+        cloud = new_cloud()
+        cloud.pages[LOG_GROUP] = [EVENTS]
+        cloud.plans[LOG_GROUP] = plan(running_s=running_s)
+        _, slot = offer(cloud, request_for)
+        is_over = not deliver_at(cloud, slot, place)
+        check_end(cloud, request_for)
+        lanes.add(tuple(part.lane for part in parts(cloud)))
+    assert {("slot",), ("direct", "slot"), ("direct", "direct")} <= lanes
+
+
+@pytest.mark.usefixtures("quiet")
+def test_the_direct_lane_may_come_to_it_at_any_call_of_the_slot(
+    new_cloud: NewCloud, plan: type["Plan"], request_for: RequestFor
+) -> None:
+    place, is_over = 0, False
+    while not is_over:
+        place += 1
+        cloud = new_cloud()
+        cloud.pages[LOG_GROUP] = [EVENTS]
+        cloud.plans[LOG_GROUP] = plan(running_s=60.0)
+        direct, _ = offer(cloud, request_for)
+        cloud.letters.reverse()
+        is_over = not deliver_at(cloud, direct, place)
+        check_end(cloud, request_for)
+
+
+@pytest.mark.usefixtures("quiet")
+@pytest.mark.parametrize("every", [5, pytest.param(2, marks=pytest.mark.deep)])
+def test_both_lanes_may_be_killed_while_they_share_a_window(
+    new_cloud: NewCloud, plan: type["Plan"], request_for: RequestFor, every: int
+) -> None:
+    """The slot comes at some call of the direct lane, and some calls later both die."""
+    for place in range(1, 60, every):
+        for kill in range(place, place + 24, every):
+            cloud = new_cloud()
+            cloud.pages[LOG_GROUP] = [EVENTS]
+            cloud.plans[LOG_GROUP] = plan(running_s=0.1)
+            _, slot = offer(cloud, request_for)
+            cloud.crash = lambda number, side, kill=kill: (number, side) == (kill, "after")
+            deliver_at(cloud, slot, place)
+            check_end(cloud, request_for)
+
+
+def deliver_at(cloud: "Cloud", letter: "Letter", place: int) -> bool:
+    """Work the queue off; let a message be worked on at a call of the others' run, too.
+
+    Return whether there was such a call.
+    """
+    was_there = False
+
+    def interrupt(_name: str) -> None:
+        nonlocal was_there
+        if len(cloud.calls) + 1 == place:
+            was_there = True
+            cloud.interrupt = lambda _name: None
+            cloud.invoke([letter])
+
+    cloud.interrupt = interrupt
+    cloud.run()
+    return was_there
