@@ -43,6 +43,7 @@ COMMANDS = {
     "over.",
     "retrieval:search": "Search the archive for what log groups logged, by the bytes that were "
     "sealed.",
+    "retrieval:fetch": "Get back what log groups logged in a time, merged in the order of time.",
     "acceptance:acceptance": "Ask AWS, in an account for trials, what our code takes for granted; "
     "leave nothing behind.",
 }

@@ -30,6 +30,7 @@ _BEGIN = re.compile(f"\n(?:{_SECOND}{_MILLISECOND} )?+".encode())
 STAMP_IN_BEGINNING = slice(1, 1 + STAMP_LENGTH)
 _DATE = slice(1, 1 + _DATE_LENGTH)
 _BEGINNING = re.compile(f"{_SECOND}{_MILLISECOND} ".encode())
+_BETWEEN_EVENTS = re.compile(f"\n(?={_SECOND}{_MILLISECOND} )".encode())
 _BEGIN_IN_TWO = re.compile(f"\n({_SECOND})({_MILLISECOND}) ")
 _MILLISECONDS = {f".{ms:03d}Z": ms for ms in range(1000)}
 
@@ -125,6 +126,20 @@ def event_after(text: bytes, at: int = 0) -> int:
             return -1
         at = newline + 1
     return at
+
+
+def whole_events(text: bytes) -> list[bytes]:
+    """Return the events of a text that has nothing else, each without the newline that ends it."""
+    events = _BETWEEN_EVENTS.split(text.removesuffix(b"\n"))
+    if all(map(_is_day, {each[:_DATE_LENGTH] for each in events})):
+        return events
+    found: list[bytes] = []
+    for each in events:  # what begins with a day that there is not goes on with what is before it
+        if _is_day(each[:_DATE_LENGTH]):
+            found.append(each)
+        else:
+            found[-1] += b"\n" + each
+    return found
 
 
 def event_ms(text: bytes, at: int) -> int:

@@ -4,14 +4,16 @@ import json
 import os
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Annotated, Any
 
 from cyclopts import Parameter, validators
 
+from logferry import fetch as fetching
 from logferry import search as searching
 from logferry.commands.console import (
     DONE,
@@ -24,6 +26,8 @@ from logferry.commands.console import (
     told_errors,
 )
 from logferry.errors import ConfigError
+from logferry.fetch import Folder, task_of
+from logferry.fetched_files import Form, written
 from logferry.pace import Pace
 from logferry.place import Place
 from logferry.places import places_of
@@ -37,6 +41,8 @@ from logferry_contracts.verification.store import Unreadable
 
 NOT_WHOLE = 3
 """What was found is what was archived, and not all that was asked for could be looked at."""
+_FETCHERS = 4
+"""Streams that are sorted side by side, each in some 50 MB."""
 STOPPED = 130
 """By Ctrl-C, as shells have it."""
 
@@ -174,10 +180,7 @@ class _Searching:
 
     def _at(self, place: Place, threads: Threads, limit: int | None) -> tuple[int, int]:
         """Search one place; return the exit code, and how many events were shown."""
-        with messages.status(f"Looking for what {place.store} has"):
-            plan = searching.planned(place, self.wanted, mapped=threads.mapped)
-        for line in searching.plan_lines(plan):
-            messages.print(line, markup=False)
+        plan = _planned(place, self.wanted, threads)
         if self.is_dry_run:
             if self.as_json:
                 _write(f"{json.dumps(searching.plan_as_json(plan))}\n")
@@ -234,14 +237,164 @@ class _Searching:
             messages.print("stopped: the rest was not looked at", markup=False)
         for line in searching.report_lines(plan, report, are_signed=are_signed):
             messages.print(line, markup=False)
-        if is_stopped:
-            return STOPPED
-        if report.is_wrong:
-            return FAILED
-        return DONE if plan.is_whole and report.is_whole else NOT_WHOLE
+        return STOPPED if is_stopped else _code(plan, report)
+
+
+def _planned(place: Place, wanted: searching.Wanted, threads: Threads) -> Plan:
+    """Return what is to be read, and tell it."""
+    with messages.status(f"Looking for what {place.store} has"):
+        plan = searching.planned(place, wanted, mapped=threads.mapped)
+    for line in searching.plan_lines(plan):
+        messages.print(line, markup=False)
+    return plan
+
+
+def _code(plan: Plan, report: Report) -> int:
+    """Return the exit code of what came of a plan."""
+    if report.is_wrong:
+        return FAILED
+    return DONE if plan.is_whole and report.is_whole else NOT_WHOLE
 
 
 def _write(text: str) -> None:
     """Print a text as it is: what nothing can be made of in the terminal's encoding is escaped."""
     encoding = sys.stdout.encoding or "utf-8"
     sys.stdout.write(text.encode(encoding, "backslashreplace").decode(encoding))
+
+
+def fetch(  # noqa: PLR0913  (an option each)
+    archive: str,
+    /,
+    *,
+    log_group: Many,
+    since: Annotated[Time, Parameter(name="--from")],
+    until: Annotated[Time | None, Parameter(name="--to", show_default=False)] = None,
+    time_zone: Annotated[str | None, Parameter(show_default=False)] = None,
+    profile: Annotated[str | None, Parameter(show_default=False)] = None,
+    source: Annotated[str | None, Parameter(show_default=False)] = None,
+    stream: Many = (),
+    output: Annotated[Path | None, Parameter(name=("--output", "-o"), show_default=False)] = None,
+    form: Annotated[Form, Parameter(name="--format")] = "text",
+    key: Annotated[tuple[Path, ...], Parameter(negative="", show_default=False)] = (),
+    dry_run: Flag = False,
+) -> int:
+    """Get back what log groups logged in a time, merged in the order of time.
+
+    `logferry fetch organization.yaml --log-group /aws/lambda/orders --from 2026-11-21T09:12
+    --to 2026-11-21T09:20 -o orders.log`
+
+    `logferry fetch /mnt/copy --log-group '*' --from 2026-11-01 --to 2026-11-30 --format json
+    --key seals.pem -o november.jsonl`
+
+    Reads what `logferry search` reads, with the same options, plan and exit codes: nothing is
+    written of a log stream of which an object is not, to the byte, what was archived. Exact to the
+    millisecond at both ends. A fetch that was stopped, or could not read something, goes on with
+    the same command: what was read is in the folder FILE.fetching until everything is.
+
+    Args:
+        archive: A configuration of what is deployed; a folder that the archive was copied into; or
+            s3:// and the name of the archive's bucket.
+        log_group: A log group's whole name, or a glob of names; may be given again.
+        since: A date, a time, today, yesterday, now, or how long ago, such as -2h.
+        until: The same. Of a date its end, otherwise exclusive.
+        time_zone: Whose days and clock, such as Europe/Berlin; the source's if left out.
+        profile: Only this source.
+        source: Only this account and Region, such as 111122223333/eu-central-1.
+        stream: A log stream's name, or a glob of names; may be given again.
+        output: The file to write, which may not be there yet; stdout if left out.
+        form: text: lines as they were archived; json: a line for each event with its log group,
+            stream, and the object's key, version and SHA-256; csv: the same in columns.
+        key: A public key in PEM by which seals have to be signed; may be given again.
+        dry_run: Only say what would be read.
+    """
+    try:
+        wanted = searching.Wanted(
+            log_groups=log_group,
+            streams=stream,
+            since=since,
+            until=until,
+            time_zone=time_zone,
+            profile=profile,
+            keys=trusted_keys(key),
+            now=datetime.now(UTC),
+        )
+        place = _only(places_of(archive, profile, source))
+        threads = Threads(max(os.process_cpu_count() or 1, min(place.store.readers, _FETCHERS)))
+        try:
+            plan = _planned(place, wanted, threads)
+            if dry_run:
+                return DONE if plan.is_whole else NOT_WHOLE
+            fetching = _Fetching(place=place, plan=plan, output=output, form=form)
+            report = fetching.run(threads)
+        finally:
+            threads.stop()
+        for line in searching.report_lines(plan, report, are_signed=bool(wanted.keys)):
+            messages.print(line, markup=False)
+        return _code(plan, report)
+    except KeyboardInterrupt:
+        messages.print("stopped; the same command goes on with what was read", markup=False)
+        return STOPPED
+    except Unreadable as error:
+        return told(error, NOT_WHOLE, as_json=False)
+    except told_errors() as error:
+        return told(error, code_of(error), as_json=False)
+
+
+def _only(places: Sequence[Place]) -> Place:
+    if len(places) > 1:
+        names = ", ".join(str(each.store) for each in places)
+        raise ConfigError("--profile", [f"there are several archives, {names}: say whose"])
+    return places[0]
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Fetching:
+    """A fetch into one file."""
+
+    place: Place
+    plan: Plan
+    output: Path | None
+    form: Form
+
+    def run(self, threads: Threads) -> Report:
+        """Read everything, write it, and return what came of it."""
+        if self.output is None:
+            with TemporaryDirectory() as scratch:
+                return self._into(Path(scratch) / "fetching", threads)
+        beside = self.output.with_name(f"{self.output.name}.fetching")
+        if self.output.exists() and not beside.exists():
+            raise ConfigError("--output", [f"{self.output} is there already: name another file"])
+        return self._into(beside, threads)
+
+    def _into(self, path: Path, threads: Threads) -> Report:
+        folder = Folder(path, task_of(str(self.place.store), self.plan, self.form))
+        try:
+            with messages.status("Reading") as shown:
+                pace = Pace(self.plan.size_bytes, watch=shown.update, clock=time.monotonic)
+                store = Watched(self.place.store, "bytes", pace, threads)
+                is_named = self.form != "text"
+                report = fetching.fetch(
+                    store, self.plan, folder, is_named=is_named, mapped=threads.mapped
+                )
+            with messages.status("Writing"):
+                self._write(folder)
+        except BaseException:
+            folder.close()
+            raise
+        if report.is_whole or self.output is None:
+            folder.remove()
+        else:
+            folder.close()
+        return report
+
+    def _write(self, folder: Folder) -> None:
+        """Write the file, which is there when it is whole."""
+        if self.output is None:
+            for piece in written(folder, self.form):
+                sys.stdout.buffer.write(piece)
+            sys.stdout.buffer.flush()
+            return
+        merged = folder.path / "merged"
+        with merged.open("wb") as file:
+            file.writelines(written(folder, self.form))
+        merged.replace(self.output)

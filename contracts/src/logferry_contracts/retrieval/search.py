@@ -4,7 +4,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import tee
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from logferry_contracts.archive import LogEvent
 from logferry_contracts.log_line import STAMP_LENGTH, event_ms, parted
@@ -15,7 +15,7 @@ from logferry_contracts.retrieval.reading import Events, Outcome, read
 from logferry_contracts.retrieval.streams import Piece, Stream
 from logferry_contracts.retrieval.timeline import Timeline
 from logferry_contracts.source import SourceName
-from logferry_contracts.verification.findings import Finding, Note, SealError
+from logferry_contracts.verification.findings import Finding, Note, SealError, Unchecked
 from logferry_contracts.verification.store import Mapped, Store
 
 _MESSAGE = STAMP_LENGTH + len(b" ")
@@ -84,17 +84,22 @@ class Report:
         return any(isinstance(each, SealError) for each in self.findings)
 
     @property
+    def unchecked(self) -> list[Unchecked]:
+        """What could not be read, of what is there."""
+        return [each for each in self.findings if isinstance(each, Unchecked)]
+
+    @property
     def is_whole(self) -> bool:
         """Whether everything was read."""
         return not self.findings and not self.frozen
 
-    def add(self, outcome: Outcome[list[Match]]) -> None:
-        """Take in what came of a stream."""
+    def add(self, outcome: Outcome[Any], matches: int) -> None:
+        """Take in what came of a stream, and how many events that is."""
         self.streams += 1
         self.objects += outcome.objects
         self.size_bytes += outcome.size_bytes
         self.hashed += outcome.hashed
-        self.matches += len(outcome.found or ())
+        self.matches += matches
         self.findings += [each for each in outcome.findings if not isinstance(each, Note)]
         self.notes += [each for each in outcome.findings if isinstance(each, Note)]
         self.frozen += outcome.frozen
@@ -192,7 +197,7 @@ class Search:
         outcomes = self._mapped(self._searching, given)
         next(streams, None)
         for outcome in outcomes:
-            self.report.add(outcome)
+            self.report.add(outcome, len(outcome.found or ()))
             self._timeline.add(outcome.found or ())
             following = next(streams, None)
             if following is not None:

@@ -1,0 +1,271 @@
+"""Log events got back whole: what log groups logged in a time, merged in the order of time.
+
+Streams are read side by side into sorted files of a folder beside the output, which are merged
+into it. The folder remembers which are read, so that a fetch which was stopped goes on.
+"""
+
+import hashlib
+import json
+import sqlite3
+import threading
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from itertools import count
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from logferry.errors import ConfigError
+from logferry.runs import RUN_BYTES, Run, write_run
+from logferry_contracts.log_line import STAMP_LENGTH, stamp, whole_events
+from logferry_contracts.retrieval.asked import Asked
+from logferry_contracts.retrieval.plan import Plan
+from logferry_contracts.retrieval.reading import Events, Outcome, read
+from logferry_contracts.retrieval.search import Report
+from logferry_contracts.retrieval.streams import Piece, Stream
+from logferry_contracts.verification.findings import Unchecked
+from logferry_contracts.verification.store import Mapped, Store
+
+_TOGETHER_BYTES = 2 * 1024 * 1024
+"""Of streams, as they are stored, that are read into one file."""
+_AT = slice(STAMP_LENGTH)
+_STATE = "fetched.jsonl"
+_TAG_LETTERS = 12
+TAG = slice(STAMP_LENGTH + 1, STAMP_LENGTH + 1 + _TAG_LETTERS)
+"""Where a line says from which object its event is, between its time and its message."""
+_COUNTED = ("streams", "objects", "size_bytes", "hashed", "matches")
+_TOLD = "Look at it by itself"
+
+
+class Got(NamedTuple):
+    """What was read of a stream.
+
+    Attributes:
+        runs: Files that were written, as there was much of it.
+        rest: Events that are in none of them.
+        events: How many there are.
+    """
+
+    runs: list[Run]
+    rest: list[bytes]
+    events: int
+
+
+class Batch(NamedTuple):
+    """Streams that are read into files of their own, by their places in the plan."""
+
+    number: int
+    streams: list[tuple[int, Stream]]
+
+
+class Folder:
+    """Where sorted files are until they are merged, and what is remembered of them."""
+
+    def __init__(self, path: Path, task: str) -> None:
+        """Begin, or go on.
+
+        Args:
+            path: Of the folder.
+            task: What is fetched, in words; another one does not go on.
+
+        Raises:
+            ConfigError: Something else was begun there, or it cannot be written.
+        """
+        self.path = path
+        self.done: set[int] = set()
+        self.runs: list[Run] = []
+        self.report = Report()
+        self._lock = threading.Lock()
+        try:
+            path.mkdir(parents=True, exist_ok=True)
+            state = path / _STATE
+            if state.exists():
+                self._read(state, task)
+            else:
+                state.write_text(f"{json.dumps({'task': task})}\n", encoding="utf-8")
+            self._sources = sqlite3.connect(
+                path / "sources", check_same_thread=False, autocommit=True
+            )
+            self._sources.execute("CREATE TABLE IF NOT EXISTS sources (document TEXT)")
+        except (OSError, ValueError, KeyError, TypeError, sqlite3.Error) as error:
+            raise ConfigError(str(path), [f"not the folder of a fetch: {error!r}"]) from error
+
+    def close(self) -> None:
+        """Keep it for the next time."""
+        self._sources.close()
+
+    def remove(self) -> None:
+        """Forget everything."""
+        self.close()
+        for each in self.path.iterdir():
+            each.unlink()
+        self.path.rmdir()
+
+    def add(self, numbers: Sequence[int], runs: Sequence[Run], report: Report) -> None:
+        """Remember that streams are read, and what came of them."""
+        self.done.update(numbers)
+        self.runs += runs
+        line = {
+            "numbers": list(numbers),
+            "runs": [[run.path.name, run.first.decode()] for run in runs],
+            "told": [[each.thing, each.why] for each in report.unchecked],
+            **{name: getattr(report, name) for name in _COUNTED},
+        }
+        with (self.path / _STATE).open("a", encoding="utf-8") as file:
+            file.write(f"\n{json.dumps(line)}")
+
+    def source_id(self, document: dict[str, Any]) -> int:
+        """Remember where events are from, and return its number."""
+        with self._lock:
+            added = self._sources.execute("INSERT INTO sources VALUES (?)", (json.dumps(document),))
+            return added.lastrowid or 0
+
+    def source(self, number: int) -> dict[str, Any]:
+        """Return where events are from."""
+        rows = self._sources.execute("SELECT document FROM sources WHERE rowid = ?", (number,))
+        found: dict[str, Any] = json.loads(rows.fetchone()[0])
+        return found
+
+    def _read(self, state: Path, task: str) -> None:
+        first, *lines = state.read_text(encoding="utf-8").strip().splitlines()
+        if json.loads(first)["task"] != task:
+            told = "it is of another fetch: name another file, or remove this folder"
+            raise ConfigError(str(self.path), [told])
+        for line in filter(None, lines):
+            try:
+                said = json.loads(line)
+            except ValueError:
+                continue  # it was cut off while it was written
+            self.done.update(said["numbers"])
+            self.runs += [Run(self.path / name, at.encode()) for name, at in said["runs"]]
+            for name in _COUNTED:
+                setattr(self.report, name, getattr(self.report, name) + said[name])
+            self.report.findings += [Unchecked(thing, why, _TOLD) for thing, why in said["told"]]
+
+
+@dataclass(frozen=True)
+class Reader:
+    """Reads streams into sorted files.
+
+    Attributes:
+        is_named: Whether each event has to say where it is from.
+    """
+
+    store: Store
+    asked: Asked
+    folder: Folder
+    is_named: bool
+
+    def __call__(self, batch: Batch) -> tuple[Batch, list[tuple[int, Outcome[Got]]], list[Run]]:
+        """Return what came of each stream, and the files with their events."""
+        outcomes: list[tuple[int, Outcome[Got]]] = []
+        runs: list[Run] = []
+        waiting: list[bytes] = []
+        names = (self.folder.path / f"{batch.number}-{n}" for n in count())
+        for number, stream in batch.streams:
+            outcome = read(self.store, stream, partial(self._scan, stream, names))
+            outcomes.append((number, outcome))
+            if outcome.found is not None:
+                runs += outcome.found.runs
+                waiting += outcome.found.rest
+                outcome.found.rest.clear()
+            if sum(map(len, waiting)) > RUN_BYTES:
+                runs.append(write_run(next(names), waiting))
+                waiting = []
+        if waiting:
+            runs.append(write_run(next(names), waiting))
+        return batch, outcomes, runs
+
+    def _scan(self, stream: Stream, names: Iterator[Path], some: Iterable[Events]) -> Got:
+        wanted = _wanted(self.asked, stream)
+        got, size_bytes = Got([], [], 0), 0
+        rest: list[bytes] = []
+        events = 0
+        tags: dict[Piece, bytes] = {}
+        for piece, text, begin, end in some:
+            found = wanted(whole_events(text[begin:end]))
+            events += len(found)
+            if self.is_named:
+                tag = tags.get(piece) or tags.setdefault(piece, self._tag(stream, piece))
+                found = [each[_AT] + tag + each[STAMP_LENGTH:] for each in found]
+            rest += found
+            size_bytes += end - begin
+            if size_bytes > RUN_BYTES and rest:
+                got.runs.append(write_run(next(names), rest))
+                rest, size_bytes = [], 0
+        return got._replace(rest=rest, events=events)
+
+    def _tag(self, stream: Stream, piece: Piece) -> bytes:
+        document = {
+            "account_id": stream.source.account_id,
+            "region": stream.source.region,
+            "profile": stream.source.profile,
+            "log_group": stream.log_group_name,
+            "stream": stream.name,
+            "key": piece.key,
+            "version_id": piece.version_id,
+            "sha256": piece.sha256,
+        }
+        return b" %0*x" % (_TAG_LETTERS, self.folder.source_id(document))
+
+
+def task_of(archive: str, plan: Plan, form: str) -> str:
+    """Return what is fetched, in words that are the same for the same."""
+    names = hashlib.sha256("\n".join(sorted(plan.log_groups)).encode()).hexdigest()
+    return f"{archive} {plan.asked} {names} {plan.objects} {plan.size_bytes} {form}"
+
+
+def fetch(
+    store: Store,
+    plan: Plan,
+    folder: Folder,
+    *,
+    is_named: bool,
+    mapped: Mapped = map,
+) -> Report:
+    """Read what is not read yet of a plan into a folder, and return what came of all of it."""
+    reader = Reader(store, plan.asked, folder, is_named)
+    report = folder.report
+    for _, outcomes, runs in mapped(reader, _batches(plan, folder.done)):
+        whole: list[int] = []
+        of_batch = Report()
+        for number, outcome in outcomes:
+            events = 0 if outcome.found is None else outcome.found.events
+            report.add(outcome, events)
+            if outcome.found is not None:
+                of_batch.add(outcome, events)
+                whole.append(number)
+        folder.add(whole, runs, of_batch)
+    return report
+
+
+def _batches(plan: Plan, done: set[int]) -> Iterator[Batch]:
+    streams: list[tuple[int, Stream]] = []
+    size_bytes = 0
+    for number, stream in enumerate(plan.streams()):
+        if number in done:
+            continue
+        streams.append((number, stream))
+        size_bytes += stream.size_bytes
+        if size_bytes > _TOGETHER_BYTES:
+            yield Batch(streams[0][0], streams)
+            streams, size_bytes = [], 0
+    if streams:
+        yield Batch(streams[0][0], streams)
+
+
+def _wanted(asked: Asked, stream: Stream) -> Callable[[list[bytes]], list[bytes]]:
+    """Return what keeps those of a stream's events that were asked for."""
+    first, end = stamp(asked.from_ms), stamp(asked.to_ms)
+    skipped = None if stream.skipped_ms is None else stamp(stream.skipped_ms)
+    is_known = all(piece.events is not None for piece in stream.pieces)
+    is_within = asked.from_ms <= stream.first_ms and stream.last_ms < asked.to_ms
+    if (
+        is_known
+        and is_within
+        and stream.skipped_ms not in range(stream.first_ms, stream.last_ms + 1)
+    ):
+        return list
+    return lambda events: [
+        each for each in events if first <= each[_AT] < end and each[_AT] != skipped
+    ]

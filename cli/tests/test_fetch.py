@@ -1,0 +1,190 @@
+"""The command `logferry fetch`: everything of a time, once, in order, and nothing else."""
+
+import csv
+import io
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from cli.tests.copies import Copy
+from contracts.tests.corpus import MESSAGES
+from contracts.tests.retrieving import archived, lines, window
+from contracts.tests.sealed_archive import DAY_MS, START_MS, Archive
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from logferry import fetch as fetching
+from logferry import runs
+from logferry.command import main
+from logferry.runs import merged, write_run
+from logferry_contracts.log_line import stamp
+
+type Run = Callable[..., tuple[int, bytes, str]]
+
+EDGE = START_MS + DAY_MS
+DATES = ("--from", "2026-11-21", "--to", "2026-11-22")
+ORDINARY = [each for each in MESSAGES[:-1] if "06:00:00.000Z " not in each]
+"""Messages of which each is one event."""
+
+
+@pytest.fixture
+def run(capfdbinary: pytest.CaptureFixture[bytes]) -> Run:
+    def run(*arguments: str) -> tuple[int, bytes, str]:
+        with pytest.raises(SystemExit) as ended:
+            main(["fetch", *arguments])
+        printed = capfdbinary.readouterr()
+        assert isinstance(ended.value.code, int)
+        return ended.value.code, printed.out, printed.err.decode()
+
+    return run
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> str:
+    """Two dates of two log groups with two streams, and an event between the dates in both."""
+    archive = Archive(Copy(tmp_path / "copy"))
+    for day in (0, 1):
+        start = START_MS + day * DAY_MS
+        bodies = {
+            f"{stream}/000000": lines(
+                *((start + 10 * n + len(stream), f"{stream} {n}") for n in range(20)),
+                *([(EDGE, "on the edge")] if stream == "web" else []),
+            )
+            for stream in ("web", "worker")
+        }
+        statements = [archived(archive, window(day), bodies, name) for name in ("/a", "/b")]
+        archive.day(statements, window(day))
+    return str(tmp_path / "copy")
+
+
+def test_everything_comes_once_and_in_order(run: Run, folder: str) -> None:
+    code, out, err = run(folder, "--log-group", "/a", *DATES)
+    events = out.decode().splitlines()
+    assert code == 0
+    assert len(events) == 81
+    assert events == sorted(events, key=lambda line: line[:24])
+    assert sum("on the edge" in line for line in events) == 1
+    assert "81 events in 4 of 4 objects" in err
+
+
+def test_a_time_is_exact_at_both_ends(run: Run, folder: str) -> None:
+    time = ("--from", "2026-11-20T23:00:00.013Z", "--to", "2026-11-20T23:00:00.033Z")
+    _, out, _ = run(folder, "--log-group", "/a", *time)
+    assert out.decode().splitlines() == [
+        "2026-11-20T23:00:00.013Z web 1",
+        "2026-11-20T23:00:00.016Z worker 1",
+        "2026-11-20T23:00:00.023Z web 2",
+        "2026-11-20T23:00:00.026Z worker 2",
+    ]
+
+
+def test_json_and_csv_say_where_each_event_is_from(run: Run, folder: str) -> None:
+    _, out, _ = run(folder, "--log-group", "*", *DATES, "--format", "json")
+    events = [json.loads(line) for line in out.splitlines()]
+    assert len(events) == 162
+    _, out, _ = run(folder, "--log-group", "*", *DATES, "--format", "csv")
+    assert list(csv.DictReader(io.StringIO(out.decode(), newline=""))) == events
+    first = next(each for each in events if each["log_group"] == "/b")
+    assert (first["at"], first["stream"], first["message"]) == (
+        "2026-11-20T23:00:00.003Z",
+        "web",
+        "web 0",
+    )
+    assert Path(folder, first["key"]).is_file()
+
+
+def test_a_file_is_written_and_nothing_else_is_left(run: Run, folder: str, tmp_path: Path) -> None:
+    output = tmp_path / "a.log"
+    _, out, _ = run(folder, "--log-group", "/a", *DATES)
+    code, nothing, _ = run(folder, "--log-group", "/a", *DATES, "-o", str(output))
+    assert (code, nothing, output.read_bytes()) == (0, b"", out)
+    assert {each.name for each in tmp_path.iterdir()} == {"a.log", "copy"}
+    code, _, err = run(folder, "--log-group", "/a", *DATES, "-o", str(output))
+    assert code == 2
+    assert "is there already" in err
+
+
+def test_what_could_not_be_read_is_fetched_by_the_same_command(
+    run: Run, folder: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    output = tmp_path / "a.log"
+    _, whole, _ = run(folder, "--log-group", "/a", *DATES)
+    [path] = Path(folder, "shop-prod/a/2026/11/22").rglob("worker/*.gz")
+    stored = path.read_bytes()
+    path.write_bytes(stored[:-9])
+    code, _, err = run(folder, "--log-group", "/a", *DATES, "-o", str(output))
+    assert code == 1
+    assert f"{path.relative_to(folder)}: its SHA-256 is" in err
+    assert len(output.read_bytes().splitlines()) == 61
+    path.write_bytes(stored)
+    read: list[str] = []
+    opened = fetching.read
+
+    def noted(store: object, stream: object, scan: object) -> object:
+        read.append(stream.pieces[0].key)  # type: ignore[attr-defined]
+        return opened(store, stream, scan)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(fetching, "read", noted)
+    code, _, err = run(folder, "--log-group", "/a", *DATES, "-o", str(output))
+    assert (code, read) == (0, [path.relative_to(folder).as_posix()])
+    assert output.read_bytes() == whole
+    assert "81 events in 4 of 4 objects" in err
+    assert not (tmp_path / "a.log.fetching").exists()
+
+
+def test_another_fetch_does_not_go_on_with_it(run: Run, folder: str, tmp_path: Path) -> None:
+    output = tmp_path / "a.log"
+    min(Path(folder, "shop-prod/a").rglob("*.gz")).unlink()
+    assert run(folder, "--log-group", "/a", *DATES, "-o", str(output))[0] == 1
+    code, _, err = run(folder, "--log-group", "*", *DATES, "-o", str(output))
+    assert code == 2
+    assert "it is of another fetch" in err
+
+
+def test_what_somebody_stops_goes_on(
+    run: Run, folder: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    output = tmp_path / "a.log"
+    added = fetching.Folder.add
+
+    def stop(self: fetching.Folder, *what: object) -> None:
+        added(self, *what)  # type: ignore[arg-type]
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(fetching, "_TOGETHER_BYTES", 0)
+    with monkeypatch.context() as patch:
+        patch.setattr(fetching.Folder, "add", stop)
+        code, _, err = run(folder, "--log-group", "*", *DATES, "-o", str(output))
+    assert code == 130
+    assert "the same command goes on" in err
+    assert run(folder, "--log-group", "*", *DATES, "-o", str(output))[0] == 0
+    assert len(output.read_bytes().splitlines()) == 162
+
+
+@settings(derandomize=True, deadline=None, database=None)
+@given(
+    st.lists(
+        st.lists(st.tuples(st.integers(0, 30), st.sampled_from(ORDINARY)), min_size=1, max_size=20),
+        min_size=1,
+        max_size=6,
+    ),
+    st.sampled_from([1, 40, 300]),
+)
+def test_runs_are_merged_wherever_they_are_cut(
+    tmp_path_factory: pytest.TempPathFactory, some: list[list[tuple[int, str]]], block_bytes: int
+) -> None:
+    folder = tmp_path_factory.mktemp("runs")
+    written, events = [], []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(runs, "_MERGED_BYTES", 0)
+        patch.setattr(runs, "_LEAST_BYTES", block_bytes)
+        for number, told in enumerate(some):
+            each = [
+                stamp(START_MS + at) + f" {number} {n} {text}".encode()
+                for n, (at, text) in enumerate(told)
+            ]
+            events += each
+            written.append(write_run(folder / str(number), list(each)))
+        found = [event for some_ in merged(written) for event in some_]
+    assert found == sorted(events, key=lambda event: event[:24])
