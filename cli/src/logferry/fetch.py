@@ -161,6 +161,7 @@ class Reader:
         outcomes: list[tuple[int, Outcome[Got]]] = []
         runs: list[Run] = []
         waiting: list[bytes] = []
+        waiting_bytes = 0
         names = (self.folder.path / f"{batch.number}-{n}" for n in count())
         for number, stream in batch.streams:
             outcome = read(self.store, stream, partial(self._scan, stream, names))
@@ -168,10 +169,11 @@ class Reader:
             if outcome.found is not None:
                 runs += outcome.found.runs
                 waiting += outcome.found.rest
+                waiting_bytes += sum(map(len, outcome.found.rest))
                 outcome.found.rest.clear()
-            if sum(map(len, waiting)) > RUN_BYTES:
+            if waiting_bytes > RUN_BYTES:
                 runs.append(write_run(next(names), waiting))
-                waiting = []
+                waiting, waiting_bytes = [], 0
         if waiting:
             runs.append(write_run(next(names), waiting))
         return batch, outcomes, runs
@@ -260,11 +262,8 @@ def _wanted(asked: Asked, stream: Stream) -> Callable[[list[bytes]], list[bytes]
     skipped = None if stream.skipped_ms is None else stamp(stream.skipped_ms)
     is_known = all(piece.events is not None for piece in stream.pieces)
     is_within = asked.from_ms <= stream.first_ms and stream.last_ms < asked.to_ms
-    if (
-        is_known
-        and is_within
-        and stream.skipped_ms not in range(stream.first_ms, stream.last_ms + 1)
-    ):
+    has_skipped = stream.skipped_ms is not None and stream.last_ms >= stream.skipped_ms
+    if is_known and is_within and not has_skipped:
         return list
     return lambda events: [
         each for each in events if first <= each[_AT] < end and each[_AT] != skipped
