@@ -152,6 +152,51 @@ def test_the_hubs_role_reads_its_prefix_and_its_sources_manifests_and_nothing_el
     assert allowed(policy_of(reader), action, arn, context) == verdict
 
 
+STATEMENTS = f"!seals/{SOURCE}/eu-west-1/statements"
+
+
+@pytest.mark.parametrize(
+    ("folder", "action", "key", "verdict"),
+    [
+        ("aws/lambda/", "s3:GetObject", f"{STATEMENTS}/aws/lambda/orders/1-2/a.json", True),
+        ("aws/lambda/", "s3:GetObjectVersion", f"{STATEMENTS}/aws/lambda/orders/1-2/a.json", True),
+        ("aws/lambda/", "s3:GetObject", f"{STATEMENTS}/ecs/checkout/1-2/a.json", False),
+        ("aws/lambda/", "s3:PutObject", f"{STATEMENTS}/aws/lambda/orders/1-2/a.json", False),
+        ("aws/lambda/", "s3:GetObject", f"!seals/{TEAM}/eu-west-1/statements/aws/lambda/a", False),
+        ("aws/lambda/", "s3:GetObject", f"!seals/{SOURCE}/eu-west-1/seals/0000000001.json", False),
+        ("aws/lambda/", "s3:GetObject", f"!seals/{SOURCE}/eu-west-1/leaves/a.jsonl", False),
+        ("*", "s3:GetObject", f"{STATEMENTS}/ecs/checkout/1-2/a.json", True),
+        ("*", "s3:GetObject", f"!seals/{SOURCE}/eu-west-1/leaves/a.jsonl", False),
+        ("", "s3:GetObject", f"{STATEMENTS}/aws/lambda/orders/1-2/a.json", False),
+        ("aws/lambda/", "s3:ListBucketVersions", f"{STATEMENTS}/aws/lambda/orders/", True),
+        ("aws/lambda/", "s3:ListBucketVersions", "shop/aws/lambda/orders/2026/x.gz", True),
+        ("aws/lambda/", "s3:ListBucketVersions", f"{STATEMENTS}/ecs/", False),
+        ("aws/lambda/", "s3:ListBucketVersions", f"!seals/{SOURCE}/eu-west-1/seals/", False),
+        ("", "s3:ListBucketVersions", f"{STATEMENTS}/aws/lambda/orders/", False),
+    ],
+)
+def test_a_reader_finds_by_the_statements_of_its_prefix_where_it_is_given_them(
+    folder: str,
+    action: str,
+    key: str,
+    verdict: bool,  # noqa: FBT001
+) -> None:
+    role = resources(
+        TEMPLATES / "reader.yaml",
+        Team="orders",
+        TeamRoleArn=FUNCTION_ROLE,
+        ArchivePrefix="shop/aws/lambda/",
+        StatementsPrefix=folder,
+        SourceAccountId=SOURCE,
+        ArchiveBucketName="archive",
+        ControlBucketName="control",
+    )["Role"]["Properties"]
+    is_list = action == "s3:ListBucketVersions"
+    arn = "arn:aws:s3:::archive" if is_list else f"arn:aws:s3:::archive/{key}"
+    context = {"s3:prefix": key} if is_list else {}
+    assert allowed(policy_of(role), action, arn, context) == verdict
+
+
 @pytest.mark.parametrize(
     ("prefix", "former", "read", "not_read"),
     [
