@@ -1,0 +1,100 @@
+"""`logferry search` and `logferry fetch` beside what reads the same files from a shell, in turns.
+
+Commands are run whole, from the shell's side, with two CPUs: what Python takes to begin counts. The
+archive is a folder with one date; `sealed/` has what is in it.
+"""
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from statistics import median
+from tempfile import TemporaryDirectory
+
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks.sealed import days
+from benchmarks.sealed.days import Days
+from benchmarks.sealed.took import Took, on_two_cpus, took
+
+OBJECTS, OBJECT_BYTES = 400, 900_000
+"""360 MB of lines."""
+ROUNDS = 5
+"""Of each command, in turns; ratios are the median of the rounds."""
+WORDS = "requestId=7f3a"
+
+LIMITS = {
+    "search.text_over_zcat_grep": 0.5,
+    "fetch.sorted_over_cat": 2.5,
+    "search.peak_mb": 300.0,
+    "fetch.peak_mb": 300.0,
+}
+
+
+def run() -> dict[str, float]:
+    """Print how long both take, and their ratios to what the shell's tools take."""
+    console = Console()
+    with TemporaryDirectory() as scratch, on_two_cpus():
+        with console.status(f"Writing {OBJECTS} objects of {OBJECT_BYTES} bytes"):
+            made = days.make(Path(scratch) / "day", 1, OBJECTS, OBJECT_BYTES)
+        paths = "\n".join(str(path) for path in made.objects[0])
+        output = Path(scratch) / "fetched.log"
+        grepped, searched, unpacked, fetched = [], [], [], []
+        for number in range(ROUNDS):
+            console.print(f"round {number + 1} of {ROUNDS}", style="dim")
+            grepped.append(_shell(f"xargs zcat | grep -c {WORDS}", paths))
+            searched.append(_logferry(made, "search", WORDS))
+            unpacked.append(_shell("xargs zcat > /dev/null", paths))
+            fetched.append(_logferry(made, "fetch", "--output", str(output)))
+            if output.stat().st_size != made.raw_bytes:
+                raise RuntimeError(f"{output} has not the {made.raw_bytes} bytes of all lines")
+            output.unlink()
+    turns = {
+        "zcat | grep -c": grepped,
+        "search": searched,
+        "zcat": unpacked,
+        "fetch": fetched,
+    }
+    console.print(_table(made, turns))
+    numbers = {
+        "search.text_over_zcat_grep": _over(searched, grepped),
+        "search.peak_mb": max(each.peak_mb for each in searched),
+        "fetch.sorted_over_cat": _over(fetched, unpacked),
+        "fetch.peak_mb": max(each.peak_mb for each in fetched),
+    }
+    for name, limit in LIMITS.items():
+        if numbers[name] > limit:
+            console.print(f"{name}: {numbers[name]:.2f} > {limit}", style="red")
+    return numbers
+
+
+def _shell(command: str, paths: str) -> Took:
+    return took(["sh", "-c", command], text=paths)
+
+
+def _logferry(made: Days, command: str, *arguments: str) -> Took:
+    """Run a command over everything that was made."""
+    program = Path(sys.executable).with_name("logferry")
+    words = [each for each in arguments if each == WORDS]
+    options = [each for each in arguments if each != WORDS]
+    date = made.dates[0]
+    time = ("--from", f"{date}T00:00", "--to", date)
+    chosen = ("--log-group", "*", *time, "--key", str(made.key))
+    return took([str(program), command, *words, str(made.root), *chosen, *options])
+
+
+def _over(ours: Sequence[Took], theirs: Sequence[Took]) -> float:
+    return median(our.wall_s / their.wall_s for our, their in zip(ours, theirs, strict=True))
+
+
+def _table(made: Days, turns: dict[str, list[Took]]) -> Table:
+    table = Table(
+        title=f"{made.raw_bytes:,} bytes of lines, {made.stored_bytes:,} stored", box=None
+    )
+    for column in ("", "s", "CPU s", "peak MB"):
+        table.add_column(column, justify="right" if column else "left")
+    for name, each in turns.items():
+        wall_s, cpu_s = median(e.wall_s for e in each), median(e.cpu_s for e in each)
+        peak_mb = max(e.peak_mb for e in each)
+        table.add_row(name, f"{wall_s:.2f}", f"{cpu_s:.2f}", f"{peak_mb:.0f}")
+    return table
