@@ -133,6 +133,19 @@ def test_what_could_not_be_read_is_fetched_by_the_same_command(
     assert not (tmp_path / "a.log.fetching").exists()
 
 
+def test_what_is_read_later_replaces_nothing_that_was_read_before(
+    run: Run, folder: str, tmp_path: Path
+) -> None:
+    output = tmp_path / "a.log"
+    path = min(Path(folder, "shop-prod/a/2026/11/21").rglob("web/*.gz"))
+    stored = path.read_bytes()
+    path.unlink()
+    assert run(folder, "--log-group", "/a", *DATES, "-o", str(output))[0] == 1
+    path.write_bytes(stored)
+    assert run(folder, "--log-group", "/a", *DATES, "-o", str(output))[0] == 0
+    assert output.read_bytes() == run(folder, "--log-group", "/a", *DATES)[1]
+
+
 def test_another_fetch_does_not_go_on_with_it(run: Run, folder: str, tmp_path: Path) -> None:
     output = tmp_path / "a.log"
     min(Path(folder, "shop-prod/a").rglob("*.gz")).unlink()

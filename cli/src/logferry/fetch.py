@@ -6,6 +6,7 @@ into it. The folder remembers which are read, so that a fetch which was stopped 
 
 import hashlib
 import json
+import secrets
 import sqlite3
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -59,7 +60,14 @@ class Batch(NamedTuple):
 
 
 class Folder:
-    """Where sorted files are until they are merged, and what is remembered of them."""
+    """Where sorted files are until they are merged, and what is remembered of them.
+
+    Attributes:
+        begun: Is in the names of all files that are written from now on, and of no others.
+        done: The streams that are read, by their places in the plan.
+        runs: The sorted files of these.
+        report: What came of them.
+    """
 
     def __init__(self, path: Path, task: str) -> None:
         """Begin, or go on.
@@ -72,6 +80,7 @@ class Folder:
             ConfigError: Something else was begun there, or it cannot be written.
         """
         self.path = path
+        self.begun = secrets.token_hex(4)
         self.done: set[int] = set()
         self.runs: list[Run] = []
         self.report = Report()
@@ -162,7 +171,7 @@ class Reader:
         runs: list[Run] = []
         waiting: list[bytes] = []
         waiting_bytes = 0
-        names = (self.folder.path / f"{batch.number}-{n}" for n in count())
+        names = (self.folder.path / f"{self.folder.begun}-{batch.number}-{n}" for n in count())
         for number, stream in batch.streams:
             outcome = read(self.store, stream, partial(self._scan, stream, names))
             outcomes.append((number, outcome))
