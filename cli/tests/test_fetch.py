@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from logferry import fetch as fetching
 from logferry import runs
 from logferry.command import main
+from logferry.commands import retrieval
 from logferry.runs import merged, write_run
 from logferry_contracts.log_line import stamp
 
@@ -131,6 +132,19 @@ def test_what_could_not_be_read_is_fetched_by_the_same_command(
     assert output.read_bytes() == whole
     assert "81 events in 4 of 4 objects" in err
     assert not (tmp_path / "a.log.fetching").exists()
+
+
+def test_what_is_much_is_read_by_processes_and_is_the_same(
+    run: Run, folder: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, whole, _ = run(folder, "--log-group", "*", *DATES)
+    monkeypatch.setattr(retrieval, "_MUCH_BYTES", 0)
+    path = min(Path(folder, "shop-prod/b").rglob("*.gz"))
+    assert run(folder, "--log-group", "*", *DATES)[:2] == (0, whole)
+    path.unlink()
+    code, less, err = run(folder, "--log-group", "*", *DATES)
+    assert (code, len(less.splitlines()) < len(whole.splitlines())) == (1, True)
+    assert f"{path.relative_to(folder)}: it is not there" in err
 
 
 def test_what_is_read_later_replaces_nothing_that_was_read_before(

@@ -154,16 +154,17 @@ class Folder:
 
 @dataclass(frozen=True)
 class Reader:
-    """Reads streams into sorted files.
+    """Reads streams into sorted files. Without `source_id` it can be pickled.
 
     Attributes:
-        is_named: Whether each event has to say where it is from.
+        files: What the paths of the files begin with.
+        source_id: Remembers where events are from, which each then says by a number; None: none do.
     """
 
     store: Store
     asked: Asked
-    folder: Folder
-    is_named: bool
+    files: Path
+    source_id: Callable[[dict[str, Any]], int] | None
 
     def __call__(self, batch: Batch) -> tuple[Batch, list[tuple[int, Outcome[Got]]], list[Run]]:
         """Return what came of each stream, and the files with their events."""
@@ -171,7 +172,7 @@ class Reader:
         runs: list[Run] = []
         waiting: list[bytes] = []
         waiting_bytes = 0
-        names = (self.folder.path / f"{self.folder.begun}-{batch.number}-{n}" for n in count())
+        names = (Path(f"{self.files}-{batch.number}-{n}") for n in count())
         for number, stream in batch.streams:
             outcome = read(self.store, stream, partial(self._scan, stream, names))
             outcomes.append((number, outcome))
@@ -192,12 +193,13 @@ class Reader:
         got, size_bytes = Got([], [], 0), 0
         rest: list[bytes] = []
         events = 0
-        tags: dict[Piece, bytes] = {}
+        tags: dict[Piece, int] = {}
         for piece, text, begin, end in some:
             found = wanted(whole_events(text[begin:end]))
             events += len(found)
-            if self.is_named:
-                tag = tags.get(piece) or tags.setdefault(piece, self._tag(stream, piece))
+            if self.source_id is not None:
+                number = tags.get(piece) or self.source_id(_source(stream, piece))
+                tag = b" %0*x" % (_TAG_LETTERS, tags.setdefault(piece, number))
                 found = [each[_AT] + tag + each[STAMP_LENGTH:] for each in found]
             rest += found
             size_bytes += end - begin
@@ -206,18 +208,18 @@ class Reader:
                 rest, size_bytes = [], 0
         return got._replace(rest=rest, events=events)
 
-    def _tag(self, stream: Stream, piece: Piece) -> bytes:
-        document = {
-            "account_id": stream.source.account_id,
-            "region": stream.source.region,
-            "profile": stream.source.profile,
-            "log_group": stream.log_group_name,
-            "stream": stream.name,
-            "key": piece.key,
-            "version_id": piece.version_id,
-            "sha256": piece.sha256,
-        }
-        return b" %0*x" % (_TAG_LETTERS, self.folder.source_id(document))
+
+def _source(stream: Stream, piece: Piece) -> dict[str, Any]:
+    return {
+        "account_id": stream.source.account_id,
+        "region": stream.source.region,
+        "profile": stream.source.profile,
+        "log_group": stream.log_group_name,
+        "stream": stream.name,
+        "key": piece.key,
+        "version_id": piece.version_id,
+        "sha256": piece.sha256,
+    }
 
 
 def task_of(archive: str, plan: Plan, form: str) -> str:
@@ -226,18 +228,29 @@ def task_of(archive: str, plan: Plan, form: str) -> str:
     return f"{archive} {plan.asked} {names} {plan.objects} {plan.size_bytes} {form}"
 
 
-def fetch(
+def fetch(  # noqa: PLR0913  (each from another place)
     store: Store,
     plan: Plan,
     folder: Folder,
     *,
     is_named: bool,
     mapped: Mapped = map,
+    watch: Callable[[int], None] = lambda _: None,
 ) -> Report:
-    """Read what is not read yet of a plan into a folder, and return what came of all of it."""
-    reader = Reader(store, plan.asked, folder, is_named)
+    """Read what is not read yet of a plan into a folder, and return what came of all of it.
+
+    Args:
+        store: The archive; may be read by several threads, or, where no event is named, pickled.
+        plan: What to read.
+        folder: Where to.
+        is_named: Whether each event has to say where it is from.
+        mapped: Reads several batches, such as with threads or processes.
+        watch: Told how many bytes were read, batch by batch.
+    """
+    source_id = folder.source_id if is_named else None
+    reader = Reader(store, plan.asked, folder.path / folder.begun, source_id)
     report = folder.report
-    for _, outcomes, runs in mapped(reader, _batches(plan, folder.done)):
+    for batch, outcomes, runs in mapped(reader, _batches(plan, folder.done)):
         whole: list[int] = []
         of_batch = Report()
         for number, outcome in outcomes:
@@ -247,6 +260,7 @@ def fetch(
                 of_batch.add(outcome, events)
                 whole.append(number)
         folder.add(whole, runs, of_batch)
+        watch(sum(stream.size_bytes for _, stream in batch.streams))
     return report
 
 

@@ -15,6 +15,7 @@ from cyclopts import Parameter, validators
 
 from logferry import fetch as fetching
 from logferry import search as searching
+from logferry import work
 from logferry.commands.console import (
     DONE,
     FAILED,
@@ -41,6 +42,8 @@ from logferry_contracts.verification.store import Unreadable
 
 NOT_WHOLE = 3
 """What was found is what was archived, and not all that was asked for could be looked at."""
+_MUCH_BYTES = 16 * 1024 * 1024
+"""As they are stored: sorting them takes longer than processes take to begin."""
 _FETCHERS = 4
 """Streams that are sorted side by side, each in some 50 MB."""
 STOPPED = 130
@@ -371,11 +374,7 @@ class _Fetching:
         try:
             with messages.status("Reading") as shown:
                 pace = Pace(self.plan.size_bytes, watch=shown.update, clock=time.monotonic)
-                store = Watched(self.place.store, "bytes", pace, threads)
-                is_named = self.form != "text"
-                report = fetching.fetch(
-                    store, self.plan, folder, is_named=is_named, mapped=threads.mapped
-                )
+                report = self._read(folder, pace, threads)
             with messages.status("Writing"):
                 self._write(folder)
         except BaseException:
@@ -386,6 +385,27 @@ class _Fetching:
         else:
             folder.close()
         return report
+
+    def _read(self, folder: Folder, pace: Pace, threads: Threads) -> Report:
+        """Read into the folder: what nobody has to wait for, and is much, by processes."""
+        is_named = self.form != "text"
+        if is_named or self.place.store.readers > 1 or self.plan.size_bytes < _MUCH_BYTES:
+            store = Watched(self.place.store, "bytes", pace, threads)
+            return fetching.fetch(
+                store, self.plan, folder, is_named=is_named, mapped=threads.mapped
+            )
+        processes = work.processes()
+        try:
+            return fetching.fetch(
+                self.place.store,
+                self.plan,
+                folder,
+                is_named=False,
+                mapped=processes.mapped,
+                watch=pace.add,
+            )
+        finally:
+            processes.stop()
 
     def _write(self, folder: Folder) -> None:
         """Write the file, which is there when it is whole."""

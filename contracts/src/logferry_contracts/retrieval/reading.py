@@ -96,7 +96,7 @@ def read[T](store: Store, stream: Stream, scan: Callable[[Iterator[Events]], T])
             archived as. What it returns counts for nothing unless all that it was given is what
             was archived.
     """
-    outcome = Outcome[T]()
+    outcome: Outcome[T] = Outcome()
     versions: Versions = {}
     while True:
         pieces = _Pieces(store, stream, versions)
