@@ -184,7 +184,7 @@ def search(bench: Bench) -> Answer:
     searching, report = Searching(store, plan.asked, Pattern(WORD), context=0), Report()
     found = Counter[Event]()
     for outcome in map(searching, plan.streams()):
-        report.add(outcome)
+        report.add(outcome, len(outcome.found or ()))
         found.update(map(_found, outcome.found or ()))
     wanted = Counter(event for event in _put_in(run.loaded()) if WORD in event[-1])
     missing, surplus = wanted - found, found - wanted
