@@ -215,6 +215,43 @@ def test_what_aws_says_is_told_in_a_sentence(
     assert "AnErrorOfTomorrow" in json.loads(captured.out)["error"]
 
 
+@pytest.mark.parametrize("code", ["AnErrorOfTomorrow", "AccessDenied", "SlowDown", "ExpiredToken"])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["deploy", "{path}", "--yes"],
+        ["diff", "{path}"],
+        ["deploy-source-account", "{path}", "--profile", "shop"],
+        ["destroy", "{path}", "--yes"],
+        ["plan", "{path}", "--profile", "shop"],
+        ["status", "{path}"],
+        ["sweep", "{path}"],
+        ["seal", "{path}", "--profile", "shop"],
+        ["events", "replay", "{path}", *DATES, "--yes"],
+    ],
+    ids=lambda value: value[0],
+)
+def test_whatever_aws_answers_each_command_ends_in_a_sentence(
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    path: str,
+    some_zips: list[Zip],
+    arguments: list[str],
+    code: str,
+) -> None:
+    def answer(_self: object, operation: str, _request: object) -> None:
+        raise ClientError({"Error": {"Code": code, "Message": "what AWS says"}}, operation)
+
+    monkeypatch.setattr(deployment, "build_zips", lambda *_, **__: some_zips)
+    monkeypatch.setattr("botocore.client.BaseClient._make_api_call", answer)
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "any")
+    assert run(*(each.format(path=path) for each in arguments)) in {FAILED, BAD_INPUT}
+    told = capsys.readouterr().err
+    assert code in told
+    assert "Traceback" not in told
+
+
 def test_a_deployment_prints_what_became_of_each_stack(
     capsys: pytest.CaptureFixture[str], calls: list[tuple[Any, ...]], path: str
 ) -> None:
