@@ -32,7 +32,7 @@ def plan(world: World, after: timedelta, request_id: str, **options: Any) -> dic
 def purged(world: World) -> list[str]:
     """Ask for a day, lose all its messages, and return the exports' ids."""
     world.run(plan_request(window_rule=LOOKBACK))
-    return sorted(event.id for event in world.queues.sent)
+    return sorted({event.id for event in world.queues.sent})
 
 
 def end(world: World, record: LedgerRecord) -> None:
