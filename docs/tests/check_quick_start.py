@@ -81,8 +81,9 @@ def as_on(day: datetime, shown: str) -> str:
 
 
 def lines(text: str) -> list[str]:
-    """What was printed, without the planner's guess of bytes: it changes with the hour."""
-    guessed = re.sub(r"(direct +|estimated bytes +)[\d,]+", r"\1some", text)
+    """What was printed, without the guesses of bytes and end, which change with the hour."""
+    guessed = re.sub(r"(direct  +|estimated bytes +)[\d,]+", r"\1some", text)
+    guessed = re.sub(r"(forecast end +)\S+", r"\1soon", guessed)
     return [line.rstrip() for line in guessed.splitlines() if line.strip()]
 
 

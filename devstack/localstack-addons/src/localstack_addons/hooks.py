@@ -24,6 +24,7 @@ ADD_ONS = (
     "s3.bucket_properties",
     "cloudformation.function_settings",
     "cloudformation.policy_updates",
+    "cloudformation.retained",
     "cloudformation.url_suffix",
     "s3.policy_limits",
     "sqs.queues",
