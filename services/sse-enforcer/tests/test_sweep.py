@@ -725,6 +725,24 @@ def test_a_record_that_breaks_its_contract_is_reported_and_the_next_is_read(swee
     assert found(report, "mended") == {"not_secured": 1}
 
 
+@pytest.mark.parametrize("text", [b"{cut", b"{}", b"[1]", b"\xff"])
+@pytest.mark.parametrize("of", ["schedule", "report"])
+def test_a_sweep_goes_on_where_somebody_has_damaged_what_it_keeps(sweeping, world, of, text):
+    world.put(world.LOG_FILE)
+    world.completed(world.LOG_FILE)
+    looks = iter([True, True])
+    sweeping.sweep(run="schedule", time=Time(lambda: next(looks, False), lambda: False))
+    kept = [key for bucket, key in list(world.versions) if key.startswith("sweeps/")]
+    [damaged] = [key for key in kept if key.endswith("schedule.json") is (of == "schedule")]
+    world.control_object(damaged, text)
+
+    report = sweeping.sweep(run="schedule", now=NOW + DAY)
+
+    assert report.is_complete
+    assert world.ledger_state()[0] == "secured"
+    assert sweeping.sweep(run="schedule", now=NOW + 3 * DAY).open_count == 0
+
+
 # Which pass, and what it looks at
 
 

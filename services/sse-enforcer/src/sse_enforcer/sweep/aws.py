@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, cast
 
+from aws_lambda_powertools import Logger
 from pydantic import BaseModel
 
 from logferry_contracts import json_text
@@ -22,6 +23,8 @@ from sse_enforcer.sweep.report import SCHEDULE_KEY, Place, Report, Schedule
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
+
+logger = Logger()
 
 LIST_PAGE_LIMIT = 1000
 """https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListObjectVersions.html"""
@@ -136,13 +139,11 @@ class Reports:
 
     def schedule(self) -> Schedule:
         """Return the schedule, which is empty before the first pass."""
-        text = self._read(SCHEDULE_KEY)
-        return Schedule() if text is None else _stored(Schedule, text)
+        return self._stored(Schedule, SCHEDULE_KEY) or Schedule()
 
     def report(self, key: str) -> Report | None:
         """Return a pass's report, or None when there is none."""
-        text = self._read(key)
-        return None if text is None else _stored(Report, text)
+        return self._stored(Report, key)
 
     def store_schedule(self, schedule: Schedule) -> None:
         """Write the schedule over the one that was read.
@@ -162,6 +163,18 @@ class Reports:
         report.revision += 1
         self._write(report.about.report_key, report)
 
+    def _stored[M: BaseModel](self, model: type[M], key: str) -> M | None:
+        """Return what is stored; what somebody has damaged is as good as gone, and written over."""
+        text = self._read(key)
+        if text is None:
+            return None
+        try:
+            json_text.read(text)  # refuses what pydantic takes beyond JSON
+            return model.model_validate_json(text)
+        except ValueError as error:
+            logger.warning("damaged: taken for gone", object_key=key, reason=str(error))
+            return None
+
     def _read(self, key: str) -> bytes | None:
         found = self._objects.read(key)
         if found is None:
@@ -175,11 +188,6 @@ class Reports:
         if etag is None:
             raise OvertakenError(f"{key} was written by another invocation")
         self._etags[key] = etag
-
-
-def _stored[M: BaseModel](model: type[M], text: bytes) -> M:
-    json_text.read(text)  # refuses what pydantic takes beyond JSON
-    return model.model_validate_json(text)
 
 
 def _listed(page: Mapping[str, Any]) -> Iterator[ListedVersion]:
