@@ -10,6 +10,7 @@ from logferry_contracts.ledger_record import Completed, Half, LedgerRecord
 from logferry_contracts.manifest import Manifest
 from logferry_contracts.message import timestamp
 from logferry_contracts.window import Window
+from planner.errors import LedgerUnreadableError, MessagesNotSentError
 
 A_DAY_LATER = timedelta(hours=24)
 TOLD = timestamp(NOW)
@@ -227,6 +228,27 @@ def test_what_a_crash_may_not_have_sent_is_not_sent_twice_within_five_minutes(
     world.run(plan_request())
     assert len(world.queues.sent) == 2
     assert world.queues.again == []
+
+
+def test_a_damaged_note_of_what_was_sent_costs_no_plan_and_what_it_named_is_sent(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away(_events: object) -> None:
+        raise MessagesNotSentError("away")
+
+    def damaged(key: str) -> list[str]:
+        raise LedgerUnreadableError(f"{key} is not valid", b"{")
+
+    world.queues.before_send = away
+    with pytest.raises(MessagesNotSentError):
+        world.run(plan_request())
+    world.queues.before_send = lambda _events: None
+    monkeypatch.setattr(world.outbox, "read", damaged)
+
+    world.run(plan_request(), request_id="request-2")
+
+    assert world.sent_groups == ["/app/a", "/app/b"]
+    assert len(world.outbox.there) == 1  # a person has damaged it, and removes it
 
 
 def test_a_damaged_note_of_a_date_costs_no_plan(

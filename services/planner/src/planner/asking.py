@@ -23,6 +23,7 @@ from logferry_contracts.ledger_record import LedgerRecord, newest_halves
 from logferry_contracts.source import SourceName
 from logferry_contracts.window import Window
 from planner.cloud import DamagedRecord, ExportQueues, Ledger, Outbox
+from planner.errors import LedgerUnreadableError
 from planner.plan import Decision, Plan, decide_known, export_requested, has_ended
 
 WRITER_IS_DEAD_AFTER = timedelta(hours=3)
@@ -101,18 +102,38 @@ class Asking:
         """Send what has the end of a date told; ``again_by`` is the queues'."""
         self.queues.send(self.queue_urls["slot"], [planned], again_by=again_by)
 
-    def send_what_is_noted(self, now: datetime) -> None:
-        """Send what a planner that was cut may have recorded without having sent it."""
+    def send_what_is_noted(self, now: datetime, windows: Sequence[Window]) -> None:
+        """Send what a planner that was cut may have recorded without having sent it.
+
+        A note that somebody has damaged may name any record: those of ``windows`` are sent, and
+        the note is left to whoever reads the log.
+        """
         for note in self.outbox.notes(self.plan.source):
-            keys = self.outbox.read(note.key)
-            records = [record for record in self.ledger.read(keys) if record is not None]
-            waiting = [each for each in intact(records) if self._is_waiting(each)]
-            self.send(waiting)
             is_abandoned = note.written_at < now - WRITER_IS_DEAD_AFTER
+            try:
+                keys = self.outbox.read(note.key)
+            except LedgerUnreadableError as error:
+                logger.exception("a note of what was sent is damaged", detail=str(error))
+                self._send_waiting(self.recorded(windows))
+                continue
+            records = [record for record in self.ledger.read(keys) if record is not None]
+            count = self._send_waiting(records)
             is_done = len(records) == len(keys) and not self._others(records)
             if is_abandoned or is_done:
                 self.outbox.remove(note.key)
-            logger.info("what had been noted was sent again", note=note.key, exports=len(waiting))
+            logger.info("what had been noted was sent again", note=note.key, exports=count)
+
+    def recorded(self, windows: Sequence[Window]) -> list[LedgerRecord | DamagedRecord | None]:
+        """Return all records of some windows."""
+        source = self.plan.source.name
+        known = self.ledger.known(source, windows)
+        return self.ledger.read([ledger_key(source, window, id_) for window, id_ in known])
+
+    def _send_waiting(self, records: Sequence[LedgerRecord | DamagedRecord | None]) -> int:
+        """Send what nothing has been done of; return how much that is."""
+        waiting = [each for each in intact(records) if self._is_waiting(each)]
+        self.send(waiting)
+        return len(waiting)
 
     def left_behind(
         self, records: Sequence[LedgerRecord | DamagedRecord | None]

@@ -7,7 +7,6 @@ from datetime import datetime
 from aws_lambda_powertools import Logger
 
 from logferry_contracts.day_planned import DayPlanned
-from logferry_contracts.ledger_key import ledger_key
 from logferry_contracts.ledger_record import LedgerRecord
 from planner.asking import Asking, intact
 from planner.days import Days
@@ -60,7 +59,4 @@ class AskingAgain:
             self.tally.count_asked_again(len(exports))
 
     def _recorded(self, planned: DayPlanned) -> list[LedgerRecord]:
-        ledger, source = self.asking.ledger, self.asking.plan.source
-        known = ledger.known(source, planned.data.windows)
-        keys = [ledger_key(source, window, id_) for window, id_ in known]
-        return intact(ledger.read(keys))
+        return intact(self.asking.recorded(planned.data.windows))

@@ -266,7 +266,7 @@ class _Run:
         if not self._is_dry_run:
             control = self.wiring.control
             Tidying(control.open_notes, control.ledger, source.name).tidy(self.wiring.clock())
-            asking.send_what_is_noted(self.wiring.clock())
+            asking.send_what_is_noted(self.wiring.clock(), worklist.scope.windows)
             again = AskingAgain(asking, days, worklist.tally)
             again.ask(self.wiring.clock(), has_time=self.has_time)
         for _ in requesting.steps():
