@@ -42,6 +42,8 @@ NAME_IS_FREE_AFTER = timedelta(seconds=60)
 CALLS_OF_THE_QUEUE = {"queue.retention", "queue.send", "queue.send_to_the_tail"}
 MOVES = {"queue.dead_letter", "queue.send_to_the_tail"}
 """While these cannot be called, no message that met an error can make room for others."""
+DIRECT_LANE_MAX_BYTES = 60_000_000
+"""A log group's day, of which the planner guesses 105 MB, is read in four parts."""
 _SOURCE = export_request().source
 _GROUPS = {_SOURCE.slot, _SOURCE.direct_slot}
 
@@ -60,7 +62,7 @@ class Groups(Cloud):
     """
 
     def __init__(self) -> None:
-        super().__init__(wait_in_invocation_s=2)
+        super().__init__(wait_in_invocation_s=2, direct_lane_max_bytes=DIRECT_LANE_MAX_BYTES)
         self.broken: str | None = None
         self.held: Counter[str] = Counter()
         self._came_back: dict[str, datetime] = {}
