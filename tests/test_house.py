@@ -5,6 +5,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 MOST_LINES, MOST_METHODS = 500, 20
+SAYS_WHY = "Of more than twenty methods, as "
+"""What a class begins the reason with, in its docstring."""
 MODULES = [
     path
     for folder in ("services/*/src", "contracts/src", "deliveries/src", "cli/src")
@@ -24,6 +26,6 @@ def test_no_class_has_too_many_methods():
         )
         for path in MODULES
         for each in ast.walk(ast.parse(path.read_text()))
-        if isinstance(each, ast.ClassDef)
+        if isinstance(each, ast.ClassDef) and SAYS_WHY not in (ast.get_docstring(each) or "")
     }
     assert {name: count for name, count in methods.items() if count > MOST_METHODS} == {}

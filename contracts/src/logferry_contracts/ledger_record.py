@@ -183,6 +183,8 @@ class TransitionError(ValueError):
 class LedgerRecord(Message):
     """One export in the control bucket.
 
+    Of more than twenty methods, as each transition is one, and nobody else makes a state.
+
     Attributes:
         revision: One more at each change, so that no two contents of a record are alike and an
             ETag compares what it should.

@@ -55,21 +55,21 @@ def record_of(
 def test_the_halves_are_the_window_without_gap_or_overlap(
     request_for: RequestFor, window: Window
 ) -> None:
-    first, second = task.halved(record_of(request_for, window)) or (window, window)
+    first, second = record_of(request_for, window).window.halves or (window, window)
     assert (first.from_ms, second.to_ms) == (window.from_ms, window.to_ms)
     assert first.to_ms == second.from_ms
     assert abs((first.to_ms - first.from_ms) - (second.to_ms - second.from_ms)) <= 1
 
 
 def test_a_millisecond_has_no_halves(request_for: RequestFor) -> None:
-    assert task.halved(record_of(request_for, Window(from_ms=7, to_ms=8))) is None
+    assert record_of(request_for, Window(from_ms=7, to_ms=8)).window.halves is None
 
 
 @pytest.mark.parametrize("created_ms", [50, 160, 300])
 def test_a_log_group_that_is_younger_than_some_of_its_events_has_the_same_halves(
     request_for: RequestFor, created_ms: int
 ) -> None:
-    halves = task.halved(record_of(request_for, Window(from_ms=100, to_ms=200), created_ms))
+    halves = record_of(request_for, Window(from_ms=100, to_ms=200), created_ms).window.halves
     assert halves == (Window(from_ms=100, to_ms=150), Window(from_ms=150, to_ms=200))
 
 
@@ -78,7 +78,7 @@ def halves_of(request: ExportRequestedData) -> tuple[LedgerRecord, list[LedgerRe
     whole = request.first_record(NOW).as_submitted("task-0", at=NOW)
     halves = [
         split.half_request(request, whole, window, 1).first_record(NOW)
-        for window in task.halved(whole) or ()
+        for window in whole.window.halves or ()
     ]
     first, second = (Half(export_id=half.export_id, window=half.window) for half in halves)
     return whole.as_split((first, second), at=NOW), halves

@@ -27,7 +27,7 @@ def read(errand: Errand, entry: LedgerEntry, _step: task.ReadDirectly) -> After:
     try:
         objects = _reading(errand).objects(entry.record, errand.request.estimated_bytes)
     except TooMuchForDirectLaneError as error:
-        if task.halved(entry.record) is None:
+        if entry.record.window.halves is None:
             return _leave(errand, entry, str(error))
         logger.info("read in parts", why=str(error))
         return sharing.halve(errand, entry)

@@ -13,7 +13,7 @@ def halve(errand: Errand, entry: LedgerEntry) -> LedgerEntry:
     record = entry.record
     requests = [
         errand.wiring.family.add_half(errand.request, record, window, errand.now())
-        for window in task.halved(record) or ()
+        for window in record.window.halves or ()
     ]
     for request in requests:
         errand.send(request)

@@ -13,7 +13,6 @@ from logferry_contracts.export_requested import ExportRequestedData
 from logferry_contracts.ledger_record import LedgerRecord
 from logferry_contracts.manifest import ArchivedObject, Manifest
 from logferry_contracts.message import timestamp
-from logferry_contracts.window import Window
 
 COMPLETED = "COMPLETED"
 FAILED = "FAILED"
@@ -363,7 +362,7 @@ def _follow(
     is_too_old = _lifetime(task, submitted_at, now) >= split_after - CLOCK_SKEW
     if task.status in FAILURES:
         return _give_up(record, task, may_retry=may_retry, is_too_old=is_too_old)
-    if task.holds_slot and is_too_old and halved(record) is not None:
+    if task.holds_slot and is_too_old and record.window.halves is not None:
         return Cancel(task)
     is_ending = task.status == PENDING_CANCEL
     return Wait(None if is_ending else task.age_s(now), is_foreign=False)
@@ -389,7 +388,7 @@ def untrue(
 
 def _give_up(record: LedgerRecord, task: Task, *, may_retry: bool, is_too_old: bool) -> Step:
     worthless = task.task_id if is_of(record, task) else None
-    if is_too_old and halved(record) is not None:
+    if is_too_old and record.window.halves is not None:
         return Split(worthless)
     if is_too_old:
         message = f"The task of a window of one millisecond took {task.took_s} s: {task.message}"
@@ -409,17 +408,11 @@ def _lifetime(task: Task, submitted_at: datetime, now: datetime) -> timedelta:
     return timedelta(seconds=ended_s - began_s)
 
 
-def halved(record: LedgerRecord) -> tuple[Window, Window] | None:
-    """Return the two halves of an export's window, or None when it has none."""
-    return record.window.halves
-
-
 def backoff(first: timedelta, generation: int, reason: str) -> timedelta:
     """Return the pause after a failed generation: ``first``, and twice as long each time."""
     if reason == TASK_EMPTY:
         return EMPTY_PAUSE
-    doublings = min(generation - 1, 10)
-    return min(first * (1 << doublings), MAX_BACKOFF)
+    return min(first * (1 << min(generation - 1, 10)), MAX_BACKOFF)
 
 
 def is_under_way(record: LedgerRecord) -> bool:

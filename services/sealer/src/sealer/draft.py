@@ -288,13 +288,17 @@ class Draft:
             same: Yields those of some leaves of which the seal's says the same, if by another
                 statement.
         """
-        self._fill("sealed", ((*_place(each), each.statement) for each in sealed))
+        _fill(self._connection, "sealed", ((*_place(each), each.statement) for each in sealed))
         rows = self._connection.execute(
             "SELECT leaves.*, sealed.statement FROM leaves JOIN sealed"
             " USING (name, from_ms, to_ms) WHERE NOT is_sealed"
         )
         both = ((LeafRow(*row), Leaf(statement=statement)) for *row, statement in rows)
-        self._fill("known", ((each.name, each.from_ms, each.to_ms) for each in same(both)))
+        _fill(
+            self._connection,
+            "known",
+            ((each.name, each.from_ms, each.to_ms) for each in same(both)),
+        )
         self._connection.execute(
             "UPDATE leaves SET is_sealed = 1, statement = sealed.statement FROM sealed, known"
             " WHERE (leaves.name, leaves.from_ms, leaves.to_ms)"
@@ -345,12 +349,13 @@ class Draft:
         )
         self._connection.execute("COMMIT")
 
-    def _fill(self, table: str, rows: Iterable[tuple[Any, ...]]) -> None:
-        """Fill one of the tables that are gone with the connection."""
-        self._connection.execute(f"DELETE FROM {table}")  # noqa: S608  (a constant)
-        for row in rows:
-            marks = ", ".join("?" * len(row))
-            self._connection.execute(f"INSERT OR REPLACE INTO {table} VALUES ({marks})", row)  # noqa: S608  (the same)
+
+def _fill(connection: sqlite3.Connection, table: str, rows: Iterable[tuple[Any, ...]]) -> None:
+    """Fill one of the tables that are gone with the connection."""
+    connection.execute(f"DELETE FROM {table}")  # noqa: S608  (a constant)
+    for row in rows:
+        marks = ", ".join("?" * len(row))
+        connection.execute(f"INSERT OR REPLACE INTO {table} VALUES ({marks})", row)  # noqa: S608  (the same)
 
 
 def _place(leaf: Leaf) -> tuple[str, int, int]:
