@@ -2,8 +2,7 @@
 
 from collections.abc import Mapping
 
-from aws_lambda_powertools import Metrics
-from aws_lambda_powertools.metrics import MetricUnit
+from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
 
 
 def emit(counts: Mapping[str, int]) -> None:
@@ -11,7 +10,7 @@ def emit(counts: Mapping[str, int]) -> None:
 
     A metric whose name begins with ``Bytes``, such as ``BytesCopied``, is of bytes.
     """
-    metrics = Metrics()
+    metrics = EphemeralMetrics()  # of this call alone: others may be emitting theirs
     for name, value in counts.items():
         unit = MetricUnit.Bytes if name.startswith("Bytes") else MetricUnit.Count
         metrics.add_metric(name, unit, value)

@@ -367,7 +367,7 @@ def test_both_lanes_write_the_same_keys_and_the_same_bytes(
         account=source_account,
         archive=archive,
         budget=direct.Budget(1000),
-        max_bytes=100_000_000,
+        max_bytes=200_000_000,
         until=datetime.now(UTC) + timedelta(minutes=1),
         clock=lambda: datetime.now(UTC),
         sleep=lambda _seconds: None,
