@@ -201,6 +201,9 @@ class Objects:
     )
     SMALL: ClassVar = {"copy_limit_bytes": 8, "copy_part_bytes": 4}
     """Over 8 bytes is copied in parts of 4."""
+    CALLS: ClassVar = ENFORCERS_CALLS
+    """Which may meet an error, with the service of each."""
+    STEPS = STEPS
 
     def __init__(self, rng: random.Random) -> None:
         self.rng = rng
@@ -208,14 +211,19 @@ class Objects:
         self.world = world = Enforcer()
         folder = f"{world.PREFIX}/{world.TASK_ID}"
         self.keys = [f"{folder}/stream/{number:06}.gz" for number in range(3)]
+        self.begin()
+        self.bodies = {key: self.world.only(key).body for key in self.keys}
+        for method in self.CALLS:
+            self._arm(method)
+
+    def begin(self) -> None:
+        """Put the objects there, of which nobody has heard yet."""
+        world, rng = self.world, self.rng
         world.restart(**self.SMALL)
         events = [
             world.put(key, **{"body": b"lines"} | rng.choice(self.KINDS)) for key in self.keys
         ]
         self.waiting = Counter([*events, world.completed(*self.keys)])
-        self.bodies = {key: world.only(key).body for key in self.keys}
-        for method in ENFORCERS_CALLS:
-            self._arm(method)
 
     def _arm(self, method: str) -> None:
         """Let a method meet what is drawn for it, whenever it is called."""
@@ -227,10 +235,10 @@ class Objects:
         self.world.before[method] = meet
 
     def run(self) -> None:
-        for _ in range(STEPS):
-            self.rng.choice([self.deliver, self.deliver, self.break_a_call, self.mend])()
+        for _ in range(self.STEPS):
+            self.rng.choice([self.work, self.work, self.break_a_call, self.mend])()
 
-    def deliver(self) -> None:
+    def work(self) -> None:
         """Deliver some messages, later than before."""
         bodies = self.rng.sample(sorted(self.waiting), min(len(self.waiting), 2))
         if not bodies:
@@ -243,8 +251,8 @@ class Objects:
             del self.waiting[body]
 
     def break_a_call(self) -> None:
-        method = self.rng.choice(sorted(ENFORCERS_CALLS))
-        service = ENFORCERS_CALLS[method]
+        method = self.rng.choice(sorted(self.CALLS))
+        service = self.CALLS[method]
         self.trouble.begin(method, service, operation_of(service, method).name)
 
     def mend(self) -> None:
@@ -257,7 +265,7 @@ class Objects:
         assert all(why["reason"] for _, why in self.world.dead_letters)
         self.waiting |= Counter(dict.fromkeys([body for body, _ in self.world.dead_letters], 1))
         for _ in range(MOST_DELIVERIES):
-            self.deliver()
+            self.work()
         assert not self.waiting, self.trouble.told
 
     def check(self) -> None:

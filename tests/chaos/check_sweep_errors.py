@@ -5,11 +5,9 @@ import random
 from collections.abc import Iterator
 from contextlib import redirect_stdout, suppress
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 import pytest
-from tests.chaos.check_errors import ENFORCERS_CALLS
-from tests.chaos.errors import Trouble
+from tests.chaos.check_errors import ENFORCERS_CALLS, Objects
 
 from logferry_deliveries.errors import KmsKeyError, NotDoneError
 from sse_enforcer.sweep.slice import Time
@@ -18,7 +16,6 @@ enforcers = importlib.import_module("services.sse-enforcer.tests.conftest")
 Sweeping = importlib.import_module("services.sse-enforcer.tests.test_sweep").Sweeping
 
 SCHEDULES = 30
-STEPS = 12
 EVERY = timedelta(days=2)
 MOST_SWEEPS = 4
 """After AWS answers again: what was put off by a request that was under way is done by the next."""
@@ -39,43 +36,23 @@ def _quiet(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         yield
 
 
-class Archive:
+class Archive(Objects):
     """Objects of one export that nobody told the sse-enforcer of, before its sweeps."""
 
-    KINDS: tuple[dict[str, Any], ...] = (
-        {"encryption": "AES256"},
-        {"encryption": "aws:kms:dsse", "body": b"too large"},
-        {"encryption": None},
-    )
+    CALLS = CALLS
+    STEPS = 12
 
-    def __init__(self, rng: random.Random) -> None:
-        self.rng = rng
-        self.trouble = Trouble(rng)
-        self.world = world = enforcers.World()
+    def begin(self) -> None:
+        """Put the objects there, and let the export be completed."""
+        world = self.world
         self.sweeping = Sweeping(world, enforcers.AsAws)
-        self.sweeping.restart(copy_limit_bytes=8, copy_part_bytes=4)
+        self.sweeping.restart(**self.SMALL)
         self.now = datetime.now(UTC)
-        folder = f"{world.PREFIX}/{world.TASK_ID}"
-        self.keys = [f"{folder}/stream/{number:06}.gz" for number in range(3)]
         for key in self.keys:
-            world.put(key, **{"body": b"lines"} | rng.choice(self.KINDS))
+            world.put(key, **{"body": b"lines"} | self.rng.choice(self.KINDS))
         world.completed(*self.keys)
-        self.bodies = {key: world.only(key).body for key in self.keys}
-        for method in CALLS:
-            self._arm(method)
 
-    def _arm(self, method: str) -> None:
-        def meet() -> None:
-            self.world.before[method] = meet
-            self.trouble.meet(method)
-
-        self.world.before[method] = meet
-
-    def run(self) -> None:
-        for _ in range(STEPS):
-            self.rng.choice([self.sweep, self.sweep, self.break_a_call, self.mend])()
-
-    def sweep(self) -> None:
+    def work(self) -> None:
         """Invoke the function on schedule, a while later; its time may be up at any look at it."""
         self.now += EVERY
         left = self.rng.choice([10**6, self.rng.randint(1, 20)])
@@ -83,14 +60,6 @@ class Archive:
         time = Time(lambda: True, lambda: next(looks, None) is not None)
         with suppress(NotDoneError, KmsKeyError):
             self.sweeping.sweep(run="schedule", now=self.now, time=time)
-
-    def break_a_call(self) -> None:
-        method = self.rng.choice(sorted(CALLS))
-        service = CALLS[method]
-        self.trouble.begin(method, service, enforcers.operation_of(service, method).name)
-
-    def mend(self) -> None:
-        self.trouble.mend()
 
     def come_to_rest(self) -> None:
         """Let AWS answer, start the function anew, and the schedule go on."""
@@ -104,12 +73,8 @@ class Archive:
         raise AssertionError((self.trouble.told, report.found, report.examples))
 
     def check(self) -> None:
-        """See that each object is there, as it was, encrypted and held, and recorded as that."""
-        for key in self.keys:
-            newest = self.world.at(key)[-1]
-            assert newest.body == self.bodies[key]
-            assert (newest.kms_key_arn, newest.hold) == (self.world.KEY_ARN, True)
-        assert self.world.ledger_record().state == "secured", self.trouble.told
+        """See the same, and that no export has failed."""
+        super().check()
         assert [event["type"] for event in self.world.published].count(
             "logferry.export.failed.v1"
         ) == 0
