@@ -16,8 +16,7 @@ from logferry import hub
 from logferry import status as archived
 from logferry.command import main
 from logferry.commands import deployment
-from logferry.commands.console import BAD_INPUT, DONE, FAILED
-from logferry.commands.verification import NOT_WHOLE
+from logferry.commands.console import BAD_INPUT, DONE, FAILED, NOT_WHOLE
 from logferry.config import load
 from logferry.errors import ConfigError, DeployError, PackageError
 from logferry.hub import Options, Outcome

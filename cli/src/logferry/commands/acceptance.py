@@ -24,6 +24,7 @@ from logferry.checkout import BUILD
 from logferry.commands.console import (
     DONE,
     FAILED,
+    NOT_WHOLE,
     Flag,
     Json,
     agree,
@@ -42,8 +43,6 @@ from logferry.fields import Architecture, HubRegion
 from logferry.package import Target, Zip, build_zips
 from logferry_contracts.source import AccountId
 
-NOT_WHOLE = 3
-"""Nothing differs from what is expected, but not everything has an answer."""
 _FOLDER = BUILD / "acceptance"
 
 

@@ -15,6 +15,8 @@ from logferry.errors import ConfigError, LogferryError
 DONE = 0
 FAILED = 1
 BAD_INPUT = 2
+NOT_WHOLE = 3
+"""What was looked at is in order, and not all of it could be looked at."""
 
 
 class Output(Console):

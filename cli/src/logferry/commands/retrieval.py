@@ -19,6 +19,7 @@ from logferry import work
 from logferry.commands.console import (
     DONE,
     FAILED,
+    NOT_WHOLE,
     Flag,
     Json,
     code_of,
@@ -40,8 +41,6 @@ from logferry_contracts.retrieval.plan import Plan
 from logferry_contracts.retrieval.search import Match, Report, Search
 from logferry_contracts.verification.store import Unreadable
 
-NOT_WHOLE = 3
-"""What was found is what was archived, and not all that was asked for could be looked at."""
 _MUCH_BYTES = 16 * 1024 * 1024
 """As they are stored: sorting them takes longer than processes take to begin."""
 _FETCHERS = 4

@@ -25,6 +25,7 @@ from logferry.commands.console import (
     BAD_INPUT,
     DONE,
     FAILED,
+    NOT_WHOLE,
     Json,
     code_of,
     messages,
@@ -40,8 +41,6 @@ from logferry_contracts.chain import ChainName
 from logferry_contracts.verification.findings import Finding, Verdict
 from logferry_contracts.verification.objects import Level
 
-NOT_WHOLE = 3
-"""What is there is in order, or may be: it could not all be checked."""
 _CODES: dict[Verdict, int] = {"invalid": FAILED, "unchecked": NOT_WHOLE, "valid": DONE}
 """The worst first."""
 
