@@ -48,13 +48,13 @@ def kills(suite):
 @pytest.mark.parametrize("step", [7, pytest.param(1, marks=pytest.mark.deep)])
 def test_a_kill_after_any_call_of_a_dates_sealing_leaves_one_chain(suite, step, tap, to_seal):
     for call in itertools.count(1, step):
-        suite.reset_faults()
+        suite.reset_faults(FUNCTION)
         account = to_seal()
         suite.control("faults", {"function": FUNCTION, "kill_after_call": call, "repeat": False})
         account.ask()
         tap.until(lambda a=account: kills(suite) or a.sealed(tap))
         was_killed = kills(suite)
-        suite.reset_faults()
+        suite.reset_faults(FUNCTION)
         account.ask()
         tap.until(lambda a=account: a.sealed(tap))
 

@@ -451,15 +451,18 @@ class Suite:
             armed = {"function": name, "kill_after_call": after_call, "repeat": repeat}
             self.control("faults", armed)
 
-    def reset_faults(self) -> None:
-        """Disarm every fault of every function, and forget all calls and kills."""
-        self.control("faults", method="DELETE")
+    def reset_faults(self, *functions: str) -> None:
+        """Disarm the faults of these functions, and forget their calls and kills.
+
+        Of all functions where none is named, which only who has LocalStack for itself may do.
+        """
+        query = urlencode([("function", name) for name in functions])
+        self.control(f"faults?{query}", method="DELETE")
 
     def spare_exporters(self) -> None:
         """Disarm the faults of the exporters, and forget their calls and kills."""
         names = [name for profile in self._accounts for name in self._exporter_functions(profile)]
-        query = urlencode([("function", name) for name in names])
-        self.control(f"faults?{query}", method="DELETE")
+        self.reset_faults(*names)
 
     def _faults(self, profile: str) -> list[dict[str, Any]]:
         seen: dict[str, dict[str, Any]] = self.control("faults")["functions"]
