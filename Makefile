@@ -80,8 +80,8 @@ $(CATALOG)/made: .venv-localstack/installed
 install: .venv/installed $(CATALOG)/made ## Install everything into this folder
 
 .PHONY: demo
-demo: install ## Run the whole suite on an AWS on this machine, and show it
-	$(BIN)/python -m devstack demo
+demo: install ## Run the whole suite on an AWS on this machine, and show it; KEEP=1 leaves it running
+	$(BIN)/python -m devstack demo $(if $(KEEP),--keep)
 
 # On two cores: whatever waits for LocalStack leaves one to the others.
 PYTEST := $(BIN)/python -m pytest --quiet -n 3 --dist loadfile --no-loadscope-reorder

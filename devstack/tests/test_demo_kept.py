@@ -1,10 +1,12 @@
 """What a demo that is kept leaves to be tried."""
 
+import re
 import shlex
 from datetime import datetime
 from pathlib import Path
 
-from devstack.demo import CONFIGURATION, HUB_ACCOUNT_ID, keep_configuration, to_try
+from devstack.demo import CONFIGURATION, HUB_ACCOUNT_ID, KEPT, keep_configuration, to_try
+from devstack.localstack import REPOSITORY
 from devstack.organisation import previous_day
 from devstack.suite import TIME_ZONE, Suite
 from logferry.command import _app
@@ -22,13 +24,25 @@ def test_the_configuration_is_what_was_deployed(tmp_path: Path) -> None:
     assert load(tmp_path / CONFIGURATION) == suite.config
 
 
-def test_three_commands_are_shown_that_the_command_takes(tmp_path: Path) -> None:
-    window = previous_day(datetime(2026, 11, 23, 1, tzinfo=zone_named(TIME_ZONE)))
-    commands = to_try(tmp_path, window)
-    assert len(commands) == 3
+WINDOW = previous_day(datetime(2026, 11, 23, 1, tzinfo=zone_named(TIME_ZONE)))
+
+
+def test_commands_are_shown_that_the_command_takes(tmp_path: Path) -> None:
+    commands = to_try(tmp_path, WINDOW)
+    assert len(commands) == 5
     for line in commands:
         program, *arguments = shlex.split(line)
         assert program == ".venv/bin/logferry"
         assert str(tmp_path / CONFIGURATION) in arguments
         _app(are_listed=False).parse_args(arguments, exit_on_error=False, print_error=False)
     assert "--from 2026-11-22 --to 2026-11-22" in commands[-1]
+
+
+def test_the_readme_shows_a_search_and_a_fetch_as_the_demo_does() -> None:
+    readme = (REPOSITORY / "README.md").read_text()
+    shown = re.search(r"<!-- search -->(.*?)<!-- /search -->", readme, re.DOTALL)
+    assert shown is not None
+    typed = [line.removeprefix("$ ") for line in shown[1].splitlines() if line.startswith("$ ")]
+    told = [line.replace("2026-11-22", "yesterday") for line in to_try(Path("build/demo"), WINDOW)]
+    exports = [line for line in KEPT if line.startswith("export ")]
+    assert typed == ["make demo KEEP=1", *exports, *told[:2], "wc -l cart.log"]

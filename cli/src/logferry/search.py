@@ -151,15 +151,15 @@ def _add(plan: Plan, place: Place, chain: ChainName, seals: Seals | None, mapped
 
 def plan_lines(plan: Plan) -> Iterator[str]:
     """Yield what is to be read, and what of it is missing and why, for people."""
-    groups = "1 log group" if len(plan.log_groups) == 1 else f"{len(plan.log_groups):,} log groups"
+    groups, objects = counted(len(plan.log_groups), "log group"), counted(plan.objects, "object")
     time = span(plan.asked.from_ms, plan.asked.to_ms)
-    yield f"{groups}, {time}: {plan.objects:,} objects, {plan.size_bytes:,} bytes"
+    yield f"{groups}, {time}: {objects}, {plan.size_bytes:,} bytes"
     requests, out = _dollars(plan)
     yield f"  costs ${requests:.4f} for their GETs, and ${out:.2f} if they leave AWS's network"
     if plan.unsealed:
         yield f"  {plan.unsealed:,} of them are not sealed yet: the ledger has them, without hashes"
     for each in plan.absences.values():
-        windows = "1 window" if each.count == 1 else f"{each.count:,} windows"
+        windows = counted(each.count, "window")
         some = "; ".join(each.examples[:_MOST_SHOWN]) + ("; …" if each.count > _MOST_SHOWN else "")
         verb = "not there" if each.is_lawful else "MISSING"
         yield visible(f"  {verb}: {windows} {each.outcome} ({each.why}): {some}")
@@ -201,11 +201,9 @@ def report_lines(plan: Plan, report: Report, *, are_signed: bool) -> Iterator[st
     yield from (visible(f"{each}") for each in (*report.notes, *report.findings))
     for each in report.frozen:
         yield visible(f"thaw first: {each}")
-    events = "1 event" if report.matches == 1 else f"{report.matches:,} events"
-    yield (
-        f"{events} in {report.objects:,} of {plan.objects:,} objects, {report.size_bytes:,} bytes: "
-        f"{_as_archived(report)}"
-    )
+    objects = f"{report.objects:,} of {counted(plan.objects, 'object')}"
+    read = f"{objects}, {report.size_bytes:,} bytes: {_as_archived(report)}"
+    yield f"{counted(report.matches, 'event')} in {read}"
     if not are_signed:
         yield "Whether a key that you trust has signed the seals was not checked: --key."
 
@@ -271,6 +269,11 @@ def match_as_json(match: Match) -> dict[str, Any]:
         for name, events in around.items()
         if events
     }
+
+
+def counted(number: int, thing: str) -> str:
+    """Return how many there are, in words."""
+    return f"1 {thing}" if number == 1 else f"{number:,} {thing}s"
 
 
 def on_a_terminal(message: str) -> str:

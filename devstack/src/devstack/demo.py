@@ -45,7 +45,7 @@ KEPT = (
     f"aws s3 ls --recursive s3://logferry-control-{HUB_ACCOUNT_ID}-{REGION}/ledger/",
 )
 NOT_KEPT = (
-    ".venv/bin/python -m devstack demo --keep  the same, and LocalStack goes on running",
+    "make demo KEEP=1  the same, and LocalStack goes on running, to look around in it",
     "services/*/README.md  what each service did, and what it does when something fails",
 )
 _BYTES_OF_ONE_STREAM = 300
@@ -333,10 +333,14 @@ def to_try(directory: Path, window: Window) -> list[str]:
     """Return what to type next, against what was kept."""
     config = _shown(directory / CONFIGURATION)
     day = window.start.astimezone(zone_named(TIME_ZONE)).date()
+    dates = f"--from {day} --to {day}"
+    lambdas = "--log-group '/aws/lambda/*'"
     return [
+        f".venv/bin/logferry search 'payment captured' {config} {lambdas} {dates} --limit 3",
+        f".venv/bin/logferry fetch {config} --log-group /aws/lambda/shop-cart {dates} -o cart.log",
         f".venv/bin/logferry status {config}",
         f".venv/bin/logferry sweep {config} --full",
-        f".venv/bin/logferry events replay {config} --from {day} --to {day} --dry-run",
+        f".venv/bin/logferry events replay {config} {dates} --dry-run",
     ]
 
 
