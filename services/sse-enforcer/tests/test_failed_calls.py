@@ -95,6 +95,7 @@ ANSWERS: dict[str, Any] = {
     "describe_key": {"KeyMetadata": {"KeyState": "Enabled", "KeySpec": "SYMMETRIC_DEFAULT"}},
     "list_object_versions": {"IsTruncated": False},
     "list_objects_v2": {"IsTruncated": False},
+    "list_multipart_uploads": {"IsTruncated": False},
 }
 
 

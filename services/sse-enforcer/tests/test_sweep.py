@@ -4,6 +4,7 @@
 import json
 from collections import Counter
 from datetime import UTC, datetime, timedelta
+from urllib.parse import quote_plus
 
 import pytest
 
@@ -125,18 +126,20 @@ class Sweeping:
                 "IsTruncated": len(page) < len(keys),
             }
 
-    def list_multipart_uploads(self, *, Bucket):
+    def list_multipart_uploads(self, *, Bucket, EncodingType, MaxUploads, **_):
         with self.world._call("list_multipart_uploads"):
             uploads = self.world.uploads.items()
             return {
+                "EncodingType": EncodingType,
+                "IsTruncated": False,
                 "Uploads": [
                     {
-                        "Key": upload.key,
+                        "Key": quote_plus(upload.key),
                         "UploadId": id_,
                         "Initiated": self.modified.get(id_, LONG_AGO),
                     }
                     for id_, upload in uploads
-                ]
+                ],
             }
 
 

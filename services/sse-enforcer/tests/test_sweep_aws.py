@@ -1,8 +1,12 @@
 """What a sweep reads and writes, on moto and on LocalStack."""
 
 from datetime import UTC, datetime
+from io import BytesIO
 
+import boto3
 import pytest
+from botocore.awsrequest import AWSResponse
+from botocore.compat import HTTPHeaders
 
 from sse_enforcer.errors import OvertakenError
 from sse_enforcer.sweep.aws import Listing, Reports
@@ -33,6 +37,11 @@ def s3(backend, bucket):
 @pytest.fixture
 def objects(objects_in, s3, bucket):
     return objects_in(s3, bucket)
+
+
+class RawBody(BytesIO):
+    def stream(self, **_):
+        yield self.getvalue()
 
 
 def pages(listing):
@@ -139,6 +148,36 @@ def test_uploads_under_way_are_listed(s3, bucket):
 
     assert (found.key, found.upload_id) == ("p/a b/0.gz", upload_id)
     assert found.initiated < datetime.now(UTC)  # on moto always in 2010
+
+
+def test_uploads_are_listed_page_by_page(s3, bucket):
+    keys = ["p/a b", "p/a c", "p/a+b", "p/a%20b"]
+    made = {(key, s3.create_multipart_upload(Bucket=bucket, Key=key)["UploadId"]) for key in keys}
+
+    found = Listing(s3, bucket, bucket, page_size=1).uploads()
+
+    assert {(each.key, each.upload_id) for each in found} == made
+    assert len(found) == len(keys)
+
+
+def test_an_upload_whose_key_no_xml_can_have_is_listed():
+    def answer(request, **_):
+        is_encoded = "encoding-type=url" in request.url
+        key = "p/%01+b" if is_encoded else "p/&#x1; b"
+        encoding = "<EncodingType>url</EncodingType>" * is_encoded
+        body = f"""<ListMultipartUploadsResult>{encoding}<IsTruncated>false</IsTruncated>
+            <Upload><Key>{key}</Key><UploadId>u</UploadId>
+            <Initiated>2026-11-22T06:00:00.000Z</Initiated></Upload></ListMultipartUploadsResult>"""
+        return AWSResponse(request.url, 200, HTTPHeaders(), RawBody(body.encode()))
+
+    s3 = boto3.client(
+        "s3", region_name="eu-central-1", aws_access_key_id="-", aws_secret_access_key="-"
+    )
+    s3.meta.events.register("before-send.s3.ListMultipartUploads", answer)
+
+    [found] = Listing(s3, "archive", "control").uploads()
+
+    assert found.key == "p/\x01 b"
 
 
 def some_report():

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, cast
+from urllib.parse import unquote_plus
 
 from aws_lambda_powertools import Logger
 from pydantic import BaseModel
@@ -116,17 +117,31 @@ class Listing:
     def uploads(self) -> list[ListedUpload]:
         """Return every multipart upload to the archive that was neither completed nor aborted.
 
+        Keys are asked for encoded, as XML cannot have some that there may be. In other listings
+        botocore does so by itself; its paginator would give the marker back encoded.
         https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListMultipartUploads.html
         """
-        pages = self._s3.get_paginator("list_multipart_uploads").paginate(
-            Bucket=self._archive_bucket
-        )
-        with calling("ListMultipartUploads", self._archive_bucket):
-            return [
-                ListedUpload(upload["Key"], upload["UploadId"], upload["Initiated"])
-                for page in pages
-                for upload in page.get("Uploads", [])
+        uploads, after, is_end = list[ListedUpload](), dict[str, Any](), False
+        while not is_end:
+            with calling("ListMultipartUploads", self._archive_bucket):
+                page = self._s3.list_multipart_uploads(
+                    Bucket=self._archive_bucket,
+                    EncodingType="url",
+                    MaxUploads=self._page_size,
+                    **after,
+                )
+            plain = unquote_plus if page.get("EncodingType") == "url" else str
+            uploads += [
+                ListedUpload(plain(each["Key"]), each["UploadId"], each["Initiated"])
+                for each in page.get("Uploads", [])
             ]
+            is_end = not page["IsTruncated"]
+            if not is_end:
+                after = {
+                    "KeyMarker": plain(page["NextKeyMarker"]),
+                    "UploadIdMarker": page["NextUploadIdMarker"],
+                }
+        return uploads
 
 
 class Reports:
