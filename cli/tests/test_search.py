@@ -10,9 +10,9 @@ from typing import Any
 import boto3
 import pytest
 from cli.tests.copies import Copy
-from contracts.tests.retrieving import archived, lines, window
-from contracts.tests.sealed_archive import DAY_MS, HOUR_MS, START_MS, Archive, Bucket, gz
-from moto import mock_aws
+from cli.tests.in_s3 import SHOP, buckets_on_moto, three_dates
+from contracts.tests.retrieving import archived, lines
+from contracts.tests.sealed_archive import DAY_MS, HOUR_MS, START_MS, Archive, gz
 
 from logferry.command import main
 from logferry.config import Config
@@ -23,7 +23,6 @@ from logferry_contracts.ledger_record import Completed, LedgerRecord
 from logferry_contracts.log_group import LogGroup
 from logferry_contracts.manifest import ArchivedObject, Manifest
 from logferry_contracts.message import from_epoch_ms
-from logferry_contracts.source import SourceName
 from logferry_contracts.window import Window
 from logferry_contracts.wire import emit
 
@@ -240,33 +239,9 @@ def test_what_was_found_is_kept_where_somebody_stops(
     assert "stopped: the rest was not looked at" in err
 
 
-class InS3(Bucket):
-    """A bucket on moto that an archive is written into."""
-
-    def __init__(self, s3: Any, name: str) -> None:
-        super().__init__()
-        self.s3, self.name = s3, name
-
-    def put(self, key: str, data: bytes, *, is_held: bool = True) -> str:
-        version_id: str = self.s3.put_object(Bucket=self.name, Key=key, Body=data)["VersionId"]
-        return version_id
-
-
-SHOP = SourceName(profile="shop", account_id="444455556666", region="eu-west-1")
-
-
 @pytest.fixture
 def s3(config: Config, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    """The hub's S3, with the archive and an empty ledger."""
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "any")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "any")
-    monkeypatch.setenv("AWS_DEFAULT_REGION", config.region)
-    with mock_aws():
-        s3 = boto3.client("s3", region_name=config.region)
-        where: Any = {"CreateBucketConfiguration": {"LocationConstraint": config.region}}
-        for name in (config.archive_bucket, config.control_bucket):
-            s3.create_bucket(Bucket=name, **where)
-            s3.put_bucket_versioning(Bucket=name, VersioningConfiguration={"Status": "Enabled"})
+    with buckets_on_moto(config, monkeypatch) as s3:
         yield s3
 
 
@@ -292,20 +267,7 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str, str]]:
 
 @pytest.fixture
 def deployed(s3: Any, config: Config) -> Archive:
-    """Three dates that are sealed, each with hours of one log group."""
-    archive = Archive(InS3(s3, config.archive_bucket), source=SHOP)
-    for day in range(3):
-        hours = [Window(from_ms=at, to_ms=at + HOUR_MS) for at in hour_starts(day)]
-        statements = [
-            archived(archive, hour, {"web/000000": lines((hour.from_ms + 5, "an hour"))})
-            for hour in hours
-        ]
-        archive.day(statements, window(day), time_zone="Etc/UTC")
-    return archive
-
-
-def hour_starts(day: int) -> list[int]:
-    return list(range(START_MS + day * DAY_MS, START_MS + (day + 1) * DAY_MS, HOUR_MS))
+    return three_dates(s3, config.archive_bucket)
 
 
 def record_of(archive: Archive, config: Config, hour: Window, name: str = NAME) -> LedgerRecord:

@@ -44,6 +44,7 @@ COMMANDS = {
     "retrieval:search": "Search the archive for what log groups logged, by the bytes that were "
     "sealed.",
     "retrieval:fetch": "Get back what log groups logged in a time, merged in the order of time.",
+    "thawing:thaw": "Have back, for some days, what S3 keeps in GLACIER or DEEP_ARCHIVE of a time.",
     "acceptance:acceptance": "Ask AWS, in an account for trials, what our code takes for granted; "
     "leave nothing behind.",
 }

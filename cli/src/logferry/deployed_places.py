@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
@@ -9,7 +10,9 @@ from zoneinfo import ZoneInfo
 import boto3
 
 from logferry.bucket_store import BucketStore
+from logferry.cold import COLD
 from logferry.config import Config, SourceConfig, load
+from logferry.glacier import Glacier
 from logferry.ledger import CLIENT_CONFIG
 from logferry.place import Place
 from logferry.unsealed import Unsealed
@@ -22,9 +25,10 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 
-def bucket_named(name: str) -> BucketStore:
-    """Return a bucket of which nothing but its name is known."""
-    return BucketStore(boto3.Session().client("s3", config=CLIENT_CONFIG), name)
+def bucket_named(name: str) -> tuple[BucketStore, Glacier]:
+    """Return a bucket of which nothing but its name is known: S3 may move anything at any time."""
+    s3 = boto3.Session().client("s3", config=CLIENT_CONFIG)
+    return BucketStore(s3, name), Glacier(s3, name, timedelta())
 
 
 def of(path: Path, profile: str | None) -> list[Place]:
@@ -42,8 +46,17 @@ def of(path: Path, profile: str | None) -> list[Place]:
         s3 = session.client("s3", region_name=hub.region, config=CLIENT_CONFIG)
         bucket = BucketStore(s3, hub.archive_bucket)
         by_chain = {ChainName.of(hub.source_name(each)): each for each in sources}
-        found.append(Place(bucket, list(by_chain), _Ledger(s3, hub, by_chain)))
+        glacier = Glacier(s3, hub.archive_bucket, _moved_after(hub))
+        found.append(Place(bucket, list(by_chain), _Ledger(s3, hub, by_chain), glacier))
     return found
+
+
+def _moved_after(hub: Config) -> timedelta | None:
+    """Return when S3 moves objects to where they have to be restored from; None: it does not."""
+    transition = hub.archive.transition
+    if transition is None or transition.storage_class not in COLD:
+        return None
+    return timedelta(days=transition.after_days)
 
 
 @dataclass(frozen=True)

@@ -66,6 +66,10 @@ class ProveError(LogferryError):
     """No proof could be made: check the archive with `logferry verify`, and mend what it names."""
 
 
+class ThawError(LogferryError):
+    """Nothing was asked of S3: somebody said no, or nobody could be asked."""
+
+
 class RebuildError(LogferryError):
     """The ledger could not be made again, or not whole: mend what it names, and go on."""
 

@@ -6,11 +6,19 @@ from zoneinfo import ZoneInfo
 
 from logferry_contracts.chain import ChainName
 from logferry_contracts.retrieval.plan import Plan
+from logferry_contracts.retrieval.stated import Listed
 from logferry_contracts.window import Window
 
 if TYPE_CHECKING:
-    from logferry.bucket_store import BucketStore
-    from logferry.folder_store import FolderStore
+    from logferry.glacier import Glacier
+
+
+class Readable(Listed, Protocol):
+    """An archive that may be read side by side."""
+
+    @property
+    def readers(self) -> int:
+        """How many objects are well read side by side by one process."""
 
 
 class Ledger(Protocol):
@@ -28,8 +36,10 @@ class Place(NamedTuple):
 
     Attributes:
         ledger: None for who has no ledger, or a copy of the archive alone.
+        glacier: Where objects may lie frozen; None for a folder.
     """
 
-    store: "FolderStore | BucketStore"
+    store: Readable
     chains: list[ChainName]
     ledger: Ledger | None
+    glacier: "Glacier | None" = None

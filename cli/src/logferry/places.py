@@ -29,8 +29,9 @@ def places_of(archive: str, profile: str | None, source: str | None) -> list[Pla
     from logferry import deployed_places  # noqa: PLC0415
 
     if archive.startswith(_S3):
-        bucket = deployed_places.bucket_named(archive.removeprefix(_S3).rstrip("/"))
-        return [Place(bucket, [chain_given(source)] if source else bucket.chains(), None)]
+        bucket, glacier = deployed_places.bucket_named(archive.removeprefix(_S3).rstrip("/"))
+        chains = [chain_given(source)] if source else bucket.chains()
+        return [Place(bucket, chains, None, glacier)]
     places = deployed_places.of(path, profile)
     return [each._replace(chains=_chosen(each.chains, source)) for each in places]
 

@@ -96,7 +96,7 @@ def planned(place: Place, wanted: Wanted, *, mapped: Mapped = map) -> Plan:
     for chain, of in seals.items():
         _add(plan, place, chain, of, mapped)
     plan.finish()
-    if not plan.log_groups:
+    if not plan.log_groups and not plan.findings:
         names = ", ".join(wanted.log_groups)
         told = (
             f"{names}: no log group of this name from {span(plan.asked.from_ms, plan.asked.to_ms)}"

@@ -198,6 +198,37 @@ def test_a_reader_finds_by_the_statements_of_its_prefix_where_it_is_given_them(
 
 
 @pytest.mark.parametrize(
+    ("may", "action", "key", "verdict"),
+    [
+        ("true", "s3:RestoreObject", "shop/aws/lambda/orders/2026/x.gz", True),
+        ("true", "s3:RestoreObject", f"{STATEMENTS}/aws/lambda/orders/1-2/a.json", True),
+        ("true", "s3:RestoreObject", "shop/ecs/checkout/2026/x.gz", False),
+        ("true", "s3:RestoreObject", f"!seals/{SOURCE}/eu-west-1/leaves/a.jsonl", False),
+        ("true", "s3:PutObject", "shop/aws/lambda/orders/2026/x.gz", False),
+        ("false", "s3:RestoreObject", "shop/aws/lambda/orders/2026/x.gz", False),
+    ],
+)
+def test_a_reader_has_its_prefix_restored_where_it_may(
+    may: str,
+    action: str,
+    key: str,
+    verdict: bool,  # noqa: FBT001
+) -> None:
+    role = resources(
+        TEMPLATES / "reader.yaml",
+        Team="orders",
+        TeamRoleArn=FUNCTION_ROLE,
+        ArchivePrefix="shop/aws/lambda/",
+        StatementsPrefix="aws/lambda/",
+        MayThaw=may,
+        SourceAccountId=SOURCE,
+        ArchiveBucketName="archive",
+        ControlBucketName="control",
+    )["Role"]["Properties"]
+    assert allowed(policy_of(role), action, f"arn:aws:s3:::archive/{key}", {}) == verdict
+
+
+@pytest.mark.parametrize(
     ("prefix", "former", "read", "not_read"),
     [
         ("shop/foo/", "", ["shop/foo/2026/x", "shop/foo/bar/2026/x"], ["shop/foobar/2026/x"]),

@@ -17,6 +17,8 @@ FAILED = 1
 BAD_INPUT = 2
 NOT_WHOLE = 3
 """What was looked at is in order, and not all of it could be looked at."""
+STOPPED = 130
+"""By Ctrl-C, as shells have it."""
 
 
 class Output(Console):

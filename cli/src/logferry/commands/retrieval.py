@@ -6,7 +6,6 @@ import sys
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Annotated, Any
@@ -16,10 +15,12 @@ from cyclopts import Parameter, validators
 from logferry import fetch as fetching
 from logferry import search as searching
 from logferry import work
+from logferry.commands.chosen import Chosen, code_of_report, planned, tell_report
 from logferry.commands.console import (
     DONE,
     FAILED,
     NOT_WHOLE,
+    STOPPED,
     Flag,
     Json,
     code_of,
@@ -32,8 +33,6 @@ from logferry.fetch import Folder, task_of
 from logferry.fetched_files import Form, written
 from logferry.pace import Pace
 from logferry.place import Place
-from logferry.places import places_of
-from logferry.trusted import trusted_keys
 from logferry.watched import Watched
 from logferry.workers import Threads
 from logferry_contracts.retrieval.pattern import Pattern
@@ -45,11 +44,7 @@ _MUCH_BYTES = 16 * 1024 * 1024
 """As they are stored: sorting them takes longer than processes take to begin."""
 _FETCHERS = 4
 """Streams that are sorted side by side, each in some 50 MB."""
-STOPPED = 130
-"""By Ctrl-C, as shells have it."""
 
-type Many = Annotated[tuple[str, ...], Parameter(negative="", show_default=False)]
-type Time = Annotated[str, Parameter(allow_leading_hyphen=True, show_default=False)]
 type Positive = Annotated[int, Parameter(validator=validators.Number(gte=1))]
 
 
@@ -58,19 +53,12 @@ def search(  # noqa: PLR0913  (an option each)
     archive: str,
     /,
     *,
-    log_group: Many,
-    since: Annotated[Time, Parameter(name="--from")],
-    until: Annotated[Time | None, Parameter(name="--to", show_default=False)] = None,
-    time_zone: Annotated[str | None, Parameter(show_default=False)] = None,
-    profile: Annotated[str | None, Parameter(show_default=False)] = None,
-    source: Annotated[str | None, Parameter(show_default=False)] = None,
-    stream: Many = (),
+    chosen: Chosen,
     regex: Flag = False,
     ignore_case: Flag = False,
     context: Annotated[int, Parameter(validator=validators.Number(gte=0))] = 0,
     oldest_first: Flag = False,
     limit: Annotated[Positive | None, Parameter(show_default=False)] = None,
-    key: Annotated[tuple[Path, ...], Parameter(negative="", show_default=False)] = (),
     dry_run: Flag = False,
     as_json: Json = False,
 ) -> int:
@@ -99,38 +87,20 @@ def search(  # noqa: PLR0913  (an option each)
         pattern: Words that a message has, as they are.
         archive: A configuration of what is deployed; a folder that the archive was copied into; or
             s3:// and the name of the archive's bucket, for who may read no ledger.
-        log_group: A log group's whole name, or a glob of names; may be given again.
-        since: A date, a time, today, yesterday, now, or how long ago, such as -2h.
-        until: The same. Of a date its end, otherwise exclusive; as far as there is anything if left
-            out.
-        time_zone: Whose days and clock, such as Europe/Berlin; the source's if left out.
-        profile: Only this source.
-        source: Only this account and Region, such as 111122223333/eu-central-1.
-        stream: A log stream's name, or a glob of names; may be given again.
+        chosen: What is looked at.
         regex: The pattern is a regular expression of Python's.
         ignore_case: Take small and capital letters for the same.
         context: So many events of the same stream before and after each, too.
         oldest_first: In this order.
         limit: End after so many.
-        key: A public key in PEM by which seals have to be signed; may be given again.
         dry_run: Only say what would be read.
         as_json: Print JSON lines: each event, and at the end what came of it; or the plan.
     """
     try:
         words = _pattern(pattern, is_regex=regex, ignores_case=ignore_case)
-        wanted = searching.Wanted(
-            log_groups=log_group,
-            streams=stream,
-            since=since,
-            until=until,
-            time_zone=time_zone,
-            profile=profile,
-            keys=trusted_keys(key),
-            now=datetime.now(UTC),
-        )
-        places = places_of(archive, profile, source)
         run = _Searching(
-            wanted=wanted,
+            archive=archive,
+            chosen=chosen,
             pattern=words,
             context=context,
             is_newest_first=not oldest_first,
@@ -138,7 +108,7 @@ def search(  # noqa: PLR0913  (an option each)
             is_dry_run=dry_run,
             as_json=as_json,
         )
-        return run.all(places)
+        return run.all(chosen.places(archive))
     except Unreadable as error:
         return told(error, NOT_WHOLE, as_json=as_json)
     except told_errors() as error:
@@ -156,7 +126,8 @@ def _pattern(text: str, *, is_regex: bool, ignores_case: bool) -> Pattern:
 class _Searching:
     """A search of archives, told as it goes on."""
 
-    wanted: searching.Wanted
+    archive: str
+    chosen: Chosen
     pattern: Pattern
     context: int
     is_newest_first: bool
@@ -182,11 +153,12 @@ class _Searching:
 
     def _at(self, place: Place, threads: Threads, limit: int | None) -> tuple[int, int]:
         """Search one place; return the exit code, and how many events were shown."""
-        plan = _planned(place, self.wanted, threads)
+        found = planned(self.archive, self.chosen, place, threads)
         if self.is_dry_run:
             if self.as_json:
-                _write(f"{json.dumps(searching.plan_as_json(plan))}\n")
-            return (DONE if plan.is_whole else NOT_WHOLE), 0
+                _write(f"{json.dumps(found.as_json())}\n")
+            return found.code, 0
+        plan = found.plan
         with messages.status("Reading") as shown:
             pace = Pace(plan.size_bytes, watch=shown.update, clock=time.monotonic)
             store = Watched(place.store, "bytes", pace, threads)
@@ -230,32 +202,15 @@ class _Searching:
 
     def _end(self, plan: Plan, report: Report, *, is_stopped: bool) -> int:
         """Say what came of it, and return the exit code."""
-        are_signed = bool(self.wanted.keys)
         if self.as_json:
+            are_signed = bool(self.chosen.key)
             document: dict[str, Any] = searching.report_as_json(plan, report, are_signed=are_signed)
             _write(f"{json.dumps({'read': document})}\n")
             sys.stdout.flush()
         if is_stopped:
             messages.print("stopped: the rest was not looked at", markup=False)
-        for line in searching.report_lines(plan, report, are_signed=are_signed):
-            messages.print(line, markup=False)
-        return STOPPED if is_stopped else _code(plan, report)
-
-
-def _planned(place: Place, wanted: searching.Wanted, threads: Threads) -> Plan:
-    """Return what is to be read, and tell it."""
-    with messages.status(f"Looking for what {place.store} has"):
-        plan = searching.planned(place, wanted, mapped=threads.mapped)
-    for line in searching.plan_lines(plan):
-        messages.print(line, markup=False)
-    return plan
-
-
-def _code(plan: Plan, report: Report) -> int:
-    """Return the exit code of what came of a plan."""
-    if report.is_wrong:
-        return FAILED
-    return DONE if plan.is_whole and report.is_whole else NOT_WHOLE
+        tell_report(self.archive, self.chosen, plan, report)
+        return STOPPED if is_stopped else code_of_report(plan, report)
 
 
 def _write(text: str) -> None:
@@ -264,20 +219,13 @@ def _write(text: str) -> None:
     sys.stdout.write(text.encode(encoding, "backslashreplace").decode(encoding))
 
 
-def fetch(  # noqa: PLR0913  (an option each)
+def fetch(
     archive: str,
     /,
     *,
-    log_group: Many,
-    since: Annotated[Time, Parameter(name="--from")],
-    until: Annotated[Time | None, Parameter(name="--to", show_default=False)] = None,
-    time_zone: Annotated[str | None, Parameter(show_default=False)] = None,
-    profile: Annotated[str | None, Parameter(show_default=False)] = None,
-    source: Annotated[str | None, Parameter(show_default=False)] = None,
-    stream: Many = (),
+    chosen: Chosen,
     output: Annotated[Path | None, Parameter(name=("--output", "-o"), show_default=False)] = None,
     form: Annotated[Form, Parameter(name="--format")] = "text",
-    key: Annotated[tuple[Path, ...], Parameter(negative="", show_default=False)] = (),
     dry_run: Flag = False,
 ) -> int:
     """Get back what log groups logged in a time, merged in the order of time.
@@ -296,43 +244,26 @@ def fetch(  # noqa: PLR0913  (an option each)
     Args:
         archive: A configuration of what is deployed; a folder that the archive was copied into; or
             s3:// and the name of the archive's bucket.
-        log_group: A log group's whole name, or a glob of names; may be given again.
-        since: A date, a time, today, yesterday, now, or how long ago, such as -2h.
-        until: The same. Of a date its end, otherwise exclusive.
-        time_zone: Whose days and clock, such as Europe/Berlin; the source's if left out.
-        profile: Only this source.
-        source: Only this account and Region, such as 111122223333/eu-central-1.
-        stream: A log stream's name, or a glob of names; may be given again.
+        chosen: What is got back.
         output: The file to write, which may not be there yet; stdout if left out.
         form: text: lines as they were archived; json: a line for each event with its log group,
             stream, and the object's key, version and SHA-256; csv: the same in columns.
-        key: A public key in PEM by which seals have to be signed; may be given again.
         dry_run: Only say what would be read.
     """
     try:
-        wanted = searching.Wanted(
-            log_groups=log_group,
-            streams=stream,
-            since=since,
-            until=until,
-            time_zone=time_zone,
-            profile=profile,
-            keys=trusted_keys(key),
-            now=datetime.now(UTC),
-        )
-        place = _only(places_of(archive, profile, source))
+        place = _only(chosen.places(archive))
         threads = Threads(max(os.process_cpu_count() or 1, min(place.store.readers, _FETCHERS)))
         try:
-            plan = _planned(place, wanted, threads)
+            found = planned(archive, chosen, place, threads)
             if dry_run:
-                return DONE if plan.is_whole else NOT_WHOLE
+                return found.code
+            plan = found.plan
             fetching = _Fetching(place=place, plan=plan, output=output, form=form)
             report = fetching.run(threads)
         finally:
             threads.stop()
-        for line in searching.report_lines(plan, report, are_signed=bool(wanted.keys)):
-            messages.print(line, markup=False)
-        return _code(plan, report)
+        tell_report(archive, chosen, plan, report)
+        return code_of_report(plan, report)
     except KeyboardInterrupt:
         messages.print("stopped; the same command goes on with what was read", markup=False)
         return STOPPED

@@ -20,6 +20,7 @@ ADD_ONS = (
     "s3.object_encryption",
     "s3.object_etags",
     "s3.object_listing",
+    "s3.restores",
     "s3.events",
     "s3.bucket_properties",
     "cloudformation.function_settings",

@@ -699,6 +699,7 @@ _NEEDS: dict[str, _Rule] = {
     "s3.ListParts": _on_object("s3:ListMultipartUploadParts"),
     "s3.PutObject": _put_object,
     "s3.PutObjectLegalHold": _put_legal_hold,
+    "s3.RestoreObject": _on_object("s3:RestoreObject"),
     "s3.UpdateObjectEncryption": _update_encryption,
     "s3.UploadPart": _go_on_with_upload,
     "s3.UploadPartCopy": _copy_part,

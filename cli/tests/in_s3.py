@@ -1,0 +1,63 @@
+"""A sealed archive in S3, on moto or LocalStack."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import boto3
+import pytest
+from contracts.tests.retrieving import archived, lines, window
+from contracts.tests.sealed_archive import DAY_MS, HOUR_MS, START_MS, Archive, Bucket
+from moto import mock_aws
+
+from logferry.config import Config
+from logferry_contracts.source import SourceName
+from logferry_contracts.window import Window
+
+
+class InS3(Bucket):
+    """A bucket that an archive is written into."""
+
+    def __init__(self, s3: Any, name: str) -> None:
+        super().__init__()
+        self.s3, self.name = s3, name
+
+    def put(self, key: str, data: bytes, *, is_held: bool = True) -> str:
+        version_id: str = self.s3.put_object(Bucket=self.name, Key=key, Body=data)["VersionId"]
+        return version_id
+
+
+SHOP = SourceName(profile="shop", account_id="444455556666", region="eu-west-1")
+
+
+@contextmanager
+def buckets_on_moto(config: Config, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """Yield the hub's S3, with an empty archive and an empty ledger."""
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "any")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "any")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", config.region)
+    with mock_aws():
+        s3 = boto3.client("s3", region_name=config.region)
+        for name in (config.archive_bucket, config.control_bucket):
+            make_bucket(s3, name, config.region)
+        yield s3
+
+
+def make_bucket(s3: Any, name: str, region: str) -> None:
+    """Make a bucket with versions."""
+    s3.create_bucket(Bucket=name, CreateBucketConfiguration={"LocationConstraint": region})
+    s3.put_bucket_versioning(Bucket=name, VersioningConfiguration={"Status": "Enabled"})
+
+
+def three_dates(s3: Any, bucket: str) -> Archive:
+    """Seal three dates, each with hours of one log group."""
+    archive = Archive(InS3(s3, bucket), source=SHOP)
+    for day in range(3):
+        starts = range(START_MS + day * DAY_MS, START_MS + (day + 1) * DAY_MS, HOUR_MS)
+        hours = [Window(from_ms=at, to_ms=at + HOUR_MS) for at in starts]
+        statements = [
+            archived(archive, hour, {"web/000000": lines((hour.from_ms + 5, "an hour"))})
+            for hour in hours
+        ]
+        archive.day(statements, window(day), time_zone="Etc/UTC")
+    return archive

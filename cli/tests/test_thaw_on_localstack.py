@@ -1,0 +1,87 @@
+"""What is in DEEP_ARCHIVE: asked for, waited for, and then found."""
+
+import json
+import urllib.request
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from cli.tests.in_s3 import make_bucket, three_dates
+
+from localstack_addons.s3.restores import ROUTE
+from logferry.command import main
+from logferry.commands import thawing
+from logferry.config import Config
+
+pytestmark = pytest.mark.localstack
+
+HOURS = ("--log-group", "/app/a", "--from", "2026-11-20T23:00Z", "--to", "2026-11-21T02:00Z")
+
+
+class Cold:
+    """An S3 client that puts what is archived into DEEP_ARCHIVE."""
+
+    def __init__(self, s3: Any) -> None:
+        self._s3 = s3
+
+    def put_object(self, *, Key: str, **what: Any) -> Any:  # noqa: N803  (boto3's)
+        if not Key.startswith("!seals/"):
+            what["StorageClass"] = "DEEP_ARCHIVE"
+        return self._s3.put_object(Key=Key, **what)
+
+
+def test_what_is_frozen_is_thawed_and_found(
+    localstack: str,
+    account: str,
+    aws: Callable[..., Any],
+    document: dict[str, Any],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    document["hub_account_id"] = account
+    document["archive"] = {"transition": {"storage_class": "DEEP_ARCHIVE", "after_days": 0}}
+    path = tmp_path / "organization.yaml"
+    path.write_text(yaml.safe_dump(document))
+    config = Config.model_validate(document)
+    for name, value in {
+        "AWS_ENDPOINT_URL": localstack,
+        "AWS_ACCESS_KEY_ID": account,
+        "AWS_SECRET_ACCESS_KEY": "any",
+        "AWS_DEFAULT_REGION": config.region,
+    }.items():
+        monkeypatch.setenv(name, value)
+    for name in (config.archive_bucket, config.control_bucket):
+        make_bucket(aws("s3"), name, config.region)
+    three_dates(Cold(aws("s3")), config.archive_bucket)
+
+    def run(*arguments: str) -> tuple[int, str, str]:
+        with pytest.raises(SystemExit) as ended:
+            main([*arguments[:-1], arguments[-1], "--profile", "shop", *HOURS])
+        printed = capsys.readouterr()
+        assert isinstance(ended.value.code, int)
+        return ended.value.code, printed.out, printed.err
+
+    code, _, err = run("search", "an hour", str(path))
+    assert code == 3
+    assert "thaw first: " in err
+    code, out, err = run("thaw", "--yes", "--no-wait", "--json", str(path))
+    assert (code, json.loads(out)["asked"]) == (3, 3)
+    assert "3 objects, " in err
+    code, out, err = run("search", "an hour", str(path))
+    assert (code, out) == (3, "")
+    assert "being thawed: 3 objects" in err
+
+    def end(_: float) -> None:
+        route = f"{localstack}{ROUTE}?account={account}"
+        with urllib.request.urlopen(route, data=b""):  # noqa: S310  (loopback)
+            pass
+
+    monkeypatch.setattr(thawing.time, "sleep", end)
+    code, out, err = run("thaw", "--yes", "--json", str(path))
+    assert (code, json.loads(out)["asked"]) == (0, 0)
+    assert "everything can be read" in err
+    code, out, _ = run("search", "an hour", str(path))
+    assert (code, len(out.splitlines())) == (0, 3)
