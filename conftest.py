@@ -16,20 +16,26 @@ settings.register_profile(
 if settings.get_current_profile_name() == "default":
     settings.load_profile("any machine")
 
-SHARE_A_SUITE = "tests/integration/"
+SHARE_A_SUITE = {
+    "tests/integration/": "suite",
+    "tests/faults/": "suite_apart",
+    "tests/iam/test_seals_access.py": "suite_apart",
+}
+"""Which of the deployed suites a file's tests use, by how its path begins."""
 
 
-class _FilesAndTheSuite(LoadFileScheduling):  # type: ignore[misc]  # the same
-    """A file's tests run in one process; so do all that share the suite, deployed once."""
+class _FilesAndSuites(LoadFileScheduling):  # type: ignore[misc]  # the same
+    """A file's tests run in one process; so do all that share a suite, deployed once."""
 
     def _split_scope(self, nodeid: str) -> str:
         file: str = super()._split_scope(nodeid)
-        return SHARE_A_SUITE if file.startswith(SHARE_A_SUITE) else file
+        shared = (suite for begin, suite in SHARE_A_SUITE.items() if file.startswith(begin))
+        return next(shared, file)
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadFileScheduling:
     """Say which tests a process takes together."""
-    return _FilesAndTheSuite(config, log)
+    return _FilesAndSuites(config, log)
 
 
 @pytest.hookimpl(trylast=True)

@@ -6,21 +6,19 @@ import json
 import secrets
 import time
 from collections.abc import Callable, Iterator
-from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from jsonschema import Draft202012Validator
-from tests.deployed import deployed
+from tests.deployed import PROFILES_APART, deployed
 
-from devstack.organisation import LogGroup, LogStream, previous_day
-from devstack.suite import TIME_ZONE, Suite
+from devstack.organisation import LogGroup, LogStream
+from devstack.suite import Suite, date_of, yesterday
 from logferry.package import Zip
 from logferry_contracts.export import Lane
 from logferry_contracts.export_requested import ExportRequestedData
 from logferry_contracts.ledger_record import LedgerRecord
-from logferry_contracts.zones import zone_named
 
 SCHEMAS = {
     schema["$id"]: Draft202012Validator(schema)
@@ -39,6 +37,15 @@ def suite(localstack: str, zips: list[Zip]) -> Suite:
     sees to it that one process runs all of them.
     """
     return deployed(localstack, zips, *PROFILES)
+
+
+@pytest.fixture(scope="session")
+def suite_apart(localstack: str, zips: list[Zip]) -> Suite:
+    """A suite for tests that kill its functions, or whose calls are refused, deployed once as well.
+
+    Another process may run those of the other suite meanwhile, on the same LocalStack.
+    """
+    return deployed(localstack, zips, *PROFILES_APART, name="apart")
 
 
 class Tap:
@@ -82,9 +89,9 @@ class Tap:
 @pytest.fixture
 def tap(suite: Suite) -> Iterator[Tap]:
     """A queue that is subscribed to every event from now on."""
-    url = suite.subscribe(f"tap-{secrets.token_hex(6)}")
-    yield Tap(suite, url)
-    suite.client("sqs").delete_queue(QueueUrl=url)
+    queue_name = f"tap-{secrets.token_hex(6)}"
+    yield Tap(suite, suite.subscribe(queue_name))
+    suite.unsubscribe(queue_name)
 
 
 _numbers = itertools.count()
@@ -109,7 +116,7 @@ def some_logs(suite: Suite) -> Callable[..., None]:
         streams: tuple[str, ...] = ("web/1", "[$LATEST]ü 100%"),
         lane: Lane = "slot",
     ) -> None:
-        window = previous_day(datetime.now(zone_named(TIME_ZONE)))
+        window = yesterday()
         events = [(window.from_ms + n * 1000, f"{profile} event {n}") for n in range(10)]
         groups = [
             LogGroup(
@@ -150,10 +157,8 @@ def plan(suite: Suite) -> Callable[..., dict[str, Any]]:
     """
 
     def invoke(profile: str, pattern: str, *, by_date: bool = False) -> dict[str, Any]:
-        yesterday = (datetime.now(zone_named(TIME_ZONE)) - timedelta(days=1)).date()
-        request = suite.plan_request(
-            profile, include=[pattern], collect_date=str(yesterday) if by_date else None
-        )
+        date = str(date_of(yesterday())) if by_date else None
+        request = suite.plan_request(profile, include=[pattern], collect_date=date)
         return suite.invoke_planner(request)
 
     return invoke

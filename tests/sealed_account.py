@@ -34,7 +34,6 @@ from logferry_contracts.window import Window
 from logferry_contracts.wire import emit, parse
 
 TASK = "7c1b6a0e-3f5d-4c0a-9b1e-2d8f4a6c9e10"
-QUEUE = "logferry-sealer"
 
 
 class Account:
@@ -120,7 +119,7 @@ class Account:
 
     def ask(self) -> None:
         self.suite.client("sqs").send_message(
-            QueueUrl=self.suite.queue_url(QUEUE), MessageBody=self.request()
+            QueueUrl=self.suite.queue_url(f"{self.suite.name}-sealer"), MessageBody=self.request()
         )
 
     def checked(self) -> Chain:

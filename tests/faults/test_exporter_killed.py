@@ -7,11 +7,7 @@ moment: the exporter does not know what it has done.
 import itertools
 
 import pytest
-from tests.deployed import deployed
-
-PROFILES = ("gamma", "delta")
-"""Two sources at once: most of the time is waited for messages to come back. No other suite of the
-same LocalStack has sources of these names, by which exporters are killed."""
+from tests.deployed import PROFILES_APART
 
 pytestmark = pytest.mark.localstack
 
@@ -20,19 +16,20 @@ FEWEST_CALLS = 8
 event published, the publication recorded."""
 
 
-@pytest.fixture(scope="module")
-def suite(localstack, zips):
-    """A suite beside the one of the other tests, which another process may run meanwhile."""
-    return deployed(localstack, zips, *PROFILES)
+@pytest.fixture
+def suite(suite_apart):
+    return suite_apart
 
 
 @pytest.mark.parametrize("step", [5, pytest.param(1, marks=pytest.mark.deep)])
 def test_a_kill_after_any_call_of_an_export_changes_nothing(
     suite, step, tap, name, plan, records, some_logs, lines
 ):
-    for calls in itertools.batched(itertools.count(1, step), len(PROFILES)):
+    # Both sources at once: most of the time is waited for messages to come back.
+    for calls in itertools.batched(itertools.count(1, step), len(PROFILES_APART)):
         killed = {
-            profile: (call, f"{name}/{call}") for profile, call in zip(PROFILES, calls, strict=True)
+            profile: (call, f"{name}/{call}")
+            for profile, call in zip(PROFILES_APART, calls, strict=True)
         }
         suite.spare_exporters()
         for profile, (call, log_group_name) in killed.items():

@@ -9,10 +9,8 @@ import json
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from tests.deployed import deployed
 from tests.sealed_account import Account
 
-FUNCTION = "logferry-sealer"
 SEALERS = 5
 FEWEST_CALLS = 15
 """The notes and the seals read, the records and the inventory, the objects and their listing, the
@@ -21,10 +19,17 @@ statements, the list and the seal written and read back, the key asked for, the 
 pytestmark = pytest.mark.localstack
 
 
-@pytest.fixture(scope="module")
-def suite(localstack, zips):
-    """A suite beside the one of the other tests, whose sealer is not killed."""
-    return deployed(localstack, zips, "epsilon")
+@pytest.fixture
+def suite(suite_apart):
+    return suite_apart
+
+
+@pytest.fixture
+def sealer(suite):
+    """The name of the function; it is spared in the end."""
+    name = f"{suite.name}-sealer"
+    yield name
+    suite.reset_faults(name)
 
 
 @pytest.fixture
@@ -41,20 +46,21 @@ def to_seal(suite):
     return account
 
 
-def kills(suite):
-    return suite.control("faults")["functions"].get(FUNCTION, {}).get("kills", 0)
-
-
 @pytest.mark.parametrize("step", [7, pytest.param(1, marks=pytest.mark.deep)])
-def test_a_kill_after_any_call_of_a_dates_sealing_leaves_one_chain(suite, step, tap, to_seal):
+def test_a_kill_after_any_call_of_a_dates_sealing_leaves_one_chain(
+    suite, sealer, step, tap, to_seal
+):
+    def kills():
+        return suite.control("faults")["functions"].get(sealer, {}).get("kills", 0)
+
     for call in itertools.count(1, step):
-        suite.reset_faults(FUNCTION)
+        suite.reset_faults(sealer)
         account = to_seal()
-        suite.control("faults", {"function": FUNCTION, "kill_after_call": call, "repeat": False})
+        suite.control("faults", {"function": sealer, "kill_after_call": call, "repeat": False})
         account.ask()
-        tap.until(lambda a=account: kills(suite) or a.sealed(tap))
-        was_killed = kills(suite)
-        suite.reset_faults(FUNCTION)
+        tap.until(lambda a=account: kills() or a.sealed(tap))
+        was_killed = kills()
+        suite.reset_faults(sealer)
         account.ask()
         tap.until(lambda a=account: a.sealed(tap))
 
@@ -65,7 +71,7 @@ def test_a_kill_after_any_call_of_a_dates_sealing_leaves_one_chain(suite, step, 
             return
 
 
-def test_five_sealers_at_once_make_one_chain(suite, tap, to_seal):
+def test_five_sealers_at_once_make_one_chain(suite, sealer, tap, to_seal):
     account = to_seal()
     record = {
         "receiptHandle": "none",
@@ -73,14 +79,14 @@ def test_five_sealers_at_once_make_one_chain(suite, tap, to_seal):
         "messageAttributes": {},
         "md5OfBody": "",
         "eventSource": "aws:sqs",
-        "eventSourceARN": "arn:aws:sqs:eu-west-1:111122223333:logferry-sealer",
+        "eventSourceARN": f"arn:aws:sqs:eu-west-1:111122223333:{sealer}",
         "awsRegion": "eu-west-1",
     }
 
     def invoke(number):
         one = record | {"messageId": str(number), "body": account.request()}
         answer = suite.client("lambda").invoke(
-            FunctionName=FUNCTION, Payload=json.dumps({"Records": [one]})
+            FunctionName=sealer, Payload=json.dumps({"Records": [one]})
         )
         assert "FunctionError" not in answer
 

@@ -14,6 +14,11 @@ pytestmark = pytest.mark.localstack
 
 
 @pytest.fixture
+def suite(suite_apart):
+    return suite_apart
+
+
+@pytest.fixture
 def account(suite):
     return Account(suite)
 
@@ -23,7 +28,7 @@ def as_role(suite):
     """Return clients of a role that is deployed, whose calls IAM decides on."""
 
     def clients(account_id: str, name: str) -> Any:
-        region = suite.source("alpha").region
+        region = suite.source("gamma").region
         owner = boto3.Session(account_id, "any", region_name=region)
         arn = f"arn:aws:iam::{account_id}:role/{name}"
         made = owner.client("sts", endpoint_url=suite.endpoint).assume_role(
@@ -42,11 +47,9 @@ def refused(call, **arguments):
     return error.value.response["Error"]["Code"]
 
 
-@pytest.mark.parametrize(
-    "name", ["logferry-sse-enforcer", "logferry-planner", "logferry-exporter-alpha"]
-)
+@pytest.mark.parametrize("name", ["sse-enforcer", "planner", "exporter-gamma"])
 def test_no_other_role_of_the_hub_writes_below_the_seals(suite, account, as_role, name):
-    s3 = as_role(suite.hub_account_id, name)("s3")
+    s3 = as_role(suite.hub_account_id, f"{suite.name}-{name}")("s3")
     key = f"!seals/{account.chain}/seals/0000000001.json"
     put = {"Bucket": suite.archive_bucket, "Key": key, "Body": b"x"}
     assert refused(s3.put_object, **put) == "AccessDenied"
@@ -63,8 +66,8 @@ def test_no_other_role_of_the_hub_writes_below_the_seals(suite, account, as_role
 def test_neither_a_sources_role_nor_its_export_task_writes_below_the_seals(
     suite, account, as_role, some_logs, name
 ):
-    some_logs("alpha", name)
-    client = as_role(suite.source("alpha").account_id, "logferry-source")
+    some_logs("gamma", name)
+    client = as_role(suite.source("gamma").account_id, f"{suite.name}-source")
     folder = f"!seals/{account.chain}/seals"
     put = {"Bucket": suite.archive_bucket, "Key": f"{folder}/0000000001.json", "Body": b"x"}
     code = refused(client("s3").put_object, **put, ACL="bucket-owner-full-control")
@@ -81,7 +84,7 @@ def test_neither_a_sources_role_nor_its_export_task_writes_below_the_seals(
 
 
 def test_the_sealer_writes_there_and_can_take_nothing_back(suite, account, as_role):
-    s3 = as_role(suite.hub_account_id, "logferry-sealer")("s3")
+    s3 = as_role(suite.hub_account_id, f"{suite.name}-sealer")("s3")
     where = {
         "Bucket": suite.archive_bucket,
         "Key": f"!seals/{account.chain}/leaves/{'0' * 64}.jsonl",

@@ -8,7 +8,8 @@ import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
+from functools import cache
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
@@ -29,6 +30,7 @@ from logferry_contracts.log_group import LogGroup as ExportedLogGroup
 from logferry_contracts.message import timestamp
 from logferry_contracts.plan_request import PlanRequest
 from logferry_contracts.source import Source, SourceName
+from logferry_contracts.window import Window
 from logferry_contracts.wire import emit, parse
 from logferry_contracts.zones import zone_named
 
@@ -36,9 +38,36 @@ REGION = "eu-west-1"
 ORGANIZATION_ID = "o-exampleorgid"
 """The organisation that the add-ons take all accounts for members of."""
 EXTERNAL_ID = "hub-1"
-TIME_ZONE = "Asia/Seoul"
-"""The days that the execution variables mean: UTC+9."""
+TIME_ZONES = ("Asia/Seoul", "America/Bogota")
+"""UTC+9 and UTC-5, both without a summer time: midnight is ten hours away in one of them."""
+
+
+def far_from_midnight(now: datetime) -> str:
+    """Return the zone in which the date stays what it is for the longest, ten hours at least."""
+
+    def left(name: str) -> timedelta:
+        local = now.astimezone(zone_named(name)).replace(tzinfo=None)
+        return datetime.combine(local.date() + timedelta(days=1), datetime.min.time()) - local
+
+    return max(TIME_ZONES, key=left)
+
+
+TIME_ZONE = far_from_midnight(datetime.now(UTC))
+"""The days that the execution variables mean: a run that begins today does not end tomorrow."""
 FIRE_AHEAD = timedelta(seconds=4)
+
+
+@cache
+def yesterday() -> Window:
+    """Return the day that a plan is for: whoever asks, and however late in a run."""
+    return previous_day(datetime.now(zone_named(TIME_ZONE)))
+
+
+def date_of(window: Window) -> date:
+    """Return the date that a window is, as plans by date name it."""
+    return window.start.astimezone(zone_named(TIME_ZONE)).date()
+
+
 _DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 """No proxy is asked for what is on this machine."""
 
@@ -223,6 +252,17 @@ class Suite:
         )
         return url
 
+    def unsubscribe(self, queue_name: str) -> None:
+        """Delete a queue that was subscribed, and its subscription, which would outlive it."""
+        sqs, sns = self.client("sqs"), self.client("sns")
+        pages = sns.get_paginator("list_subscriptions_by_topic").paginate(
+            TopicArn=self.parameter(f"/{self.name}/topic/arn")
+        )
+        for each in [found for page in pages for found in page["Subscriptions"]]:
+            if each["Endpoint"].endswith(f":{queue_name}"):
+                sns.unsubscribe(SubscriptionArn=each["SubscriptionArn"])
+        sqs.delete_queue(QueueUrl=self.queue_url(queue_name))
+
     def receive(self, queue_url: str, *, wait_s: int = 1) -> Iterator[str]:
         """Yield the bodies that are in a queue now, each deleted once it has been taken."""
         sqs = self.client("sqs")
@@ -310,7 +350,7 @@ class Suite:
         log_group_class: str = "INFREQUENT_ACCESS",
     ) -> ExportRequestedData:
         """Return the request for the previous day of a log group, as the planner sends it."""
-        source, window = self.reachable(profile), previous_day(datetime.now(zone_named(TIME_ZONE)))
+        source, window = self.reachable(profile), yesterday()
         return ExportRequestedData(
             export_id=export_id(source, name, window, generation),
             generation=generation,
