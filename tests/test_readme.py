@@ -1,14 +1,13 @@
 """What the READMEs show and name is there."""
 
 import re
-from datetime import datetime
+import time
 from pathlib import Path
 
 import pytest
 
-from devstack.organisation import organisation, previous_day
-from devstack.suite import TIME_ZONE
-from logferry_contracts.zones import zone_named
+from devstack.organisation import organisation
+from devstack.suite import yesterday
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
@@ -20,9 +19,8 @@ DOCUMENTS = sorted(
 
 
 def test_the_shown_run_has_the_demos_log_groups_and_events():
-    now = datetime.now(zone_named(TIME_ZONE))
-    window = previous_day(now)
-    for account in organisation(window, now_ms=round(now.timestamp() * 1000)):
+    window = yesterday()
+    for account in organisation(window, now_ms=round(time.time() * 1000)):
         events = [e for e in account.events() if window.from_ms <= e[2] < window.to_ms]
         row = re.search(
             rf"^ {account.profile} +(\d+) +(\d+) +(\d+) +([\d,]+) +", README, re.MULTILINE

@@ -18,7 +18,7 @@ from tests.alarms import Alarms
 from devstack import seals
 from devstack.document import Shell, blocks
 from devstack.organisation import LogGroup, LogStream, previous_day
-from devstack.suite import TIME_ZONE, Suite
+from devstack.suite import TIME_ZONE, Suite, date_of, yesterday
 from logferry.checkout import ROOT
 from logferry.package import Zip
 from logferry_contracts.export import Lane, export_id
@@ -221,7 +221,8 @@ class Scene:
 
 
 def _window(days_ago: int = 1) -> Window:
-    return previous_day(datetime.now(zone_named(TIME_ZONE)) - timedelta(days=days_ago - 1))
+    today = yesterday().end.astimezone(zone_named(TIME_ZONE))
+    return previous_day(today - timedelta(days=days_ago - 1))
 
 
 def _log_class(lane: Lane) -> str:
@@ -283,7 +284,7 @@ class Operator:
 
     def _meant(self, shown: str, scene: Scene) -> str:
         """Put what is there into the place of what the page has as an example."""
-        yesterday = (datetime.now(zone_named(TIME_ZONE)) - timedelta(days=1)).date()
+        newest = date_of(yesterday())
         for example, value in (
             ("111122223333", self._suite.hub_account_id),
             ("444455556666", scene.account_id),
@@ -291,7 +292,7 @@ class Operator:
             ("shop", scene.profile),
         ):
             shown = shown.replace(example, value)
-        return SHOWN_DAY.sub(lambda day: str(yesterday + timedelta(int(day[1]) - 22)), shown)
+        return SHOWN_DAY.sub(lambda day: str(newest + timedelta(int(day[1]) - 22)), shown)
 
 
 def _is_alike(printed: str, shown: str) -> bool:

@@ -8,7 +8,6 @@ import random
 import secrets
 import time
 from dataclasses import replace
-from datetime import datetime
 
 import pytest
 from tests.chaos import said
@@ -18,12 +17,11 @@ from tests.clocks import put_ahead
 
 from devstack import seals
 from devstack.figures import Figures, figures
-from devstack.organisation import Account, organisation, previous_day
-from devstack.suite import TIME_ZONE, Suite
+from devstack.organisation import Account, organisation
+from devstack.suite import Suite, date_of, yesterday
 from devstack.watch import Watch
 from logferry.package import Zip
 from logferry_contracts.window import Window
-from logferry_contracts.zones import zone_named
 
 pytestmark = pytest.mark.localstack
 
@@ -120,7 +118,7 @@ class Hub:
 
 @pytest.fixture
 def window() -> Window:
-    return previous_day(datetime.now(zone_named(TIME_ZONE)))
+    return yesterday()
 
 
 @pytest.fixture
@@ -187,7 +185,7 @@ def come_to_rest(hubs: list[Hub], date: str) -> None:
 def test_whatever_is_done_to_two_hubs_on_one_source_each_archive_has_every_event_once(
     hubs: list[Hub], window: Window, rng: random.Random
 ) -> None:
-    date = str(window.start.astimezone(zone_named(TIME_ZONE)).date())
+    date = str(date_of(window))
     attack(hubs, date, rng)
     come_to_rest(hubs, date)
 

@@ -10,8 +10,7 @@ import secrets
 import time
 from collections import Counter
 from collections.abc import Sequence
-from datetime import datetime, timedelta
-from zoneinfo import ZoneInfo
+from datetime import timedelta
 
 import boto3
 import pytest
@@ -22,8 +21,8 @@ from tests.chaos.storm import Storm
 from tests.clocks import ahead
 
 from devstack import archive
-from devstack.organisation import LogGroup, LogStream, previous_day
-from devstack.suite import REGION, TIME_ZONE, Suite
+from devstack.organisation import LogGroup, LogStream
+from devstack.suite import REGION, Suite, date_of, yesterday
 from devstack.watch import Watch
 from logferry.diff import diff
 from logferry.package import Zip
@@ -60,7 +59,7 @@ class Scene:
     def __init__(self, suite: Suite, zips: list[Zip], window: Window, rng: random.Random) -> None:
         self.suite = suite
         self.zips = zips
-        self.date = str(datetime.fromtimestamp(window.from_ms / 1000, ZoneInfo(TIME_ZONE)).date())
+        self.date = str(date_of(window))
         self.watch = Watch()
         self.queue_url = self._listen()
         self.storm = Storm(rng, suite, list(BY_PROFILE))
@@ -165,7 +164,7 @@ def scene(
     )
     suite.enforce_permissions()
     suite.deploy(zips)
-    return Scene(suite, zips, previous_day(datetime.now(ZoneInfo(TIME_ZONE))), rng)
+    return Scene(suite, zips, yesterday(), rng)
 
 
 def let_it_storm(scene: Scene, rng: random.Random) -> None:

@@ -18,12 +18,11 @@ from localstack_client.session import Session
 from tests.iam.mutations import Permission, Run
 from tests.iam.unmissed import UNMISSED
 
-from devstack.organisation import LogGroup, LogStream, previous_day
-from devstack.suite import EXTERNAL_ID, REGION, TIME_ZONE, Suite
+from devstack.organisation import LogGroup, LogStream
+from devstack.suite import EXTERNAL_ID, REGION, Suite, yesterday
 from logferry.checkout import ROOT, TEMPLATES
 from logferry.package import build_zips
 from logferry.services import NAMES
-from logferry_contracts.zones import zone_named
 
 pytestmark = pytest.mark.localstack
 
@@ -355,7 +354,7 @@ def _layer(suite: Suite, content: bytes) -> str:
 
 def _put_logs(suite: Suite, account_id: str, name: str) -> None:
     """Let an account have logs of the previous day, for each lane."""
-    window = previous_day(datetime.now(zone_named(TIME_ZONE)))
+    window = yesterday()
     streams = [LogStream("web", [(window.from_ms, "event")])]
     classes = {"slot": "INFREQUENT_ACCESS", "direct": "STANDARD"}
     groups = [
@@ -431,7 +430,7 @@ def _assumed(suite: Suite, sts: Any, role_arn: str) -> Any:
 
 
 def test_a_long_plan_goes_on_in_a_next_invocation(suite, tap, name):
-    window = previous_day(datetime.now(zone_named(TIME_ZONE)))
+    window = yesterday()
     # Each is skipped for its class, so all that it takes is a record.
     groups = [LogGroup(f"{name}/{n}", window.from_ms, [], "DELIVERY") for n in range(1000)]
     suite.put_logs(suite.source("alpha").account_id, groups)

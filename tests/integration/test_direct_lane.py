@@ -1,13 +1,10 @@
 """The direct lane as it is deployed, beside the slot of the same source."""
 
-from datetime import datetime
-
 import pytest
 
 from devstack import organisation
-from devstack.suite import TIME_ZONE, Suite
+from devstack.suite import Suite, yesterday
 from logferry_contracts.export import Lane
-from logferry_contracts.zones import zone_named
 
 pytestmark = pytest.mark.localstack
 
@@ -45,7 +42,7 @@ def test_a_small_log_group_does_not_wait_for_the_slot(suite, tap, name, records,
 
 
 def test_what_cannot_be_read_directly_is_exported_by_a_task(suite, tap, name, records, lines):
-    window = organisation.previous_day(datetime.now(zone_named(TIME_ZONE)))
+    window = yesterday()
     stream = organisation.LogStream("web", [(window.from_ms, "cold")])
     group = organisation.LogGroup(
         name, window.from_ms - 1, [stream], log_group_class="INFREQUENT_ACCESS"

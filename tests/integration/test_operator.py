@@ -5,12 +5,10 @@ from datetime import UTC, datetime
 import boto3
 import pytest
 
-from devstack.organisation import previous_day
-from devstack.suite import REGION, TIME_ZONE
+from devstack.suite import REGION, yesterday
 from logferry.plan import plan as ask_for_plan
 from logferry.plan import plan_request
 from logferry.status import status
-from logferry_contracts.zones import zone_named
 
 pytestmark = pytest.mark.localstack
 
@@ -60,6 +58,5 @@ def test_the_status_counts_what_the_ledger_has(suite, session, name, plan, recor
     alpha = suite.config.source("alpha")
     [found] = status(session, suite.config, [alpha], newest=1, now=datetime.now(UTC))
 
-    window = previous_day(datetime.now(zone_named(TIME_ZONE)))
-    assert found.windows[-1].window == window
+    assert found.windows[-1].window == yesterday()
     assert found.windows[-1].states["secured"] >= 1

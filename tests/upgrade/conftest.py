@@ -7,7 +7,6 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
-from datetime import datetime, timedelta
 from pathlib import Path
 from string import Template
 from typing import Any
@@ -16,15 +15,14 @@ import boto3
 import pytest
 
 from devstack import archive
-from devstack.organisation import LogGroup, LogStream, previous_day
-from devstack.suite import REGION, TIME_ZONE, Suite
+from devstack.organisation import LogGroup, LogStream
+from devstack.suite import REGION, Suite, date_of, yesterday
 from logferry import package
 from logferry.hub import Options, deploy_hub, deploy_source_account
 from logferry.package import Target, Zip
 from logferry.services import NAMES, named
 from logferry.stack import Stack, deploy_stack
 from logferry_contracts.export import Lane
-from logferry_contracts.zones import zone_named
 
 PREVIOUS_VERSION = "0.2.0"
 PREVIOUS = Path(__file__).parent / f"release-{PREVIOUS_VERSION}"
@@ -211,7 +209,7 @@ class Exports:
             lane: That they are to take.
             are_younger: Whether the log groups were created after that day.
         """
-        window = previous_day(datetime.now(zone_named(TIME_ZONE)))
+        window = yesterday()
         logged = [(window.from_ms + n * 1000, f"event {n}") for n in range(10)]
         log_group_class = "INFREQUENT_ACCESS" if lane == "slot" else "STANDARD"
         created_ms = window.to_ms + 1 if are_younger else window.from_ms - 1
@@ -296,7 +294,7 @@ def without_slash(hub: Suite, name: str) -> Exports:
     return Exports(hub, name.removeprefix("/"))
 
 
-@pytest.fixture
-def yesterday() -> str:
+@pytest.fixture(name="yesterday")
+def _yesterday() -> str:
     """The date that is planned, in the sources' time zone."""
-    return str((datetime.now(zone_named(TIME_ZONE)) - timedelta(days=1)).date())
+    return str(date_of(yesterday()))

@@ -19,21 +19,19 @@ from rich.text import Text
 
 from devstack import archive, localstack, seals
 from devstack.figures import Figures, figures
-from devstack.organisation import Account, organisation, previous_day
-from devstack.suite import REGION, TIME_ZONE, Suite
+from devstack.organisation import Account, organisation
+from devstack.suite import REGION, Suite, date_of, yesterday
 from devstack.watch import Watch
 from logferry.config import Config
 from logferry.package import Zip, build_zips
 from logferry.stack import Progress as StackProgress
 from logferry_contracts.ledger_record import LedgerRecord
 from logferry_contracts.window import Window
-from logferry_contracts.zones import zone_named
 
 HUB_ACCOUNT_ID = "111122223333"
 DIRECTORY = localstack.REPOSITORY / "build" / "demo"
 SUMMARY = "summary.json"
 CONFIGURATION = "organization.yaml"
-BEFORE_MIDNIGHT = timedelta(minutes=2)
 FEWEST_CALLS_BETWEEN_KILLS = 8
 """A new process makes some calls before it can write down that it got anywhere."""
 KEPT = (
@@ -87,11 +85,10 @@ def run(options: Options, console: Console) -> Figures:
         DeployError: A stack could not be deployed.
     """
     began = time.monotonic()
-    now = _well_before_midnight(console)
-    window = previous_day(now)
+    window = yesterday()
     accounts = organisation(
         window,
-        now_ms=round(now.timestamp() * 1000),
+        now_ms=round(time.time() * 1000),
         events_per_stream=options.events_per_stream,
     )
     with _localstack_and_zips(options, console) as (endpoint, zips):
@@ -122,16 +119,6 @@ def run(options: Options, console: Console) -> Figures:
         keep_configuration(suite.config, options.directory)
     _show(result, window, options, console)
     return result
-
-
-def _well_before_midnight(console: Console) -> datetime:
-    """Return the time, once yesterday will still be yesterday when the schedules fire."""
-    now = datetime.now(zone_named(TIME_ZONE))
-    tomorrow = (now + timedelta(days=1)).replace(hour=0, minute=0, second=0, microsecond=0)
-    if tomorrow - now < BEFORE_MIDNIGHT:
-        console.print(f"It is nearly midnight in {TIME_ZONE}: waiting for the new day")
-        time.sleep((tomorrow - now).total_seconds() + 1)
-    return datetime.now(zone_named(TIME_ZONE))
 
 
 @contextmanager
@@ -332,7 +319,7 @@ def keep_configuration(config: Config, directory: Path) -> None:
 def to_try(directory: Path, window: Window) -> list[str]:
     """Return what to type next, against what was kept."""
     config = _shown(directory / CONFIGURATION)
-    day = window.start.astimezone(zone_named(TIME_ZONE)).date()
+    day = date_of(window)
     dates = f"--from {day} --to {day}"
     lambdas = "--log-group '/aws/lambda/*'"
     return [

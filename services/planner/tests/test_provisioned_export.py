@@ -30,6 +30,7 @@ pytestmark = [
     pytest.mark.parametrize("backend", ["localstack"], indirect=True),
 ]
 
+YESTERDAY = datetime.now(UTC) - timedelta(days=1)
 # As in the README of aws-logs-export-to-s3, with its placeholders filled in.
 EXECUTION_VARIABLES = """
 {
@@ -139,7 +140,7 @@ def variables(
         % {
             **buckets,
             "source_account_id": source_account_id,
-            "date": f"{datetime.now(UTC) - timedelta(days=1):%Y-%m-%d}",
+            "date": f"{YESTERDAY:%Y-%m-%d}",
             "layer_arn": layer_arn,
         }
     )
@@ -181,7 +182,7 @@ def events(
 
 def write_yesterday(localstack: str, account_id: str, region: str) -> None:
     """Make a log group that is older than its events, which no API of AWS does."""
-    noon_ms = int((datetime.now(UTC) - timedelta(days=1)).replace(hour=12).timestamp() * 1000)
+    noon_ms = int(YESTERDAY.replace(hour=12).timestamp() * 1000)
     group = {
         "name": "/app/web",
         "created_ms": noon_ms - 10 * 86_400_000,
