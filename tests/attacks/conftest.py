@@ -165,7 +165,7 @@ def bucket(
         yield Attacked(archive, where, place, [archive.key])
 
 
-@pytest.fixture(params=["bucket", "folder"])
+@pytest.fixture(params=[pytest.param("bucket", marks=pytest.mark.deep), "folder"])
 def attacked(request: pytest.FixtureRequest) -> Attacked:
     """The same archive in either place."""
     found: Attacked = request.getfixturevalue(request.param)

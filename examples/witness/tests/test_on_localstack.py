@@ -33,7 +33,8 @@ from logferry_contracts.signed_note import SignedNote
 from logferry_contracts.wire import emit
 from logferry_contracts.witness import Head
 
-pytestmark = pytest.mark.localstack
+# Its package alone takes the time of a hundred other tests; those of witness.py run always.
+pytestmark = [pytest.mark.localstack, pytest.mark.deep]
 
 WITNESS_FOLDER = Path(__file__).parents[1]
 ROOT = WITNESS_FOLDER.parents[1]
