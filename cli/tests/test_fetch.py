@@ -17,8 +17,8 @@ from hypothesis import strategies as st
 from logferry import fetch as fetching
 from logferry import runs
 from logferry.command import main
-from logferry.commands import retrieval
-from logferry.runs import merged, write_run
+from logferry.commands import fetch as command
+from logferry.runs import cuts_of, merged, parts_of, write_run
 from logferry_contracts.log_line import stamp
 
 type Run = Callable[..., tuple[int, bytes, str]]
@@ -138,7 +138,7 @@ def test_what_is_much_is_read_by_processes_and_is_the_same(
     run: Run, folder: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     _, whole, _ = run(folder, "--log-group", "*", *DATES)
-    monkeypatch.setattr(retrieval, "_MUCH_BYTES", 0)
+    monkeypatch.setattr(command, "_MUCH_BYTES", 0)
     path = min(Path(folder, "shop-prod/b").rglob("*.gz"))
     assert run(folder, "--log-group", "*", *DATES)[:2] == (0, whole)
     path.unlink()
@@ -197,21 +197,33 @@ def test_what_somebody_stops_goes_on(
         max_size=6,
     ),
     st.sampled_from([1, 40, 300]),
+    st.sampled_from([0, 10**6]),
+    st.integers(0, 5),
 )
 def test_runs_are_merged_wherever_they_are_cut(
-    tmp_path_factory: pytest.TempPathFactory, some: list[list[tuple[int, str]]], block_bytes: int
+    tmp_path_factory: pytest.TempPathFactory,
+    some: list[list[tuple[int, str]]],
+    block_bytes: int,
+    merged_bytes: int,
+    slices: int,
 ) -> None:
     folder = tmp_path_factory.mktemp("runs")
     written, events = [], []
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(runs, "_MERGED_BYTES", 0)
+        patch.setattr(runs, "_MERGED_BYTES", merged_bytes)
         patch.setattr(runs, "_LEAST_BYTES", block_bytes)
+        cuts = cuts_of(START_MS, START_MS + 31, slices * runs._SLICE_BYTES)
         for number, told in enumerate(some):
             each = [
                 stamp(START_MS + at) + f" {number} {n} {text}".encode()
                 for n, (at, text) in enumerate(told)
             ]
             events += each
-            written.append(write_run(folder / str(number), list(each)))
-        found = [event for some_ in merged(written) for event in some_]
+            written.append(write_run(folder / str(number), list(each), cuts))
+        found = [
+            event
+            for number in range(len(cuts) + 1)
+            for some_ in merged(parts_of(written, number))
+            for event in some_
+        ]
     assert found == sorted(events, key=lambda event: event[:24])

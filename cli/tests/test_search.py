@@ -219,9 +219,9 @@ def test_who_reads_only_the_beginning_ends_the_search(folder: str) -> None:
 def test_what_was_found_is_kept_where_somebody_stops(
     run: Run, folder: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from logferry.commands import retrieval  # noqa: PLC0415
+    from logferry.commands import search as command  # noqa: PLC0415
 
-    printed = retrieval._Searching._print
+    printed = command._Searching._print
     seen: list[Any] = []
 
     def stop(self: Any, match: Any) -> None:
@@ -230,7 +230,7 @@ def test_what_was_found_is_kept_where_somebody_stops(
         if len(seen) == 2:
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(retrieval._Searching, "_print", stop)
+    monkeypatch.setattr(command._Searching, "_print", stop)
     code, out, err = run(
         "", folder, "--log-group", "*", "--from", "2026-11-21", "--to", "2026-11-24"
     )

@@ -41,9 +41,9 @@ COMMANDS = {
     "hidden or added since.",
     "handover:prove": "Write a proof of what became of one log group on one date, to be handed "
     "over.",
-    "retrieval:search": "Search the archive for what log groups logged, by the bytes that were "
+    "search:search": "Search the archive for what log groups logged, by the bytes that were "
     "sealed.",
-    "retrieval:fetch": "Get back what log groups logged in a time, merged in the order of time.",
+    "fetch:fetch": "Get back what log groups logged in a time, merged in the order of time.",
     "thawing:thaw": "Have back, for some days, what S3 keeps in GLACIER or DEEP_ARCHIVE of a time.",
     "acceptance:acceptance": "Ask AWS, in an account for trials, what our code takes for granted; "
     "leave nothing behind.",

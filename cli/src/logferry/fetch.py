@@ -12,12 +12,12 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from itertools import count
+from itertools import accumulate, count
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from logferry.errors import ConfigError
-from logferry.runs import RUN_BYTES, Run, write_run
+from logferry.runs import RUN_BYTES, Cuts, Part, Run, merged, parts_of, write_run
 from logferry_contracts.log_line import STAMP_LENGTH, stamp, whole_events
 from logferry_contracts.retrieval.asked import Asked
 from logferry_contracts.retrieval.plan import Plan
@@ -66,20 +66,23 @@ class Folder:
         begun: Is in the names of all files that are written from now on, and of no others.
         done: The streams that are read, by their places in the plan.
         runs: The sorted files of these.
+        cuts: Where time is cut in all of them.
         report: What came of them.
     """
 
-    def __init__(self, path: Path, task: str) -> None:
+    def __init__(self, path: Path, task: str, cuts: Cuts) -> None:
         """Begin, or go on.
 
         Args:
             path: Of the folder.
             task: What is fetched, in words; another one does not go on.
+            cuts: Where to cut time, always the same for a task.
 
         Raises:
             ConfigError: Something else was begun there, or it cannot be written.
         """
         self.path = path
+        self.cuts = cuts
         self.begun = secrets.token_hex(4)
         self.done: set[int] = set()
         self.runs: list[Run] = []
@@ -116,7 +119,7 @@ class Folder:
         self.runs += runs
         line = {
             "numbers": list(numbers),
-            "runs": [[run.path.name, run.first.decode()] for run in runs],
+            "runs": [[run.path.name, run.places] for run in runs],
             "told": [[each.thing, each.why] for each in report.unchecked],
             **{name: getattr(report, name) for name in _COUNTED},
         }
@@ -135,6 +138,10 @@ class Folder:
         found: dict[str, Any] = json.loads(rows.fetchone()[0])
         return found
 
+    def slices(self) -> list[list[Part]]:
+        """Return what there is of each slice of time, from the oldest on."""
+        return [parts_of(self.runs, number) for number in range(len(self.cuts) + 1)]
+
     def _read(self, state: Path, task: str) -> None:
         first, *lines = state.read_text(encoding="utf-8").strip().splitlines()
         if json.loads(first)["task"] != task:
@@ -146,7 +153,7 @@ class Folder:
             except ValueError:
                 continue  # it was cut off while it was written
             self.done.update(said["numbers"])
-            self.runs += [Run(self.path / name, at.encode()) for name, at in said["runs"]]
+            self.runs += [Run(self.path / name, places) for name, places in said["runs"]]
             for name in _COUNTED:
                 setattr(self.report, name, getattr(self.report, name) + said[name])
             self.report.findings += [Unchecked(thing, why, _TOLD) for thing, why in said["told"]]
@@ -158,12 +165,14 @@ class Reader:
 
     Attributes:
         files: What the paths of the files begin with.
+        cuts: Where time is cut in them.
         source_id: Remembers where events are from, which each then says by a number; None: none do.
     """
 
     store: Store
     asked: Asked
     files: Path
+    cuts: Cuts
     source_id: Callable[[dict[str, Any]], int] | None
 
     def __call__(self, batch: Batch) -> tuple[Batch, list[tuple[int, Outcome[Got]]], list[Run]]:
@@ -182,10 +191,10 @@ class Reader:
                 waiting_bytes += sum(map(len, outcome.found.rest))
                 outcome.found.rest.clear()
             if waiting_bytes > RUN_BYTES:
-                runs.append(write_run(next(names), waiting))
+                runs.append(write_run(next(names), waiting, self.cuts))
                 waiting, waiting_bytes = [], 0
         if waiting:
-            runs.append(write_run(next(names), waiting))
+            runs.append(write_run(next(names), waiting, self.cuts))
         return batch, outcomes, runs
 
     def _scan(self, stream: Stream, names: Iterator[Path], some: Iterable[Events]) -> Got:
@@ -204,7 +213,7 @@ class Reader:
             rest += found
             size_bytes += end - begin
             if size_bytes > RUN_BYTES and rest:
-                got.runs.append(write_run(next(names), rest))
+                got.runs.append(write_run(next(names), rest, self.cuts))
                 rest, size_bytes = [], 0
         return got._replace(rest=rest, events=events)
 
@@ -248,7 +257,7 @@ def fetch(  # noqa: PLR0913  (each from another place)
         watch: Told how many bytes were read, batch by batch.
     """
     source_id = folder.source_id if is_named else None
-    reader = Reader(store, plan.asked, folder.path / folder.begun, source_id)
+    reader = Reader(store, plan.asked, folder.path / folder.begun, folder.cuts, source_id)
     report = folder.report
     for batch, outcomes, runs in mapped(reader, _batches(plan, folder.done)):
         whole: list[int] = []
@@ -262,6 +271,37 @@ def fetch(  # noqa: PLR0913  (each from another place)
         folder.add(whole, runs, of_batch)
         watch(sum(stream.size_bytes for _, stream in batch.streams))
     return report
+
+
+@dataclass(frozen=True)
+class SliceWriter:
+    """Writes slices of lines to their places in one file, in any order."""
+
+    path: Path
+
+    def __call__(self, at: tuple[int, list[Part]]) -> None:
+        """Write one slice to its place."""
+        place, parts = at
+        with self.path.open("r+b") as file:
+            file.seek(place)
+            for events in merged(parts):
+                file.write(b"\n".join(events) + b"\n")
+
+
+def write_lines(folder: Folder, path: Path, mapped: Mapped = map) -> None:
+    """Write the lines of a folder into a file, from the oldest on.
+
+    Args:
+        folder: Where they are.
+        path: Of the file.
+        mapped: Writes several slices, such as with processes.
+    """
+    path.write_bytes(b"")
+    slices = folder.slices()
+    sizes = (sum(part.end - part.begin for part in parts) for parts in slices)
+    places = accumulate(sizes, initial=0)
+    for _ in mapped(SliceWriter(path), zip(places, slices, strict=False)):
+        pass
 
 
 def _batches(plan: Plan, done: set[int]) -> Iterator[Batch]:

@@ -21,7 +21,7 @@ _OBJECT = ("key", "version_id", "sha256")
 
 def written(folder: Folder, form: Form) -> Iterator[bytes]:
     """Yield what a file of this form has, in pieces, from the oldest event on."""
-    some = merged(folder.runs)
+    some = (events for parts in folder.slices() for events in merged(parts))
     if form == "text":
         for events in some:
             yield b"\n".join(events) + b"\n"

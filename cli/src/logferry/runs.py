@@ -2,62 +2,107 @@
 
 An event is a line, or several, that begins with its time: sorting by the first letters sorts by
 time. What happened in the same millisecond stays in the order in which it was written.
+
+Time is cut into slices, and every file knows where each begins in it: slices are merged one by one,
+in any order or side by side.
 """
 
 from bisect import bisect_left
-from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import pairwise
 from operator import attrgetter, itemgetter
 from pathlib import Path
 from typing import NamedTuple
 
-from logferry_contracts.log_line import STAMP_LENGTH, event_before, whole_events
+from logferry_contracts.log_line import STAMP_LENGTH, event_before, stamp, whole_events
 
 RUN_BYTES = 8 * 1024 * 1024
 """Of events that are sorted at a time."""
+_SLICE_BYTES = 1024 * 1024
+"""About how much of what is stored a slice has, if it is spread evenly: several MB of lines."""
+_MOST_SLICES = 256
 _MERGED_BYTES = 16 * 1024 * 1024
 """Of events that are merged at a time, of all runs together."""
 _LEAST_BYTES = 32 * 1024
 _NEWLINE = b"\n"
 _AT = itemgetter(slice(STAMP_LENGTH))
 
+type Cuts = list[bytes]
+"""The times that slices begin at, but the first one, which has all that is before."""
+
 
 class Run(NamedTuple):
     """A file of sorted events.
 
     Attributes:
-        first: The time of the first one, as lines have it.
+        places: Where each slice begins in it, and where the last one ends.
     """
 
     path: Path
-    first: bytes
+    places: list[int]
 
 
-def write_run(path: Path, events: list[bytes]) -> Run:
+class Part(NamedTuple):
+    """A slice of a run, which is not empty."""
+
+    path: Path
+    begin: int
+    end: int
+
+
+def cuts_of(from_ms: int, to_ms: int, stored_bytes: int) -> Cuts:
+    """Return where to cut a time: evenly, the more often the more there is.
+
+    Args:
+        from_ms: Inclusive.
+        to_ms: Exclusive.
+        stored_bytes: Of objects of that time.
+    """
+    slices = min(stored_bytes // _SLICE_BYTES + 1, _MOST_SLICES)
+    return [stamp(from_ms + (to_ms - from_ms) * n // slices) for n in range(1, slices)]
+
+
+def write_run(path: Path, events: list[bytes], cuts: Cuts) -> Run:
     """Sort events into a file.
 
     Args:
         path: Of the file.
         events: At least one, each without the newline that ends it.
+        cuts: Where time is cut.
     """
     events.sort(key=_AT)
+    begun = [0, *(bisect_left(events, cut, key=_AT) for cut in cuts), len(events)]
+    places = [0]
     with path.open("wb") as file:
-        file.write(_NEWLINE.join(events) + _NEWLINE)
-    return Run(path, _AT(events[0]))
+        for begin, end in pairwise(begun):
+            text = _NEWLINE.join(events[begin:end]) + _NEWLINE if begin < end else b""
+            file.write(text)
+            places.append(places[-1] + len(text))
+    return Run(path, places)
 
 
-def merged(runs: Iterable[Run]) -> Iterator[list[bytes]]:
-    """Yield the events of runs in the order of time, many at once."""
-    waiting = deque(sorted(enumerate(runs), key=lambda each: each[1].first))
-    reading: list[_Reading] = []
-    while waiting or reading:
-        while waiting and (
-            not reading or waiting[0][1].first <= max(each.last for each in reading)
-        ):
-            reading.append(_Reading(*waiting.popleft()))
-            reading[-1].advance(_block_bytes(reading))
-        # What happened in one millisecond is of the run that was written first.
-        reading.sort(key=attrgetter("number"))
+def parts_of(runs: Iterable[Run], number: int) -> list[Part]:
+    """Return what runs have of a slice."""
+    parts = (Part(run.path, run.places[number], run.places[number + 1]) for run in runs)
+    return [part for part in parts if part.begin < part.end]
+
+
+def merged(parts: Sequence[Part]) -> Iterator[list[bytes]]:
+    """Yield the events of a slice in the order of time, many at once.
+
+    Args:
+        parts: What happened in one millisecond is of the first one first.
+    """
+    if sum(part.end - part.begin for part in parts) <= _MERGED_BYTES:
+        some = [event for part in parts for event in whole_events(_text(part))]
+        some.sort(key=_AT)
+        if some:
+            yield some
+        return
+    reading = [_Reading(number, part) for number, part in enumerate(parts)]
+    for each in reading:
+        each.advance(_block_bytes(reading))
+    while reading:
         reached = min((each.reached for each in reading if each.reached), default=None)
         some = [event for each in reading for event in each.taken_before(reached)]
         some.sort(key=_AT)
@@ -67,6 +112,13 @@ def merged(runs: Iterable[Run]) -> Iterator[list[bytes]]:
             if each.reached == reached:
                 each.advance(_block_bytes(reading))
         reading = [each for each in reading if not each.is_done]
+        reading.sort(key=attrgetter("number"))
+
+
+def _text(part: Part) -> bytes:
+    with part.path.open("rb") as file:
+        file.seek(part.begin)
+        return file.read(part.end - part.begin)
 
 
 def _block_bytes(reading: Sequence[object]) -> int:
@@ -74,51 +126,49 @@ def _block_bytes(reading: Sequence[object]) -> int:
 
 
 class _Reading:
-    """A run that is being read.
+    """A part that is being read.
 
     Attributes:
-        number: Its place among the runs.
+        number: Its place among the parts.
         reached: All events before this time are known; None: all events are.
     """
 
-    def __init__(self, number: int, run: Run) -> None:
+    def __init__(self, number: int, part: Part) -> None:
         self.number = number
-        self._path = run.path
-        self._at = 0
+        self._part = part
         self._rest = b""
         self._events: list[bytes] = []
-        self.reached: bytes | None = run.first
-
-    @property
-    def last(self) -> bytes:
-        """The time of the last event that is known."""
-        return self._events[-1][:STAMP_LENGTH]
+        self._taken = 0
+        self.reached: bytes | None = b""
 
     @property
     def is_done(self) -> bool:
         """Whether nothing more comes."""
-        return self.reached is None and not self._events
+        return self.reached is None and self._taken == len(self._events)
 
     def taken_before(self, reached: bytes | None) -> Sequence[bytes]:
         """Return what happened before a time, and forget it; None: everything."""
-        end = len(self._events)
+        begin, end = self._taken, len(self._events)
         if reached is not None:
-            end = bisect_left(self._events, reached, key=_AT)
-        taken, self._events = self._events[:end], self._events[end:]
-        return taken
+            end = bisect_left(self._events, reached, lo=begin, key=_AT)
+        self._taken = end
+        return self._events[begin:end]
 
     def advance(self, block_bytes: int) -> None:
         """Read on until a later time is reached, or the end."""
-        while self.reached is not None and not (self._events and self.last > self.reached):
-            with self._path.open("rb") as file:
-                file.seek(self._at)
-                block = file.read(block_bytes)
-            self._at += len(block)
+        del self._events[: self._taken]
+        self._taken = 0
+        while self.reached is not None and not (
+            self._events and _AT(self._events[-1]) > self.reached
+        ):
+            path, begin, end = self._part
+            block = _text(Part(path, begin, min(begin + block_bytes, end)))
+            self._part = Part(path, begin + len(block), end)
             text = self._rest + block
-            end = max(event_before(text, len(text)), 0) if block else len(text)
-            self._events += whole_events(text[:end]) if end else []
-            self._rest = text[end:]
+            at = max(event_before(text, len(text)), 0) if block else len(text)
+            self._events += whole_events(text[:at]) if at else []
+            self._rest = text[at:]
             if not block:
                 self.reached = None
         if self.reached is not None:
-            self.reached = self.last
+            self.reached = _AT(self._events[-1])

@@ -8,7 +8,11 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
 from importlib.util import find_spec
 from multiprocessing.context import BaseContext
+from pathlib import Path
+from typing import Self
 
+_TASKS = Path("/proc/self/task")
+"""https://man7.org/linux/man-pages/man5/proc_pid_task.5.html"""
 READERS = 16
 """Objects that are read side by side."""
 
@@ -41,10 +45,22 @@ class Processes:
     Work and things are pickled. Without any work no process is begun.
     """
 
-    def __init__(self, workers: int) -> None:
-        """Have so many."""
+    def __init__(self, workers: int, context: BaseContext | None = None) -> None:
+        """Have so many, begun as a context says."""
         self._ahead = 2 * workers
-        self._pool = ProcessPoolExecutor(workers, _context(), initializer=_begin)
+        self._pool = ProcessPoolExecutor(workers, context or _context(), initializer=_begin)
+
+    @classmethod
+    def forked(cls, workers: int) -> Self:
+        """Have so many that know what this process knows, where a fork is sound.
+
+        That is on Linux, and while no other thread of this process may hold a lock.
+        """
+        is_sound = sys.platform == "linux" and len(list(_TASKS.iterdir())) == 1
+        forked = cls(workers, multiprocessing.get_context("fork") if is_sound else None)
+        # All are begun with the first work: what begins threads after this is too late for them.
+        forked._pool.submit(int).result()
+        return forked
 
     def mapped[T, R](self, work: Callable[[T], R], on: Iterable[T], /) -> Iterator[R]:
         """Yield what the work returns of each thing, in order."""

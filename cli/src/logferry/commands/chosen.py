@@ -124,8 +124,10 @@ def planned(archive: str, chosen: Chosen, place: Place, threads: Threads) -> Pla
     winter = Winter()
     noting = Noting(place.store)
     with messages.status(f"Looking for what {place.store} has"):
+        # What does not wait needs no threads, and without any this process may fork.
+        mapped = map if place.store.readers == 1 else threads.mapped
         noted = place._replace(store=noting)
-        plan = searching.planned(noted, chosen.wanted(now), mapped=threads.mapped)
+        plan = searching.planned(noted, chosen.wanted(now), mapped=mapped)
         if place.glacier is not None:
             winter = thawing.winter_of(place.glacier, plan, now, mapped=threads.mapped)
     for line in (*searching.plan_lines(plan), *thawing.winter_lines(winter)):

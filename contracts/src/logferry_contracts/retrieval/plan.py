@@ -94,6 +94,16 @@ class Plan:
         """Whether all that was asked for is in the archive, or need not be."""
         return not self.findings and all(each.is_lawful for each in self.absences.values())
 
+    @property
+    def span(self) -> tuple[int, int]:
+        """The time that may have events to be read: inclusive start, exclusive end."""
+        [(first_ms, last_ms)] = self._streams.execute(
+            "SELECT min(first_ms), max(last_ms) FROM streams"
+        )
+        if first_ms is None:
+            return self.asked.from_ms, self.asked.to_ms
+        return max(first_ms, self.asked.from_ms), min(last_ms + 1, self.asked.to_ms)
+
     def add_standing(self, found: Standing, name: str, window: Window) -> None:
         """Take in what counts of a window."""
         if found.statement is None:

@@ -1,20 +1,18 @@
-"""The commands that get log events back out of the archive."""
+"""The command that searches an archive for log events."""
 
 import json
 import os
 import sys
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
-from tempfile import TemporaryDirectory
+from functools import partial
 from typing import Annotated, Any
 
 from cyclopts import Parameter, validators
 
-from logferry import fetch as fetching
 from logferry import search as searching
-from logferry import work
 from logferry.commands.chosen import Chosen, code_of_report, planned, tell_report
 from logferry.commands.console import (
     DONE,
@@ -29,21 +27,18 @@ from logferry.commands.console import (
     told_errors,
 )
 from logferry.errors import ConfigError
-from logferry.fetch import Folder, task_of
-from logferry.fetched_files import Form, written
 from logferry.pace import Pace
 from logferry.place import Place
+from logferry.streams_together import streams_together
 from logferry.watched import Watched
-from logferry.workers import Threads
+from logferry.workers import Processes, Threads
 from logferry_contracts.retrieval.pattern import Pattern
 from logferry_contracts.retrieval.plan import Plan
 from logferry_contracts.retrieval.search import Match, Report, Search
-from logferry_contracts.verification.store import Unreadable
+from logferry_contracts.verification.store import Mapped, Store, Unreadable
 
-_MUCH_BYTES = 16 * 1024 * 1024
-"""As they are stored: sorting them takes longer than processes take to begin."""
-_FETCHERS = 4
-"""Streams that are sorted side by side, each in some 50 MB."""
+_MUCH_BYTES = 4 * 1024 * 1024
+"""As they are stored: searching them takes longer than processes take to begin."""
 
 type Positive = Annotated[int, Parameter(validator=validators.Number(gte=1))]
 
@@ -122,6 +117,10 @@ def _pattern(text: str, *, is_regex: bool, ignores_case: bool) -> Pattern:
         raise ConfigError("the pattern", [str(error)]) from error
 
 
+type _Reading = tuple[Store, Mapped, Callable[[], None]]
+"""What is read, by what, and what ends that."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class _Searching:
     """A search of archives, told as it goes on."""
@@ -159,21 +158,38 @@ class _Searching:
                 _write(f"{json.dumps(found.as_json())}\n")
             return found.code, 0
         plan = found.plan
-        with messages.status("Reading") as shown:
-            pace = Pace(plan.size_bytes, watch=shown.update, clock=time.monotonic)
-            store = Watched(place.store, "bytes", pace, threads)
+        with self._reading(place, plan, threads) as (store, mapped, stop):
             search = Search(
                 store,
                 plan,
                 self.pattern,
                 newest_first=self.is_newest_first,
                 context=self.context,
-                mapped=threads.mapped,
+                mapped=mapped,
             )
-            stopped, count = self._show(search, threads, limit)
+            stopped, count = self._show(search, stop, limit)
         return self._end(plan, search.report, is_stopped=stopped), count
 
-    def _show(self, search: Search, threads: Threads, limit: int | None) -> tuple[bool, int]:
+    @contextmanager
+    def _reading(self, place: Place, plan: Plan, threads: Threads) -> Iterator[_Reading]:
+        """Read with processes where nothing has to be waited for, and otherwise with threads."""
+        if place.store.readers > 1 or plan.size_bytes < _MUCH_BYTES:
+            with messages.status("Reading") as shown:
+                pace = Pace(plan.size_bytes, watch=shown.update, clock=time.monotonic)
+                store = Watched(place.store, "bytes", pace, threads)
+                yield store, threads.mapped, threads.stop
+            return
+        processes = Processes.forked(os.process_cpu_count() or 1)
+        try:
+            with messages.status("Reading") as shown:
+                pace = Pace(plan.size_bytes, watch=shown.update, clock=time.monotonic)
+                yield place.store, partial(streams_together, processes, pace.add), processes.stop
+        finally:
+            processes.stop()
+
+    def _show(
+        self, search: Search, stop: Callable[[], None], limit: int | None
+    ) -> tuple[bool, int]:
         """Print what is found; return whether somebody has stopped it, and how much it was."""
         count = 0
         try:
@@ -181,10 +197,10 @@ class _Searching:
                 self._print(match)
                 count += 1
                 if count == limit:
-                    threads.stop()
+                    stop()
                     break
         except KeyboardInterrupt:
-            threads.stop()
+            stop()
             for match in search.rest():
                 self._print(match)
                 count += 1
@@ -217,134 +233,3 @@ def _write(text: str) -> None:
     """Print a text as it is: what nothing can be made of in the terminal's encoding is escaped."""
     encoding = sys.stdout.encoding or "utf-8"
     sys.stdout.write(text.encode(encoding, "backslashreplace").decode(encoding))
-
-
-def fetch(
-    archive: str,
-    /,
-    *,
-    chosen: Chosen,
-    output: Annotated[Path | None, Parameter(name=("--output", "-o"), show_default=False)] = None,
-    form: Annotated[Form, Parameter(name="--format")] = "text",
-    dry_run: Flag = False,
-) -> int:
-    """Get back what log groups logged in a time, merged in the order of time.
-
-    `logferry fetch organization.yaml --log-group /aws/lambda/orders --from 2026-11-21T09:12
-    --to 2026-11-21T09:20 -o orders.log`
-
-    `logferry fetch /mnt/copy --log-group '*' --from 2026-11-01 --to 2026-11-30 --format json
-    --key seals.pem -o november.jsonl`
-
-    Reads what `logferry search` reads, with the same options, plan and exit codes: nothing is
-    written of a log stream of which an object is not, to the byte, what was archived. Exact to the
-    millisecond at both ends. A fetch that was stopped, or could not read something, goes on with
-    the same command: what was read is in the folder FILE.fetching until everything is.
-
-    Args:
-        archive: A configuration of what is deployed; a folder that the archive was copied into; or
-            s3:// and the name of the archive's bucket.
-        chosen: What is got back.
-        output: The file to write, which may not be there yet; stdout if left out.
-        form: text: lines as they were archived; json: a line for each event with its log group,
-            stream, and the object's key, version and SHA-256; csv: the same in columns.
-        dry_run: Only say what would be read.
-    """
-    try:
-        place = _only(chosen.places(archive))
-        threads = Threads(max(os.process_cpu_count() or 1, min(place.store.readers, _FETCHERS)))
-        try:
-            found = planned(archive, chosen, place, threads)
-            if dry_run:
-                return found.code
-            plan = found.plan
-            fetching = _Fetching(place=place, plan=plan, output=output, form=form)
-            report = fetching.run(threads)
-        finally:
-            threads.stop()
-        tell_report(archive, chosen, plan, report)
-        return code_of_report(plan, report)
-    except KeyboardInterrupt:
-        messages.print("stopped; the same command goes on with what was read", markup=False)
-        return STOPPED
-    except Unreadable as error:
-        return told(error, NOT_WHOLE, as_json=False)
-    except told_errors() as error:
-        return told(error, code_of(error), as_json=False)
-
-
-def _only(places: Sequence[Place]) -> Place:
-    if len(places) > 1:
-        names = ", ".join(str(each.store) for each in places)
-        raise ConfigError("--profile", [f"there are several archives, {names}: say whose"])
-    return places[0]
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Fetching:
-    """A fetch into one file."""
-
-    place: Place
-    plan: Plan
-    output: Path | None
-    form: Form
-
-    def run(self, threads: Threads) -> Report:
-        """Read everything, write it, and return what came of it."""
-        if self.output is None:
-            with TemporaryDirectory() as scratch:
-                return self._into(Path(scratch) / "fetching", threads)
-        beside = self.output.with_name(f"{self.output.name}.fetching")
-        if self.output.exists() and not beside.exists():
-            raise ConfigError("--output", [f"{self.output} is there already: name another file"])
-        return self._into(beside, threads)
-
-    def _into(self, path: Path, threads: Threads) -> Report:
-        folder = Folder(path, task_of(str(self.place.store), self.plan, self.form))
-        try:
-            with messages.status("Reading") as shown:
-                pace = Pace(self.plan.size_bytes, watch=shown.update, clock=time.monotonic)
-                report = self._read(folder, pace, threads)
-            with messages.status("Writing"):
-                self._write(folder)
-        except BaseException:
-            folder.close()
-            raise
-        if report.is_whole or self.output is None:
-            folder.remove()
-        else:
-            folder.close()
-        return report
-
-    def _read(self, folder: Folder, pace: Pace, threads: Threads) -> Report:
-        """Read into the folder: what nobody has to wait for, and is much, by processes."""
-        is_named = self.form != "text"
-        if is_named or self.place.store.readers > 1 or self.plan.size_bytes < _MUCH_BYTES:
-            store = Watched(self.place.store, "bytes", pace, threads)
-            return fetching.fetch(
-                store, self.plan, folder, is_named=is_named, mapped=threads.mapped
-            )
-        processes = work.processes()
-        try:
-            return fetching.fetch(
-                self.place.store,
-                self.plan,
-                folder,
-                is_named=False,
-                mapped=processes.mapped,
-                watch=pace.add,
-            )
-        finally:
-            processes.stop()
-
-    def _write(self, folder: Folder) -> None:
-        """Write the file, which is there when it is whole."""
-        if self.output is None:
-            for piece in written(folder, self.form):
-                sys.stdout.buffer.write(piece)
-            sys.stdout.buffer.flush()
-            return
-        merged = folder.path / "merged"
-        with merged.open("wb") as file:
-            file.writelines(written(folder, self.form))
-        merged.replace(self.output)

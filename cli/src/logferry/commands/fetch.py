@@ -1,0 +1,169 @@
+"""The command that gets back all log events of a time."""
+
+import os
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from logferry import fetch as fetching
+from logferry.commands.chosen import Chosen, code_of_report, planned, tell_report
+from logferry.commands.console import (
+    NOT_WHOLE,
+    STOPPED,
+    Flag,
+    code_of,
+    messages,
+    told,
+    told_errors,
+)
+from logferry.errors import ConfigError
+from logferry.fetch import Folder, task_of, write_lines
+from logferry.fetched_files import Form, written
+from logferry.pace import Pace
+from logferry.place import Place
+from logferry.runs import cuts_of
+from logferry.watched import Watched
+from logferry.workers import Processes, Threads
+from logferry_contracts.retrieval.plan import Plan
+from logferry_contracts.retrieval.search import Report
+from logferry_contracts.verification.store import Mapped, Unreadable
+
+_MUCH_BYTES = 16 * 1024 * 1024
+"""As they are stored: sorting them takes longer than processes take to begin."""
+_FETCHERS = 4
+"""Streams that are sorted side by side, each in some 50 MB."""
+
+
+def fetch(
+    archive: str,
+    /,
+    *,
+    chosen: Chosen,
+    output: Annotated[Path | None, Parameter(name=("--output", "-o"), show_default=False)] = None,
+    form: Annotated[Form, Parameter(name="--format")] = "text",
+    dry_run: Flag = False,
+) -> int:
+    """Get back what log groups logged in a time, merged in the order of time.
+
+    `logferry fetch organization.yaml --log-group /aws/lambda/orders --from 2026-11-21T09:12
+    --to 2026-11-21T09:20 -o orders.log`
+
+    `logferry fetch /mnt/copy --log-group '*' --from 2026-11-01 --to 2026-11-30 --format json
+    --key seals.pem -o november.jsonl`
+
+    Reads what `logferry search` reads, with the same options, plan and exit codes: nothing is
+    written of a log stream of which an object is not, to the byte, what was archived. Exact to the
+    millisecond at both ends. A fetch that was stopped, or could not read something, goes on with
+    the same command: what was read is in the folder FILE.fetching until everything is.
+
+    Args:
+        archive: A configuration of what is deployed; a folder that the archive was copied into; or
+            s3:// and the name of the archive's bucket.
+        chosen: What is got back.
+        output: The file to write, which may not be there yet; stdout if left out.
+        form: text: lines as they were archived; json: a line for each event with its log group,
+            stream, and the object's key, version and SHA-256; csv: the same in columns.
+        dry_run: Only say what would be read.
+    """
+    try:
+        place = _only(chosen.places(archive))
+        threads = Threads(max(os.process_cpu_count() or 1, min(place.store.readers, _FETCHERS)))
+        try:
+            found = planned(archive, chosen, place, threads)
+            if dry_run:
+                return found.code
+            plan = found.plan
+            fetching = _Fetching(place=place, plan=plan, output=output, form=form)
+            report = fetching.run(threads)
+        finally:
+            threads.stop()
+        tell_report(archive, chosen, plan, report)
+        return code_of_report(plan, report)
+    except KeyboardInterrupt:
+        messages.print("stopped; the same command goes on with what was read", markup=False)
+        return STOPPED
+    except Unreadable as error:
+        return told(error, NOT_WHOLE, as_json=False)
+    except told_errors() as error:
+        return told(error, code_of(error), as_json=False)
+
+
+def _only(places: Sequence[Place]) -> Place:
+    if len(places) > 1:
+        names = ", ".join(str(each.store) for each in places)
+        raise ConfigError("--profile", [f"there are several archives, {names}: say whose"])
+    return places[0]
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Fetching:
+    """A fetch into one file."""
+
+    place: Place
+    plan: Plan
+    output: Path | None
+    form: Form
+
+    def run(self, threads: Threads) -> Report:
+        """Read everything, write it, and return what came of it."""
+        if self.output is None:
+            with TemporaryDirectory() as scratch:
+                return self._into(Path(scratch) / "fetching", threads)
+        beside = self.output.with_name(f"{self.output.name}.fetching")
+        if self.output.exists() and not beside.exists():
+            raise ConfigError("--output", [f"{self.output} is there already: name another file"])
+        return self._into(beside, threads)
+
+    def _into(self, path: Path, threads: Threads) -> Report:
+        cuts = cuts_of(*self.plan.span, self.plan.size_bytes)
+        folder = Folder(path, task_of(str(self.place.store), self.plan, self.form), cuts)
+        is_much = self.form == "text" and self.plan.size_bytes >= _MUCH_BYTES
+        processes = Processes.forked(os.process_cpu_count() or 1) if is_much else None
+        try:
+            report = self._read(folder, threads, processes)
+            with messages.status("Writing"):
+                self._write(folder, map if processes is None else processes.mapped)
+        except BaseException:
+            folder.close()
+            raise
+        finally:
+            if processes is not None:
+                processes.stop()
+        if report.is_whole or self.output is None:
+            folder.remove()
+        else:
+            folder.close()
+        return report
+
+    def _read(self, folder: Folder, threads: Threads, processes: Processes | None) -> Report:
+        """Read into the folder: what nobody has to wait for, and is much, by processes."""
+        fetch = partial(fetching.fetch, plan=self.plan, folder=folder)
+        with messages.status("Reading") as shown:
+            pace = Pace(self.plan.size_bytes, watch=shown.update, clock=time.monotonic)
+            if processes is not None and self.place.store.readers == 1:
+                mapped = processes.mapped
+                return fetch(self.place.store, is_named=False, mapped=mapped, watch=pace.add)
+            store = Watched(self.place.store, "bytes", pace, threads)
+            return fetch(store, is_named=self.form != "text", mapped=threads.mapped)
+
+    def _write(self, folder: Folder, mapped: Mapped) -> None:
+        """Write the file, which is there when it is whole."""
+        if self.output is None:
+            for piece in written(folder, self.form):
+                sys.stdout.buffer.write(piece)
+            sys.stdout.buffer.flush()
+            return
+        whole = folder.path / "merged"
+        if self.form == "text":
+            write_lines(folder, whole, mapped)
+        else:
+            with whole.open("wb") as file:
+                file.writelines(written(folder, self.form))
+        whole.replace(self.output)
