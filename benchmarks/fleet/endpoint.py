@@ -1,7 +1,8 @@
-"""A hub on this machine, as far as `logferry status` asks it: `python -m … SOURCES DAYS GROUPS`.
+"""A hub on this machine, as far as its ledger is asked for: `python -m … SOURCES DAYS GROUPS`.
 
-S3 with a ledger in which nothing is open, whose records are made when they are read, and its index;
-SQS without queues; STS. It prints its port, and at ``/calls`` how many requests it has answered.
+S3 with a ledger in which nothing is open, whose records are made when they are read, and its index,
+with the counts that are put there; SQS without queues; STS. It prints its port, and at ``/calls``
+how many requests it has answered.
 """
 
 import json
@@ -10,6 +11,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import ClassVar
 from urllib.parse import parse_qsl, unquote, urlsplit
 from xml.sax.saxutils import escape
 
@@ -61,6 +63,7 @@ class Handler(BaseHTTPRequestHandler):
     windows: list[Window]
     groups: int
     calls = 0
+    counts: ClassVar[dict[str, bytes]] = {}
     templates = _templates()
 
     def do_GET(self) -> None:
@@ -73,10 +76,19 @@ class Handler(BaseHTTPRequestHandler):
         _, _, key = unquote(url.path).lstrip("/").partition("/")
         if key.startswith("ledger/"):
             self._answer(self._record(key))
+        elif key in self.counts:
+            self._answer(self.counts[key])
         elif key:
             self._note(key)
         else:
             self._answer(self._listed(dict(parse_qsl(url.query, keep_blank_values=True))))
+
+    def do_PUT(self) -> None:
+        """Keep counts, as S3."""
+        Handler.calls += 1
+        _, _, key = unquote(urlsplit(self.path).path).lstrip("/").partition("/")
+        self.counts[key] = self.rfile.read(int(self.headers["Content-Length"]))
+        self._answer(b"")
 
     def do_POST(self) -> None:
         """Answer as SQS, where there is no queue, and as STS."""

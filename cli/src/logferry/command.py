@@ -57,7 +57,8 @@ LEDGER = {
     "bucket is lost.",
 }
 INDEX = {
-    "index:rebuild": "Read the whole ledger once, and note which exports are open, of any age.",
+    "index:rebuild": "Read the whole ledger once: note which exports are open, of any age, and "
+    "count its windows.",
 }
 _NAMES = frozenset(
     place.partition(":")[2].replace("_", "-") for place in (*COMMANDS, *EVENTS, *LEDGER, *INDEX)

@@ -35,6 +35,8 @@ https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html"""
 
 type Read = tuple[str, LedgerRecord | LedgerError]
 """A record's key, and the record, or what is wrong with it."""
+type Listed = tuple[str, str]
+"""A record's key and ETag."""
 
 
 def in_utc(window: Window) -> str:
@@ -108,10 +110,19 @@ class Ledger:
 
         In the place of one that breaks its contract is what is wrong with it.
         """
+        return self.read_listed(self.listed(prefix))
+
+    def listed(self, prefix: str) -> list[Listed]:
+        """Return the keys and ETags of the records of a window, in the order of their keys."""
         pages = self._s3.get_paginator("list_objects_v2").paginate(
             Bucket=self.bucket, Prefix=prefix
         )
-        keys = [each["Key"] for page in pages for each in page.get("Contents", [])]
+        there = (each for page in pages for each in page.get("Contents", []))
+        return [(each["Key"], each["ETag"]) for each in there]
+
+    def read_listed(self, listed: Iterable[Listed]) -> list[Read]:
+        """Return records that are listed, with their keys."""
+        keys = [key for key, _ in listed]
         with ThreadPoolExecutor(READERS) as readers:
             return list(zip(keys, readers.map(self._read, keys), strict=True))
 
@@ -128,9 +139,16 @@ class Ledger:
         )
         return [each["Key"] for page in pages for each in page.get("Contents", [])]
 
-    def put_note(self, key: str) -> None:
+    def put_note(self, key: str, body: bytes = b"") -> None:
         """Put a note, or what says that all are there."""
-        self._s3.put_object(Bucket=self.bucket, Key=key, Body=b"")
+        self._s3.put_object(Bucket=self.bucket, Key=key, Body=body)
+
+    def note(self, key: str) -> bytes | None:
+        """Return what a note says; None where there is none."""
+        try:
+            return self._s3.get_object(Bucket=self.bucket, Key=key)["Body"].read()
+        except self._s3.exceptions.NoSuchKey:
+            return None
 
     def remove_note(self, key: str) -> None:
         """Remove a note."""

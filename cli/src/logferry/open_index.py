@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+from logferry.counts import count, keep
 from logferry.errors import LedgerError
 from logferry.ledger import Ledger, Read, last_tries
 from logferry_contracts.export import export_id
@@ -60,7 +61,7 @@ def find_open(ledger: Ledger, source: SourceName) -> Open:
 def rebuild(
     ledger: Ledger, source: SourceName, *, dry_run: bool, watch: Callable[[int], None]
 ) -> Rebuilt:
-    """Read all records of a source, and bring the notes to what they say.
+    """Read all records of a source, and bring the notes and the windows' counts to what they say.
 
     What is not there is put before anything is removed, and only then are all said to be there.
 
@@ -71,11 +72,14 @@ def rebuild(
         watch: Told how many records have been read.
     """
     before = set(ledger.notes(source)) - {whole_key(source)}
-    count, wanted = 0, set[str]()
+    records, wanted = 0, set[str]()
     for prefix, _ in ledger.windows(source):
-        read = ledger.records(prefix)
-        count += len(read)
-        watch(count)
+        listed = ledger.listed(prefix)
+        read = ledger.read_listed(listed)
+        if not dry_run:
+            keep(ledger, prefix, count(listed, read))
+        records += len(read)
+        watch(records)
         wanted |= {_note_of(key, record) for key, record in _last(read) if _may_be_open(record)}
     # A note whose record is not there may be of what is being written.
     extra = sorted(before - wanted)
@@ -89,7 +93,7 @@ def rebuild(
         ledger.put_note(whole_key(source))
     return Rebuilt(
         profile=source.profile,
-        records=count,
+        records=records,
         open=len(wanted),
         added=len(wanted - before),
         removed=len(left),

@@ -4,8 +4,10 @@ import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import UTC, date, datetime, time
+from functools import partial
 from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
 
 from botocore.exceptions import ClientError
 from rich.box import SIMPLE_HEAD
@@ -13,14 +15,17 @@ from rich.table import Table
 
 from logferry.aws_errors import AWS_ERRORS
 from logferry.config import Config, SourceConfig
+from logferry.counts import Announced, counts_of, is_announced
 from logferry.errors import LedgerError, ReplayError
 from logferry.given import dates_given
 from logferry.ledger import CLIENT_CONFIG, Ledger, date_of, in_utc
-from logferry.workers import READERS
+from logferry.listing import list_keys_and_etags
+from logferry.workers import READERS, Threads
 from logferry_contracts.export_completed import ExportCompleted
-from logferry_contracts.ledger_key import ledger_key, manifest_key
+from logferry_contracts.ledger_key import ledger_key, ledger_prefix, manifest_key
 from logferry_contracts.ledger_record import LedgerRecord, split_task_ids
 from logferry_contracts.manifest import ManifestLocation
+from logferry_contracts.message import epoch_ms
 from logferry_contracts.message_attributes import text_attributes
 from logferry_contracts.source import SourceName
 from logferry_contracts.window import Window
@@ -34,6 +39,10 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
 NO_SUCH_KEY = "NoSuchKey"
+AROUND_MS = 86_400_000
+"""No time zone's clock is a day from UTC."""
+WINDOWS_AT_ONCE = 4
+"""That are counted side by side."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,27 +50,23 @@ class Completions:
     """What would be published again of one window of a source.
 
     Attributes:
-        keys: The ledger records.
-        object_count: Of all their manifests.
-        total_bytes: Of all these objects.
+        announced: How much it is.
         damaged: What is wrong with each record that cannot be read, and is left out.
+        is_counted: Whether that was known; otherwise the records were read.
     """
 
     source: SourceName
     window: Window
-    keys: list[str]
-    object_count: int
-    total_bytes: int
+    announced: Announced
     damaged: list[str]
+    is_counted: bool
 
     def as_json(self) -> dict[str, Any]:
         """Return it as a JSON document."""
         return {
             "profile": self.source.profile,
             "window": self.window.model_dump(),
-            "events": len(self.keys),
-            "object_count": self.object_count,
-            "total_bytes": self.total_bytes,
+            **self.announced.model_dump(),
             "damaged": self.damaged,
         }
 
@@ -97,16 +102,15 @@ def find(
         ReplayError: AWS refused; names what.
     """
     s3 = session.client("s3", region_name=config.region, config=CLIENT_CONFIG)
-    ledger = Ledger(s3, config.control_bucket)
+    list_keys_and_etags(s3)
+    ledger, threads = Ledger(s3, config.control_bucket), Threads(WINDOWS_AT_ONCE)
     for source in sources:
         name = config.source_name(source)
         zone = zone_named(config.time_zone_of(source))
         try:
-            for prefix, window in ledger.windows(name):
-                if first <= date_of(window, zone) <= last:
-                    found = _completions(ledger, name, prefix, window)
-                    if found.keys or found.damaged:
-                        yield found
+            windows = _windows(ledger, name, zone, first, last)
+            counting = threads.mapped(partial(_completions, ledger, name), windows)
+            yield from (each for each in counting if each.announced.events or each.damaged)
         except AWS_ERRORS as error:
             raise ReplayError(f"{source.profile}: {error}") from error
 
@@ -119,7 +123,7 @@ def publish(
     now: datetime,
     watch: Callable[[int], None],
 ) -> None:
-    """Publish what was found, as the records say it by now.
+    """Publish the windows that were found, as their records say it by now.
 
     Args:
         session: With credentials of the hub's account.
@@ -129,7 +133,7 @@ def publish(
         watch: Told after each event how many have been published.
 
     Raises:
-        LedgerError: A ledger record breaks its contract.
+        LedgerError: A ledger record breaks its contract, and did not when it was found.
         ReplayError: AWS refused; those before have been published.
     """
     s3 = session.client("s3", region_name=config.region, config=CLIENT_CONFIG)
@@ -139,7 +143,7 @@ def publish(
     for each in found:
         try:
             with ThreadPoolExecutor(READERS) as threads:
-                for _ in threads.map(again.publish, each.keys):
+                for _ in threads.map(again.publish, again.records(each)):
                     count += 1
                     watch(count)
         except AWS_ERRORS as error:
@@ -154,7 +158,7 @@ def table(found: Sequence[Completions]) -> "RenderableType":
     for name in ("events", "objects", "bytes", "damaged records"):
         shown.add_column(name, justify="right", no_wrap=True)
     for each in found:
-        numbers = (len(each.keys), each.object_count, each.total_bytes, len(each.damaged))
+        numbers = (*each.announced.model_dump().values(), len(each.damaged))
         shown.add_row(
             each.source.profile, in_utc(each.window), *(f"{number:,}" for number in numbers)
         )
@@ -171,8 +175,16 @@ class _Again:
     topic_arn: str
     now: datetime
 
-    def publish(self, key: str) -> None:
-        record = self.ledger.read(key)
+    def records(self, found: Completions) -> list[LedgerRecord]:
+        """Return what is to be published of a window."""
+        read = self.ledger.records(ledger_prefix(found.source, found.window))
+        for _, record in read:
+            if isinstance(record, LedgerError) and str(record) not in found.damaged:
+                raise record
+        records = (record for _, record in read if isinstance(record, LedgerRecord))
+        return [each for each in records if is_announced(each) and each.source == found.source]
+
+    def publish(self, record: LedgerRecord) -> None:
         tasks = split_task_ids(record, lambda window, name: self._half(record.source, window, name))
         event = ExportCompleted.of_record(record, tasks, replayed_at=self.now)
         if event.is_too_long:
@@ -218,24 +230,22 @@ class _Again:
             raise
 
 
-def _completions(ledger: Ledger, source: SourceName, prefix: str, window: Window) -> Completions:
-    read = ledger.records(prefix)
-    of_window = [
-        (key, record.completed.manifest)
-        for key, record in read
-        if not isinstance(record, LedgerError)
-        # A half is told of by its whole.
-        and record.completed is not None
-        and not record.is_lost
-        and record.disposed is None
-        and record.parent_export_id is None
-        and record.source == source
-    ]
+def _windows(
+    ledger: Ledger, source: SourceName, zone: ZoneInfo, first: date, last: date
+) -> Iterator[Window]:
+    """Yield the windows of a source that start on dates, of the few around them that are listed."""
+    since, until = (epoch_ms(datetime.combine(day, time(), UTC)) for day in (first, last))
+    for window in ledger.windows_from(source, since - AROUND_MS, until + 2 * AROUND_MS):
+        if first <= date_of(window, zone) <= last:
+            yield window
+
+
+def _completions(ledger: Ledger, source: SourceName, window: Window) -> Completions:
+    counted, is_counted = counts_of(ledger, ledger_prefix(source, window))
     return Completions(
         source=source,
         window=window,
-        keys=[key for key, _ in of_window],
-        object_count=sum(manifest.object_count for _, manifest in of_window),
-        total_bytes=sum(manifest.total_bytes for _, manifest in of_window),
-        damaged=[str(error) for _, error in read if isinstance(error, LedgerError)],
+        announced=counted.announced_of(source),
+        damaged=counted.damaged,
+        is_counted=is_counted,
     )

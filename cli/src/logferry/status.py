@@ -14,9 +14,11 @@ from rich.table import Table
 
 from logferry.aws_errors import AWS_ERRORS
 from logferry.config import Config, SourceConfig
+from logferry.counts import UNDER_WAY, counts_of
 from logferry.credentials import check_account
-from logferry.errors import LedgerError, StatusError
-from logferry.ledger import CLIENT_CONFIG, Ledger, date_of, in_utc, last_tries
+from logferry.errors import StatusError
+from logferry.ledger import CLIENT_CONFIG, Ledger, date_of, in_utc
+from logferry.listing import list_keys_and_etags
 from logferry.open_index import Open, find_open
 from logferry.plans_and_seals import Notes
 from logferry_contracts.ledger_record import LedgerRecord
@@ -31,7 +33,6 @@ if TYPE_CHECKING:
 
 
 IN_ARCHIVE = ("completed", "secured")
-UNDER_WAY = ("requested", "submitted")
 QUEUES = "log-sqs-"
 """What the names of all sources' queues begin with."""
 SOURCES_AT_ONCE = 8
@@ -43,16 +44,8 @@ class WindowStatus:
     """What the ledger says of one window of a source.
 
     Attributes:
-        states: How many exports there are of each state, ``waived`` or ``disposed``; of a log
-            group the last try counts.
-        failed: The log groups whose last try failed, and why; without those that are waived or
-            disposed of.
-        waived: The log groups of which somebody answers for it that they are not in the archive,
-            and their reason.
-        disposed: The log groups whose objects somebody had removed from the archive, and their
-            reason.
+        states: As `Counts` have them, and what follows.
         late: The log groups whose last try was asked for too long ago to be still under way.
-        damaged: What is wrong with each record that cannot be read; whose it is, nobody can say.
     """
 
     window: Window
@@ -173,7 +166,7 @@ class SourceStatus:
 
 @dataclass(frozen=True)
 class Asked:
-    """Which windows are shown one by one; their records are all read.
+    """Which windows are shown one by one; their records are read unless they are counted.
 
     Attributes:
         newest: So many, from the newest one back.
@@ -219,6 +212,7 @@ def status(  # noqa: PLR0913  (an option each)
     check_account(session, config, config.hub_account_id)
     s3 = session.client("s3", region_name=config.region, config=CLIENT_CONFIG)
     sqs = session.client("sqs", region_name=config.region, config=CLIENT_CONFIG)
+    list_keys_and_etags(s3)
     ledger, asked = Ledger(s3, config.control_bucket), Asked(newest, *dates)
     try:
         urls = _queue_urls(sqs)
@@ -338,38 +332,20 @@ def _gaps(windows: Sequence[Window]) -> list[Window]:
 def _window_status(
     ledger: Ledger, prefix: str, window: Window, late_before: datetime
 ) -> WindowStatus:
-    read = ledger.records(prefix)
-    last = {name: record for name, (_, record) in sorted(last_tries(read).items())}
+    counted, _ = counts_of(ledger, prefix)
     return WindowStatus(
         window=window,
-        states=Counter(map(_state, last.values())),
-        failed={
-            name: record.failed.reason
-            for name, record in last.items()
-            if record.failed is not None and _state(record) == "failed"
-        },
-        waived={
-            name: record.waived.reason for name, record in last.items() if record.waived is not None
-        },
-        disposed={
-            name: record.disposed.reason
-            for name, record in last.items()
-            if record.disposed is not None
-        },
+        states=Counter(counted.states),
+        failed=counted.failed,
+        waived=counted.waived,
+        disposed=counted.disposed,
         late=[
             name
-            for name, record in last.items()
-            if record.state in UNDER_WAY and _since(record) < late_before
+            for name, requested_at in counted.under_way.items()
+            if datetime.fromisoformat(requested_at) < late_before
         ],
-        damaged=[str(error) for _, error in read if isinstance(error, LedgerError)],
+        damaged=counted.damaged,
     )
-
-
-def _state(record: LedgerRecord) -> str:
-    """Return what somebody says of an export, or else its state."""
-    if record.disposed is not None:
-        return "disposed"
-    return "waived" if record.waived is not None else record.state
 
 
 def _queue_urls(sqs: "SQSClient") -> dict[str, str]:

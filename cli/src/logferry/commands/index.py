@@ -1,4 +1,4 @@
-"""The command that notes what is open."""
+"""The command that notes what is open, and counts."""
 
 from dataclasses import asdict
 from pathlib import Path
@@ -11,6 +11,7 @@ from logferry import open_index
 from logferry.commands.console import Flag, Json, exit_code, messages
 from logferry.config import load
 from logferry.ledger import CLIENT_CONFIG, Ledger
+from logferry.listing import list_keys_and_etags
 
 
 def rebuild(
@@ -21,12 +22,13 @@ def rebuild(
     dry_run: Flag = False,
     as_json: Json = False,
 ) -> int:
-    """Read the whole ledger once, and note which exports are open, of any age.
+    """Read the whole ledger once: note which exports are open, of any age, and count its windows.
 
     `logferry index rebuild organization.yaml`
 
-    From then on `logferry status` reads no more than those. For a ledger that an earlier release
-    has begun: deploy all services first. May be done at any time, and again.
+    From then on `logferry status` reads no more than those, and `events replay` and `status --from`
+    read records only of windows that have changed. For a ledger that an earlier release has begun:
+    deploy all services first. May be done at any time, and again.
 
     Args:
         config: What is deployed; see deploy/examples.
@@ -40,6 +42,7 @@ def rebuild(
         rebuilt = []
         for hub, sources in chosen:
             s3 = session.client("s3", region_name=hub.region, config=CLIENT_CONFIG)
+            list_keys_and_etags(s3)
             ledger = Ledger(s3, hub.control_bucket)
             for source in sources:
                 with messages.status(f"Reading the ledger of {source.profile}") as shown:

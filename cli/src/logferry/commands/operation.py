@@ -244,9 +244,15 @@ def replay(  # noqa: PLR0913  (an option each)
             messages.print(f"nothing to replay: nothing is completed from {first} to {last}")
         elif not as_json:
             tables.print(replaying.table(found))
+        if uncounted := sum(not each.is_counted for each in found):
+            messages.print(
+                f"The records of {uncounted:,} of {len(found):,} windows were read, as nobody had "
+                "counted them as they are now.",
+                markup=False,
+            )
         if not dry_run and found:
             if not yes:
-                count = sum(len(each.keys) for each in found)
+                count = sum(each.announced.events for each in found)
                 agree(
                     f"Publish {count:,} events again, to all subscribers?",
                     refused=ReplayError,
