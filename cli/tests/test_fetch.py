@@ -1,11 +1,14 @@
 """The command `logferry fetch`: everything of a time, once, in order, and nothing else."""
 
 import csv
+import glob
 import io
 import json
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import duckdb
 import pytest
 from cli.tests.copies import Copy
 from contracts.tests.corpus import MESSAGES
@@ -93,6 +96,38 @@ def test_json_and_csv_say_where_each_event_is_from(run: Run, folder: str) -> Non
         "web 0",
     )
     assert Path(folder, first["key"]).is_file()
+
+
+def test_parquet_has_what_json_has_in_its_order(run: Run, folder: str, tmp_path: Path) -> None:
+    _, out, _ = run(folder, "--log-group", "*", *DATES, "--format", "json")
+    events = [json.loads(line) for line in out.splitlines()]
+    output = tmp_path / "[a] b*" / "events.parquet"
+    output.parent.mkdir()
+    code, nothing, err = run(
+        folder, "--log-group", "*", *DATES, "--format", "parquet", "-o", str(output)
+    )
+    assert (code, nothing) == (0, b"")
+    assert "162 events in 8 of 8 objects" in err
+    found = duckdb.read_parquet(glob.escape(str(output)))
+    rows = [dict(zip(found.columns, row, strict=True)) for row in found.fetchall()]
+    for row in rows:
+        at = row.pop("at_utc")
+        row["at"] = f"{at:%Y-%m-%dT%H:%M:%S}.{at.microsecond // 1000:03d}Z"
+    assert rows == events
+    assert [each.name for each in output.parent.iterdir()] == ["events.parquet"]
+
+
+def test_parquet_needs_a_file_and_duckdb(
+    run: Run, folder: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    code, _, err = run(folder, "--log-group", "*", *DATES, "--format", "parquet")
+    assert code == 2
+    assert "--output" in err
+    monkeypatch.setitem(sys.modules, "duckdb", None)
+    output = str(tmp_path / "events.parquet")
+    code, _, err = run(folder, "--log-group", "*", *DATES, "--format", "parquet", "-o", output)
+    assert code == 2
+    assert "DuckDB, which is not installed" in err
 
 
 def test_a_file_is_written_and_nothing_else_is_left(run: Run, folder: str, tmp_path: Path) -> None:

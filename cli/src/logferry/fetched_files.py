@@ -1,4 +1,4 @@
-"""Events as files that others read: lines as they were archived, JSON lines, or CSV."""
+"""Events as files that others read: lines as they were archived, JSON lines, CSV, or Parquet."""
 
 import csv
 import io
@@ -11,7 +11,7 @@ from logferry.fetch import TAG, Folder
 from logferry.runs import merged
 from logferry_contracts.log_line import STAMP_LENGTH
 
-type Form = Literal["text", "json", "csv"]
+type Form = Literal["text", "json", "csv", "parquet"]
 
 _MESSAGE = STAMP_LENGTH + len(b" ")
 _KNOWN_SOURCES = 4096
@@ -20,15 +20,19 @@ _OBJECT = ("key", "version_id", "sha256")
 
 
 def written(folder: Folder, form: Form) -> Iterator[bytes]:
-    """Yield what a file of this form has, in pieces, from the oldest event on."""
+    """Yield what a file of this form has, in pieces, from the oldest event on.
+
+    Of Parquet these are the JSON lines that it is made of.
+    """
     some = (events for parts in folder.slices() for events in merged(parts))
     if form == "text":
         for events in some:
             yield b"\n".join(events) + b"\n"
         return
     source = lru_cache(_KNOWN_SOURCES)(folder.source)
-    write = _as_json if form == "json" else _as_csv
-    yield b"" if form == "json" else _as_csv([dict(zip(_HEADER, _HEADER, strict=True))])
+    write = _as_csv if form == "csv" else _as_json
+    if form == "csv":
+        yield _as_csv([dict(zip(_HEADER, _HEADER, strict=True))])
     for events in some:
         yield write(_document(each, source) for each in events)
 

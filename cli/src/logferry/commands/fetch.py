@@ -13,6 +13,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from logferry import fetch as fetching
+from logferry import parquet
 from logferry.commands.chosen import Chosen, code_of_report, planned, tell_report
 from logferry.commands.console import (
     NOT_WHOLE,
@@ -69,10 +70,13 @@ def fetch(
         chosen: What is got back.
         output: The file to write, which may not be there yet; stdout if left out.
         form: text: lines as they were archived; json: a line for each event with its log group,
-            stream, and the object's key, version and SHA-256; csv: the same in columns.
+            stream, and the object's key, version and SHA-256; csv: the same in columns;
+            parquet: the same, by DuckDB, which has to be installed.
         dry_run: Only say what would be read.
     """
     try:
+        if form == "parquet":
+            _check_parquet(output)
         place = _only(chosen.places(archive))
         threads = Threads(max(os.process_cpu_count() or 1, min(place.store.readers, _FETCHERS)))
         try:
@@ -93,6 +97,12 @@ def fetch(
         return told(error, NOT_WHOLE, as_json=False)
     except told_errors() as error:
         return told(error, code_of(error), as_json=False)
+
+
+def _check_parquet(output: Path | None) -> None:
+    if output is None:
+        raise ConfigError("--output", ["a Parquet file is written where it can be gone back in"])
+    parquet.check()
 
 
 def _only(places: Sequence[Place]) -> Place:
@@ -166,4 +176,7 @@ class _Fetching:
         else:
             with whole.open("wb") as file:
                 file.writelines(written(folder, self.form))
+        if self.form == "parquet":
+            lines = whole.rename(folder.path / "lines")
+            parquet.write_parquet(lines, whole)
         whole.replace(self.output)
