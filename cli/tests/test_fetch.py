@@ -2,6 +2,7 @@
 
 import csv
 import glob
+import hashlib
 import io
 import json
 import sys
@@ -23,6 +24,9 @@ from logferry.command import main
 from logferry.commands import fetch as command
 from logferry.runs import cuts_of, merged, parts_of, write_run
 from logferry_contracts.log_line import stamp
+from logferry_contracts.proof import Proof
+from logferry_contracts.verification.proofs import check
+from logferry_contracts.wire import parse
 
 type Run = Callable[..., tuple[int, bytes, str]]
 
@@ -115,6 +119,68 @@ def test_parquet_has_what_json_has_in_its_order(run: Run, folder: str, tmp_path:
         row["at"] = f"{at:%Y-%m-%dT%H:%M:%S}.{at.microsecond // 1000:03d}Z"
     assert rows == events
     assert [each.name for each in output.parent.iterdir()] == ["events.parquet"]
+
+
+def is_valid(bag: Path) -> bool:
+    """Whether every file of a bag is what its manifests say, and there is no other.
+
+    https://www.rfc-editor.org/rfc/rfc8493#section-3
+    """
+    there = {path.relative_to(bag).as_posix() for path in bag.rglob("*") if path.is_file()}
+    told = {"tagmanifest-sha256.txt"}
+    for manifest in ("manifest-sha256.txt", "tagmanifest-sha256.txt"):
+        for line in (bag / manifest).read_text().splitlines():
+            digest, name = line.split("  ", 1)
+            assert hashlib.sha256((bag / name).read_bytes()).hexdigest() == digest
+            told.add(name)
+    info = dict(line.split(": ", 1) for line in (bag / "bag-info.txt").read_text().splitlines())
+    payload = [bag / name for name in there if name.startswith("data/")]
+    size_bytes = sum(path.stat().st_size for path in payload)
+    assert info["Payload-Oxum"] == f"{size_bytes}.{len(payload)}"
+    assert (bag / "bagit.txt").read_text().startswith("BagIt-Version: 1.0\n")
+    return there == told
+
+
+def test_a_bag_has_events_objects_and_proofs_that_hold(
+    run: Run, folder: str, tmp_path: Path
+) -> None:
+    _, out, _ = run(folder, "--log-group", "/a", *DATES, "--format", "json")
+    bag = tmp_path / "handed-over"
+    code, _, err = run(folder, "--log-group", "/a", *DATES, "--format", "bag", "-o", str(bag))
+    assert code == 0
+    assert "4 objects, 2 proofs" in err
+    assert is_valid(bag)
+    assert (bag / "data" / "events.jsonl").read_bytes() == out
+    digests = {json.loads(line)["sha256"] for line in out.splitlines()}
+    assert {path.stem for path in (bag / "data" / "objects").iterdir()} == digests
+    proofs = sorted((bag / "data" / "proofs").rglob("*.json"))
+    assert [path.name for path in proofs] == ["2026-11-21.json", "2026-11-22.json"]
+    proven = {
+        each.sha256
+        for path in proofs
+        for word in check(parse(Proof, path.read_bytes()), ()).words
+        for each in (word.statement.objects if word.statement else None) or []
+    }
+    assert proven == digests
+
+
+def test_a_bag_goes_on_once_everything_can_be_read(run: Run, folder: str, tmp_path: Path) -> None:
+    bag = tmp_path / "handed-over"
+    arguments = (folder, "--log-group", "/a", *DATES, "--format", "bag", "-o", str(bag))
+    path = min(Path(folder, "shop-prod/a").rglob("*.gz"))
+    stored = path.read_bytes()
+    path.unlink()
+    code, _, err = run(*arguments)
+    assert code == 1
+    assert "it is not there" in err
+    assert is_valid(bag)
+    assert len(list((bag / "data" / "objects").iterdir())) == 3
+    path.write_bytes(stored)
+    code, _, err = run(*arguments)
+    assert (code, is_valid(bag)) == (0, True)
+    assert "4 objects, 2 proofs" in err
+    assert {each.name for each in tmp_path.iterdir()} == {"copy", "handed-over"}
+    assert run(*arguments)[0] == 2
 
 
 def test_parquet_needs_a_file_and_duckdb(

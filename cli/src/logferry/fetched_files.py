@@ -11,7 +11,7 @@ from logferry.fetch import TAG, Folder
 from logferry.runs import merged
 from logferry_contracts.log_line import STAMP_LENGTH
 
-type Form = Literal["text", "json", "csv", "parquet"]
+type Form = Literal["text", "json", "csv", "parquet", "bag"]
 
 _MESSAGE = STAMP_LENGTH + len(b" ")
 _KNOWN_SOURCES = 4096
@@ -22,7 +22,7 @@ _OBJECT = ("key", "version_id", "sha256")
 def written(folder: Folder, form: Form) -> Iterator[bytes]:
     """Yield what a file of this form has, in pieces, from the oldest event on.
 
-    Of Parquet these are the JSON lines that it is made of.
+    Of Parquet and a bag these are the JSON lines that they are made of.
     """
     some = (events for parts in folder.slices() for events in merged(parts))
     if form == "text":

@@ -5,7 +5,9 @@ import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import partial
+from importlib.metadata import version
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Annotated
@@ -14,6 +16,7 @@ from cyclopts import Parameter
 
 from logferry import fetch as fetching
 from logferry import parquet
+from logferry.bag import Bag, pieces_of, proofs_of
 from logferry.commands.chosen import Chosen, code_of_report, planned, tell_report
 from logferry.commands.console import (
     NOT_WHOLE,
@@ -30,10 +33,13 @@ from logferry.fetched_files import Form, written
 from logferry.pace import Pace
 from logferry.place import Place
 from logferry.runs import cuts_of
+from logferry.search import counted
 from logferry.watched import Watched
 from logferry.workers import Processes, Threads
+from logferry_contracts.message import timestamp
 from logferry_contracts.retrieval.plan import Plan
 from logferry_contracts.retrieval.search import Report
+from logferry_contracts.verification.joining import span
 from logferry_contracts.verification.store import Mapped, Unreadable
 
 _MUCH_BYTES = 16 * 1024 * 1024
@@ -71,12 +77,12 @@ def fetch(
         output: The file to write, which may not be there yet; stdout if left out.
         form: text: lines as they were archived; json: a line for each event with its log group,
             stream, and the object's key, version and SHA-256; csv: the same in columns;
-            parquet: the same, by DuckDB, which has to be installed.
+            parquet: the same, by DuckDB, which has to be installed; bag: a folder by RFC 8493 with
+            these lines, the objects that they are from, and a proof of each log group and date.
         dry_run: Only say what would be read.
     """
     try:
-        if form == "parquet":
-            _check_parquet(output)
+        _check(form, output)
         place = _only(chosen.places(archive))
         threads = Threads(max(os.process_cpu_count() or 1, min(place.store.readers, _FETCHERS)))
         try:
@@ -99,10 +105,11 @@ def fetch(
         return told(error, code_of(error), as_json=False)
 
 
-def _check_parquet(output: Path | None) -> None:
-    if output is None:
-        raise ConfigError("--output", ["a Parquet file is written where it can be gone back in"])
-    parquet.check()
+def _check(form: Form, output: Path | None) -> None:
+    if form in {"parquet", "bag"} and output is None:
+        raise ConfigError("--output", [f"{form} cannot be written to stdout: name what to write"])
+    if form == "parquet":
+        parquet.check()
 
 
 def _only(places: Sequence[Place]) -> Place:
@@ -139,7 +146,7 @@ class _Fetching:
         try:
             report = self._read(folder, threads, processes)
             with messages.status("Writing"):
-                self._write(folder, map if processes is None else processes.mapped)
+                self._write(folder, map if processes is None else processes.mapped, threads)
         except BaseException:
             folder.close()
             raise
@@ -163,8 +170,8 @@ class _Fetching:
             store = Watched(self.place.store, "bytes", pace, threads)
             return fetch(store, is_named=self.form != "text", mapped=threads.mapped)
 
-    def _write(self, folder: Folder, mapped: Mapped) -> None:
-        """Write the file, which is there when it is whole."""
+    def _write(self, folder: Folder, mapped: Mapped, threads: Threads) -> None:
+        """Write the output, which is there when it is whole."""
         if self.output is None:
             for piece in written(folder, self.form):
                 sys.stdout.buffer.write(piece)
@@ -176,7 +183,35 @@ class _Fetching:
         else:
             with whole.open("wb") as file:
                 file.writelines(written(folder, self.form))
+        if self.form == "bag":
+            self._write_bag(self.output, folder, whole, threads)
+            return
         if self.form == "parquet":
             lines = whole.rename(folder.path / "lines")
             parquet.write_parquet(lines, whole)
         whole.replace(self.output)
+
+    def _write_bag(self, output: Path, folder: Folder, lines: Path, threads: Threads) -> None:
+        """Make a bag, or go on with one."""
+        begun = output.with_name(f"{output.name}.begun")
+        if output.exists():
+            output.rename(begun)
+        bag, now = Bag(begun), datetime.now(UTC)
+        store, mapped = self.place.store, threads.mapped
+        bag.add_events(lines)
+        objects = bag.add_objects(store, pieces_of(self.plan, folder.done), mapped=mapped)
+        proving = proofs_of(store, self.place.chains, self.plan, mapped=mapped)
+        proofs = bag.add_proofs(store, proving, timestamp(now))
+        asked = self.plan.asked
+        bag.close(
+            {
+                "Bagging-Date": f"{now:%Y-%m-%d}",
+                "Bag-Software-Agent": f"logferry {version('logferry')}",
+                "External-Description": f"{', '.join(asked.log_groups)} "
+                f"{span(asked.from_ms, asked.to_ms)}",
+            }
+        )
+        begun.rename(output)
+        messages.print(
+            f"{output}: {counted(objects, 'object')}, {counted(proofs, 'proof')}", markup=False
+        )
