@@ -1,0 +1,358 @@
+"""What `logferry doctor` says of a hub and of a source's account, of each thing that may be wrong.
+
+What is changed in stacks by hand is looked for in test_deploy_on_localstack.py.
+"""
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import boto3
+import pytest
+from botocore.exceptions import ClientError
+from moto import mock_aws
+
+from logferry import doctor as looking
+from logferry import drift
+from logferry import plan as planning
+from logferry.change import Change, Difference
+from logferry.checkout import TEMPLATES
+from logferry.command import main
+from logferry.commands.console import DONE, FAILED, NOT_WHOLE
+from logferry.config import Config
+from logferry.doctor import Doctor, Finding
+from logferry.errors import PlanError
+from logferry.hub_stacks import hub_stacks, source_account_stack
+from logferry.package import Zip
+from logferry.services import NAMES
+from logferry.stack import Deployed, Stack
+from logferry_contracts.open_exports import whole_key
+
+FILE = "organization.yaml"
+SHOP = "444455556666"
+ALARM = "logferry-exporter-shop-queue-age"
+DENIED = {"Error": {"Code": "AccessDeniedException", "Message": "not authorized"}}
+
+
+class World:
+    """A hub in which all is as it should be, until somebody breaks something."""
+
+    def __init__(self, config: Config, zips: dict[str, Zip]) -> None:
+        self.config = config
+        self.stacks = {
+            each.name: deployed(each) for step in hub_stacks(config, zips) for each in step
+        }
+        of_shop = source_account_stack(config, config.source("shop"))
+        self.stacks[of_shop.name] = deployed(of_shop)
+        self.drift: dict[str, list[Change]] = {}
+        self.refused: dict[str, Exception] = {}
+        self.asked: list[str] = []
+        self.session = boto3.Session(region_name=config.region)
+
+    def client(self, service: str) -> Any:
+        return self.session.client(service)  # type: ignore[call-overload]  # any service
+
+    def look(self, **options: Any) -> list[Finding]:
+        said: dict[str, Any] = {"now": lambda: datetime.now(UTC), "sources": self.config.sources}
+        said |= options
+        return list(Doctor(self.session, self.config, file=FILE, **said).findings())
+
+    def wrong(self, **options: Any) -> list[Finding]:
+        return [each for each in self.look(**options) if each.verdict == "wrong"]
+
+    def unchecked(self) -> set[str]:
+        return {each.check for each in self.look() if each.verdict == "not checked"}
+
+    # As `Stacks`
+
+    def deployed(self, name: str) -> Deployed | None:
+        return self.stacks.get(name)
+
+    # As `plan.plan`
+
+    def plan(self, _: object, __: object, request: Any) -> None:
+        profile = request.data.source.profile
+        assert request.data.dry_run
+        self.asked.append(profile)
+        if profile in self.refused:
+            raise self.refused[profile]
+
+
+def deployed(wanted: Stack) -> Deployed:
+    template = (TEMPLATES / wanted.template).read_text()
+    parameters = dict(wanted.parameters) | {"CodeKey": "of/the/last-release.zip"}
+    return Deployed(wanted.name, template, parameters, {}, "111122223333", "eu-west-1")
+
+
+@pytest.fixture
+def zips(some_zips: list[Zip]) -> dict[str, Zip]:
+    return dict(zip(NAMES, some_zips, strict=True))
+
+
+@pytest.fixture
+def world(
+    document: dict[str, Any], zips: dict[str, Zip], monkeypatch: pytest.MonkeyPatch
+) -> Iterator[World]:
+    topic = f"arn:aws:sns:eu-west-1:{document['hub_account_id']}:alarms"
+    config = Config.model_validate(document | {"alarm_action_arn": topic})
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "any")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "any")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", config.region)
+    monkeypatch.setenv("MOTO_ACCOUNT_ID", config.hub_account_id)
+    with mock_aws():
+        world = World(config, zips)
+        monkeypatch.setattr(looking, "stacks_of", lambda *_: world)
+        monkeypatch.setattr(drift, "find", lambda _, there: world.drift.get(there.name, []))
+        monkeypatch.setattr(planning, "plan", world.plan)
+        limits = {"AccountLimit": {"UnreservedConcurrentExecutions": 900}}
+        monkeypatch.setattr(Doctor, "_limits", lambda _: limits["AccountLimit"])
+        make_hub(world)
+        yield world
+
+
+def make_hub(world: World) -> None:
+    s3, config = world.client("s3"), world.config
+    s3.create_bucket(
+        Bucket=config.control_bucket,
+        CreateBucketConfiguration={"LocationConstraint": config.region},
+    )
+    for source in config.sources:
+        key = whole_key(config.source_name(source))
+        s3.put_object(Bucket=config.control_bucket, Key=key, Body=b"")
+    kms = world.client("kms")
+    key_id = kms.create_key()["KeyMetadata"]["KeyId"]
+    kms.create_alias(AliasName="alias/logferry", TargetKeyId=key_id)
+    world.client("cloudwatch").put_metric_alarm(
+        AlarmName=ALARM,
+        Namespace="n",
+        MetricName="m",
+        Statistic="Sum",
+        Period=60,
+        EvaluationPeriods=1,
+        Threshold=1,
+        ComparisonOperator="GreaterThanThreshold",
+    )
+    world.client("organizations").create_organization(FeatureSet="ALL")
+
+
+def test_of_a_hub_that_is_as_it_should_be_nothing_is_wrong(world: World) -> None:
+    assert world.wrong() == []
+    assert world.unchecked() == {"role"}
+    assert sorted(world.asked[:2]) == ["Pay_ments", "shop"]
+
+
+def not_deployed(world: World) -> None:
+    del world.stacks["logferry-sealer"]
+
+
+def of_another_release(world: World) -> None:
+    there = world.stacks["logferry-planner"]
+    world.stacks["logferry-planner"] = replace(there, template="Resources: {}")
+
+
+def of_other_settings(world: World) -> None:
+    there = world.stacks["logferry-planner"]
+    parameters = {**there.parameters, "LookbackDays": "3"}
+    world.stacks["logferry-planner"] = replace(there, parameters=parameters)
+
+
+def changed_by_hand(world: World) -> None:
+    change = Change(
+        drift.MEND,
+        "Schedule",
+        "AWS::Scheduler::Schedule",
+        replaces=False,
+        differences=[Difference("State", "DISABLED", "ENABLED")],
+    )
+    world.drift["logferry-exporter-shop"] = [change]
+
+
+def key_disabled(world: World) -> None:
+    world.client("kms").disable_key(KeyId=key_of(world))
+
+
+def key_to_be_deleted(world: World) -> None:
+    world.client("kms").schedule_key_deletion(KeyId=key_of(world))
+
+
+def key_of(world: World) -> str:
+    arn: str = world.client("kms").describe_key(KeyId="alias/logferry")["KeyMetadata"]["KeyId"]
+    return arn
+
+
+def alarm_silenced(world: World) -> None:
+    world.client("cloudwatch").disable_alarm_actions(AlarmNames=[ALARM])
+
+
+def role_refuses(world: World) -> None:
+    world.refused["shop"] = PlanError("refused: may not assume the role")
+
+
+def not_indexed(world: World) -> None:
+    source = world.config.source_name(world.config.source("shop"))
+    world.client("s3").delete_object(Bucket=world.config.control_bucket, Key=whole_key(source))
+
+
+@pytest.mark.parametrize(
+    ("break_it", "check", "subject", "mend"),
+    [
+        (not_deployed, "stack", "logferry-sealer", "logferry deploy FILE --only sealer"),
+        (of_another_release, "stack", "logferry-planner", "logferry deploy FILE --only planner"),
+        (of_other_settings, "stack", "logferry-planner", "logferry deploy FILE --only planner"),
+        (
+            changed_by_hand,
+            "resource",
+            "logferry-exporter-shop Schedule",
+            "logferry deploy FILE --only exporter-shop",
+        ),
+        (key_disabled, "key", "alias/logferry", "aws kms enable-key "),
+        (key_to_be_deleted, "key", "alias/logferry", "aws kms cancel-key-deletion "),
+        (alarm_silenced, "alarms", ALARM, "aws cloudwatch enable-alarm-actions "),
+        (role_refuses, "plan", "shop", "logferry deploy-source-account FILE --profile shop"),
+        (not_indexed, "index", "shop", "logferry index rebuild FILE --profile shop"),
+    ],
+    ids=lambda value: value.__name__ if callable(value) else "",
+)
+def test_what_is_wrong_is_named_with_what_mends_it_and_nothing_else_is(
+    world: World, break_it: Callable[[World], None], check: str, subject: str, mend: str
+) -> None:
+    break_it(world)
+
+    [found] = world.wrong()
+
+    assert (found.check, found.subject) == (check, subject)
+    assert found.why
+    assert found.mend[0].startswith(mend.replace("FILE", FILE))
+
+
+def test_a_disabled_key_is_mended_by_the_very_command(world: World) -> None:
+    key_to_be_deleted(world)
+
+    [found] = world.wrong()
+
+    assert [command.split()[2] for command in found.mend] == ["cancel-key-deletion", "enable-key"]
+    key_id = found.mend[0].split()[-1]
+    world.client("kms").cancel_key_deletion(KeyId=key_id)
+    world.client("kms").enable_key(KeyId=key_id)
+    assert world.wrong() == []
+
+
+def test_an_alarm_that_is_told_to_nobody_is_a_problem(world: World) -> None:
+    world.config = world.config.model_copy(update={"alarm_action_arn": None})
+    for name, there in world.stacks.items():
+        if "AlarmActionArn" in there.parameters:
+            parameters = {**there.parameters, "AlarmActionArn": ""}
+            world.stacks[name] = replace(there, parameters=parameters)
+
+    [found] = world.wrong()
+
+    assert (found.check, found.subject) == ("settings", FILE)
+
+
+def test_a_clock_that_is_off_is_told(world: World) -> None:
+    [found] = world.wrong(now=lambda: datetime.now(UTC) + timedelta(minutes=10))
+
+    assert (found.check, found.subject) == ("clock", "this machine")
+    assert found.why.startswith("+")
+
+
+def test_too_few_lambda_functions_at_a_time_are_told(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Doctor, "_limits", lambda _: {"UnreservedConcurrentExecutions": 10})
+
+    [found] = world.wrong()
+
+    assert (found.check, found.subject) == ("concurrency", "eu-west-1")
+    assert "10 Lambda functions" in found.why
+
+
+def test_what_the_credentials_may_not_see_is_not_checked_and_never_guessed(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    denied = ClientError(DENIED, "Any")  # type: ignore[arg-type]
+
+    def deny(*_: object) -> None:
+        raise denied
+
+    refused = PlanError("logferry-planner: not authorized")
+    refused.__cause__ = denied
+    world.refused = dict.fromkeys(("shop", "Pay_ments"), refused)
+    monkeypatch.setattr(Doctor, "_limits", deny)
+    monkeypatch.setattr(World, "deployed", deny)
+    monkeypatch.setattr(Doctor, "_organization", deny)
+
+    assert world.wrong() == []
+    assert world.unchecked() == {"stack", "plan", "concurrency", "organisation", "role"}
+
+
+def test_accounts_of_the_organisation_that_are_no_source_are_named(world: World) -> None:
+    made = world.client("organizations").create_account(Email="a@example.com", AccountName="new")
+    account_id = made["CreateAccountStatus"]["AccountId"]
+
+    [found] = [each for each in world.look() if each.check == "organisation"]
+
+    assert found.verdict == "ok"
+    assert f"{account_id} (new)" in found.why
+
+
+def test_in_a_sources_account_its_role_is_looked_at(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MOTO_ACCOUNT_ID", SHOP)
+    assert {(each.check, each.verdict) for each in world.look()} == {
+        ("credentials", "ok"),
+        ("clock", "ok"),
+        ("stack", "ok"),
+    }
+
+    del world.stacks["logferry-source"]
+    [found] = world.wrong()
+
+    assert found.mend == (f"logferry deploy-source-account {FILE} --profile shop",)
+
+
+def test_with_an_accounts_credentials_that_has_no_part_in_it_nothing_else_is_looked_at(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MOTO_ACCOUNT_ID", "777788889999")
+
+    [found] = world.look()
+
+    assert (found.check, found.subject, found.verdict) == ("credentials", "777788889999", "wrong")
+
+
+def test_only_the_chosen_sources_are_tried(world: World) -> None:
+    world.look(sources=[world.config.source("shop")])
+
+    assert world.asked == ["shop"]
+
+
+def test_the_exit_code_says_what_was_found(
+    world: World, path: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def run(*options: str) -> int:
+        with pytest.raises(SystemExit) as ended:
+            main(("doctor", path, "--json", *options))
+        assert isinstance(ended.value.code, int)
+        return ended.value.code
+
+    found = [Finding(check="key", subject="k", verdict="ok")]
+    monkeypatch.setattr(Doctor, "findings", lambda _: iter(found))
+    assert run() == DONE
+    found.append(Finding(check="role", subject="shop", verdict="not checked", why="who knows"))
+    assert run() == NOT_WHOLE
+    found.append(Finding(check="plan", subject="[shop]", verdict="wrong", why="x", mend=("y",)))
+    capsys.readouterr()
+    assert run() == FAILED
+    assert [each["verdict"] for each in json.loads(capsys.readouterr().out)] == [
+        "ok",
+        "not checked",
+        "wrong",
+    ]
+    with pytest.raises(SystemExit):
+        main(("doctor", path))
+    shown = capsys.readouterr().out
+    assert all(mark in shown for mark in ("✔", "✘", "?", "[shop]", "$ y"))
