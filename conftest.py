@@ -1,9 +1,14 @@
 """Test backends for every folder (devstack/src/devstack/pytest_*.py), and what goes together."""
 
 import gc
+import multiprocessing
+import sys
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
+from _pytest.assertion import rewrite
 from hypothesis import HealthCheck, settings
 from xdist.scheduler import LoadFileScheduling  # type: ignore[import-untyped]
 
@@ -36,6 +41,43 @@ class _FilesAndSuites(LoadFileScheduling):  # type: ignore[misc]  # the same
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadFileScheduling:
     """Say which tests a process takes together."""
     return _FilesAndSuites(config, log)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Rewrite all assertions once, where processes would each do so: most of a clone's first start.
+
+    They find what pytest itself would have left there, or do it themselves.
+    """
+    config = session.config
+    count = config.getoption("numprocesses", None)  # a process that runs tests has none
+    if not count or sys.dont_write_bytecode or config.args != config.getini("testpaths"):
+        return
+    files = {
+        path
+        for folder in config.args
+        for path in (config.rootpath / folder).rglob("*.py")
+        if path.name.startswith("test_") or path.name == "conftest.py"
+    }
+    new = [path for path in sorted(files) if not _rewritten(path).exists()]
+    fork = multiprocessing.get_context("fork")
+    writers = [fork.Process(target=_rewrite, args=(config, new[n::count])) for n in range(count)]
+    for each in writers:
+        each.start()
+    for each in writers:
+        each.join()
+
+
+def _rewritten(path: Path) -> Path:
+    return rewrite.get_cache_dir(path) / f"{path.stem}{rewrite.PYC_TAIL}"
+
+
+def _rewrite(config: pytest.Config, paths: Sequence[Path]) -> None:
+    state = config.stash[rewrite.assertstate_key]
+    for path in paths:
+        source, code = rewrite._rewrite_test(path, config)  # noqa: SLF001  no public one
+        _rewritten(path).parent.mkdir(exist_ok=True)
+        rewrite._write_pyc(state, code, source, _rewritten(path))  # noqa: SLF001  the same
 
 
 @pytest.hookimpl(trylast=True)

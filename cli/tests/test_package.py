@@ -69,6 +69,7 @@ NOBODY_LISTENS = "1"
 """A port that only root could listen on, and that no service of today has."""
 
 
+@pytest.mark.deep
 def test_another_checkout_gives_the_same_bytes_but_for_the_service_that_was_changed(
     built_zips: dict[str, Zip], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -202,7 +203,8 @@ def test_a_zip_has_of_the_contracts_what_services_read_and_write_by(
 
 
 @pytest.mark.parametrize(
-    ("architecture", "machine"), [("arm64", b"\xb7\x00"), ("x86_64", b"\x3e\x00")]
+    ("architecture", "machine"),
+    [pytest.param("arm64", b"\xb7\x00", marks=pytest.mark.deep), ("x86_64", b"\x3e\x00")],
 )
 def test_compiled_modules_are_for_the_architecture_that_was_asked_for(
     built_zips: dict[str, Zip],
