@@ -11,6 +11,10 @@ from contracts.tests.sealed_archive import DAY_MS, HOUR_MS, START_MS, Archive, B
 from moto import mock_aws
 
 from logferry.config import Config
+from logferry_contracts.ledger_record import Completed, LedgerRecord
+from logferry_contracts.log_group import LogGroup
+from logferry_contracts.manifest import ArchivedObject, Manifest
+from logferry_contracts.message import from_epoch_ms
 from logferry_contracts.source import SourceName
 from logferry_contracts.window import Window
 
@@ -61,3 +65,57 @@ def three_dates(s3: Any, bucket: str) -> Archive:
         ]
         archive.day(statements, window(day), time_zone="Etc/UTC")
     return archive
+
+
+def calls_counted(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str, str]]:
+    """What S3 is asked by the command: the operation, the bucket and the key or prefix."""
+    calls: list[tuple[str, str, str]] = []
+    session = boto3.Session
+
+    def counting(*how: Any, **more: Any) -> Any:
+        made = session(*how, **more)
+        made.events.register(
+            "provide-client-params.s3",
+            lambda params, model, **_: calls.append(
+                (model.name, params["Bucket"], params.get("Key") or params.get("Prefix", ""))
+            ),
+        )
+        return made
+
+    monkeypatch.setattr(boto3, "Session", counting)
+    return calls
+
+
+def record_of(archive: Archive, config: Config, hour: Window, name: str = "/app/a") -> LedgerRecord:
+    """Export an hour that is not sealed yet and return what the ledger has of it."""
+    statement = archived(archive, hour, {"web/000000": lines((hour.from_ms + 7, "fresh"))}, name)
+    [export], [stated] = statement.exports, statement.objects or []
+    group = LogGroup(
+        name=name,
+        arn=f"arn:aws:logs:eu-west-1:444455556666:log-group:{name}",
+        log_group_class="STANDARD",
+        created_ms=0,
+    )
+    record = LedgerRecord.first(
+        requested_at=from_epoch_ms(hour.to_ms),
+        export_id=export.export_id,
+        generation=1,
+        source=SHOP,
+        log_group=group,
+        window=hour,
+        destination=export.destination.model_copy(update={"bucket": config.archive_bucket}),
+        lane="slot",
+    )
+    archived_object = ArchivedObject(
+        key=stated.key, version_id=stated.version_id, size_bytes=stated.size_bytes, etag="any"
+    )
+    manifest = Manifest(
+        object_count=1, stream_count=1, total_bytes=stated.size_bytes, objects=[archived_object]
+    )
+    at = from_epoch_ms(hour.to_ms)
+    done = Completed(at=f"{at:%Y-%m-%dT%H:%M:%S.000Z}", manifest=manifest)
+    return record.as_submitted(export.task_ids[0], at=at).as_completed(done)
+
+
+def in_utc(at_ms: int) -> str:
+    return f"{from_epoch_ms(at_ms):%Y-%m-%dT%H:%M:%SZ}"

@@ -96,6 +96,9 @@ def _app(*, are_listed: bool) -> App:
 
     about = "Ferry the CloudWatch Logs of many AWS accounts into one encrypted, locked archive."
     app = with_commands("logferry", about, COMMANDS)
+    app.register_install_completion_command(
+        help="Let bash, zsh or fish complete commands and options."
+    )
     app.command(with_commands("events", "The events that teams build on.", EVENTS))
     app.command(with_commands("ledger", "What is known of every export.", LEDGER))
     app.command(with_commands("index", "What is open, without reading the ledger.", INDEX))
