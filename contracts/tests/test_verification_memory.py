@@ -37,12 +37,15 @@ class Quiet(Bucket):
         return io.BytesIO(self.data(key))
 
 
-def with_leaves(number: int) -> Archive:
+def with_leaves(number: int, *, and_later: bool = False) -> Archive:
+    """Return an archive of one date; all of its leaves may be in a later seal once more."""
     bucket = Quiet()
     archive = Archive(bucket)
     covers = archive.window()
-    names = (f"/app/{n:06d}" for n in range(number))
+    names = [f"/app/{n:06d}" for n in range(number)]
     archive.day((archive.statement(name, covers, "excluded") for name in names), covers)
+    if and_later:
+        archive.later((archive.statement(name, covers, "excluded") for name in names), covers)
     assert len(bucket.in_order) > number
     return archive
 
@@ -61,6 +64,29 @@ def test_the_peak_is_the_same_for_ten_leaves_and_for_many(level: Level) -> None:
     peak_of_check(few, level)  # what is made once
 
     assert peak_of_check(many, level) < peak_of_check(few, level) + SLACK_BYTES
+
+
+def test_the_peak_is_the_same_for_ten_leaves_that_were_sealed_again_and_for_many() -> None:
+    few, many = with_leaves(10, and_later=True), with_leaves(1500, and_later=True)
+    peak_of_check(few, "objects")  # what is made once
+
+    assert peak_of_check(many, "objects") < peak_of_check(few, "objects") + SLACK_BYTES
+
+
+def test_later_seals_are_read_once_and_not_where_nothing_is_asked_that_they_may_replace() -> None:
+    """Not again with each of ten years' dates."""
+    archive = Archive()
+    archive.days(3)
+    covers = archive.window(from_ms=START_MS)
+    archive.later([archive.statement("/app/a", covers, "excluded")], covers)
+    lists = leaves_of(archive, archive.sequence)
+    # Looked for, counted and gone through as its own; and once by what comes before it.
+    expected: dict[Level, int] = {"seals": 3, "objects": 6}
+    for level, times in expected.items():
+        archive.bucket.opened.clear()
+        found(archive, level, keys=[archive.key])
+
+        assert archive.bucket.opened[lists] == times, level
 
 
 class Zeros:

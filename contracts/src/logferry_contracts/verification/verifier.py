@@ -1,7 +1,7 @@
 """Check what the seals of a chain have sealed, seal by seal and as deep as is wanted."""
 
 from collections.abc import Callable, Iterable, Iterator
-from functools import partial
+from functools import cached_property, partial
 from itertools import chain as chained
 from typing import NamedTuple
 
@@ -90,7 +90,7 @@ class Verifier:
         now_ms: int | None = None,
         seen: Callable[[Link, Statement | None], None] = lambda *_: None,
     ) -> None:
-        """Prepare to check seals; reads the leaves of the later ones.
+        """Prepare to check seals.
 
         Args:
             store: Where the archive is.
@@ -113,10 +113,14 @@ class Verifier:
         self._look_at = look_at or partial(mapped, partial(check_object, store, level, now_ms))
         self._is_sampled = is_sampled
         self._seen = seen
-        self._last_words = LastWords(store, chain)
         self._named = Named()
         self._whole: list[SealedWindows] = []
         """Of the kind ``day``, all statements of which were read."""
+
+    @cached_property
+    def _last_words(self) -> LastWords:
+        """Read once something of a seal is to be looked at that later ones may have replaced."""
+        return LastWords(self._store, self._chain)
 
     def check(self, link: Link) -> Iterator[Finding]:
         """Yield all that is wrong with what a seal has sealed."""
