@@ -23,6 +23,11 @@ from devstack.suite import EXTERNAL_ID, REGION, Suite, yesterday
 from logferry.checkout import ROOT, TEMPLATES
 from logferry.package import build_zips
 from logferry.services import NAMES
+from logferry_contracts.export_completed import ExportCompleted
+from logferry_contracts.ledger_record import Completed
+from logferry_contracts.manifest import ArchivedObject, Manifest
+from logferry_contracts.message import timestamp
+from logferry_contracts.wire import emit
 
 pytestmark = pytest.mark.localstack
 
@@ -158,6 +163,31 @@ def test_a_sweep_mends_what_no_event_reported(suite):
                 assert "FunctionError" not in answer, report
                 request["report_key"] = report["report_key"]
             assert report["open_count"] == 0 or dry_run
+
+
+def test_an_object_that_is_gone_when_its_export_is_measured_is_told_from_a_forbidden_one(
+    suite, name, request_of, write, some_logs
+):
+    some_logs("alpha", name)
+    request = request_of("alpha", name)
+    key = f"{request.destination.prefix}/7c1b6a0e-3f5d-4c0a-9b1e-2d8f4a6c9e10/web/000000.gz"
+    gone = ArchivedObject(key=key, version_id="v1", size_bytes=9, etag="e")
+    manifest = Manifest(object_count=1, stream_count=1, total_bytes=9, objects=[gone])
+    at = timestamp(datetime.now(UTC))
+    done = Completed(at=at, manifest=manifest, published_at=at)
+    record = write(request, state="completed", completed=done)
+    # To the sealer alone: whoever else is told looks for the object, too, and fails the export.
+    suite.client("sqs").send_message(
+        QueueUrl=suite.queue_url("logferry-sealer"),
+        MessageBody=emit(ExportCompleted.of_record(record)),
+    )
+    source = record.source
+    note = f"seals/{source.account_id}/{source.region}/measured/{record.export_id}.json"
+    s3, control = suite.client("s3"), suite.parameter("/logferry/control/bucket")
+    eventually(lambda: s3.list_objects_v2(Bucket=control, Prefix=note)["KeyCount"])
+
+    read = json.load(s3.get_object(Bucket=control, Key=note)["Body"])
+    assert [each["what"] for each in read["differences"]] == ["object_missing"]
 
 
 def test_log_groups_are_selected_by_their_tags(suite, name, some_logs, records):
@@ -431,12 +461,13 @@ def _assumed(suite: Suite, sts: Any, role_arn: str) -> Any:
 
 def test_a_long_plan_goes_on_in_a_next_invocation(suite, tap, name):
     window = yesterday()
-    # Each is skipped for its class, so all that it takes is a record.
-    groups = [LogGroup(f"{name}/{n}", window.from_ms, [], "DELIVERY") for n in range(1000)]
+    # Each is skipped for its class, so all that it takes is a record: too many for half the time,
+    # and the other half is for whatever else the machine has to do.
+    groups = [LogGroup(f"{name}/{n}", window.from_ms, [], "DELIVERY") for n in range(3000)]
     suite.put_logs(suite.source("alpha").account_id, groups)
     request = suite.plan_request("alpha", include=[f"{name}/*"])
     suite.reset_faults()
-    with configured(suite, "logferry-planner", Timeout=4):
+    with configured(suite, "logferry-planner", Timeout=10):
         # Not asynchronously: what is queued just after a change of settings, LocalStack loses.
         suite.invoke_planner(request)
         tap.until(lambda: planned(tap))

@@ -70,14 +70,6 @@ UNMISSED: dict[tuple[str, str, str], str] = {
     ("sealer/sealer", "ReadTheLedger", f"{_CONTROL}/manifest/*"): (
         "as the exporter's; services/sealer/tests/test_differences.py reads such a list"
     ),
-    (
-        "sealer/sealer",
-        "TellMissingFromForbidden",
-        "arn:aws:s3:::logferry-archive-<hub>-eu-west-1",
-    ): (
-        "only an object that is gone again when its export is measured asks for it; "
-        "services/sealer/tests/test_differences.py has such objects"
-    ),
     ("sealer/sealer", "ReadUnderAnyKey", "kms:Decrypt"): (
         "an object has its key by then, unless the sse-enforcer is behind: "
         "https://docs.aws.amazon.com/AmazonS3/latest/userguide/UsingKMSEncryption.html"
