@@ -1,11 +1,15 @@
 """What reading an object keeps in memory does not grow with the object."""
 
+import resource
 import tracemalloc
 import zlib
+from concurrent.futures import ProcessPoolExecutor
 from hashlib import sha512
+from multiprocessing import get_context
 from types import SimpleNamespace
 from typing import Any
 
+import pytest
 from services.sealer.tests.conftest import day
 
 from sealer.aws.archive import Archive
@@ -42,22 +46,41 @@ class Members:
         self._left = 0
 
 
-def peak_of(size_bytes: int) -> int:
+def measured(size_bytes: int) -> None:
     s3: Any = SimpleNamespace(
         get_object=lambda **_: {"Body": Members(size_bytes), "ETag": '"e"'},
     )
     archive = Archive(s3, "archive-bucket")
-    tracemalloc.start()
     read = archive.measured("key", "v", day(0))
-    _, peak = tracemalloc.get_traced_memory()
-    tracemalloc.stop()
     assert read is not None
     assert read.measured.is_gzip_complete
     assert read.measured.events == read.measured.lines > 0
+
+
+def peak_of(size_bytes: int) -> int:
+    tracemalloc.start()
+    measured(size_bytes)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
     return peak
+
+
+def resident_of(size_bytes: int) -> int:
+    measured(size_bytes)
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
 def test_the_peak_is_the_same_for_an_object_of_1_mb_and_of_many() -> None:
     peak_of(MB)  # what is made once
 
     assert peak_of(8 * MB) < peak_of(MB) + SLACK_BYTES
+
+
+@pytest.mark.deep
+def test_a_process_that_reads_5_gb_is_as_large_as_one_that_reads_1_mb() -> None:
+    sizes = []
+    for size_bytes in (MB, 5_000 * MB):
+        with ProcessPoolExecutor(1, get_context("spawn")) as process:
+            sizes.append(process.submit(resident_of, size_bytes).result())
+
+    assert sizes[1] < sizes[0] + 4 * MB
