@@ -196,6 +196,46 @@ def test_parquet_needs_a_file_and_duckdb(
     assert "DuckDB, which is not installed" in err
 
 
+def test_a_query_is_answered_from_what_was_archived(run: Run, folder: str, tmp_path: Path) -> None:
+    query = (
+        "SELECT log_group, stream, count(*) AS events, min(at_utc) AS first FROM events "
+        "WHERE message NOT LIKE '%edge%' GROUP BY ALL ORDER BY ALL"
+    )
+    code, out, _ = run(folder, "--log-group", "*", *DATES, "--sql", query)
+    assert code == 0
+    assert out.decode().splitlines() == [
+        "log_group,stream,events,first",
+        "/a,web,40,2026-11-20 23:00:00.003",
+        "/a,worker,40,2026-11-20 23:00:00.006",
+        "/b,web,40,2026-11-20 23:00:00.003",
+        "/b,worker,40,2026-11-20 23:00:00.006",
+    ]
+    output = tmp_path / "answer.csv"
+    min(Path(folder, "shop-prod/a").rglob("web/*.gz")).unlink()
+    code, nothing, err = run(folder, "--log-group", "*", *DATES, "--sql", query, "-o", str(output))
+    assert (code, nothing) == (1, b"")
+    assert "it is not there" in err
+    assert "/a,web,20," in output.read_text()
+
+
+@pytest.mark.parametrize(
+    ("query", "told"),
+    [
+        ("SELECT nothing FROM events", "nothing"),
+        ("SELEKT", "syntax error"),
+        ("SELECT 1 FROM elsewhere", "elsewhere"),
+    ],
+)
+def test_a_query_that_is_none_is_refused_before_anything_is_read(
+    run: Run, folder: str, query: str, told: str
+) -> None:
+    code, out, err = run(folder, "--log-group", "*", *DATES, "--sql", query)
+    assert (code, out) == (2, b"")
+    assert "--sql" in err
+    assert told in err
+    assert "objects" not in err
+
+
 def test_a_file_is_written_and_nothing_else_is_left(run: Run, folder: str, tmp_path: Path) -> None:
     output = tmp_path / "a.log"
     _, out, _ = run(folder, "--log-group", "/a", *DATES)

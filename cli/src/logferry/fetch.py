@@ -7,6 +7,7 @@ into it. The folder remembers which are read, so that a fetch which was stopped 
 import hashlib
 import json
 import secrets
+import shutil
 import sqlite3
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -109,9 +110,7 @@ class Folder:
     def remove(self) -> None:
         """Forget everything."""
         self.close()
-        for each in self.path.iterdir():
-            each.unlink()
-        self.path.rmdir()
+        shutil.rmtree(self.path)
 
     def add(self, numbers: Sequence[int], runs: Sequence[Run], report: Report) -> None:
         """Remember that streams are read, and what came of them."""

@@ -1,6 +1,7 @@
 """The command that gets back all log events of a time."""
 
 import os
+import shutil
 import sys
 import time
 from collections.abc import Sequence
@@ -14,8 +15,8 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
+from logferry import by_duckdb
 from logferry import fetch as fetching
-from logferry import parquet
 from logferry.bag import Bag, pieces_of, proofs_of
 from logferry.commands.chosen import Chosen, code_of_report, planned, tell_report
 from logferry.commands.console import (
@@ -48,13 +49,14 @@ _FETCHERS = 4
 """Streams that are sorted side by side, each in some 50 MB."""
 
 
-def fetch(
+def fetch(  # noqa: PLR0913  (an option each)
     archive: str,
     /,
     *,
     chosen: Chosen,
     output: Annotated[Path | None, Parameter(name=("--output", "-o"), show_default=False)] = None,
     form: Annotated[Form, Parameter(name="--format")] = "text",
+    sql: Annotated[str | None, Parameter(show_default=False)] = None,
     dry_run: Flag = False,
 ) -> int:
     """Get back what log groups logged in a time, merged in the order of time.
@@ -79,10 +81,12 @@ def fetch(
             stream, and the object's key, version and SHA-256; csv: the same in columns;
             parquet: the same, by DuckDB, which has to be installed; bag: a folder by RFC 8493 with
             these lines, the objects that they are from, and a proof of each log group and date.
+        sql: Give back, as CSV, what DuckDB answers to a query of the table events, which has the
+            columns of csv, with the time as at_utc.
         dry_run: Only say what would be read.
     """
     try:
-        _check(form, output)
+        _check(form, output, sql)
         place = _only(chosen.places(archive))
         threads = Threads(max(os.process_cpu_count() or 1, min(place.store.readers, _FETCHERS)))
         try:
@@ -90,7 +94,13 @@ def fetch(
             if dry_run:
                 return found.code
             plan = found.plan
-            fetching = _Fetching(place=place, plan=plan, output=output, form=form)
+            fetching = _Fetching(
+                place=place,
+                plan=plan,
+                output=output,
+                form=form if sql is None else "json",
+                sql=sql,
+            )
             report = fetching.run(threads)
         finally:
             threads.stop()
@@ -105,11 +115,16 @@ def fetch(
         return told(error, code_of(error), as_json=False)
 
 
-def _check(form: Form, output: Path | None) -> None:
+def _check(form: Form, output: Path | None, sql: str | None) -> None:
     if form in {"parquet", "bag"} and output is None:
         raise ConfigError("--output", [f"{form} cannot be written to stdout: name what to write"])
-    if form == "parquet":
-        parquet.check()
+    if sql is not None:
+        if form not in {"text", "csv"}:
+            raise ConfigError("--format", [f"{form}: an answer to --sql is CSV"])
+        by_duckdb.check("--sql")
+        by_duckdb.check_query(sql)
+    elif form == "parquet":
+        by_duckdb.check("--format parquet")
 
 
 def _only(places: Sequence[Place]) -> Place:
@@ -127,6 +142,7 @@ class _Fetching:
     plan: Plan
     output: Path | None
     form: Form
+    sql: str | None
 
     def run(self, threads: Threads) -> Report:
         """Read everything, write it, and return what came of it."""
@@ -172,24 +188,29 @@ class _Fetching:
 
     def _write(self, folder: Folder, mapped: Mapped, threads: Threads) -> None:
         """Write the output, which is there when it is whole."""
-        if self.output is None:
-            for piece in written(folder, self.form):
-                sys.stdout.buffer.write(piece)
+        whole = folder.path / "merged"
+        if self.output is None and self.sql is None:
+            sys.stdout.buffer.writelines(written(folder, self.form))
             sys.stdout.buffer.flush()
             return
-        whole = folder.path / "merged"
         if self.form == "text":
             write_lines(folder, whole, mapped)
         else:
             with whole.open("wb") as file:
                 file.writelines(written(folder, self.form))
-        if self.form == "bag":
+        if self.form == "bag" and self.output is not None:
             self._write_bag(self.output, folder, whole, threads)
             return
         if self.form == "parquet":
-            lines = whole.rename(folder.path / "lines")
-            parquet.write_parquet(lines, whole)
-        whole.replace(self.output)
+            by_duckdb.write_parquet(whole.rename(folder.path / "lines"), whole)
+        if self.sql is not None:
+            by_duckdb.write_answer(whole.rename(folder.path / "lines"), self.sql, whole)
+        if self.output is None:
+            with whole.open("rb") as answer:
+                shutil.copyfileobj(answer, sys.stdout.buffer)
+            sys.stdout.buffer.flush()
+        else:
+            whole.replace(self.output)
 
     def _write_bag(self, output: Path, folder: Folder, lines: Path, threads: Threads) -> None:
         """Make a bag, or go on with one."""
