@@ -29,6 +29,7 @@ COMMANDS = {
     "failed.",
     "status:status": "Show how far the archive is, and what needs a person: until it is mended or "
     "waived.",
+    "retry:retry": "Ask again for what has failed or has been under way for too long, of any age.",
     "doctor:doctor": "Look whether the hub and its sources are as they should be, and say what "
     "mends what is not.",
     "operation:waive": "Answer for it that a log group's date is not in the archive, and will not "
