@@ -10,6 +10,7 @@ import secrets
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from logferry import stack
 from logferry.checkout import TEMPLATES
 from logferry.config import Config
 from logferry.diff import diff
+from logferry.doctor import Doctor
 from logferry.errors import DeployError
 from logferry.hub import deploy_hub, deploy_source_account
 from logferry.hub_stacks import code_key
@@ -984,6 +986,19 @@ def test_what_people_have_changed_is_told_by_diff_and_mended_by_deploy(
         for change in (each.proposal.drift if each.proposal else ())
     }
     assert told == broken, "\n".join(each.as_text() for each in found)
+    doctor = Doctor(
+        session(deployed.hub),
+        deployed.config,
+        deployed.config.sources,
+        "organization.yaml",
+        lambda: datetime.now(UTC),
+    )
+    wrong = [each for each in doctor.findings() if each.check == "resource"]
+    assert {tuple(each.subject.removeprefix("logferry-").split()) for each in wrong} == broken
+    commands = {each.mend[0] for each in wrong}
+    assert commands == {
+        f"logferry deploy organization.yaml --only {name}" for name in {name for name, _ in broken}
+    }
     assert {each.state for each in found if each.proposal} == {"differs"}
     outcomes = deploy_hub(session(deployed.hub), deployed.config, zips)
     assert {outcome.stack_name for outcome in outcomes if outcome.status == "mended"} == {
@@ -991,6 +1006,9 @@ def test_what_people_have_changed_is_told_by_diff_and_mended_by_deploy(
     }
     again = diff(session(deployed.hub), deployed.config, zips)
     assert {each.state for each in again} == {"same"}
+    wrong = [each for each in doctor.findings() if each.verdict == "wrong"]
+    # It was deployed without anybody who is told, and no plan has run yet.
+    assert {each.check for each in wrong} == {"settings", "index"}, wrong
     assert "a-secret" not in json.dumps([each.as_json() for each in found])
     # What is not compared: that they are the same resources to their stacks and to each other.
     arns = {sub["Endpoint"] for sub in deployed.client("sns").list_subscriptions()["Subscriptions"]}
