@@ -14,7 +14,6 @@ from rich.table import Table
 
 from benchmarks.simulation.exporter_run import (
     BYTES_PER_PAGE,
-    DIRECT_MEMORY_MB,
     Function,
     Latencies,
     drain,
@@ -67,7 +66,7 @@ class DirectLane:
         calls_per_s: Of FilterLogEvents.
         page_s: Until AWS has answered with a page of events.
         timeout_s: The function's.
-        memory_mb: The function's.
+        memory_mb: The function's; None for what it is given for so many calls.
     """
 
     planned_bytes: int = SHIPPED.planned_bytes
@@ -75,7 +74,7 @@ class DirectLane:
     calls_per_s: int = DEFAULT_DIRECT_LANE_CALLS_PER_SECOND
     page_s: float = Latencies.page_s
     timeout_s: int = SHIPPED.function_timeout_s
-    memory_mb: int = DIRECT_MEMORY_MB
+    memory_mb: int | None = None
 
 
 @dataclass(frozen=True)
@@ -150,9 +149,10 @@ def with_direct_lane(lane: DirectLane) -> Strategy:
 
 
 def _function(lane: DirectLane) -> Function:
+    as_shipped = DirectLaneConfig(calls_per_second=lane.calls_per_s)
     return Function(
         timeout_s=lane.timeout_s,
-        memory_mb=lane.memory_mb,
+        memory_mb=lane.memory_mb or as_shipped.function_memory_mb,
         settings={
             "direct_lane_max_bytes": lane.most_bytes,
             "direct_lane_calls_per_second": lane.calls_per_s,

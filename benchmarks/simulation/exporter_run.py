@@ -12,6 +12,7 @@ from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from itertools import islice
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -49,9 +50,7 @@ from logferry_contracts.wire import emit
 START = datetime(2026, 11, 23, 6, 0, tzinfo=UTC)
 TASKS_PER_PAGE = 50
 SLOT_MEMORY_MB = 512
-DIRECT_MEMORY_MB = 384
-"""Of the two functions, as deploy/exporter.yaml has them. What the second one's disk has beyond the
-512 MB that cost nothing is a third of a percent of its price, and left out."""
+"""Of the slot's function, as deploy/exporter.yaml has it."""
 MB_PER_VCPU = 1769
 """https://docs.aws.amazon.com/lambda/latest/dg/configuration-memory.html"""
 BYTES_PER_PAGE = 700_000
@@ -68,6 +67,8 @@ PAGE_CPU_S = 0.012
 benchmarks/direct_lane.py measured."""
 PACK_CPU_S_PER_BYTE = 0.004e-6
 """Of a whole vCPU, to compress lines; the most that benchmarks/direct_lane.py measured."""
+PACKED_AT_ONCE_BYTES = 4_000_000
+"""After which the function's other threads have their turn at the CPU; it is often less."""
 PUT_BYTES_PER_S = 300e6
 """Of lines, that are a seventh of that when they are sent."""
 SCALE = 1000
@@ -85,6 +86,8 @@ QUEUE_ARNS: dict[Lane, str] = {
     "slot": "arn:aws:sqs:eu-west-1:999988887777:log-sqs-shop-collect.fifo",
     "direct": "arn:aws:sqs:eu-west-1:999988887777:log-sqs-shop-direct.fifo",
 }
+BATCH_SIZES: dict[Lane, int] = {"slot": 1, "direct": 10}
+"""As deploy/exporter.yaml has them."""
 IDLE_S = 1.0
 """How often a lane whose queue is empty sees whether the other one has sent it something."""
 ENVIRONMENT = {
@@ -288,8 +291,7 @@ class SimulatedAws(Unused):
                     self._pass(IDLE_S)
                     continue
                 busy.add(lane)
-                if self._deliver(lane, queue[0]):
-                    queue.popleft()
+                self._deliver(lane, queue)
                 self.usage.makespan_s = self.now_s
             busy.discard(lane)
 
@@ -298,24 +300,28 @@ class SimulatedAws(Unused):
             self._clock.side_by_side(jobs, at_once=len(jobs))
         return self.usage
 
-    def _deliver(self, lane: Lane, letter: Letter) -> bool:
-        """Invoke the function once the message is visible; return whether it is done with."""
-        function, at_s = self._functions[lane], max(letter.visible_at_s, self.now_s)
+    def _deliver(self, lane: Lane, queue: deque[Letter]) -> None:
+        """Invoke the function once the first message is visible; what is done with is deleted."""
+        function, at_s = self._functions[lane], max(queue[0].visible_at_s, self.now_s)
         self._pass(at_s - self.now_s + self._latencies.hand_off_s)
+        batch = list(islice(queue, BATCH_SIZES[lane]))
         began_s = self.now_s
-        letter.first_received_s = letter.first_received_s or began_s
-        letter.receive_count += 1
-        self._pass(self._latencies.work_s)
+        for letter in batch:
+            letter.first_received_s = letter.first_received_s or began_s
+            letter.receive_count += 1
+        self._pass(self._latencies.work_s * len(batch))
         ends_s = began_s + function.timeout_s
         context = SimpleNamespace(
             get_remaining_time_in_millis=lambda: int((ends_s - self.now_s) * 1000)
         )
-        answer = work(self._wirings[lane], {"Records": [_as_record(lane, letter)]}, context)  # type: ignore[arg-type]
-        is_done = not answer["batchItemFailures"]
+        event = {"Records": [_as_record(lane, letter) for letter in batch]}
+        answer = work(self._wirings[lane], event, context)  # type: ignore[arg-type]
+        left = {failure["itemIdentifier"] for failure in answer["batchItemFailures"]}
+        for letter in batch:
+            if _message_id(letter) not in left:
+                queue.remove(letter)
         self.usage.gb_s += (self.now_s - began_s) * function.memory_mb / 1024
-        self.usage.calls.update(["lambda.Invoke", "sqs.ReceiveMessage"])
-        self.usage.calls["sqs.DeleteMessage"] += is_done
-        return is_done
+        self.usage.calls.update(["lambda.Invoke", "sqs.ReceiveMessage", "sqs.DeleteMessage"])
 
     # -- the ledger ---------------------------------------------------------------------------
 
@@ -411,7 +417,8 @@ class SimulatedAws(Unused):
         self._compute(PAGE_CPU_S)
         # As the exporter would see it, had the lines their size.
         self._read_bytes[record.export_id] += size
-        limit_bytes = self._wirings["direct"].settings.direct_lane_max_bytes
+        max_bytes = self._wirings["direct"].settings.direct_lane_max_bytes
+        limit_bytes = direct.most_bytes(max_bytes)
         direct.check_size(self._read_bytes[record.export_id], 1, max_bytes=limit_bytes)
         line = Event("stream", part.start_ms, "x" * max(size // SCALE - LINE_START_BYTES, 0))
         return [line], str(left - size) if left > size else None
@@ -433,7 +440,9 @@ class SimulatedAws(Unused):
     def put(self, _region: str, _bucket: str, key: str, _path: Path) -> ArchivedObject:
         """Write an object of the direct lane, once it is compressed."""
         size_bytes = self._read_bytes[UUID(key.split("/")[-3]).hex]
-        self._compute(size_bytes * PACK_CPU_S_PER_BYTE)
+        for packed_bytes in range(0, size_bytes, PACKED_AT_ONCE_BYTES):
+            now_bytes = min(PACKED_AT_ONCE_BYTES, size_bytes - packed_bytes)
+            self._compute(now_bytes * PACK_CPU_S_PER_BYTE)
         self._pass(size_bytes / PUT_BYTES_PER_S)
         with self._call("s3.PutObject"):
             return _object(key)
@@ -452,16 +461,20 @@ class SimulatedAws(Unused):
                 self._enqueue("slot", request.data)
 
     def give_back(
-        self, queue_arn: str, _receipt_handles: Sequence[str], interval_s: int
+        self, queue_arn: str, receipt_handles: Sequence[str], interval_s: int
     ) -> list[str]:
-        """Let the message at the head of its queue come back later."""
-        letter = self._queues["direct" if queue_arn == QUEUE_ARNS["direct"] else "slot"][0]
+        """Let messages come back later."""
+        queue = self._queues["direct" if queue_arn == QUEUE_ARNS["direct"] else "slot"]
+        letters = [letter for letter in queue if _message_id(letter) in receipt_handles]
         try:
             with self._call("sqs.ChangeMessageVisibility"):
-                letter.visible_at_s = self.now_s + interval_s
+                visible_at_s = self.now_s + interval_s
         except TransientError as error:
-            letter.visible_at_s = self.now_s + QUEUE_VISIBILITY_S
+            visible_at_s = self.now_s + QUEUE_VISIBILITY_S
             return [str(error)]
+        finally:
+            for letter in letters:
+                letter.visible_at_s = visible_at_s
         return []
 
     def publish(self, event: ExportCompleted | ExportFailed | DayCompleted) -> None:
@@ -497,6 +510,10 @@ class SimulatedAws(Unused):
         self._clock.let_pass(seconds)
 
 
+def _message_id(letter: Letter) -> str:
+    return f"message-{id(letter)}"
+
+
 def _as_record(lane: Lane, letter: Letter) -> dict[str, Any]:
     """Return a message as Lambda hands it over."""
     attributes = {
@@ -506,8 +523,8 @@ def _as_record(lane: Lane, letter: Letter) -> dict[str, Any]:
         "MessageGroupId": SOURCE.direct_slot if lane == "direct" else SOURCE.slot,
     }
     return {
-        "messageId": f"message-{id(letter)}",
-        "receiptHandle": "receipt",
+        "messageId": _message_id(letter),
+        "receiptHandle": _message_id(letter),
         "body": letter.body,
         "eventSource": "aws:sqs",
         "eventSourceARN": QUEUE_ARNS[lane],

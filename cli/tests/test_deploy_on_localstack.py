@@ -367,7 +367,7 @@ def test_the_planners_dead_letter_queue_is_encrypted_and_no_fifo(deployed: Deplo
     ("queue", "function", "batch_size", "concurrency"),
     [
         ("log-sqs-shop-collect.fifo", "log-sqs-shop-collect-fifoSQSConsumer", 1, 2),
-        ("log-sqs-shop-direct.fifo", "log-sqs-shop-direct-fifoSQSConsumer", 1, 2),
+        ("log-sqs-shop-direct.fifo", "log-sqs-shop-direct-fifoSQSConsumer", 10, 2),
         ("logferry-sse-enforcer", "logferry-sse-enforcer", 10, 10),
         ("logferry-sealer", "logferry-sealer", 1, 10),
     ],

@@ -233,12 +233,13 @@ def test_a_planner_has_room_for_long_plans_and_may_go_on_with_them() -> None:
     assert function["RecursiveLoop"] == "Allow"
 
 
-def test_the_direct_lane_has_a_disk_for_twice_what_it_reads() -> None:
+def test_the_direct_lane_has_a_disk_for_more_than_what_it_reads_at_once() -> None:
+    """Three times as much may turn up, once as lines and once as a file, beside another window."""
     # LocalStack drops the property.
     template = load_template(str(TEMPLATES / "exporter.yaml"))
     function = template["Resources"]["DirectFunction"]["Properties"]
     most_bytes = int(template["Parameters"]["DirectLaneMaxBytes"]["MaxValue"])
-    assert function["EphemeralStorage"]["Size"] * 2**20 > 2 * most_bytes
+    assert function["EphemeralStorage"]["Size"] * 2**20 > 6 * most_bytes
 
 
 def test_a_planner_makes_only_what_has_the_names_and_bears_the_tag_of_its_own() -> None:

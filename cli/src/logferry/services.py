@@ -86,6 +86,7 @@ def _exporter(config: Config, source: SourceConfig) -> Parameters:
         "SplitAfterHours": str(config.exporter.split_after_hours),
         "DirectLaneMaxBytes": str(config.direct_lane.most_bytes),
         "DirectLaneCallsPerSecond": str(config.direct_lane.calls_per_second),
+        "DirectFunctionMemory": str(config.direct_lane.function_memory_mb),
     }
 
 

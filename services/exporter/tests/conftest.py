@@ -92,7 +92,7 @@ def settings(**changes: Any) -> Settings:
         "max_generations": 3,
         "retry_backoff": timedelta(seconds=60),
         "split_after": timedelta(hours=22),
-        "direct_lane_max_bytes": 10_000,
+        "direct_lane_max_bytes": 3_334,
         "direct_lane_calls_per_second": 5,
         "profile": "shop",
         "slot": "111122223333.eu-west-1",

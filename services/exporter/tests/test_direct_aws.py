@@ -18,6 +18,7 @@ from exporter.aws.clients import CLIENT_CONFIG, CREATE_CONFIG
 from exporter.aws.source_account import SourceAccount
 from exporter.errors import ExportRefusedError, NotForDirectLaneError, TransientError
 from exporter.reading import Reading
+from exporter.turns import Turn
 from logferry_contracts.export import Destination
 from logferry_contracts.export_requested import ExportRequestedData
 from logferry_contracts.ledger_record import LedgerRecord
@@ -371,6 +372,8 @@ def test_both_lanes_write_the_same_keys_and_the_same_bytes(
         until=datetime.now(UTC) + timedelta(minutes=1),
         clock=lambda: datetime.now(UTC),
         sleep=lambda _seconds: None,
+        turn=Turn(lambda _seconds: None),
+        check_time=lambda: None,
     )
     written = reading.objects(record, estimated_bytes)
     while (found := source_account.task(task_id)) is None or found.status != task.COMPLETED:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from exporter.cloud import TRIES, Queue
 from exporter.telemetry import count, logger
+from exporter.turns import Turn
 from logferry_contracts.message import from_epoch_ms
 from logferry_contracts.message_attributes import DEAD_LETTER_REASON
 
@@ -36,6 +37,7 @@ class Delivery:
         is_redriven: Whether it was a dead letter that somebody has put back.
         tries: How often it was sent to the tail of its slot for an error.
         goes_round: Whether it was sent to the tail at all.
+        turn: Among all that this invocation is at in the direct lane.
     """
 
     body: str
@@ -50,9 +52,10 @@ class Delivery:
     is_redriven: bool
     tries: int
     goes_round: bool
+    turn: Turn
 
     @classmethod
-    def of(cls, record: "SQSRecord", times: "Times") -> "Delivery":
+    def of(cls, record: "SQSRecord", times: "Times", turn: Turn) -> "Delivery":
         """Return a message as Lambda hands it over."""
         attributes, own = record.attributes, record.get("messageAttributes") or {}
         return cls(
@@ -68,6 +71,7 @@ class Delivery:
             is_redriven=DEAD_LETTER_REASON in own,
             tries=_number(own.get(TRIES, {}).get("stringValue")),
             goes_round=TRIES in own,
+            turn=turn,
         )
 
     @property

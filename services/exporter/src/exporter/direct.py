@@ -29,11 +29,21 @@ MAX_KEY_BYTES = 1024
 """https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-keys.html"""
 
 PART_SHARE = 0.6
-"""A window that is estimated at more than this share of what may be read is read in parts: the
-estimate may be too low. Each part is in the archive by itself, and the slot may take one."""
+"""A window that is estimated at more than this share of what is read at once is read in parts. Each
+part is in the archive by itself, and the slot may take one."""
+MOST_OVER = 3
+"""So much more than is read at once may turn up: a part has its share of the window's estimate, and
+a log group's hours differ. What has been read when it is too much is read again in parts."""
 LEAST_READ_BYTES = 64_000_000
 """What an invocation has read at least when more time is all that it needs."""
 
+PAGE_BYTES = 700_000
+"""Of lines, that a call of FilterLogEvents brings: its limit is 1 MB, with what is around them."""
+TIME_OVER = 2.5
+"""So many times the estimate's time has to be left to begin in the second half of an invocation."""
+
+WINDOWS_AT_ONCE = 4
+"""That an invocation is at: one is read, and others are taken, packed, sent or recorded."""
 LEAST_READERS = 4
 READERS_PER_CALL = 0.8
 """Slices of a window that are read at once, for each call a second: a page takes 0.6 seconds, so
@@ -69,7 +79,7 @@ class Budget:
     def __init__(self, calls_per_second: float) -> None:
         """Allow evenly spaced calls."""
         self._interval = timedelta(seconds=1 / calls_per_second)
-        self._readers = readers(calls_per_second)
+        self._readers = WINDOWS_AT_ONCE * readers(calls_per_second)
         self._next_at = datetime.min.replace(tzinfo=UTC)
         self._lock = Lock()
 
@@ -81,6 +91,18 @@ class Budget:
             wait = min(max(self._next_at - now, timedelta(0)), self._readers * self._interval)
             self._next_at = now + wait + self._interval
         return wait.total_seconds()
+
+
+def most_bytes(max_bytes: int) -> int:
+    """Return how much may turn up where so much is read at once."""
+    return MOST_OVER * max_bytes
+
+
+def reading_time(estimated_bytes: int, calls_per_second: float) -> timedelta | None:
+    """Return in what time a window is read, even if there is more of it; None: nobody knows."""
+    if estimated_bytes == 0:
+        return None
+    return timedelta(seconds=TIME_OVER * estimated_bytes / (calls_per_second * PAGE_BYTES))
 
 
 def readers(calls_per_second: float) -> int:

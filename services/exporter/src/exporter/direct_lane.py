@@ -58,13 +58,15 @@ def hand_over(errand: Errand) -> None:
 def _tried_in_vain(errand: Errand, record: LedgerRecord) -> str | None:
     """Return how often and for how long an export was tried, where that is too much.
 
-    A message whose window is read in parts comes as often as there are parts.
+    What both lanes are asked for counts from when it was taken: its message comes as often as
+    others before it, and the parts of its window, take an invocation's time.
     """
     delivery, since = errand.delivery, errand.delivery.first_received_at
+    is_shared = record.offered is not None
     if record.offered is not None and record.offered.taken_at is not None:
         since = max(since, datetime.fromisoformat(record.offered.taken_at))
     tried_for = errand.now() - since
-    is_too_often = errand.is_asked and delivery.receive_count > direct.MAX_RECEIVES
+    is_too_often = not is_shared and delivery.receive_count > direct.MAX_RECEIVES
     if is_too_often or tried_for > direct.TRIED_FOR:
         return f"received {delivery.receive_count} times in {tried_for}"
     return None
@@ -89,4 +91,6 @@ def _reading(errand: Errand) -> Reading:
         sleep=wiring.sleep,
         readers=direct.readers(wiring.settings.direct_lane_calls_per_second),
         together=wiring.together,
+        turn=errand.delivery.turn,
+        check_time=errand.check_time,
     )

@@ -1,14 +1,15 @@
 """One export and the delivery that asks for it: what every step on it begins with."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from exporter import task
+from exporter import direct, task
 from exporter.cloud import LedgerEntry, SourceAccount
 from exporter.delivery import Delivery
-from exporter.errors import WrongSourceError
+from exporter.errors import NotFinishedError, WrongSourceError
 from exporter.telemetry import logger
+from exporter.turns import Turn
 from exporter.wiring import Wiring
 from logferry_contracts.export_requested import ExportRequested, ExportRequestedData
 from logferry_contracts.ledger_record import LedgerRecord
@@ -43,6 +44,18 @@ class Errand:
         """Wait for a turn at FilterLogEvents; False when there is no time for a call."""
         self.wiring.sleep(self.wiring.budget.take(self.now()))
         return self.now() < self.delivery.work_until
+
+    def check_time(self) -> None:
+        """Make sure that there is time to read the window directly.
+
+        Raises:
+            NotFinishedError: The next invocation has more.
+        """
+        now, delivery = self.now(), self.delivery
+        calls_per_second = self.wiring.settings.direct_lane_calls_per_second
+        takes = direct.reading_time(self.request.estimated_bytes, calls_per_second)
+        if delivery.is_late(now) and (takes is None or now + takes > delivery.work_until):
+            raise NotFinishedError(0)
 
     def read(self) -> LedgerEntry | None:
         """Return the export's ledger entry, or None when there is none."""
@@ -86,18 +99,25 @@ class Errand:
         delivery = replace(self.delivery, is_redriven=False)
         return Errand(self.wiring, request, delivery, is_asked=False)
 
-    def of_part(self, record: LedgerRecord) -> "Errand":
+    def of_part(self, record: LedgerRecord, turn: Turn | None = None) -> "Errand":
         """Return the same for a part of this export, which the message asks for in its lane."""
         part = self.of_relative(record)
+        if turn is not None:
+            part = replace(part, delivery=replace(part.delivery, turn=turn))
         asked = {"lane": self.request.lane, "offered": self.request.offered}
         return replace(part, request=part.request.model_copy(update=asked))
 
-    def part(self, record: LedgerRecord) -> LedgerRecord | None:
-        """Return what of this export, if it was split, is left for the lane of the message."""
+    def part(self, record: LedgerRecord, in_hand: Collection[str] = ()) -> LedgerRecord | None:
+        """Return what of this export, if it was split, is left for the lane of the message.
+
+        Args:
+            record: The export's.
+            in_hand: As in `Family.part`.
+        """
         if not self.is_asked:
             return None
         lane, is_offer = self.request.lane, bool(self.request.offered)
-        return self.wiring.family.part(record, lane, is_offer=is_offer)
+        return self.wiring.family.part(record, lane, is_offer=is_offer, in_hand=in_hand)
 
 
 def _nothing() -> None:
@@ -117,5 +137,14 @@ class Relative:
     then: Callable[[], LedgerEntry | None] = _nothing
 
 
-type After = LedgerEntry | Relative | None
-"""What a step leaves: the ledger entry as it is then, a relative, or None when all is done."""
+@dataclass(frozen=True)
+class Parts:
+    """What is left of an export that was split, for this lane to take part by part."""
+
+    errand: Errand
+    record: LedgerRecord
+
+
+type After = LedgerEntry | Relative | Parts | None
+"""What a step leaves: the ledger entry as it is then, a relative or parts that come first, or None
+when all is done."""

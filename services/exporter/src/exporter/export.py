@@ -24,10 +24,11 @@ from exporter import (
     task,
 )
 from exporter.cloud import LedgerEntry
-from exporter.errand import LEDGER_READS, After, Errand, Relative
+from exporter.errand import LEDGER_READS, After, Errand, Parts, Relative
 from exporter.errors import ExportRefusedError, LedgerConflictError, TransientError
+from exporter.parts import PartByPart
 from exporter.patience import Problem
-from exporter.telemetry import about, logger, metrics
+from exporter.telemetry import about, logger, measure
 from logferry_contracts.ledger_record import LedgerRecord
 
 type Step = task.Step | split.SplitStep
@@ -138,6 +139,9 @@ def _follow(errand: Errand, after: After) -> list[Turn]:
         after = _step(errand, after)
     if after is None:
         return []
+    if isinstance(after, Parts):
+        PartByPart(after.errand, after.record, advance).read()
+        return [Turn(errand, errand.read_or_create)]
     return [Turn(errand, after.then), Turn.of(after.errand)]
 
 
@@ -152,7 +156,7 @@ def _step(errand: Errand, entry: LedgerEntry) -> After:
     still_has_task = isinstance(after, LedgerEntry) and task.has_task(after.record)
     if task.has_task(entry.record) and not still_has_task:
         for took_s in (ended.took_s for ended in tasks if ended.took_s is not None):
-            metrics.add_metric("SlotBusySeconds", MetricUnit.Seconds, took_s)
+            measure("SlotBusySeconds", MetricUnit.Seconds, took_s)
     return after
 
 

@@ -1,6 +1,6 @@
 """The exports that belong together in the ledger: generations of a window, halves and parents."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from datetime import datetime
 from functools import partial
 from itertools import count
@@ -45,7 +45,14 @@ class Family:
         """Return the newest generation of each half of an export that was split."""
         return newest_halves(record, partial(self._read, record.source))
 
-    def part(self, record: LedgerRecord, asked: Lane, *, is_offer: bool) -> LedgerRecord | None:
+    def part(
+        self,
+        record: LedgerRecord,
+        asked: Lane,
+        *,
+        is_offer: bool,
+        in_hand: Collection[str] = (),
+    ) -> LedgerRecord | None:
         """Return what of an export that was split is left for a lane; None for nothing.
 
         The direct lane takes the earliest part and the slot the latest, so that they meet.
@@ -54,14 +61,17 @@ class Family:
             record: The export, or a part of it.
             asked: The lane.
             is_offer: As in `split.is_left`.
+            in_hand: Ids of the parts that somebody of this lane is at.
         """
         halves = () if record.split is None else record.split.halves
         for half in halves if asked == "direct" else reversed(halves):
             for found in generations(half, partial(self._read, record.source)):
+                if found.export_id in in_hand:
+                    continue
                 if split.is_left(found, asked, is_offer=is_offer):
                     return found
                 if task.is_under_way(found):
-                    left = self.part(found, asked, is_offer=is_offer)
+                    left = self.part(found, asked, is_offer=is_offer, in_hand=in_hand)
                     if left is not None:
                         return left
         return None
@@ -76,7 +86,9 @@ class Family:
         None when the ledger has no such export.
         """
         since_ms = half.window.to_ms - split.LONGEST_WINDOW_MS
-        for window in self._ledger.windows(half.source, since_ms, half.window.from_ms):
+        windows = self._ledger.windows(half.source, since_ms, half.window.from_ms)
+        # Those of its parent's parents are longer.
+        for window in sorted(windows, key=lambda each: each.to_ms - each.from_ms):
             if split.may_be_parent(window, half) and half.parent_export_id is not None:
                 found = self._ledger.read(half.source, window, half.parent_export_id)
                 if found is not None:

@@ -2,12 +2,15 @@
 
 import os
 import time
+from collections import deque
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import boto3
 from aws_lambda_powertools.utilities.batch import SqsFifoPartialProcessor
+from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 
 from exporter import intake, waiting
 from exporter.aws.archive import Archive
@@ -16,17 +19,20 @@ from exporter.aws.ledger import Ledger
 from exporter.aws.messages import Queue, Topic
 from exporter.aws.source_account import SourceAccounts
 from exporter.delivery import Delivery, Times
+from exporter.direct import WINDOWS_AT_ONCE
 from exporter.errors import NotFinishedError
 from exporter.settings import Settings
 from exporter.telemetry import logger
+from exporter.turns import Turn
 from exporter.wiring import Wiring
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.batch.types import PartialItemFailureResponse
-    from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
     from aws_lambda_powertools.utilities.typing import LambdaContext
     from mypy_boto3_s3 import S3Client
 
+DIRECT_GROUP = ".direct"
+"""What the message groups of the direct lane end in."""
 _TIME_RESERVE = timedelta(seconds=15)
 """What an invocation keeps of its time when it waits: to look once more, list and publish.
 
@@ -80,24 +86,61 @@ def work(
     """Work on a batch of messages, and say when the rest is to come back."""
     logger.append_keys(artifact=wiring.settings.artifact)
     times = _times(wiring, context)
+    records: list[dict[str, Any]] = event["Records"]
+    if all(_group(record).endswith(DIRECT_GROUP) for record in records):
+        return _side_by_side(wiring, records, times)
+    return _one_by_one(wiring, records, times)
+
+
+def _one_by_one(
+    wiring: Wiring, records: list[dict[str, Any]], times: Times
+) -> "PartialItemFailureResponse":
+    """Work on messages in their order, those of a group after one that is not done with left."""
 
     def work_on(record: "SQSRecord") -> None:
-        intake.work_on(wiring, Delivery.of(record, times))
+        intake.work_on(wiring, Delivery.of(record, times, Turn(wiring.sleep)))
 
     processor = SqsFifoPartialProcessor(skip_group_on_error=True)
     # A message that waits is the normal case, and no error of the function.
     processor.raise_on_entire_batch_failure = False
-    with processor(event["Records"], work_on):
+    with processor(records, work_on):
         processor.process()
     answer = processor.response()
     given_back = {failure["itemIdentifier"] for failure in answer["batchItemFailures"]}
-    failed = [record for record in event["Records"] if record["messageId"] in given_back]
+    failed = [record for record in records if record["messageId"] in given_back]
     by_group: dict[str, list[tuple[dict[str, Any], BaseException | None]]] = {}
     for record, (_, error, _) in zip(failed, processor.exceptions, strict=True):
-        by_group.setdefault(record["attributes"]["MessageGroupId"], []).append((record, error))
+        by_group.setdefault(_group(record), []).append((record, error))
     for of_group in by_group.values():
         _give_back(wiring, [record for record, _ in of_group], of_group[0][1])
     return answer
+
+
+def _side_by_side(
+    wiring: Wiring, records: list[dict[str, Any]], times: Times
+) -> "PartialItemFailureResponse":
+    """Work on messages of the direct lane, some at once: none of them waits for another's end."""
+    first, todo, failed = Turn(wiring.sleep), deque(records), dict[str, BaseException]()
+
+    def work_on_some() -> None:
+        while todo:
+            with first.next() as turn, suppress(IndexError):  # another thread took the last one
+                record = todo.popleft()
+                try:
+                    intake.work_on(wiring, Delivery.of(SQSRecord(record), times, turn))
+                except Exception as error:  # noqa: BLE001  (logged, and given back below)
+                    failed[record["messageId"]] = error
+
+    wiring.together([work_on_some] * min(WINDOWS_AT_ONCE, len(records)))
+    given_back = [record for record in records if record["messageId"] in failed]
+    for record in given_back:
+        _give_back(wiring, [record], failed[record["messageId"]])
+    return {"batchItemFailures": [{"itemIdentifier": each["messageId"]} for each in given_back]}
+
+
+def _group(record: dict[str, Any]) -> str:
+    """Return a message's group; what was sent by hand may have none."""
+    return str(record["attributes"].get("MessageGroupId", ""))
 
 
 def _times(wiring: Wiring, context: "LambdaContext") -> Times:

@@ -7,16 +7,13 @@ from exporter.day_end import DayEnd
 from exporter.delivery import Delivery
 from exporter.errand import Errand
 from exporter.errors import NotFinishedError, WrongSourceError
-from exporter.telemetry import count, log_keys, logger, metrics
+from exporter.telemetry import count, emit_metrics, log_keys, logger, measure
 from exporter.wiring import Wiring
 from logferry_contracts.day_planned import DayPlanned
 from logferry_contracts.export_requested import ExportRequested, ExportRequestedData
 from logferry_contracts.message import Message
 from logferry_contracts.source import SourceName
 from logferry_contracts.wire import ContractError, parse
-
-_MESSAGE_KEYS = ("export_id", "log_group", "generation", "task_id", "date")
-"""What log lines carry of one message, and must not of the next."""
 
 type Asked = Errand | DayEnd
 
@@ -28,8 +25,8 @@ def work_on(wiring: Wiring, delivery: Delivery) -> None:
         NotFinishedError: It is to come back after a while.
         Exception: It met an error, and is to come back after a pause.
     """
-    logger.remove_keys(_MESSAGE_KEYS)
-    logger.append_keys(message_id=delivery.message_id)
+    logger.thread_safe_clear_keys()
+    logger.thread_safe_append_keys(message_id=delivery.message_id)
     asked: Asked | None = None
     try:
         asked = _asked(wiring, delivery)
@@ -39,7 +36,7 @@ def work_on(wiring: Wiring, delivery: Delivery) -> None:
     except WrongSourceError as error:
         delivery.dead_letter(wiring.queue, "wrong_source", str(error))
     except NotFinishedError:
-        wiring.erring.pop(delivery.group_id, None)
+        wiring.erring.pop(delivery.message_id, None)
         raise
     except Exception as error:
         problem = patience.problem_of(error)
@@ -51,9 +48,9 @@ def work_on(wiring: Wiring, delivery: Delivery) -> None:
             raise
         _end(wiring, asked, delivery, problem)
     else:
-        wiring.erring.pop(delivery.group_id, None)
+        wiring.erring.pop(delivery.message_id, None)
     finally:
-        _flush_metrics(asked)
+        emit_metrics(asked.request.lane if isinstance(asked, Errand) else None)
 
 
 def _asked(wiring: Wiring, delivery: Delivery) -> Asked:
@@ -74,10 +71,10 @@ def _asked(wiring: Wiring, delivery: Delivery) -> Asked:
 
 def _do(asked: Asked) -> None:
     if isinstance(asked, DayEnd):
-        logger.append_keys(date=asked.planned.data.date)
+        logger.thread_safe_append_keys(date=asked.planned.data.date)
         asked.announce()
         return
-    logger.append_keys(**log_keys(asked.request))
+    logger.thread_safe_append_keys(**log_keys(asked.request))
     _measure_queue_age(asked)
     export.advance(asked)
 
@@ -89,10 +86,7 @@ def _is_tried_again(
     now = wiring.clock()
     if isinstance(asked, DayEnd):
         return now - delivery.sent_at < patience.LONGEST_DAY
-    message_id, since = wiring.erring.get(delivery.group_id, (None, now))
-    if message_id != delivery.message_id:
-        since = now
-    wiring.erring[delivery.group_id] = delivery.message_id, since
+    since = wiring.erring.setdefault(delivery.message_id, now)
     return patience.is_tried_again_at_the_head(
         problem, receive_count=delivery.receive_count, lasts=now - since, tries=delivery.tries
     )
@@ -112,7 +106,7 @@ def _end(
     else:
         pausing.put_off(asked, wiring.clock() + pause, delivery.tries + 1)
         count("ExportsPutOff")
-    wiring.erring.pop(delivery.group_id, None)
+    wiring.erring.pop(delivery.message_id, None)
 
 
 def _check_source(wiring: Wiring, source: SourceName) -> None:
@@ -154,12 +148,4 @@ def _measure_queue_age(errand: Errand) -> None:
     delivery = errand.delivery
     if delivery.receive_count == 1 and not delivery.goes_round:
         age_s = (errand.now() - delivery.sent_at).total_seconds()
-        metrics.add_metric("QueueAgeSeconds", MetricUnit.Seconds, max(age_s, 0))
-
-
-def _flush_metrics(asked: Asked | None) -> None:
-    """Emit what one message was measured by, for its lane; a message that is none has no lane."""
-    if metrics.metric_set:
-        if isinstance(asked, Errand):
-            metrics.add_dimension("lane", asked.request.lane)
-        metrics.flush_metrics()
+        measure("QueueAgeSeconds", MetricUnit.Seconds, max(age_s, 0))

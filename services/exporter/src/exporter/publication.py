@@ -18,7 +18,7 @@ from exporter.errors import (
     TransientError,
 )
 from exporter.proof import Proof
-from exporter.telemetry import count, logger, metrics
+from exporter.telemetry import count, logger, measure
 from logferry_contracts.export_completed import ExportCompleted
 from logferry_contracts.ledger_record import Completed, LedgerRecord
 from logferry_contracts.manifest import Manifest
@@ -26,7 +26,7 @@ from logferry_contracts.manifest import Manifest
 
 def archived(errand: Errand, entry: LedgerEntry, completed: Completed) -> After:
     """Record and publish what has come into the archive by this export."""
-    metrics.add_metric("BytesArchived", MetricUnit.Bytes, completed.manifest.total_bytes)
+    measure("BytesArchived", MetricUnit.Bytes, completed.manifest.total_bytes)
     return complete(errand, entry, completed)
 
 

@@ -19,6 +19,7 @@ from exporter import direct, task
 from exporter.cloud import Archive, SourceAccount
 from exporter.errors import NotForDirectLaneError, TooMuchForDirectLaneError
 from exporter.spool import Spool, remove_leftovers
+from exporter.turns import Turn
 from logferry_contracts.ledger_record import LedgerRecord
 from logferry_contracts.manifest import ArchivedObject
 
@@ -46,11 +47,15 @@ class Reading:
         until: When to give up.
         readers: How many slices are read at once.
         together: How they are, side by side.
+        turn: To read.
+        check_time: Raises what is to be done when there is no time to begin.
     """
 
     account: SourceAccount
     archive: Archive
     budget: direct.Budget
+    turn: Turn
+    check_time: Callable[[], None]
     max_bytes: int
     until: datetime
     clock: Callable[[], datetime]
@@ -76,6 +81,11 @@ class Reading:
             remove_leftovers(Path(folder))
             spool = Spool(Path(folder))
             try:
+                # What is known to be too much is not begun.
+                planned_bytes = round(self.max_bytes * direct.PART_SHARE)
+                direct.check_size(estimated_bytes, 0, max_bytes=planned_bytes)
+                self.turn.read()
+                self.check_time()
                 self._read(record, estimated_bytes, spool, self._room_bytes(folder))
                 return self._write(record, spool)
             except OSError as error:
@@ -83,13 +93,11 @@ class Reading:
 
     def _room_bytes(self, folder: str) -> int:
         """Return how much may be read: a stream's lines and its gzip file are on disk at once."""
-        return min(self.max_bytes, shutil.disk_usage(folder).free // 2)
+        return min(direct.most_bytes(self.max_bytes), shutil.disk_usage(folder).free // 2)
 
     def _read(
         self, record: LedgerRecord, estimated_bytes: int, spool: Spool, max_bytes: int
     ) -> None:
-        # What is known to be too much is not begun.
-        direct.check_size(estimated_bytes, 0, max_bytes=round(max_bytes * direct.PART_SHARE))
         stopped = Event()
         parts = direct.slices(record.window, estimated_bytes, self.readers)
         todo: deque[tuple[int, direct.Slice]] = deque(enumerate(parts))
@@ -98,7 +106,10 @@ class Reading:
             try:
                 while todo and not stopped.is_set():
                     with suppress(IndexError):  # another reader was faster
-                        self._read_slice(record, todo.popleft(), spool, max_bytes, stopped)
+                        part = todo.popleft()
+                        if not todo:
+                            self.turn.read_no_more()
+                        self._read_slice(record, part, spool, max_bytes, stopped)
             except BaseException:
                 # One slice that cannot be read is enough: the others' readers stop as well.
                 stopped.set()

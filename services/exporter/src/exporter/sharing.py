@@ -2,7 +2,7 @@
 
 from exporter import split, task
 from exporter.cloud import LedgerEntry
-from exporter.errand import Errand, Relative
+from exporter.errand import Errand, Parts, Relative
 from exporter.errors import NotFinishedError
 from exporter.telemetry import count, logger
 from logferry_contracts.ledger_record import Half
@@ -26,19 +26,27 @@ def halve(errand: Errand, entry: LedgerEntry) -> LedgerEntry:
 
 
 def take(errand: Errand, entry: LedgerEntry, _step: task.Take) -> LedgerEntry:
-    """Record that this lane has begun; whoever comes second finds that."""
+    """Record that this lane has begun; whoever comes second finds that.
+
+    Raises:
+        NotFinishedError: There is no time to begin.
+    """
     lane = errand.request.lane
+    if lane == "direct":
+        errand.check_time()
     entry = errand.wiring.ledger.replace(entry, entry.record.as_taken(lane, at=errand.now()))
     logger.info("taken", lane=lane)
     return entry
 
 
-def go_on(errand: Errand, _entry: LedgerEntry, step: split.GoOn) -> Relative:
-    """Take the next part forward, and then look again.
+def go_on(errand: Errand, entry: LedgerEntry, step: split.GoOn) -> Relative | Parts:
+    """Take the next part forward, or in the direct lane one after the other, and then look again.
 
     Raises:
         NotFinishedError: The next invocation has more time for it.
     """
+    if errand.request.lane == "direct":
+        return Parts(errand, entry.record)
     if errand.delivery.is_late(errand.now()):
         raise NotFinishedError(0)
     return Relative(errand.of_part(step.part), then=errand.read_or_create)

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from exporter import failure, pausing, proof, publication, task, waiting
+from exporter import failure, pausing, proof, publication, sharing, split, task, waiting
 from exporter.cloud import LedgerEntry
 from exporter.errand import After, Errand
 from exporter.errors import (
@@ -71,7 +71,12 @@ def _task_of(errand: Errand, folder: str) -> task.Task | None:
 
 
 def create(errand: Errand, entry: LedgerEntry, step: task.Create) -> LedgerEntry:
-    """Create the export's task, record its id and wait for it."""
+    """Create the export's task, record its id and wait for it.
+
+    What both lanes share and is too much for one task to have alone is left to its halves.
+    """
+    if split.is_shared_out(entry.record, errand.request.estimated_bytes):
+        return sharing.halve(errand, entry)
     try:
         task_id = errand.account().create_task(entry.record)
     except SlotBusyError:
@@ -96,7 +101,7 @@ def adopt(errand: Errand, entry: LedgerEntry, step: task.Adopt) -> LedgerEntry:
 def _submit(errand: Errand, entry: LedgerEntry, task_id: str, how: str) -> LedgerEntry:
     record = entry.record.as_submitted(task_id, at=errand.now())
     submitted = errand.wiring.ledger.replace(entry, record)
-    logger.append_keys(task_id=task_id)
+    logger.thread_safe_append_keys(task_id=task_id)
     logger.info("submitted", how=how)
     return submitted
 

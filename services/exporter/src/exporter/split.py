@@ -22,6 +22,11 @@ LONGEST_WINDOW_MS = 25 * 3_600_000
 """A day, and the hour that it gets when daylight saving ends."""
 
 
+TASK_BYTES = 8_000_000_000
+"""The most that a task is asked for of what both lanes share, some 15 minutes: the other lane can
+take nothing out of a task that runs, and each task takes its time to begin."""
+
+
 @dataclass(frozen=True)
 class Merge:
     """Both halves are in the archive: record the objects of both as the export's."""
@@ -92,6 +97,17 @@ def is_left(part: LedgerRecord, asked: Lane, *, is_offer: bool) -> bool:
     if part.outcome is not None:
         return part.outcome.published_at is None
     return part.split is None and not (is_offer and is_taken_by_another(part, asked))
+
+
+def is_shared_out(record: LedgerRecord, estimated_bytes: int) -> bool:
+    """Return whether an export is to have halves before it has a task.
+
+    Args:
+        record: The export's; nobody has begun with it.
+        estimated_bytes: What it has, as far as anybody knows.
+    """
+    is_too_much = estimated_bytes > TASK_BYTES and record.window.halves is not None
+    return record.offered is not None and is_too_much
 
 
 def half_request(

@@ -83,7 +83,7 @@ class Spool:
     def compressed(self, stream_name: str) -> Path:
         """Return a stream's gzip file, which stays until the next stream is asked for.
 
-        The same lines give the same bytes.
+        The same lines give the same bytes. They are removed, to make room for others.
 
         Raises:
             OSError: The disk is full.
@@ -96,5 +96,6 @@ class Spool:
                 with part.open("rb") as lines:
                     while some := lines.read(READ_BYTES):
                         packed.write(packer.compress(some))
+                part.unlink()
             packed.write(packer.flush())
         return path

@@ -37,8 +37,8 @@ class Wiring:
         return Family(self.ledger)
 
     @cached_property
-    def erring(self) -> dict[str, tuple[str, datetime]]:
-        """The message that meets nothing but errors, and since when, by its message group."""
+    def erring(self) -> dict[str, datetime]:
+        """Since when messages meet nothing but errors, by their ids."""
         return {}
 
     @cached_property

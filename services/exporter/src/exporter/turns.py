@@ -1,0 +1,68 @@
+"""Whose turn it is to read, of the windows that one invocation has in the direct lane.
+
+At the end of a window not all calls that are allowed are used: its last pages come one by one, its
+objects are packed and sent, and the ledger is written. And before a window can be read it has to be
+taken. So whoever reads lets the next one be taken, and whoever has begun its last pages lets that
+one read. No more are taken than are read soon: what is not taken, the slot may take.
+"""
+
+from collections.abc import Callable
+from contextlib import ExitStack
+from threading import Lock
+from types import TracebackType
+from typing import Self
+
+LOOK_S = 0.05
+"""How often whoever waits looks whether it is its turn."""
+
+
+class Turn:
+    """One window's turn: to be taken, then to be read, until it is done with."""
+
+    def __init__(
+        self,
+        sleep: Callable[[float], None],
+        may_take: Lock | None = None,
+        may_read: Lock | None = None,
+    ) -> None:
+        """Wait by ``sleep``, for those who have the same locks."""
+        self._sleep = sleep
+        self._may_take, self._taking = may_take or Lock(), ExitStack()
+        self._may_read, self._reading = may_read or Lock(), ExitStack()
+
+    def next(self) -> "Turn":
+        """Return the turn of another window of the same invocation."""
+        return Turn(self._sleep, self._may_take, self._may_read)
+
+    def __enter__(self) -> Self:
+        """Wait until a window may be taken."""
+        self._wait_for(self._may_take, self._taking)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Let all others go on."""
+        self.pass_on()
+
+    def read(self) -> None:
+        """Wait until the window may be read, and let the next one be taken."""
+        self._wait_for(self._may_read, self._reading)
+        self._taking.close()
+
+    def read_no_more(self) -> None:
+        """Let the next one be read, as no part of this one is left to begin; again does no harm."""
+        self._reading.close()
+
+    def pass_on(self) -> None:
+        """Let the next ones be taken and read."""
+        self._reading.close()
+        self._taking.close()
+
+    def _wait_for(self, lock: Lock, held: ExitStack) -> None:
+        while not lock.acquire(blocking=False):
+            self._sleep(LOOK_S)
+        held.callback(lock.release)
