@@ -66,6 +66,7 @@ def start_function(endpoint: str, zipped: Callable[[dict[str, str]], bytes]) -> 
     client.close()
 
 
+@pytest.mark.deep
 def test_no_lambda_process_survives_localstack_s_death(tmp_path: Path, zipped, wait_for):
     with running(tmp_path) as started:
         assert can_connect("127.0.0.1", port_of(started))
@@ -94,6 +95,7 @@ def test_localstack_ends_with_the_process_that_runs_it(tmp_path: Path, wait_for)
     wait_for(lambda: not localstack.command_lines().get(pid))
 
 
+@pytest.mark.deep
 def test_the_command_brings_it_up_and_down(tmp_path: Path, zipped, wait_for):
     state = ("--state", str(tmp_path))
     port = str(localstack.free_port())

@@ -33,6 +33,7 @@ def events_of(logs: Any, group: str) -> list[tuple[int, str]]:
     return [(e["timestamp"], e["message"]) for page in pages for e in page["events"]]
 
 
+@pytest.mark.deep
 def test_five_thousand_log_groups_and_their_events_are_made_at_once_and_listed_by_pages(
     seed: Seed, logs: Any
 ):

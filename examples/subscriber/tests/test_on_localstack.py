@@ -19,7 +19,8 @@ from logferry.checkout import LOCK
 from logferry_contracts.export_completed import ExportCompleted
 from logferry_contracts.wire import emit
 
-pytestmark = pytest.mark.localstack
+# Its package alone takes its time; the tests of count_lines.py run always.
+pytestmark = [pytest.mark.localstack, pytest.mark.deep]
 
 SUBSCRIBER = Path(__file__).parents[1]
 ROOT = SUBSCRIBER.parents[1]
