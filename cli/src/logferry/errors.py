@@ -54,6 +54,10 @@ class PlanError(LogferryError):
     """The planner could not be asked, or did not plan: mend what it names."""
 
 
+class ExplainError(LogferryError):
+    """The ledger could not be read: mend what it names."""
+
+
 class RetryError(LogferryError):
     """Nothing could be asked for again, or not all: mend what it names, and ask again."""
 

@@ -1,0 +1,291 @@
+"""The story of a log group's date, by all that the ledger's versions still have of its exports."""
+
+import shlex
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from itertools import count
+from typing import TYPE_CHECKING, Any
+
+from logferry.aws_errors import AWS_ERRORS
+from logferry.config import Config, SourceConfig
+from logferry.errors import ExplainError
+from logferry.ledger import CLIENT_CONFIG, Ledger, date_of, in_utc
+from logferry_contracts.export import export_id
+from logferry_contracts.ledger_key import ledger_key
+from logferry_contracts.ledger_record import LedgerRecord
+from logferry_contracts.message import timestamp
+from logferry_contracts.wire import ContractError, parse
+from logferry_contracts.zones import zone_named
+
+if TYPE_CHECKING:
+    import boto3
+    from mypy_boto3_s3 import S3Client
+
+IN_ARCHIVE = ("completed", "secured")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Version:
+    """A version of a ledger record.
+
+    Attributes:
+        at: When it was written.
+        told: What it says that the one before did not.
+    """
+
+    at: datetime
+    told: list[str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Try:
+    """A try of an export, or a half of one.
+
+    Attributes:
+        versions: Those that S3 still has, oldest first.
+        record: As it is now; None where that is damaged or gone.
+    """
+
+    key: str
+    versions: list[Version]
+    record: LedgerRecord | None
+
+    def as_json(self) -> dict[str, Any]:
+        """Return it as a JSON document."""
+        record = self.record
+        return {
+            "key": self.key,
+            "versions": [{"at": timestamp(each.at), "told": each.told} for each in self.versions],
+            "record": None if record is None else record.model_dump(by_alias=True, mode="json"),
+        }
+
+
+@dataclass(frozen=True, kw_only=True)
+class Story:
+    """What became of a log group's date.
+
+    Attributes:
+        tries: Of each window that starts on it, oldest first, halves after their wholes.
+        to_do: In words.
+        commands: The next ones.
+    """
+
+    profile: str
+    log_group: str
+    on: date
+    time_zone: str
+    tries: list[Try]
+    to_do: str
+    commands: list[str]
+
+    def as_json(self) -> dict[str, Any]:
+        """Return it as a JSON document."""
+        return {
+            "profile": self.profile,
+            "log_group": self.log_group,
+            "date": str(self.on),
+            "time_zone": self.time_zone,
+            "tries": [each.as_json() for each in self.tries],
+            "to_do": self.to_do,
+            "commands": self.commands,
+        }
+
+    def lines(self) -> Iterator[str]:
+        """Yield it for people."""
+        yield f"{self.profile}  {self.log_group}  {self.on} ({self.time_zone})"
+        for each in self.tries:
+            yield ""
+            yield from _lines(each)
+        yield ""
+        yield f"To do: {self.to_do}"
+        yield from (f"  $ {command}" for command in self.commands)
+
+
+def explain(  # noqa: PLR0913  (what is asked about)
+    session: "boto3.Session",
+    config: Config,
+    source: SourceConfig,
+    log_group: str,
+    on: date,
+    *,
+    file: str,
+) -> Story:
+    """Return the story of a log group's date.
+
+    Args:
+        session: With credentials of the hub's account.
+        config: What is deployed.
+        source: Of the configuration.
+        log_group: Its whole name.
+        on: The date on which its windows start, in the source's time zone.
+        file: The configuration's, as it was typed.
+
+    Raises:
+        ExplainError: AWS refused; names what.
+    """
+    s3 = session.client("s3", region_name=config.region, config=CLIENT_CONFIG)
+    reading = _Reading(s3, Ledger(s3, config.control_bucket))
+    time_zone = config.time_zone_of(source)
+    try:
+        tries = list(reading.tries(config, source, log_group, on))
+    except AWS_ERRORS as error:
+        raise ExplainError(f"{source.profile}: {error}") from error
+    to_do, commands = _next(tries)
+    asked = {
+        "plan": ["plan", file, "--profile", source.profile, "--from", str(on), "--to", str(on)],
+        "waive": [
+            *("waive", file, "--profile", source.profile, "--log-group", log_group),
+            *("--date", str(on), "--reason", "WHY"),
+        ],
+        "fetch": [
+            *("fetch", file, "--profile", source.profile, "--log-group", log_group),
+            *("--from", str(on), "--to", str(on), "-o", "FILE"),
+        ],
+        "status": ["status", file, "--profile", source.profile],
+    }
+    return Story(
+        profile=source.profile,
+        log_group=log_group,
+        on=on,
+        time_zone=time_zone,
+        tries=tries,
+        to_do=to_do,
+        commands=[shlex.join(["logferry", *asked[each]]) for each in commands],
+    )
+
+
+@dataclass(frozen=True)
+class _Reading:
+    """Reads versions of ledger records."""
+
+    s3: "S3Client"
+    ledger: Ledger
+
+    def tries(
+        self, config: Config, source: SourceConfig, log_group: str, on: date
+    ) -> Iterator[Try]:
+        """Yield the tries of a log group's windows that start on a date, each with its halves."""
+        name, zone = config.source_name(source), zone_named(config.time_zone_of(source))
+        told: set[str] = set()
+        windows = [window for _, window in self.ledger.windows(name)]
+        # Wholes before their halves.
+        for window in sorted(windows, key=lambda each: (each.from_ms, -each.to_ms)):
+            if date_of(window, zone) != on:
+                continue
+            for generation in count(1):
+                key = ledger_key(name, window, export_id(name, log_group, window, generation))
+                found = None if key in told else self._try(key)
+                if found is None:
+                    break
+                told.add(key)
+                yield found
+                for half in self._halves(found, told):
+                    told.add(half.key)
+                    yield half
+
+    def _halves(self, found: Try, told: set[str]) -> Iterator[Try]:
+        if found.record is None or found.record.split is None:
+            return
+        for half in found.record.split.halves:
+            key = ledger_key(found.record.source, half.window, half.export_id)
+            each = None if key in told else self._try(key)
+            if each is not None:
+                yield each
+                yield from self._halves(each, told)
+
+    def _try(self, key: str) -> Try | None:
+        """Return what there is of a record; None where there never was one."""
+        pages = self.s3.get_paginator("list_object_versions").paginate(
+            Bucket=self.ledger.bucket, Prefix=key
+        )
+        listed = [each for page in pages for each in page.get("Versions", [])]
+        versions: list[Version] = []
+        before: list[str] = []
+        record: LedgerRecord | None = None
+        for each in sorted(listed, key=lambda each: (each["LastModified"], each["IsLatest"])):
+            record = self._version(key, each["VersionId"])
+            facts = ["damaged"] if record is None else _facts(record)
+            new = [fact for fact in facts if fact not in before] or ["written anew"]
+            versions.append(Version(at=each["LastModified"], told=new))
+            before = facts
+        if not versions:
+            return None
+        is_there = any(each["IsLatest"] for each in listed)
+        return Try(key=key, versions=versions, record=record if is_there else None)
+
+    def _version(self, key: str, version_id: str) -> LedgerRecord | None:
+        found = self.s3.get_object(Bucket=self.ledger.bucket, Key=key, VersionId=version_id)
+        try:
+            return parse(LedgerRecord, found["Body"].read())
+        except ContractError:
+            return None
+
+
+def _facts(record: LedgerRecord) -> list[str]:
+    """Return what a record says, in the order in which it comes to say it."""
+    facts = [f"requested, for the {record.lane} lane"]
+    if record.offered is not None and record.offered.taken_at is not None:
+        facts.append(f"taken by the {record.lane} lane")
+    if record.submitted is not None:
+        facts.append(f"export task {record.submitted.task_id}")
+    if record.split is not None:
+        facts.append("its window given to two halves")
+    if record.completed is not None:
+        manifest = record.completed.manifest
+        size = f"{manifest.object_count:,} objects, {manifest.total_bytes:,} bytes"
+        facts.append(f"in the archive: {size}")
+        facts += ["announced"] if record.completed.published_at is not None else []
+    facts += ["encrypted and held"] if record.secured is not None else []
+    facts += [f"skipped: {record.skipped.reason}"] if record.skipped is not None else []
+    return [*facts, *_failure(record), *_answers(record)]
+
+
+def _failure(record: LedgerRecord) -> Iterator[str]:
+    if record.failed is not None:
+        yield f"failed: {record.failed.reason}: {record.failed.message}"
+        if record.failed.next_export_id is not None:
+            yield f"asked for again: {record.failed.next_export_id}"
+        if record.failed.published_at is not None:
+            yield "the failure announced"
+
+
+def _answers(record: LedgerRecord) -> Iterator[str]:
+    if record.waived is not None:
+        yield f"waived by {record.waived.by}: {record.waived.reason}"
+    if record.disposed is not None:
+        yield f"disposed of by {record.disposed.by}: {record.disposed.reason}"
+
+
+def _next(tries: Sequence[Try]) -> tuple[str, list[str]]:
+    """Return what a person does next, in words, and with which commands."""
+    if not tries:
+        return "The ledger has nothing of it. Ask for it.", ["plan"]
+    if any(each.record is None for each in tries):
+        return "A record is damaged, or gone: docs/ways-back.md.", []
+    last: dict[tuple[int, int], LedgerRecord] = {}
+    for each in tries:
+        if each.record is not None and each.record.parent_export_id is None:
+            last[each.record.window.from_ms, each.record.window.to_ms] = each.record
+    records = last.values()
+    if any(each.state == "failed" and each.waived is None for each in records):
+        return "Mend why it has failed, then ask for it again; or answer for it.", ["plan", "waive"]
+    if any(each.state in {"requested", "submitted"} for each in records):
+        return "Wait until it has ended.", ["status"]
+    if any(each.state in IN_ARCHIVE and each.disposed is None for each in records):
+        return "Nothing: it is in the archive.", ["fetch"]
+    return "Nothing: nobody misses it.", []
+
+
+def _lines(told: Try) -> Iterator[str]:
+    record = told.record
+    if record is None:
+        yield f"{told.key}: damaged, or removed"
+    else:
+        what = "half of " + record.parent_export_id if record.parent_export_id else "export"
+        yield f"{in_utc(record.window)} UTC, try {record.generation}"
+        yield f"{what} {record.export_id}: {record.state}"
+    for each in told.versions:
+        first, *more = each.told
+        yield f"  {each.at:%Y-%m-%d %H:%M:%S}  {first}"
+        yield from (f"  {'':19}  {fact}" for fact in more)

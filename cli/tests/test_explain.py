@@ -1,0 +1,211 @@
+"""The story of a log group's date, by the versions of its ledger records: on moto."""
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+from moto import mock_aws
+
+from logferry.command import main
+from logferry.commands.console import BAD_INPUT, DONE, FAILED
+from logferry.config import Config
+from logferry_contracts.export import export_id
+from logferry_contracts.ledger_record import LedgerRecord
+from logferry_contracts.source import SourceName
+from logferry_contracts.window import Window
+from logferry_contracts.wire import emit, parse
+
+EXAMPLES = Path(__file__).parents[2] / "contracts" / "examples" / "ledger-record"
+DAY_MS = 86_400_000
+SEOUL_MS = 1_795_186_800_000
+"""2026-11-21T00:00 in Seoul, which is the configuration's time zone."""
+SHOP = SourceName(profile="shop", account_id="444455556666", region="eu-west-1")
+WHOLE = Window(from_ms=SEOUL_MS, to_ms=SEOUL_MS + DAY_MS)
+FIRST_HALF = Window(from_ms=SEOUL_MS, to_ms=SEOUL_MS + DAY_MS // 2)
+
+
+class World:
+    """A hub's ledger, with all versions."""
+
+    def __init__(self, session: boto3.Session, config: Config) -> None:
+        self.s3, self.bucket = session.client("s3"), config.control_bucket
+        self.s3.create_bucket(
+            Bucket=self.bucket,
+            CreateBucketConfiguration={"LocationConstraint": config.region},
+        )
+        self.s3.put_bucket_versioning(
+            Bucket=self.bucket, VersioningConfiguration={"Status": "Enabled"}
+        )
+
+    def put(
+        self,
+        example: str,
+        *,
+        generation: int = 1,
+        window: Window = WHOLE,
+        **changes: Any,
+    ) -> LedgerRecord:
+        [path] = EXAMPLES.glob(f"*/accept/{example}.json")
+        record = json.loads(path.read_text())
+        record |= {
+            "source": SHOP.model_dump(),
+            "window": window.model_dump(),
+            "generation": generation,
+            "export_id": export_id(SHOP, "/a", window, generation),
+        }
+        record["log_group"]["name"] = "/a"
+        made = parse(LedgerRecord, json.dumps(record | changes))
+        self.s3.put_object(Bucket=self.bucket, Key=made.key, Body=emit(made).encode())
+        return made
+
+
+@pytest.fixture
+def world(config: Config, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "any")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "any")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", config.region)
+    monkeypatch.setenv("MOTO_ACCOUNT_ID", config.hub_account_id)
+    with mock_aws():
+        yield World(boto3.Session(region_name=config.region), config)
+
+
+type Explain = Callable[..., tuple[int, str]]
+
+
+@pytest.fixture
+def explain(path: str, capsys: pytest.CaptureFixture[str]) -> Explain:
+    """Runs the command for a date; returns its exit code and what it printed."""
+
+    def run(*options: str, on: str = "2026-11-21") -> tuple[int, str]:
+        with pytest.raises(SystemExit) as ended:
+            main(
+                ("explain", path, "--profile", "shop", "--log-group", "/a", "--date", on, *options)
+            )
+        captured = capsys.readouterr()
+        assert isinstance(ended.value.code, int)
+        return ended.value.code, captured.out + captured.err
+
+    return run
+
+
+def told(story: dict[str, Any]) -> list[list[str]]:
+    """Return what each version told, try by try."""
+    return [[fact for each in one["versions"] for fact in each["told"]] for one in story["tries"]]
+
+
+def test_each_version_tells_what_is_new(world: World, explain: Explain) -> None:
+    for example in ("requested", "submitted", "completed", "secured"):
+        record = world.put(example)
+
+    code, out = explain()
+    assert code == DONE
+    story = json.loads(explain("--json")[1])
+
+    [facts] = told(story)
+    assert record.submitted is not None
+    assert record.completed is not None
+    count = record.completed.manifest.object_count
+    assert facts[0].startswith("requested, for the ")
+    assert f"export task {record.submitted.task_id}" in facts
+    assert any(each.startswith(f"in the archive: {count:,} objects") for each in facts)
+    assert facts[-1] == "encrypted and held"
+    assert all(fact in out for fact in facts)
+    assert "To do: Nothing: it is in the archive." in out
+    assert "  $ logferry fetch " in out
+
+
+def test_every_try_is_told_and_the_last_one_counts(world: World, explain: Explain) -> None:
+    world.put("requested")
+    failed = world.put("failed-before-a-task")
+    world.put("submitted", generation=2)
+
+    code, out = explain()
+
+    assert code == DONE
+    assert failed.failed is not None
+    assert f"failed: {failed.failed.reason}: {failed.failed.message}" in out
+    assert "try 1" in out
+    assert "try 2" in out
+    assert "To do: Wait until it has ended." in out
+
+
+def test_a_failure_is_told_with_both_ways_out_of_it(
+    world: World, explain: Explain, path: str
+) -> None:
+    world.put("failed-before-a-task")
+
+    story = json.loads(explain("--json")[1])
+
+    assert story["commands"] == [
+        f"logferry plan {path} --profile shop --from 2026-11-21 --to 2026-11-21",
+        f"logferry waive {path} --profile shop --log-group /a --date 2026-11-21 --reason WHY",
+    ]
+
+
+def test_halves_are_told_with_their_whole(world: World, explain: Explain) -> None:
+    half = world.put(
+        "completed", window=FIRST_HALF, parent_export_id=world.put("completed").export_id
+    )
+    last = Window(from_ms=FIRST_HALF.to_ms, to_ms=WHOLE.to_ms)
+    halves = [
+        {"export_id": half.export_id, "window": FIRST_HALF.model_dump()},
+        {"export_id": "2" * 32, "window": last.model_dump()},
+    ]
+    [path] = EXAMPLES.glob("*/accept/split-in-halves.json")
+    split = json.loads(path.read_text())["split"] | {"halves": halves}
+    whole = world.put("completed", split=split)
+
+    story = json.loads(explain("--json")[1])
+
+    assert [each["record"]["export_id"] for each in story["tries"]] == [
+        whole.export_id,
+        half.export_id,
+    ]
+    assert "its window given to two halves" in told(story)[0]
+
+
+def test_what_the_ledger_has_nothing_of_is_to_be_planned(world: World, explain: Explain) -> None:
+    world.put("secured")
+
+    code, out = explain(on="2026-11-22")
+
+    assert code == DONE
+    assert "To do: The ledger has nothing of it. Ask for it." in out
+    assert "--from 2026-11-22 --to 2026-11-22" in out
+
+
+@pytest.mark.parametrize("how", ["damaged", "removed"])
+def test_a_record_that_is_damaged_or_gone_keeps_its_story(
+    world: World, explain: Explain, how: str
+) -> None:
+    record = world.put("secured")
+    if how == "damaged":
+        world.s3.put_object(Bucket=world.bucket, Key=record.key, Body=b"{")
+    else:
+        world.s3.delete_object(Bucket=world.bucket, Key=record.key)
+        world.put(
+            "skipped",
+            window=Window(from_ms=SEOUL_MS, to_ms=SEOUL_MS + DAY_MS),
+            log_group={**record.log_group.model_dump(exclude_none=True), "name": "/b"},
+            export_id="1" * 32,
+        )
+
+    code, out = explain()
+
+    assert code == DONE
+    assert "encrypted and held" in out
+    assert "To do: A record is damaged, or gone: docs/ways-back.md." in out
+
+
+def test_what_cannot_be_read_and_dates_that_are_none_are_told(
+    world: World, explain: Explain
+) -> None:
+    assert explain(on="yesterday")[0] == BAD_INPUT
+    world.s3.delete_bucket(Bucket=world.bucket)
+    code, out = explain()
+    assert code == FAILED
+    assert "shop: " in out
+    assert "NoSuchBucket" in out
