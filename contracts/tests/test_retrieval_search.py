@@ -47,6 +47,15 @@ def test_only_the_seals_from_a_date_on_are_read() -> None:
     assert [key for key in keys[4:30] if archive.bucket.opened[key]] == [keys[7], keys[15]]
 
 
+def test_dates_that_were_sealed_late_hide_none_that_was_sealed_before() -> None:
+    archive = Archive()
+    for day in range(20):
+        archive.day([archive.archived("/app/a", window(day))], window(day))
+    archive.day([archive.archived("/app/a", window(-1))], window(-1), is_late=True)
+    plan = planned(archive, asked(window(1)))
+    assert (plan.is_whole, plan.objects) == (True, 1)
+
+
 def test_log_groups_and_streams_are_chosen_by_globs() -> None:
     archive = Archive()
     bodies = {"web-1/000000": lines((START_MS, "1")), "worker/000000": lines((START_MS, "2"))}

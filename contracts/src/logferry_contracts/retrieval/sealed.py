@@ -13,15 +13,16 @@ from logferry_contracts.chain import ChainName
 from logferry_contracts.day_seal import SealedWindows
 from logferry_contracts.retrieval.asked import Asked
 from logferry_contracts.retrieval.plan import Plan
-from logferry_contracts.seal_key import seal_key
+from logferry_contracts.seal_key import StatementName, seal_key
 from logferry_contracts.seal_leaf import Leaf
 from logferry_contracts.signatures import TrustedKey
+from logferry_contracts.statement import Statement
 from logferry_contracts.verification.chain import Chain, Link, read_end_of_chain
 from logferry_contracts.verification.findings import Finding, SealError, Unchecked
 from logferry_contracts.verification.last_words import LastWords
 from logferry_contracts.verification.leaves import Leaves
 from logferry_contracts.verification.standing import standing
-from logferry_contracts.verification.statements import read_statement
+from logferry_contracts.verification.statements import Read, read_statement
 from logferry_contracts.verification.store import Mapped, Missing, Store
 from logferry_contracts.window import Window
 
@@ -69,7 +70,8 @@ class Seals:
             keys,
             _newest(store, name),
             # That of the very time may leave the events of its first millisecond to the one before.
-            is_enough=lambda sealed: sealed.covers.from_ms < from_ms,
+            # One that was sealed late comes after those of the dates that follow it.
+            is_enough=lambda sealed: not sealed.is_late and sealed.covers.from_ms < from_ms,
             mapped=mapped,
         )
         is_told = bool(keys)
@@ -115,23 +117,44 @@ def add_sealed(plan: Plan, store: Store, seals: Seals, *, mapped: Mapped = map) 
         Unreadable: A list of leaves was there, and cannot be read any more.
     """
     plan.findings += seals.findings
+    for of, words in said_of(plan.asked, store, seals, plan.findings, mapped=mapped):
+        plan.add_standing(standing(words), of.log_group_name, of.window)
+
+
+def said_of(
+    asked: Asked, store: Store, seals: Seals, findings: list[Finding], *, mapped: Mapped = map
+) -> Iterator[tuple[StatementName, list[Statement | None]]]:
+    """Yield all that a chain's seals have said of each window that was asked for.
+
+    Dates come in the order of time, as do the windows of a log group within one.
+
+    Args:
+        asked: Log groups and a time.
+        store: The archive.
+        seals: The chain's.
+        findings: Gets what is wrong with lists and statements.
+        mapped: Reads statements of several windows, such as with threads.
+
+    Raises:
+        Unreadable: A list of leaves was there, and cannot be read any more.
+    """
     name, last_words = seals.chain.name, LastWords(store, seals.chain)
-    read = partial(read_statement, store, name)
+    read = partial(_read_all, store, name)
     for link, sealed in seals.days:
-        if not plan.asked.may_have(sealed.covers):
+        if not asked.may_have(sealed.covers):
             continue
         leaves = Leaves(store, name, sealed)
-        plan.findings += leaves.findings
+        findings += leaves.findings
         if not last_words.are_known(sealed.covers):
             told = "what a later seal says of it cannot be read"
-            plan.findings.append(Unchecked(link.key, told, "Look for it with logferry verify"))
-        for words in _wanted(last_words, leaves, sealed, plan.asked):
-            found = list(mapped(read, words))
-            plan.findings += [each for one in found for each in one.findings]
-            of = words[0].name
-            plan.add_standing(
-                standing([each.statement for each in found]), of.log_group_name, of.window
-            )
+            findings.append(Unchecked(link.key, told, "Look for it with logferry verify"))
+        for found in mapped(read, _wanted(last_words, leaves, sealed, asked)):
+            findings += [each for one in found for each in one.findings]
+            yield found[0].leaf.name, [each.statement for each in found]
+
+
+def _read_all(store: Store, chain: ChainName, words: list[Leaf]) -> list[Read]:
+    return [read_statement(store, chain, each) for each in words]
 
 
 def _wanted(
