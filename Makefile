@@ -13,6 +13,7 @@ SOURCES := conftest.py benchmarks contracts deliveries services cli devstack doc
 # Tests whose types are checked: what stands in for AWS has to be what the services take.
 TYPED_TESTS := devstack/tests/conftest.py cli/tests/conftest.py \
   cli/tests/audited.py cli/tests/chromium.py cli/tests/copies.py cli/tests/check_report.py cli/tests/test_report.py \
+  cli/tests/test_log_retention.py cli/tests/test_retention.py \
   contracts/tests/sealed_archive.py $(wildcard contracts/tests/test_verification_*.py) \
   services/planner/tests/conftest.py services/planner/tests/fakes.py \
   services/exporter/tests/conftest.py \

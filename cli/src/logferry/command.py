@@ -38,6 +38,8 @@ COMMANDS = {
     "be.",
     "operation:sweep": "Look through the archive for what is not encrypted, held or secured as it "
     "has to be.",
+    "retention:retention": "Say which log groups CloudWatch could keep for less long, and what "
+    "that would save.",
     "proof:dispose": "Answer for it that a log group's archived date is removed, lawfully, from "
     "the archive.",
     "proof:seal": "Ask the sealer to seal a source's dates now, such as those before there were "

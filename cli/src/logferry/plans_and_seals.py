@@ -1,10 +1,12 @@
 """Whether a source is planned and sealed, by what planner and sealer have written down."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from logferry.config import Config, SourceConfig
+from logferry.errors import LedgerError
 from logferry_contracts import json_text
 from logferry_contracts.inventory import SELECTED, ListedLogGroup
 from logferry_contracts.ledger_key import chain_note_key, inventories_from, inventories_prefix
@@ -88,6 +90,20 @@ class Notes:
         due_at = sealed + LONGEST_UNIT["day"] + at_the_latest + slack
         return sealed if due_at < now else None
 
+    def newest_inventory(self, name: SourceName, now: datetime) -> list[ListedLogGroup] | None:
+        """Return the log groups that the newest plan has listed; None where there was none lately.
+
+        Raises:
+            LedgerError: It cannot be read.
+        """
+        found = self._inventories(name, now - LOOKED_BACK)
+        if not found:
+            return None
+        try:
+            return [parse(ListedLogGroup, line) for line in self._lines(found[-1])]
+        except ContractError as error:
+            raise LedgerError(f"{self._config.control_bucket}/{found[-1]}: {error}") from error
+
     def _next(self, source: SourceConfig) -> timedelta:
         """Return how long after a window's end the next one is due."""
         unit = "day" if source.window_rule is None else source.window_rule.unit
@@ -126,8 +142,11 @@ class Notes:
 
     def _has_selected(self, key: str) -> bool:
         """Whether an inventory has a log group that is to be archived; in doubt, it has."""
+        return any(map(_is_selected, self._lines(key)))
+
+    def _lines(self, key: str) -> Iterator[bytes]:
         body = self._s3.get_object(Bucket=self._config.control_bucket, Key=key)["Body"]
-        return any(_is_selected(line) for line in body.iter_lines())
+        yield from body.iter_lines()
 
 
 def _is_selected(line: bytes) -> bool:

@@ -1,0 +1,167 @@
+"""What keeping logs in CloudWatch for less long would save, and of which log groups that is safe.
+
+Nothing is changed: that a date is sealed is the word of one witness.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+import boto3
+from rich.box import SIMPLE_HEAD
+from rich.table import Table
+
+from logferry.bucket_store import BucketStore
+from logferry.config import Config, SourceConfig
+from logferry.ledger import CLIENT_CONFIG
+from logferry.log_retention import Kept, Verdict
+from logferry.markup import visible
+from logferry.plans_and_seals import NEVER_PLANNED, Notes
+from logferry_contracts.chain import ChainName
+from logferry_contracts.inventory import SELECTED
+from logferry_contracts.message import epoch_ms
+from logferry_contracts.retrieval.asked import Asked
+from logferry_contracts.retrieval.sealed import Seals, said_of
+from logferry_contracts.signatures import TrustedKey
+from logferry_contracts.verification.findings import Finding, Note
+from logferry_contracts.verification.standing import standing
+from logferry_contracts.verification.store import Mapped, Store
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+_NOT_IN_ORDER = "the seals are not in order: see what is said of them"
+
+
+@dataclass(frozen=True)
+class Looked:
+    """What was found of a source.
+
+    Attributes:
+        log_groups: That are kept for longer than they would have to be.
+        small: How many more there are that can save too little to be looked at.
+        findings: What is wrong with the seals: then nothing is safe.
+        problem: Why nothing was looked at; None where it was.
+    """
+
+    profile: str
+    log_groups: Sequence[Verdict] = ()
+    small: int = 0
+    findings: Sequence[str] = ()
+    problem: str | None = None
+
+    @property
+    def saves_dollars(self) -> float:
+        """In a month, at most."""
+        return sum(each.saves_dollars for each in self.log_groups)
+
+    @property
+    def is_failed(self) -> bool:
+        """Whether it could not be found out."""
+        return bool(self.findings) or self.problem is not None
+
+    def as_json(self) -> dict[str, Any]:
+        """Return it as the command prints it."""
+        return {
+            "profile": self.profile,
+            "saves_dollars": round(self.saves_dollars, 2),
+            "log_groups": [each.as_json() for each in self.log_groups],
+            "too_small": self.small,
+            "findings": list(self.findings),
+            "problem": self.problem,
+        }
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Named(Asked):
+    """What is asked of many log groups by their whole names."""
+
+    names: frozenset[str]
+
+    def has_log_group(self, name: str) -> bool:
+        return name in self.names
+
+
+class Looking:
+    """Looks at the sources of a hub."""
+
+    def __init__(self, session: boto3.Session, hub: Config, keys: Sequence[TrustedKey]) -> None:
+        """Look with these credentials.
+
+        Args:
+            session: May read the archive's seals and the control bucket's inventories.
+            hub: The sources'.
+            keys: By which seals have to be signed; without any that is not checked.
+        """
+        s3: S3Client = session.client("s3", region_name=hub.region, config=CLIENT_CONFIG)
+        self._archive: Store = BucketStore(s3, hub.archive_bucket)
+        self._notes = Notes(s3, hub)
+        self._hub, self._keys = hub, keys
+
+    def at(self, source: SourceConfig, now: datetime, *, mapped: Mapped = map) -> Looked:
+        """Return what was found of a source.
+
+        Raises:
+            LedgerError: The newest inventory cannot be read.
+            Unreadable: A seal cannot be.
+        """
+        name, rules = self._hub.source_name(source), self._hub.log_retention
+        listed = self._notes.newest_inventory(name, now)
+        if listed is None:
+            return Looked(source.profile, problem=NEVER_PLANNED)
+        longer = [
+            each.log_group
+            for each in listed
+            if each.verdict == SELECTED
+            and not rules.excludes(each.log_group.name)
+            and rules.is_longer(each.log_group)
+        ]
+        kept = {
+            each.name: Kept(each, rules, epoch_ms(now))
+            for each in longer
+            if rules.dollars(each) >= rules.min_dollars
+        }
+        findings = self._take_in(kept, ChainName.of(name), epoch_ms(now), mapped) if kept else []
+        found = [each.verdict(source.profile) for each in kept.values()]
+        if findings:
+            found = [_unsafe(each) for each in found]
+        found.sort(key=lambda each: (-each.saves_dollars, each.log_group))
+        small = len(longer) - len(kept)
+        return Looked(source.profile, found, small, [visible(f"{each}") for each in findings])
+
+    def _take_in(
+        self, kept: dict[str, Kept], chain: ChainName, now_ms: int, mapped: Mapped
+    ) -> list[Finding]:
+        """Tell each log group what seals say of it, and return what is wrong with them."""
+        from_ms = min(each.from_ms for each in kept.values())
+        asked = _Named(
+            log_groups=(), names=frozenset(kept), from_ms=from_ms, to_ms=max(now_ms, from_ms + 1)
+        )
+        seals = Seals.read(self._archive, chain, self._keys, from_ms, mapped=mapped)
+        findings = list(seals.findings)
+        for of, words in said_of(asked, self._archive, seals, findings, mapped=mapped):
+            found = standing(words)
+            findings += found.findings
+            kept[of.log_group_name].add(of.window, found.statement)
+        return [each for each in findings if not isinstance(each, Note)]
+
+
+def _unsafe(found: Verdict) -> Verdict:
+    return Verdict(found.profile, found.log_group, found.kept_days, None, 0.0, _NOT_IN_ORDER)
+
+
+def table(found: Sequence[Looked]) -> Table:
+    """Return it for people: what saves most first, of each source."""
+    shown = Table(box=SIMPLE_HEAD, pad_edge=False)
+    for name in ("profile", "log group"):
+        shown.add_column(name, no_wrap=True)
+    for name in ("kept for", "could be", "saves a month"):
+        shown.add_column(name, justify="right", no_wrap=True)
+    shown.add_column("in the way")
+    for each in (one for of in found for one in of.log_groups):
+        kept = "ever" if each.kept_days is None else f"{each.kept_days:,} days"
+        could = "" if each.could_be_days is None else f"{each.could_be_days:,} days"
+        saves = "" if each.could_be_days is None else f"${each.saves_dollars:,.2f}"
+        shown.add_row(each.profile, each.log_group, kept, could, saves, each.why)
+    return shown
