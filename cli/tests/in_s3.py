@@ -47,6 +47,19 @@ def buckets_on_moto(config: Config, monkeypatch: pytest.MonkeyPatch) -> Iterator
         yield s3
 
 
+def use_localstack(
+    endpoint: str, account: str, config: Config, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Let the command reach an account of LocalStack's."""
+    for name, value in {
+        "AWS_ENDPOINT_URL": endpoint,
+        "AWS_ACCESS_KEY_ID": account,
+        "AWS_SECRET_ACCESS_KEY": "any",
+        "AWS_DEFAULT_REGION": config.region,
+    }.items():
+        monkeypatch.setenv(name, value)
+
+
 def make_bucket(s3: Any, name: str, region: str) -> None:
     """Make a bucket with versions."""
     s3.create_bucket(Bucket=name, CreateBucketConfiguration={"LocationConstraint": region})

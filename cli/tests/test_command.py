@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from logferry import hub
+from logferry import command, hub
 from logferry import status as archived
 from logferry.command import main
 from logferry.commands import deployment
@@ -157,6 +157,19 @@ def test_ctrl_c_ends_without_a_traceback(
     arguments = [] if name == "package" else [path]
     assert run(name, *arguments) == 128 + signal.SIGINT
     assert "Traceback" not in capsys.readouterr().err
+
+
+def test_ctrl_c_before_a_command_has_begun_ends_without_a_traceback(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def stop(*_: Any, **__: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(command, "_app", stop)
+    with pytest.raises(SystemExit) as ended:
+        main(["status", "organization.yaml"])
+    assert ended.value.code == 130
+    assert capsys.readouterr() == ("", "")
 
 
 def test_what_cannot_be_written_is_named_and_is_bad_input(

@@ -207,6 +207,35 @@ def test_an_object_that_is_gone_is_named(run: Run, folder: str) -> None:
     assert f"{path.relative_to(folder)}: it is not there" in err
 
 
+@pytest.mark.parametrize(
+    "options",
+    [
+        ("/app/a 0",),
+        ("app/. 0", "--regex"),
+        ("APP/A 0", "--ignore-case", "--oldest-first"),
+        ("/app/a 0", "--context", "1", "--json"),
+        ("", "--limit", "3"),
+    ],
+)
+def test_what_is_much_is_searched_by_processes_and_is_the_same(
+    run: Run, folder: str, options: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from logferry.commands import search as command  # noqa: PLC0415
+
+    pattern, *rest = options
+    arguments = (pattern, folder, "--log-group", "*", "--from", "2026-11-21", *rest)
+    few = run(*arguments)
+    monkeypatch.setattr(command, "_MUCH_BYTES", 0)
+    code, out, _ = run(*arguments)
+    assert (code, out) == few[:2]
+    path = max(Path(folder, "shop-prod/app").rglob("*.gz"))
+    path.unlink()
+    code, _, err = run(*arguments)
+    if "--limit" not in options:
+        assert code == 1
+        assert f"{path.relative_to(folder)}: it is not there" in err
+
+
 def test_who_reads_only_the_beginning_ends_the_search(folder: str) -> None:
     command = f"{sys.executable} -m logferry search '' {folder} --log-group '*' --from 2026-11-21"
     done = subprocess.run(

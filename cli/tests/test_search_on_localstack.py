@@ -7,7 +7,15 @@ from typing import Any
 
 import pytest
 import yaml
-from cli.tests.in_s3 import SHOP, calls_counted, in_utc, make_bucket, record_of, three_dates
+from cli.tests.in_s3 import (
+    SHOP,
+    calls_counted,
+    in_utc,
+    make_bucket,
+    record_of,
+    three_dates,
+    use_localstack,
+)
 from contracts.tests.sealed_archive import DAY_MS, HOUR_MS, START_MS
 
 from logferry.command import main
@@ -55,13 +63,7 @@ def test_an_hour_of_one_log_group_costs_three_calls_of_a_ledger_of_5000_windows(
 
     with ThreadPoolExecutor(8) as threads:
         list(threads.map(put, records))
-    for name, value in {
-        "AWS_ENDPOINT_URL": localstack,
-        "AWS_ACCESS_KEY_ID": account,
-        "AWS_SECRET_ACCESS_KEY": "any",
-        "AWS_DEFAULT_REGION": config.region,
-    }.items():
-        monkeypatch.setenv(name, value)
+    use_localstack(localstack, account, config, monkeypatch)
     calls = calls_counted(monkeypatch)
 
     def searched(from_ms: int) -> tuple[int, list[str], list[str]]:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import yaml
-from cli.tests.in_s3 import make_bucket, three_dates
+from cli.tests.in_s3 import make_bucket, three_dates, use_localstack
 
 from localstack_addons.s3.restores import ROUTE
 from logferry.command import main
@@ -46,13 +46,7 @@ def test_what_is_frozen_is_thawed_and_found(
     path = tmp_path / "organization.yaml"
     path.write_text(yaml.safe_dump(document))
     config = Config.model_validate(document)
-    for name, value in {
-        "AWS_ENDPOINT_URL": localstack,
-        "AWS_ACCESS_KEY_ID": account,
-        "AWS_SECRET_ACCESS_KEY": "any",
-        "AWS_DEFAULT_REGION": config.region,
-    }.items():
-        monkeypatch.setenv(name, value)
+    use_localstack(localstack, account, config, monkeypatch)
     for name in (config.archive_bucket, config.control_bucket):
         make_bucket(aws("s3"), name, config.region)
     three_dates(Cold(aws("s3")), config.archive_bucket)

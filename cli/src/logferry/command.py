@@ -11,7 +11,7 @@ from typing import Literal
 from cyclopts import App, CycloptsError
 
 from logferry import __version__
-from logferry.commands.console import BAD_INPUT, DONE, Output
+from logferry.commands.console import BAD_INPUT, DONE, STOPPED, Output
 
 COMMANDS = {
     "deployment:package": "Build the services' Lambda zips: the same bytes from the same checkout.",
@@ -80,6 +80,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         code = app(words, exit_on_error=False, result_action="return_value")
     except CycloptsError:
         code = BAD_INPUT  # it has been printed
+    except KeyboardInterrupt:
+        code = STOPPED  # while a command was imported, which has begun with nothing
     sys.exit(code or DONE)
 
 
