@@ -4,6 +4,7 @@ What is changed in stacks by hand is looked for in test_deploy_on_localstack.py.
 """
 
 import json
+import shlex
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -19,7 +20,7 @@ from logferry import drift
 from logferry import plan as planning
 from logferry.change import Change, Difference
 from logferry.checkout import TEMPLATES
-from logferry.command import main
+from logferry.command import _app, main
 from logferry.commands.console import DONE, FAILED, NOT_WHOLE
 from logferry.config import Config
 from logferry.doctor import Doctor, Finding
@@ -225,6 +226,9 @@ def test_what_is_wrong_is_named_with_what_mends_it_and_nothing_else_is(
     assert (found.check, found.subject) == (check, subject)
     assert found.why
     assert found.mend[0].startswith(mend.replace("FILE", FILE))
+    program, *words = shlex.split(found.mend[0])
+    if program == "logferry":
+        _app(are_listed=False).parse_args(words, exit_on_error=False, print_error=False)
 
 
 def test_a_disabled_key_is_mended_by_the_very_command(world: World) -> None:

@@ -1,6 +1,7 @@
 """The story of a log group's date, by the versions of its ledger records: on moto."""
 
 import json
+import shlex
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ import boto3
 import pytest
 from moto import mock_aws
 
-from logferry.command import main
+from logferry.command import _app, main
 from logferry.commands.console import BAD_INPUT, DONE, FAILED
 from logferry.config import Config
 from logferry_contracts.export import export_id
@@ -198,6 +199,22 @@ def test_a_record_that_is_damaged_or_gone_keeps_its_story(
     assert code == DONE
     assert "encrypted and held" in out
     assert "To do: A record is damaged, or gone: docs/ways-back.md." in out
+
+
+@pytest.mark.parametrize("example", ["requested", "secured", "failed-before-a-task", None])
+def test_every_command_that_is_shown_is_one(
+    world: World, explain: Explain, example: str | None
+) -> None:
+    if example is not None:
+        world.put(example)
+
+    commands = json.loads(explain("--json")[1])["commands"]
+
+    assert commands
+    for command in commands:
+        program, *words = shlex.split(command)
+        assert program == "logferry"
+        _app(are_listed=False).parse_args(words, exit_on_error=False, print_error=False)
 
 
 def test_what_cannot_be_read_and_dates_that_are_none_are_told(
