@@ -292,6 +292,16 @@ def test_a_log_is_planted_by_the_name_of_what_is_passed_over(attacked, verify, n
     assert_found(verify, attacked, "object_added", "objects")
 
 
+@pytest.mark.parametrize("of", ["app/a", "app/nobody"])
+def test_a_log_is_planted_as_what_tests_whether_a_prefix_can_be_written(attacked, verify, of):
+    """CloudWatch Logs writes 27 bytes there."""
+    key = f"{SOURCE.profile}/{of}/2026/11/22/00/aws-logs-write-test"
+    attacked.place.put(key, b"Permission Check Successful")
+    assert verify(attacked).code == 0
+    attacked.place.put(key, bytes(1025))
+    assert_found(verify, attacked, "object_added", "objects")
+
+
 @pytest.mark.parametrize("name", ["000000.gz", "task/0.gz", "task/a/b/000000.gz"])
 def test_what_is_planted_has_another_layout_than_exports(attacked, verify, name):
     prefix = f"{SOURCE.profile}/app/nobody/2026/11/22/00"

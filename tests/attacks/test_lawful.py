@@ -3,7 +3,7 @@
 import gzip
 
 import pytest
-from contracts.tests.sealed_archive import DAY_MS, DISPOSAL, SealingKey
+from contracts.tests.sealed_archive import DAY_MS, DISPOSAL, SOURCE, Archive, SealingKey, gz
 
 from logferry_contracts.statement import Difference
 
@@ -14,6 +14,26 @@ def test_a_sealed_archive_is_valid_at_every_level(attacked, verify):
         assert (answer.code, answer.found) == (0, set()), level
         [chain] = answer.chains
         assert (chain["verdict"], chain["level"], chain["seals"]) == ("valid", level, 4)
+
+
+def test_chains_of_several_accounts_and_regions_are_checked_in_one_run(attacked, verify):
+    others = []
+    for account_id, region in (("222233334444", SOURCE.region), (SOURCE.account_id, "us-east-1")):
+        changes = {"account_id": account_id, "region": region, "profile": f"of-{account_id[0]}"}
+        others.append(
+            Archive(attacked.place, attacked.archive.key, SOURCE.model_copy(update=changes))
+        )
+        others[-1].days(2, ["/app/a"])
+    chains = sorted(str(each.chain) for each in [attacked.archive, *others])
+    answer = verify(attacked)
+    assert (answer.code, answer.found) == (0, set())
+    assert [(e["chain"], e["verdict"]) for e in answer.chains] == [(e, "valid") for e in chains]
+
+    attacked.place.remove(attacked.place.listed("of-1/")[0])
+    answer = verify(attacked)
+    assert (answer.code, answer.found) == (1, {"object_missing"})
+    verdicts = {e["chain"]: e["verdict"] for e in answer.chains}
+    assert [e for e in chains if verdicts[e] != "valid"] == [str(others[1].chain)]
 
 
 def test_a_copy_that_was_moved_is_valid(folder, verify, tmp_path):
@@ -101,6 +121,8 @@ def test_what_was_exported_anew_with_as_many_events_replaces_what_there_was(atta
         attacked.place.remove(each.key)
     answer = verify(attacked)
     assert (answer.code, answer.found) == (0, set())
+    told = "3 events before, in 1 other objects, which may be gone since 3 were exported anew"
+    assert [told in each["what"] for each in answer.about("note")] == [True]
 
 
 def test_a_contradiction_is_mended_by_an_export(folder, verify):
@@ -134,6 +156,23 @@ def test_what_a_try_has_left_that_failed_after_the_seal_is_valid(attacked, verif
     for level in ("seals", "objects", "bytes", "events"):
         answer = verify(attacked, level)
         assert (answer.code, answer.found) == (0, set()), level
+
+
+@pytest.mark.parametrize("outcome", ["failed", "waived"])
+def test_what_lies_where_nothing_was_archived_is_no_log_and_is_told(attacked, verify, outcome):
+    """A task that nobody knows of any more may have written it: it is neither error nor record."""
+    archive, window = attacked.archive, attacked.archive.window()
+    waiver = {"waiver": DISPOSAL} if outcome == "waived" else {}
+    export = archive.export("/app/c", window)
+    archive.day([archive.statement("/app/c", window, outcome, exports=[export], **waiver)], window)
+    folder = f"{export.destination.prefix}/planted/"
+    attacked.place.put(f"{folder}stream/000000.gz", gz([window.from_ms]))
+    for level in ("objects", "events"):
+        answer = verify(attacked, level)
+        assert (answer.code, answer.found) == (0, set())
+        [note] = answer.about("note")
+        assert note["thing"] == folder
+        assert note["what"] == "1 object of no export that is sealed as archived"
 
 
 def test_what_was_archived_and_is_waived_may_go_and_is_told(attacked, verify):

@@ -35,6 +35,8 @@ type Level = Literal["seals", "objects", "bytes", "events"]
 
 WRITE_TEST = "aws-logs-write-test"
 """CloudWatch Logs writes it beside an export to see whether it may."""
+_WRITE_TEST_BYTES = 1024
+"""At most; 27 were seen. A log is no such thing by its name alone."""
 
 HELD_WITHIN = timedelta(hours=48)
 """After its export has ended: what the sse-enforcer's tries of a day and a half have not held is
@@ -111,6 +113,12 @@ class _Prefixes(NamedTuple):
         if folder in self.abandoned:
             return False
         return folder in self.tasks or prefix not in self.open
+
+
+def is_write_test(version: Version, prefix: str) -> bool:
+    """Whether something is what CloudWatch Logs writes at a prefix before it exports there."""
+    is_named_so = version.key == f"{prefix}{WRITE_TEST}"
+    return is_named_so and version.size_bytes <= _WRITE_TEST_BYTES
 
 
 def compare(
@@ -274,7 +282,7 @@ def _added(
         if key in sealed or versions[0].is_delete_marker:
             continue
         prefix, folder = _place(key, below.names)
-        if prefix is None or key == f"{prefix}/{WRITE_TEST}":
+        if prefix is None or is_write_test(versions[0], f"{prefix}/"):
             continue
         size_bytes = versions[0].size_bytes
         if (key, size_bytes) in leftovers or not below.is_closed(prefix, folder):

@@ -27,7 +27,7 @@ from logferry_contracts.verification.findings import (
     ObjectAddedError,
     SquattedError,
 )
-from logferry_contracts.verification.objects import WRITE_TEST
+from logferry_contracts.verification.objects import is_write_test
 from logferry_contracts.verification.store import Store, Version
 from logferry_contracts.zones import zone_named
 
@@ -99,7 +99,7 @@ def among_objects(
         there = [
             each
             for each in versions
-            if not (each.is_delete_marker or each.key.endswith(f"/{WRITE_TEST}"))
+            if not (each.is_delete_marker or is_write_test(each, _parent(each.key)))
         ]
         if there:
             yield from _of_folder(folder, there, named, by_date)
@@ -156,6 +156,10 @@ def _zone(name: str) -> ZoneInfo | None:
         return zone_named(name)
     except ValueError:
         return None
+
+
+def _parent(key: str) -> str:
+    return key[: key.rfind("/") + 1]
 
 
 def _folder(version: Version) -> str:

@@ -1,6 +1,6 @@
 """Which statement's objects have to be in the archive, of all that seals have said of a window."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from logferry_contracts.statement import (
@@ -153,14 +153,30 @@ def _waived(counts: Statement, before: Sequence[Statement]) -> Standing:
 def _archived(counts: Statement, before: Sequence[Statement]) -> Standing:
     """Return what counts of a window that is archived: with it, what has more events than it."""
     also: list[Statement] = []
+    replaced: list[Statement] = []
     for each in before:
         if each.outcome in {DISPOSED, WAIVED}:
             also.clear()
-        elif each.outcome == ARCHIVED and _events(each) > _events(counts):
-            also.append(each)
-    more = ", ".join(f"{_events(each):,}" for each in also)
-    told = f"it was sealed with {more} events before, and has {_events(counts):,}: all have to stay"
-    return Standing(counts, [Note(place(counts), told)] if also else [], also)
+            replaced.clear()
+        elif each.outcome == ARCHIVED:
+            (also if _events(each) > _events(counts) else replaced).append(each)
+    return Standing(counts, list(_replacing(counts, also, replaced)), also)
+
+
+def _replacing(
+    counts: Statement, also: Sequence[Statement], replaced: Sequence[Statement]
+) -> Iterator[Note]:
+    """Yield what an export anew makes of what was archived before."""
+    thing, events = place(counts), f"{_events(counts):,}"
+    if also:
+        more = ", ".join(f"{_events(each):,}" for each in also)
+        told = f"it was sealed with {more} events before, and has {events}: all have to stay"
+        yield Note(thing, told)
+    gone = {key for each in replaced for key in _keys(each)} - _keys(counts)
+    if gone:
+        fewer = " and ".join(f"{_events(each):,}" for each in replaced)
+        told = f"it was sealed with {fewer} events before, in {len(gone)} other objects, which may "
+        yield Note(thing, f"{told}be gone since {events} were exported anew")
 
 
 def _disposed(last: Statement, before: Sequence[Statement], *, is_known: bool) -> Standing:
