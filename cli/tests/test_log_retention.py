@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from logferry.log_retention import CHOICES, Kept, LogRetentionConfig, Verdict
+from logferry.log_retention import BACKDATED_MS, CHOICES, Kept, LogRetentionConfig, Verdict
 from logferry_contracts.log_group import LogGroup
 from logferry_contracts.statement import Statement
 from logferry_contracts.window import Window
@@ -24,13 +24,14 @@ UNSAFE = ("skipped", "excluded", "refused", "failed", "open", "waived", "dispose
 
 
 def log_group(
-    days_old: int = 100, retention_days: int | None = None, stored_bytes: int | None = 10**12
+    oldest_days: int = 100, retention_days: int | None = None, stored_bytes: int | None = 10**12
 ) -> LogGroup:
+    """Return a log group whose oldest event, put right after its creation, may be so old."""
     return LogGroup(
         name=NAME,
         arn=f"arn:aws:logs:eu-west-1:444455556666:log-group:{NAME}",
         log_group_class="STANDARD",
-        created_ms=NOW_MS - days_old * DAY_MS + 1,
+        created_ms=NOW_MS - oldest_days * DAY_MS + BACKDATED_MS + 1,
         retention_days=retention_days,
         stored_bytes=stored_bytes,
     )
@@ -79,6 +80,12 @@ def test_what_is_archived_without_a_gap_can_be_kept_for_as_long_as_is_configured
 def test_time_that_cloudwatch_has_already_dropped_need_not_be_archived() -> None:
     assert verdict(log_group(), since=60).could_be_days is None
     assert verdict(log_group(retention_days=60), since=60).could_be_days == 30
+
+
+@pytest.mark.parametrize(("since", "could_be"), [(100, 30), (99, None)])
+def test_events_may_be_older_than_their_log_group(since: int, could_be: int | None) -> None:
+    """It was created 86 days ago, and had events of two weeks before."""
+    assert verdict(log_group(oldest_days=100), since=since).could_be_days == could_be
 
 
 @pytest.mark.parametrize("outcome", UNSAFE)
@@ -147,7 +154,7 @@ def test_bytes_in_cloudwatch_and_none_in_the_archive_are_in_the_way() -> None:
 def test_nothing_could_be_shortened_that_has_a_window_which_is_not_archived(
     kinds: list[str], age: int
 ) -> None:
-    kept = Kept(log_group(days_old=age), RULES, NOW_MS)
+    kept = Kept(log_group(oldest_days=age), RULES, NOW_MS)
     for number, kind in zip(range(60, 0, -1), kinds, strict=True):
         if kind != "gap":
             kept.add(days_ago(number), stated(kind, days_ago(number)))

@@ -14,6 +14,7 @@ from contracts.tests.sealed_archive import DAY_MS, START_MS, Archive, SealingKey
 from logferry.command import main
 from logferry.commands import retention as commands
 from logferry.config import Config
+from logferry.log_retention import BACKDATED_MS
 from logferry_contracts.inventory import ListedLogGroup
 from logferry_contracts.ledger_key import inventories_from
 from logferry_contracts.log_group import LogGroup
@@ -61,7 +62,7 @@ def listed(name: str, stored_bytes: int = TERABYTE, **more: Any) -> ListedLogGro
         "name": name,
         "arn": f"arn:aws:logs:eu-west-1:444455556666:log-group:{name}",
         "log_group_class": "STANDARD",
-        "created_ms": START_MS + 1,
+        "created_ms": START_MS + BACKDATED_MS + 1,
         "stored_bytes": stored_bytes,
     }
     return ListedLogGroup.of(

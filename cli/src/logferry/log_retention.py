@@ -21,6 +21,11 @@ CHOICES = (
 
 https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_PutRetentionPolicy.html
 """
+BACKDATED_MS = 14 * DAY_MS
+"""How far before its creation a log group may have events: PutLogEvents takes none that are older.
+
+https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_PutLogEvents.html
+"""
 _EMPTY = "empty"
 """Why a window without events is skipped."""
 _GB = 10**9
@@ -103,7 +108,7 @@ class Kept:
         self._old_ms = now_ms - rules.days * DAY_MS
         days = log_group.retention_days
         expired_ms = 0 if days is None else now_ms - days * DAY_MS
-        self.from_ms = self._reached_ms = max(log_group.created_ms, expired_ms)
+        self.from_ms = self._reached_ms = max(log_group.created_ms - BACKDATED_MS, expired_ms, 0)
         self._in_the_way: Counter[str] = Counter()
         self._first: dict[str, Window] = {}
         self._bytes = self._old_bytes = 0
