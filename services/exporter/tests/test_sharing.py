@@ -104,6 +104,30 @@ def test_a_large_window_is_read_in_parts_and_told_as_one(
     assert (event.data.task_id, event.data.task_ids) == (None, None)
 
 
+@pytest.mark.parametrize("which", [0, 1])
+def test_a_part_whose_record_is_damaged_has_the_whole_exported_again(
+    cloud: "Cloud", request_for: RequestFor, which: int
+) -> None:
+    cloud.pages[LOG_GROUP] = [EVENTS]
+    cloud.request(request_for(lane="direct"))
+    cloud.interrupt = lambda name: cloud.sleep(30) if name == "logs.events" else None
+    assert cloud.deliver()["batchItemFailures"]
+    cloud.interrupt = lambda _name: None
+    key = parts(cloud)[which].key
+    cloud.ledger[key] = ("{}", '"1"')
+    cloud.run()
+
+    first, second = cloud.record(request_for()), cloud.record(request_for(generation=2))
+    assert first.failed is not None
+    assert first.failed.reason == "ledger_record_damaged"
+    # The whole's, and the message of the half itself.
+    assert {letter.reason for letter in cloud.dead_letters} == {"ledger_record_damaged", "contract"}
+    (event,) = cloud.completed_events()
+    assert event.id == second.export_id
+    assert second.completed is not None
+    assert second.completed.manifest.object_count > 0
+
+
 def test_the_rest_of_an_invocation_that_is_over_is_read_by_the_next(
     cloud: "Cloud", request_for: RequestFor
 ) -> None:

@@ -618,3 +618,49 @@ def test_both_halves_may_end_at_once(
         assert event.id == whole.export_id
         assert event.data.manifest.object_count == 6
         assert {record.state for record in cloud.records()} == {"completed"}
+
+
+# -- a half whose record cannot be read ----------------------------------------------------------
+
+
+def damage(cloud: "Cloud", half: LedgerRecord) -> None:
+    """Cut a half's record off, as by an edit that went wrong."""
+    body, etag = cloud.ledger[half.key]
+    cloud.ledger[half.key] = (body[: len(body) // 2], etag)
+
+
+def check_exported_again(cloud: "Cloud", first: LedgerRecord, second: LedgerRecord) -> None:
+    """The first generation failed for its half, a person is told, and the second is whole."""
+    assert first.failed is not None
+    assert (first.failed.reason, first.failed.next_export_id) == (
+        "ledger_record_damaged",
+        second.export_id,
+    )
+    assert [letter.reason for letter in cloud.dead_letters if letter.reason != "contract"] == [
+        "ledger_record_damaged"
+    ]
+    (event,) = cloud.completed_events()
+    assert event.id == second.export_id
+    assert second.completed is not None
+    assert second.completed.manifest.object_count > 0
+
+
+@pytest.mark.parametrize(("which", "state"), [(0, "requested"), (1, "requested"), (0, "completed")])
+def test_a_half_whose_record_is_damaged_has_the_whole_exported_again(
+    cloud: "Cloud", plan: "type[Plan]", request_for: RequestFor, which: int, state: str
+) -> None:
+    split_soon(cloud, plan(running_s=8))
+    cloud.request()
+
+    def halves() -> list[LedgerRecord]:
+        found = [each for each in cloud.records() if each.parent_export_id is not None]
+        return sorted(found, key=lambda each: each.window.from_ms)
+
+    while len(halves()) < 2 or halves()[which].state != state:
+        cloud.deliver()
+    damage(cloud, halves()[which])
+    cloud.run()
+    cloud.request(is_planned=False)  # a plan asks again for what has not ended
+    cloud.run()
+
+    check_exported_again(cloud, cloud.record(), cloud.record(request_for(generation=2)))

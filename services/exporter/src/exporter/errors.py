@@ -35,6 +35,10 @@ class ObjectsRemovedError(Exception):
     """
 
 
+class HalfDamagedError(Exception):
+    """Fail the export and ask for the next generation: a half's ledger record cannot be read."""
+
+
 class WrongSourceError(Exception):
     """Dead-letter before anything is read or written: the message is for another exporter."""
 

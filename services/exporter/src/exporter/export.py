@@ -25,7 +25,12 @@ from exporter import (
 )
 from exporter.cloud import LedgerEntry
 from exporter.errand import LEDGER_READS, After, Errand, Parts, Relative
-from exporter.errors import ExportRefusedError, LedgerConflictError, TransientError
+from exporter.errors import (
+    ExportRefusedError,
+    HalfDamagedError,
+    LedgerConflictError,
+    TransientError,
+)
 from exporter.parts import PartByPart
 from exporter.patience import Problem
 from exporter.telemetry import about, logger, measure
@@ -163,8 +168,7 @@ def _step(errand: Errand, entry: LedgerEntry) -> After:
 def _decide(errand: Errand, record: LedgerRecord, tasks: list[task.Task]) -> Step:
     is_undecided = record.state in {"requested", "submitted", "failed"} and not record.is_lost
     if record.split is not None and is_undecided:
-        newest = errand.wiring.family.halves(record)
-        return split.decide(record, newest, errand.part(record))
+        return _decide_split(errand, record)
     settings = errand.wiring.settings
     return task.decide(
         record,
@@ -176,3 +180,15 @@ def _decide(errand: Errand, record: LedgerRecord, tasks: list[task.Task]) -> Ste
         split_after=settings.split_after,
         is_redriven=errand.delivery.is_redriven,
     )
+
+
+def _decide_split(errand: Errand, record: LedgerRecord) -> Step:
+    try:
+        newest = errand.wiring.family.halves(record)
+        part = errand.part(record)
+    except HalfDamagedError as error:
+        if record.failed is not None:
+            return split.decide(record, ())
+        reason, most = task.LEDGER_RECORD_DAMAGED, errand.wiring.settings.max_generations
+        return task.untrue(record, reason, str(error), max_generations=most)
+    return split.decide(record, newest, part)

@@ -7,7 +7,7 @@ from itertools import count
 
 from exporter import split, task
 from exporter.cloud import Ledger
-from exporter.errors import LedgerConflictError
+from exporter.errors import HalfDamagedError, LedgerConflictError
 from logferry_contracts.export import Lane, export_id
 from logferry_contracts.export_requested import ExportRequestedData
 from logferry_contracts.ledger_record import (
@@ -18,6 +18,7 @@ from logferry_contracts.ledger_record import (
 )
 from logferry_contracts.source import SourceName
 from logferry_contracts.window import Window
+from logferry_contracts.wire import ContractError
 
 FIRST_GENERATION = 1
 
@@ -42,7 +43,11 @@ class Family:
                 return
 
     def halves(self, record: LedgerRecord) -> list[LedgerRecord]:
-        """Return the newest generation of each half of an export that was split."""
+        """Return the newest generation of each half of an export that was split.
+
+        Raises:
+            HalfDamagedError: The record of one cannot be read.
+        """
         return newest_halves(record, partial(self._read, record.source))
 
     def part(
@@ -62,6 +67,9 @@ class Family:
             asked: The lane.
             is_offer: As in `split.is_left`.
             in_hand: Ids of the parts that somebody of this lane is at.
+
+        Raises:
+            HalfDamagedError: The record of one cannot be read.
         """
         halves = () if record.split is None else record.split.halves
         for half in halves if asked == "direct" else reversed(halves):
@@ -77,7 +85,11 @@ class Family:
         return None
 
     def task_ids(self, record: LedgerRecord) -> list[str]:
-        """Return the tasks that did an export which was split; none for any other."""
+        """Return the tasks that did an export which was split; none for any other.
+
+        Raises:
+            HalfDamagedError: The record of a half cannot be read.
+        """
         return split_task_ids(record, partial(self._read, record.source))
 
     def parent(self, half: LedgerRecord) -> LedgerRecord | None:
@@ -101,7 +113,7 @@ class Family:
         """Write the first record of a half, unless it is there, and return the request for it.
 
         An earlier generation of the same export may have been split as well: its halves are
-        taken, so that this one's are later generations.
+        taken, so that this one's are later generations. A damaged record is nobody's.
 
         Raises:
             LedgerConflictError: Somebody else is writing it.
@@ -111,14 +123,20 @@ class Family:
             try:
                 self._ledger.create(half.first_record(at))
             except LedgerConflictError:
-                known = self._ledger.read(half.source, window, half.export_id)
+                try:
+                    known = self._read(half.source, window, half.export_id)
+                except HalfDamagedError:
+                    continue
                 if known is None:
                     raise
-                if known.record.parent_export_id != record.export_id:
+                if known.parent_export_id != record.export_id:
                     continue
             return half
         raise AssertionError("generations have no end")
 
     def _read(self, source: SourceName, window: Window, name: str) -> LedgerRecord | None:
-        found = self._ledger.read(source, window, name)
+        try:
+            found = self._ledger.read(source, window, name)
+        except ContractError as error:
+            raise HalfDamagedError(f"Export {name}, which is a half of it: {error}") from error
         return None if found is None else found.record

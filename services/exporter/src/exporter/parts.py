@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from exporter.errand import Errand
+from exporter.errors import HalfDamagedError
 from logferry_contracts.ledger_record import LedgerRecord
 
 AT_ONCE = 2
@@ -44,7 +45,7 @@ class PartByPart:
 
     def _take_next(self) -> None:
         with self.errand.delivery.turn.next() as turn:
-            part = None if self._is_over else self.errand.part(self.record, self._in_hand)
+            part = None if self._is_over else self._left()
             if part is None:
                 self._is_over = True
                 return
@@ -53,3 +54,9 @@ class PartByPart:
                 self.advance(self.errand.of_part(part, turn))
             finally:
                 self._in_hand.discard(part.export_id)
+
+    def _left(self) -> LedgerRecord | None:
+        try:
+            return self.errand.part(self.record, self._in_hand)
+        except HalfDamagedError:
+            return None  # the whole is looked at once more, and fails for it

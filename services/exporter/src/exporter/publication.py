@@ -12,6 +12,7 @@ from exporter.cloud import LedgerEntry
 from exporter.errand import LEDGER_READS, After, Errand, Relative
 from exporter.errors import (
     ExportRefusedError,
+    HalfDamagedError,
     LedgerConflictError,
     NotForDirectLaneError,
     ObjectsRemovedError,
@@ -83,7 +84,12 @@ def objection(errand: Errand, record: LedgerRecord) -> str | None:
     """Return what denies that an export is completed as its record says; None for nothing."""
     try:
         found = _proof(errand).objection(record)
-    except (ExportRefusedError, NotForDirectLaneError, ObjectsRemovedError) as error:
+    except (
+        ExportRefusedError,
+        HalfDamagedError,
+        NotForDirectLaneError,
+        ObjectsRemovedError,
+    ) as error:
         found = str(error)
     return None if found is None else f"Export {record.export_id}: {found}"
 

@@ -23,11 +23,12 @@ SLOT_HOLDERS = frozenset({"PENDING", "RUNNING"})
 
 https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_CreateExportTask.html
 """
+LEDGER_RECORD_DAMAGED = "ledger_record_damaged"
 NOT_AS_RECORDED = "not_as_recorded"
 OBJECT_MISSING = "object_missing"
 PARENT_UNKNOWN = "parent_unknown"
 TASK_EMPTY = "task_empty"
-FOR_A_PERSON = frozenset({NOT_AS_RECORDED, OBJECT_MISSING})
+FOR_A_PERSON = frozenset({LEDGER_RECORD_DAMAGED, NOT_AS_RECORDED, OBJECT_MISSING})
 """Reasons that somebody has to hear of, although the next generation was asked for: whoever has
 removed an object, or written into the ledger, may do it again."""
 FAILURES = {FAILED: "task_failed", CANCELLED: "task_cancelled"}
