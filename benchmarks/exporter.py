@@ -140,12 +140,16 @@ def with_direct_lane(lane: DirectLane) -> Strategy:
             least_bytes=LEAST_OFFERED_BYTES,
             most_bytes=lane.planned_bytes,
             latencies=Latencies(page_s=lane.page_s),
-            functions={"slot": Function(), "direct": _function(lane)},
+            functions={"slot": _slot_beside(lane), "direct": _function(lane)},
         )
         usage.calls["cloudwatch.GetMetricData"] += len(groups)
         return usage
 
     return two_lanes
+
+
+def _slot_beside(lane: DirectLane) -> Function:
+    return Function(settings={"direct_lane_calls_per_second": lane.calls_per_s})
 
 
 def _function(lane: DirectLane) -> Function:

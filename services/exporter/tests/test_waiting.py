@@ -40,7 +40,7 @@ def test_a_task_of_a_day_takes_far_fewer_receives_than_sqs_allows() -> None:
 @pytest.mark.parametrize("task_s", TASKS_S)
 def test_the_end_of_a_task_is_found_with_little_delay(task_s: int) -> None:
     _, _, delay_s = looks_until(task_s)
-    assert delay_s <= 1 + max(task_s**0.5, waiting.LEAST_GROWTH * task_s) * 1.1
+    assert delay_s <= 1 + task_s**0.5 * 1.1
 
 
 @pytest.mark.parametrize("task_s", TASKS_S)
@@ -107,7 +107,7 @@ def test_an_error_that_stays_does_not_use_up_the_receives() -> None:
 
 @pytest.mark.parametrize(
     ("age_s", "interval_s"),
-    [(0, 1), (2, 1), (9, 3), (100, 10), (900, 30), (6000, 180), (DAY_S, 300)],
+    [(0, 1), (2, 1), (9, 3), (100, 10), (900, 30), (6000, 77), (2 * DAY_S, 300)],
 )
 def test_the_interval_is_the_square_root_of_the_age_within_bounds(
     age_s: int, interval_s: int
@@ -134,3 +134,21 @@ def test_errors_wait_twice_as_long_each_time_up_to_a_minute(
     receive_count: int, interval_s: int
 ) -> None:
     assert waiting.error_interval_s(receive_count) == interval_s
+
+
+def test_a_large_task_is_looked_at_once_it_may_have_ended_by_what_others_took() -> None:
+    ended = [waiting.Ended(1_000_000_000, took_s) for took_s in (50.0, 100.0, 400.0)]
+    assert waiting.first_look_s([], 10_000_000_000, ended) == pytest.approx(1000 / waiting.FASTER)
+    assert waiting.first_look_s([], 10_000_000_000, ended[1:]) == waiting.FIRST_LOOK_CEILING_S
+    small = [waiting.Ended(1_000, 10.0)] * 9
+    assert waiting.first_look_s([7.0], 300_000_000, small) == 17.0
+
+
+def test_where_most_tasks_are_short_long_ones_are_looked_at_more_often() -> None:
+    short, long = [waiting.Ended(0, 10.0)] * 9, [waiting.Ended(0, 1000.0)] * 9
+    assert waiting.look_cost_s([]) == waiting.look_cost_s(long) == waiting.MOST_COST_S
+    assert waiting.look_cost_s(short) == waiting.LEAST_COST_S
+    middling = waiting.look_cost_s([waiting.Ended(0, 36.0)])
+    assert waiting.LEAST_COST_S < middling < waiting.MOST_COST_S
+    assert waiting.pause_s(100.0, 0.0, 0.25) == 5.0
+    assert waiting.interval_s(100.0, 1, 0.0, 0.25) == 5

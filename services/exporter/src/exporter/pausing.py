@@ -18,11 +18,12 @@ def wait(errand: Errand, entry: LedgerEntry, step: task.Wait) -> LedgerEntry:
     """
     count("ForeignWaits" if step.is_foreign else "Waits")
     delivery = errand.delivery
-    pause_s = waiting.pause_s(step.age_s, step.first_look_s)
+    cost_s = waiting.look_cost_s(errand.wiring.tasks)
+    pause_s = waiting.pause_s(step.age_s, step.first_look_s, cost_s)
     if errand.now() + timedelta(seconds=pause_s) <= delivery.wait_until:
         errand.wiring.sleep(pause_s)
         return entry
-    interval_s = waiting.interval_s(step.age_s, delivery.receive_count, step.first_look_s)
+    interval_s = waiting.interval_s(step.age_s, delivery.receive_count, step.first_look_s, cost_s)
     logger.info(
         "given back",
         waits_for="another task" if step.is_foreign else "its task",

@@ -75,7 +75,8 @@ def create(errand: Errand, entry: LedgerEntry, step: task.Create) -> LedgerEntry
 
     What both lanes share and is too much for one task to have alone is left to its halves.
     """
-    if split.is_shared_out(entry.record, errand.request.estimated_bytes):
+    calls_per_second = errand.wiring.settings.direct_lane_calls_per_second
+    if split.is_shared_out(entry.record, errand.request.estimated_bytes, calls_per_second):
         return sharing.halve(errand, entry)
     try:
         task_id = errand.account().create_task(entry.record)
@@ -88,7 +89,9 @@ def create(errand: Errand, entry: LedgerEntry, step: task.Create) -> LedgerEntry
     except LedgerConflictError:
         _cancel_if_redundant(errand, task_id)
         raise
-    first_look_s = waiting.first_look_s(step.took_s, errand.request.estimated_bytes)
+    first_look_s = waiting.first_look_s(
+        step.took_s, errand.request.estimated_bytes, errand.wiring.tasks
+    )
     wait = task.Wait(0.0, is_foreign=False, first_look_s=first_look_s)
     return pausing.wait(errand, submitted, wait)
 
@@ -134,6 +137,9 @@ def cancel(errand: Errand, entry: LedgerEntry, step: task.Cancel) -> LedgerEntry
 def complete(errand: Errand, entry: LedgerEntry, step: task.Complete) -> After:
     """Record and publish what a task has written, unless something of it is missing."""
     record, ended = entry.record, step.task
+    if ended.took_s:
+        known = waiting.Ended(errand.request.estimated_bytes, ended.took_s)
+        errand.wiring.tasks.append(known)
     try:
         objects = _objects(errand, record, ended.task_id)
     except ObjectsRemovedError as error:

@@ -22,9 +22,11 @@ LONGEST_WINDOW_MS = 25 * 3_600_000
 """A day, and the hour that it gets when daylight saving ends."""
 
 
-TASK_BYTES = 8_000_000_000
-"""The most that a task is asked for of what both lanes share, some 15 minutes: the other lane can
-take nothing out of a task that runs, and each task takes its time to begin."""
+TASK_BYTES = 40_000_000_000
+"""The most that a task is asked for of what both lanes share, divided by the direct lane's calls a
+second: it can take nothing out of a task that runs, and each task takes its time to begin."""
+LEAST_TASK_BYTES = 4_000_000_000
+MOST_TASK_BYTES = 8_000_000_000
 
 
 @dataclass(frozen=True)
@@ -99,14 +101,16 @@ def is_left(part: LedgerRecord, asked: Lane, *, is_offer: bool) -> bool:
     return part.split is None and not (is_offer and is_taken_by_another(part, asked))
 
 
-def is_shared_out(record: LedgerRecord, estimated_bytes: int) -> bool:
+def is_shared_out(record: LedgerRecord, estimated_bytes: int, calls_per_second: float) -> bool:
     """Return whether an export is to have halves before it has a task.
 
     Args:
         record: The export's; nobody has begun with it.
         estimated_bytes: What it has, as far as anybody knows.
+        calls_per_second: The direct lane's.
     """
-    is_too_much = estimated_bytes > TASK_BYTES and record.window.halves is not None
+    most_bytes = min(max(TASK_BYTES / calls_per_second, LEAST_TASK_BYTES), MOST_TASK_BYTES)
+    is_too_much = estimated_bytes > most_bytes and record.window.halves is not None
     return record.offered is not None and is_too_much
 
 

@@ -3,11 +3,14 @@
 A task says nothing when it ends, so it has to be looked at. Each look costs a call, and one that
 comes too late leaves the slot empty. Most tasks are short, and most of the slot's time goes to a
 few long ones: so looks get rarer with the square root of the task's age, and the first one waits
-until such a task may well have ended. ``make bench`` measures what that comes to.
+until such a task may well have ended, by what the tasks before it took. ``make bench`` measures
+what that comes to.
 """
 
 from collections.abc import Sequence
 from math import ceil, sqrt
+from statistics import median
+from typing import NamedTuple
 
 QUICK_TASK = 3
 """The first look comes when one in so many of the account's last tasks had ended."""
@@ -16,8 +19,21 @@ FAST_BYTES_PER_S = 30e6
 FIRST_LOOK_CEILING_S = 120.0
 """However wrong the planner's estimate and unlike the last tasks were, this late and no later."""
 
-LEAST_GROWTH = 0.03
-"""The next look, as a part of the task's age: from 20 minutes on this is more than the root."""
+REMEMBERED = 50
+"""So many tasks of late say how long the next ones may take."""
+LARGE_BYTES = 200_000_000
+"""The time of a task of so many bytes is mostly that of its bytes."""
+FEWEST_LARGE = 3
+FASTER = 2.5
+"""So many times faster than those before it a task may be, at the most."""
+LOOKS = 5
+"""Of each task, that all together may have; where most are short, long ones may have more."""
+UNSURE_SHARE = 0.6
+"""The part of a task's time in which it may end, and is looked at."""
+LEAST_COST_S = 0.3
+MOST_COST_S = 1.0
+"""What a look is worth of the slot's time. A lane of long tasks alone has more than five looks a
+task all the same: a tenth of each task's time is too much for the rest."""
 
 PAUSE_FLOOR_S = 0.5
 """Between two looks of one invocation.
@@ -54,36 +70,65 @@ https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quota
 """
 
 
-def first_look_s(took_s: Sequence[float], estimated_bytes: int) -> float:
+class Ended(NamedTuple):
+    """A task that has completed: what it was estimated at, and how long it took in seconds."""
+
+    estimated_bytes: int
+    took_s: float
+
+
+def first_look_s(
+    took_s: Sequence[float], estimated_bytes: int, ended: Sequence[Ended] = ()
+) -> float:
     """Return at what age a new task is worth its first look.
 
     Args:
         took_s: How long the account's last tasks took, in seconds, of any size.
         estimated_bytes: What the task exports, as far as anybody knows; 0 if nobody does.
+        ended: Tasks of late whose estimates are known as well.
     """
     quick_s = sorted(took_s)[len(took_s) // QUICK_TASK] if took_s else 0.0
+    paces = [
+        each.estimated_bytes / each.took_s for each in ended if each.estimated_bytes >= LARGE_BYTES
+    ]
+    if len(paces) >= FEWEST_LARGE and estimated_bytes >= LARGE_BYTES:
+        return estimated_bytes / (FASTER * median(paces))
     return min(quick_s + estimated_bytes / FAST_BYTES_PER_S, FIRST_LOOK_CEILING_S)
 
 
-def pause_s(age_s: float | None, first_look_s: float = 0.0) -> float:
+def look_cost_s(ended: Sequence[Ended]) -> float:
+    """Return how many seconds of the slot's time a look is worth, by the tasks of late."""
+    if not ended:
+        return MOST_COST_S
+    root_s = sum(sqrt(each.took_s) for each in ended) / len(ended)
+    return min(max((UNSURE_SHARE * root_s / LOOKS) ** 2, LEAST_COST_S), MOST_COST_S)
+
+
+def pause_s(age_s: float | None, first_look_s: float = 0.0, cost_s: float = MOST_COST_S) -> float:
     """Return how many seconds to wait inside an invocation before the next look.
 
     Args:
         age_s: The age of the task that is waited for, None when it cannot be seen.
         first_look_s: The least age at which to look.
+        cost_s: What a look is worth, as by `look_cost_s`.
     """
     if age_s is None:
         return BLIND_PAUSE_S
-    return max(PAUSE_FLOOR_S, _next_look_s(age_s, first_look_s))
+    return max(PAUSE_FLOOR_S, _next_look_s(age_s, first_look_s, cost_s))
 
 
-def interval_s(age_s: float | None, receive_count: int, first_look_s: float = 0.0) -> int:
+def interval_s(
+    age_s: float | None,
+    receive_count: int,
+    first_look_s: float = 0.0,
+    cost_s: float = MOST_COST_S,
+) -> int:
     """Return for how many seconds to give a message back that waits for a task.
 
     The arguments are those of `pause_s`.
     """
     by_receives = RECEIVE_GROWTH ** min(receive_count, MAX_RECEIVES)
-    by_age = 0.0 if age_s is None else _next_look_s(age_s, first_look_s)
+    by_age = 0.0 if age_s is None else _next_look_s(age_s, first_look_s, cost_s)
     return _bounded(max(by_age, by_receives), receive_count, INTERVAL_CEILING_S)
 
 
@@ -116,7 +161,7 @@ def _bounded(seconds: float, receive_count: int, ceiling_s: int) -> int:
     return round(min(max(seconds, INTERVAL_FLOOR_S), ceiling_s))
 
 
-def _next_look_s(age_s: float, first_look_s: float) -> float:
+def _next_look_s(age_s: float, first_look_s: float, cost_s: float) -> float:
     # A clock that is behind makes an age negative.
     age_s = max(age_s, 0.0)
-    return max(sqrt(age_s), LEAST_GROWTH * age_s, first_look_s - age_s)
+    return max(sqrt(cost_s * age_s), first_look_s - age_s)

@@ -1,11 +1,12 @@
 """What all messages are worked on with, for as long as the function's environment lives."""
 
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
 
-from exporter import day, direct
+from exporter import day, direct, waiting
 from exporter.cloud import Archive, Ledger, Queue, SourceAccounts, Topic
 from exporter.family import Family
 from exporter.reading import Together, side_by_side
@@ -40,6 +41,11 @@ class Wiring:
     def erring(self) -> dict[str, datetime]:
         """Since when messages meet nothing but errors, by their ids."""
         return {}
+
+    @cached_property
+    def tasks(self) -> deque[waiting.Ended]:
+        """The slot's tasks of late."""
+        return deque(maxlen=waiting.REMEMBERED)
 
     @cached_property
     def ended(self) -> dict[str, day.Ended]:
