@@ -586,6 +586,101 @@ def test_a_half_put_back_completes_the_whole_when_its_parent_is_known_again(
     assert not cloud.dead_letters
 
 
+# -- halves of which the ledger tells nothing ----------------------------------------------------
+
+DAMAGED = ("{}", '{"schema": ', '{"schema": "urn:x:ledger-record:2.0"}')
+
+
+def lose_half(cloud: "Cloud", body: str | None, *, is_done: bool) -> None:
+    """Damage or remove a half's record while the other half has its whole looked for.
+
+    Args:
+        cloud: Where a window is exported in halves.
+        body: What is in the record's place then; None for nothing.
+        is_done: Whether it is the half whose message is done with; else nobody has begun with it.
+    """
+    lost: list[str] = []
+
+    def lose(call: str) -> None:
+        if lost or call != "ledger.windows":
+            return
+        state = "completed" if is_done else "requested"
+        halves = [each for each in cloud.records() if each.parent_export_id and each.split is None]
+        for half in (each for each in halves if each.state == state):
+            if is_done and (half.completed is None or half.completed.published_at is None):
+                continue
+            lost.append(half.key)
+            del cloud.ledger[half.key]
+            if body is not None:
+                cloud.ledger[half.key] = (body, '"damaged"')
+            return
+
+    cloud.interrupt = lose
+
+
+@pytest.mark.parametrize(
+    ("body", "is_done"),
+    [*((body, is_done) for body in DAMAGED for is_done in (False, True)), (None, True)],
+)
+def test_a_half_whose_record_is_lost_fails_the_whole_which_its_next_generation_exports(
+    cloud: "Cloud",
+    plan: "type[Plan]",
+    request_for: RequestFor,
+    body: str | None,
+    is_done: bool,  # noqa: FBT001
+) -> None:
+    split_soon(cloud, plan(running_s=8))
+    name = cloud.request()
+    lose_half(cloud, body, is_done=is_done)
+    cloud.run()
+    (failed,) = cloud.failed_events()
+    assert failed.id == name
+    assert (failed.data.reason, failed.data.will_be_retried) == ("ledger_record_damaged", True)
+    assert "ledger_record_damaged" in {letter.reason for letter in cloud.dead_letters}
+    (event,) = cloud.completed_events()
+    assert event.id == cloud.record(request_for(generation=2)).export_id
+    assert event.data.manifest.object_count == 6
+
+
+def test_a_damaged_half_denies_what_was_recorded_and_not_announced(
+    cloud: "Cloud", plan: "type[Plan]", request_for: RequestFor
+) -> None:
+    split_soon(cloud, plan(running_s=8))
+    cloud.request()
+    cloud.run()
+    whole = cloud.record()
+    assert whole.completed is not None
+    untold = whole.completed.model_copy(update={"published_at": None})
+    half = next(each for each in cloud.records() if each.parent_export_id)
+    cloud.put_record(whole.model_copy(update={"completed": untold}))
+    cloud.ledger[half.key] = ("{}", '"damaged"')
+    cloud.request(is_planned=False)
+    cloud.run()
+    (failed,) = cloud.failed_events()
+    assert failed.data.reason == "not_as_recorded"
+    assert half.export_id in failed.data.message
+    assert cloud.record(request_for(generation=2)).state == "completed"
+
+
+def test_a_half_that_finds_its_own_record_damaged_lets_the_whole_be_exported_again(
+    cloud: "Cloud", plan: "type[Plan]", request_for: RequestFor
+) -> None:
+    """No other half is left that would look for the whole."""
+    split_soon(cloud, plan(running_s=8))
+    cloud.request()
+    cloud.run()
+    whole, halves = cloud.record(), [each for each in cloud.records() if each.parent_export_id]
+    cloud.put_record(whole.model_copy(update={"state": "submitted", "completed": None}))
+    half = halves[0]
+    cloud.ledger[half.key] = ("{}", '"damaged"')
+    asked = ExportRequestedData.of_record(half, request_for().source)
+    cloud.request(asked, is_planned=False)
+    cloud.run()
+    (failed,) = cloud.failed_events()
+    assert failed.data.reason == "ledger_record_damaged"
+    assert cloud.record(request_for(generation=2)).state == "completed"
+
+
 # -- both halves at once -----------------------------------------------------------------------
 
 

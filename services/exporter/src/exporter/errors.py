@@ -36,7 +36,7 @@ class ObjectsRemovedError(Exception):
 
 
 class HalfDamagedError(Exception):
-    """Fail the export and ask for the next generation: a half's ledger record cannot be read."""
+    """Fail the export and ask for the next generation: a half's ledger record is lost."""
 
 
 class WrongSourceError(Exception):

@@ -35,6 +35,7 @@ from exporter.parts import PartByPart
 from exporter.patience import Problem
 from exporter.telemetry import about, logger, measure
 from logferry_contracts.ledger_record import LedgerRecord
+from logferry_contracts.wire import ContractError
 
 type Step = task.Step | split.SplitStep
 
@@ -131,11 +132,32 @@ def _take(turn: Turn) -> list[Turn]:
     raise TransientError(f"the ledger record changed {LEDGER_READS} times")
 
 
-def _begin(errand: Errand) -> LedgerEntry | None:
+def _begin(errand: Errand) -> After:
     not_before = errand.request.not_before
     if not_before is not None and not pausing.is_time(errand, datetime.fromisoformat(not_before)):
         return None
-    return publication.as_told(errand, errand.read_or_create())
+    try:
+        entry = errand.read_or_create()
+    except ContractError as error:
+        return _without_record(errand, error)
+    return publication.as_told(errand, entry)
+
+
+def _without_record(errand: Errand, error: ContractError) -> Relative:
+    """Let the export learn of it of which this is a half, whose record is damaged.
+
+    Raises:
+        ContractError: It is a half of none.
+    """
+
+    def then() -> None:
+        raise error
+
+    half = errand.request.first_record(errand.now())
+    parent = None if half.parent_export_id is None else errand.wiring.family.parent(half)
+    if parent is None:
+        raise error
+    return Relative(errand.of_relative(parent), then)
 
 
 def _follow(errand: Errand, after: After) -> list[Turn]:

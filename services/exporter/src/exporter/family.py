@@ -46,9 +46,9 @@ class Family:
         """Return the newest generation of each half of an export that was split.
 
         Raises:
-            HalfDamagedError: The record of one cannot be read.
+            HalfDamagedError: The record of one cannot be read, or was removed.
         """
-        return newest_halves(record, partial(self._read, record.source))
+        return newest_halves(record, partial(self._read_half, record.source))
 
     def part(
         self,
@@ -69,11 +69,11 @@ class Family:
             in_hand: Ids of the parts that somebody of this lane is at.
 
         Raises:
-            HalfDamagedError: The record of one cannot be read.
+            HalfDamagedError: The record of one cannot be read, or was removed.
         """
         halves = () if record.split is None else record.split.halves
         for half in halves if asked == "direct" else reversed(halves):
-            for found in generations(half, partial(self._read, record.source)):
+            for found in generations(half, partial(self._read_half, record.source)):
                 if found.export_id in in_hand:
                     continue
                 if split.is_left(found, asked, is_offer=is_offer):
@@ -133,6 +133,13 @@ class Family:
                     continue
             return half
         raise AssertionError("generations have no end")
+
+    def _read_half(self, source: SourceName, window: Window, name: str) -> LedgerRecord:
+        """Read what was there before any record named it."""
+        found = self._read(source, window, name)
+        if found is None:
+            raise HalfDamagedError(f"Export {name}, which is a half of it: its record was removed")
+        return found
 
     def _read(self, source: SourceName, window: Window, name: str) -> LedgerRecord | None:
         try:

@@ -88,6 +88,8 @@ _WORDS = {
     "it should be there, look in CloudTrail who deleted it.",
     "region_disabled": "Enable {region} in account {account_id} and in the exporter's account, and "
     "activate STS there.",
+    "ledger_record_damaged": "Find out in CloudTrail's data events who has written or removed the "
+    "ledger record: {message}",
     "not_as_recorded": "Find out who has written the ledger record of this export, by its former "
     "versions and CloudTrail's data events.",
     "object_missing": "Find out in CloudTrail's data events who removes objects below "
