@@ -24,6 +24,10 @@ from logferry_contracts.export_completed import ExportCompleted
 from logferry_contracts.ledger_record import Completed, LedgerRecord
 from logferry_contracts.manifest import Manifest
 
+FOR_A_PERSON = frozenset({task.LEDGER_RECORD_DAMAGED, task.NOT_AS_RECORDED, task.OBJECT_MISSING})
+"""Reasons that somebody has to hear of, although the next generation was asked for: whoever has
+removed an object, or written into the ledger, may do it again."""
+
 
 def archived(errand: Errand, entry: LedgerEntry, completed: Completed) -> After:
     """Record and publish what has come into the archive by this export."""
@@ -147,7 +151,7 @@ def _dead_letter_failure(errand: Errand, record: LedgerRecord) -> None:
     """
     failed = record.failed
     if failed is None or (
-        failed.reason not in task.FOR_A_PERSON
+        failed.reason not in FOR_A_PERSON
         and (failed.next_export_id is not None or record.split is not None)
     ):
         return

@@ -28,9 +28,6 @@ NOT_AS_RECORDED = "not_as_recorded"
 OBJECT_MISSING = "object_missing"
 PARENT_UNKNOWN = "parent_unknown"
 TASK_EMPTY = "task_empty"
-FOR_A_PERSON = frozenset({LEDGER_RECORD_DAMAGED, NOT_AS_RECORDED, OBJECT_MISSING})
-"""Reasons that somebody has to hear of, although the next generation was asked for: whoever has
-removed an object, or written into the ledger, may do it again."""
 FAILURES = {FAILED: "task_failed", CANCELLED: "task_cancelled"}
 """Reason codes of the states in which a task has ended without its objects."""
 
