@@ -395,7 +395,7 @@ def test_a_half_that_nothing_bears_out_is_not_merged(cloud: "Cloud", plan: "type
             cloud.put_record(halves[1].model_copy(update={"state": "completed", "completed": done}))
 
     cloud.interrupt = write
-    cloud.run()
+    cloud.run(deliveries=5000)
     reasons = [letter.reason for letter in cloud.dead_letters]
     assert reasons == ["not_as_recorded"]
     (event,) = cloud.completed_events()
