@@ -10,6 +10,7 @@ from typing import Any, cast
 
 import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
+from botocore.parsers import ResponseParserError
 from pydantic import Field
 
 from logferry_contracts.day_planned import DayPlanned, DayPlannedData
@@ -105,6 +106,10 @@ def refusing(operation: str) -> Exception:
 
 def away(_operation: str) -> Exception:
     return EndpointConnectionError(endpoint_url="https://aws")
+
+
+def torn(_operation: str) -> Exception:
+    return ResponseParserError("Unable to parse response")
 
 
 def account(client: Any) -> SourceAccount:
@@ -268,8 +273,9 @@ def test_no_method_that_calls_aws_is_left_out() -> None:
     [
         (refusing, ": SlowDown: reduce your rate"),
         (away, ": EndpointConnectionError: Could not connect to the endpoint URL"),
+        (torn, ": ResponseParserError: Unable to parse response"),
     ],
-    ids=["refused", "away"],
+    ids=["refused", "away", "torn"],
 )
 def test_an_error_names_the_call_its_subject_and_what_aws_said(
     method: str, how: Callable[[str], Exception], told: str, tmp_path: Path
@@ -285,7 +291,9 @@ def test_an_error_names_the_call_its_subject_and_what_aws_said(
     assert str(caught.value).startswith(begins)
     assert told in str(caught.value)
     assert aws.called
-    assert isinstance(caught.value.__cause__, (ClientError, EndpointConnectionError))
+    assert isinstance(
+        caught.value.__cause__, (ClientError, EndpointConnectionError, ResponseParserError)
+    )
 
 
 def test_other_errors_are_left_as_they_are() -> None:
