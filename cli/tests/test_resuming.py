@@ -8,7 +8,7 @@ from logferry.errors import ConfigError
 from logferry.resuming import Checked, Progress, Task
 
 TASK = Task("s3://an-archive", "bytes", 100.0)
-SEAL = Checked("111122223333/eu-west-1", 1, "a" * 64, None)
+SEAL = Checked("s3://archive", "111122223333/eu-west-1", 1, "a" * 64, None)
 NEXT = SEAL._replace(sequence=2, sha256="b" * 64)
 
 

@@ -31,11 +31,13 @@ class Checked(NamedTuple):
     """A seal that was in order.
 
     Attributes:
+        archive: Where it is: of several, two may have the same chain.
         sha256: Of its envelope.
         later_sha256: Of the newest seal of the kind ``later`` of its chain, as those have the last
             word on what it has sealed; None where there is none.
     """
 
+    archive: str
     chain: str
     sequence: int
     sha256: str

@@ -439,7 +439,13 @@ class _Check:
         return [Unchecked(f"the objects of {self.chain.name}", why, mend)] if are_there else []
 
     def _checked(self, link: Link) -> Checked:
-        return Checked(str(self.chain.name), link.sequence, link.sha256, self._newest_later)
+        return Checked(
+            archive=str(self.archive),
+            chain=str(self.chain.name),
+            sequence=link.sequence,
+            sha256=link.sha256,
+            later_sha256=self._newest_later,
+        )
 
     @cached_property
     def _newest_later(self) -> str | None:
