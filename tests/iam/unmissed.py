@@ -1,9 +1,13 @@
-"""Permissions that no run here can miss, each with the reason."""
+"""Permissions that no run here can miss, or seldom one does, each with the reason."""
 
 _CONTROL = "arn:aws:s3:::logferry-control-<hub>-eu-west-1"
 _LONG = (
     "only an export of more objects than fit into an event has its list apart: more than such a "
     "run can make; services/exporter/tests has them"
+)
+_SNS = (
+    "SNS reaches its queue, unless the machine is too busy to answer; AWS asks for it: "
+    "https://docs.aws.amazon.com/sns/latest/dg/sns-configure-dead-letter-queue.html"
 )
 _ACL = (
     "the add-on looks at the bucket's policy for it without a call; AWS asks for it: "
@@ -29,10 +33,6 @@ UNMISSED: dict[tuple[str, str, str], str] = {
         "EventBridge has no dead letters in LocalStack; AWS asks for it: "
         "https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-rule-dlq.html"
     ),
-    ("queue logferry-sse-enforcer-dlq", "CompletedExports", "sqs:SendMessage"): (
-        "SNS reaches its queue here; AWS asks for it: "
-        "https://docs.aws.amazon.com/sns/latest/dg/sns-configure-dead-letter-queue.html"
-    ),
     ("logferry-sse-enforcer-archive", "LookAtObjects", "s3:GetObjectTagging"): (
         "every copy is of a version; CopyObject's page names this action and not the one on "
         "versions: https://docs.aws.amazon.com/AmazonS3/latest/API/API_CopyObject.html"
@@ -56,17 +56,6 @@ UNMISSED: dict[tuple[str, str, str], str] = {
         f"{_CONTROL}/manifest/<source>/eu-west-1/*",
     ): _LONG,
     ("exporter-provisioned/exporter", "ReadAndWriteLedger", f"{_CONTROL}/manifest/*"): _LONG,
-    ("exporter-provisioned/exporter", "WriteAndRemovePartialObjects", "s3:GetObject"): (
-        "only after a try that was killed; exporters with a stack show it"
-    ),
-    ("exporter-<profile>/exporter", "WorkOnTheDirectQueue", "sqs:ChangeMessageVisibility"): (
-        "only a read that the end of an invocation cuts off gives its message back; "
-        "services/exporter/tests/test_direct_lane.py has it"
-    ),
-    ("queue logferry-sealer-dlq", "EventsOfTheTopic", "sqs:SendMessage"): (
-        "SNS reaches its queue here; AWS asks for it: "
-        "https://docs.aws.amazon.com/sns/latest/dg/sns-configure-dead-letter-queue.html"
-    ),
     ("sealer/sealer", "ReadTheLedger", f"{_CONTROL}/manifest/*"): (
         "as the exporter's; services/sealer/tests/test_differences.py reads such a list"
     ),
@@ -75,3 +64,17 @@ UNMISSED: dict[tuple[str, str, str], str] = {
         "https://docs.aws.amazon.com/AmazonS3/latest/userguide/UsingKMSEncryption.html"
     ),
 }
+"""No run misses these: one that does has shown what they are for, and ends their being here."""
+
+SELDOM: dict[tuple[str, str, str], str] = {
+    ("queue logferry-sse-enforcer-dlq", "CompletedExports", "sqs:SendMessage"): _SNS,
+    ("queue logferry-sealer-dlq", "EventsOfTheTopic", "sqs:SendMessage"): _SNS,
+    ("exporter-provisioned/exporter", "WriteAndRemovePartialObjects", "s3:GetObject"): (
+        "only after a try that was killed; exporters with a stack show it"
+    ),
+    ("exporter-<profile>/exporter", "WorkOnTheDirectQueue", "sqs:ChangeMessageVisibility"): (
+        "only a read that the end of an invocation cuts off gives its message back; "
+        "services/exporter/tests/test_direct_lane.py has it"
+    ),
+}
+"""A run misses these where something is cut off or not reached, which no flow here brings about."""
