@@ -23,7 +23,7 @@ from logferry.errors import DisposeError
 from logferry.ledger import Ledger
 from logferry.replay import find as find_completions
 from logferry.status import status
-from logferry_contracts.ledger_record import Completed, Failed, LedgerRecord
+from logferry_contracts.ledger_record import Completed, Failed, LedgerRecord, Skipped
 from logferry_contracts.log_group import LogGroup
 from logferry_contracts.manifest import Manifest
 from logferry_contracts.message import timestamp
@@ -164,7 +164,7 @@ def test_what_is_not_sealed_yet_cannot_be_disposed_of(
     recorded(session, config, archive, "/app/personal", archive.window())
 
     with pytest.raises(DisposeError, match="wait for the seal of its date"):
-        find(session, config, config.source("shop"), "/app/personal", ON)
+        find(session, config, config.source("shop"), ["/app/personal"], ON, ON)
 
 
 def test_what_was_sealed_as_failed_cannot_be_disposed_of(
@@ -175,7 +175,7 @@ def test_what_was_sealed_as_failed_cannot_be_disposed_of(
     archive.day([archive.statement("/app/personal", window, "failed")], window)
 
     with pytest.raises(DisposeError, match="wait for the seal of its date"):
-        find(session, config, config.source("shop"), "/app/personal", ON)
+        find(session, config, config.source("shop"), ["/app/personal"], ON, ON)
 
 
 def test_what_never_came_into_the_archive_is_to_be_waived_instead(
@@ -187,7 +187,7 @@ def test_what_never_came_into_the_archive_is_to_be_waived_instead(
     keep(session, config, secured.model_copy(update=gone))
 
     with pytest.raises(DisposeError, match=r"not in the archive: .*: failed; .* logferry waive"):
-        find(session, config, config.source("shop"), "/app/personal", ON)
+        find(session, config, config.source("shop"), ["/app/personal"], ON, ON)
 
 
 def test_what_is_lost_already_can_be_answered_for(
@@ -200,10 +200,10 @@ def test_what_is_lost_already_can_be_answered_for(
     for each in sealed.objects or []:
         archive.bucket.remove(each.key)
 
-    [found] = find(session, config, config.source("shop"), "/app/personal", ON)
+    [found] = find(session, config, config.source("shop"), ["/app/personal"], ON, ON)
     dispose(session, config, [found], "Erasure.", None, now=AT)
 
-    assert (found.still_there, len(found.objects)) == (0, 2)
+    assert (found.still_there, found.objects) == (0, 2)
     [state] = status(
         session, config, [config.source("shop")], newest=1, now=datetime(2026, 11, 22, tzinfo=UTC)
     )
@@ -299,3 +299,128 @@ def test_a_ticket_that_nobody_can_read_is_refused(
 ) -> None:
     assert run(*arguments[:-1], " ") == BAD_INPUT
     assert "--ticket: 0 characters" in capsys.readouterr().err
+
+
+def three_dates(session: boto3.Session, config: Config, archive: Archive) -> None:
+    """Seal three dates of three log groups; one was empty on the second of them."""
+    for number in range(3):
+        window = archive.window()
+        statements = []
+        for name in ("/app/a", "/app/b", "/app/c"):
+            done = recorded(session, config, archive, name, window)
+            if (number, name) == (1, "/app/b"):
+                skipped = Skipped(reason="empty", at=timestamp(AT))
+                empty = {"state": "skipped", "skipped": skipped, "completed": None, "secured": None}
+                keep(session, config, done.model_copy(update=empty))
+                statements.append(archive.statement(name, window, "skipped", reason="empty"))
+            else:
+                statements.append(archive.archived(name, window))
+        archive.day(statements, window)
+
+
+SPAN = ("--from", str(ON), "--to", "2026-11-23", "--reason", "Kept for long enough.")
+
+
+def test_dates_of_several_log_groups_are_disposed_of_at_once(
+    session: boto3.Session,
+    config: Config,
+    archive: Archive,
+    path: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    three_dates(session, config, archive)
+    opened: list[str] = []
+    real = BucketStore.open
+    monkeypatch.setattr(
+        BucketStore, "open", lambda *it: opened.append(it[1].split("/")[3]) or real(*it)
+    )
+    named = ("--log-group", "/app/a", "--log-group", "/app/b")
+
+    assert run(path, "--profile", "shop", *named, *SPAN, "--yes", "--json") == DONE
+
+    windows = json.loads(capsys.readouterr().out)
+    assert Counter(each["log_group"] for each in windows) == {"/app/a": 3, "/app/b": 2}
+    assert {each["disposed"]["reason"] for each in windows} == {"Kept for long enough."}
+    read = Counter(opened)
+    assert (read["seals"], read["statements"]) == (3, 5), "each once, whatever is disposed of"
+    assert read["leaves"] <= 2 * 3
+    ledger = Ledger(session.client("s3"), config.control_bucket)
+    records = [record for prefix, _ in ledger.windows(SHOP) for _, record in ledger.records(prefix)]
+    said = [each for each in records if isinstance(each, LedgerRecord) and each.disposed]
+    assert Counter(each.log_group.name for each in said) == {"/app/a": 3, "/app/b": 2}
+    [request] = asked(session)
+    assert (request.seal_from, request.seal_to) == (str(ON), "2026-11-23")
+    assert request.log_group_name is None
+
+
+def test_what_was_skipped_is_refused_where_its_date_is_named(
+    session: boto3.Session, config: Config, archive: Archive
+) -> None:
+    three_dates(session, config, archive)
+    second = date(2026, 11, 22)
+
+    with pytest.raises(
+        DisposeError, match=r"/app/b on 2026-11-22: not in the archive: .*: skipped"
+    ):
+        find(session, config, config.source("shop"), ["/app/a", "/app/b"], second, second)
+
+
+def test_what_may_still_come_into_the_archive_keeps_a_span_from_being_disposed_of(
+    session: boto3.Session, config: Config, archive: Archive
+) -> None:
+    three_dates(session, config, archive)
+    window = archive.window()
+    done = recorded(session, config, archive, "/app/a", window)
+    under_way = {"state": "submitted", "completed": None, "secured": None}
+    keep(session, config, done.model_copy(update=under_way))
+
+    with pytest.raises(
+        DisposeError, match=r"/app/a on 2026-11-24: not in the archive: .*submitted"
+    ):
+        find(session, config, config.source("shop"), ["/app/a"], ON, date(2026, 11, 24))
+
+
+def test_a_log_group_that_no_date_has_is_named(
+    session: boto3.Session, config: Config, archive: Archive
+) -> None:
+    three_dates(session, config, archive)
+
+    with pytest.raises(
+        DisposeError, match=r"shop: /app/x from 2026-11-21 to 2026-11-23: .* nothing"
+    ):
+        find(session, config, config.source("shop"), ["/app/a", "/app/x"], ON, date(2026, 11, 23))
+
+
+def test_a_table_has_a_row_for_each_log_group(
+    session: boto3.Session,
+    config: Config,
+    archive: Archive,
+    path: str,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    three_dates(session, config, archive)
+    named = ("--log-group", "/app/a", "--log-group", "/app/b")
+
+    assert run(path, "--profile", "shop", *named, *SPAN, "--dry-run") == DONE
+
+    rows = [line.split() for line in capsys.readouterr().out.splitlines() if "/app/" in line]
+    assert [(row[1], row[7]) for row in rows] == [("/app/a", "3"), ("/app/b", "2")]
+    assert rows[0][2:7] == ["2026-11-20", "23:00", "to", "2026-11-23", "23:00"]
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        (),
+        ("--from", "2026-11-21"),
+        ("--to", "2026-11-21"),
+        ("--date", "2026-11-21", "--to", "2026-11-22"),
+    ],
+)
+def test_which_dates_they_are_is_said_in_one_way(
+    session: boto3.Session, path: str, given: tuple[str, ...], capsys: pytest.CaptureFixture[str]
+) -> None:
+    named = ("--profile", "shop", "--log-group", "/app/a", "--reason", "Erasure.")
+    assert run(path, *named, *given) == BAD_INPUT
+    assert "either --date, or --from and --to" in capsys.readouterr().err

@@ -5,11 +5,16 @@ each by its hash; the sealer then seals that, and whoever may lifts their holds 
 """
 
 import uuid
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import date, datetime
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from itertools import batched, groupby
+from operator import itemgetter
+from typing import TYPE_CHECKING, Any, NamedTuple
+from zoneinfo import ZoneInfo
 
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
@@ -18,7 +23,7 @@ from logferry.aws_errors import AWS_ERRORS
 from logferry.bucket_store import BucketStore
 from logferry.config import Config, SourceConfig
 from logferry.errors import DisposeError, LedgerError, SealError
-from logferry.ledger import CLIENT_CONFIG, Ledger, in_utc, last_tries_on
+from logferry.ledger import CLIENT_CONFIG, Ledger, date_of, in_utc, last_tries
 from logferry.plan import REQUESTER
 from logferry.seal import Asking, ask
 from logferry.workers import READERS
@@ -27,12 +32,14 @@ from logferry_contracts.ledger_record import Disposed, LedgerRecord, TransitionE
 from logferry_contracts.message import timestamp
 from logferry_contracts.seal_leaf import Leaf
 from logferry_contracts.seal_request import SealRequest, SealRequestData
-from logferry_contracts.statement import ARCHIVED, StatedObject, Statement
+from logferry_contracts.source import SourceName
+from logferry_contracts.statement import ARCHIVED, Statement
 from logferry_contracts.verification.chain import Chain, read_chain
 from logferry_contracts.verification.leaves import Leaves
 from logferry_contracts.verification.statements import read_statement
 from logferry_contracts.verification.store import Unreadable
 from logferry_contracts.window import Window
+from logferry_contracts.zones import zone_named
 
 if TYPE_CHECKING:
     import boto3
@@ -40,75 +47,114 @@ if TYPE_CHECKING:
 
 LONGEST_TICKET = 256
 """As a ledger record takes it."""
+WRITTEN_AT_ONCE = 4 * READERS
+
+type Try = tuple[str, LedgerRecord]
+"""A record, after its key."""
+type Name = tuple[str, Window]
+"""A log group and one of its windows."""
 
 
-@dataclass(frozen=True, kw_only=True)
+class Said(NamedTuple):
+    """What somebody has said of windows, but for when."""
+
+    by: str
+    reason: str
+    ticket: str | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Disposable:
     """An archived window of a log group, and the sealed statement of its objects.
 
+    Of a year of 500 log groups there are 182,500: so it has what is told and written, no more.
+
     Attributes:
         key: Of its record in the ledger.
-        leaf: Of the newest seal that says that it is archived.
+        statement: SHA-256 of the newest sealed one that says that it is archived.
         date: Of that seal's windows.
-        objects: What was sealed.
-        still_there: How many of these keys have a version in the archive.
+        objects: How many were sealed.
+        still_there: How many of their keys have a version in the archive.
+        disposed: What the ledger says of it already.
     """
 
     key: str
-    record: LedgerRecord
-    leaf: Leaf
+    source: SourceName
+    log_group: str
+    window: Window
+    export_id: str
+    statement: str
     date: str
-    objects: tuple[StatedObject, ...]
+    objects: int
+    stored_bytes: int
     still_there: int
+    disposed: Disposed | None
 
     def as_json(self) -> dict[str, Any]:
         """Return it as a JSON document."""
-        disposed = self.record.disposed
+        disposed = self.disposed
         return {
-            "profile": self.record.source.profile,
-            "log_group": self.record.log_group.name,
-            "window": self.record.window.model_dump(),
-            "export_id": self.record.export_id,
-            "statement": self.leaf.name.sha256,
-            "objects": len(self.objects),
-            "stored_bytes": sum(each.size_bytes for each in self.objects),
+            "profile": self.source.profile,
+            "log_group": self.log_group,
+            "window": self.window.model_dump(),
+            "export_id": self.export_id,
+            "statement": self.statement,
+            "objects": self.objects,
+            "stored_bytes": self.stored_bytes,
             "still_there": self.still_there,
             "disposed": None if disposed is None else disposed.model_dump(exclude_none=True),
         }
 
 
-def find(
-    session: "boto3.Session", config: Config, source: SourceConfig, log_group: str, on: date
+def find(  # noqa: PLR0913, PLR0917  (where, and of what)
+    session: "boto3.Session",
+    config: Config,
+    source: SourceConfig,
+    log_groups: Sequence[str],
+    first: date,
+    last: date,
 ) -> list[Disposable]:
-    """Return what of a log group was sealed as archived on a date.
+    """Return what of log groups was sealed as archived on some dates, oldest first.
+
+    In a span of several dates a log group need not be there on each, and what was skipped or waived
+    on one is passed over.
 
     Args:
         session: With credentials of the hub's account.
         config: What is deployed.
         source: Of the configuration.
-        log_group: Its name.
-        on: The date on which the windows start, in the source's time zone.
+        log_groups: Their names.
+        first: The first date on which windows start, in the source's time zone.
+        last: The last one, inclusive.
 
     Raises:
-        DisposeError: One of its windows is not in the archive, or not sealed yet: nobody could say
-            which objects these are. Or AWS refused.
+        DisposeError: One of the windows is not in the archive, or not sealed yet: nobody could say
+            which objects these are. Or a log group has none, or AWS refused.
     """
     s3 = session.client("s3", region_name=config.region, config=CLIENT_CONFIG)
-    what = f"{source.profile}: {log_group} on {on}"
     try:
         name, zone = config.source_name(source), config.time_zone_of(source)
-        last = list(last_tries_on(Ledger(s3, config.control_bucket), name, zone, log_group, on))
-        _check_archived(what, last)
-        store = BucketStore(s3, config.archive_bucket)
+        ledger, store = Ledger(s3, config.control_bucket), BucketStore(s3, config.archive_bucket)
+        found: list[Disposable] = []
         with ThreadPoolExecutor(READERS) as readers:
             chain = read_chain(store, ChainName.of(name), (), mapped=readers.map)
-        sealed = _sealed(store, chain, [record for _, record in last])
-        return [
-            _disposable(store, chain.name, what, key, record, sealed[record.window])
-            for key, record in last
-        ]
+            for on, windows in _by_date(ledger, name, zone_named(zone), first, last):
+                tries = _tries(ledger, windows, log_groups)
+                what = f"{source.profile}: {{}} on {on}"
+                wanted = _archived(what, tries, is_one_date=first == last)
+                sealed = _sealed(store, chain, [record for _, record in wanted])
+                one = partial(_disposable, store, chain.name, what)
+                leaves = [sealed[_name_of(record)] for _, record in wanted]
+                found += readers.map(one, wanted, leaves)
     except (*AWS_ERRORS, LedgerError, Unreadable) as error:
         raise DisposeError(f"{source.profile}: {error}") from error
+    there = {each.log_group for each in found}
+    missing = [each for each in log_groups if each not in there]
+    if missing:
+        when = f"on {first}" if first == last else f"from {first} to {last}"
+        told = f"{source.profile}: {', '.join(missing)} {when}"
+        raise DisposeError(f"{told}: the ledger has nothing of it in the archive")
+    return found
 
 
 def dispose(  # noqa: PLR0913  (what is said, and of what)
@@ -125,7 +171,7 @@ def dispose(  # noqa: PLR0913  (what is said, and of what)
     Args:
         session: With credentials of the hub's account: of whoever answers for it.
         config: What is deployed.
-        found: By `find`.
+        found: By `find`, of one source.
         reason: In their words.
         ticket: Where it was decided; None where nobody says.
         now: Aware.
@@ -134,7 +180,7 @@ def dispose(  # noqa: PLR0913  (what is said, and of what)
         What the ledger says now.
 
     Raises:
-        DisposeError: A record was changed meanwhile, or AWS refused; those before are written, and
+        DisposeError: A record was changed meanwhile, or AWS refused; some others are written, and
             the same again goes on.
     """
     s3 = session.client("s3", region_name=config.region, config=CLIENT_CONFIG)
@@ -142,99 +188,156 @@ def dispose(  # noqa: PLR0913  (what is said, and of what)
     ledger = Ledger(s3, config.control_bucket)
     try:
         by = sts.get_caller_identity()["Arn"]
-        written = [
-            _written(ledger, each, by=by, reason=reason, ticket=ticket, at=timestamp(now))
-            for each in found
-        ]
-        for each in {(each.date, each.record.log_group.name): each for each in written}.values():
-            ask(session, config, _asking(config, each, now))
+        said = {"by": by, "reason": reason, "ticket": ticket, "at": timestamp(now)}
+        written: list[Disposable] = []
+        with ThreadPoolExecutor(READERS) as writers:
+            # What fails ends it soon: no more than some are written beside it.
+            for some in batched(found, WRITTEN_AT_ONCE, strict=False):
+                written += writers.map(lambda each: _written(ledger, each, **said), some)
+        ask(session, config, _asking(config, written, now))
     except (*AWS_ERRORS, LedgerError, SealError, TransitionError) as error:
         raise DisposeError(str(error)) from error
     return written
 
 
 def table(found: Sequence[Disposable]) -> "RenderableType":
-    """Return what is disposed of, or may be, as a table."""
+    """Return what is disposed of, or may be, as a table: a row for each log group."""
     shown = Table(box=SIMPLE_HEAD, pad_edge=False)
     for name in ("source", "log group", "window (UTC)"):
         shown.add_column(name, no_wrap=True)
-    for name in ("objects", "bytes", "still there"):
+    for name in ("windows", "objects", "bytes", "still there"):
         shown.add_column(name, justify="right", no_wrap=True)
     for name in ("disposed of by", "reason", "ticket"):
         shown.add_column(name, no_wrap=True)
-    for each in found:
-        record, disposed = each.record, each.record.disposed
-        counts = (len(each.objects), sum(e.size_bytes for e in each.objects), each.still_there)
+    for (profile, log_group, disposed), some in _alike(found).items():
+        window = Window(
+            from_ms=min(each.window.from_ms for each in some),
+            to_ms=max(each.window.to_ms for each in some),
+        )
+        counts = (
+            len(some),
+            sum(each.objects for each in some),
+            sum(each.stored_bytes for each in some),
+            sum(each.still_there for each in some),
+        )
         said = ("", "", "")
         if disposed is not None:
             said = (disposed.by, disposed.reason, disposed.ticket or "")
-        shown.add_row(
-            record.source.profile,
-            record.log_group.name,
-            in_utc(record.window),
-            *(f"{count:,}" for count in counts),
-            *said,
-        )
+        shown.add_row(profile, log_group, in_utc(window), *(f"{each:,}" for each in counts), *said)
     return shown
 
 
-def _check_archived(what: str, last: Sequence[tuple[str, LedgerRecord]]) -> None:
-    if not last:
-        raise DisposeError(f"{what}: the ledger has nothing of it")
-    never = [record for _, record in last if record.completed is None]
+def _alike(
+    found: Iterable[Disposable],
+) -> dict[tuple[str, str, Said | None], list[Disposable]]:
+    """Return the windows of each log group of which the same was said, by name."""
+    some = defaultdict[tuple[str, str, Said | None], list[Disposable]](list)
+    for each in sorted(found, key=lambda each: each.log_group):
+        disposed = each.disposed
+        said = None if disposed is None else Said(disposed.by, disposed.reason, disposed.ticket)
+        some[each.source.profile, each.log_group, said].append(each)
+    return some
+
+
+def _by_date(
+    ledger: Ledger, source: SourceName, zone: ZoneInfo, first: date, last: date
+) -> Iterator[tuple[date, list[str]]]:
+    """Yield each date that has windows, with the prefixes of their records."""
+    within = (
+        (date_of(window, zone), prefix)
+        for prefix, window in ledger.windows(source)
+        if first <= date_of(window, zone) <= last
+    )
+    for on, some in groupby(within, key=itemgetter(0)):
+        yield on, [prefix for _, prefix in some]
+
+
+def _tries(ledger: Ledger, prefixes: Iterable[str], log_groups: Sequence[str]) -> list[Try]:
+    """Return the last try of each window of log groups."""
+    wanted = frozenset(log_groups)
+    return [
+        each
+        for prefix in prefixes
+        for name, each in last_tries(ledger.records(prefix)).items()
+        if name in wanted
+    ]
+
+
+def _archived(what: str, tries: Sequence[Try], *, is_one_date: bool) -> list[Try]:
+    """Return those that are in the archive, where no other may come there yet.
+
+    Args:
+        what: Says of which source and date they are; ``{}`` is for the log group.
+        tries: The last ones.
+        is_one_date: Whether somebody has named this very date.
+    """
+    never = [record for _, record in tries if record.completed is None]
+    if not is_one_date:
+        never = [each for each in never if each.state != "skipped" and each.waived is None]
     if never:
-        states = ", ".join(f"{in_utc(each.window)}: {each.state}" for each in never)
+        name = never[0].log_group.name
+        its = [each for each in never if each.log_group.name == name]
+        states = ", ".join(f"{in_utc(each.window)}: {each.state}" for each in its)
         raise DisposeError(
-            f"{what}: not in the archive: {states}; what never came there can be waived: "
-            "logferry waive"
+            f"{what.format(name)}: not in the archive: {states}; what never came there can be "
+            "waived: logferry waive"
         )
+    return [(key, record) for key, record in tries if record.completed is not None]
 
 
-def _disposable(  # noqa: PLR0913, PLR0917  (what the ledger says, and what seals do)
-    store: BucketStore,
-    chain: ChainName,
-    what: str,
-    key: str,
-    record: LedgerRecord,
-    sealed: Sequence[tuple[str, Leaf]],
+def _disposable(
+    store: BucketStore, chain: ChainName, what: str, of: Try, sealed: Sequence[tuple[str, Leaf]]
 ) -> Disposable:
     """Return a window with what the newest seal says that has it as archived."""
+    key, record = of
     for day, leaf in reversed(sealed):
         statement = read_statement(store, chain, leaf).statement
         if statement is not None and statement.outcome == ARCHIVED:
+            objects = statement.objects or []
             return Disposable(
                 key=key,
-                record=record,
-                leaf=leaf,
+                source=record.source,
+                log_group=record.log_group.name,
+                window=record.window,
+                export_id=record.export_id,
+                statement=leaf.name.sha256,
                 date=day,
-                objects=tuple(statement.objects or ()),
+                objects=len(objects),
+                stored_bytes=sum(each.size_bytes for each in objects),
                 still_there=_still_there(store, statement),
+                disposed=record.disposed,
             )
     raise DisposeError(
-        f"{what}: no seal says yet that {in_utc(record.window)} is archived, so that nobody could "
-        "tell which objects are gone lawfully: wait for the seal of its date"
+        f"{what.format(record.log_group.name)}: no seal says yet that {in_utc(record.window)} is "
+        "archived, so that nobody could tell which objects are gone lawfully: wait for the seal of "
+        "its date"
     )
 
 
 def _sealed(
-    store: BucketStore, chain: Chain, records: Sequence[LedgerRecord]
-) -> dict[Window, list[tuple[str, Leaf]]]:
-    """Return the leaves that seals have of a log group's windows, each with the seal's date.
+    store: BucketStore, chain: Chain, records: Iterable[LedgerRecord]
+) -> dict[Name, list[tuple[str, Leaf]]]:
+    """Return the leaves that seals have of log groups' windows, each with the seal's date.
 
-    The list of a seal, which has all log groups, is read once for all windows.
+    The list of a seal, which has all log groups, is read once for all of them.
     """
-    found: dict[Window, list[tuple[str, Leaf]]] = {each.window: [] for each in records}
-    names = {each.log_group.name for each in records}
+    found: dict[Name, list[tuple[str, Leaf]]] = {_name_of(each): [] for each in records}
+    starts = {window.from_ms for _, window in found}
     for link in chain.links:
         sealed = link.sealed
         if sealed is None or not any(
-            sealed.covers.from_ms <= each.from_ms < sealed.covers.to_ms for each in found
+            sealed.covers.from_ms <= each < sealed.covers.to_ms for each in starts
         ):
             continue
         for leaf in Leaves(store, chain.name, sealed):
-            if leaf.name.log_group_name in names and leaf.name.window in found:
-                found[leaf.name.window].append((sealed.date, leaf))
+            name = (leaf.name.log_group_name, leaf.name.window)
+            if name in found:
+                found[name].append((sealed.date, leaf))
     return found
+
+
+def _name_of(record: LedgerRecord) -> Name:
+    return record.log_group.name, record.window
 
 
 def _still_there(store: BucketStore, statement: Statement) -> int:
@@ -250,20 +353,21 @@ def _still_there(store: BucketStore, statement: Statement) -> int:
 
 def _written(ledger: Ledger, found: Disposable, **said: Any) -> Disposable:
     """Return it as disposed of; what somebody has ordered already stays as they said it."""
-    disposed = Disposed(statement=found.leaf.name.sha256, **said)
+    disposed = Disposed(statement=found.statement, **said)
     record = ledger.change(
         found.key, lambda record: record if record.disposed else record.as_disposed(disposed)
     )
-    return replace(found, record=record)
+    return replace(found, disposed=record.disposed)
 
 
-def _asking(config: Config, found: Disposable, now: datetime) -> Asking:
-    """Return what is asked of the sealer: to look at the log group's date again, however old."""
+def _asking(config: Config, found: Sequence[Disposable], now: datetime) -> Asking:
+    """Return what is asked of the sealer: to look at these dates again, however old."""
+    log_groups = {each.log_group for each in found}
     data = SealRequestData(
-        chain=ChainName.of(found.record.source),
-        seal_from=found.date,
-        seal_to=found.date,
-        log_group_name=found.record.log_group.name,
+        chain=ChainName.of(found[0].source),
+        seal_from=min(each.date for each in found),
+        seal_to=max(each.date for each in found),
+        log_group_name=log_groups.pop() if len(log_groups) == 1 else None,
     )
     request = SealRequest.of(data, id=uuid.uuid4().hex, source=REQUESTER, time=now)
     return Asking(queue_name=f"{config.name}-sealer", request=request)

@@ -1,6 +1,6 @@
 """The commands about seals: what is asked for, given up, and made again from them."""
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -14,7 +14,7 @@ from logferry import waive as waiving
 from logferry.commands.console import DONE, FAILED, Flag, Json, agree, exit_code, messages, tables
 from logferry.config import load
 from logferry.errors import ConfigError, DisposeError, RebuildError
-from logferry.given import date_given, words_given
+from logferry.given import date_given, span_given, words_given
 from logferry.trusted import trusted_keys
 
 
@@ -66,18 +66,23 @@ def dispose(  # noqa: PLR0913  (an option each)
     /,
     *,
     profile: str,
-    log_group: str,
-    on: Annotated[str, Parameter(name="--date")],
+    log_group: Annotated[tuple[str, ...], Parameter(negative="")],
+    on: Annotated[str | None, Parameter(name="--date", show_default=False)] = None,
+    first: Annotated[str | None, Parameter(name="--from", show_default=False)] = None,
+    last: Annotated[str | None, Parameter(name="--to", show_default=False)] = None,
     reason: str,
     ticket: Annotated[str | None, Parameter(show_default=False)] = None,
     dry_run: Flag = False,
     yes: Flag = False,
     as_json: Json = False,
 ) -> int:
-    """Answer for it that a log group's archived date is removed, lawfully, from the archive.
+    """Answer for it that log groups' archived dates are removed, lawfully, from the archive.
 
     `logferry dispose organization.yaml --profile shop --log-group /app/personal --date 2026-11-21
     --reason "Erasure of a person's data" --ticket PRIVACY-4711 --dry-run`
+
+    `logferry dispose organization.yaml --profile shop --log-group /app/a --log-group /app/b
+    --from 2025-01-01 --to 2025-12-31 --reason "Kept for long enough"`
 
     Removes nothing. The ledger then says who has ordered it, when, why and where that was decided,
     of which sealed objects; the sealer seals that, and `logferry verify` tells of it, with their
@@ -88,8 +93,11 @@ def dispose(  # noqa: PLR0913  (an option each)
     Args:
         config: What is deployed; see deploy/examples.
         profile: The source's, as in the configuration.
-        log_group: Its whole name.
+        log_group: Its whole name; may be given again.
         on: The date, in the source's time zone.
+        first: Instead of it, the first date of several. What was skipped or waived on one of them
+            is passed over.
+        last: The last of them, inclusive.
         reason: Why, for whoever will ask; at most 1,024 characters.
         ticket: Where it was decided, such as the number of a case.
         dry_run: Show what would be disposed of, and write nothing.
@@ -98,21 +106,21 @@ def dispose(  # noqa: PLR0913  (an option each)
     """
 
     def run() -> list[dict[str, Any]]:
-        day = date_given("--date", on)
+        since, until = _dates_of(on, first, last)
         said = words_given("--reason", "the reason", reason, waiving.LONGEST_REASON)
         decided = ticket
         if ticket is not None:
             longest = disposing.LONGEST_TICKET
             decided = words_given("--ticket", "the ticket", ticket, longest)
-        session = boto3.Session()
+        session, names = boto3.Session(), tuple(dict.fromkeys(log_group))
         by_hub = [
-            (hub, disposing.find(session, hub, source, log_group, day))
+            (hub, disposing.find(session, hub, source, names, since, until))
             for hub, sources in load(config).chosen([profile])
             for source in sources
         ]
         found = [each for _, of_hub in by_hub for each in of_hub]
         if not dry_run:
-            if not yes and any(each.record.disposed is None for each in found):
+            if not yes and any(each.disposed is None for each in found):
                 agree(
                     "Answer for it, in your name, that these objects are removed from the archive?",
                     refused=DisposeError,
@@ -130,6 +138,16 @@ def dispose(  # noqa: PLR0913  (an option each)
         return [each.as_json() for each in found] if as_json else []
 
     return exit_code(run, as_json=as_json)
+
+
+def _dates_of(on: str | None, first: str | None, last: str | None) -> tuple[date, date]:
+    """Return the first and the last date of what is disposed of."""
+    if on is not None and (first, last) == (None, None):
+        return date_given("--date", on), date_given("--date", on)
+    since, until = span_given(first, last)
+    if on is not None or since is None or until is None:
+        raise ConfigError("the dates", ["either --date, or --from and --to"])
+    return since, until
 
 
 def rebuild(  # noqa: PLR0913  (an option each)
