@@ -106,7 +106,8 @@ def calls(
     """What a node names as metrics, and the dimensions that each of them has."""
     match node:
         case ast.Call(
-            func=ast.Attribute(attr="add_metric") | ast.Name(id="count"), args=[name, *_]
+            func=ast.Attribute(attr="add_metric") | ast.Name(id="count" | "measure"),
+            args=[name, *_],
         ):
             return [name], lambda text: dimensions_of(service, module, text)
         case ast.Call(func=ast.Name(id="count_by_reason"), args=[name, *_]):

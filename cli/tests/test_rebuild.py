@@ -399,7 +399,7 @@ def test_the_commands_know_the_ledger_again(
     assert dict(found.windows[0].states) == {"completed": 1}
     first, last = datetime(2026, 11, 21).date(), datetime(2026, 11, 22).date()  # noqa: DTZ001
     completions = list(find_completions(session, config, [config.source("shop")], first, last))
-    assert [each.object_count for each in completions] == [1]
+    assert [each.announced.object_count for each in completions] == [1]
 
 
 def test_the_command_asks_and_tells_what_is_left(
