@@ -1,0 +1,1 @@
+"""What LocalStack's HTTP server takes too long for."""
