@@ -5,6 +5,7 @@ import pytest
 from tests.alarms import Alarms
 
 from devstack.suite import REGION
+from logferry.hub import Options, deploy_hub
 from logferry.sweep import sweep
 
 pytestmark = pytest.mark.localstack
@@ -23,7 +24,7 @@ def session(suite, monkeypatch):
 
 
 @pytest.fixture
-def nobody_told(suite, zips):
+def nobody_told(suite, session, zips):
     """Somebody has removed the enforcer's subscription; a deployment makes it again."""
     sns, topic_arn = suite.client("sns"), suite.config.topic_arn
 
@@ -34,7 +35,7 @@ def nobody_told(suite, zips):
     [subscription] = subscribed()
     sns.unsubscribe(SubscriptionArn=subscription["SubscriptionArn"])
     yield
-    suite.deploy(zips)
+    deploy_hub(session, suite.config, zips, options=Options(only=("sse-enforcer",)))
     assert len(subscribed()) == 1
 
 

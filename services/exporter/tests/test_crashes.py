@@ -213,7 +213,19 @@ SCENES = [
     asked_for_in_both_lanes,
 ]
 
-LONG = [window_split_twice, failed_half, direct_in_parts, offered_in_parts, failing_part]
+LONG = [
+    split_window,
+    window_split_twice,
+    failed_half,
+    mended,
+    failing_tasks,
+    failing_part,
+    direct_in_parts,
+    direct_in_slices,
+    estimated_in_parts,
+    offered_in_parts,
+    too_much_for_the_direct_lane,
+]
 """Scenes of so many calls that not each of their cuts is made every time."""
 
 REDRIVEN = {failed_half, mended}
