@@ -17,7 +17,6 @@ from typing import Any
 import boto3
 import pytest
 from botocore.config import Config as ClientConfig
-from cfnlint.decode.cfn_yaml import load as load_template  # type: ignore[import-untyped]
 
 from logferry import stack
 from logferry.checkout import TEMPLATES
@@ -30,6 +29,7 @@ from logferry.hub_stacks import code_key
 from logferry.package import Zip
 from logferry.stack import Stack, deploy_stack
 from logferry.sweep import sweep
+from logferry.template import load_template
 from logferry_contracts.execution_variables import ExecutionVariables
 from logferry_contracts.plan_completed import PlanCompleted
 from logferry_contracts.seal_request import SealRequest
@@ -876,7 +876,7 @@ def test_the_alarm_to_page_on_is_over_alarms_that_are_there(deployed: Deployed) 
 def test_the_dashboard_is_one_that_cloudwatch_takes(deployed: Deployed) -> None:
     # LocalStack's CloudFormation makes no dashboard and says nothing: its CloudWatch is given it.
     cloudwatch = deployed.client("cloudwatch")
-    template = load_template(str(TEMPLATES / "observability.yaml"))
+    template = load_template((TEMPLATES / "observability.yaml").read_text())
     body = template["Resources"]["Dashboard"]["Properties"]["DashboardBody"]["Fn::Sub"]
     values = {
         "Name": "logferry",

@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import pytest
-from cfnlint.decode.cfn_yaml import load as load_template  # type: ignore[import-untyped]
 
 from logferry.checkout import TEMPLATES
 from logferry.services import NAMES
+from logferry.template import load_template
 
 SERVICES = TEMPLATES.parent / "services"
 PARAMETERS = {
@@ -41,7 +41,9 @@ def substituted(text: str) -> str:
 
 
 def resources(template: str) -> dict[str, dict[str, Any]]:
-    found: dict[str, dict[str, Any]] = load_template(str(TEMPLATES / template))["Resources"]
+    found: dict[str, dict[str, Any]] = load_template((TEMPLATES / template).read_text())[
+        "Resources"
+    ]
     return found
 
 
@@ -252,7 +254,9 @@ def test_the_hubs_own_alarms_notify_nobody_by_themselves() -> None:
 
 @pytest.mark.parametrize("template", ["observability.yaml", "exporter.yaml"])
 def test_no_alarm_looks_back_further_than_it_can(template: str) -> None:
-    most = load_template(str(TEMPLATES / template))["Parameters"]["PlanWithinHours"]["MaxValue"]
+    most = load_template((TEMPLATES / template).read_text())["Parameters"]["PlanWithinHours"][
+        "MaxValue"
+    ]
     for alarm in alarms().values():
         if "Period" in alarm:
             periods = alarm["EvaluationPeriods"]
@@ -348,7 +352,7 @@ def test_a_plan_is_missed_only_where_a_schedule_is_enabled(template: str) -> Non
     }
     assert scheduled <= {"NoPlansAlarm", "NoPlanAlarm"}
     assert len(scheduled) == 1
-    condition = load_template(str(TEMPLATES / template))["Conditions"]["IsScheduled"]
+    condition = load_template((TEMPLATES / template).read_text())["Conditions"]["IsScheduled"]
     assert condition == {"Fn::Equals": [{"Ref": "ScheduleState"}, "ENABLED"]}
 
 

@@ -13,7 +13,6 @@ from typing import Any
 
 import pytest
 from annotated_types import Ge, Le
-from cfnlint.decode.cfn_yaml import load as load_template  # type: ignore[import-untyped]
 from pydantic import BaseModel, ValidationError
 
 import exporter.settings
@@ -24,6 +23,7 @@ from logferry.checkout import TEMPLATES
 from logferry.config import Config
 from logferry.hub import hub_stacks
 from logferry.package import Zip
+from logferry.template import load_template
 from logferry_contracts.environment import Environment, Number, SettingsError, rule
 from logferry_contracts.source import Source
 from planner.provisioning import DIRECT_LANE_MAX_BYTES, FUNCTION_TIMEOUT_S, exporter_variables
@@ -69,7 +69,7 @@ NEVER_SET = {
 
 @functools.cache
 def template(service: str) -> dict[str, Any]:
-    loaded: dict[str, Any] = load_template(str(TEMPLATES / f"{service}.yaml"))
+    loaded: dict[str, Any] = load_template((TEMPLATES / f"{service}.yaml").read_text())
     return loaded
 
 

@@ -8,8 +8,6 @@ from typing import Any
 
 import pytest
 from botocore.session import get_session
-from cfnlint.decode.cfn_yaml import load as load_template  # type: ignore[import-untyped]
-from cfnlint.schema.manager import PROVIDER_SCHEMA_MANAGER  # type: ignore[import-untyped]
 
 from devstack.templates import Template, as_list
 from logferry.checkout import TEMPLATES
@@ -17,7 +15,7 @@ from logferry.config import MAX_SOURCES, MAX_SOURCES_WITHOUT_ORGANIZATION, Confi
 from logferry.hub_stacks import hub_stacks
 from logferry.package import Zip
 from logferry.services import NAMES
-from logferry.template import Resolved
+from logferry.template import Resolved, load_template
 from logferry_deliveries.delivery import MAX_RECEIVES
 
 PATHS = sorted(TEMPLATES.glob("*.yaml"))
@@ -31,7 +29,7 @@ KEY_POLICY_BYTES = 32 * 1024
 
 
 def resources(path: Path) -> dict[str, dict[str, Any]]:
-    template: dict[str, dict[str, dict[str, Any]]] = load_template(str(path))
+    template: dict[str, dict[str, dict[str, Any]]] = load_template(path.read_text())
     return template["Resources"]
 
 
@@ -42,6 +40,11 @@ def test_there_is_a_template_for_each_stack() -> None:
 
 @ALL
 def test_everything_that_takes_tags_has_them(path: Path) -> None:
+    # Here and not above: every process collects this file, and that takes a second.
+    from cfnlint.schema.manager import (  # type: ignore[import-untyped]  # noqa: PLC0415
+        PROVIDER_SCHEMA_MANAGER,
+    )
+
     without = []
     for logical_id, resource in resources(path).items():
         schema = PROVIDER_SCHEMA_MANAGER.get_resource_schema("us-east-1", resource["Type"]).schema
@@ -53,7 +56,7 @@ def test_everything_that_takes_tags_has_them(path: Path) -> None:
 
 @ALL
 def test_stacks_are_coupled_by_nothing_but_parameters(path: Path) -> None:
-    template = load_template(str(path))
+    template = load_template(path.read_text())
     assert "Transform" not in template
     assert [r for r in resources(path).values() if r["Type"] == "AWS::CloudFormation::Stack"] == []
     assert [o for o in template.get("Outputs", {}).values() if "Export" in o] == []
@@ -71,7 +74,7 @@ def test_what_holds_data_outlives_its_stack(path: Path) -> None:
 
 @ALL
 def test_nothing_is_allowed_to_everybody_without_a_condition(path: Path) -> None:
-    for statement in statements(load_template(str(path))["Resources"]):
+    for statement in statements(load_template(path.read_text())["Resources"]):
         if statement.get("Principal") == "*" and statement["Effect"] == "Allow":
             assert "aws:PrincipalOrgID" in json.dumps(statement["Condition"])
 
@@ -125,8 +128,8 @@ def test_the_archives_objects_become_cheaper_only_where_that_is_asked_for() -> N
 def test_what_of_the_control_bucket_expires_is_needed_by_nobody_any_more() -> None:
     properties = resources(TEMPLATES / "archive.yaml")["Control"]["Properties"]
     rules = properties["LifecycleConfiguration"]["Rules"]
-    planner = load_template(str(TEMPLATES / "planner.yaml"))
-    sealer = load_template(str(TEMPLATES / "sealer.yaml"))
+    planner = load_template((TEMPLATES / "planner.yaml").read_text())
+    sealer = load_template((TEMPLATES / "sealer.yaml").read_text())
     assert int(sealer["Parameters"]["LookBackDays"]["MaxValue"]) < SEALS_NOTES_DAYS
     assert {r["Prefix"]: r["ExpirationInDays"] for r in rules if "ExpirationInDays" in r} == {
         "plans/": 30,
@@ -206,7 +209,7 @@ def test_policies_speak_of_their_own_partition(partition: dict[str, Any]) -> Non
 
 def test_sweeps_do_not_run_side_by_side_unless_nothing_can_be_reserved() -> None:
     # LocalStack drops the property.
-    template = load_template(str(TEMPLATES / "sse-enforcer.yaml"))
+    template = load_template((TEMPLATES / "sse-enforcer.yaml").read_text())
     function = template["Resources"]["SweepFunction"]["Properties"]
     parameter = template["Parameters"]["SweepReservedConcurrency"]
     assert (parameter["Default"], parameter["AllowedValues"]) == ("1", ["1", ""])
@@ -236,7 +239,7 @@ def test_a_planner_has_room_for_long_plans_and_may_go_on_with_them() -> None:
 def test_the_direct_lane_has_a_disk_for_more_than_what_it_reads_at_once() -> None:
     """Three times as much may turn up, once as lines and once as a file, beside another window."""
     # LocalStack drops the property.
-    template = load_template(str(TEMPLATES / "exporter.yaml"))
+    template = load_template((TEMPLATES / "exporter.yaml").read_text())
     function = template["Resources"]["DirectFunction"]["Properties"]
     most_bytes = int(template["Parameters"]["DirectLaneMaxBytes"]["MaxValue"])
     assert function["EphemeralStorage"]["Size"] * 2**20 > 6 * most_bytes

@@ -14,7 +14,6 @@ from math import ceil
 from pathlib import Path
 from typing import Any
 
-import yaml
 from benchmarks.exporter import DIRECT, SKIPPING, STRATEGIES
 from benchmarks.simulation.usage import Usage
 from benchmarks.simulation.workload import active, log_groups
@@ -22,6 +21,7 @@ from docs.tools import prices
 from docs.tools.prices import GB, STORAGE, Price
 
 from logferry.checkout import TEMPLATES
+from logferry.template import load_template
 
 DAYS = 30
 """Of a month."""
@@ -204,16 +204,8 @@ def _stats(alarm: Any) -> list[Any]:
 
 
 def _resources(path: Path, kind: str) -> list[Any]:
-    template = yaml.load(path.read_text("utf-8"), Loader=_Loader)  # noqa: S506  (a SafeLoader)
-    resources = template["Resources"].values()
+    resources = load_template(path.read_text("utf-8"))["Resources"].values()
     return [each["Properties"] for each in resources if each["Type"] == kind]
-
-
-class _Loader(yaml.SafeLoader):
-    """Reads CloudFormation's tags, and forgets them."""
-
-
-_Loader.add_multi_constructor("!", lambda _loader, _suffix, node: node.value)
 
 
 def monthly(accounts: int, account: Account = TYPICAL, hub: Hub = Hub()) -> dict[str, float]:

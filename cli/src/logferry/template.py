@@ -8,6 +8,11 @@ from typing import Any
 import yaml
 from botocore.session import get_session
 
+try:
+    from yaml import CSafeLoader as _Parser  # ten times as fast: its wheels have libyaml
+except ImportError:
+    from yaml import SafeLoader as _Parser  # type: ignore[assignment]
+
 NO_VALUE = object()
 
 _ARNS = {
@@ -28,7 +33,7 @@ _BY_ARN = {"AWS::IAM::ManagedPolicy", "AWS::SNS::Topic"}
 """Types of which Ref is the ARN."""
 
 
-class _Loader(yaml.SafeLoader):
+class _Loader(_Parser):
     """YAML with CloudFormation's short forms."""
 
 

@@ -5,8 +5,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cfnlint.decode.cfn_yaml import load  # type: ignore[import-untyped]
-
 from logferry.template import Resolved
 
 
@@ -20,6 +18,9 @@ class Template:
 
     def __init__(self, path: Path) -> None:
         """Read it."""
+        # Here and not above: each process of the tests imports this module, and it takes a second.
+        from cfnlint.decode.cfn_yaml import load  # type: ignore[import-untyped]  # noqa: PLC0415
+
         self.path = path
         self.document: dict[str, Any] = load(str(path))
         self._lines = path.read_text(encoding="utf-8").splitlines()

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cfnlint.decode.cfn_yaml import load  # type: ignore[import-untyped]
 from contracts.tests.corpus import (
     LOG_GROUP_NAMES,
     MESSAGES,
@@ -22,10 +21,11 @@ from contracts.tests.corpus import (
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from logferry.template import load_template
 from logferry_contracts.archive import stream_in_key
 from logferry_contracts.log_group import log_group_folder
 
-TEMPLATE: Any = load(str(Path(__file__).parents[1] / "template.yaml"))
+TEMPLATE: Any = load_template((Path(__file__).parents[1] / "template.yaml").read_text())
 README = (Path(__file__).parents[1] / "README.md").read_text()
 LOG_LINES = TEMPLATE["Resources"]["LogLines"]["Properties"]["TableInput"]
 REGEX = LOG_LINES["StorageDescriptor"]["SerdeInfo"]["Parameters"]["input.regex"]

@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cfnlint.decode.cfn_yaml import load  # type: ignore[import-untyped]
 from contracts.tests.documents import examples, inlined, newest_schema
 
+from logferry.template import load_template
 from logferry_contracts.export_completed import ExportCompleted
 from logferry_contracts.ledger_key import ledger_key
 from logferry_contracts.ledger_record import LedgerRecord
@@ -15,7 +15,7 @@ from logferry_contracts.log_group import log_group_folder
 from logferry_contracts.wire import parse
 
 TEMPLATE = Path(__file__).parents[1] / "template.yaml"
-RESOURCES: Any = load(str(TEMPLATE))["Resources"]
+RESOURCES: Any = load_template(TEMPLATE.read_text())["Resources"]
 LOG_LINES = RESOURCES["LogLines"]["Properties"]["TableInput"]
 LEDGER = RESOURCES["Ledger"]["Properties"]["TableInput"]
 COMPLETED = parse(

@@ -6,7 +6,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
-from cfnlint.decode.cfn_yaml import load  # type: ignore[import-untyped]
+from logferry.template import load_template
 
 _NO_VALUE = object()
 _OPERATORS: dict[str, Callable[[Any, str], bool]] = {
@@ -26,7 +26,7 @@ def resources(path: Path, **given: Any) -> dict[str, Any]:
 
     A resource is known by its logical id, and its ARN by ``<logical id>.Arn``.
     """
-    template = load(str(path))
+    template = load_template(path.read_text())
     defaults = {name: each.get("Default") for name, each in template["Parameters"].items()}
     pseudo = {
         "AWS::Partition": "aws",

@@ -5,10 +5,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cfnlint.decode.cfn_yaml import load  # type: ignore[import-untyped]
 from examples.subscriber.tests.policies import allowed, resources
 
 from logferry.checkout import TEMPLATES
+from logferry.template import load_template
 
 TEMPLATE = Path(__file__).parents[1] / "template.yaml"
 HUB, TEAM, SOURCE = "111122223333", "444455556666", "777788889999"
@@ -281,7 +281,9 @@ def test_a_prefix_without_a_slash_at_its_end_is_refused(
     value: str,
     taken: bool,  # noqa: FBT001
 ) -> None:
-    pattern = load(str(TEMPLATES / "reader.yaml"))["Parameters"][parameter]["AllowedPattern"]
+    pattern = load_template((TEMPLATES / "reader.yaml").read_text())["Parameters"][parameter][
+        "AllowedPattern"
+    ]
 
     assert bool(re.search(pattern, value)) == taken
 
