@@ -4,6 +4,7 @@ Nothing is removed here. The ledger says whose objects may go, by the sealed sta
 each by its hash; the sealer then seals that, and whoever may lifts their holds and deletes them.
 """
 
+import sys
 import uuid
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
@@ -56,11 +57,21 @@ type Name = tuple[str, Window]
 
 
 class Said(NamedTuple):
-    """What somebody has said of windows, but for when."""
+    """What the ledger says of a window that is disposed of, in less memory than its record."""
 
     by: str
     reason: str
     ticket: str | None
+    at: str
+    statement: str
+
+    @classmethod
+    def of(cls, record: LedgerRecord) -> "Said | None":
+        """Return what a record says of it."""
+        said = record.disposed
+        if said is None:
+            return None
+        return cls(said.by, said.reason, said.ticket, said.at, said.statement)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -79,7 +90,8 @@ class Disposable:
     """
 
     key: str
-    source: SourceName
+    chain: ChainName
+    profile: str
     log_group: str
     window: Window
     export_id: str
@@ -88,13 +100,13 @@ class Disposable:
     objects: int
     stored_bytes: int
     still_there: int
-    disposed: Disposed | None
+    disposed: Said | None
 
     def as_json(self) -> dict[str, Any]:
         """Return it as a JSON document."""
-        disposed = self.disposed
+        said = None if self.disposed is None else self.disposed._asdict()
         return {
-            "profile": self.source.profile,
+            "profile": self.profile,
             "log_group": self.log_group,
             "window": self.window.model_dump(),
             "export_id": self.export_id,
@@ -102,7 +114,7 @@ class Disposable:
             "objects": self.objects,
             "stored_bytes": self.stored_bytes,
             "still_there": self.still_there,
-            "disposed": None if disposed is None else disposed.model_dump(exclude_none=True),
+            "disposed": said and {name: each for name, each in said.items() if each is not None},
         }
 
 
@@ -136,6 +148,7 @@ def find(  # noqa: PLR0913, PLR0917  (where, and of what)
         name, zone = config.source_name(source), config.time_zone_of(source)
         ledger, store = Ledger(s3, config.control_bucket), BucketStore(s3, config.archive_bucket)
         found: list[Disposable] = []
+        shared: dict[Window, Window] = {}
         with ThreadPoolExecutor(READERS) as readers:
             chain = read_chain(store, ChainName.of(name), (), mapped=readers.map)
             for on, windows in _by_date(ledger, name, zone_named(zone), first, last):
@@ -143,7 +156,7 @@ def find(  # noqa: PLR0913, PLR0917  (where, and of what)
                 what = f"{source.profile}: {{}} on {on}"
                 wanted = _archived(what, tries, is_one_date=first == last)
                 sealed = _sealed(store, chain, [record for _, record in wanted])
-                one = partial(_disposable, store, chain.name, what)
+                one = partial(_disposable, store, chain.name, shared, what)
                 leaves = [sealed[_name_of(record)] for _, record in wanted]
                 found += readers.map(one, wanted, leaves)
     except (*AWS_ERRORS, LedgerError, Unreadable) as error:
@@ -209,7 +222,7 @@ def table(found: Sequence[Disposable]) -> "RenderableType":
         shown.add_column(name, justify="right", no_wrap=True)
     for name in ("disposed of by", "reason", "ticket"):
         shown.add_column(name, no_wrap=True)
-    for (profile, log_group, disposed), some in _alike(found).items():
+    for (profile, log_group, *said), some in _alike(found).items():
         window = Window(
             from_ms=min(each.window.from_ms for each in some),
             to_ms=max(each.window.to_ms for each in some),
@@ -220,22 +233,17 @@ def table(found: Sequence[Disposable]) -> "RenderableType":
             sum(each.stored_bytes for each in some),
             sum(each.still_there for each in some),
         )
-        said = ("", "", "")
-        if disposed is not None:
-            said = (disposed.by, disposed.reason, disposed.ticket or "")
         shown.add_row(profile, log_group, in_utc(window), *(f"{each:,}" for each in counts), *said)
     return shown
 
 
-def _alike(
-    found: Iterable[Disposable],
-) -> dict[tuple[str, str, Said | None], list[Disposable]]:
-    """Return the windows of each log group of which the same was said, by name."""
-    some = defaultdict[tuple[str, str, Said | None], list[Disposable]](list)
+def _alike(found: Iterable[Disposable]) -> dict[tuple[str, ...], list[Disposable]]:
+    """Return the windows of each log group of which the same was said, by name and words."""
+    some = defaultdict[tuple[str, ...], list[Disposable]](list)
     for each in sorted(found, key=lambda each: each.log_group):
-        disposed = each.disposed
-        said = None if disposed is None else Said(disposed.by, disposed.reason, disposed.ticket)
-        some[each.source.profile, each.log_group, said].append(each)
+        said = each.disposed
+        words = ("", "", "") if said is None else (said.by, said.reason, said.ticket or "")
+        some[each.profile, each.log_group, *words].append(each)
     return some
 
 
@@ -285,10 +293,18 @@ def _archived(what: str, tries: Sequence[Try], *, is_one_date: bool) -> list[Try
     return [(key, record) for key, record in tries if record.completed is not None]
 
 
-def _disposable(
-    store: BucketStore, chain: ChainName, what: str, of: Try, sealed: Sequence[tuple[str, Leaf]]
+def _disposable(  # noqa: PLR0913, PLR0917  (what the ledger says, and what seals do)
+    store: BucketStore,
+    chain: ChainName,
+    shared: dict[Window, Window],
+    what: str,
+    of: Try,
+    sealed: Sequence[tuple[str, Leaf]],
 ) -> Disposable:
-    """Return a window with what the newest seal says that has it as archived."""
+    """Return a window with what the newest seal says that has it as archived.
+
+    What is ``shared`` is kept once for all log groups.
+    """
     key, record = of
     for day, leaf in reversed(sealed):
         statement = read_statement(store, chain, leaf).statement
@@ -296,16 +312,17 @@ def _disposable(
             objects = statement.objects or []
             return Disposable(
                 key=key,
-                source=record.source,
-                log_group=record.log_group.name,
-                window=record.window,
+                chain=chain,
+                profile=sys.intern(record.source.profile),
+                log_group=sys.intern(record.log_group.name),
+                window=shared.setdefault(record.window, record.window),
                 export_id=record.export_id,
                 statement=leaf.name.sha256,
                 date=day,
                 objects=len(objects),
                 stored_bytes=sum(each.size_bytes for each in objects),
                 still_there=_still_there(store, statement),
-                disposed=record.disposed,
+                disposed=Said.of(record),
             )
     raise DisposeError(
         f"{what.format(record.log_group.name)}: no seal says yet that {in_utc(record.window)} is "
@@ -357,14 +374,14 @@ def _written(ledger: Ledger, found: Disposable, **said: Any) -> Disposable:
     record = ledger.change(
         found.key, lambda record: record if record.disposed else record.as_disposed(disposed)
     )
-    return replace(found, disposed=record.disposed)
+    return replace(found, disposed=Said.of(record))
 
 
 def _asking(config: Config, found: Sequence[Disposable], now: datetime) -> Asking:
     """Return what is asked of the sealer: to look at these dates again, however old."""
     log_groups = {each.log_group for each in found}
     data = SealRequestData(
-        chain=ChainName.of(found[0].source),
+        chain=found[0].chain,
         seal_from=min(each.date for each in found),
         seal_to=max(each.date for each in found),
         log_group_name=log_groups.pop() if len(log_groups) == 1 else None,

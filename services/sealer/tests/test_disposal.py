@@ -32,9 +32,11 @@ def statement_of(world: World, name: str) -> tuple[Statement, str]:
     return Statement.model_validate_json(body), hashlib.sha256(body).hexdigest()
 
 
-def ordered(world: World, name: str, statement: str, **changes: object) -> LedgerRecord:
+def ordered(
+    world: World, name: str, statement: str, on: int = 0, **changes: object
+) -> LedgerRecord:
     """Say in the ledger that the objects of a sealed statement may go."""
-    body = world.cloud.body(CONTROL, world.record(name, day(0)).key)
+    body = world.cloud.body(CONTROL, world.record(name, day(on)).key)
     record = LedgerRecord.model_validate_json(body or b"")
     disposed = Disposed(
         at=timestamp(world.now), by=BY, reason="Erasure.", ticket="P-1", statement=statement
@@ -98,6 +100,27 @@ def test_a_date_of_long_ago_is_looked_at_where_somebody_asks_for_it(
 
     [disposed] = [each for each in sealed.chain() if each.kind == "later"]
     assert sealed.outcomes(disposed) == [("/a", "disposed", None)]
+
+
+def test_each_date_of_a_span_has_one_further_seal_for_all_its_log_groups(sealed: World) -> None:
+    for name in ("/a", "/b"):
+        sealed.exported(name, day(1))
+    sealed.inventory("/a", "/b", at=FIRST + 2 * DAY + HOUR)
+    sealed.now += 40 * DAY
+    sealed.look()
+    for key in sealed.statements():
+        body = sealed.cloud.body(ARCHIVE, key) or b""
+        stated = Statement.model_validate_json(body)
+        if stated.outcome == "archived":
+            on = int(stated.window != day(0))
+            ordered(sealed, stated.log_group.name, hashlib.sha256(body).hexdigest(), on)
+
+    assert sealed.look(seal_from=DATE, seal_to="2026-11-22")
+
+    later = [each for each in sealed.chain() if each.kind == "later"]
+    assert [each.sealed and each.sealed.covers for each in later] == [day(0), day(1)]
+    both = [("/a", "disposed", None), ("/b", "disposed", None)]
+    assert [sealed.outcomes(each) for each in later] == [both, both]
 
 
 @pytest.mark.parametrize("of", ["/b", "nothing"])
