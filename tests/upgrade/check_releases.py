@@ -7,6 +7,7 @@ from collections import Counter
 
 import pytest
 
+from devstack.suite import yesterday as yesterday_window
 from logferry.plan import plan as ask_for_plan
 from logferry.plan import plan_request
 
@@ -24,7 +25,7 @@ def suite(hub, previous):
 
 
 def test_what_the_previous_release_has_under_way_ends_after_an_upgrade(
-    previous, current, tap, plan, pause, exports
+    previous, current, tap, plan, pause, exports, yesterday
 ):
     previous()
     exports.put("alpha", "not-yet-held", "running", "waiting-1", "waiting-2")
@@ -51,6 +52,11 @@ def test_what_the_previous_release_has_under_way_ends_after_an_upgrade(
     assert exports.archived() == exports.events
     assert exports.dead_letters() == {}
     assert plan("alpha", exports.named("*"), by_date=True)["data"]["requested"] == 0
+
+    # The sealer came with the upgrade: it begins with the date that the release before exported.
+    tap.until(lambda: exports.sealed() == dict.fromkeys(exports.states(), "archived"))
+    first = exports.chain().links[0].sealed
+    assert (first.date, first.covers.from_ms) == (yesterday, yesterday_window().from_ms)
 
 
 def test_log_groups_that_shared_a_prefix_are_told_apart_after_an_upgrade(

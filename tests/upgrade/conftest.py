@@ -18,11 +18,17 @@ from devstack import archive
 from devstack.organisation import LogGroup, LogStream
 from devstack.suite import REGION, Suite, date_of, yesterday
 from logferry import package
+from logferry.bucket_store import BucketStore
 from logferry.hub import Options, deploy_hub, deploy_source_account
 from logferry.package import Target, Zip
 from logferry.services import NAMES, named
 from logferry.stack import Stack, deploy_stack
+from logferry_contracts.chain import ChainName
 from logferry_contracts.export import Lane
+from logferry_contracts.source import SourceName
+from logferry_contracts.verification.chain import Chain, read_chain
+from logferry_contracts.verification.leaves import Leaves
+from logferry_contracts.verification.statements import read_statement
 
 PREVIOUS_VERSION = "0.2.0"
 PREVIOUS = Path(__file__).parent / f"release-{PREVIOUS_VERSION}"
@@ -275,6 +281,28 @@ class Exports:
         """Return where the ledger says that a log group's exports are."""
         records = [each for each in self.hub.ledger() if each.log_group.name == self.named(which)]
         return {record.destination.prefix for record in records}
+
+    def chain(self) -> Chain:
+        """Return the seals of ``alpha``."""
+        source = SourceName(
+            profile="alpha", account_id=self.hub.source("alpha").account_id, region=REGION
+        )
+        return read_chain(self._store(), ChainName.of(source), ())
+
+    def sealed(self) -> dict[str, str]:
+        """Return the outcome of each log group of the previous day, as the last seal has it."""
+        chain, store, found = self.chain(), self._store(), {}
+        seals = [link.sealed for link in chain.links if link.sealed is not None]
+        for leaf in (each for sealed in seals for each in Leaves(store, chain.name, sealed)):
+            name = leaf.name.log_group_name
+            if name.startswith(self._below) and leaf.name.window == yesterday():
+                statement = read_statement(store, chain.name, leaf).statement
+                assert statement is not None
+                found[name.removeprefix(self._below)] = statement.outcome
+        return found
+
+    def _store(self) -> BucketStore:
+        return BucketStore(self.hub.client("s3"), self.hub.archive_bucket)
 
     def dead_letters(self) -> dict[str, int]:
         """Return how many there are in each dead-letter queue that has some."""
