@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import yaml
-from cli.tests.in_s3 import SHOP, InS3, buckets_on_moto
+from cli.tests.in_s3 import SHOP, OnMoto, buckets_on_moto
 from contracts.tests.sealed_archive import DAY_MS, START_MS, Archive, SealingKey
 
 from logferry.command import main
@@ -82,7 +82,7 @@ def put_inventory(s3: Any, config: Config, lines: Sequence[ListedLogGroup]) -> N
 @pytest.fixture
 def sealed(s3: Any, config: Config) -> Archive:
     """Dates of two log groups; of the second one, a date in the middle has failed."""
-    archive = Archive(InS3(s3, config.archive_bucket), source=SHOP)
+    archive = Archive(OnMoto(config.archive_bucket), source=SHOP)
     for day in range(DATES):
         window = Window(from_ms=START_MS + day * DAY_MS, to_ms=START_MS + (day + 1) * DAY_MS)
         statements = [

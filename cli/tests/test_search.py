@@ -12,6 +12,7 @@ import pytest
 from cli.tests.copies import Copy
 from cli.tests.in_s3 import (
     SHOP,
+    OnMoto,
     buckets_on_moto,
     calls_counted,
     in_utc,
@@ -284,7 +285,7 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str, str]]:
 
 @pytest.fixture
 def deployed(s3: Any, config: Config) -> Archive:
-    return three_dates(s3, config.archive_bucket)
+    return three_dates(OnMoto(config.archive_bucket))
 
 
 def test_an_hour_that_is_sealed_lists_nothing_and_asks_no_ledger(

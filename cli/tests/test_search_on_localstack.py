@@ -9,6 +9,7 @@ import pytest
 import yaml
 from cli.tests.in_s3 import (
     SHOP,
+    InS3,
     calls_counted,
     in_utc,
     make_bucket,
@@ -47,7 +48,7 @@ def test_an_hour_of_one_log_group_costs_three_calls_of_a_ledger_of_5000_windows(
     s3 = aws("s3")
     for name in (config.archive_bucket, config.control_bucket):
         make_bucket(s3, name, config.region)
-    archive = three_dates(s3, config.archive_bucket)
+    archive = three_dates(InS3(s3, config.archive_bucket))
     fresh = START_MS + 3 * DAY_MS + 5 * HOUR_MS
     hour = Window(from_ms=fresh, to_ms=fresh + HOUR_MS)
     record = record_of(archive, config, hour)

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from cli.tests.in_s3 import buckets_on_moto, three_dates
+from cli.tests.in_s3 import OnMoto, buckets_on_moto, three_dates
 from contracts.tests.retrieving import asked, planned
 from contracts.tests.sealed_archive import DAY_MS, HOUR_MS, START_MS, Archive
 from moto.core import DEFAULT_ACCOUNT_ID
@@ -64,7 +64,7 @@ def deployed(s3: Any, config: Config, monkeypatch: pytest.MonkeyPatch) -> Archiv
 
     monkeypatch.setattr(chosen, "datetime", Now)
     monkeypatch.setattr(command, "LOOKED_S", 0.0)
-    return three_dates(s3, config.archive_bucket)
+    return three_dates(OnMoto(config.archive_bucket))
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import yaml
-from cli.tests.in_s3 import make_bucket, three_dates, use_localstack
+from cli.tests.in_s3 import InS3, make_bucket, three_dates, use_localstack
 
 from localstack_addons.s3.restores import ROUTE
 from logferry.command import main
@@ -49,7 +49,7 @@ def test_what_is_frozen_is_thawed_and_found(
     use_localstack(localstack, account, config, monkeypatch)
     for name in (config.archive_bucket, config.control_bucket):
         make_bucket(aws("s3"), name, config.region)
-    three_dates(Cold(aws("s3")), config.archive_bucket)
+    three_dates(InS3(Cold(aws("s3")), config.archive_bucket))
 
     def run(*arguments: str) -> tuple[int, str, str]:
         with pytest.raises(SystemExit) as ended:
