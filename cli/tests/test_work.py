@@ -3,6 +3,8 @@
 import multiprocessing
 import pickle
 import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from concurrent.futures import wait
 from pathlib import Path
@@ -80,6 +82,27 @@ def test_other_processes_find_what_this_one_finds(
     assert verify(tmp_path, level, capsys) == here
     assert len(seen) == (1 if level == "seals" else 18)
     assert here[0] == 1
+
+
+_TELLING_HOW_PROCESSES_BEGIN = """
+import multiprocessing, sys
+from logferry.command import main
+get = multiprocessing.get_context
+multiprocessing.get_context = lambda method=None: print(method) or get(method)
+main(sys.argv[1:])
+"""
+
+
+@pytest.mark.usefixtures("archive")
+def test_a_folder_is_checked_by_forks_which_import_nothing(tmp_path: Path) -> None:
+    key = str(tmp_path / "seals.pem")
+    options = [str(tmp_path / "copy"), "--key", key, "--level", "seals", "--json"]
+    command = [sys.executable, "-c", _TELLING_HOW_PROCESSES_BEGIN, "verify", *options]
+
+    ran = subprocess.run(command, capture_output=True, text=True, check=False)
+
+    begun = [each for each in ran.stdout.splitlines() if not each.startswith("{")]
+    assert begun == ["fork" if sys.platform == "linux" else "forkserver"], ran.stderr
 
 
 def elsewhere(thing: Any) -> Any:

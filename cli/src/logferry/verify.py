@@ -187,6 +187,7 @@ def check(  # noqa: PLR0913  (each from another place)
     progress: Progress,
     audit: Audit,
     *,
+    processes: Processes,
     tell: Callable[[ChainName, Finding], None],
     watch: Callable[[str], None],
 ) -> Iterator[Report]:
@@ -198,13 +199,15 @@ def check(  # noqa: PLR0913  (each from another place)
         asked: What of them.
         progress: What was checked before; is told what is checked.
         audit: Told what was seen; findings are told by ``tell`` alone.
+        processes: That help where there is much; they are stopped with the check.
         tell: Told each finding at once.
         watch: Told how far it is, in words.
     """
-    threads, processes = Threads(READERS), work.processes()
+    threads = Threads(READERS)
+    mapped = work.mapped(archive, threads)
     try:
         for name in names:
-            chain = read_chain(archive, name, asked.keys, mapped=threads.mapped)
+            chain = read_chain(archive, name, asked.keys, mapped=mapped)
             of = _Check(archive, chain, asked, progress, audit, threads, processes, tell, watch)
             yield of.run(is_first=name == names[0])
     finally:
@@ -346,7 +349,7 @@ class _Check:
             Watched(self.archive, self.asked.level, pace, self.threads),
             self.chain,
             self.asked.level,
-            mapped=self.threads.mapped,
+            mapped=work.mapped(self.archive, self.threads),
             look_at=partial(self._looked_at, pace) if is_much else None,
             is_sampled=self._sample,
             now_ms=self._now_ms,
@@ -370,8 +373,9 @@ class _Check:
         chain = replace(self.chain, links=later, findings=[])
         check = partial(work.check_seals, self.archive, chain, self._sample)
         some = list(batched(todo, work.SEALS_TOGETHER, strict=False))
-        workers = self.processes if is_much else self.threads
-        for links, found in zip(some, workers.mapped(check, some), strict=True):
+        here = work.mapped(self.archive, self.threads)
+        mapped = self.processes.mapped if is_much else here
+        for links, found in zip(some, mapped(check, some), strict=True):
             pace.add(len(links))
             yield from zip(links, found, strict=True)
 

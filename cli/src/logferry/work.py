@@ -11,7 +11,7 @@ from logferry.workers import Processes, Threads
 from logferry_contracts.verification.chain import Chain, Link
 from logferry_contracts.verification.findings import Finding
 from logferry_contracts.verification.objects import Level, SealedObject, check_object
-from logferry_contracts.verification.store import Store
+from logferry_contracts.verification.store import Mapped, Store
 from logferry_contracts.verification.verifier import Verifier
 
 WHOLE = 100.0
@@ -48,9 +48,21 @@ class Sample:
         return int.from_bytes(drawn[:8]) / 2**64 * WHOLE < self.percent
 
 
-def processes() -> Processes:
-    """Return one for each CPU that this one may use."""
-    return Processes(os.process_cpu_count() or 1)
+def processes(archive: Readable) -> Processes:
+    """Return one for each CPU that this one may use.
+
+    A folder is read without threads, so that they may be forks.
+    """
+    begun = Processes.forked if archive.readers == 1 else Processes
+    return begun(os.process_cpu_count() or 1)
+
+
+def mapped(archive: Readable, threads: Threads) -> Mapped:
+    """Return what reads several things of an archive: threads, where there is something to await.
+
+    Where there is not, they only take turns.
+    """
+    return map if archive.readers == 1 else threads.mapped
 
 
 def is_much(level: Level, leaves: int, stored_bytes: int) -> bool:

@@ -58,8 +58,10 @@ class Processes:
         """
         is_sound = sys.platform == "linux" and len(list(_TASKS.iterdir())) == 1
         forked = cls(workers, multiprocessing.get_context("fork") if is_sound else None)
-        # All are begun with the first work: what begins threads after this is too late for them.
-        forked._pool.submit(int).result()
+        if is_sound:
+            # All are begun with the first work: what begins threads after this is too late for
+            # them.
+            forked._pool.submit(int).result()
         return forked
 
     def mapped[T, R](self, work: Callable[[T], R], on: Iterable[T], /) -> Iterator[R]:

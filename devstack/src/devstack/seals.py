@@ -75,6 +75,7 @@ def check(suite: Suite) -> Seals:
         verify.Asked(keys=keys, level=LEVEL),
         Progress(None, Task(str(store), LEVEL, work.WHOLE), ""),
         Audit(LEVEL),
+        processes=work.processes(store),
         tell=lambda _, finding: findings.append(verify.line(finding)),
         watch=lambda _: None,
     )

@@ -164,6 +164,7 @@ def verify(bench: Bench) -> Answer:
         verifying.Asked(keys=(_signing_key(bench),), level="events"),
         Progress(None, Task(str(store), "events", work.WHOLE), ""),
         Audit("events"),
+        processes=work.processes(store),
         tell=lambda _, finding: findings.append(verifying.line(finding)),
         watch=lambda _: None,
     )

@@ -175,6 +175,7 @@ class _Checking:
         reports: list[verifying.Report] = []
         try:
             for store, names in self.archives:
+                processes = work.processes(store)  # before what shows how far it is has a thread
                 with messages.status(f"Checking {store}") as shown:
                     reports += verifying.check(
                         store,
@@ -182,6 +183,7 @@ class _Checking:
                         self.asked,
                         self.progress,
                         self.audit,
+                        processes=processes,
                         tell=self._tell,
                         watch=shown.update,
                     )
