@@ -40,7 +40,7 @@ COMMANDS = {
     "has to be.",
     "retention:retention": "Say which log groups CloudWatch could keep for less long, and what "
     "that would save.",
-    "proof:dispose": "Answer for it that a log group's archived date is removed, lawfully, from "
+    "proof:dispose": "Answer for it that log groups' archived dates are removed, lawfully, from "
     "the archive.",
     "proof:seal": "Ask the sealer to seal a source's dates now, such as those before there were "
     "seals.",
