@@ -13,7 +13,6 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime
 from functools import partial
 from itertools import batched, groupby
-from operator import itemgetter
 from typing import TYPE_CHECKING, Any, NamedTuple
 from zoneinfo import ZoneInfo
 
@@ -29,6 +28,7 @@ from logferry.plan import REQUESTER
 from logferry.seal import Asking, ask
 from logferry.workers import READERS
 from logferry_contracts.chain import ChainName
+from logferry_contracts.ledger_key import ledger_prefix
 from logferry_contracts.ledger_record import Disposed, LedgerRecord, TransitionError
 from logferry_contracts.message import timestamp
 from logferry_contracts.seal_leaf import Leaf
@@ -251,13 +251,9 @@ def _by_date(
     ledger: Ledger, source: SourceName, zone: ZoneInfo, first: date, last: date
 ) -> Iterator[tuple[date, list[str]]]:
     """Yield each date that has windows, with the prefixes of their records."""
-    within = (
-        (date_of(window, zone), prefix)
-        for prefix, window in ledger.windows(source)
-        if first <= date_of(window, zone) <= last
-    )
-    for on, some in groupby(within, key=itemgetter(0)):
-        yield on, [prefix for _, prefix in some]
+    within = ledger.windows_on(source, zone, first, last)
+    for on, some in groupby(within, key=lambda window: date_of(window, zone)):
+        yield on, [ledger_prefix(source, window) for window in some]
 
 
 def _tries(ledger: Ledger, prefixes: Iterable[str], log_groups: Sequence[str]) -> list[Try]:

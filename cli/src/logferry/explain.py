@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from logferry.aws_errors import AWS_ERRORS
 from logferry.config import Config, SourceConfig
+from logferry.counts import IN_ARCHIVE, UNDER_WAY
 from logferry.errors import ExplainError
-from logferry.ledger import CLIENT_CONFIG, Ledger, date_of, in_utc
+from logferry.ledger import CLIENT_CONFIG, Ledger, in_utc
 from logferry_contracts.export import export_id
 from logferry_contracts.ledger_key import ledger_key
 from logferry_contracts.ledger_record import LedgerRecord
@@ -21,8 +22,6 @@ from logferry_contracts.zones import zone_named
 if TYPE_CHECKING:
     import boto3
     from mypy_boto3_s3 import S3Client
-
-IN_ARCHIVE = ("completed", "secured")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -168,11 +167,9 @@ class _Reading:
         """Yield the tries of a log group's windows that start on a date, each with its halves."""
         name, zone = config.source_name(source), zone_named(config.time_zone_of(source))
         told: set[str] = set()
-        windows = [window for _, window in self.ledger.windows(name)]
+        windows = self.ledger.windows_on(name, zone, on, on)
         # Wholes before their halves.
         for window in sorted(windows, key=lambda each: (each.from_ms, -each.to_ms)):
-            if date_of(window, zone) != on:
-                continue
             for generation in count(1):
                 key = ledger_key(name, window, export_id(name, log_group, window, generation))
                 found = None if key in told else self._try(key)
@@ -270,7 +267,7 @@ def _next(tries: Sequence[Try]) -> tuple[str, list[str]]:
     records = last.values()
     if any(each.state == "failed" and each.waived is None for each in records):
         return "Mend why it has failed, then ask for it again; or answer for it.", ["plan", "waive"]
-    if any(each.state in {"requested", "submitted"} for each in records):
+    if any(each.state in UNDER_WAY for each in records):
         return "Wait until it has ended.", ["status"]
     if any(each.state in IN_ARCHIVE and each.disposed is None for each in records):
         return "Nothing: it is in the archive.", ["fetch"]

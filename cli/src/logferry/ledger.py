@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from datetime import date
+from datetime import UTC, date, datetime, time
 from itertools import takewhile
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
@@ -14,6 +14,7 @@ from logferry.errors import LedgerError
 from logferry.workers import READERS
 from logferry_contracts.ledger_key import ledger_prefix, source_prefix, starting_at, windows_of
 from logferry_contracts.ledger_record import LedgerRecord
+from logferry_contracts.message import epoch_ms
 from logferry_contracts.open_exports import is_open, note_key, open_prefix
 from logferry_contracts.source import SourceName
 from logferry_contracts.window import Window
@@ -32,6 +33,9 @@ CLIENT_CONFIG = ClientConfig(
 OVERTAKEN = ("PreconditionFailed", "ConditionalRequestConflict")
 """S3's answers to a conditional write that came too late.
 https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html"""
+
+AROUND_MS = 86_400_000
+"""No time zone's clock is a day from UTC."""
 
 type Read = tuple[str, LedgerRecord | LedgerError]
 """A record's key, and the record, or what is wrong with it."""
@@ -69,11 +73,10 @@ def last_tries_on(
 ) -> Iterator[tuple[str, LedgerRecord]]:
     """Yield the last try of each window of a log group that starts on a date, oldest first."""
     zone = zone_named(time_zone)
-    for prefix, window in ledger.windows(source):
-        if date_of(window, zone) == on:
-            found = last_tries(ledger.records(prefix)).get(log_group)
-            if found is not None:
-                yield found
+    for window in ledger.windows_on(source, zone, on, on):
+        found = last_tries(ledger.records(ledger_prefix(source, window))).get(log_group)
+        if found is not None:
+            yield found
 
 
 class Ledger:
@@ -104,6 +107,18 @@ class Ledger:
         )
         there = (each["Prefix"] for page in pages for each in page.get("CommonPrefixes", []))
         return takewhile(lambda window: window.from_ms < until_ms, windows_of(there))
+
+    def windows_on(
+        self, source: SourceName, zone: ZoneInfo, first: date, last: date
+    ) -> Iterator[Window]:
+        """Yield the windows that start on dates in a time zone, the last one inclusive.
+
+        Only the few around these dates are listed, oldest first.
+        """
+        since, until = (epoch_ms(datetime.combine(on, time(), UTC)) for on in (first, last))
+        for window in self.windows_from(source, since - AROUND_MS, until + 2 * AROUND_MS):
+            if first <= date_of(window, zone) <= last:
+                yield window
 
     def records(self, prefix: str) -> list[Read]:
         """Return the records of a window with their keys.

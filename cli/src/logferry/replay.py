@@ -4,10 +4,9 @@ import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time
+from datetime import date, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any
-from zoneinfo import ZoneInfo
 
 from botocore.exceptions import ClientError
 from rich.box import SIMPLE_HEAD
@@ -18,14 +17,13 @@ from logferry.config import Config, SourceConfig
 from logferry.counts import Announced, counts_of, is_announced
 from logferry.errors import LedgerError, ReplayError
 from logferry.given import dates_given
-from logferry.ledger import CLIENT_CONFIG, Ledger, date_of, in_utc
+from logferry.ledger import CLIENT_CONFIG, Ledger, in_utc
 from logferry.listing import list_keys_and_etags
 from logferry.workers import READERS, Threads
 from logferry_contracts.export_completed import ExportCompleted
 from logferry_contracts.ledger_key import ledger_key, ledger_prefix, manifest_key
 from logferry_contracts.ledger_record import LedgerRecord, split_task_ids
 from logferry_contracts.manifest import ManifestLocation
-from logferry_contracts.message import epoch_ms
 from logferry_contracts.message_attributes import text_attributes
 from logferry_contracts.source import SourceName
 from logferry_contracts.window import Window
@@ -39,8 +37,6 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
 NO_SUCH_KEY = "NoSuchKey"
-AROUND_MS = 86_400_000
-"""No time zone's clock is a day from UTC."""
 WINDOWS_AT_ONCE = 4
 """That are counted side by side."""
 
@@ -108,7 +104,7 @@ def find(
         name = config.source_name(source)
         zone = zone_named(config.time_zone_of(source))
         try:
-            windows = _windows(ledger, name, zone, first, last)
+            windows = ledger.windows_on(name, zone, first, last)
             counting = threads.mapped(partial(_completions, ledger, name), windows)
             yield from (each for each in counting if each.announced.events or each.damaged)
         except AWS_ERRORS as error:
@@ -228,16 +224,6 @@ class _Again:
             if error.response["Error"]["Code"] == NO_SUCH_KEY:
                 return None
             raise
-
-
-def _windows(
-    ledger: Ledger, source: SourceName, zone: ZoneInfo, first: date, last: date
-) -> Iterator[Window]:
-    """Yield the windows of a source that start on dates, of the few around them that are listed."""
-    since, until = (epoch_ms(datetime.combine(day, time(), UTC)) for day in (first, last))
-    for window in ledger.windows_from(source, since - AROUND_MS, until + 2 * AROUND_MS):
-        if first <= date_of(window, zone) <= last:
-            yield window
 
 
 def _completions(ledger: Ledger, source: SourceName, window: Window) -> Completions:
