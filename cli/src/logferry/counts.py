@@ -24,6 +24,7 @@ from logferry_contracts.message import Count, Message, Timestamp
 if TYPE_CHECKING:
     from logferry_contracts.source import SourceName
 
+IN_ARCHIVE = ("completed", "secured")
 UNDER_WAY = ("requested", "submitted")
 _FORMAT = b"1\n"
 """What `Counts` say. Another one is another digest, so that no release believes another's."""

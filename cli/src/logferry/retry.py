@@ -110,7 +110,7 @@ def find(
         zone = zone_named(config.time_zone_of(source))
         by_date: dict[date, list[LedgerRecord]] = {}
         for each in found:
-            if _has_ended_badly(each, late_before):
+            if _is_missed(each, late_before):
                 by_date.setdefault(date_of(each.window, zone), []).append(each)
         dates = [
             on
@@ -158,7 +158,8 @@ def table(found: Sequence[Again]) -> "RenderableType":
     return shown
 
 
-def _has_ended_badly(record: LedgerRecord, late_before: datetime) -> bool:
+def _is_missed(record: LedgerRecord, late_before: datetime) -> bool:
+    """Whether an export has failed, or has been under way for too long."""
     is_late = datetime.fromisoformat(record.requested_at) < late_before
     return record.state == "failed" or is_late
 

@@ -14,7 +14,7 @@ from rich.table import Table
 
 from logferry.aws_errors import AWS_ERRORS
 from logferry.config import Config, SourceConfig
-from logferry.counts import UNDER_WAY, counts_of
+from logferry.counts import IN_ARCHIVE, UNDER_WAY, counts_of
 from logferry.credentials import check_account
 from logferry.errors import StatusError
 from logferry.ledger import CLIENT_CONFIG, Ledger, date_of, in_utc
@@ -32,7 +32,6 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
 
-IN_ARCHIVE = ("completed", "secured")
 QUEUES = "log-sqs-"
 """What the names of all sources' queues begin with."""
 SOURCES_AT_ONCE = 8

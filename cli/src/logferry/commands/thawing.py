@@ -1,6 +1,5 @@
 """The command that has back, for a time, what S3 keeps in GLACIER or DEEP_ARCHIVE."""
 
-import json
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -22,6 +21,7 @@ from logferry.commands.console import (
     agree,
     code_of,
     messages,
+    one_or_all,
     results,
     told,
     told_errors,
@@ -90,7 +90,7 @@ def thaw(  # noqa: PLR0913  (an option each)
     except told_errors() as error:
         return told(error, code_of(error), as_json=as_json)
     if as_json:
-        results.print_json(json.dumps(found[0] if len(found) == 1 else found))
+        results.print_json(one_or_all(found))
     return DONE if all(each["is_done"] for each in found) else NOT_WHOLE
 
 

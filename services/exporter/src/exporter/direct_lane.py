@@ -62,11 +62,11 @@ def _tried_in_vain(errand: Errand, record: LedgerRecord) -> str | None:
     others before it, and the parts of its window, take an invocation's time.
     """
     delivery, since = errand.delivery, errand.delivery.first_received_at
-    is_shared = record.offered is not None
-    if record.offered is not None and record.offered.taken_at is not None:
-        since = max(since, datetime.fromisoformat(record.offered.taken_at))
+    offered = record.offered
+    if offered is not None and offered.taken_at is not None:
+        since = max(since, datetime.fromisoformat(offered.taken_at))
     tried_for = errand.now() - since
-    is_too_often = not is_shared and delivery.receive_count > direct.MAX_RECEIVES
+    is_too_often = offered is None and delivery.receive_count > direct.MAX_RECEIVES
     if is_too_often or tried_for > direct.TRIED_FOR:
         return f"received {delivery.receive_count} times in {tried_for}"
     return None
