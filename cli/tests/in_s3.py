@@ -2,10 +2,12 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import boto3
 import pytest
+import yaml
 from contracts.tests.retrieving import archived, lines, window
 from contracts.tests.sealed_archive import DAY_MS, HOUR_MS, START_MS, Archive, Bucket
 from moto import mock_aws
@@ -72,6 +74,16 @@ def use_localstack(
         "AWS_DEFAULT_REGION": config.region,
     }.items():
         monkeypatch.setenv(name, value)
+
+
+def hub_on_localstack(s3: Any, account: str, document: dict[str, Any], path: Path) -> Config:
+    """Write a configuration of a hub in an account, make its buckets, and return it."""
+    document["hub_account_id"] = account
+    path.write_text(yaml.safe_dump(document))
+    config = Config.model_validate(document)
+    for name in (config.archive_bucket, config.control_bucket):
+        make_bucket(s3, name, config.region)
+    return config
 
 
 def make_bucket(s3: Any, name: str, region: str) -> None:

@@ -1,15 +1,13 @@
 """What windows come to, kept beside the ledger and believed of the very same listing: on moto."""
 
-import json
 from collections import Counter
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import boto3
 import pytest
 from botocore.exceptions import ClientError
-from moto import mock_aws
+from cli.tests.ledgers import EXAMPLES, hub_on_moto, record_like
 
 from logferry.command import main
 from logferry.commands.console import DONE
@@ -17,14 +15,12 @@ from logferry.config import Config
 from logferry.counts import Counts, count, counts_key, counts_of
 from logferry.ledger import Ledger
 from logferry.listing import list_keys_and_etags
-from logferry_contracts.export import export_id
 from logferry_contracts.ledger_key import ledger_prefix
 from logferry_contracts.ledger_record import LedgerRecord
 from logferry_contracts.source import SourceName
 from logferry_contracts.window import Window
-from logferry_contracts.wire import emit, parse
+from logferry_contracts.wire import emit
 
-EXAMPLES = Path(__file__).parents[2] / "contracts" / "examples" / "ledger-record"
 DAY_MS = 86_400_000
 SEOUL_MS = 1_795_186_800_000
 """2026-11-21T00:00 in Seoul, which is the configuration's time zone."""
@@ -49,15 +45,7 @@ class World:
         self.read: Counter[str] = Counter()
 
     def put(self, example: str, group: str, *, day: int = 0, **changes: Any) -> LedgerRecord:
-        [path] = EXAMPLES.glob(f"*/accept/{example}.json")
-        record = json.loads(path.read_text())
-        record |= {
-            "source": SHOP.model_dump(),
-            "window": window(day).model_dump(),
-            "export_id": export_id(SHOP, group, window(day), 1),
-        }
-        record["log_group"]["name"] = group
-        made = parse(LedgerRecord, json.dumps(record | changes))
+        made = record_like(example, SHOP, group, window(day), **changes)
         self.s3.put_object(Bucket=self.bucket, Key=made.key, Body=emit(made).encode())
         return made
 
@@ -67,16 +55,7 @@ class World:
 
 @pytest.fixture
 def world(config: Config, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "any")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "any")
-    monkeypatch.setenv("AWS_DEFAULT_REGION", config.region)
-    monkeypatch.setenv("MOTO_ACCOUNT_ID", config.hub_account_id)
-    with mock_aws():
-        session = boto3.Session(region_name=config.region)
-        session.client("s3").create_bucket(
-            Bucket=config.control_bucket,
-            CreateBucketConfiguration={"LocationConstraint": config.region},
-        )
+    with hub_on_moto(config, monkeypatch) as session:
         world = World(session, config)
         whole = Ledger.read
 

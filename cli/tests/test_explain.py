@@ -3,23 +3,20 @@
 import json
 import shlex
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import boto3
 import pytest
-from moto import mock_aws
+from cli.tests.ledgers import EXAMPLES, hub_on_moto, record_like
 
 from logferry.command import _app, main
 from logferry.commands.console import BAD_INPUT, DONE, FAILED
 from logferry.config import Config
-from logferry_contracts.export import export_id
 from logferry_contracts.ledger_record import LedgerRecord
 from logferry_contracts.source import SourceName
 from logferry_contracts.window import Window
-from logferry_contracts.wire import emit, parse
+from logferry_contracts.wire import emit
 
-EXAMPLES = Path(__file__).parents[2] / "contracts" / "examples" / "ledger-record"
 DAY_MS = 86_400_000
 SEOUL_MS = 1_795_186_800_000
 """2026-11-21T00:00 in Seoul, which is the configuration's time zone."""
@@ -33,10 +30,6 @@ class World:
 
     def __init__(self, session: boto3.Session, config: Config) -> None:
         self.s3, self.bucket = session.client("s3"), config.control_bucket
-        self.s3.create_bucket(
-            Bucket=self.bucket,
-            CreateBucketConfiguration={"LocationConstraint": config.region},
-        )
         self.s3.put_bucket_versioning(
             Bucket=self.bucket, VersioningConfiguration={"Status": "Enabled"}
         )
@@ -49,28 +42,15 @@ class World:
         window: Window = WHOLE,
         **changes: Any,
     ) -> LedgerRecord:
-        [path] = EXAMPLES.glob(f"*/accept/{example}.json")
-        record = json.loads(path.read_text())
-        record |= {
-            "source": SHOP.model_dump(),
-            "window": window.model_dump(),
-            "generation": generation,
-            "export_id": export_id(SHOP, "/a", window, generation),
-        }
-        record["log_group"]["name"] = "/a"
-        made = parse(LedgerRecord, json.dumps(record | changes))
+        made = record_like(example, SHOP, "/a", window, generation=generation, **changes)
         self.s3.put_object(Bucket=self.bucket, Key=made.key, Body=emit(made).encode())
         return made
 
 
 @pytest.fixture
 def world(config: Config, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "any")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "any")
-    monkeypatch.setenv("AWS_DEFAULT_REGION", config.region)
-    monkeypatch.setenv("MOTO_ACCOUNT_ID", config.hub_account_id)
-    with mock_aws():
-        yield World(boto3.Session(region_name=config.region), config)
+    with hub_on_moto(config, monkeypatch) as session:
+        yield World(session, config)
 
 
 type Explain = Callable[..., tuple[int, str]]

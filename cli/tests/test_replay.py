@@ -4,12 +4,11 @@ import hashlib
 import json
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import boto3
 import pytest
-from moto import mock_aws
+from cli.tests.ledgers import EXAMPLES, hub_on_moto, record_like
 from rich.prompt import Confirm
 
 from logferry.command import main
@@ -26,7 +25,6 @@ from logferry_contracts.source import SourceName
 from logferry_contracts.window import Window
 from logferry_contracts.wire import emit, parse
 
-EXAMPLES = Path(__file__).parents[2] / "contracts" / "examples" / "ledger-record"
 DAY_MS = 86_400_000
 SEOUL_MS = 1_795_186_800_000
 """2026-11-21T00:00 in Seoul, which is the configuration's time zone."""
@@ -40,15 +38,7 @@ type Heard = Callable[[], list[tuple[ExportCompleted, dict[str, str]]]]
 @pytest.fixture
 def session(config: Config, monkeypatch: pytest.MonkeyPatch) -> Iterator[boto3.Session]:
     """The hub's account with an empty ledger, the topic, and a queue that hears everything."""
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "any")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "any")
-    monkeypatch.setenv("MOTO_ACCOUNT_ID", config.hub_account_id)
-    with mock_aws():
-        session = boto3.Session(region_name=config.region)
-        session.client("s3").create_bucket(
-            Bucket=config.control_bucket,
-            CreateBucketConfiguration={"LocationConstraint": config.region},
-        )
+    with hub_on_moto(config, monkeypatch) as session:
         sns = session.client("sns")
         assert sns.create_topic(Name="log-export-events")["TopicArn"] == config.topic_arn
         session.client("sqs").create_queue(QueueName="team")
@@ -66,17 +56,9 @@ def put(session: boto3.Session, config: Config) -> Put:
     """Put a ledger record, made from one of the contract's examples."""
 
     def put(example: str, group: str, *, day: int = 0, **changes: Any) -> LedgerRecord:
-        [path] = EXAMPLES.glob(f"*/accept/{example}.json")
-        record = json.loads(path.read_text())
         start_ms = SEOUL_MS + day * DAY_MS
-        name = hashlib.sha256(f"{group} {day}".encode()).hexdigest()[:32]
-        record |= {
-            "source": SHOP.model_dump(),
-            "window": {"from_ms": start_ms, "to_ms": start_ms + DAY_MS},
-            "export_id": name,
-        }
-        record["log_group"]["name"] = group
-        wanted = parse(LedgerRecord, json.dumps(record | changes))
+        window = Window(from_ms=start_ms, to_ms=start_ms + DAY_MS)
+        wanted = record_like(example, SHOP, group, window, **changes)
         session.client("s3").put_object(
             Bucket=config.control_bucket, Key=wanted.key, Body=emit(wanted).encode()
         )

@@ -3,13 +3,12 @@
 import json
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import boto3
 import pytest
-from moto import mock_aws
+from cli.tests.ledgers import hub_on_moto, record_like
 from rich.prompt import Confirm
 
 from logferry import plan as planning
@@ -18,14 +17,12 @@ from logferry.commands import console
 from logferry.commands.console import BAD_INPUT, DONE, FAILED
 from logferry.config import Config
 from logferry.errors import PlanError
-from logferry_contracts.export import export_id
-from logferry_contracts.ledger_record import Failed, LedgerRecord, Waived
+from logferry_contracts.ledger_record import Failed, Waived
 from logferry_contracts.message import timestamp
 from logferry_contracts.source import SourceName
 from logferry_contracts.window import Window
-from logferry_contracts.wire import emit, parse
+from logferry_contracts.wire import emit
 
-EXAMPLES = Path(__file__).parents[2] / "contracts" / "examples" / "ledger-record"
 DAY_MS = 86_400_000
 SEOUL_MS = 1_795_186_800_000
 """2026-11-21T00:00 in Seoul, which is the configuration's time zone."""
@@ -44,16 +41,8 @@ class World:
     def put(
         self, example: str, group: str, *, day: int = 0, source: SourceName = SHOP, **changes: Any
     ) -> None:
-        [path] = EXAMPLES.glob(f"*/accept/{example}.json")
         window = Window(from_ms=SEOUL_MS + day * DAY_MS, to_ms=SEOUL_MS + (day + 1) * DAY_MS)
-        record = json.loads(path.read_text())
-        record |= {
-            "source": source.model_dump(),
-            "window": window.model_dump(),
-            "export_id": export_id(source, group, window, 1),
-        }
-        record["log_group"]["name"] = group
-        made = parse(LedgerRecord, json.dumps(record | changes))
+        made = record_like(example, source, group, window, **changes)
         self.s3.put_object(Bucket=self.bucket, Key=made.key, Body=emit(made).encode())
 
     def failed(self, group: str, *, reason: str = "access_denied", **more: Any) -> None:
@@ -70,16 +59,7 @@ class World:
 
 @pytest.fixture
 def world(config: Config, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "any")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "any")
-    monkeypatch.setenv("AWS_DEFAULT_REGION", config.region)
-    monkeypatch.setenv("MOTO_ACCOUNT_ID", config.hub_account_id)
-    with mock_aws():
-        session = boto3.Session(region_name=config.region)
-        session.client("s3").create_bucket(
-            Bucket=config.control_bucket,
-            CreateBucketConfiguration={"LocationConstraint": config.region},
-        )
+    with hub_on_moto(config, monkeypatch) as session:
         world = World(session, config)
         monkeypatch.setattr(planning, "plan", world.plan)
         yield world

@@ -6,13 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 from cli.tests.in_s3 import (
     SHOP,
     InS3,
     calls_counted,
+    hub_on_localstack,
     in_utc,
-    make_bucket,
     record_of,
     three_dates,
     use_localstack,
@@ -20,7 +19,6 @@ from cli.tests.in_s3 import (
 from contracts.tests.sealed_archive import DAY_MS, HOUR_MS, START_MS
 
 from logferry.command import main
-from logferry.config import Config
 from logferry_contracts.export import export_id
 from logferry_contracts.ledger_key import ledger_key
 from logferry_contracts.window import Window
@@ -41,13 +39,8 @@ def test_an_hour_of_one_log_group_costs_three_calls_of_a_ledger_of_5000_windows(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    document["hub_account_id"] = account
-    path = tmp_path / "organization.yaml"
-    path.write_text(yaml.safe_dump(document))
-    config = Config.model_validate(document)
-    s3 = aws("s3")
-    for name in (config.archive_bucket, config.control_bucket):
-        make_bucket(s3, name, config.region)
+    path, s3 = tmp_path / "organization.yaml", aws("s3")
+    config = hub_on_localstack(s3, account, document, path)
     archive = three_dates(InS3(s3, config.archive_bucket))
     fresh = START_MS + 3 * DAY_MS + 5 * HOUR_MS
     hour = Window(from_ms=fresh, to_ms=fresh + HOUR_MS)

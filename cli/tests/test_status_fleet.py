@@ -13,14 +13,13 @@ from typing import Any
 import boto3
 import pytest
 import yaml
-from moto import mock_aws
+from cli.tests.ledgers import hub_on_moto, record_like
 
 from logferry.command import _app, main
 from logferry.commands import status as commands
 from logferry.commands.console import BAD_INPUT, DONE, FAILED
 from logferry.config import Config
 from logferry.needs import SHOWN, WIDTH
-from logferry_contracts.export import export_id
 from logferry_contracts.inventory import ListedLogGroup
 from logferry_contracts.ledger_key import chain_note_key, inventory_key
 from logferry_contracts.ledger_record import Failed, LedgerRecord
@@ -28,9 +27,8 @@ from logferry_contracts.message import epoch_ms, timestamp
 from logferry_contracts.open_exports import is_open, note_key, whole_key
 from logferry_contracts.source import SourceName
 from logferry_contracts.window import Window
-from logferry_contracts.wire import emit, parse
+from logferry_contracts.wire import emit
 
-EXAMPLES = Path(__file__).parents[2] / "contracts" / "examples" / "ledger-record"
 DAY_MS = 86_400_000
 SEOUL_MS = 1_795_186_800_000
 """2026-11-21T00:00 in Seoul, which is the configuration's time zone."""
@@ -69,18 +67,9 @@ class World:
         **changes: Any,
     ) -> LedgerRecord:
         """Put a ledger record, with its note where there is an index."""
-        [path] = EXAMPLES.glob(f"*/accept/{example}.json")
         start_ms = SEOUL_MS + day * DAY_MS
         window = Window(from_ms=start_ms, to_ms=start_ms + DAY_MS)
-        record = json.loads(path.read_text())
-        record |= {
-            "source": source.model_dump(),
-            "window": window.model_dump(),
-            "generation": generation,
-            "export_id": export_id(source, group, window, generation),
-        }
-        record["log_group"]["name"] = group
-        made = parse(LedgerRecord, json.dumps(record | changes))
+        made = record_like(example, source, group, window, generation=generation, **changes)
         if self.is_indexed and is_open(made):
             self.object(note_key(made), b"")
         self.object(made.key, emit(made).encode())
@@ -124,18 +113,9 @@ class World:
 
 @pytest.fixture
 def world(config: Config, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "any")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "any")
-    monkeypatch.setenv("AWS_DEFAULT_REGION", config.region)
-    monkeypatch.setenv("MOTO_ACCOUNT_ID", config.hub_account_id)
     monkeypatch.setattr(commands, "datetime", Clock)
     monkeypatch.setattr(Clock, "day", 0)
-    with mock_aws():
-        session = boto3.Session(region_name=config.region)
-        session.client("s3").create_bucket(
-            Bucket=config.control_bucket,
-            CreateBucketConfiguration={"LocationConstraint": config.region},
-        )
+    with hub_on_moto(config, monkeypatch) as session:
         yield World(session, config)
 
 

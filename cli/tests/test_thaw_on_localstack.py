@@ -7,13 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
-from cli.tests.in_s3 import InS3, make_bucket, three_dates, use_localstack
+from cli.tests.in_s3 import InS3, hub_on_localstack, three_dates, use_localstack
 
 from localstack_addons.s3.restores import ROUTE
 from logferry.command import main
 from logferry.commands import thawing
-from logferry.config import Config
 
 pytestmark = pytest.mark.localstack
 
@@ -41,14 +39,10 @@ def test_what_is_frozen_is_thawed_and_found(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    document["hub_account_id"] = account
     document["archive"] = {"transition": {"storage_class": "DEEP_ARCHIVE", "after_days": 0}}
     path = tmp_path / "organization.yaml"
-    path.write_text(yaml.safe_dump(document))
-    config = Config.model_validate(document)
+    config = hub_on_localstack(aws("s3"), account, document, path)
     use_localstack(localstack, account, config, monkeypatch)
-    for name in (config.archive_bucket, config.control_bucket):
-        make_bucket(aws("s3"), name, config.region)
     three_dates(InS3(Cold(aws("s3")), config.archive_bucket))
 
     def run(*arguments: str) -> tuple[int, str, str]:

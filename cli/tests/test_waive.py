@@ -3,12 +3,11 @@
 import json
 from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime
-from pathlib import Path
 from typing import Any
 
 import boto3
 import pytest
-from moto import mock_aws
+from cli.tests.ledgers import EXAMPLES, hub_on_moto
 from rich.prompt import Confirm
 
 from logferry import ledger as ledgers
@@ -25,7 +24,6 @@ from logferry_contracts.ledger_record import LedgerRecord, Waived
 from logferry_contracts.source import SourceName
 from logferry_contracts.wire import emit, parse
 
-EXAMPLES = Path(__file__).parents[2] / "contracts" / "examples" / "ledger-record"
 HOUR_MS = 3_600_000
 SEOUL_MS = 1_795_186_800_000
 """2026-11-21T00:00 in Seoul, which is the configuration's time zone."""
@@ -39,15 +37,7 @@ type Put = Callable[..., LedgerRecord]
 @pytest.fixture
 def session(config: Config, monkeypatch: pytest.MonkeyPatch) -> Iterator[boto3.Session]:
     """The hub's account with an empty ledger."""
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "any")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "any")
-    monkeypatch.setenv("MOTO_ACCOUNT_ID", config.hub_account_id)
-    with mock_aws():
-        session = boto3.Session(region_name=config.region)
-        session.client("s3").create_bucket(
-            Bucket=config.control_bucket,
-            CreateBucketConfiguration={"LocationConstraint": config.region},
-        )
+    with hub_on_moto(config, monkeypatch) as session:
         yield session
 
 

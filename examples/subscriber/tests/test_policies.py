@@ -33,9 +33,8 @@ def team() -> dict[str, Any]:
     )
 
 
-@pytest.fixture(scope="module")
-def reader() -> Any:
-    """The hub's role for the team."""
+def reader_role(**parameters: str) -> Any:
+    """The hub's role for a team, with these of its template's parameters."""
     return resources(
         TEMPLATES / "reader.yaml",
         Team="orders",
@@ -44,7 +43,14 @@ def reader() -> Any:
         SourceAccountId=SOURCE,
         ArchiveBucketName="archive",
         ControlBucketName="control",
+        **parameters,
     )["Role"]["Properties"]
+
+
+@pytest.fixture(scope="module")
+def reader() -> Any:
+    """The hub's role for the team."""
+    return reader_role()
 
 
 def policy_of(role: Any) -> Any:
@@ -181,16 +187,7 @@ def test_a_reader_finds_by_the_statements_of_its_prefix_where_it_is_given_them(
     key: str,
     verdict: bool,  # noqa: FBT001
 ) -> None:
-    role = resources(
-        TEMPLATES / "reader.yaml",
-        Team="orders",
-        TeamRoleArn=FUNCTION_ROLE,
-        ArchivePrefix="shop/aws/lambda/",
-        StatementsPrefix=folder,
-        SourceAccountId=SOURCE,
-        ArchiveBucketName="archive",
-        ControlBucketName="control",
-    )["Role"]["Properties"]
+    role = reader_role(StatementsPrefix=folder)
     is_list = action == "s3:ListBucketVersions"
     arn = "arn:aws:s3:::archive" if is_list else f"arn:aws:s3:::archive/{key}"
     context = {"s3:prefix": key} if is_list else {}
@@ -214,17 +211,7 @@ def test_a_reader_has_its_prefix_restored_where_it_may(
     key: str,
     verdict: bool,  # noqa: FBT001
 ) -> None:
-    role = resources(
-        TEMPLATES / "reader.yaml",
-        Team="orders",
-        TeamRoleArn=FUNCTION_ROLE,
-        ArchivePrefix="shop/aws/lambda/",
-        StatementsPrefix="aws/lambda/",
-        MayThaw=may,
-        SourceAccountId=SOURCE,
-        ArchiveBucketName="archive",
-        ControlBucketName="control",
-    )["Role"]["Properties"]
+    role = reader_role(StatementsPrefix="aws/lambda/", MayThaw=may)
     assert allowed(policy_of(role), action, f"arn:aws:s3:::archive/{key}", {}) == verdict
 
 
