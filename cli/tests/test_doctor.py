@@ -23,12 +23,13 @@ from logferry.checkout import TEMPLATES
 from logferry.command import _app, main
 from logferry.commands.console import DONE, FAILED, NOT_WHOLE
 from logferry.config import Config
-from logferry.doctor import Doctor, Finding
+from logferry.doctor import EXECUTIONS_OF_A_SOURCE, EXECUTIONS_OF_ALL, Doctor, Finding
 from logferry.errors import PlanError
 from logferry.hub_stacks import hub_stacks, source_account_stack
 from logferry.package import Zip
 from logferry.services import NAMES
 from logferry.stack import Deployed, Stack
+from logferry.template import load_template
 from logferry_contracts.open_exports import whole_key
 
 FILE = "organization.yaml"
@@ -360,3 +361,21 @@ def test_the_exit_code_says_what_was_found(
         main(("doctor", path))
     shown = capsys.readouterr().out
     assert all(mark in shown for mark in ("✔", "✘", "?", "[shop]", "$ y"))
+
+
+def test_as_many_executions_are_reckoned_with_as_the_templates_allow() -> None:
+    def template(name: str) -> Any:
+        return load_template((TEMPLATES / f"{name}.yaml").read_text(encoding="utf-8"))
+
+    of_a_source = [
+        each["Properties"]["ScalingConfig"]["MaximumConcurrency"]
+        for each in template("exporter")["Resources"].values()
+        if each["Type"] == "AWS::Lambda::EventSourceMapping"
+    ]
+    of_all = [
+        template(name)["Parameters"]["MaximumConcurrency"]["Default"]
+        for name in ("sse-enforcer", "sealer")
+    ]
+    a_plan_and_a_sweep = 2
+    assert sum(of_a_source) == EXECUTIONS_OF_A_SOURCE
+    assert sum(of_all) + a_plan_and_a_sweep == EXECUTIONS_OF_ALL
