@@ -18,7 +18,7 @@ TYPED_TESTS := devstack/tests/conftest.py cli/tests/conftest.py \
   services/planner/tests/conftest.py services/planner/tests/fakes.py \
   services/exporter/tests/conftest.py \
   services/sse-enforcer/tests/conftest.py services/sse-enforcer/tests/test_failed_calls.py \
-  $(wildcard services/sealer/tests/*.py) $(wildcard deliveries/tests/*.py)
+  $(wildcard services/sealer/tests/*.py) $(wildcard services/recounter/tests/*.py) $(wildcard deliveries/tests/*.py)
 # A call of its own: a folder with a hyphen is no package's name, so its tests pass for these.
 TYPED_TESTS_ACROSS := conftest.py tests/conftest.py tests/alarms.py tests/clocks.py tests/upgrade/conftest.py tests/iam/mutations.py \
   $(wildcard tests/chaos/*.py)

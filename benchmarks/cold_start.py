@@ -129,6 +129,15 @@ def first_messages() -> dict[str, tuple[str, dict[str, str]]]:
         "planner": (plan, standard),
         "exporter": (_request(), {"DEAD_LETTER_QUEUE_URL": f"{QUEUES}/dead.fifo"}),
         "sse-enforcer": (created, standard | {"QUEUE_URL": f"{QUEUES}/created"}),
+        "recounter": (
+            (EXAMPLES / "recount-request/1.0/accept/by-the-schedule.json").read_text(),
+            {
+                "PROFILE": "shop-prod",
+                "SOURCE_ACCOUNT_ID": "111122223333",
+                "SOURCE_REGION": "eu-central-1",
+                "SOURCE_ROLE_ARN": "arn:aws:iam::111122223333:role/logferry-source",
+            },
+        ),
         "sealer": (
             _batch("day-completed/1.0/accept/all-in-the-archive.json"),
             standard | {"QUEUE_URL": f"{QUEUES}/seals", "SIGNING_KEY_ARN": SIGNING_KEY},

@@ -130,11 +130,14 @@ def test_what_of_the_control_bucket_expires_is_needed_by_nobody_any_more() -> No
     rules = properties["LifecycleConfiguration"]["Rules"]
     planner = load_template((TEMPLATES / "planner.yaml").read_text())
     sealer = load_template((TEMPLATES / "sealer.yaml").read_text())
+    recounter = load_template((TEMPLATES / "recounter.yaml").read_text())
     assert int(sealer["Parameters"]["LookBackDays"]["MaxValue"]) < SEALS_NOTES_DAYS
     assert {r["Prefix"]: r["ExpirationInDays"] for r in rules if "ExpirationInDays" in r} == {
         "plans/": 30,
         # As far as any plan looks back.
         "inventories/": planner["Parameters"]["LookbackDays"]["MaxValue"],
+        # Further than any window is counted.
+        "recounts/": recounter["Parameters"]["LookBackDays"]["MaxValue"],
         # Further than any sealed date is looked at.
         "seals/": SEALS_NOTES_DAYS,
     }

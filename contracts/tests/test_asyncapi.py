@@ -17,7 +17,10 @@ from logferry_contracts.wire import parse
 
 DOCUMENT: Any = yaml.safe_load((CONTRACTS / "asyncapi.yaml").read_text("utf-8"))
 MESSAGES_THERE = DOCUMENT["components"]["messages"]
-AT_REST = {"day-seal", "inventory", "ledger-record", "proof", "seal-leaf", "statement"}
+AT_REST = {
+    *("day-seal", "inventory", "ledger-record", "proof"),
+    *("recount", "seal-leaf", "statement"),
+}
 SOURCE = SourceName(profile="prd", account_id="111122223333", region="eu-central-1")
 
 

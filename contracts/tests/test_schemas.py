@@ -23,6 +23,7 @@ from logferry_contracts.inventory import INVENTORY_SCHEMA
 from logferry_contracts.ledger_record import LEDGER_SCHEMA
 from logferry_contracts.message import CloudEvent
 from logferry_contracts.proof import PROOF_SCHEMA
+from logferry_contracts.recount import RECOUNT_SCHEMA
 from logferry_contracts.statement import STATEMENT_SCHEMA
 
 WRITTEN_BY_AWS = {"object-created"}
@@ -31,6 +32,7 @@ AT_REST = {
     "inventory": INVENTORY_SCHEMA,
     "ledger-record": LEDGER_SCHEMA,
     "proof": PROOF_SCHEMA,
+    "recount": RECOUNT_SCHEMA,
     "statement": STATEMENT_SCHEMA,
 }
 EVERY_SCHEMA = [

@@ -56,12 +56,13 @@ EXPLAINED = {
     ("planner", "ListMappings", "*"): "It is allowed for all mappings or for none.",
     ("source-account", "CountEventsAndFindTags", "*"): "Neither action knows resources.",
     ("source-account", "FollowExports", "*"): "Export tasks are no resources.",
+    ("source-account", "FollowQueries", "*"): "Queries are no resources.",
     ("source-account", "SeeRetentionPolicies", "*"): "The action knows no resources.",
     **{
         ("source-account", sid, "arn:aws:logs:<region>:<source>:log-group:*"): (
             "Every log group of the account: which ones are exported, the selection says."
         )
-        for sid in ("FindLogGroups", "ReadEvents", "Export")
+        for sid in ("FindLogGroups", "ReadEvents", "CountEvents", "Export")
     },
     ("source-account", "EncryptInTheArchive", "arn:aws:kms:<region>:<hub>:key/*"): (
         "The key's id is not known there; the key's policy and the context say which."

@@ -62,6 +62,7 @@ ALARM = Price(0.10, "$0.10 a month for each metric of an alarm", CLOUDWATCH)
 DASHBOARD = Price(3.0, "$3 a month for a dashboard", CLOUDWATCH)
 METRIC_ASKED_FOR = _thousand(0.01, "metrics of GetMetricData", CLOUDWATCH)
 LOGS_INGESTED = Price(0.50 / GB, "$0.50 a GB of logs taken in", CLOUDWATCH)
+LOGS_SCANNED = Price(0.005 / GB, "$0.005 a GB read by queries of Logs Insights", CLOUDWATCH)
 LOGS_STORED = Price(0.03 / GB, "$0.03 a month for a GB of logs, compressed", CLOUDWATCH)
 S3_EVENT = _million(
     1.00,

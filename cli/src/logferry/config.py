@@ -28,6 +28,7 @@ from logferry.fields import (
     partition_of,
 )
 from logferry.log_retention import LogRetentionConfig
+from logferry.recount import RecountConfig
 from logferry.yaml_file import mapping_in
 from logferry_contracts.plan_request import PlanRequest, PlanRequestData, Selection
 from logferry_contracts.source import AccountId, Profile, RoleArn, Source, SourceName
@@ -309,6 +310,7 @@ class Config(_Part):
     exporter: ExporterConfig = ExporterConfig()
     sse_enforcer: EnforcerConfig = EnforcerConfig()
     sealer: SealerConfig = SealerConfig()
+    recount: RecountConfig = RecountConfig()
     observability: ObservabilityConfig = ObservabilityConfig()
     log_retention: LogRetentionConfig = LogRetentionConfig()
     sources: Annotated[list[SourceConfig], Field(min_length=1, max_length=MAX_SOURCES)]

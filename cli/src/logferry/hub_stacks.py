@@ -64,7 +64,7 @@ def source_account_stack(config: Config, source: SourceConfig) -> Stack:
 
 
 def _service_stacks(config: Config, service: Service, zips: Mapping[str, Zip]) -> list[Stack]:
-    function = _function_parameters(config, zips, service.name)
+    function = _function_parameters(config, zips, service)
     return [
         _stack(config, name, service.template, {**function, **parameters})
         for name, parameters in service.stacks(config).items()
@@ -107,18 +107,23 @@ def _retention_parameters(archive: ArchiveConfig) -> dict[str, str]:
     }
 
 
-def _function_parameters(config: Config, zips: Mapping[str, Zip], service: str) -> dict[str, str]:
-    if service not in zips:
-        raise DeployError(f"no zip of {service}: build it with logferry package")
+def _function_parameters(
+    config: Config, zips: Mapping[str, Zip], service: Service
+) -> dict[str, str]:
+    if service.name not in zips:
+        raise DeployError(f"no zip of {service.name}: build it with logferry package")
+    some = {
+        "ArchiveBucketName": f"/{config.name}/archive/bucket",
+        "TopicArn": f"/{config.name}/topic/arn",
+    }
     return {
-        "CodeKey": code_key(zips[service]),
-        "Architecture": zips[service].architecture,
+        "CodeKey": code_key(zips[service.name]),
+        "Architecture": zips[service.name].architecture,
         "AlarmActionArn": config.alarm_action_arn or "",
         "ArtifactBucketName": f"/{config.name}/artifacts/bucket",
-        "ArchiveBucketName": f"/{config.name}/archive/bucket",
         "ControlBucketName": f"/{config.name}/control/bucket",
         "KeyArn": f"/{config.name}/kms/key-arn",
-        "TopicArn": f"/{config.name}/topic/arn",
+        **{name: some[name] for name in service.takes},
     }
 
 

@@ -22,6 +22,7 @@ class Service:
         stacks: Returns its stacks by their names, without the name that all begin with: the
             parameters of each that not every service has.
         is_per_source: Whether each source has a stack of its own, named ``<name>-<source>``.
+        takes: Which parameters its template has of those that not every one needs.
     """
 
     name: str
@@ -29,6 +30,7 @@ class Service:
     aws_services: tuple[str, ...]
     stacks: Callable[[Config], Mapping[str, Parameters]]
     is_per_source: bool = False
+    takes: tuple[str, ...] = ("ArchiveBucketName", "TopicArn")
 
     @property
     def module(self) -> str:
@@ -117,8 +119,28 @@ def _sealer(config: Config) -> dict[str, Parameters]:
         "VisibilityTimeout": str(settings.visibility_timeout_s),
         "SigningKeyArn": f"/{config.name}/seals/key-arn",
         "FormerSigningKeyArns": ",".join(settings.former_signing_key_arns),
+        "RecountWithinHours": str(config.recount.waited_hours),
     }
     return {"sealer": parameters}
+
+
+def _recounters(config: Config) -> dict[str, Parameters]:
+    if config.recount.state == "DISABLED":
+        return {}
+    return {f"recounter-{source.slug}": _recounter(config, source) for source in config.sources}
+
+
+def _recounter(config: Config, source: SourceConfig) -> Parameters:
+    return {
+        "Profile": source.profile,
+        "LowercaseProfile": source.lowercase_profile,
+        "SourceAccountId": source.account_id,
+        "SourceRoleArn": config.role_arn(source),
+        "ExternalId": config.external_id or "",
+        "SharePermille": str(config.recount.share_permille),
+        "LookBackDays": str(config.recount.look_back_days),
+        "OpenAfterDays": str(config.sealer.open_after_days),
+    }
 
 
 SERVICES = (
@@ -149,6 +171,14 @@ SERVICES = (
         title="The sse-enforcer",
         aws_services=("kms", "s3", "sns", "sqs", "ssm"),
         stacks=_sse_enforcer,
+    ),
+    Service(
+        name="recounter",
+        title="A source's recounter",
+        aws_services=("logs", "s3", "sts"),
+        stacks=_recounters,
+        is_per_source=True,
+        takes=(),
     ),
     Service(
         name="sealer",

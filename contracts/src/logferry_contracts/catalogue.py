@@ -19,6 +19,8 @@ from logferry_contracts.plan_completed import PlanCompleted
 from logferry_contracts.plan_continued import PlanContinued
 from logferry_contracts.plan_request import PlanRequest
 from logferry_contracts.proof import Proof
+from logferry_contracts.recount import Recount
+from logferry_contracts.recount_request import RecountRequest
 from logferry_contracts.seal_leaf import Leaf
 from logferry_contracts.seal_request import SealRequest
 from logferry_contracts.statement import Statement
@@ -40,6 +42,8 @@ MESSAGES: Mapping[str, type[Message]] = {
     "plan-continued": PlanContinued,
     "plan-request": PlanRequest,
     "proof": Proof,
+    "recount": Recount,
+    "recount-request": RecountRequest,
     "seal-leaf": Leaf,
     "seal-request": SealRequest,
     "statement": Statement,

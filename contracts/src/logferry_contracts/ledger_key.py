@@ -1,6 +1,6 @@
 """The object keys of the control bucket that services share.
 
-Records of the ledger, long manifests, open dates, inventories.
+Records of the ledger, long manifests, open dates, inventories, recounts.
 
 ``ledger/<account>/<Region>/<from_ms>-<to_ms>/<export id>.json``, with 15 digits for each time, so
 that keys are in the order of their windows.
@@ -20,6 +20,7 @@ OPEN_DAY = ".sent.json"
 
 _INVENTORIES = "inventories/"
 _MANIFESTS = "manifest/"
+_RECOUNTS = "recounts/"
 _WINDOW = re.compile(r"/([0-9]{15})-([0-9]{15})/\Z", re.ASCII)
 
 
@@ -41,6 +42,16 @@ def ledger_key(source: SourceName, window: Window, export_id: str) -> str:
 def manifest_key(source: SourceName, window: Window, export_id: str) -> str:
     """Return the object key of a manifest that is too long for an event."""
     return f"{_MANIFESTS}{ledger_key(source, window, export_id).removeprefix(LEDGER)}"
+
+
+def recounts_prefix(source: SourceName, window: Window) -> str:
+    """Return what the keys of all recounts of one source and window begin with."""
+    return f"{_RECOUNTS}{ledger_prefix(source, window).removeprefix(LEDGER)}"
+
+
+def recount_key(source: SourceName, window: Window, export_id: str) -> str:
+    """Return the object key of what CloudWatch Logs itself counted of one export."""
+    return f"{recounts_prefix(source, window)}{export_id}.json"
 
 
 def days_prefix(source: SourceName) -> str:

@@ -13,6 +13,7 @@ from logferry_contracts.export import Destination, ExportId, Generation, Lane, R
 from logferry_contracts.log_group import LogGroupArn, LogGroupClass, LogGroupName, RetentionDays
 from logferry_contracts.manifest import Checksum, ETag, ObjectKey, VersionId
 from logferry_contracts.message import Count, EpochMs, Message, Timestamp
+from logferry_contracts.recount import Recounted
 from logferry_contracts.source import SourceName
 from logferry_contracts.window import Window
 from logferry_contracts.wire import emit_canonical
@@ -169,6 +170,8 @@ class Statement(Message):
         objects: What was found of that one, in key order; None when the outcome is of no objects.
         leftovers: What else lay below the destinations' prefixes, in key order; None when nobody
             has looked.
+        recount: What CloudWatch Logs itself counted after the last export; None when nobody had
+            tried.
     """
 
     statement_schema: Annotated[
@@ -186,6 +189,7 @@ class Statement(Message):
     leftovers: list[Leftover] | None = None
     differences: Annotated[list[Difference], Field(min_length=1, max_length=1000)] | None = None
     waiver: Waiver | None = None
+    recount: Recounted | None = None
     stated_at: Timestamp
 
     @model_validator(mode="after")
@@ -207,6 +211,21 @@ class Statement(Message):
             ValidationError: It was put together wrongly.
         """
         return cls.model_validate({"schema": STATEMENT_SCHEMA, **stated})
+
+    @property
+    def events(self) -> int:
+        """How many events within the window its objects have."""
+        return sum(each.events - each.events_outside_window for each in self.objects or [])
+
+    @property
+    def recount_difference(self) -> int | None:
+        """How many events more than its objects CloudWatch Logs has; None where nobody counted.
+
+        Less than 0 is no difference: a line of a message that begins with a time is taken for an
+        event in the archive, and for none there.
+        """
+        counted = None if self.recount is None else self.recount.events
+        return None if counted is None or self.objects is None else counted - self.events
 
     @property
     def object_keys(self) -> list[str]:

@@ -148,9 +148,39 @@ resource "aws_cloudformation_stack" "sealer" {
     VisibilityTimeout    = tostring(var.sealer.visibility_timeout_s)
     SigningKeyArn        = "/${var.name}/seals/key-arn"
     FormerSigningKeyArns = join(",", var.sealer.former_signing_key_arns)
+    RecountWithinHours   = tostring(var.recount.state == "ENABLED" ? var.recount.within_hours : 0)
   })
 
   depends_on = [aws_cloudformation_stack.archive]
+}
+
+resource "aws_cloudformation_stack" "recounter" {
+  for_each = { for profile, source in var.sources : profile => source if var.recount.state == "ENABLED" }
+
+  # A stack's name takes no underscore.
+  name          = "${var.name}-recounter-${replace(lower(each.key), "_", "-")}"
+  template_body = file("${local.templates}/recounter.yaml")
+  capabilities  = local.capabilities
+  tags          = local.tags
+
+  # It neither reads the archive nor publishes.
+  parameters = merge(
+    { for name, value in local.function_parameters : name => value if !contains(["ArchiveBucketName", "TopicArn"], name) },
+    {
+      CodeKey          = var.code_keys.recounter
+      Profile          = each.key
+      LowercaseProfile = lower(each.key)
+      SourceAccountId  = each.value.account_id
+      SourceRoleArn    = local.source_role_arns[each.key]
+      ExternalId       = local.external_id
+      SharePermille    = tostring(var.recount.share_permille)
+      LookBackDays     = tostring(var.recount.look_back_days)
+      OpenAfterDays    = tostring(var.sealer.open_after_days)
+    }
+  )
+
+  # The sealer reads what it writes.
+  depends_on = [aws_cloudformation_stack.sealer]
 }
 
 resource "aws_cloudformation_stack" "sse_enforcer" {

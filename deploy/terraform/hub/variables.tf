@@ -134,6 +134,7 @@ variable "code_keys" {
     exporter     = string
     sse-enforcer = string
     sealer       = string
+    recounter    = string
   })
 
   validation {
@@ -382,6 +383,43 @@ variable "sealer" {
   validation {
     condition     = var.sealer.visibility_timeout_s >= var.sealer.function_timeout_s && var.sealer.visibility_timeout_s <= 43200
     error_message = "sealer.visibility_timeout_s: from function_timeout_s to 43200."
+  }
+}
+
+variable "recount" {
+  description = <<-EOT
+    Whether, and for how much, what was exported is counted in CloudWatch as well.
+
+    - state: ENABLED makes a recounter for each source.
+    - share_permille: how many thousandths of what ingesting the events did cost counting may cost.
+    - look_back_days: how old the start of a window may be for it to be counted.
+    - within_hours: how long after an export was completed its date is not sealed without its recount.
+  EOT
+  default     = {}
+  nullable    = false
+
+  type = object({
+    state          = optional(string, "DISABLED")
+    share_permille = optional(number, 10)
+    look_back_days = optional(number, 7)
+    within_hours   = optional(number, 12)
+  })
+
+  validation {
+    condition     = contains(["DISABLED", "ENABLED"], var.recount.state)
+    error_message = "recount.state: DISABLED or ENABLED."
+  }
+  validation {
+    condition     = var.recount.share_permille >= 1 && var.recount.share_permille <= 1000
+    error_message = "recount.share_permille: from 1 to 1000."
+  }
+  validation {
+    condition     = var.recount.look_back_days >= 1 && var.recount.look_back_days <= 400
+    error_message = "recount.look_back_days: from 1 to 400."
+  }
+  validation {
+    condition     = var.recount.within_hours >= 1 && var.recount.within_hours <= 168
+    error_message = "recount.within_hours: from 1 to 168."
   }
 }
 

@@ -19,7 +19,7 @@ from localstack_client.session import Session
 
 from devstack.organisation import LogGroup, previous_day
 from logferry.config import Config
-from logferry.hub import deploy_hub, deploy_source_account
+from logferry.hub import Options, deploy_hub, deploy_source_account
 from logferry.package import Target, Zip
 from logferry.stack import Watch
 from logferry_contracts.export import Destination, Lane, export_id
@@ -130,6 +130,21 @@ class Suite:
                 named = _named(profile, watch)
                 deploy_source_account(_session(account_id), self.config, profile, named)
             deploy_hub(_session(self.hub_account_id), self.config, zips, watch)
+
+    def deploy_recounter(self, zips: Sequence[Zip], profile: str) -> str:
+        """Deploy a source's recounter, which not every suite has, and return its function's name.
+
+        The sealer stays as it is: it waits for nobody's count.
+
+        Raises:
+            DeployError: Its stack failed.
+        """
+        document = self.config.model_dump(mode="json", exclude_none=True)
+        config = Config.model_validate({**document, "recount": {"state": "ENABLED"}})
+        options = Options(only=[f"recounter-{config.source(profile).slug}"])
+        with self._as_aws():
+            deploy_hub(_session(self.hub_account_id), config, zips, options=options)
+        return f"{self.name}-recounter-{config.source(profile).lowercase_profile}"
 
     @property
     def config(self) -> Config:

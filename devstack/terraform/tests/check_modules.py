@@ -101,6 +101,12 @@ EVERYTHING: dict[str, Any] = {
         "function_timeout_s": 75,
         "visibility_timeout_s": 76,
     },
+    "recount": {
+        "state": "ENABLED",
+        "share_permille": 77,
+        "look_back_days": 78,
+        "within_hours": 79,
+    },
     "observability": {
         "gap_hours": 70,
         "plan_within_hours": 71,

@@ -161,6 +161,7 @@ def _of_statement(
     findings: list[Finding] = []
     is_disposed = statement.outcome == DISPOSED
     last = statement.exports[-1] if statement.exports else None
+    findings += _of_recount(statement)
     ended_at = last.ended_at if last else None
     for stated in statement.objects or []:
         versions = below.listed.get(stated.key, [])
@@ -175,6 +176,21 @@ def _of_statement(
         where = f"{last.destination.prefix}/" if last else statement.log_group.name
         findings.append(Note(where, left))
     return there, findings
+
+
+def _of_recount(statement: Statement) -> list[Finding]:
+    """Return what to say where CloudWatch Logs had other events than the archive."""
+    more = statement.recount_difference
+    if not more or statement.outcome != ARCHIVED:
+        return []
+    window = f"{statement.window.from_ms} to {statement.window.to_ms}"
+    where = f"{statement.log_group.name}, {window}"
+    if more > 0:
+        return [Note(where, f"CloudWatch Logs had {more} events that are not in the archive")]
+    told = (
+        f"the archive has {-more} more than CloudWatch Logs counted: lines of messages that begin"
+    )
+    return [Note(where, f"{told} like an event, or events that were exported twice")]
 
 
 def check_object(

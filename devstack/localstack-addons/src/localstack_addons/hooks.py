@@ -15,6 +15,7 @@ ADD_ONS = (
     "export_tasks.api",
     "logs.log_groups",
     "logs.account_policies",
+    "logs.insights",
     "logs.metrics",
     "kms.ed25519_keys",
     "s3.encryption_keys",

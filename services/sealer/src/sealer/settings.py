@@ -36,6 +36,8 @@ class Settings(Environment):
         open_after: How long a date waits from then on for exports that have not ended: then they
             are open.
         look_back: For how long a sealed date is looked at for truth that came later.
+        recount_within: How long after an export was completed its date waits for what CloudWatch
+            Logs itself counts; nothing where nobody does.
         artifact: The zip that this function runs; None when not given.
     """
 
@@ -67,4 +69,7 @@ class Settings(Environment):
     look_back: Annotated[timedelta, Number(1, _YEAR_DAYS, _DAY), Field(alias="LOOK_BACK_DAYS")] = (
         timedelta(days=35)
     )
+    recount_within: Annotated[
+        timedelta, Number(0, 168, _HOUR), Field(alias="RECOUNT_WITHIN_HOURS")
+    ] = timedelta()
     artifact: Artifact | None = None

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from typing import Any
 
 from aws_lambda_powertools import Logger
@@ -12,6 +13,7 @@ from logferry_contracts.inventory import ListedLogGroup
 from logferry_contracts.ledger_key import ledger_key
 from logferry_contracts.ledger_record import LedgerRecord, key_folders
 from logferry_contracts.message import timestamp
+from logferry_contracts.recount import Recounted
 from logferry_contracts.seal_key import StatementName
 from logferry_contracts.seal_leaf import Leaf
 from logferry_contracts.source import SourceName
@@ -35,6 +37,7 @@ from sealer.draft import NOT_LISTED, Group, LeafRow
 from sealer.errors import OfflineError, TooLargeError
 from sealer.head import says
 from sealer.measuring import Measuring
+from sealer.metrics import RECOUNTS_DIFFER
 from sealer.outcome import Outcome, of_listing, of_tries, stated_exports, stated_log_group
 from sealer.turn import Turn
 
@@ -78,12 +81,19 @@ class Wanted:
 
 @dataclass(frozen=True, kw_only=True)
 class Stating:
-    """States the log groups' windows of all chains."""
+    """States the log groups' windows of all chains.
+
+    Attributes:
+        salt: Returns 16 random bytes in hexadecimal.
+        recount_within: How long after an export was completed it is waited for what CloudWatch
+            Logs itself counts; nothing where nobody does.
+    """
 
     ledger: Ledger
     seals: Seals
     measuring: Measuring
     salt: Callable[[], str]
+    recount_within: timedelta = timedelta()
 
     def state(
         self,
@@ -117,6 +127,7 @@ class Stating:
             return Stated(group=group, row=replace(before, basis=group.basis))
         leaf = Leaf.of(statement, text)
         self.seals.put(leaf.name.key(chain), text)
+        turn.counts[RECOUNTS_DIFFER] += (statement.recount_difference or 0) > 0
         return Stated(group=group, row=_row(group, statement, leaf, digest))
 
     def measure(self, record: LedgerRecord, turn: Turn) -> MeasuredExport:
@@ -152,8 +163,13 @@ class Stating:
             return fields | disposed
         outcome = of_tries(tries)
         if outcome.outcome == ARCHIVED:
+            recount = self._recounted(last)
+            if recount is None and self._is_awaited(last, turn) and not wanted.is_overdue:
+                return None
             try:
-                return fields | self._archived(last, turn)
+                return (
+                    fields | self._archived(last, turn) | ({"recount": recount} if recount else {})
+                )
             except (OfflineError, TooLargeError) as error:
                 outcome = Outcome(
                     outcome=OPEN, is_ended=False, reason=error.reason, detail=str(error)
@@ -216,6 +232,16 @@ class Stating:
         if found.differences:
             fields |= {"outcome": CONTRADICTED, "differences": found.differences}
         return fields
+
+    def _recounted(self, record: LedgerRecord) -> Recounted | None:
+        """Return what CloudWatch Logs counted of an export; None where nobody has tried yet."""
+        found = self.ledger.recount(record) if self.recount_within else None
+        return None if found is None else found.recount
+
+    def _is_awaited(self, record: LedgerRecord, turn: Turn) -> bool:
+        """Whether an export is so new that it may still be counted."""
+        assert record.completed is not None  # noqa: S101  (only asked of a completed export)
+        return record.completed.at > timestamp(turn.now - self.recount_within)
 
     def _task_ids(self, record: LedgerRecord) -> list[str]:
         """Return what follows the prefix of the destination in the keys of an export's objects."""

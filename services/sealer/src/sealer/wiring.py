@@ -56,7 +56,13 @@ def wire(
         look_back=settings.look_back,
     )
     measuring = Measuring(archive=Archive(s3, settings.archive_bucket), ledger=ledger, notes=notes)
-    stating = Stating(ledger=ledger, seals=seals, measuring=measuring, salt=salt)
+    stating = Stating(
+        ledger=ledger,
+        seals=seals,
+        measuring=measuring,
+        salt=salt,
+        recount_within=settings.recount_within,
+    )
     return Service(
         settings=settings,
         ledger=ledger,

@@ -596,6 +596,13 @@ def _on_log_group(action: str) -> "_Rule":
     return rule
 
 
+def _start_query(call: Call, _: World) -> Iterator[Need]:
+    """Yield a need for each log group that is queried."""
+    for name in call.parameters.get("logGroupNames") or [call.parameters.get("logGroupName", "")]:
+        group = _log_group_arn(call, name)
+        yield Need(action="logs:StartQuery", resource=f"{group}:log-stream:", owner=call.account_id)
+
+
 def _create_export_task(call: Call, world: World) -> Iterator[Need]:
     """Yield what an export task needs: "credentials that have permission to write" included.
 
@@ -737,7 +744,10 @@ _NEEDS: dict[str, _Rule] = {
     "logs.DescribeExportTasks": _on_none("logs:DescribeExportTasks"),
     "logs.DescribeLogGroups": _on_log_group("logs:DescribeLogGroups"),
     "logs.FilterLogEvents": _on_log_group("logs:FilterLogEvents"),
+    "logs.GetQueryResults": _on_none("logs:GetQueryResults"),
     "logs.PutLogEvents": _on_log_group("logs:PutLogEvents"),
+    "logs.StartQuery": _start_query,
+    "logs.StopQuery": _on_none("logs:StopQuery"),
     "cloudwatch.GetMetricData": _on_none("cloudwatch:GetMetricData"),
     "cloudwatch.PutMetricData": _put_metric_data,
     "resourcegroupstaggingapi.GetResources": _on_none("tag:GetResources"),

@@ -1,4 +1,4 @@
-"""Reading the ledger, long manifests and inventories: the statement `ReadTheLedger`."""
+"""Reading the ledger, manifests, inventories and recounts: the statement `ReadTheLedger`."""
 
 import hashlib
 from collections.abc import Iterator
@@ -13,6 +13,7 @@ from logferry_contracts.inventory import ListedLogGroup
 from logferry_contracts.ledger_key import (
     inventories_from,
     inventories_prefix,
+    recount_key,
     source_prefix,
     split_key,
     starting_at,
@@ -20,6 +21,7 @@ from logferry_contracts.ledger_key import (
 )
 from logferry_contracts.ledger_record import LedgerRecord
 from logferry_contracts.manifest import Manifest, ManifestLocation
+from logferry_contracts.recount import Recount
 from logferry_contracts.source import SourceName
 from logferry_contracts.window import Window
 from logferry_contracts.wire import ContractError, parse
@@ -95,6 +97,14 @@ class Ledger:
         try:
             return parse(Manifest, text)
         except ContractError:
+            return None
+
+    def recount(self, record: LedgerRecord) -> Recount | None:
+        """Return what CloudWatch Logs counted of an export; None where nobody has tried yet."""
+        text = self._read(recount_key(record.source, record.window, record.export_id))
+        try:
+            return None if text is None else parse(Recount, text)
+        except ContractError:  # of another major, say: nobody has, as far as this one knows
             return None
 
     def inventories(self, chain: ChainName, from_ms: int) -> Iterator[ListedInventory]:

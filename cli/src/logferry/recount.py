@@ -1,0 +1,30 @@
+"""Whether, and for how much, what was exported is counted in CloudWatch as well."""
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class RecountConfig(BaseModel):
+    """Settings of each source's recounter, and how long its word is waited for.
+
+    Attributes:
+        state: Whether there is one: without, nothing is counted.
+        share_permille: How many thousandths of what ingesting the events did cost counting them
+            may cost.
+        look_back_days: How old the start of a window may be for it to be counted.
+        within_hours: How long after an export was completed its date is not sealed without its
+            recount.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    state: Literal["DISABLED", "ENABLED"] = "DISABLED"
+    share_permille: Annotated[int, Field(ge=1, le=1000)] = 10
+    look_back_days: Annotated[int, Field(ge=1, le=400)] = 7
+    within_hours: Annotated[int, Field(ge=1, le=168)] = 12
+
+    @property
+    def waited_hours(self) -> int:
+        """How long the sealer waits; 0 where nobody counts."""
+        return self.within_hours if self.state == "ENABLED" else 0

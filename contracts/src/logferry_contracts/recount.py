@@ -1,0 +1,83 @@
+"""Recount: how many events CloudWatch Logs itself counts in a window that was exported.
+
+An object in the control bucket for each export, beside nobody else's: what the recounter wrote,
+the sealer states.
+"""
+
+from typing import Annotated, Self
+
+from pydantic import Field, model_validator
+
+from logferry_contracts.export import ExportId, ReasonCode
+from logferry_contracts.message import Count, Message, Timestamp
+from logferry_contracts.source import SourceName
+from logferry_contracts.window import Window
+from logferry_contracts.wire import emit
+
+RECOUNT_SCHEMA = "urn:logferry:schema:recount:1.0"
+
+INSIGHTS = "insights"
+FILTER = "filter"
+NO = "no"
+
+
+class Recounted(Message):
+    """What the second witness says.
+
+    Attributes:
+        by: ``insights`` or ``filter``, by which it counted; ``no`` where it did not; or what comes
+            later.
+        at: When CloudWatch Logs answered, or it was given up.
+        events: In ``[from, to)`` of the window; None where it did not count.
+        reason: Why it did not count, such as ``budget``; None where it did.
+    """
+
+    by: ReasonCode
+    at: Timestamp
+    events: Count | None = None
+    reason: ReasonCode | None = None
+
+    @model_validator(mode="after")
+    def _counted_or_not(self) -> Self:
+        if self.by == NO and self.reason is None:
+            raise ValueError("by no without reason")
+        if self.by != NO and self.events is None:
+            raise ValueError(f"by {self.by} without events")
+        return self
+
+
+class Recount(Message):
+    """One export's.
+
+    Attributes:
+        query_id: Of the query in CloudWatch Logs Insights; None where there was none.
+    """
+
+    recount_schema: Annotated[
+        str, Field(alias="schema", pattern=r"^urn:logferry:schema:recount:1\.[0-9]+$")
+    ]
+    source: SourceName
+    window: Window
+    export_id: ExportId
+    recount: Recounted
+    query_id: Annotated[str, Field(min_length=1, max_length=256)] | None = None
+
+    @classmethod
+    def of(cls, **said: object) -> Self:
+        """Return a recount by the newest schema.
+
+        Args:
+            said: By this model's names.
+
+        Raises:
+            ValidationError: It was put together wrongly.
+        """
+        return cls.model_validate({"schema": RECOUNT_SCHEMA, **said})
+
+    def text(self) -> bytes:
+        """Return what is stored.
+
+        Raises:
+            ContractError: It was put together wrongly.
+        """
+        return emit(self).encode()

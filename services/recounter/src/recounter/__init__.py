@@ -1,0 +1,1 @@
+"""Counts in CloudWatch Logs what was exported, as a second witness."""

@@ -1,0 +1,145 @@
+"""The control bucket: what the ledger says, which exports are open, and the recounts."""
+
+from collections.abc import Iterator
+from contextlib import suppress
+from itertools import groupby
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import ClientError
+from pydantic import ValidationError
+
+from logferry_contracts.ledger_key import (
+    ledger_key,
+    ledger_prefix,
+    recount_key,
+    recounts_prefix,
+    source_prefix,
+    split_key,
+    starting_at,
+    window_of,
+)
+from logferry_contracts.ledger_record import LedgerRecord
+from logferry_contracts.open_exports import open_prefix, record_key, whole_key
+from logferry_contracts.recount import Recount
+from logferry_contracts.source import SourceName
+from logferry_contracts.window import Window
+from logferry_contracts.wire import ContractError, parse
+from logferry_deliveries.calls import calling
+from logferry_deliveries.errors import AwsError
+from recounter.errors import OvertakenError
+from recounter.note import Note
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+_NOTE = "!note"
+
+
+class _TooLateError(AwsError):
+    """Somebody else has written since it was read."""
+
+
+_KINDS: dict[str, type[AwsError]] = dict.fromkeys(
+    ("PreconditionFailed", "ConditionalRequestConflict"), _TooLateError
+)
+"""https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html"""
+
+
+class Control:
+    """One source's part of the control bucket."""
+
+    def __init__(self, s3: "S3Client", bucket: str, source: SourceName) -> None:
+        """Read and write in ``bucket`` what is of ``source``."""
+        self._s3 = s3
+        self._bucket = bucket
+        self._source = source
+
+    def windows(self, since_ms: int) -> Iterator[tuple[Window, list[str]]]:
+        """Yield the windows that start then or later, with the ids of their exports."""
+        keys = self._keys(
+            Prefix=source_prefix(self._source), StartAfter=starting_at(self._source, since_ms)
+        )
+        for prefix, of_window in groupby(map(split_key, keys), key=lambda each: each[0]):
+            try:
+                window = window_of(prefix)
+            except ValueError:  # what somebody has put there is no record
+                continue
+            yield window, [export_id for _, export_id in of_window]
+
+    def open_windows(self) -> set[str]:
+        """Return the prefixes of the ledger of all windows with an export that has not ended."""
+        keys = self._keys(Prefix=open_prefix(self._source), StartAfter=whole_key(self._source))
+        return {split_key(record_key(key))[0] for key in keys}
+
+    def prefix(self, window: Window) -> str:
+        """Return a window's prefix in the ledger."""
+        return ledger_prefix(self._source, window)
+
+    def record(self, window: Window, export_id: str) -> LedgerRecord | None:
+        """Return a record; None where there is none, or none that can be read."""
+        found = self._get(ledger_key(self._source, window, export_id))
+        try:
+            return None if found is None else parse(LedgerRecord, found[0])
+        except ContractError:  # the sealer tells
+            return None
+
+    def counted(self, window: Window) -> set[str]:
+        """Return the ids of the exports of a window that have a recount."""
+        keys = self._keys(Prefix=recounts_prefix(self._source, window))
+        return {split_key(key)[1] for key in keys} - {_NOTE}
+
+    def put(self, recount: Recount) -> None:
+        """Write a recount; one that is there already stays, as it was the first."""
+        key = recount_key(self._source, recount.window, recount.export_id)
+        with suppress(_TooLateError):
+            self._put(key, recount.text(), IfNoneMatch="*")
+
+    def note(self, window: Window) -> tuple[Note, str | None]:
+        """Return what is noted of a window, and its ETag; None where that is nothing."""
+        found = self._get(recount_key(self._source, window, _NOTE))
+        if found is None:
+            return Note(), None
+        try:
+            return Note.model_validate_json(found[0]), found[1]
+        except ValidationError as error:  # nobody knows what was spent
+            raise AwsError("GetObject", _NOTE, "NotANote", str(error)) from error
+
+    def keep(self, window: Window, note: Note, etag: str | None) -> str:
+        """Note something over what was read, and return the new ETag.
+
+        Raises:
+            OvertakenError: Somebody else has, since.
+        """
+        condition = {"IfNoneMatch": "*"} if etag is None else {"IfMatch": etag}
+        key = recount_key(self._source, window, _NOTE)
+        try:
+            return self._put(key, note.model_dump_json(exclude_none=True).encode(), **condition)
+        except _TooLateError as error:
+            raise OvertakenError(str(error)) from error
+
+    def _keys(self, **which: Any) -> Iterator[str]:
+        with calling("ListObjectsV2", which["Prefix"]):
+            pages = self._s3.get_paginator("list_objects_v2").paginate(Bucket=self._bucket, **which)
+            for page in pages:
+                for each in page.get("Contents", []):
+                    yield each["Key"]
+
+    def _get(self, key: str) -> tuple[bytes, str] | None:
+        with calling("GetObject", key):
+            try:
+                found = self._s3.get_object(Bucket=self._bucket, Key=key)
+                return found["Body"].read(), found["ETag"]
+            except ClientError as error:
+                if error.response["Error"]["Code"] == "NoSuchKey":
+                    return None
+                raise
+
+    def _put(self, key: str, body: bytes, **condition: Any) -> str:
+        with calling("PutObject", key, _KINDS):
+            return self._s3.put_object(
+                Bucket=self._bucket,
+                Key=key,
+                Body=body,
+                ContentType="application/json",
+                **condition,
+            )["ETag"]

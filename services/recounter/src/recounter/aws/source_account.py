@@ -1,0 +1,142 @@
+"""The account whose logs are counted, as the role in it lets this service in."""
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import boto3
+from botocore.config import Config
+
+from logferry_contracts.source import Source
+from logferry_contracts.window import Window
+from logferry_deliveries.calls import CLIENT_CONFIG, calling
+from logferry_deliveries.errors import AwsError
+from recounter import query
+from recounter.errors import BusyError, CannotCountError, GoneError, NotAllowedError
+from recounter.query import Answer
+
+if TYPE_CHECKING:
+    from mypy_boto3_logs import CloudWatchLogsClient
+    from mypy_boto3_sts import STSClient
+
+START_CONFIG = CLIENT_CONFIG.merge(Config(retries={"mode": "legacy", "total_max_attempts": 1}))
+"""A query whose answer was lost is paid for: it is not started again unseen."""
+SESSION_NAME_CHARACTERS = 64
+"""https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html"""
+
+_KINDS: dict[str, type[AwsError]] = {
+    "LimitExceededException": BusyError,
+    "ThrottlingException": BusyError,
+    "MalformedQueryException": CannotCountError,
+    "InvalidParameterException": CannotCountError,
+    "InvalidOperationException": CannotCountError,
+    "ResourceNotFoundException": GoneError,
+    "AccessDeniedException": NotAllowedError,
+}
+
+
+class SourceAccount:
+    """The events of one account and Region, counted by CloudWatch Logs."""
+
+    def __init__(self, logs: "CloudWatchLogsClient", logs_once: "CloudWatchLogsClient") -> None:
+        """Start queries with ``logs_once``, a client without retries; do all else with ``logs``."""
+        self._logs = logs
+        self._logs_once = logs_once
+
+    def start(self, log_group_names: Sequence[str], window: Window) -> str:
+        """Start a query that counts, and return its id.
+
+        Raises:
+            BusyError: No query was started: there are too many.
+            CannotCountError: No query was started: AWS refuses one of the log groups, or the role.
+            AwsError: AWS did not say whether one was.
+        """
+        start, end = query.seconds(window)
+        with calling("StartQuery", log_group_names[0], _KINDS):
+            return self._logs_once.start_query(
+                logGroupNames=list(log_group_names),
+                startTime=start,
+                endTime=end,
+                queryString=query.text(window),
+            )["queryId"]
+
+    def answer(self, query_id: str) -> Answer:
+        """Return what a query has found so far.
+
+        Raises:
+            GoneError: AWS does not know it any more.
+            AwsError: AWS did not answer.
+        """
+        with calling("GetQueryResults", query_id, _KINDS):
+            found = self._logs.get_query_results(queryId=query_id)
+        return Answer(
+            status=found["status"],
+            scanned_bytes=int(found.get("statistics", {}).get("bytesScanned", 0)),
+            rows=[{each["field"]: each["value"] for each in row} for row in found["results"]],
+        )
+
+    def stop(self, query_id: str) -> None:
+        """Stop a query; one that has ended stays as it is."""
+        with calling("StopQuery", query_id, _KINDS):
+            try:
+                self._logs.stop_query(queryId=query_id)
+            except self._logs.exceptions.InvalidParameterException:
+                return
+
+    def filtered(self, log_group_name: str, window: Window, next_page: Callable[[], None]) -> int:
+        """Return how many events a window has, read to the last page.
+
+        Both ends of the range are inclusive. A page may be empty and yet not the last.
+        https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_FilterLogEvents.html
+
+        Args:
+            log_group_name: Of the class STANDARD.
+            window: Which events.
+            next_page: Called before each page: waits until it may be asked for.
+
+        Raises:
+            CannotCountError: The role may not, or the log group is gone.
+            AwsError: AWS did not answer.
+        """
+        count, token = 0, dict[str, Any]()
+        while True:
+            next_page()
+            with calling("FilterLogEvents", log_group_name, _KINDS):
+                page = self._logs.filter_log_events(
+                    logGroupName=log_group_name,
+                    startTime=window.from_ms,
+                    endTime=window.to_ms - 1,
+                    **token,
+                )
+            count += len(page["events"])
+            if "nextToken" not in page:
+                return count
+            token = {"nextToken": page["nextToken"]}
+
+
+def assume(sts: "STSClient", source: Source) -> SourceAccount:
+    """Return a source's account, by its role.
+
+    Raises:
+        AwsError: The role cannot be assumed.
+    """
+    external_id: dict[str, Any] = (
+        {} if source.external_id is None else {"ExternalId": source.external_id}
+    )
+    with calling("AssumeRole", source.role_arn):
+        credentials = sts.assume_role(
+            RoleArn=source.role_arn,
+            RoleSessionName=f"logferry-recounter-{source.profile}"[:SESSION_NAME_CHARACTERS],
+            **external_id,
+        )["Credentials"]
+
+    def logs(config: Config) -> "CloudWatchLogsClient":
+        return boto3.client(
+            "logs",
+            region_name=source.region,
+            aws_access_key_id=credentials["AccessKeyId"],
+            aws_secret_access_key=credentials["SecretAccessKey"],
+            aws_session_token=credentials["SessionToken"],
+            config=config,
+        )
+
+    return SourceAccount(logs(CLIENT_CONFIG), logs(START_CONFIG))

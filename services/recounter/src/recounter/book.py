@@ -1,0 +1,159 @@
+"""What one window's counting may cost, did cost, and has found: each step is noted first."""
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from logferry_contracts.ledger_record import LedgerRecord
+from logferry_contracts.message import timestamp
+from logferry_contracts.recount import NO, Recount, Recounted
+from logferry_contracts.window import Window
+from recounter import due
+from recounter.aws.control import Control
+from recounter.budget import SCAN, Candidate
+from recounter.metrics import COUNTED, NOT_COUNTED, SCANNED_BYTES
+from recounter.note import Charge
+from recounter.query import Answer
+from recounter.turn import Turn
+
+
+class Book:
+    """One window's exports that have no recount yet, and the note of all of them."""
+
+    def __init__(
+        self,
+        control: Control,
+        window: Window,
+        records: Iterable[LedgerRecord],
+        turn: Turn,
+        share: int,
+    ) -> None:
+        """Open it, for counting that may cost ``share`` thousandths of the ingestion."""
+        self._control = control
+        self._window = window
+        self._turn = turn
+        self._share = share
+        self.todo = {each.export_id: each for each in records}
+        self.note, self._etag = control.note(window)
+
+    @property
+    def left(self) -> int:
+        """What may still be spent."""
+        todo = (due.candidate(each).allowance(self._share) for each in self.todo.values())
+        return self.note.allowed + sum(todo) - self.note.spent
+
+    @property
+    def now(self) -> str:
+        """The time, as a recount says it."""
+        return timestamp(self._turn.clock())
+
+    @property
+    def candidates(self) -> list[Candidate]:
+        """What no query counts now."""
+        counted = {each for charge in self.note.running for each in charge.export_ids}
+        return [due.candidate(each) for key, each in self.todo.items() if key not in counted]
+
+    def of(self, charge: Charge) -> list[Candidate]:
+        """Return what a query counts."""
+        return [due.candidate(self.todo[each]) for each in charge.export_ids if each in self.todo]
+
+    def charge(self, batch: Sequence[Candidate]) -> Charge:
+        """Note a query before it is started: whatever becomes of it, it is paid."""
+        charge = Charge(
+            cost=sum(each.cost for each in batch),
+            export_ids=[each.export_id for each in batch],
+            at=self.now,
+        )
+        self._keep(spent=self.note.spent + charge.cost, running=[*self.note.running, charge])
+        return charge
+
+    def take_back(self, charge: Charge) -> None:
+        """Note that a query was refused, and costs nothing."""
+        self._keep(spent=self.note.spent - charge.cost, running=self._without(charge))
+
+    def started(self, charge: Charge, query_id: str) -> None:
+        """Note a query's id, by which the next invocation finds it."""
+        started = charge.model_copy(update={"query_id": query_id})
+        self._keep(running=[*self._without(charge), started])
+
+    def failed(self, charge: Charge, answer: Answer | None = None) -> None:
+        """Note that a query was in vain: what it counts is tried again, if the budget lasts."""
+        failed = dict(self.note.failed)
+        for each in charge.export_ids:
+            failed[each] = failed.get(each, 0) + 1
+        self._keep(failed=failed, **self._ended(charge, answer))
+
+    def stopped(self, charge: Charge, answer: Answer) -> None:
+        """Note that a query was stopped, as it would have cost too much."""
+        self._keep(**self._ended(charge, answer))
+
+    def settle(
+        self,
+        said: Mapping[Candidate, Recounted],
+        charge: Charge | None = None,
+        answer: Answer | None = None,
+    ) -> None:
+        """Write recounts, and then note that these exports are done with.
+
+        A crash between the two makes the budget smaller, never larger.
+
+        Args:
+            said: What is said of each.
+            charge: Of the query that has counted them; None for none.
+            answer: That query's.
+        """
+        allowed = self.note.allowed + self._allowance(said, answer)
+        for each, recounted in said.items():
+            record = self.todo.pop(each.export_id)
+            self._control.put(
+                Recount.of(
+                    source=record.source,
+                    window=record.window,
+                    export_id=record.export_id,
+                    recount=recounted,
+                    query_id=charge.query_id if charge else None,
+                )
+            )
+            self._turn.counts[NOT_COUNTED if recounted.by == NO else COUNTED] += 1
+        ended = {} if charge is None else self._ended(charge, answer)
+        if said or ended:
+            self._keep(allowed=allowed, **ended)
+
+    def give_up(self, candidates: Iterable[Candidate], why: str) -> None:
+        """Write that exports are not counted, and why."""
+        said = Recounted(by=NO, at=self.now, reason=why)
+        self.settle(dict.fromkeys(candidates, said))
+
+    def close(self, listing_sha256: str) -> None:
+        """Note that nothing is left of all exports that there are."""
+        self._keep(listing_sha256=listing_sha256)
+
+    def _allowance(self, done: Iterable[Candidate], answer: Answer | None) -> int:
+        """Return what counting exports was allowed to cost, by what a query has read of them.
+
+        A guess that was too high would pay for what is tried again.
+        """
+        if answer is None:
+            return sum(each.allowance(self._share) for each in done)
+        first = next(iter(done), None)
+        return 0 if first is None else first.allowance(self._share, answer.scanned_bytes)
+
+    def _ended(self, charge: Charge, answer: Answer | None) -> dict[str, object]:
+        """Return what changes in the note when a query has ended, for what it did cost.
+
+        Of one that nobody saw complete that is not known: it is taken to have cost all of it.
+        """
+        cost = charge.cost
+        if answer is not None:
+            self._turn.counts[SCANNED_BYTES] += answer.scanned_bytes
+            scanned = SCAN * answer.scanned_bytes
+            cost = scanned if answer.status == "Complete" else max(scanned, cost)
+        return {
+            "running": self._without(charge),
+            "spent": self.note.spent + cost - charge.cost,
+        }
+
+    def _without(self, charge: Charge) -> list[Charge]:
+        return [each for each in self.note.running if each.export_ids != charge.export_ids]
+
+    def _keep(self, **changes: object) -> None:
+        self.note = self.note.model_copy(update=changes)
+        self._etag = self._control.keep(self._window, self.note, self._etag)

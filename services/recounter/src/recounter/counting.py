@@ -1,0 +1,171 @@
+"""One window counted: by pages what is small, by queries the rest, as far as the budget goes."""
+
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+
+from aws_lambda_powertools import Logger
+
+from logferry_contracts.message import timestamp
+from logferry_contracts.recount import FILTER, INSIGHTS, Recounted
+from logferry_contracts.window import Window
+from logferry_deliveries.errors import AwsError
+from recounter import budget, due, query
+from recounter.aws.source_account import SourceAccount
+from recounter.book import Book
+from recounter.budget import Candidate
+from recounter.errors import BusyError, CannotCountError
+from recounter.metrics import QUERIES
+from recounter.note import Charge
+from recounter.query import Answer
+from recounter.turn import Turn
+
+AT_ONCE = 4
+"""Of the 30 queries that an account may run, dashboards included.
+
+https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_StartQuery.html
+"""
+LOOK_S = 1.0
+MOST_FAILURES = 2
+"""After so many queries in vain an export stays uncounted."""
+LONGEST = timedelta(minutes=65)
+"""Queries time out after 60 minutes (same page)."""
+RUNNING = ("Scheduled", "Running", "Unknown")
+PAGE_S = 1.0
+"""Between two pages of FilterLogEvents: the direct lane needs most of the account's calls."""
+
+logger = Logger()
+
+type Batches = deque[tuple[Candidate, ...]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Counting:
+    """Counts the exports of one window."""
+
+    account: SourceAccount
+    window: Window
+    book: Book
+    turn: Turn
+
+    def count(self) -> None:
+        """Count all that the budget reaches, and write down why not of the rest.
+
+        Raises:
+            OutOfTimeError: The next invocation goes on.
+            OvertakenError: Another one does already.
+            AwsError: AWS did not answer.
+        """
+        for charge in self.book.note.running:
+            if charge.query_id is None:  # a process died: nobody knows whether it was started
+                self.book.failed(charge)
+        self._refuse()
+        self._filter()
+        self._query(deque())  # those of an invocation before
+        while True:
+            self._refuse()
+            taken, others = budget.chosen(self.book.candidates, self.book.left)
+            if not taken:
+                break
+            self._query(deque(budget.batches(taken)))
+        self.book.give_up(others, "budget")
+
+    # What needs no query
+
+    def _refuse(self) -> None:
+        """Give up what nobody can count, or has tried to often enough."""
+        now = self.turn.clock()
+        for each in self.book.candidates:
+            has_failed = self.book.note.failed.get(each.export_id, 0) >= MOST_FAILURES
+            why = due.objection(self.book.todo[each.export_id], now)
+            if has_failed or why is not None:
+                self.book.give_up([each], why or "failed")
+
+    def _filter(self) -> None:
+        for each in self.book.candidates:
+            if not due.is_filtered(self.book.todo[each.export_id]):
+                continue
+            try:
+                events = self.account.filtered(each.log_group_name, self.window, self._next_page)
+            except CannotCountError as error:
+                self.book.give_up([each], error.why)
+            else:
+                said = Recounted(by=FILTER, at=self.book.now, events=events)
+                self.book.settle({each: said})
+
+    def _next_page(self) -> None:
+        self.turn.check()
+        self.turn.sleep(PAGE_S)
+
+    # Queries
+
+    def _query(self, pending: Batches) -> None:
+        """Run queries, a few at once, until all have ended."""
+        while pending or self.book.note.running:
+            self.turn.check()
+            is_busy = False
+            while pending and len(self.book.note.running) < AT_ONCE and not is_busy:
+                is_busy = not self._start(pending)
+            for charge in self.book.note.running:
+                self._look(charge)
+            if self.book.note.running or is_busy:
+                self.turn.sleep(LOOK_S)
+
+    def _start(self, pending: Batches) -> bool:
+        """Start the next query; False where the account has as many as it may."""
+        batch = pending.popleft()
+        charge = self.book.charge(batch)
+        try:
+            query_id = self.account.start([each.log_group_name for each in batch], self.window)
+        except BusyError:
+            self.book.take_back(charge)
+            pending.appendleft(batch)
+            return False
+        except CannotCountError as error:
+            self.book.take_back(charge)
+            self._narrow(batch, error.why, pending)
+        except AwsError:
+            logger.exception("query not started", export_ids=charge.export_ids)
+            self.book.failed(charge)
+        else:
+            self.turn.counts[QUERIES] += 1
+            self.book.started(charge, query_id)
+        return True
+
+    def _narrow(self, batch: Sequence[Candidate], why: str, pending: Batches) -> None:
+        """Find the log group for whose sake a query was refused, and give up that one alone."""
+        if len(batch) == 1:
+            self.book.give_up(batch, why)
+            return
+        middle = len(batch) // 2
+        pending.extendleft([tuple(batch[middle:]), tuple(batch[:middle])])
+
+    def _look(self, charge: Charge) -> None:
+        """Look at a query, and take what it has counted once it is complete."""
+        assert charge.query_id is not None  # noqa: S101  (noted when it was started)
+        try:
+            answer = self.account.answer(charge.query_id)
+        except CannotCountError:  # results are kept for some days only
+            self.book.failed(charge)
+            return
+        is_old = timestamp(self.turn.clock() - LONGEST) > charge.at
+        if answer.status == "Complete":
+            self._take(charge, answer)
+        elif answer.status not in RUNNING or is_old:
+            logger.warning("query failed", query_id=charge.query_id, status=answer.status)
+            self.book.failed(charge, answer)
+        elif budget.is_beyond(answer.scanned_bytes, charge.cost, self.book.left):
+            self.account.stop(charge.query_id)
+            candidates = self.book.of(charge)
+            self.book.stopped(charge, answer)
+            self.book.give_up(candidates, "budget")
+
+    def _take(self, charge: Charge, answer: Answer) -> None:
+        counted = self.book.of(charge)
+        found = query.counts(answer.rows, (each.log_group_name for each in counted))
+        said = {
+            each: Recounted(by=INSIGHTS, at=self.book.now, events=found[each.log_group_name])
+            for each in counted
+        }
+        self.book.settle(said, charge, answer)

@@ -1,0 +1,72 @@
+"""Which exports are counted, how, and why not: rules only."""
+
+from datetime import datetime, timedelta
+
+from logferry_contracts.ledger_record import LedgerRecord
+from logferry_contracts.message import epoch_ms
+from logferry_contracts.window import Window
+from recounter.budget import INGESTION, Candidate
+
+MOST_FILTERED_BYTES = 20_000_000
+"""Read page by page, which costs nothing but calls: 20 to 80 of them."""
+UNPACKED = 10
+"""How much larger events are taken to be than in the archive, where no plan has guessed."""
+DAY_MS = 86_400_000
+STANDARD = "STANDARD"
+
+
+def is_due(
+    window: Window, now: datetime, lag: timedelta, open_after: timedelta, *, is_open: bool
+) -> bool:
+    """Whether a window is counted now: its exports have ended, or were waited for too long."""
+    since = timedelta(milliseconds=epoch_ms(now) - window.to_ms)
+    return since >= lag and (not is_open or since >= open_after)
+
+
+def is_countable(record: LedgerRecord) -> bool:
+    """Whether an export is in the archive, as far as the ledger knows. A half is in its whole."""
+    is_there = record.state in ("completed", "secured") and record.completed is not None
+    is_given_up = record.waived is not None or record.disposed is not None
+    return is_there and record.parent_export_id is None and not is_given_up
+
+
+def objection(record: LedgerRecord, now: datetime) -> str | None:
+    """Return why nobody can count an export's window; None where somebody can."""
+    log_group = record.log_group
+    if log_group.log_group_class not in INGESTION:
+        return "log_group_class"
+    if log_group.created_ms >= record.window.to_ms:  # StartQuery refuses such a range
+        return "before_creation"
+    if log_group.retention_days is not None:
+        kept_from_ms = epoch_ms(now) - (log_group.retention_days - 1) * DAY_MS
+        if record.window.from_ms < kept_from_ms:
+            return "expired"
+    return None
+
+
+def is_filtered(record: LedgerRecord) -> bool:
+    """Whether an export is counted by FilterLogEvents.
+
+    What the direct lane read by that very call, a query has to count: it would be the same witness
+    twice.
+    """
+    is_standard = record.log_group.log_group_class == STANDARD
+    return record.lane == "slot" and is_standard and size_bytes(record) <= MOST_FILTERED_BYTES
+
+
+def size_bytes(record: LedgerRecord) -> int:
+    """Return how large the events of an export's window are, as far as anybody has guessed."""
+    if record.estimated_bytes is not None:
+        return record.estimated_bytes
+    assert record.completed is not None  # noqa: S101  (only asked of a completed export)
+    return UNPACKED * record.completed.manifest.total_bytes
+
+
+def candidate(record: LedgerRecord) -> Candidate:
+    """Return an export as a query may count it."""
+    return Candidate(
+        export_id=record.export_id,
+        log_group_name=record.log_group.name,
+        log_group_class=record.log_group.log_group_class,
+        size_bytes=size_bytes(record),
+    )

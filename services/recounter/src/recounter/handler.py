@@ -1,0 +1,81 @@
+"""What Lambda invokes: a request by a schedule. Clients are made once, at first use."""
+
+import json
+import os
+import time
+from collections import Counter
+from datetime import UTC, datetime
+from functools import cache
+from typing import Any
+
+import boto3
+from aws_lambda_powertools import Logger
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from logferry_contracts.recount_request import RecountRequest
+from logferry_contracts.wire import parse
+from logferry_deliveries.calls import CLIENT_CONFIG
+from logferry_deliveries.metrics import emit
+from recounter.aws.control import Control
+from recounter.aws.source_account import assume
+from recounter.recounting import Recounting
+from recounter.settings import Settings
+from recounter.turn import Turn
+
+RESERVE_MS = 30_000
+"""Nothing is begun with less time left: a page, or a look at a query, takes some."""
+
+logger = Logger()
+
+
+def handle(event: dict[str, Any], context: LambdaContext) -> None:
+    """Count what is due of the source.
+
+    Args:
+        event: A RecountRequest: ``{"specversion": "1.0", "type": "logferry.recount.requested.v1",
+            "data": {}, ...}``.
+        context: Says how much time is left.
+
+    Raises:
+        SettingsError: The environment is unusable.
+        ContractError: The event is none.
+        RetryError: Something could not be counted; the next invocation tries again.
+    """
+    parse(RecountRequest, json.dumps(event))
+    counts: Counter[str] = Counter()
+    try:
+        recounting().look(
+            Turn(
+                clock=lambda: datetime.now(UTC),
+                has_time=lambda: context.get_remaining_time_in_millis() > RESERVE_MS,
+                sleep=time.sleep,
+                counts=counts,
+            )
+        )
+    finally:
+        emit(counts)
+
+
+def recounting() -> Recounting:
+    """Return what counts: the session in the source's account is as old as an invocation."""
+    settings, s3, sts = _made()
+    return Recounting(
+        control=Control(s3, settings.control_bucket, settings.source),
+        reach=lambda: assume(sts, settings.source),
+        share=settings.share,
+        lag=settings.lag,
+        look_back=settings.look_back,
+        open_after=settings.open_after,
+    )
+
+
+@cache
+def _made() -> tuple[Settings, Any, Any]:
+    """Return the container's settings and clients."""
+    settings = Settings.from_env(os.environ)
+    logger.append_keys(artifact=settings.artifact)
+    return (
+        settings,
+        boto3.client("s3", config=CLIENT_CONFIG),
+        boto3.client("sts", config=CLIENT_CONFIG),
+    )

@@ -1,0 +1,89 @@
+"""A source looked at: each window whose exports have ended is counted, the oldest first."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import cached_property
+
+from aws_lambda_powertools import Logger
+
+from logferry_contracts.digest import sha256
+from logferry_contracts.message import epoch_ms
+from logferry_contracts.window import Window
+from logferry_deliveries.errors import OutOfTimeError, RetryError
+from recounter import due
+from recounter.aws.control import Control
+from recounter.aws.source_account import SourceAccount
+from recounter.book import Book
+from recounter.counting import Counting
+from recounter.errors import OvertakenError
+from recounter.turn import Turn
+
+logger = Logger()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recounting:
+    """Counts the windows of one source.
+
+    Attributes:
+        reach: Returns the source's account.
+        share: How many thousandths of what its ingestion did cost counting may cost.
+        lag: How long after its end a window is left alone.
+        look_back: How old a window's start may be.
+        open_after: How long a window is waited for whose exports have not ended.
+    """
+
+    control: Control
+    reach: Callable[[], SourceAccount]
+    share: int
+    lag: timedelta
+    look_back: timedelta
+    open_after: timedelta
+
+    def look(self, turn: Turn) -> None:
+        """Count what is due.
+
+        Raises:
+            RetryError: Something of a window could not be counted; the others were.
+        """
+        now = turn.clock()
+        opened = self.control.open_windows()
+        errors: list[RetryError] = []
+        for window, export_ids in self.control.windows(epoch_ms(now - self.look_back)):
+            is_open = self.control.prefix(window) in opened
+            if not due.is_due(window, now, self.lag, self.open_after, is_open=is_open):
+                continue
+            try:
+                turn.check()
+                self._count(window, export_ids, turn, is_open=is_open)
+            except OutOfTimeError as error:
+                logger.info("the next invocation goes on", reason=str(error))
+                break
+            except OvertakenError as error:
+                logger.info("left to another invocation", reason=str(error))
+            except RetryError as error:
+                logger.exception("window not counted", window=window.model_dump())
+                errors.append(error)
+        if errors:
+            raise errors[0]
+
+    def _count(
+        self, window: Window, export_ids: Sequence[str], turn: Turn, *, is_open: bool
+    ) -> None:
+        listing = sha256("\n".join(export_ids).encode())
+        if self.control.note(window)[0].listing_sha256 == listing:
+            return
+        counted = self.control.counted(window)
+        read = (self.control.record(window, each) for each in export_ids if each not in counted)
+        records = [each for each in read if each is not None and due.is_countable(each)]
+        book = Book(self.control, window, records, turn, self.share)
+        if records or book.note.running:
+            counting = Counting(account=self._account, window=window, book=book, turn=turn)
+            counting.count()
+        if not is_open:
+            book.close(listing)
+
+    @cached_property
+    def _account(self) -> SourceAccount:
+        return self.reach()

@@ -1,0 +1,239 @@
+"""What the tests of the recounter share: a source whose logs, ledger and clock are in memory."""
+
+import json
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from itertools import count
+from typing import Any
+
+from logferry_contracts.documents import examples
+from logferry_contracts.export import export_id
+from logferry_contracts.ledger_record import LedgerRecord
+from logferry_contracts.message import timestamp
+from logferry_contracts.recount import Recount
+from logferry_contracts.window import Window
+from logferry_contracts.wire import parse
+from logferry_deliveries.errors import AwsError
+from recounter.aws.control import Control
+from recounter.aws.source_account import SourceAccount
+from recounter.errors import BusyError, CannotCountError, OvertakenError
+from recounter.note import Note
+from recounter.query import Answer
+from recounter.recounting import Recounting
+from recounter.turn import Turn
+
+DAY = 86_400_000
+FROM = 1_795_215_600_000
+WINDOW = Window(from_ms=FROM, to_ms=FROM + DAY)
+NOW = datetime.fromtimestamp((FROM + 2 * DAY) / 1000, UTC)
+
+_SECURED = next(
+    each.document
+    for each in examples("accept", "ledger-record")
+    if each.document["state"] == "completed" and each.document["lane"] == "slot"
+)
+
+
+def record(
+    name: str,
+    *,
+    size: int | None = 1000,
+    lane: str = "direct",
+    log_group_class: str = "STANDARD",
+    window: Window = WINDOW,
+    **log_group: Any,
+) -> LedgerRecord:
+    """A completed export."""
+    document = json.loads(json.dumps(_SECURED))
+    source = document["source"]
+    arn = f"arn:aws:logs:{source['region']}:{source['account_id']}:log-group:{name}"
+    document["log_group"] = {
+        "name": name,
+        "arn": arn,
+        "log_group_class": log_group_class,
+        "created_ms": window.from_ms - DAY,
+        **log_group,
+    }
+    document["window"] = window.model_dump()
+    document["lane"] = lane
+    document.pop("estimated_bytes", None)
+    if size is not None:
+        document["estimated_bytes"] = size
+    made = parse(LedgerRecord, json.dumps(document))
+    name_of = export_id(made.source, name, window, made.generation)
+    return made.model_copy(update={"export_id": name_of})
+
+
+class Killed(BaseException):
+    """The process died."""
+
+
+@dataclass
+class World:
+    """What outlives a process.
+
+    Attributes:
+        events: Of each log group, by their times.
+        before: Called before each call of AWS, with its name; raises what becomes of the call.
+    """
+
+    records: dict[str, LedgerRecord] = field(default_factory=dict)
+    recounts: dict[str, Recount] = field(default_factory=dict)
+    notes: dict[Window, tuple[Note, str]] = field(default_factory=dict)
+    opened: set[str] = field(default_factory=set)
+    events: dict[str, list[int]] = field(default_factory=dict)
+    event_bytes: int = 100
+    refused: dict[str, str] = field(default_factory=dict)
+    queries: dict[str, tuple[tuple[str, ...], Window]] = field(default_factory=dict)
+    stopped: set[str] = field(default_factory=set)
+    status: Callable[[str, int], str] = lambda _, looks: "Complete" if looks > 1 else "Running"
+    looks: Counter[str] = field(default_factory=Counter)
+    before: Callable[[str], None] = lambda _: None
+    now: datetime = NOW
+    paid_bytes: int = 0
+    calls: list[str] = field(default_factory=list)
+    ids: Iterator[int] = field(default_factory=count)
+
+    def add(self, made: LedgerRecord, events: Sequence[int] = ()) -> LedgerRecord:
+        """Put an export, and events of its log group."""
+        self.records[made.export_id] = made
+        self.events.setdefault(made.log_group.name, []).extend(events)
+        return made
+
+    def counted(self, name: str, window: Window) -> int:
+        """How many events CloudWatch has now."""
+        return sum(window.from_ms <= each < window.to_ms for each in self.events.get(name, []))
+
+    def call(self, name: str) -> None:
+        self.calls.append(name)
+        self.before(name)
+
+
+class Bucket(Control):
+    """The control bucket in memory."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+
+    def windows(self, since_ms: int) -> Iterator[tuple[Window, list[str]]]:
+        self._world.call("ListLedger")
+        found: dict[Window, list[str]] = {}
+        for each in self._world.records.values():
+            found.setdefault(each.window, []).append(each.export_id)
+        for window in sorted(found, key=lambda each: each.from_ms):
+            if window.from_ms >= since_ms:
+                yield window, sorted(found[window])
+
+    def open_windows(self) -> set[str]:
+        return self._world.opened
+
+    def prefix(self, window: Window) -> str:
+        return f"{window.from_ms}-{window.to_ms}/"
+
+    def record(self, window: Window, export_id: str) -> LedgerRecord | None:
+        return self._world.records.get(export_id)
+
+    def counted(self, window: Window) -> set[str]:
+        return {key for key, each in self._world.recounts.items() if each.window == window}
+
+    def put(self, recount: Recount) -> None:
+        self._world.call("PutRecount")
+        self._world.recounts.setdefault(recount.export_id, recount)
+        self._world.call("PutRecount done")
+
+    def note(self, window: Window) -> tuple[Note, str | None]:
+        return self._world.notes.get(window, (Note(), None))
+
+    def keep(self, window: Window, note: Note, etag: str | None) -> str:
+        self._world.call("PutNote")
+        if self.note(window)[1] != etag:
+            raise OvertakenError("somebody was faster")
+        kept = str(next(self._world.ids))
+        read = Note.model_validate_json(note.model_dump_json(exclude_none=True))
+        self._world.notes[window] = read, kept
+        self._world.call("PutNote done")
+        return kept
+
+
+class Account(SourceAccount):
+    """A source's account in memory."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+
+    def start(self, log_group_names: Sequence[str], window: Window) -> str:
+        self._world.call("StartQuery")
+        for name in log_group_names:
+            if name in self._world.refused:
+                raise CannotCountError("StartQuery", name, self._world.refused[name], "no")
+        query_id = f"query-{next(self._world.ids)}"
+        self._world.queries[query_id] = tuple(log_group_names), window
+        self._world.paid_bytes += self._scanned(query_id)
+        self._world.call("StartQuery done")
+        return query_id
+
+    def answer(self, query_id: str) -> Answer:
+        self._world.call("GetQueryResults")
+        self._world.looks[query_id] += 1
+        names, window = self._world.queries[query_id]
+        status = self._world.status(query_id, self._world.looks[query_id])
+        rows: list[Mapping[str, str]] = [
+            {"@log": f"111122223333:{name}", "events": str(self._world.counted(name, window))}
+            for name in names
+            if self._world.counted(name, window)
+        ]
+        return Answer(
+            status=status,
+            scanned_bytes=self._scanned(query_id),
+            rows=rows if status == "Complete" else [],
+        )
+
+    def stop(self, query_id: str) -> None:
+        self._world.call("StopQuery")
+        self._world.stopped.add(query_id)
+
+    def filtered(self, log_group_name: str, window: Window, next_page: Callable[[], None]) -> int:
+        next_page()
+        self._world.call("FilterLogEvents")
+        return self._world.counted(log_group_name, window)
+
+    def _scanned(self, query_id: str) -> int:
+        names, window = self._world.queries[query_id]
+        return sum(self._world.counted(name, window) for name in names) * self._world.event_bytes
+
+
+def look(world: World, *, share: int = 10, seconds: float = 800) -> Counter[str]:
+    """Let an invocation count what is due; returns what it counted."""
+    until = world.now + timedelta(seconds=seconds)
+
+    def sleep(for_s: float) -> None:
+        world.now += timedelta(seconds=for_s)
+
+    turn = Turn(clock=lambda: world.now, has_time=lambda: world.now < until, sleep=sleep)
+    Recounting(
+        control=Bucket(world),
+        reach=lambda: Account(world),
+        share=share,
+        lag=timedelta(hours=2),
+        look_back=timedelta(days=7),
+        open_after=timedelta(days=3),
+    ).look(turn)
+    return turn.counts
+
+
+def busy(operation: str) -> AwsError:
+    """What AWS says when there is too much of something."""
+    return BusyError(operation, "it", "LimitExceededException", "too many")
+
+
+def said(world: World, made: LedgerRecord) -> tuple[str, object]:
+    """By what an export was counted, and how many events; or why not."""
+    found = world.recounts[made.export_id].recount
+    return found.by, found.events if found.reason is None else found.reason
+
+
+def at(moment: datetime) -> str:
+    """A time as recounts have it."""
+    return timestamp(moment)

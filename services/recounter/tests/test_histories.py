@@ -1,0 +1,103 @@
+"""Histories by chance: whatever fails, dies or comes late, what is said is what CloudWatch said."""
+
+import random
+from contextlib import suppress
+from datetime import timedelta
+
+import pytest
+from services.recounter.tests.conftest import (
+    DAY,
+    FROM,
+    WINDOW,
+    Killed,
+    World,
+    busy,
+    look,
+    record,
+)
+
+from logferry_contracts.window import Window
+from logferry_deliveries.errors import AwsError, RetryError
+from recounter.budget import INGESTION, SCAN
+
+FEW, MANY = range(150), range(150, 1000)
+
+
+class Fate:
+    """What becomes of calls in one history."""
+
+    def __init__(self, seed: int) -> None:
+        self.random = random.Random(seed)  # noqa: S311  (reproducible, and no secret)
+        self.rate = self.random.choice([0, 0.01, 0.05])
+
+    def before(self, call: str) -> None:
+        if self.random.random() >= self.rate:
+            return
+        if self.random.random() < 0.5:
+            raise Killed
+        if call == "StartQuery":
+            raise busy(call)
+        raise AwsError(call, "it", "InternalFailure", "not now")
+
+    def status(self, _query_id: str, looks: int) -> str:
+        if self.random.random() < self.rate:
+            return self.random.choice(["Failed", "Timeout", "Cancelled", "Unknown"])
+        return "Complete" if looks > self.random.randint(0, 2) else "Running"
+
+
+def lived(seed: int) -> tuple[World, Fate, int]:
+    """A world after a history, and how much it may have spent a thousandth of ingestion."""
+    fate = Fate(seed)
+    chance, share = fate.random, fate.random.choice([1, 5, 10, 40])
+    world = World(before=fate.before, status=fate.status)
+    windows = [WINDOW, Window(from_ms=FROM - DAY, to_ms=FROM)][: chance.randint(1, 2)]
+    for n in range(chance.randint(1, 70)):
+        events = int(chance.paretovariate(1))
+        for window in windows:
+            made = record(
+                f"/{n}",
+                window=window,
+                size=100 * min(events, 5000),
+                lane=chance.choice(["direct", "direct", "slot"]),
+                log_group_class=chance.choice(["STANDARD", "STANDARD", "INFREQUENT_ACCESS"]),
+            )
+            world.add(made, [window.from_ms + 1] * min(events, 5000))
+    if chance.random() < 0.2:
+        world.refused = {f"/{chance.randint(0, 70)}": "MalformedQueryException"}
+    for _ in range(60):
+        with suppress(Killed, RetryError):
+            look(world, share=share, seconds=chance.choice([5, 60, 800]))
+        world.now += timedelta(minutes=30)
+        if chance.random() < 0.1:  # late, after or before its window was counted
+            world.add(record(f"/late/{chance.randint(0, 3)}", size=100), [FROM + 2])
+    world.before = lambda _: None
+    world.status = lambda _, __: "Complete"
+    for _ in range(3):
+        look(world, share=share)
+        world.now += timedelta(hours=1)
+    return world, fate, share
+
+
+def check(seed: int) -> None:
+    world, _, share = lived(seed)
+    assert world.recounts.keys() == world.records.keys()
+    for key, recount in world.recounts.items():
+        has = world.counted(world.records[key].log_group.name, recount.window)
+        assert recount.recount.events is None or recount.recount.events <= has
+    allowed = sum(
+        share * INGESTION[each.log_group.log_group_class] * (each.estimated_bytes or 0)
+        for each in world.records.values()
+    )
+    assert SCAN * world.paid_bytes <= allowed
+    assert all(not note.running for note, _ in world.notes.values())
+
+
+@pytest.mark.parametrize("seed", FEW)
+def test_a_history_ends_with_a_word_on_each_export_and_within_the_budget(seed: int) -> None:
+    check(seed)
+
+
+@pytest.mark.deep
+@pytest.mark.parametrize("seed", MANY)
+def test_and_so_do_many_more(seed: int) -> None:
+    check(seed)
