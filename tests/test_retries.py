@@ -20,6 +20,7 @@ import logferry.sweep
 import logferry_deliveries.calls
 import planner.aws.calls
 import planner.aws.source_account
+import recounter.aws.source_account
 import sealer.aws.calls
 
 ROOT = Path(__file__).parents[1]
@@ -48,6 +49,7 @@ LONGEST_S = {"planner, in a source's account": 127, "logferry, stacks": 127}
 """What all waits of a call come to at most, where it is not 31 s."""
 ONCE = {
     "CreateExportTask": exporter.aws.clients.CREATE_CONFIG,
+    "StartQuery": recounter.aws.source_account.START_CONFIG,
     "logferry plan": logferry.plan.CLIENT_CONFIG,
     "logferry sweep": logferry.sweep.CLIENT_CONFIG,
 }

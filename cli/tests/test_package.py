@@ -186,7 +186,9 @@ def test_a_services_zip_has_no_other_service(built_zips: dict[str, Zip]) -> None
             packages = {name.split("/")[0] for name in archive.namelist()}
         assert packages & {each.module for each in SERVICES} == {named(service).module}
         assert "logferry_contracts" in packages
-        assert ("logferry_deliveries" in packages) == (service in {"sealer", "sse-enforcer"})
+        assert ("logferry_deliveries" in packages) == (
+            service in {"recounter", "sealer", "sse-enforcer"}
+        )
 
 
 @EACH

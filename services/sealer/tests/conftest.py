@@ -37,7 +37,7 @@ from logferry_contracts.signatures import TrustedKey, signers
 from logferry_contracts.source import SourceName
 from logferry_contracts.statement import Statement
 from logferry_contracts.verification.chain import read_chain
-from logferry_contracts.verification.findings import Note
+from logferry_contracts.verification.findings import Finding, Note
 from logferry_contracts.verification.store import Missing
 from logferry_contracts.verification.store import Version as StoredVersion
 from logferry_contracts.verification.verifier import Verifier
@@ -323,12 +323,17 @@ class World:
         return seals
 
     def findings(self) -> list[str]:
-        """What a verifier finds that is trusted with the first key alone."""
+        """What a verifier finds that is trusted with the first key alone, but for notes."""
+        return [
+            f"{type(each).__name__}: {each}" for each in self.found() if not isinstance(each, Note)
+        ]
+
+    def found(self) -> list[Finding]:
+        """The same, and what it notes."""
         store = CloudStore(self.cloud)
         chain = read_chain(store, self.chain_name, [trusted_key(self.cloud.keys[KEY_ARN])])
         verifier = Verifier(store, chain, "events")
-        found = [*chain.findings, *(each for link in chain.links for each in verifier.check(link))]
-        return [f"{type(each).__name__}: {each}" for each in found if not isinstance(each, Note)]
+        return [*chain.findings, *(each for link in chain.links for each in verifier.check(link))]
 
     def told(self) -> list[int]:
         """The sequences that were published, each once, in order."""

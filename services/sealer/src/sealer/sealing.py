@@ -296,7 +296,8 @@ class Sealing:
         """Seal what is said otherwise of a date; nothing where nothing is.
 
         Returns:
-            Whether all its windows are of a time that is sealed. Others are waited for.
+            Whether all its windows are of a time that is sealed, and none is waited for: a recount
+            comes without a change of the ledger.
         """
         covers = sealed.covers
         recorded = self._windows(chain, covers.from_ms, covers.to_ms)
@@ -308,16 +309,18 @@ class Sealing:
         is_sealed = self._sealed_before(chain, lists, sealed)
         wanted = Wanted(is_overdue=False, only=only, is_sealed=is_sealed)
         with self._draft(chain.name, date) as draft:
-            self.stock.take(date, draft, self._records(chain, covers, within), turn, wanted)
+            listed = self._records(chain, covers, within)
+            waiting = self.stock.take(date, draft, listed, turn, wanted)
             if joined:
                 date = longer(date, joined)
                 listed = self._records(chain, covers, within | joined)
-                self.stock.take(date, draft, listed, turn, replace(wanted, windows=joined))
+                joining = replace(wanted, windows=joined)
+                waiting += self.stock.take(date, draft, listed, turn, joining)
             if draft.unsealed() is not None:
                 leaves = self._leaves(chain, lists(sealed))
                 draft.mark_known(leaves, lambda both: self._same(chain, turn, both))
             self._append_later(chain, turn, sealed, date, draft)
-        return joined == recorded - within
+        return joined == recorded - within and not waiting
 
     def _append_later(
         self, chain: Chain, turn: Turn, sealed: SealedDate, date: DateToSeal, draft: Draft

@@ -1,0 +1,130 @@
+"""The control bucket and the handler on an emulation of S3 that is not ours."""
+
+from collections.abc import Iterator
+from types import SimpleNamespace
+from typing import Any
+
+import boto3
+import pytest
+from moto import mock_aws
+from services.recounter.tests.conftest import NOW, WINDOW, at, record
+
+from logferry_contracts.documents import examples
+from logferry_contracts.ledger_record import LedgerRecord
+from logferry_contracts.open_exports import note_of, whole_key
+from logferry_contracts.recount import Recount
+from logferry_contracts.wire import ContractError, emit
+from logferry_deliveries.errors import AwsError
+from recounter import handler
+from recounter.aws.control import Control
+from recounter.errors import OvertakenError
+from recounter.note import Charge, Note
+
+BUCKET = "control-bucket"
+MADE = record("/a")
+SOURCE = MADE.source
+
+
+@pytest.fixture
+def s3(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "testing")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", SOURCE.region)
+    with mock_aws():
+        client = boto3.client("s3")
+        where: Any = {"LocationConstraint": SOURCE.region}
+        client.create_bucket(Bucket=BUCKET, CreateBucketConfiguration=where)
+        yield client
+
+
+@pytest.fixture
+def control(s3: Any) -> Control:
+    return Control(s3, BUCKET, SOURCE)
+
+
+def put(s3: Any, made: LedgerRecord) -> None:
+    s3.put_object(Bucket=BUCKET, Key=made.key, Body=emit(made).encode())
+
+
+def recount(made: LedgerRecord, events: int) -> Recount:
+    said = {"by": "filter", "at": at(NOW), "events": events}
+    return Recount.of(
+        source=made.source, window=made.window, export_id=made.export_id, recount=said
+    )
+
+
+def test_windows_are_listed_with_their_exports_and_read(s3: Any, control: Control) -> None:
+    other = record("/b")
+    for each in (MADE, other):
+        put(s3, each)
+    s3.put_object(Bucket=BUCKET, Key=f"{MADE.key.rpartition('/')[0]}-odd/x.json", Body=b"")
+    listed = list(control.windows(WINDOW.from_ms))
+    assert listed == [(WINDOW, sorted([MADE.export_id, other.export_id]))]
+    assert list(control.windows(WINDOW.from_ms + 1)) == []
+    assert control.record(WINDOW, MADE.export_id) == MADE
+    assert control.record(WINDOW, "0" * 32) is None
+    s3.put_object(Bucket=BUCKET, Key=MADE.key, Body=b"{}")
+    assert control.record(WINDOW, MADE.export_id) is None
+
+
+def test_a_window_is_open_as_long_as_one_of_its_exports_has_a_note(
+    s3: Any, control: Control
+) -> None:
+    s3.put_object(Bucket=BUCKET, Key=whole_key(SOURCE), Body=b"")
+    assert control.open_windows() == set()
+    s3.put_object(Bucket=BUCKET, Key=note_of(MADE.key), Body=b"")
+    assert control.open_windows() == {control.prefix(WINDOW)}
+
+
+def test_a_recount_is_written_once_and_stays(s3: Any, control: Control) -> None:
+    assert control.counted(WINDOW) == set()
+    control.put(recount(MADE, 3))
+    control.put(recount(MADE, 4))
+    control.keep(WINDOW, Note(), None)
+    assert control.counted(WINDOW) == {MADE.export_id}
+    (key,) = [
+        each["Key"]
+        for each in s3.list_objects_v2(Bucket=BUCKET, Prefix="recounts/")["Contents"]
+        if "!" not in each["Key"]
+    ]
+    assert s3.get_object(Bucket=BUCKET, Key=key)["Body"].read() == recount(MADE, 3).text()
+
+
+def test_of_two_that_note_something_one_is_overtaken(control: Control) -> None:
+    charge = Charge(cost=5, export_ids=[MADE.export_id], at=at(NOW))
+    etag = control.keep(WINDOW, Note(spent=5, running=[charge]), None)
+    with pytest.raises(OvertakenError):
+        control.keep(WINDOW, Note(), None)
+    assert control.note(WINDOW) == (Note(spent=5, running=[charge]), etag)
+    control.keep(WINDOW, Note(spent=6), etag)
+    with pytest.raises(OvertakenError):
+        control.keep(WINDOW, Note(), etag)
+
+
+def test_a_note_that_cannot_be_read_stops_the_spending(s3: Any, control: Control) -> None:
+    control.keep(WINDOW, Note(), None)
+    [entry] = s3.list_objects_v2(Bucket=BUCKET, Prefix="recounts/")["Contents"]
+    s3.put_object(Bucket=BUCKET, Key=entry["Key"], Body=b"{}x")
+    with pytest.raises(AwsError, match="NotANote"):
+        control.note(WINDOW)
+
+
+def test_the_handler_looks_at_its_source_and_takes_nothing_but_its_request(
+    s3: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in {
+        "CONTROL_BUCKET": BUCKET,
+        "PROFILE": SOURCE.profile,
+        "SOURCE_ACCOUNT_ID": SOURCE.account_id,
+        "SOURCE_REGION": SOURCE.region,
+        "SOURCE_ROLE_ARN": f"arn:aws:iam::{SOURCE.account_id}:role/logferry-source",
+    }.items():
+        monkeypatch.setenv(name, value)
+    handler._made.cache_clear()
+    context: Any = SimpleNamespace(get_remaining_time_in_millis=lambda: 900_000)
+    for each in examples("accept", "recount-request"):
+        handler.handle(each.document, context)
+    for each in examples("reject", "recount-request"):
+        with pytest.raises(ContractError):
+            handler.handle(each.document, context)
+    handler._made.cache_clear()

@@ -1,0 +1,112 @@
+"""What CloudWatch Logs itself has counted is waited for, and goes into the statement."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from services.sealer.tests.conftest import CONTROL, DAY, FIRST, HOUR, World, day
+
+from logferry_contracts.ledger_key import recount_key
+from logferry_contracts.ledger_record import LedgerRecord
+from logferry_contracts.message import timestamp
+from logferry_contracts.recount import Recount
+
+
+def counted(world: World, record: LedgerRecord, **said: Any) -> None:
+    """Put an export's recount, as the recounter does."""
+    recount = Recount.of(
+        source=record.source,
+        window=record.window,
+        export_id=record.export_id,
+        recount={"by": "insights", "at": timestamp(world.now), **said},
+    )
+    key = recount_key(record.source, record.window, record.export_id)
+    world.cloud.put(CONTROL, key, recount.text())
+
+
+def test_a_date_waits_for_the_recounts_of_its_exports(world: World) -> None:
+    world.restart(recount_within=12 * HOUR)
+    done = world.exported("/a", day(0))
+    world.inventory("/a", at=FIRST + DAY + HOUR)
+    world.look()
+    assert world.check() == []
+
+    counted(world, done, events=2)
+    world.look()
+    (seal,) = world.check()
+    (statement,) = world.leaves(seal)
+    assert statement.recount is not None
+    assert (statement.recount.by, statement.recount.events) == ("insights", 2)
+    assert statement.recount_difference == 0
+
+
+def test_what_nobody_has_counted_in_time_is_sealed_without(world: World) -> None:
+    world.restart(recount_within=12 * HOUR)
+    world.exported("/a", day(0))
+    world.inventory("/a", at=FIRST + DAY + HOUR)
+    world.now += 11 * HOUR
+    world.look()
+    (seal,) = world.check()
+    assert [each.recount for each in world.leaves(seal)] == [None]
+
+
+def test_where_nobody_counts_nothing_is_waited_or_looked_for(world: World) -> None:
+    counted(world, world.exported("/a", day(0)), events=2)
+    world.inventory("/a", at=FIRST + DAY + HOUR)
+    world.look()
+    (seal,) = world.check()
+    assert [each.recount for each in world.leaves(seal)] == [None]
+
+
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        ({"events": 5}, ["CloudWatch Logs had 3 events that are not in the archive"]),
+        ({"events": 1}, ["the archive has 1 more than CloudWatch Logs counted"]),
+        ({"events": 2}, []),
+        ({"by": "no", "reason": "budget"}, []),
+    ],
+)
+def test_a_difference_changes_no_outcome_and_whoever_verifies_is_told(
+    world: World, said: dict[str, Any], told: list[str]
+) -> None:
+    world.restart(recount_within=12 * HOUR)
+    counted(world, world.exported("/a", day(0)), **said)
+    world.inventory("/a", at=FIRST + DAY + HOUR)
+    world.look()
+    (seal,) = world.check()
+    assert world.outcomes(seal) == [("/a", "archived", None)]
+    notes = [str(each) for each in world.found() if "CloudWatch" in str(each)]
+    assert len(notes) == len(told)
+    assert all(text in note for text, note in zip(told, notes, strict=True))
+
+
+def test_more_events_in_cloudwatch_are_counted_for_the_alarm_once(
+    world: World, capsys: pytest.CaptureFixture[str]
+) -> None:
+    world.restart(recount_within=12 * HOUR)
+    counted(world, world.exported("/a", day(0)), events=5)
+    world.inventory("/a", at=FIRST + DAY + HOUR)
+    for _ in range(2):
+        world.look()
+    out = capsys.readouterr().out
+    assert out.count('"RecountsDiffering":[1.0]') == 1
+
+
+def test_a_window_that_is_exported_again_is_sealed_again_with_its_own_recount(
+    world: World,
+) -> None:
+    world.restart(recount_within=12 * HOUR)
+    counted(world, world.exported("/a", day(0)), events=5)
+    world.inventory("/a", at=FIRST + DAY + HOUR)
+    world.look()
+    again = world.exported("/a", day(0), generation=2)
+    world.now += HOUR
+    world.look()
+    assert len(world.check()) == 1  # what is tried again stays what it was
+    counted(world, again, events=2)
+    world.now += timedelta(minutes=1)
+    world.look()
+    later = world.check()[-1]
+    (statement,) = world.leaves(later)
+    assert (later.kind, statement.recount_difference) == ("later", 0)
