@@ -21,6 +21,7 @@ from logferry.errors import ConfigError, DeclinedError, DeployError
 from logferry.hub import Options, Outcome, deploy_hub, deploy_source_account, destroy_hub
 from logferry.hub_stacks import hub_stacks
 from logferry.package import Zip
+from logferry.recount import RecountConfig
 from logferry.services import SERVICES
 from logferry.stack import Progress, Proposal, Stack, Stacks
 
@@ -32,6 +33,7 @@ NAMES = [
     *(
         f"logferry-{name}"
         for service in reversed(SERVICES)
+        if service.name != "recounter"  # which not every hub has
         for name in (
             ["exporter-pay-ments", "exporter-shop"] if service.is_per_source else [service.name]
         )
@@ -147,6 +149,22 @@ def test_stacks_are_deployed_after_those_that_they_need(
     )
 
 
+def test_recounters_are_deployed_where_they_are_asked_for_after_who_reads_what_they_write(
+    session: boto3.Session, config: Config, some_zips: list[Zip]
+) -> None:
+    enabled = config.model_copy(update={"recount": RecountConfig(state="ENABLED")})
+    deploy_hub(session, enabled, some_zips)
+    changed = FakeStacks.all("changed")
+    recounters = {name.replace("exporter", "recounter") for name in EXPORTERS}
+    assert set(changed) == {*NAMES, *recounters}
+    assert changed.index("logferry-sealer") < min(map(changed.index, recounters))
+    waits = {
+        each.recount.state: parameters(each, some_zips, "logferry-sealer")["RecountWithinHours"]
+        for each in (config, enabled)
+    }
+    assert waits == {"DISABLED": "0", "ENABLED": "12"}
+
+
 def test_whoever_reads_a_message_is_deployed_before_its_writer(
     session: boto3.Session, config: Config, some_zips: list[Zip]
 ) -> None:
@@ -164,12 +182,13 @@ def test_a_zip_is_uploaded_once_by_its_version_and_its_contents_hash(
     seen: list[Progress] = []
     deploy_hub(session, config, some_zips, seen.append)
     deploy_hub(session, config, some_zips, seen.append)
+    needed = [each for each in some_zips if each.service != "recounter"]  # of which it has none
     assert uploaded(session) == sorted(
-        f"{zipped.service}/1.2.3-{zipped.sha256}.zip" for zipped in some_zips
+        f"{zipped.service}/1.2.3-{zipped.sha256}.zip" for zipped in needed
     )
     ends = sorted((p.subject, p.status) for p in seen if p.is_final)
     assert ends[:2] == [("exporter-x86_64.zip", "unchanged"), ("exporter-x86_64.zip", "uploaded")]
-    assert len(ends) == 2 * len(some_zips)
+    assert len(ends) == 2 * len(needed)
 
 
 def test_zips_of_stacks_that_do_not_change_are_not_uploaded(

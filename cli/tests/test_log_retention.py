@@ -13,6 +13,7 @@ from pydantic import ValidationError
 
 from logferry.log_retention import BACKDATED_MS, CHOICES, Kept, LogRetentionConfig, Verdict
 from logferry_contracts.log_group import LogGroup
+from logferry_contracts.recount import Recounted
 from logferry_contracts.statement import Statement
 from logferry_contracts.window import Window
 
@@ -102,6 +103,23 @@ def test_a_statement_that_cannot_be_read_is_in_the_way() -> None:
     found = verdict(log_group(), but={50: None})
     assert found.could_be_days is None
     assert "of which the statement cannot be read" in found.why
+
+
+def recounted(number: int, *, more: int) -> Statement:
+    statement = stated("archived", days_ago(number))
+    said = {"by": "insights", "at": "2026-11-23T06:31:12.004Z", "events": statement.events + more}
+    return statement.model_copy(update={"recount": Recounted.model_validate(said)})
+
+
+def test_events_that_cloudwatch_alone_has_are_in_the_way() -> None:
+    found = verdict(log_group(), but={50: recounted(50, more=1)})
+    assert (found.could_be_days, found.archived, found.counted) == (None, 99, 0)
+    assert found.why.startswith("1 window archived with fewer events than CloudWatch has")
+
+
+def test_it_is_told_how_many_windows_somebody_else_has_counted() -> None:
+    found = verdict(log_group(), but={each: recounted(each, more=50 - each) for each in (50, 51)})
+    assert (found.could_be_days, found.archived, found.counted) == (30, 99, 2)
 
 
 def test_pointers_to_content_that_is_elsewhere_are_in_the_way() -> None:

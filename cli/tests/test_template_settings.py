@@ -305,7 +305,7 @@ def numbers(model: type[BaseModel], *at: str) -> Iterator[tuple[tuple[str, ...],
 
 def with_number(document: dict[str, Any], path: tuple[str, ...], value: int) -> Config:
     """Return a configuration one of whose numbers is this."""
-    document = copy.deepcopy(document)
+    document = copy.deepcopy(document) | {"recount": {"state": "ENABLED"}}
     part = document
     for name in path[:-1]:
         part = part.setdefault(name, {})

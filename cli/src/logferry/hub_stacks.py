@@ -32,10 +32,11 @@ def hub_stacks(config: Config, zips: Mapping[str, Zip]) -> list[list[Stack]]:
     Raises:
         DeployError: A service has no zip.
     """
+    services = (_service_stacks(config, service, zips) for service in reversed(SERVICES))
     return [
         [_stack(config, "artifacts", "artifacts.yaml", {})],
         [_stack(config, "archive", "archive.yaml", _archive_parameters(config))],
-        *(_service_stacks(config, service, zips) for service in reversed(SERVICES)),
+        *(stacks for stacks in services if stacks),
         [_stack(config, "observability", "observability.yaml", _observability_parameters(config))],
     ]
 

@@ -80,6 +80,8 @@ class Verdict:
         could_be_days: None where that would not be safe.
         saves_dollars: In a month, at most; 0 where it is not safe.
         why: What is in the way; empty for nothing.
+        archived: How many of its windows are archived.
+        counted: In how many of these CloudWatch counted no event that is not in the archive.
     """
 
     profile: str
@@ -88,6 +90,8 @@ class Verdict:
     could_be_days: int | None
     saves_dollars: float
     why: str = ""
+    archived: int = 0
+    counted: int = 0
 
     def as_json(self) -> dict[str, Any]:
         """Return it as the command prints it."""
@@ -112,6 +116,7 @@ class Kept:
         self._in_the_way: Counter[str] = Counter()
         self._first: dict[str, Window] = {}
         self._bytes = self._old_bytes = 0
+        self._archived = self._counted = 0
 
     def add(self, window: Window, statement: Statement | None) -> None:
         """Take in what counts of a window, those of a log group in the order of time.
@@ -128,6 +133,10 @@ class Kept:
         self._reached_ms = max(self._reached_ms, window.to_ms)
         if (what := _missing(statement)) is not None:
             self._stop(what, window)
+        if statement is not None and statement.outcome == ARCHIVED:
+            more = statement.recount_difference
+            self._archived += 1
+            self._counted += more is not None and more <= 0
         stored = sum(each.size_bytes for each in (statement and statement.objects) or [])
         self._bytes += stored
         self._old_bytes += stored if window.to_ms <= self._old_ms else 0
@@ -144,6 +153,8 @@ class Kept:
             could_be_days=None if why else self._rules.days,
             saves_dollars=0.0 if why else round(saves, 2),
             why=why,
+            archived=self._archived,
+            counted=self._counted,
         )
 
     def _stop(self, what: str, window: Window) -> None:
@@ -168,6 +179,8 @@ def _missing(statement: Statement | None) -> str | None:
     if statement is None:
         return "of which the statement cannot be read"
     if statement.outcome == ARCHIVED:
+        if (statement.recount_difference or 0) > 0:
+            return "archived with fewer events than CloudWatch has"
         pointers = any(each.pointer_lines for each in statement.objects or [])
         return "archived with pointers to content that is elsewhere" if pointers else None
     if statement.outcome == SKIPPED and statement.reason == _EMPTY:

@@ -14,7 +14,7 @@ class RecountConfig(BaseModel):
             may cost.
         look_back_days: How old the start of a window may be for it to be counted.
         within_hours: How long after an export was completed its date is not sealed without its
-            recount.
+            recount; at 0 it is sealed without any.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -22,7 +22,7 @@ class RecountConfig(BaseModel):
     state: Literal["DISABLED", "ENABLED"] = "DISABLED"
     share_permille: Annotated[int, Field(ge=1, le=1000)] = 10
     look_back_days: Annotated[int, Field(ge=1, le=400)] = 7
-    within_hours: Annotated[int, Field(ge=1, le=168)] = 12
+    within_hours: Annotated[int, Field(ge=0, le=168)] = 12
 
     @property
     def waited_hours(self) -> int:

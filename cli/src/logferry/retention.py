@@ -158,10 +158,12 @@ def table(found: Sequence[Looked]) -> Table:
         shown.add_column(name, no_wrap=True)
     for name in ("kept for", "could be", "saves a month"):
         shown.add_column(name, justify="right", no_wrap=True)
+    shown.add_column("counted", justify="right", no_wrap=True)
     shown.add_column("in the way")
     for each in (one for of in found for one in of.log_groups):
         kept = "ever" if each.kept_days is None else f"{each.kept_days:,} days"
         could = "" if each.could_be_days is None else f"{each.could_be_days:,} days"
         saves = "" if each.could_be_days is None else f"${each.saves_dollars:,.2f}"
-        shown.add_row(each.profile, each.log_group, kept, could, saves, each.why)
+        counted = f"{each.counted:,} of {each.archived:,}"
+        shown.add_row(each.profile, each.log_group, kept, could, saves, counted, each.why)
     return shown

@@ -393,7 +393,7 @@ variable "recount" {
     - state: ENABLED makes a recounter for each source.
     - share_permille: how many thousandths of what ingesting the events did cost counting may cost.
     - look_back_days: how old the start of a window may be for it to be counted.
-    - within_hours: how long after an export was completed its date is not sealed without its recount.
+    - within_hours: how long after an export was completed its date is not sealed without its recount; at 0 it is sealed without any.
   EOT
   default     = {}
   nullable    = false
@@ -418,8 +418,8 @@ variable "recount" {
     error_message = "recount.look_back_days: from 1 to 400."
   }
   validation {
-    condition     = var.recount.within_hours >= 1 && var.recount.within_hours <= 168
-    error_message = "recount.within_hours: from 1 to 168."
+    condition     = var.recount.within_hours >= 0 && var.recount.within_hours <= 168
+    error_message = "recount.within_hours: from 0 to 168."
   }
 }
 
