@@ -64,6 +64,26 @@ def test_stacks_are_coupled_by_nothing_but_parameters(path: Path) -> None:
 
 
 @ALL
+def test_names_have_room_for_the_longest_of_a_hub_and_of_a_source(path: Path) -> None:
+    """A role, a function and a schedule take 64 characters.
+
+    https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
+    https://docs.aws.amazon.com/lambda/latest/api/API_CreateFunction.html
+    https://docs.aws.amazon.com/scheduler/latest/APIReference/API_CreateSchedule.html
+    """
+    longest = {"Name": "n" * 20, "Profile": "p" * 32, "LowercaseProfile": "p" * 32}
+    found = Resolved(Template(path).document, longest | {"Team": "t"}).resources.values()
+    names = {
+        "AWS::IAM::Role": "RoleName",
+        "AWS::Lambda::Function": "FunctionName",
+        "AWS::Scheduler::Schedule": "Name",
+    }
+    for each in found:
+        if each["Type"] in names:
+            assert len(each["Properties"][names[each["Type"]]]) <= 64
+
+
+@ALL
 def test_what_holds_data_outlives_its_stack(path: Path) -> None:
     for logical_id, resource in resources(path).items():
         if resource["Type"] in {"AWS::S3::Bucket", "AWS::KMS::Key"}:
