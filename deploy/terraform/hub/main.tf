@@ -181,6 +181,13 @@ resource "aws_cloudformation_stack" "recounter" {
 
   # The sealer reads what it writes.
   depends_on = [aws_cloudformation_stack.sealer]
+
+  lifecycle {
+    precondition {
+      condition     = var.code_keys.recounter != null
+      error_message = "recount.state is ENABLED, and code_keys has no recounter."
+    }
+  }
 }
 
 resource "aws_cloudformation_stack" "sse_enforcer" {

@@ -134,12 +134,12 @@ variable "code_keys" {
     exporter     = string
     sse-enforcer = string
     sealer       = string
-    recounter    = string
+    recounter    = optional(string)
   })
 
   validation {
     condition = alltrue([
-      for service, key in var.code_keys : can(regex("^${service}/[0-9][0-9A-Za-z.+]*-[0-9a-f]{64}\\.zip$", key))
+      for service, key in var.code_keys : key == null || can(regex("^${service}/[0-9][0-9A-Za-z.+]*-[0-9a-f]{64}\\.zip$", key))
     ])
     error_message = "code_keys: <service>/<version>-<SHA-256 in hex>.zip for each service, as in planner/1.2.3-<64 hex digits>.zip."
   }

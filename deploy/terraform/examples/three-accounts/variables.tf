@@ -6,5 +6,6 @@ variable "code_keys" {
     exporter     = string
     sse-enforcer = string
     sealer       = string
+    recounter    = optional(string)
   })
 }
