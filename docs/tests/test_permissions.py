@@ -56,7 +56,7 @@ EXPLAINED = {
     ("planner", "ListMappings", "*"): "It is allowed for all mappings or for none.",
     ("source-account", "CountEventsAndFindTags", "*"): "Neither action knows resources.",
     ("source-account", "FollowExports", "*"): "Export tasks are no resources.",
-    ("source-account", "FollowQueries", "*"): "Queries are no resources.",
+    ("source-account", "StopQueries", "*"): "Queries are no resources.",
     ("source-account", "SeeRetentionPolicies", "*"): "The action knows no resources.",
     **{
         ("source-account", sid, "arn:aws:logs:<region>:<source>:log-group:*"): (

@@ -59,7 +59,7 @@ UNMISSED: dict[tuple[str, str, str], str] = {
     ("sealer/sealer", "ReadTheLedger", f"{_CONTROL}/manifest/*"): (
         "as the exporter's; services/sealer/tests/test_differences.py reads such a list"
     ),
-    ("source/export", "FollowQueries", "logs:StopQuery"): (
+    ("source/export", "StopQueries", "logs:StopQuery"): (
         "only a query that reads twice what was guessed is stopped; services/recounter/tests has it"
     ),
     ("sealer/sealer", "ReadUnderAnyKey", "kms:Decrypt"): (

@@ -744,7 +744,7 @@ _NEEDS: dict[str, _Rule] = {
     "logs.DescribeExportTasks": _on_none("logs:DescribeExportTasks"),
     "logs.DescribeLogGroups": _on_log_group("logs:DescribeLogGroups"),
     "logs.FilterLogEvents": _on_log_group("logs:FilterLogEvents"),
-    "logs.GetQueryResults": _on_none("logs:GetQueryResults"),
+    "logs.GetQueryResults": _on_log_group("logs:GetQueryResults"),
     "logs.PutLogEvents": _on_log_group("logs:PutLogEvents"),
     "logs.StartQuery": _start_query,
     "logs.StopQuery": _on_none("logs:StopQuery"),
