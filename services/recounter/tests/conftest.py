@@ -76,6 +76,7 @@ class World:
 
     Attributes:
         events: Of each log group, by their times.
+        found: What a query has found once it was complete, and filtering a window, by log group.
         before: Called before each call of AWS, with its name; raises what becomes of the call.
     """
 
@@ -87,6 +88,7 @@ class World:
     event_bytes: int = 100
     refused: dict[str, str] = field(default_factory=dict)
     queries: dict[str, tuple[tuple[str, ...], Window]] = field(default_factory=dict)
+    found: dict[str, dict[str, int]] = field(default_factory=dict)
     stopped: set[str] = field(default_factory=set)
     status: Callable[[str, int], str] = lambda _, looks: "Complete" if looks > 1 else "Running"
     looks: Counter[str] = field(default_factory=Counter)
@@ -179,10 +181,13 @@ class Account(SourceAccount):
         self._world.looks[query_id] += 1
         names, window = self._world.queries[query_id]
         status = self._world.status(query_id, self._world.looks[query_id])
+        if status == "Complete":
+            now = {name: self._world.counted(name, window) for name in names}
+            self._world.found.setdefault(query_id, now)
         rows: list[Mapping[str, str]] = [
-            {"@log": f"111122223333:{name}", "events": str(self._world.counted(name, window))}
-            for name in names
-            if self._world.counted(name, window)
+            {"@log": f"111122223333:{name}", "events": str(events)}
+            for name, events in self._world.found.get(query_id, {}).items()
+            if events
         ]
         return Answer(
             status=status,
@@ -197,7 +202,9 @@ class Account(SourceAccount):
     def filtered(self, log_group_name: str, window: Window, next_page: Callable[[], None]) -> int:
         next_page()
         self._world.call("FilterLogEvents")
-        return self._world.counted(log_group_name, window)
+        events = self._world.counted(log_group_name, window)
+        self._world.found.setdefault(f"{window}", {})[log_group_name] = events
+        return events
 
     def _scanned(self, query_id: str) -> int:
         names, window = self._world.queries[query_id]

@@ -8,6 +8,7 @@ from services.recounter.tests.conftest import (
     FROM,
     NOW,
     WINDOW,
+    Killed,
     World,
     busy,
     look,
@@ -203,6 +204,52 @@ def test_what_runs_longer_than_an_invocation_the_next_one_takes() -> None:
     look(world, seconds=100)
     assert said(world, made) == ("insights", 1)
     assert len(world.queries) == 1
+
+
+def test_of_two_invocations_at_once_one_counts_and_pays() -> None:
+    world = World()
+    for n in range(10):
+        world.add(record(f"/{n}", size=100), [FROM])
+    others = [lambda: look(world)]
+
+    def before(call: str) -> None:
+        if call == "StartQuery" and others:
+            others.pop()()
+
+    world.before = before
+    look(world)
+    assert {each.recount.by for each in world.recounts.values()} == {"insights"}
+    assert len(world.recounts) == 10
+    assert len(world.queries) == 1
+
+
+def test_a_query_whose_process_died_before_it_was_noted_is_paid_and_not_waited_for() -> None:
+    world = World()
+    made = world.add(record("/a", size=100), [FROM])
+
+    def before(call: str) -> None:
+        if call == "StartQuery done":
+            raise Killed
+
+    world.before = before
+    with pytest.raises(Killed):
+        look(world)
+    world.before = lambda _: None
+    look(world)
+    assert world.recounts == {}  # it may be under way
+    world.now += timedelta(hours=1)
+    look(world)
+    assert said(world, made) == ("no", "budget")
+    assert len(world.queries) == 1
+
+
+def test_a_source_with_many_log_groups_is_counted_by_one_query_for_fifty() -> None:
+    world = World()
+    for n in range(5000):
+        world.add(record(f"/{n}", size=100), [FROM])
+    look(world)
+    assert {each.recount.by for each in world.recounts.values()} == {"insights"}
+    assert len(world.queries) == 100
 
 
 def test_windows_are_counted_each_for_its_own_budget() -> None:

@@ -32,13 +32,14 @@ class Book:
         self._turn = turn
         self._share = share
         self.todo = {each.export_id: each for each in records}
+        self._candidates = {key: due.candidate(each) for key, each in self.todo.items()}
+        self._allowed = sum(each.allowance(share) for each in self._candidates.values())
         self.note, self._etag = control.note(window)
 
     @property
     def left(self) -> int:
         """What may still be spent."""
-        todo = (due.candidate(each).allowance(self._share) for each in self.todo.values())
-        return self.note.allowed + sum(todo) - self.note.spent
+        return self.note.allowed + self._allowed - self.note.spent
 
     @property
     def now(self) -> str:
@@ -49,11 +50,11 @@ class Book:
     def candidates(self) -> list[Candidate]:
         """What no query counts now."""
         counted = {each for charge in self.note.running for each in charge.export_ids}
-        return [due.candidate(each) for key, each in self.todo.items() if key not in counted]
+        return [each for key, each in self._candidates.items() if key not in counted]
 
     def of(self, charge: Charge) -> list[Candidate]:
         """Return what a query counts."""
-        return [due.candidate(self.todo[each]) for each in charge.export_ids if each in self.todo]
+        return [self._candidates[each] for each in charge.export_ids if each in self.todo]
 
     def charge(self, batch: Sequence[Candidate]) -> Charge:
         """Note a query before it is started: whatever becomes of it, it is paid."""
@@ -101,17 +102,13 @@ class Book:
             answer: That query's.
         """
         allowed = self.note.allowed + self._allowance(said, answer)
+        query_id = charge.query_id if charge else None
+        recounts = [self._recount(each, recounted, query_id) for each, recounted in said.items()]
+        for _ in self._turn.mapped(self._control.put, recounts):
+            pass
         for each, recounted in said.items():
-            record = self.todo.pop(each.export_id)
-            self._control.put(
-                Recount.of(
-                    source=record.source,
-                    window=record.window,
-                    export_id=record.export_id,
-                    recount=recounted,
-                    query_id=charge.query_id if charge else None,
-                )
-            )
+            del self.todo[each.export_id], self._candidates[each.export_id]
+            self._allowed -= each.allowance(self._share)
             self._turn.counts[NOT_COUNTED if recounted.by == NO else COUNTED] += 1
         ended = {} if charge is None else self._ended(charge, answer)
         if said or ended:
@@ -125,6 +122,16 @@ class Book:
     def close(self, listing_sha256: str) -> None:
         """Note that nothing is left of all exports that there are."""
         self._keep(listing_sha256=listing_sha256)
+
+    def _recount(self, candidate: Candidate, said: Recounted, query_id: str | None) -> Recount:
+        record = self.todo[candidate.export_id]
+        return Recount.of(
+            source=record.source,
+            window=record.window,
+            export_id=record.export_id,
+            recount=said,
+            query_id=query_id,
+        )
 
     def _allowance(self, done: Iterable[Candidate], answer: Answer | None) -> int:
         """Return what counting exports was allowed to cost, by what a query has read of them.

@@ -1,6 +1,6 @@
 """One window counted: by pages what is small, by queries the rest, as far as the budget goes."""
 
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -15,7 +15,7 @@ from recounter import budget, due, query
 from recounter.aws.source_account import SourceAccount
 from recounter.book import Book
 from recounter.budget import Candidate
-from recounter.errors import BusyError, CannotCountError
+from recounter.errors import BusyError, CannotCountError, OvertakenError
 from recounter.metrics import QUERIES
 from recounter.note import Charge
 from recounter.query import Answer
@@ -31,6 +31,8 @@ MOST_FAILURES = 2
 """After so many queries in vain an export stays uncounted."""
 LONGEST = timedelta(minutes=65)
 """Queries time out after 60 minutes (same page)."""
+LONGEST_INVOCATION = timedelta(minutes=15)
+"""https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html"""
 RUNNING = ("Scheduled", "Running", "Unknown")
 PAGE_S = 1.0
 """Between two pages of FilterLogEvents: the direct lane needs most of the account's calls."""
@@ -57,9 +59,7 @@ class Counting:
             OvertakenError: Another one does already.
             AwsError: AWS did not answer.
         """
-        for charge in self.book.note.running:
-            if charge.query_id is None:  # a process died: nobody knows whether it was started
-                self.book.failed(charge)
+        self._forget_lost()
         self._refuse()
         self._filter()
         self._query(deque())  # those of an invocation before
@@ -71,16 +71,28 @@ class Counting:
             self._query(deque(budget.batches(taken)))
         self.book.give_up(others, "budget")
 
+    def _forget_lost(self) -> None:
+        """Take a query as failed of which nobody knows any more whether it was started."""
+        for charge in self.book.note.running:
+            if charge.query_id is not None:
+                continue
+            if not self._is_older(charge, LONGEST_INVOCATION):
+                raise OvertakenError("another invocation is starting a query")
+            self.book.failed(charge)
+
     # What needs no query
 
     def _refuse(self) -> None:
         """Give up what nobody can count, or has tried to often enough."""
         now = self.turn.clock()
+        refused = defaultdict[str, list[Candidate]](list)
         for each in self.book.candidates:
             has_failed = self.book.note.failed.get(each.export_id, 0) >= MOST_FAILURES
             why = due.objection(self.book.todo[each.export_id], now)
             if has_failed or why is not None:
-                self.book.give_up([each], why or "failed")
+                refused[why or "failed"].append(each)
+        for why, some in refused.items():
+            self.book.give_up(some, why)
 
     def _filter(self) -> None:
         for each in self.book.candidates:
@@ -149,10 +161,9 @@ class Counting:
         except CannotCountError:  # results are kept for some days only
             self.book.failed(charge)
             return
-        is_old = timestamp(self.turn.clock() - LONGEST) > charge.at
         if answer.status == "Complete":
             self._take(charge, answer)
-        elif answer.status not in RUNNING or is_old:
+        elif answer.status not in RUNNING or self._is_older(charge, LONGEST):
             logger.warning("query failed", query_id=charge.query_id, status=answer.status)
             self.book.failed(charge, answer)
         elif budget.is_beyond(answer.scanned_bytes, charge.cost, self.book.left):
@@ -160,6 +171,9 @@ class Counting:
             candidates = self.book.of(charge)
             self.book.stopped(charge, answer)
             self.book.give_up(candidates, "budget")
+
+    def _is_older(self, charge: Charge, age: timedelta) -> bool:
+        return timestamp(self.turn.clock() - age) > charge.at
 
     def _take(self, charge: Charge, answer: Answer) -> None:
         counted = self.book.of(charge)

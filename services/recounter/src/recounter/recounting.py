@@ -75,7 +75,8 @@ class Recounting:
         if self.control.note(window)[0].listing_sha256 == listing:
             return
         counted = self.control.counted(window)
-        read = (self.control.record(window, each) for each in export_ids if each not in counted)
+        left = [each for each in export_ids if each not in counted]
+        read = turn.mapped(lambda each: self.control.record(window, each), left)
         records = [each for each in read if each is not None and due.is_countable(each)]
         book = Book(self.control, window, records, turn, self.share)
         if records or book.note.running:
