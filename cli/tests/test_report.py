@@ -23,6 +23,7 @@ from logferry.audit_page import page
 from logferry.checkout import ROOT
 from logferry.command import main
 from logferry.folder_store import FolderStore
+from logferry_contracts.recount import Recounted
 from logferry_contracts.statement import Waiver
 from logferry_contracts.verification.chain import Chain, Link, read_chain
 from logferry_contracts.verification.findings import SealError, Tally
@@ -277,6 +278,23 @@ def test_a_valid_archive_is_called_valid_and_not_complete(tmp_path: Path, archiv
     assert code == 0
     assert "Valid\nNothing was changed, removed, hidden or added since" in read.text
     assert "of 10 windows of log groups 9 are archived, 1 failed." in read.text
+
+
+def test_what_cloudwatch_has_counted_itself_is_told_with_how_often_it_had_more(
+    tmp_path: Path, archive: Archive
+) -> None:
+    window = archive.window()
+    stated = [archive.archived(name, window) for name in ("/a", "/b", "/c")]
+    for number, more in enumerate((0, 7)):
+        events = stated[number].events + more
+        recount = Recounted(by="insights", at=stated[number].stated_at, events=events)
+        stated[number] = stated[number].model_copy(update={"recount": recount})
+    archive.day(stated, window)
+    code, read, lines = report(tmp_path)
+    assert code == 0
+    told = "CloudWatch Logs itself has counted 2, and had more events in 1 of these."
+    assert told in read.text
+    assert "CloudWatch Logs had 7 events that are not in the archive" in json.dumps(lines)
 
 
 def test_without_a_key_it_says_so(tmp_path: Path, archive: Archive) -> None:

@@ -54,6 +54,8 @@ class Counts:
         objects: Of the archived windows, as are the others.
         pointer_lines: Lines whose content is elsewhere.
         broken_objects: Whose gzip is not complete.
+        recounted: Windows that CloudWatch Logs itself has counted as well.
+        lacking: Of these, those of which it had more events.
     """
 
     log_groups: int = 0
@@ -64,6 +66,8 @@ class Counts:
     stored_bytes: int = 0
     pointer_lines: int = 0
     broken_objects: int = 0
+    recounted: int = 0
+    lacking: int = 0
 
     @property
     def windows(self) -> int:
@@ -81,6 +85,9 @@ class Counts:
         self.outcomes[UNREAD if statement is None else known(statement.outcome)] += 1
         if statement is None or statement.outcome != ARCHIVED:
             return
+        difference = statement.recount_difference
+        self.recounted += difference is not None
+        self.lacking += (difference or 0) > 0
         for each in statement.objects or []:
             self.objects += 1
             self.events += each.events
@@ -107,7 +114,7 @@ class Counts:
 
 _SUMMED = (
     *("log_groups", "by_seals", "objects", "events", "stored_bytes"),
-    *("pointer_lines", "broken_objects"),
+    *("pointer_lines", "broken_objects", "recounted", "lacking"),
 )
 
 

@@ -384,6 +384,11 @@ def _of_what_is_counted(counts: Counts) -> Iterator[str]:
             f"{things(counts.broken_objects, 'object is', 'objects are')} sealed as broken off: "
             "the gzip is not complete."
         )
+    if counts.recounted:
+        yield from _paragraph(
+            f"Of the archived windows CloudWatch Logs itself has counted {counts.recounted:,}, and "
+            f"had more events in {counts.lacking:,} of these."
+        )
 
 
 def _of_note(note: Witnessed) -> Sequence[Cell]:
