@@ -83,6 +83,8 @@ ASKED = MEMBER | {"sts:ExternalId": EXTERNAL_ID}
     [
         ("planner", role(HUB, "logferry-planner"), ASKED, True),
         ("own exporter", role(HUB, "logferry-exporter-shop"), ASKED, True),
+        ("own recounter", role(HUB, "logferry-recounter-shop"), ASKED, True),
+        ("other recounter", role(HUB, "logferry-recounter-pay"), ASKED, False),
         ("another source's exporter", role(HUB, "logferry-exporter-payments"), ASKED, False),
         ("provisioned exporter", role(HUB, "logferry-exporter-provisioned"), ASKED, False),
         ("enforcer", role(HUB, "logferry-sse-enforcer"), ASKED, False),
@@ -290,6 +292,16 @@ def test_nobody_but_the_sealer_writes_below_the_seals(archive, who, principal, c
     [
         ("seals", SEALER, [*OTHERS, ("the planner", PLANNER, MEMBER)]),
         ("inventories", PLANNER, [*OTHERS, ("the sealer", SEALER, MEMBER)]),
+        (
+            "recounts",
+            role(HUB, "logferry-recounter-shop"),
+            [
+                *OTHERS,
+                *(("the planner", PLANNER, MEMBER), ("the sealer", SEALER, MEMBER)),
+                ("who asks recounters", role(HUB, "logferry-recounts-shop"), MEMBER),
+                ("another account's", role(STRANGER, "logferry-recounter-shop"), MEMBER),
+            ],
+        ),
     ],
 )
 def test_what_seals_are_made_by_is_written_by_one_role_alone(archive, below, alone, others, action):
