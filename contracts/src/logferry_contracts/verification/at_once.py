@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterable, Sequence
 from hashlib import sha256
 from operator import lt
+from struct import unpack
 
 from logferry_contracts.day_seal import SealedWindows
 from logferry_contracts.log_group import WITHOUT_SLASH
@@ -133,7 +134,7 @@ def _are_written_so(leaves: Sequence[bytes]) -> bool:
     )
 
 
-def _statement_hashes(leaves: Sequence[bytes]) -> list[bytes] | None:
+def _statement_hashes(leaves: Sequence[bytes]) -> Sequence[bytes] | None:
     text = b"".join([each[_HASH] for each in leaves])
     try:
         hashes = bytes.fromhex(text.decode("ascii"))
@@ -141,4 +142,4 @@ def _statement_hashes(leaves: Sequence[bytes]) -> list[bytes] | None:
         return None
     if hashes.hex().encode() != text:  # other spellings are none of ours
         return None
-    return [hashes[at : at + HASH_BYTES] for at in range(0, len(hashes), HASH_BYTES)]
+    return unpack(f"{HASH_BYTES}s" * len(leaves), hashes)

@@ -4,7 +4,6 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
-from hashlib import sha256
 from itertools import groupby
 from typing import Literal, NamedTuple
 
@@ -27,7 +26,7 @@ from logferry_contracts.verification.findings import (
     Unchecked,
 )
 from logferry_contracts.verification.store import Missing, Store, Unreadable, Version
-from logferry_contracts.verification.stored import Reading, pieces, unchecked
+from logferry_contracts.verification.stored import Reading, hashed, unchecked
 from logferry_contracts.window import Window
 
 type Level = Literal["seals", "objects", "bytes", "events"]
@@ -356,11 +355,8 @@ def _bytes(store: Store, found: SealedObject, level: Level) -> Iterator[Finding]
         if measured.sha256 == stated.sha256:
             yield from _measures(stated, measured)
     elif level == "bytes" or found.lies_over:
-        hashed, size_bytes = sha256(), 0
-        for piece in pieces(store, stated.key, found.version_id, PIECE_BYTES):
-            hashed.update(piece)
-            size_bytes += len(piece)
-        yield from _difference(found, size_bytes, hashed.hexdigest())
+        digest, size_bytes = hashed(store, stated.key, found.version_id, PIECE_BYTES)
+        yield from _difference(found, size_bytes, digest)
 
 
 def _difference(found: SealedObject, size_bytes: int, digest: str) -> Iterator[Finding]:
