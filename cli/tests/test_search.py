@@ -386,3 +386,33 @@ def test_who_may_read_no_seals_finds_by_the_statements_below_a_prefix(
     code, _, err = run("an hour", *bucket, "--log-group", "/nobody", *time)
     assert code == 2
     assert "/nobody: no log group of this name" in err
+
+
+@pytest.mark.parametrize(("pattern", "found"), [("/app/a 0", 6), ("not there", 0)])
+def test_sql_is_asked_of_what_was_found_alone(
+    run: Run, folder: str, pattern: str, found: int
+) -> None:
+    query = (
+        "SELECT count(*) AS events, min(at_utc) AS first, any_value(log_group) AS name FROM events"
+    )
+    dates = ("--from", "2026-11-21", "--to", "2026-11-22")
+    code, out, err = run(pattern, folder, "--log-group", "*", *dates, "--sql", query)
+    first, name = ("2026-11-20 23:00:00", NAME) if found else ("", "")
+    assert (code, out.splitlines()) == (0, ["events,first,name", f"{found},{first},{name}"])
+    assert f"{found} events in 4 of 4 objects" in err
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        (("--sql", "SELECT colour FROM events"), "colour"),
+        (("--sql", "SELECT 1 FROM events", "--json"), "an answer to --sql is CSV"),
+    ],
+)
+def test_a_query_that_cannot_be_answered_reads_nothing(
+    run: Run, folder: str, options: tuple[str, ...], told: str
+) -> None:
+    code, out, err = run("", folder, "--log-group", "*", "--from", "2026-11-21", *options)
+    assert code == 2
+    assert told in out + err
+    assert "objects" not in err

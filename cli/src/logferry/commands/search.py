@@ -6,12 +6,15 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
-from typing import Annotated, Any
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import IO, Annotated, Any
 
 from cyclopts import Parameter, validators
 
+from logferry import by_duckdb
 from logferry import search as searching
 from logferry.commands.chosen import Chosen, code_of_report, planned, tell_report
 from logferry.commands.console import (
@@ -54,6 +57,7 @@ def search(  # noqa: PLR0913  (an option each)
     context: Annotated[int, Parameter(validator=validators.Number(gte=0))] = 0,
     oldest_first: Flag = False,
     limit: Annotated[Positive | None, Parameter(show_default=False)] = None,
+    sql: Annotated[str | None, Parameter(show_default=False)] = None,
     dry_run: Flag = False,
     as_json: Json = False,
 ) -> int:
@@ -88,11 +92,15 @@ def search(  # noqa: PLR0913  (an option each)
         context: So many events of the same stream before and after each, too.
         oldest_first: In this order.
         limit: End after so many.
+        sql: Print, as CSV, what DuckDB answers to a query of the table events, which has those that
+            were found: at_utc, account_id, region, profile, log_group, stream, message, key,
+            version_id and sha256.
         dry_run: Only say what would be read.
         as_json: Print JSON lines: each event, and at the end what came of it; or the plan.
     """
     try:
         words = _pattern(pattern, is_regex=regex, ignores_case=ignore_case)
+        _check(sql, as_json=as_json)
         run = _Searching(
             archive=archive,
             chosen=chosen,
@@ -103,7 +111,8 @@ def search(  # noqa: PLR0913  (an option each)
             is_dry_run=dry_run,
             as_json=as_json,
         )
-        return run.all(chosen.places(archive))
+        places = chosen.places(archive)
+        return run.all(places) if sql is None or dry_run else _answered(run, places, sql)
     except Unreadable as error:
         return told(error, NOT_WHOLE, as_json=as_json)
     except told_errors() as error:
@@ -117,13 +126,37 @@ def _pattern(text: str, *, is_regex: bool, ignores_case: bool) -> Pattern:
         raise ConfigError("the pattern", [str(error)]) from error
 
 
+def _check(sql: str | None, *, as_json: bool) -> None:
+    if sql is not None:
+        if as_json:
+            raise ConfigError("--json", ["an answer to --sql is CSV"])
+        by_duckdb.check("--sql")
+        by_duckdb.check_query(sql)
+
+
+def _answered(run: "_Searching", places: Iterable[Place], sql: str) -> int:
+    """Search, print what a query of what was found gives, and return the exit code."""
+    with TemporaryDirectory() as scratch:
+        lines, answer = Path(scratch) / "lines", Path(scratch) / "answer"
+        with lines.open("w", encoding="utf-8") as file:
+            code = replace(run, lines=file).all(places)
+        by_duckdb.write_answer(lines, sql, answer)
+        _write(answer.read_text(encoding="utf-8"))
+        sys.stdout.flush()
+    return code
+
+
 type _Reading = tuple[Store, Mapped, Callable[[], None]]
 """What is read, by what, and what ends that."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Searching:
-    """A search of archives, told as it goes on."""
+    """A search of archives, told as it goes on.
+
+    Attributes:
+        lines: Gets what is found, as JSON; None: it is printed.
+    """
 
     archive: str
     chosen: Chosen
@@ -133,6 +166,7 @@ class _Searching:
     limit: int | None
     is_dry_run: bool
     as_json: bool
+    lines: IO[str] | None = None
 
     def all(self, places: Iterable[Place]) -> int:
         """Search everywhere, and return the exit code: the worst of all."""
@@ -210,6 +244,9 @@ class _Searching:
         return False, count
 
     def _print(self, match: Match) -> None:
+        if self.lines is not None:
+            self.lines.write(f"{json.dumps(searching.match_as_json(match))}\n")
+            return
         if self.as_json:
             _write(f"{json.dumps(searching.match_as_json(match))}\n")
             return
