@@ -522,6 +522,7 @@ def _plan_in_memory(log_groups: int) -> None:
             ledger=forgetful,
             outbox=forgetful,
             day_notes=forgetful,
+            part_notes=forgetful,
             open_notes=forgetful,
             files=forgetful,
             inventories=forgetful,

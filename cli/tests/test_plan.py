@@ -92,6 +92,30 @@ def test_dates_and_a_dry_run_are_asked_for(config: Config) -> None:
     assert (data.collect_from, data.collect_to, data.dry_run) == ("2026-11-01", "2026-11-07", True)
 
 
+def test_some_log_groups_are_asked_for_by_themselves(
+    path: str, deployed: Aws, capsys: pytest.CaptureFixture[str]
+) -> None:
+    of = ("--log-group", "/ecs/*", "--log-group", "/app/a")
+    assert run("plan", path, "--profile", "shop", "--from", "2026-11-01", *of) == DONE
+
+    data = deployed.asked[0]["data"]
+    assert (data["only"], data["collect_from"]) == (["/ecs/*", "/app/a"], "2026-11-01")
+    assert "no log group matches" not in capsys.readouterr().err
+
+
+def test_a_pattern_that_no_log_group_matches_is_said(
+    path: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    nothing = {"only": ["/esc/*"], "found": 0, "requested": 0, "skipped": {}}
+    answer = DRY_RUN | {"data": DRY_RUN["data"] | nothing | {"already_in_ledger": 0}}
+    aws = Aws(answer)
+    monkeypatch.setattr(boto3, "Session", lambda: aws)
+
+    assert run("plan", path, "--profile", "shop", "--log-group", "/esc/*") == DONE
+
+    assert "shop: no log group matches /esc/*" in capsys.readouterr().err
+
+
 def test_a_date_that_is_none_is_bad_input(path: str, deployed: Aws, capsys: Any) -> None:
     assert run("plan", path, "--profile", "shop", "--from", "2026-02-30") == BAD_INPUT
     assert "--from 2026-02-30: " in capsys.readouterr().err

@@ -39,12 +39,13 @@ CLIENT_CONFIG = ClientConfig(
 )
 
 
-def plan_request(
+def plan_request(  # noqa: PLR0913  (what a plan may be told)
     config: Config,
     profile: str,
     *,
     first: str | None = None,
     last: str | None = None,
+    only: Sequence[str] = (),
     dry_run: bool,
 ) -> PlanRequest:
     """Return the request for a plan of a source as it is configured.
@@ -54,13 +55,19 @@ def plan_request(
         profile: Of the source.
         first: The first date to plan, such as ``2026-11-01``; None plans what is due.
         last: The last date, inclusive; None plans up to the newest window that is due.
+        only: Globs, of which a log group matches one; empty for all that the source has.
         dry_run: Only say what would be planned.
 
     Raises:
         ConfigError: There is no such source, a date is none, or they are reversed.
     """
     since, until = (None if day is None else str(day) for day in dates_given(first, last))
-    asked = {"collect_from": since, "collect_to": until, "dry_run": dry_run or None}
+    asked = {
+        "collect_from": since,
+        "collect_to": until,
+        "only": list(only) or None,
+        "dry_run": dry_run or None,
+    }
     data = config.plan_request_data(config.source(profile)).model_copy(update=asked)
     event = PlanRequest.of(data, id=uuid.uuid4().hex, source=REQUESTER, time=datetime.now(UTC))
     try:

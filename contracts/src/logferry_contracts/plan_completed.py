@@ -8,6 +8,7 @@ from logferry_contracts.export import Lane, ReasonCode
 from logferry_contracts.log_group import LogGroupName
 from logferry_contracts.manifest import ObjectKey
 from logferry_contracts.message import CloudEvent, Count, Message, Timestamp
+from logferry_contracts.plan_request import Glob
 from logferry_contracts.source import BucketName, SourceName
 from logferry_contracts.window import Window
 
@@ -81,7 +82,7 @@ class PlanCompletedData(Message):
 
     Attributes:
         windows: The windows that were planned, oldest first; empty when none was due.
-        found: Log groups in the source.
+        found: Log groups in the source; of those that match ``only``.
         requested: Exports asked for by this plan.
         already_in_ledger: Exports that an earlier plan had asked for or skipped.
         skipped: Exports that need not run, by reason.
@@ -95,6 +96,7 @@ class PlanCompletedData(Message):
             nothing is known of.
         asked_again: Exports of earlier plans that have not ended for long, and whose messages were
             sent again: they may have gone with a queue. None for none.
+        only: Log groups that match one of these were planned; None for all.
         zone_data: Which release of IANA's time zones the windows were cut by; None up to 0.2.0.
         dry_run: Nothing was written, sent or changed. Such an event is an answer, never published.
         planned: Of a dry run, in the order of the requests; None when it is at
@@ -114,6 +116,7 @@ class PlanCompletedData(Message):
     infrastructure_changes: Annotated[list[InfrastructureChange], Field(min_length=1)] | None = None
     retention_cliff: RetentionCliff | None = None
     asked_again: Count | None = None
+    only: Annotated[list[Glob], Field(min_length=1)] | None = None
     zone_data: ZoneData | None = None
     dry_run: bool | None = None
     planned: list[PlannedExport] | None = None

@@ -45,7 +45,7 @@ class PlanContinued(CloudEvent):
     """Planner → planner."""
 
     TYPE: ClassVar[str] = "logferry.plan.continued.v1"
-    SCHEMA: ClassVar[str] = "urn:logferry:schema:plan-continued:1.0"
+    SCHEMA: ClassVar[str] = "urn:logferry:schema:plan-continued:1.1"
 
     type: Literal["logferry.plan.continued.v1"]
     dataschema: Annotated[str, Field(pattern=r"^urn:logferry:schema:plan-continued:1\.[0-9]+$")]

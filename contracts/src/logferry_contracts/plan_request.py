@@ -61,6 +61,7 @@ class PlanRequestData(Message):
             with the next two. Without any of the three, the windows that are due are planned.
         collect_from: Plan the windows of this date and of those after it; inclusive.
         collect_to: The last date to plan, inclusive; None goes up to the newest due window.
+        only: Plan only log groups that match one of these, and end no date; None plans all.
         dry_run: Say what would be planned, and write, send and change nothing.
     """
 
@@ -71,6 +72,7 @@ class PlanRequestData(Message):
     collect_date: Date | None = None
     collect_from: Date | None = None
     collect_to: Date | None = None
+    only: Annotated[list[Glob], Field(min_length=1)] | None = None
     dry_run: bool | None = None
 
 
@@ -78,7 +80,7 @@ class PlanRequest(CloudEvent):
     """Schedule → planner."""
 
     TYPE: ClassVar[str] = "logferry.plan.requested.v1"
-    SCHEMA: ClassVar[str] = "urn:logferry:schema:plan-request:1.1"
+    SCHEMA: ClassVar[str] = "urn:logferry:schema:plan-request:1.2"
 
     type: Literal["logferry.plan.requested.v1"]
     dataschema: Annotated[str, Field(pattern=r"^urn:logferry:schema:plan-request:1\.[0-9]+$")]

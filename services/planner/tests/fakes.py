@@ -253,6 +253,20 @@ class DayNotes:
 
 
 @dataclass
+class PartNotes:
+    windows: set[Window] = field(default_factory=set)
+
+    def put(self, source: SourceName, windows: Iterable[Window]) -> None:
+        self.windows.update(windows)
+
+    def there(self, source: SourceName) -> list[Window]:
+        return sorted(self.windows, key=lambda each: each.from_ms)
+
+    def remove(self, source: SourceName, windows: Iterable[Window]) -> None:
+        self.windows.difference_update(windows)
+
+
+@dataclass
 class OpenNotes:
     notes: dict[str, datetime] = field(default_factory=dict)
 
@@ -411,6 +425,7 @@ class World:
         self.ledger = Ledger(spend=self.spend)
         self.outbox = Outbox(lambda: self.now)
         self.day_notes = DayNotes(lambda: self.now)
+        self.part_notes = PartNotes()
         self.open_notes = OpenNotes()
         self.files = Files()
         self.inventories = Inventories()
@@ -438,6 +453,7 @@ class World:
                 ledger=self.others_ledger or self.ledger,
                 outbox=self.outbox,
                 day_notes=self.day_notes,
+                part_notes=self.part_notes,
                 open_notes=self.open_notes,
                 files=self.files,
                 inventories=self.inventories,

@@ -40,6 +40,7 @@ def plan(  # noqa: PLR0913  (an option each)
     profile: Annotated[tuple[str, ...], Parameter(negative="")],
     first: Annotated[str | None, Parameter(name="--from", show_default=False)] = None,
     last: Annotated[str | None, Parameter(name="--to", show_default=False)] = None,
+    log_group: Annotated[tuple[str, ...], Parameter(negative="", show_default=False)] = (),
     dry_run: Flag = False,
     as_json: Json = False,
 ) -> int:
@@ -48,6 +49,8 @@ def plan(  # noqa: PLR0913  (an option each)
     `logferry plan organization.yaml --profile shop --dry-run`
 
     `logferry plan organization.yaml --profile shop --from 2026-11-01 --to 2026-11-07`
+
+    `logferry plan organization.yaml --profile shop --from 2026-11-21 --log-group '/ecs/*'`
 
     Without dates it plans what the source's schedule would. What is in the archive is not asked
     for again; what failed is, when its date is given. Sources are planned one after the other.
@@ -59,13 +62,21 @@ def plan(  # noqa: PLR0913  (an option each)
             again.
         first: The first date, in the source's time zone.
         last: The last date, inclusive; the newest that is due if left out.
+        log_group: Only log groups that match, such as `/ecs/*`; may be given again. No DayCompleted
+            is told for it, as a date has others.
         dry_run: Show each export that would be asked for, and ask for none.
         as_json: Print what the planner answered as JSON.
     """
 
     def run() -> list[dict[str, Any]]:
         requests = [
-            (hub, source, planning.plan_request(hub, source.profile, **dates, dry_run=dry_run))
+            (
+                hub,
+                source,
+                planning.plan_request(
+                    hub, source.profile, first=first, last=last, only=log_group, dry_run=dry_run
+                ),
+            )
             for hub, sources in load(config).chosen(profile)
             for source in sources
         ]
@@ -79,6 +90,9 @@ def plan(  # noqa: PLR0913  (an option each)
                 planned = [each.profile for _, each, _ in requests[:done]]
                 told = planning.interrupted(hub, source, planned, dry_run=dry_run)
                 raise PlanError(told) from error
+            if completed is not None and completed.only and not completed.found:
+                patterns = " or ".join(log_group)
+                messages.print(f"{source.profile}: no log group matches {patterns}", markup=False)
             if len(requests) > 1 and not as_json:
                 found.append({"profile": f"{source.profile}:"})
             found += _planned(completed, as_json=as_json)
@@ -86,7 +100,6 @@ def plan(  # noqa: PLR0913  (an option each)
                 tables.print(planning.table(completed))
         return found
 
-    dates = {"first": first, "last": last}
     return exit_code(run, as_json=as_json)
 
 

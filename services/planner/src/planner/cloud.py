@@ -225,6 +225,19 @@ class DayNotes(Protocol):
         """Remove a note that is not needed any more."""
 
 
+class PartNotes(Protocol):
+    """Notes of windows of which only some log groups were planned."""
+
+    def put(self, source: SourceName, windows: Iterable[Window]) -> None:
+        """Write a note for each of some windows."""
+
+    def there(self, source: SourceName) -> list[Window]:
+        """Return the windows that have a note."""
+
+    def remove(self, source: SourceName, windows: Iterable[Window]) -> None:
+        """Remove the notes of windows that were planned as a whole since."""
+
+
 class OpenNotes(Protocol):
     """The notes of open exports, which the ledger puts, see `logferry_contracts.open_exports`."""
 

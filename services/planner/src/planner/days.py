@@ -8,7 +8,7 @@ The note then stays as one of a date that is open, until the exporter has told i
 queue has lost is found without a person, and nothing else has to be read.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 
@@ -17,7 +17,7 @@ from aws_lambda_powertools import Logger
 from logferry_contracts.day_planned import DayPlanned, DayPlannedData
 from logferry_contracts.source import SourceName
 from logferry_contracts.window import Window, WindowRule
-from planner.cloud import DayNotes, ExportQueues
+from planner.cloud import DayNotes, ExportQueues, PartNotes
 from planner.errors import LedgerUnreadableError
 from planner.plan import PLANNER_URN
 from planner.windows import as_recorded, day_of, windows_of_date, zone_named
@@ -48,19 +48,30 @@ class Days:
         due_until_ms: The end of the newest window that is due. A date that ends later has windows
             that are still to be planned, and whoever plans the last of them has its end told.
         planned_at: When the run began.
+        is_part: Whether the run plans some log groups alone, so that no date ends with it.
     """
 
     notes: DayNotes
+    parts: PartNotes
     source: SourceName
     rule: WindowRule
     run_id: str
     planned_at: datetime
     recorded: Sequence[Window]
     due_until_ms: int
+    is_part: bool
     _noted: set[str] = field(default_factory=set)
+    _parts_noted: set[Window] = field(default_factory=set)
 
-    def note(self, windows: Iterable[Window]) -> None:
-        """Note the dates of windows of which something is about to be recorded or sent."""
+    def note(self, windows: Collection[Window], *, new: Collection[Window] = ()) -> None:
+        """Note the dates of windows of which something is about to be recorded or sent.
+
+        Of a part, note which windows are new instead: whoever plans them as a whole takes them for
+        new ones, though the ledger has records of them.
+        """
+        if self.is_part:
+            self._note_part({each for each in windows if each in new})
+            return
         zone = zone_named(self.rule.time_zone)
         for day in sorted({day_of(window, zone) for window in windows} - self._noted):
             self._noted.add(day)
@@ -73,6 +84,11 @@ class Days:
                     source=self.source, date=day, time_zone=self.rule.time_zone, windows=whole
                 )
                 self.notes.put(self._planned(data))
+
+    def _note_part(self, windows: set[Window]) -> None:
+        unnoted = sorted(windows - self._parts_noted, key=lambda each: each.from_ms)
+        self.parts.put(self.source, unnoted)
+        self._parts_noted.update(unnoted)
 
     def note_as_own(self, planned: DayPlanned) -> None:
         """Note another profile's date, of the windows that it had there."""

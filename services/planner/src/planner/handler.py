@@ -22,7 +22,7 @@ from planner.aws.infrastructure import Infrastructure
 from planner.aws.inventories import Inventories
 from planner.aws.ledger import Ledger
 from planner.aws.messages import Continuations, DeadLetters, Topic
-from planner.aws.notes import DayNotes, OpenNotes, Outbox, PlanFiles
+from planner.aws.notes import DayNotes, OpenNotes, Outbox, PartNotes, PlanFiles
 from planner.aws.queues import ExportQueues
 from planner.aws.source_account import SourceAccounts
 from planner.errors import PlanRefusedError
@@ -66,6 +66,7 @@ def _wiring() -> Wiring:
             ledger=Ledger(s3, settings.control_bucket),
             outbox=Outbox(s3, settings.control_bucket),
             day_notes=DayNotes(s3, settings.control_bucket),
+            part_notes=PartNotes(s3, settings.control_bucket),
             open_notes=OpenNotes(s3, settings.control_bucket),
             files=PlanFiles(s3, settings.control_bucket),
             inventories=Inventories(s3, settings.control_bucket),

@@ -119,6 +119,7 @@ def begin(
         worklist.scope.add_windows((window, day_of(window, zone)) for window in windows)
         worklist.scope.add_log_groups(run.log_groups())
         run.keep_inventory(worklist)
+        run.narrow(worklist)
         return run.work(worklist, queue_urls)
 
 
@@ -222,12 +223,21 @@ class _Run:
                 planned_at=timestamp(self.planned_at),
             ).line()
 
+    def narrow(self, worklist: Worklist) -> None:
+        """Leave out the log groups that are not asked for; of a whole plan, find what parts did."""
+        if self.request.only is not None:
+            worklist.scope.keep_only(self.request.only)
+            return
+        worklist.scope.take_for_new(self.wiring.control.part_notes.there(self.request.source))
+
     def work(self, worklist: Worklist, queue_urls: dict[Lane, str]) -> dict[str, Any]:
         """Work until all is done or the time runs low."""
         settings, source = self.wiring.settings, self.request.source
         policies = self.account.retention_policies()
         days = Days(
             notes=self.wiring.control.day_notes,
+            parts=self.wiring.control.part_notes,
+            is_part=self._is_part,
             source=source.name,
             rule=self.request.window_rule,
             run_id=self.id,
@@ -279,6 +289,10 @@ class _Run:
     @property
     def _is_dry_run(self) -> bool:
         return self.request.dry_run is True
+
+    @property
+    def _is_part(self) -> bool:
+        return self.request.only is not None
 
     def _hand_over(self, worklist: Worklist) -> dict[str, Any]:
         """Put the worklist away and invoke the planner again.
@@ -338,6 +352,7 @@ class _Run:
                 infrastructure_changes=self.changes or None,
                 retention_cliff=self._cliff(worklist, policies),
                 asked_again=worklist.tally.asked_again or None,
+                only=self.request.only,
                 zone_data=ZONE_DATA,
                 dry_run=True if self._is_dry_run else None,
                 **(self._planned(worklist) if self._is_dry_run else {}),
@@ -351,7 +366,8 @@ class _Run:
             self._remove_worklist()
             asked_again = worklist.tally.dates_asked_again
             report(completed.data, summary, dates_asked_again=asked_again)
-            if not is_explicit(self.request):
+            self.wiring.control.part_notes.remove(self.request.source, worklist.scope.taken_for_new)
+            if not (self._is_part or is_explicit(self.request)):
                 if is_first:
                     self._note_looked_through()
                 self._report_overdue(worklist)

@@ -232,7 +232,8 @@ class Requesting:
         """Note the dates of decisions, record these and send messages; return what holds then."""
         new = set(self.worklist.scope.new_windows())
         self.days.note(
-            {each.window for each in decisions if each.send or (each.write and each.window in new)}
+            {each.window for each in decisions if each.send or (each.write and each.window in new)},
+            new=new,
         )
         return self.asking.carry_out(decisions, urgent)
 

@@ -31,13 +31,13 @@ def is_selected(
         is_own_account: Whether the groups are in the account that logferry's functions run in.
             Anywhere else a group of the same name is somebody else's.
     """
-    if is_own_account and _matches(log_group.name, OWN_LOG_GROUPS):
+    if is_own_account and matches(log_group.name, OWN_LOG_GROUPS):
         return False
     if selection is None:
         return True
-    if selection.include is not None and not _matches(log_group.name, selection.include):
+    if selection.include is not None and not matches(log_group.name, selection.include):
         return False
-    if _matches(log_group.name, selection.exclude or ()):
+    if matches(log_group.name, selection.exclude or ()):
         return False
     classes = selection.log_group_classes
     if classes is not None and log_group.log_group_class not in classes:
@@ -45,5 +45,6 @@ def is_selected(
     return selection.tag_filters is None or log_group.arn in tagged
 
 
-def _matches(log_group_name: str, globs: Iterable[str]) -> bool:
+def matches(log_group_name: str, globs: Iterable[str]) -> bool:
+    """Return whether one of some globs matches a name as a whole, case-sensitively."""
     return any(fnmatchcase(log_group_name, glob) for glob in globs)

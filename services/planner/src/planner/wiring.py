@@ -15,6 +15,7 @@ from planner.cloud import (
     Ledger,
     OpenNotes,
     Outbox,
+    PartNotes,
     PlanFiles,
     SourceAccounts,
     Topic,
@@ -29,6 +30,7 @@ class Control:
     ledger: Ledger
     outbox: Outbox
     day_notes: DayNotes
+    part_notes: PartNotes
     open_notes: OpenNotes
     files: PlanFiles
     inventories: Inventories

@@ -1,15 +1,16 @@
 """The planner's own notes and files in the control bucket, below ``outbox/`` and ``plans/``."""
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from logferry_contracts.day_planned import DayPlanned
-from logferry_contracts.ledger_key import days_prefix, open_day_key
+from logferry_contracts.ledger_key import days_prefix, open_day_key, windows_of
 from logferry_contracts.message import Message
 from logferry_contracts.open_exports import open_prefix, whole_key
 from logferry_contracts.source import SourceName
+from logferry_contracts.window import Window
 from planner.aws.calls import calling
 from planner.aws.control import ControlBucket
 from planner.cloud import NoteThere
@@ -96,6 +97,31 @@ class DayNotes:
         self._control.remove(key)
 
 
+class PartNotes:
+    """Notes of windows of which only some log groups were planned, in the control bucket.
+
+    They go after 30 days, as all that is there of plans.
+    """
+
+    def __init__(self, s3: "S3Client", bucket: str) -> None:
+        """Use the control bucket ``bucket``."""
+        self._control = ControlBucket(s3, bucket)
+
+    def put(self, source: SourceName, windows: Iterable[Window]) -> None:
+        """Write a note for each of some windows."""
+        for window in windows:
+            self._control.put(_part_key(source, window), b"")
+
+    def there(self, source: SourceName) -> list[Window]:
+        """Return the windows that have a note."""
+        return list(windows_of(f"{note.key}/" for note in _notes(self._control, _parts(source))))
+
+    def remove(self, source: SourceName, windows: Iterable[Window]) -> None:
+        """Remove the notes of windows that were planned as a whole since."""
+        for window in windows:
+            self._control.remove(_part_key(source, window))
+
+
 class OpenNotes:
     """Notes of open exports, in the control bucket."""
 
@@ -146,6 +172,14 @@ class PlanFiles:
 
 def _outbox(source: SourceName) -> str:
     return f"outbox/{source.account_id}/{source.region}/"
+
+
+def _parts(source: SourceName) -> str:
+    return f"plans/{source.account_id}/{source.region}/parts/"
+
+
+def _part_key(source: SourceName, window: Window) -> str:
+    return f"{_parts(source)}{window.from_ms:015d}-{window.to_ms:015d}"
 
 
 def _notes(control: ControlBucket, prefix: str) -> list[NoteThere]:

@@ -51,6 +51,7 @@ CREATE TABLE IF NOT EXISTS work (
   day TEXT, slot_s REAL, direct_s REAL, shared_slot_s REAL, shared_direct_s REAL
 )
 """
+_PARTS = "CREATE TABLE IF NOT EXISTS parts (from_ms INTEGER NOT NULL, to_ms INTEGER NOT NULL)"
 _ASKED_AGAIN = "CREATE TABLE IF NOT EXISTS asked_again (exports INTEGER NOT NULL)"
 
 
@@ -71,6 +72,7 @@ class Database:
         if is_new:
             self._connection.executescript(_TABLES)
         self._connection.execute(_EXPIRING)  # a file of 0.2.0 has none of these
+        self._connection.execute(_PARTS)
         self._connection.execute(_ASKED_AGAIN)
         self._connection.execute(_WORK)
         self.close = self._connection.close

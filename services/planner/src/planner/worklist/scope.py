@@ -1,10 +1,11 @@
 """The log groups and the windows of a run."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from logferry_contracts.log_group import LogGroup
 from logferry_contracts.window import Window
+from planner.selection import matches
 from planner.worklist.database import Database
 
 MAX_ROWS = 200_000
@@ -59,6 +60,32 @@ class Scope:
             "INSERT INTO windows (from_ms, to_ms, day) VALUES (?, ?, ?)",
             ((window.from_ms, window.to_ms, day) for window, day in windows),
         )
+
+    def keep_only(self, globs: Sequence[str]) -> None:
+        """Forget the log groups that match none of these."""
+        names = [name for [name] in self._db.execute("SELECT name FROM log_groups")]
+        self._db.write(
+            "DELETE FROM log_groups WHERE name = ?",
+            ((name,) for name in names if not matches(name, globs)),
+        )
+
+    def take_for_new(self, windows: Iterable[Window]) -> None:
+        """Take these windows for ones that no run has planned as a whole, whatever the ledger has.
+
+        Others than this run's are left alone.
+        """
+        self._db.write(
+            "INSERT INTO parts SELECT from_ms, to_ms FROM windows WHERE from_ms = ? AND to_ms = ?",
+            ((window.from_ms, window.to_ms) for window in windows),
+        )
+        self._db.execute(
+            "UPDATE windows SET is_new = 1 WHERE from_ms IN (SELECT from_ms FROM parts)"
+        )
+
+    @property
+    def taken_for_new(self) -> list[Window]:
+        """The windows that were taken for new ones, oldest first."""
+        return self._db.windows("from_ms IN (SELECT from_ms FROM parts)")
 
     @property
     def found(self) -> int:
