@@ -20,6 +20,7 @@ from logferry_contracts.log_group import LogGroup
 from logferry_contracts.manifest import ArchivedObject, Manifest
 from logferry_contracts.message import from_epoch_ms
 from logferry_contracts.source import SourceName
+from logferry_contracts.statement import Statement
 from logferry_contracts.window import Window
 
 
@@ -127,8 +128,15 @@ def calls_counted(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str, str]]
 
 def record_of(archive: Archive, config: Config, hour: Window, name: str = "/app/a") -> LedgerRecord:
     """Export an hour that is not sealed yet and return what the ledger has of it."""
-    statement = archived(archive, hour, {"web/000000": lines((hour.from_ms + 7, "fresh"))}, name)
+    return recorded(
+        archived(archive, hour, {"web/000000": lines((hour.from_ms + 7, "fresh"))}, name), config
+    )
+
+
+def recorded(statement: Statement, config: Config) -> LedgerRecord:
+    """Return what the ledger has of an export that a statement is about."""
     [export], [stated] = statement.exports, statement.objects or []
+    name, hour = statement.log_group.name, statement.window
     group = LogGroup(
         name=name,
         arn=f"arn:aws:logs:eu-west-1:444455556666:log-group:{name}",

@@ -366,13 +366,13 @@ def test_who_may_read_no_seals_finds_by_the_statements_below_a_prefix(
     run: Run, deployed: Archive, config: Config, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from logferry.bucket_store import BucketStore  # noqa: PLC0415
-    from logferry_contracts.verification.store import Unreadable  # noqa: PLC0415
+    from logferry_contracts.verification.store import Denied  # noqa: PLC0415
 
     opened = BucketStore.open
 
     def denied(self: BucketStore, key: str, version_id: str | None) -> Any:
         if "/seals/" in key or "/leaves/" in key:
-            raise Unreadable(f"{key}: AccessDenied")
+            raise Denied(f"{key}: AccessDenied")
         return opened(self, key, version_id)
 
     monkeypatch.setattr(BucketStore, "open", denied)
@@ -381,8 +381,9 @@ def test_who_may_read_no_seals_finds_by_the_statements_below_a_prefix(
     time = ("--from", in_utc(hour), "--to", in_utc(hour + 2 * HOUR_MS))
     bucket = (f"s3://{config.archive_bucket}", "--source", chain)
     for glob in (NAME, "/app/*", "*"):
-        code, out, _ = run("an hour", *bucket, "--log-group", glob, *time)
+        code, out, err = run("an hour", *bucket, "--log-group", glob, *time)
         assert (code, len(out.splitlines())) == (0, 2)
+        assert f"by statements alone: you may not read the seals of {chain}" in err
     code, _, err = run("an hour", *bucket, "--log-group", "/nobody", *time)
     assert code == 2
     assert "/nobody: no log group of this name" in err

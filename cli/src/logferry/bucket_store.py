@@ -14,7 +14,7 @@ from logferry.workers import READERS
 from logferry_contracts.archive import Readable
 from logferry_contracts.chain import ChainName
 from logferry_contracts.seal_key import SEALS, chain_of
-from logferry_contracts.verification.store import Frozen, Missing, Unreadable, Version
+from logferry_contracts.verification.store import Denied, Frozen, Missing, Unreadable, Version
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -28,6 +28,7 @@ _NOT_HELD = "NoSuchObjectLockConfiguration"
 _NO_HOLDS = frozenset({"InvalidRequest", "ObjectLockConfigurationNotFoundError"})
 """The bucket has no Object Lock, such as one that the archive was copied into."""
 _FROZEN = "InvalidObjectState"
+_DENIED = frozenset({"AccessDenied", "403"})
 
 
 class BucketStore:
@@ -246,4 +247,4 @@ def _said(error: ClientError, key: str) -> Exception:
     if code == _FROZEN:
         where = error.response.get("StorageClass", "GLACIER or DEEP_ARCHIVE")
         return Frozen(f"{key} is in {where}: restore it, and check again")
-    return Unreadable(f"{key}: {error}")
+    return (Denied if code in _DENIED else Unreadable)(f"{key}: {error}")

@@ -39,6 +39,7 @@ from logferry_contracts.verification.chain import Chain, read_chain
 from logferry_contracts.verification.leaves import Leaves
 from logferry_contracts.verification.statements import read_statement
 from logferry_contracts.verification.store import Unreadable
+from logferry_contracts.verification.stored import raise_unread
 from logferry_contracts.window import Window
 from logferry_contracts.zones import zone_named
 
@@ -151,6 +152,7 @@ def find(  # noqa: PLR0913, PLR0917  (where, and of what)
         shared: dict[Window, Window] = {}
         with ThreadPoolExecutor(READERS) as readers:
             chain = read_chain(store, ChainName.of(name), (), mapped=readers.map)
+            raise_unread(chain.findings)
             for on, windows in _by_date(ledger, name, zone_named(zone), first, last):
                 tries = _tries(ledger, windows, log_groups)
                 what = f"{source.profile}: {{}} on {on}"
@@ -303,7 +305,8 @@ def _disposable(  # noqa: PLR0913, PLR0917  (what the ledger says, and what seal
     """
     key, record = of
     for day, leaf in reversed(sealed):
-        statement = read_statement(store, chain, leaf).statement
+        _, statement, findings = read_statement(store, chain, leaf)
+        raise_unread(findings)
         if statement is not None and statement.outcome == ARCHIVED:
             objects = statement.objects or []
             return Disposable(
@@ -342,7 +345,9 @@ def _sealed(
             sealed.covers.from_ms <= each < sealed.covers.to_ms for each in starts
         ):
             continue
-        for leaf in Leaves(store, chain.name, sealed):
+        leaves = Leaves(store, chain.name, sealed)
+        raise_unread(leaves.findings)
+        for leaf in leaves:
             name = (leaf.name.log_group_name, leaf.name.window)
             if name in found:
                 found[name].append((sealed.date, leaf))

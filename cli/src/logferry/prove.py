@@ -16,6 +16,7 @@ from logferry_contracts.verification.findings import SealError
 from logferry_contracts.verification.proofs import Proven, check, links_of_date
 from logferry_contracts.verification.proving import prove
 from logferry_contracts.verification.store import Unreadable
+from logferry_contracts.verification.stored import raise_unread
 from logferry_contracts.wire import emit
 from logferry_contracts.witness import Head
 
@@ -84,12 +85,19 @@ def make(archives: Iterable[tuple[Archive, Sequence[ChainName]]], asked: Asked, 
 def _chain(
     archives: Iterable[tuple[Archive, Sequence[ChainName]]], asked: Asked, threads: Threads
 ) -> tuple[Archive, Chain]:
-    """Return the one chain that has seals of the date."""
+    """Return the one chain that has seals of the date.
+
+    Raises:
+        ConfigError: None has, or several have.
+        Unreadable: A seal cannot be read, which may be of this date or say more of it.
+    """
     read = [
         (archive, read_chain(archive, name, (), mapped=threads.mapped))
         for archive, names in archives
         for name in names
     ]
+    for _, chain in read:
+        raise_unread(chain.findings)
     found = [each for each in read if links_of_date(each[1].links, asked.date)]
     if not found:
         names = ", ".join(str(chain.name) for _, chain in read) or "no account"

@@ -23,7 +23,7 @@ from logferry_contracts.retrieval.search import Match, Report
 from logferry_contracts.retrieval.stated import add_stated
 from logferry_contracts.signatures import TrustedKey
 from logferry_contracts.verification.joining import span
-from logferry_contracts.verification.store import Mapped, Unreadable
+from logferry_contracts.verification.store import Denied, Mapped
 from logferry_contracts.zones import zone_named
 
 _DOLLARS_PER_REQUEST = 0.0004 / 1000
@@ -111,7 +111,7 @@ def _seals(
     """Return the seals of a chain; None for who may not read them."""
     try:
         return Seals.read(place.store, chain, wanted.keys, from_ms, mapped=mapped)
-    except Unreadable:
+    except Denied:
         if wanted.keys:
             raise
         return None
@@ -163,6 +163,8 @@ def plan_lines(plan: Plan) -> Iterator[str]:
         some = "; ".join(each.examples[:_MOST_SHOWN]) + ("; …" if each.count > _MOST_SHOWN else "")
         verb = "not there" if each.is_lawful else "MISSING"
         yield visible(f"  {verb}: {windows} {each.outcome} ({each.why}): {some}")
+    for chain in plan.by_statements:
+        yield f"  by statements alone: you may not read the seals of {chain}"
     yield from (visible(f"  {each}") for each in plan.findings)
 
 
@@ -188,6 +190,7 @@ def plan_as_json(plan: Plan) -> dict[str, Any]:
             for each in plan.absences.values()
         ],
         "findings": list(map(str, plan.findings)),
+        "by_statements": list(map(str, plan.by_statements)),
         "is_whole": plan.is_whole,
     }
 

@@ -22,6 +22,7 @@ from logferry_contracts.verification.standing import Standing, answered_for
 from logferry_contracts.window import Window
 
 if TYPE_CHECKING:
+    from logferry_contracts.chain import ChainName
     from logferry_contracts.verification.findings import Finding
 
 UNKNOWN = "unknown"
@@ -74,6 +75,8 @@ class Plan:
         unsealed: How many of them nobody has hashed yet.
         absences: What is not in the archive, by outcome and reason.
         findings: What is wrong with what says which objects there are.
+        by_statements: Of which accounts and Regions statements alone say it: whoever asks may not
+            read the seals.
     """
 
     def __init__(self, asked: Asked) -> None:
@@ -83,6 +86,7 @@ class Plan:
         self.objects = self.size_bytes = self.unsealed = 0
         self.absences: dict[tuple[str, str], Absences] = {}
         self.findings: list[Finding] = []
+        self.by_statements: list[ChainName] = []
         self._joints = Joints()
         # A file without a name, which is gone when this is: https://www.sqlite.org/inmemorydb.html
         self._streams = sqlite3.connect("", autocommit=True, check_same_thread=False)

@@ -18,7 +18,7 @@ from logferry_contracts.seal_leaf import Leaf
 from logferry_contracts.signatures import TrustedKey
 from logferry_contracts.statement import Statement
 from logferry_contracts.verification.chain import Chain, Link, read_end_of_chain
-from logferry_contracts.verification.findings import Finding, SealError, Unchecked
+from logferry_contracts.verification.findings import Finding, SealError, Unchecked, Unread
 from logferry_contracts.verification.last_words import LastWords
 from logferry_contracts.verification.leaves import Leaves
 from logferry_contracts.verification.standing import standing
@@ -74,8 +74,8 @@ class Seals:
             is_enough=lambda sealed: not sealed.is_late and sealed.covers.from_ms < from_ms,
             mapped=mapped,
         )
-        is_told = bool(keys)
-        findings = [each for each in chain.findings if is_told or isinstance(each, SealError)]
+        told_anyway = Unread | SealError
+        findings = [each for each in chain.findings if keys or isinstance(each, told_anyway)]
         return cls(chain, findings)
 
     @cached_property

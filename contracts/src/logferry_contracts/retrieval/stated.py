@@ -43,6 +43,7 @@ def add_stated(plan: Plan, store: Listed, name: ChainName, *, mapped: Mapped = m
     Raises:
         Unreadable: They cannot be listed.
     """
+    plan.by_statements.append(name)
     for folder, windows in _windows(store, name, plan.asked):
         _add_unstated(plan, [_name(folder, each) for each in windows])
         for window in windows:

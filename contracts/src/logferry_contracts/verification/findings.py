@@ -360,6 +360,10 @@ class Unchecked:
         return f"{self.thing}: {self.why}. {self.mend}."
 
 
+class Unread(Unchecked):
+    """Something that could not be read."""
+
+
 @dataclass(frozen=True)
 class Note:
     """Something lawful that somebody may want to know of."""

@@ -14,6 +14,10 @@ class Unreadable(Exception):  # noqa: N818  (the same)
     """It is there, but cannot be read now, such as an object in GLACIER. Says why."""
 
 
+class Denied(Unreadable):
+    """Whoever reads may not read it."""
+
+
 class Frozen(Unreadable):
     """It is in GLACIER or DEEP_ARCHIVE, and can be read once it was restored."""
 

@@ -1,6 +1,6 @@
 """Read what is stored under the name of its own hash, whatever lies over it."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from hashlib import sha256
@@ -16,7 +16,7 @@ from logferry_contracts.verification.findings import (
     HiddenError,
     ReserialisedError,
     SealError,
-    Unchecked,
+    Unread,
 )
 from logferry_contracts.verification.store import Missing, Store, Unreadable, Version
 
@@ -163,9 +163,20 @@ def fetch(store: Store, key: str, digest: str, sort: Sort) -> tuple[bytes | None
     return None, found.findings
 
 
-def unchecked(thing: str, why: Exception) -> Unchecked:
+def unchecked(thing: str, why: Exception) -> Unread:
     """Return what is told of what cannot be read."""
-    return Unchecked(thing, f"cannot be read: {why}", "Make it readable, and check again")
+    return Unread(thing, f"cannot be read: {why}", "Make it readable, and check again")
+
+
+def raise_unread(findings: Iterable[Finding]) -> None:
+    """Refuse to go on without what could not be read.
+
+    Raises:
+        Unreadable: Something could not.
+    """
+    for each in findings:
+        if isinstance(each, Unread):
+            raise Unreadable(f"{each.thing}: {each.why}")
 
 
 @dataclass(frozen=True)

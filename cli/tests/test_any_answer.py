@@ -1,0 +1,226 @@
+"""Whatever AWS answers to one of a command's calls, it is told: nothing is silently less."""
+
+import re
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from datetime import UTC, datetime
+from itertools import count
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import boto3
+import pytest
+from botocore.client import BaseClient
+from botocore.exceptions import ClientError, EndpointConnectionError
+from botocore.parsers import ResponseParserError
+from cli.tests.in_s3 import SHOP, recorded
+from cli.tests.ledgers import hub_on_moto, record_like
+from contracts.tests.retrieving import archived, lines
+from contracts.tests.sealed_archive import Archive
+from tests.attacks.places import S3Bucket
+
+from logferry.command import main
+from logferry.config import Config
+from logferry_contracts.wire import emit
+
+SEOUL_MS = int(datetime(2026, 11, 20, 15, tzinfo=UTC).timestamp() * 1000)
+FROM, TO = "2026-11-21", "2026-11-22"
+OF_SHOP = ("--profile", "shop")
+OF_A = (*OF_SHOP, "--log-group", "/app/a")
+OF_GONE = (*OF_SHOP, "--log-group", "/gone")
+DATES = ("--from", FROM, "--to", TO)
+COMMANDS: dict[str, tuple[str, ...]] = {
+    "status": ("status", "{config}"),
+    "status of dates": ("status", "{config}", *DATES),
+    "explain": ("explain", "{config}", *OF_A, "--date", FROM),
+    "retry": ("retry", "{config}", "--dry-run"),
+    "waive": ("waive", "{config}", *OF_GONE, "--date", FROM, "--reason", "Deleted.", "--yes"),
+    "retention": ("retention", "{config}", "--key", "{key}"),
+    "dispose": ("dispose", "{config}", *OF_A, "--date", FROM, "--reason", "Erasure.", "--yes"),
+    "seal": ("seal", "{config}", *OF_SHOP, *DATES),
+    "verify": ("verify", "{config}", *OF_SHOP, "--key", "{key}", "--level", "events"),
+    "prove": ("prove", "{config}", *OF_A, "--date", FROM, "-o", "{out}"),
+    "search": ("search", "hello", "{config}", *OF_A, *DATES),
+    "fetch": ("fetch", "{config}", *OF_A, *DATES, "-o", "{out}"),
+    "thaw": ("thaw", "{config}", *OF_A, *DATES, "--yes"),
+    "events replay": ("events", "replay", "{config}", *DATES, "--yes"),
+    "ledger rebuild": ("ledger", "rebuild", "{config}", "--key", "{key}", "--yes"),
+    "index rebuild": ("index", "rebuild", "{config}"),
+}
+
+
+def unknown(operation: str) -> Exception:
+    error: Any = {"Error": {"Code": "AnErrorOfTomorrow", "Message": "What AWS says."}}
+    return ClientError(error, operation)
+
+
+def denied(operation: str) -> Exception:
+    return ClientError({"Error": {"Code": "AccessDenied", "Message": "What AWS says."}}, operation)
+
+
+def away(_operation: str) -> Exception:
+    return EndpointConnectionError(endpoint_url="https://aws")
+
+
+def torn(_operation: str) -> Exception:
+    return ResponseParserError("The answer breaks off.")
+
+
+ANSWERS = {unknown: "AnErrorOfTomorrow", denied: "AccessDenied", away: "aws", torn: "breaks off"}
+
+
+_numbers = count()
+
+
+class Call(NamedTuple):
+    """A call, as it is known again in another run; digests differ between them."""
+
+    operation: str
+    subject: str
+
+    @classmethod
+    def of(cls, operation: str, asked: dict[str, Any]) -> "Call":
+        names = ("Bucket", "Key", "Prefix", "QueueUrl", "TopicArn")
+        subject = " ".join(str(asked[name]) for name in names if name in asked)
+        return cls(operation, re.sub("[0-9a-f]{64}", "*", subject))
+
+
+def not_needed(call: Call, told: str) -> bool:
+    """Whether a command does without what whoever runs it may not do."""
+    is_cache = call.operation == "PutObject" and " counts/" in call.subject
+    return is_cache or ("/seals/" in call.subject and "you may not read the seals" in told)
+
+
+class Hub:
+    """Two dates of two log groups, sealed and in the ledger, which has a failed one as well."""
+
+    def __init__(self, root: Path, config: Config, session: boto3.Session) -> None:
+        self.root = root
+        s3 = session.client("s3")
+        bucket = S3Bucket(s3, config.archive_bucket, config.region)
+        archive = Archive(bucket, source=SHOP)
+        archive.reached_ms = SEOUL_MS
+        for _ in range(2):
+            day = archive.window()
+            bodies = {"web/0": lines((day.from_ms + 5, "hello"))}
+            statements = [archived(archive, day, bodies, name) for name in ("/app/a", "/app/b")]
+            archive.day(statements, day, time_zone="Asia/Seoul")
+            records = [recorded(one, config).as_secured(at=day.end) for one in statements]
+            records.append(record_like("failed-before-a-task", SHOP, "/gone", day))
+            for record in records:
+                s3.put_object(
+                    Bucket=config.control_bucket, Key=record.key, Body=emit(record).encode()
+                )
+        session.client("sqs").create_queue(QueueName="logferry-sealer")
+        session.client("sns").create_topic(Name="log-export-events")
+        (root / "seals.pem").write_text(archive.key.pem)
+
+    def run(self, name: str) -> int:
+        """Run a command and return its exit code."""
+        out = (
+            self.root / f"out-{next(_numbers)}"
+        )  # a fetch goes on where the one before was stopped
+        values = {"config": self.root / "organization.yaml", "key": self.root / "seals.pem"}
+        with pytest.raises(SystemExit) as ended:
+            main([each.format(**values, out=out) for each in COMMANDS[name]])
+        assert isinstance(ended.value.code, int)
+        return ended.value.code
+
+
+type Hubs = Callable[[], AbstractContextManager[Hub]]
+
+
+@pytest.fixture
+def hubs(tmp_path: Path, path: str, config: Config, monkeypatch: pytest.MonkeyPatch) -> Hubs:
+    """Makes the same hub again."""
+
+    @contextmanager
+    def make() -> Iterator[Hub]:
+        with hub_on_moto(config, monkeypatch) as session:
+            yield Hub(tmp_path, config, session)
+
+    return make
+
+
+def answering(
+    monkeypatch: pytest.MonkeyPatch, meets: Callable[[Call], Exception | None]
+) -> Callable[..., Any]:
+    real = BaseClient._make_api_call
+
+    def call(self: BaseClient, operation: str, asked: dict[str, Any]) -> Any:
+        if (error := meets(Call.of(operation, asked))) is not None:
+            raise error
+        return real(self, operation, asked)
+
+    monkeypatch.setattr(BaseClient, "_make_api_call", call)
+    return call
+
+
+def calls_of(hubs: Hubs, monkeypatch: pytest.MonkeyPatch, name: str) -> list[Call]:
+    """Return the calls that a command makes when all is well."""
+    calls: dict[Call, None] = {}
+    with hubs() as hub, monkeypatch.context() as patched:
+        answering(patched, calls.setdefault)
+        hub.run(name)
+    return list(calls)
+
+
+type Meets = Callable[[str, Call, Callable[[str], Exception]], str | None]
+
+
+@pytest.fixture
+def told(hubs: Hubs, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Meets:
+    """Runs a command one of whose calls meets an error; returns what it said, None if it did not.
+
+    Threads that a command has left behind may have made a call when it was listed.
+    """
+
+    def run(name: str, failing: Call, answer: Callable[[str], Exception]) -> str | None:
+        met = []
+
+        def meets(call: Call) -> Exception | None:
+            if call != failing:
+                return None
+            met.append(call)
+            return answer(call.operation)
+
+        capsys.readouterr()
+        with hubs() as hub, monkeypatch.context() as patched:
+            answering(patched, meets)
+            code = hub.run(name)
+        said = capsys.readouterr()
+        text = re.sub(r"\s+", " ", said.out + said.err)
+        return f"exit code {code}: {text}" if met else None
+
+    return run
+
+
+def assert_told(text: str | None, call: Call, answer: Callable[[str], Exception]) -> None:
+    if text is None or (answer is denied and not_needed(call, text)):
+        return
+    assert re.match("exit code [123]: ", text), (call, text)
+    assert ANSWERS[answer] in text, (call, text)
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_what_an_operation_meets_is_told(
+    hubs: Hubs, monkeypatch: pytest.MonkeyPatch, told: Meets, name: str
+) -> None:
+    first = {call.operation: call for call in reversed(calls_of(hubs, monkeypatch, name))}
+    assert first
+    for call in first.values():
+        assert_told(told(name, call, unknown), call, unknown)
+
+
+@pytest.mark.deep
+@pytest.mark.parametrize("answer", ANSWERS)
+@pytest.mark.parametrize("name", COMMANDS)
+def test_what_any_call_meets_is_told(
+    hubs: Hubs,
+    monkeypatch: pytest.MonkeyPatch,
+    told: Meets,
+    name: str,
+    answer: Callable[[str], Exception],
+) -> None:
+    for call in calls_of(hubs, monkeypatch, name):
+        assert_told(told(name, call, answer), call, answer)
