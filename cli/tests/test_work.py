@@ -20,6 +20,7 @@ from logferry import work
 from logferry.bucket_store import BucketStore
 from logferry.command import main
 from logferry.workers import Processes
+from logferry_contracts.statement import CONTRADICTED
 from logferry_contracts.verification import findings as named
 from logferry_contracts.verification.findings import SealError
 from logferry_contracts.verification.objects import Level
@@ -46,13 +47,18 @@ def verify(tmp_path: Path, level: Level, capsys: pytest.CaptureFixture[str]) -> 
 def seen(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[object]]:
     """What other processes were given to do."""
     seen: list[object] = []
-    mapped = Processes.mapped
+    mapped, begin = Processes.mapped, Processes.begin
 
     def noting(self: Processes, do: Any, on: Any) -> Any:
         seen.append(do)
         return mapped(self, do, on)
 
+    def noting_begun(self: Processes, do: Any, thing: Any) -> Any:
+        seen.append(do)
+        return begin(self, do, thing)
+
     monkeypatch.setattr(Processes, "mapped", noting)
+    monkeypatch.setattr(Processes, "begin", noting_begun)
     yield seen
     multiprocessing.active_children()
 
@@ -80,8 +86,35 @@ def test_other_processes_find_what_this_one_finds(
     monkeypatch.setattr(work, "_MANY_BYTES", 1)
 
     assert verify(tmp_path, level, capsys) == here
-    assert len(seen) == (1 if level == "seals" else 18)
+    # Of 20 seals twice 8 while the chain is read, and the others once it was.
+    assert len(seen) == (3 if level == "seals" else 18)
     assert here[0] == 1
+
+
+def test_seals_that_others_may_have_a_say_in_wait_for_the_whole_chain(
+    archive: Archive,
+    tmp_path: Path,
+    seen: list[object],
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    window = archive.window()
+    differs = {"what": "object_missing", "key": "shop-prod/a"}
+    contradicted = [
+        archive.statement(name, window, CONTRADICTED, exports=[], differences=[differs])
+        for name in ("/app/mended", "/app/open")
+    ]
+    archive.day(contradicted, window)
+    archive.later([archive.archived("/app/mended", window)], window)
+    here = verify(tmp_path, "seals", capsys)
+    monkeypatch.setattr(work, "_MANY_LEAVES", 1)
+    monkeypatch.setattr(work, "SEALS_TOGETHER", 1)
+
+    assert verify(tmp_path, "seals", capsys) == here
+    assert here[0] == 1
+    assert here[1].count('"finding": "contradicted"') == 1
+    # 20 dates and the later seal while the chain is read; then what that may have a say in.
+    assert len(seen) == 21 + 1
 
 
 _TELLING_HOW_PROCESSES_BEGIN = """
@@ -116,7 +149,7 @@ def test_what_an_object_is_given_out_with_is_a_few_others() -> None:
             self.stated = self
             self.size_bytes = size_bytes
 
-    sizes = [1] * 40 + [9 * 2**20] * 2 + [2**20] * 10
+    sizes = [1] * 40 + [33 * 2**20] * 2 + [4 * 2**20] * 10
     found = list(work._together(map(Stated, sizes)))  # type: ignore[arg-type]
 
     assert [len(each) for each in found] == [16, 16, 9, 1, 9, 1]

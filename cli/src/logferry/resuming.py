@@ -76,6 +76,11 @@ class Progress:
         """Whether it is there after this."""
         return self._path is not None
 
+    @property
+    def is_begun(self) -> bool:
+        """Whether anything was checked before."""
+        return bool(self._done)
+
     def __contains__(self, checked: Checked) -> bool:
         return checked in self._done
 

@@ -207,8 +207,13 @@ def check(  # noqa: PLR0913  (each from another place)
     mapped = work.mapped(archive, threads)
     try:
         for name in names:
-            chain = read_chain(archive, name, asked.keys, mapped=mapped)
-            of = _Check(archive, chain, asked, progress, audit, threads, processes, tell, watch)
+            is_seals = asked.level == "seals" and not progress.is_begun
+            is_wanted = asked.has if is_seals else lambda _: False
+            ahead = work.Ahead(processes, archive, name, is_wanted)
+            chain = read_chain(archive, name, asked.keys, mapped=mapped, told=ahead.take)
+            of = _Check(
+                archive, chain, asked, progress, audit, threads, processes, ahead, tell, watch
+            )
             yield of.run(is_first=name == names[0])
     finally:
         threads.stop()
@@ -287,6 +292,7 @@ class _Check:
     audit: Audit
     threads: Threads
     processes: Processes
+    ahead: work.Ahead
     tell: Callable[[ChainName, Finding], None]
     watch: Callable[[str], None]
 
@@ -372,12 +378,14 @@ class _Check:
         later = [link for link in self.chain.links if link.kind == "later"]
         chain = replace(self.chain, links=later, findings=[])
         check = partial(work.check_seals, self.archive, chain, self._sample)
-        some = list(batched(todo, work.SEALS_TOGETHER, strict=False))
+        left = (link for link in todo if link not in self.ahead)
+        some = batched(left, work.SEALS_TOGETHER, strict=False)
         here = work.mapped(self.archive, self.threads)
         mapped = self.processes.mapped if is_much else here
-        for links, found in zip(some, mapped(check, some), strict=True):
-            pace.add(len(links))
-            yield from zip(links, found, strict=True)
+        found = chained.from_iterable(mapped(check, some))
+        for link in todo:
+            yield link, self.ahead.found(link) if link in self.ahead else next(found)
+            pace.add(1)
 
     def _looked_at(self, pace: Pace, objects: Iterable[SealedObject]) -> Iterator[list[Finding]]:
         looking = work.Looking(self.archive, self.asked.level, self._now_ms)

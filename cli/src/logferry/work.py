@@ -2,17 +2,21 @@
 
 import hashlib
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from logferry.workers import Processes, Threads
+from logferry_contracts.chain import ChainName
 from logferry_contracts.verification.chain import Chain, Link
 from logferry_contracts.verification.findings import Finding
 from logferry_contracts.verification.objects import Level, SealedObject, check_object
 from logferry_contracts.verification.store import Mapped, Store
-from logferry_contracts.verification.verifier import Verifier
+from logferry_contracts.verification.verifier import Verifier, is_told
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
 
 WHOLE = 100.0
 """Percent."""
@@ -85,6 +89,64 @@ def check_seals(
     """
     verifier = Verifier(archive, chain, "seals", is_sampled=sample)
     return [list(verifier.check(link)) for link in links]
+
+
+def check_lists(archive: Store, name: ChainName, links: Sequence[Link]) -> list[list[Finding]]:
+    """Return the same of seals of which nothing is told: no other seal has a say in it."""
+    verifier = Verifier(archive, Chain(name, [], None, []), "seals")
+    return [list(verifier.check(link)) for link in links]
+
+
+class Ahead:
+    """Has the lists of a chain's seals checked while the chain is read, at the level ``seals``.
+
+    One process reads the chain; the others would wait for it. Where there is not much to check, and
+    of seals that later ones may have a say in, nothing is begun.
+    """
+
+    def __init__(
+        self,
+        processes: Processes,
+        archive: Store,
+        name: ChainName,
+        is_wanted: Callable[[Link], bool],
+    ) -> None:
+        """Begin with nothing.
+
+        Args:
+            processes: That do it.
+            archive: Where the chain is.
+            name: The chain.
+            is_wanted: Whether the list of a seal is to be checked.
+        """
+        self._processes = processes
+        self._check = partial(check_lists, archive, name)
+        self._is_wanted = is_wanted
+        self._leaves = 0
+        self._waiting: list[Link] = []
+        self._begun: dict[int, tuple[Future[list[list[Finding]]], int]] = {}
+
+    def take(self, link: Link) -> None:
+        """Be told the next seal."""
+        if link.sealed is None or is_told(link.sealed) or not self._is_wanted(link):
+            return
+        self._waiting.append(link)
+        self._leaves += link.sealed.leaf_count
+        while self._leaves > _MANY_LEAVES and len(self._waiting) >= SEALS_TOGETHER:
+            some, self._waiting = (
+                self._waiting[:SEALS_TOGETHER],
+                self._waiting[SEALS_TOGETHER:],
+            )
+            found = self._processes.begin(self._check, some)
+            self._begun.update({each.sequence: (found, n) for n, each in enumerate(some)})
+
+    def __contains__(self, link: Link) -> bool:
+        return link.sequence in self._begun
+
+    def found(self, link: Link) -> list[Finding]:
+        """Return what is wrong with what a seal of these has sealed."""
+        found, place = self._begun[link.sequence]
+        return found.result()[place]
 
 
 @dataclass(frozen=True)

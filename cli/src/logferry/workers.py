@@ -68,6 +68,10 @@ class Processes:
         """Yield what the work returns of each thing, in order."""
         return _mapped(self._pool, self._ahead, work, on)
 
+    def begin[T, R](self, work: Callable[[T], R], thing: T, /) -> Future[R]:
+        """Have work done on one thing, some time."""
+        return self._pool.submit(work, thing)
+
     def stop(self) -> None:
         """End them, whatever is under way."""
         self._pool.shutdown(wait=False, cancel_futures=True)

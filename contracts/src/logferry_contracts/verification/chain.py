@@ -110,7 +110,12 @@ class Chain:
 
 
 def read_chain(
-    store: Store, name: ChainName, keys: Iterable[TrustedKey], *, mapped: Mapped = map
+    store: Store,
+    name: ChainName,
+    keys: Iterable[TrustedKey],
+    *,
+    mapped: Mapped = map,
+    told: Callable[[Link], None] = lambda _: None,
 ) -> Chain:
     """Read all seals of an account and Region, and tell all that is wrong with them.
 
@@ -120,11 +125,14 @@ def read_chain(
         keys: Those that are trusted because somebody says so who is not the archive. Without any,
             signatures cannot be checked.
         mapped: Reads several seals, such as with threads.
+        told: Told each seal once it is read, before those after it are.
     """
     walk = _Walk(name, {key.id: key for key in keys})
     try:
         for place in mapped(partial(_read_place, store), walk.places(store)):
             walk.step(place)
+            if place.candidates:
+                told(walk.links[-1])
         reach = walk.reach
     except Unreadable as error:
         walk.findings.append(unchecked(seals_prefix(name), error))
