@@ -12,7 +12,7 @@ from contracts.tests.sealed_archive import (
 from logferry_contracts.seal_key import chain_prefix
 from logferry_contracts.verification import findings as named
 from logferry_contracts.verification.chain import read_chain
-from logferry_contracts.verification.findings import Note, Unchecked
+from logferry_contracts.verification.findings import Note, Unchecked, Unread
 from logferry_contracts.verification.objects import HELD_WITHIN, WRITE_TEST
 from logferry_contracts.verification.verifier import Verifier
 
@@ -109,7 +109,7 @@ def test_what_a_crash_has_left_is_no_plant(archive: Archive) -> None:
 def test_what_cannot_be_listed_is_unchecked(archive: Archive) -> None:
     archive.bucket.unreadable.add("shop-prod/")
 
-    assert [type(each) for each in checked(archive, "objects")] == [Unchecked]
+    assert [type(each) for each in checked(archive, "objects")] == [Unread]
 
 
 def test_a_date_of_which_a_statement_is_gone_is_not_looked_through(archive: Archive) -> None:
