@@ -1,5 +1,5 @@
 # The project's commands. Nothing is needed beforehand but Python 3.13 and a package registry; for
-# report-check a Chromium as well.
+# report-check and coverage-check a Chromium as well.
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DELETE_ON_ERROR:
@@ -119,6 +119,10 @@ ways-back-check: install ## On LocalStack: the ways back of docs/ways-back.md, e
 report-check: install ## The auditor's page in a Chromium (Debian: chromium): on screens, in the dark, on paper
 	$(BIN)/python -m pytest --quiet cli/tests/check_report.py
 
+.PHONY: coverage-check
+coverage-check: install ## The coverage page in a Chromium (Debian: chromium): clicked, filtered, by keyboard, in the dark, on paper
+	$(BIN)/python -m pytest --quiet cli/tests/check_coverage.py
+
 .PHONY: second-verifier-check
 second-verifier-check: install ## Each attack on a copy once more, by a verifier written from docs/seal-format.md; needs Node.js
 	SECOND_VERIFIER=node $(BIN)/python -m pytest --quiet -n 2 tests/attacks/test_attacks.py tests/attacks/test_lawful.py tests/attacks/test_proofs.py tests/attacks/check_second_verifier.py
@@ -157,7 +161,7 @@ bench: install .venv-awscli/installed ## Benchmarks against the baseline and the
 	$(BIN)/python -m benchmarks
 
 # The longest first, so that both ends of the list end together. Most of a part's time is waiting.
-CHECKS := coverage iam-check chaos acceptance-check upgrade-check ways-back-check demo-check report-check second-verifier-check terraform-apply-check lint policy-check terraform-check
+CHECKS := coverage iam-check chaos acceptance-check upgrade-check ways-back-check demo-check report-check coverage-check second-verifier-check terraform-apply-check lint policy-check terraform-check
 AT_ONCE := 2
 .PHONY: check
 check: install .venv-terraform/installed .venv-policies/installed $(TERRAFORM_PROVIDERS)/installed ## Everything that has to hold before a change is finished, two parts at once, and how long each took

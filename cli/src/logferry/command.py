@@ -29,6 +29,8 @@ COMMANDS = {
     "failed.",
     "status:status": "Show how far the archive is, and what needs a person: until it is mended or "
     "waived.",
+    "coverage:coverage": "Write what there is of each source and date as a page: archived, sealed, "
+    "failed, missing.",
     "explain:explain": "Tell the whole story of a log group's date: each try, what became of it, "
     "and what to do.",
     "retry:retry": "Ask again for what has failed or has been under way for too long, of any age.",

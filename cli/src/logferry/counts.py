@@ -26,9 +26,9 @@ if TYPE_CHECKING:
 
 IN_ARCHIVE = ("completed", "secured")
 UNDER_WAY = ("requested", "submitted")
-_FORMAT = b"1\n"
+_FORMAT = b"2\n"
 """What `Counts` say. Another one is another digest, so that no release believes another's."""
-_DENIED = "AccessDenied"
+DENIED = "AccessDenied"
 
 
 class Announced(Message):
@@ -58,6 +58,7 @@ class Counts(Message):
             and their reason.
         disposed: The log groups whose objects somebody had removed from the archive, and their
             reason.
+        skipped: How many exports were skipped, by reason.
         under_way: The log groups whose last try has not ended, and when it was asked for.
         damaged: What is wrong with each record that cannot be read; whose it is, nobody can say.
         announced: What was announced, by profile.
@@ -68,6 +69,7 @@ class Counts(Message):
     failed: dict[str, str]
     waived: dict[str, str]
     disposed: dict[str, str]
+    skipped: dict[str, Count]
     under_way: dict[str, Timestamp]
     damaged: list[str]
     announced: dict[str, Announced]
@@ -105,7 +107,7 @@ def counts_of(ledger: Ledger, prefix: str) -> tuple[Counts, bool]:
     Where it was not, they are read, and it is known from then on.
     """
     listed = ledger.listed(prefix)
-    kept = _kept(ledger, prefix)
+    kept = kept_counts(ledger, prefix)
     if kept is not None and kept.listing_sha256 == listing_sha256(listed):
         return kept, True
     counted = count(listed, ledger.read_listed(listed))
@@ -123,7 +125,7 @@ def keep(ledger: Ledger, prefix: str, counted: Counts) -> None:
     try:
         ledger.put_note(counts_key(prefix), counted.model_dump_json().encode())
     except ClientError as error:
-        if error.response["Error"]["Code"] != _DENIED:
+        if error.response["Error"]["Code"] != DENIED:
             raise
 
 
@@ -154,6 +156,13 @@ def count(listed: Iterable[Listed], read: Iterable[Read]) -> Counts:
             for name, record in last.items()
             if record.disposed is not None
         },
+        skipped=dict(
+            Counter(
+                record.skipped.reason
+                for record in last.values()
+                if record.skipped is not None and record.waived is None
+            )
+        ),
         under_way={
             name: record.requested_at for name, record in last.items() if record.state in UNDER_WAY
         },
@@ -188,7 +197,7 @@ def _state(record: LedgerRecord) -> str:
     return "waived" if record.waived is not None else record.state
 
 
-def _kept(ledger: Ledger, prefix: str) -> Counts | None:
+def kept_counts(ledger: Ledger, prefix: str) -> Counts | None:
     """Return the counts that are kept of a window; None where nobody can use them."""
     text = ledger.note(counts_key(prefix))
     try:

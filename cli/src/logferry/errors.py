@@ -34,6 +34,10 @@ class StatusError(LogferryError):
     """The ledger or a queue could not be read: mend what it names."""
 
 
+class CoverageError(LogferryError):
+    """AWS refused to say what there is of a source; names which."""
+
+
 class LedgerError(LogferryError):
     """A ledger record breaks its contract: mend the object that it names."""
 

@@ -1,9 +1,9 @@
 """Whether a source is planned and sealed, by what planner and sealer have written down."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from logferry.config import Config, SourceConfig
 from logferry.errors import LedgerError
@@ -36,6 +36,29 @@ class Plans:
 
     problem: str | None = None
     has_nothing: bool = False
+
+
+@dataclass(frozen=True)
+class Sealed:
+    """Which windows of a source are sealed, as far as the control bucket tells.
+
+    Attributes:
+        covers: The dates that the sealer still looks at.
+        since: When the first inventory was written: seals go on without a gap from the newest date
+            that had ended then; None where there is none.
+    """
+
+    covers: Sequence[Window]
+    since: datetime | None
+
+    def has(self, window: Window) -> bool:
+        """Whether a window is sealed; of one that was sealed late, long ago, that is not known."""
+        if any(
+            each.from_ms <= window.from_ms and window.to_ms <= each.to_ms for each in self.covers
+        ):
+            return True
+        oldest = min((each.from_ms for each in self.covers), default=0)
+        return self.since is not None and self.since <= window.end and window.to_ms <= oldest
 
 
 class Notes:
@@ -104,6 +127,16 @@ class Notes:
         except ContractError as error:
             raise LedgerError(f"{self._config.control_bucket}/{found[-1]}: {error}") from error
 
+    def sealed(self, name: SourceName) -> Sealed:
+        """Return which windows of a source are sealed."""
+        covers = [Window.model_validate(each["covers"]) for each in self._sealed_dates(name)]
+        return Sealed(covers, self._first_inventory(name))
+
+    def planned_after(self, source: SourceConfig) -> timedelta:
+        """Return how long ago a date has begun that has to be planned by now."""
+        slack = timedelta(hours=self._config.observability.gap_hours)
+        return LONGEST_UNIT["day"] + self._settle(source) + slack
+
     def _next(self, source: SourceConfig) -> timedelta:
         """Return how long after a window's end the next one is due."""
         unit = "day" if source.window_rule is None else source.window_rule.unit
@@ -115,13 +148,17 @@ class Notes:
         return timedelta(minutes=self._config.settle_minutes if own is None else own)
 
     def _sealed_until(self, name: SourceName) -> datetime | None:
+        ends = [each["covers"]["to_ms"] for each in self._sealed_dates(name)]
+        return from_epoch_ms(max(ends)) if ends else None
+
+    def _sealed_dates(self, name: SourceName) -> list[dict[str, Any]]:
         key = chain_note_key(name.account_id, name.region)
         try:
             body = self._s3.get_object(Bucket=self._config.control_bucket, Key=key)["Body"].read()
         except self._s3.exceptions.NoSuchKey:
-            return None
-        ends = [each["covers"]["to_ms"] for each in json_text.read(body).get("dates", [])]
-        return from_epoch_ms(max(ends)) if ends else None
+            return []
+        dates: list[dict[str, Any]] = json_text.read(body).get("dates", [])
+        return dates
 
     def _first_inventory(self, name: SourceName) -> datetime | None:
         prefix = inventories_prefix(name)

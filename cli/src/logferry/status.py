@@ -279,7 +279,7 @@ class _Looking:
         windows = self.ledger.windows(name)
         found = [
             _window_status(self.ledger, prefix, window, late_before)
-            for prefix, window in self.asked.of(_whole(windows), zone_named(time_zone))
+            for prefix, window in self.asked.of(whole_windows(windows), zone_named(time_zone))
         ]
         newest = max((window for _, window in windows), key=lambda each: each.to_ms, default=None)
         plans = self.notes.plans(name, source, newest, self.now)
@@ -288,7 +288,7 @@ class _Looking:
             time_zone=time_zone,
             windows=[each for each in found if each.states or each.damaged],
             newest=newest,
-            gaps=_gaps([window for _, window in windows]),
+            gaps=gaps_between([window for _, window in windows]),
             open=find_open(self.ledger, name),
             late_before=late_before,
             planned=plans.problem,
@@ -306,7 +306,7 @@ def _since(record: LedgerRecord) -> datetime:
     return datetime.fromisoformat(record.requested_at)
 
 
-def _whole(windows: Sequence[tuple[str, Window]]) -> list[tuple[str, Window]]:
+def whole_windows(windows: Sequence[tuple[str, Window]]) -> list[tuple[str, Window]]:
     """Return the windows without the halves of others, whose exports are told of as one."""
     kept: list[tuple[str, Window]] = []
     for each in sorted(windows, key=lambda each: (each[1].from_ms, -each[1].to_ms)):
@@ -315,7 +315,7 @@ def _whole(windows: Sequence[tuple[str, Window]]) -> list[tuple[str, Window]]:
     return kept
 
 
-def _gaps(windows: Sequence[Window]) -> list[Window]:
+def gaps_between(windows: Sequence[Window]) -> list[Window]:
     """Return the times between windows that none of them has; they are in order of their start.
 
     Windows overlap where one was split, or where the source's rule has changed.
