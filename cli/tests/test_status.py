@@ -2,22 +2,26 @@
 
 import json
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
 import boto3
 import pytest
 from moto import mock_aws
+from rich.console import Console
 
 from logferry.command import main
 from logferry.commands import status as commands
 from logferry.commands.console import DONE, FAILED
 from logferry.config import Config
-from logferry.status import status
+from logferry.status import status, table
 from logferry_contracts.ledger_record import LedgerRecord
 from logferry_contracts.source import SourceName
 from logferry_contracts.wire import emit, parse
+from logferry_contracts.zones import zone_named
 
 EXAMPLES = Path(__file__).parents[2] / "contracts" / "examples" / "ledger-record"
 DAY_MS = 86_400_000
@@ -216,7 +220,7 @@ def test_the_exit_code_tells_a_healthy_source_from_one_with_problems(
 ) -> None:
     put("secured", "/a")
     assert run("status", path, "--profile", "shop", "--windows", "3") == DONE
-    assert "2026-11-20 23:00 to 2026-11-21 23:00" in capsys.readouterr().out
+    assert "2026-11-21 2026-11-20 23:00" in capsys.readouterr().out
     put("failed-before-a-task", "/b")
 
     assert run("status", path, "--profile", "shop", "--windows", "3", "--json") == FAILED
@@ -224,3 +228,22 @@ def test_the_exit_code_tells_a_healthy_source_from_one_with_problems(
     [found] = json.loads(capsys.readouterr().out)
     assert found["problems"] == ["1 exports failed"]
     assert found["windows"][0]["states"] == {"secured": 1, "failed": 1}
+
+
+def test_the_table_has_dates_beside_utc_and_is_80_wide(
+    session: boto3.Session, config: Config, put: Put
+) -> None:
+    put("secured", "/a")
+    [window] = of_shop(session, config, newest=1).windows
+    window.states.update(dict.fromkeys(("secured", "skipped", "failed", "waived"), 12_345))
+    found = replace(of_shop(session, config), windows=[window])
+
+    console = Console(file=StringIO(), width=1000)
+    console.print(table(found))
+
+    lines = [line.rstrip() for line in console.file.getvalue().splitlines()]
+    assert max(map(len, lines)) == 80
+    assert lines[0] == f"shop, dates of {config.time_zone_of(config.source('shop'))}"
+    zone = zone_named(config.time_zone_of(config.source("shop")))
+    start = window.window.start
+    assert lines[-1].startswith(f"{start.astimezone(zone):%Y-%m-%d} {start:%Y-%m-%d %H:%M}")

@@ -223,13 +223,21 @@ def status(  # noqa: PLR0913  (an option each)
 
 
 def table(found: SourceStatus) -> "RenderableType":
-    """Return the windows of a source as a table."""
-    shown = Table(box=SIMPLE_HEAD, pad_edge=False)
-    shown.add_column(f"{found.profile}: window (UTC)", no_wrap=True)
+    """Return the windows of a source as a table, 80 characters wide where counts allow it."""
+    shown = Table(
+        box=SIMPLE_HEAD,
+        show_edge=False,
+        padding=0,
+        title=f"{found.profile}, dates of {found.time_zone}",
+        title_justify="left",
+        title_style="",
+    )
+    shown.add_column("date", no_wrap=True)
+    shown.add_column("from (UTC)", no_wrap=True)
     for name in (
-        "in the archive",
+        "in the\narchive",
         "secured",
-        "under way",
+        "under\nway",
         "skipped",
         "failed",
         "waived",
@@ -246,7 +254,9 @@ def table(found: SourceStatus) -> "RenderableType":
             each.states["waived"],
             each.states["disposed"],
         )
-        shown.add_row(in_utc(each.window), *map(str, counts))
+        start = each.window.start
+        on = date_of(each.window, zone_named(found.time_zone))
+        shown.add_row(f"{on}", f"{start:%Y-%m-%d %H:%M}", *map(str, counts))
     return shown
 
 
