@@ -221,7 +221,7 @@ def test_an_object_that_is_gone_is_named(run: Run, folder: str) -> None:
 def test_what_is_much_is_searched_by_processes_and_is_the_same(
     run: Run, folder: str, options: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from logferry.commands import search as command  # noqa: PLC0415
+    from logferry.commands import side_by_side as command  # noqa: PLC0415
 
     pattern, *rest = options
     arguments = (pattern, folder, "--log-group", "*", "--from", "2026-11-21", *rest)

@@ -68,6 +68,8 @@ LEDGER = {
 INDEX = {
     "index:rebuild": "Read the whole ledger once: note which exports are open, of any age, and "
     "count its windows.",
+    "index:tokens": "Read archived objects once, and write which long ids each may have, for "
+    "search --id.",
 }
 _NAMES = frozenset(
     place.partition(":")[2].replace("_", "-") for place in (*COMMANDS, *EVENTS, *LEDGER, *INDEX)
@@ -110,5 +112,11 @@ def _app(*, are_listed: bool) -> App:
     )
     app.command(with_commands("events", "The events that teams build on.", EVENTS))
     app.command(with_commands("ledger", "What is known of every export.", LEDGER))
-    app.command(with_commands("index", "What is open, without reading the ledger.", INDEX))
+    app.command(
+        with_commands(
+            "index",
+            "What is open without reading the ledger, and where ids are without opening objects.",
+            INDEX,
+        )
+    )
     return app

@@ -21,6 +21,7 @@ from logferry_contracts.retrieval.plan import Plan
 from logferry_contracts.retrieval.sealed import Seals, add_sealed
 from logferry_contracts.retrieval.search import Match, Report
 from logferry_contracts.retrieval.stated import add_stated
+from logferry_contracts.retrieval.streams import Stream
 from logferry_contracts.signatures import TrustedKey
 from logferry_contracts.verification.joining import span
 from logferry_contracts.verification.store import Denied, Mapped
@@ -76,8 +77,14 @@ class Wanted:
         )
 
 
-def planned(place: Place, wanted: Wanted, *, mapped: Mapped = map) -> Plan:
-    """Return what to read of a place.
+def planned(
+    place: Place,
+    wanted: Wanted,
+    rules_out: Callable[[Stream], bool] | None = None,
+    *,
+    mapped: Mapped = map,
+) -> Plan:
+    """Return what to read of a place, but what is ruled out.
 
     Raises:
         ConfigError: There are no such log groups, or the sources' clocks differ.
@@ -92,7 +99,7 @@ def planned(place: Place, wanted: Wanted, *, mapped: Mapped = map) -> Plan:
     if not seals:
         told = f"there is no seal of the profile {wanted.profile}" if wanted.profile else "no seals"
         raise ConfigError(str(place.store), [told])
-    plan = Plan(_asked(place, wanted, seals))
+    plan = Plan(_asked(place, wanted, seals), rules_out)
     for chain, of in seals.items():
         _add(plan, place, chain, of, mapped)
     plan.finish()
@@ -154,6 +161,8 @@ def plan_lines(plan: Plan) -> Iterator[str]:
     groups, objects = counted(len(plan.log_groups), "log group"), counted(plan.objects, "object")
     time = span(plan.asked.from_ms, plan.asked.to_ms)
     yield f"{groups}, {time}: {objects}, {plan.size_bytes:,} bytes"
+    if plan.ruled_out:
+        yield f"  {counted(plan.ruled_out, 'other object')} cannot have it, as the index says"
     requests, out = _dollars(plan)
     yield f"  costs ${requests:.4f} for their GETs, and ${out:.2f} if they leave AWS's network"
     if plan.unsealed:
@@ -178,6 +187,7 @@ def plan_as_json(plan: Plan) -> dict[str, Any]:
         "objects": plan.objects,
         "stored_bytes": plan.size_bytes,
         "unsealed_objects": plan.unsealed,
+        "ruled_out_objects": plan.ruled_out,
         "dollars": {"requests": round(requests, 6), "out_of_aws": round(out, 6)},
         "missing": [
             {

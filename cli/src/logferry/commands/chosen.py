@@ -1,7 +1,7 @@
 """What somebody wants back of an archive: the options that all who read one have, and its plan."""
 
 import shlex
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,6 +21,7 @@ from logferry_contracts.message import from_epoch_ms, timestamp
 from logferry_contracts.retrieval.asked import Asked
 from logferry_contracts.retrieval.plan import Plan
 from logferry_contracts.retrieval.search import Report
+from logferry_contracts.retrieval.streams import Stream
 
 type Many = Annotated[tuple[str, ...], Parameter(negative="", show_default=False)]
 type Time = Annotated[str, Parameter(allow_leading_hyphen=True, show_default=False)]
@@ -113,8 +114,14 @@ class Planned(NamedTuple):
         return document | {"is_whole": self.code == DONE}
 
 
-def planned(archive: str, chosen: Chosen, place: Place, threads: Threads) -> Planned:
-    """Return what is to be read of a place, and tell it.
+def planned(
+    archive: str,
+    chosen: Chosen,
+    place: Place,
+    threads: Threads,
+    rules_out: Callable[[Stream], bool] | None = None,
+) -> Planned:
+    """Return what is to be read of a place, but what is ruled out, and tell it.
 
     Raises:
         ConfigError: There are no such log groups, or the sources' clocks differ.
@@ -127,7 +134,7 @@ def planned(archive: str, chosen: Chosen, place: Place, threads: Threads) -> Pla
         # What does not wait needs no threads, and without any this process may fork.
         mapped = map if place.store.readers == 1 else threads.mapped
         noted = place._replace(store=noting)
-        plan = searching.planned(noted, chosen.wanted(now), mapped=mapped)
+        plan = searching.planned(noted, chosen.wanted(now), rules_out, mapped=mapped)
         if place.glacier is not None:
             winter = thawing.winter_of(place.glacier, plan, now, mapped=threads.mapped)
     for line in (*searching.plan_lines(plan), *thawing.winter_lines(winter)):

@@ -3,11 +3,8 @@
 import json
 import os
 import sys
-import time
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import IO, Annotated, Any
@@ -29,19 +26,15 @@ from logferry.commands.console import (
     told,
     told_errors,
 )
+from logferry.commands.side_by_side import reading
 from logferry.errors import ConfigError
-from logferry.pace import Pace
 from logferry.place import Place
-from logferry.streams_together import streams_together
-from logferry.watched import Watched
-from logferry.workers import Processes, Threads
+from logferry.token_indexes import RulingOut, kept_at
+from logferry.workers import Threads
 from logferry_contracts.retrieval.pattern import Pattern
 from logferry_contracts.retrieval.plan import Plan
 from logferry_contracts.retrieval.search import Match, Report, Search
-from logferry_contracts.verification.store import Mapped, Store, Unreadable
-
-_MUCH_BYTES = 4 * 1024 * 1024
-"""As they are stored: searching them takes longer than processes take to begin."""
+from logferry_contracts.verification.store import Unreadable
 
 type Positive = Annotated[int, Parameter(validator=validators.Number(gte=1))]
 
@@ -54,6 +47,8 @@ def search(  # noqa: PLR0913  (an option each)
     chosen: Chosen,
     regex: Flag = False,
     ignore_case: Flag = False,
+    is_id: Annotated[bool, Parameter(name="--id", negative="", show_default=False)] = False,
+    index: Annotated[str | None, Parameter(show_default=False)] = None,
     context: Annotated[int, Parameter(validator=validators.Number(gte=0))] = 0,
     oldest_first: Flag = False,
     limit: Annotated[Positive | None, Parameter(show_default=False)] = None,
@@ -89,6 +84,8 @@ def search(  # noqa: PLR0913  (an option each)
         chosen: What is looked at.
         regex: The pattern is a regular expression of Python's.
         ignore_case: Take small and capital letters for the same.
+        is_id: The pattern is an id: no letter or digit is before or after it.
+        index: Where logferry index tokens has written: with --id, what it rules out is not opened.
         context: So many events of the same stream before and after each, too.
         oldest_first: In this order.
         limit: End after so many.
@@ -99,12 +96,15 @@ def search(  # noqa: PLR0913  (an option each)
         as_json: Print JSON lines: each event, and at the end what came of it; or the plan.
     """
     try:
-        words = _pattern(pattern, is_regex=regex, ignores_case=ignore_case)
+        words = _pattern(pattern, is_regex=regex, ignores_case=ignore_case, is_id=is_id)
         _check(sql, as_json=as_json)
+        if index is not None and not is_id:
+            raise ConfigError("--index", ["it helps to find an id alone: --id"])
         run = _Searching(
             archive=archive,
             chosen=chosen,
             pattern=words,
+            index=index,
             context=context,
             is_newest_first=not oldest_first,
             limit=limit,
@@ -119,9 +119,9 @@ def search(  # noqa: PLR0913  (an option each)
         return told(error, code_of(error), as_json=as_json)
 
 
-def _pattern(text: str, *, is_regex: bool, ignores_case: bool) -> Pattern:
+def _pattern(text: str, *, is_regex: bool, ignores_case: bool, is_id: bool) -> Pattern:
     try:
-        return Pattern(text, is_regex=is_regex, ignores_case=ignores_case)
+        return Pattern(text, is_regex=is_regex, ignores_case=ignores_case, is_id=is_id)
     except ValueError as error:
         raise ConfigError("the pattern", [str(error)]) from error
 
@@ -146,10 +146,6 @@ def _answered(run: "_Searching", places: Iterable[Place], sql: str) -> int:
     return code
 
 
-type _Reading = tuple[Store, Mapped, Callable[[], None]]
-"""What is read, by what, and what ends that."""
-
-
 @dataclass(frozen=True, kw_only=True)
 class _Searching:
     """A search of archives, told as it goes on.
@@ -161,6 +157,7 @@ class _Searching:
     archive: str
     chosen: Chosen
     pattern: Pattern
+    index: str | None
     context: int
     is_newest_first: bool
     limit: int | None
@@ -186,13 +183,14 @@ class _Searching:
 
     def _at(self, place: Place, threads: Threads, limit: int | None) -> tuple[int, int]:
         """Search one place; return the exit code, and how many events were shown."""
-        found = planned(self.archive, self.chosen, place, threads)
+        rules_out = None if self.index is None else self._ruling_out(self.index)
+        found = planned(self.archive, self.chosen, place, threads, rules_out)
         if self.is_dry_run:
             if self.as_json:
                 _write(f"{json.dumps(found.as_json())}\n")
             return found.code, 0
         plan = found.plan
-        with self._reading(place, plan, threads) as (store, mapped, stop):
+        with reading(place, plan, threads) as (store, mapped, stop):
             search = Search(
                 store,
                 plan,
@@ -204,22 +202,10 @@ class _Searching:
             stopped, count = self._show(search, stop, limit)
         return self._end(plan, search.report, is_stopped=stopped), count
 
-    @contextmanager
-    def _reading(self, place: Place, plan: Plan, threads: Threads) -> Iterator[_Reading]:
-        """Read with processes where nothing has to be waited for, and otherwise with threads."""
-        if place.store.readers > 1 or plan.size_bytes < _MUCH_BYTES:
-            with messages.status("Reading") as shown:
-                pace = Pace(plan.size_bytes, watch=shown.update, clock=time.monotonic)
-                store = Watched(place.store, "bytes", pace, threads)
-                yield store, threads.mapped, threads.stop
-            return
-        processes = Processes.forked(os.process_cpu_count() or 1)
-        try:
-            with messages.status("Reading") as shown:
-                pace = Pace(plan.size_bytes, watch=shown.update, clock=time.monotonic)
-                yield place.store, partial(streams_together, processes, pace.add), processes.stop
-        finally:
-            processes.stop()
+    def _ruling_out(self, index: str) -> RulingOut:
+        return RulingOut(
+            kept_at(index), self.pattern.text, lambda told: messages.print(told, markup=False)
+        )
 
     def _show(
         self, search: Search, stop: Callable[[], None], limit: int | None

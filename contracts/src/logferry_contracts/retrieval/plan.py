@@ -3,7 +3,7 @@
 import pickle
 import sqlite3
 import weakref
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -73,17 +73,24 @@ class Plan:
         objects: How many are to be read.
         size_bytes: Of them, as they are stored.
         unsealed: How many of them nobody has hashed yet.
+        ruled_out: How many others need not be read, as an index says.
         absences: What is not in the archive, by outcome and reason.
         findings: What is wrong with what says which objects there are.
         by_statements: Of which accounts and Regions statements alone say it: whoever asks may not
             read the seals.
     """
 
-    def __init__(self, asked: Asked) -> None:
-        """Begin with nothing."""
+    def __init__(self, asked: Asked, rules_out: Callable[[Stream], bool] | None = None) -> None:
+        """Begin with nothing.
+
+        Args:
+            asked: What is wanted.
+            rules_out: Whether a stream need not be read; None: each has to be.
+        """
         self.asked = asked
+        self._rules_out = rules_out
         self.log_groups: set[str] = set()
-        self.objects = self.size_bytes = self.unsealed = 0
+        self.objects = self.size_bytes = self.unsealed = self.ruled_out = 0
         self.absences: dict[tuple[str, str], Absences] = {}
         self.findings: list[Finding] = []
         self.by_statements: list[ChainName] = []
@@ -160,6 +167,9 @@ class Plan:
     def _keep(self, exports: Iterable[Export]) -> None:
         for export in exports:
             for each in streams_of(export, self.asked):
+                if self._rules_out is not None and self._rules_out(each):
+                    self.ruled_out += len(each.pieces)
+                    continue
                 self.objects += len(each.pieces)
                 self.size_bytes += each.size_bytes
                 self.unsealed += sum(piece.sha256 is None for piece in each.pieces)
