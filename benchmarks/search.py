@@ -19,6 +19,7 @@ from benchmarks.sealed.took import Took, on_two_cpus, took
 
 OBJECTS, OBJECT_BYTES = 400, 900_000
 """360 MB of lines."""
+HOURS, HOUR = 24, ("T09:00", "T10:00")
 ROUNDS = 5
 """Of each command, in turns; ratios are the median of the rounds."""
 WORDS = "requestId=7f3a"
@@ -38,6 +39,7 @@ LIMITS = {
     "search.text_over_zcat_grep": 0.5,
     "search.text_over_duckdb_macro_0_2": 0.2,
     "fetch.sorted_over_cat": 2.5,
+    "search.hour_over_day": 0.15,
     "search.peak_mb": 300.0,
     "fetch.peak_mb": 300.0,
 }
@@ -49,9 +51,11 @@ def run() -> dict[str, float]:
     with TemporaryDirectory() as scratch, on_two_cpus():
         with console.status(f"Writing {OBJECTS} objects of {OBJECT_BYTES} bytes"):
             made = days.make(Path(scratch) / "day", 1, OBJECTS, OBJECT_BYTES)
+            hours = days.make(Path(scratch) / "hours", 1, OBJECTS, OBJECT_BYTES, HOURS)
         paths = "\n".join(str(path) for path in made.objects[0])
         output = Path(scratch) / "fetched.log"
         grepped, searched, unpacked, fetched, queried = [], [], [], [], []
+        whole, hour = [], []
         for number in range(ROUNDS):
             console.print(f"round {number + 1} of {ROUNDS}", style="dim")
             grepped.append(_shell(f"xargs zcat | grep -c {WORDS}", paths))
@@ -63,12 +67,16 @@ def run() -> dict[str, float]:
             output.unlink()
             asked = [sys.executable, "-c", ASKED, str(MACRO), str(made.root), WORDS]
             queried.append(took(asked))
+            whole.append(_logferry(hours, "search", WORDS))
+            hour.append(_logferry(hours, "search", WORDS, times=HOUR))
     turns = {
         "zcat | grep -c": grepped,
         "search": searched,
         "zcat": unpacked,
         "fetch": fetched,
         "DuckDB macro of 0.2.0": queried,
+        "search of 24 windows": whole,
+        "search of one of them": hour,
     }
     console.print(_table(made, turns))
     numbers = {
@@ -76,6 +84,8 @@ def run() -> dict[str, float]:
         "search.text_over_zcat_grep.cpu": _cpu_over(searched, grepped),
         "search.text_over_duckdb_macro_0_2": _over(searched, queried),
         "search.text_over_duckdb_macro_0_2.cpu": _cpu_over(searched, queried),
+        "search.hour_over_day": _over(hour, whole),
+        "search.hour_over_day.cpu": _cpu_over(hour, whole),
         "search.peak_mb": max(each.peak_mb for each in searched),
         "fetch.sorted_over_cat": _over(fetched, unpacked),
         "fetch.sorted_over_cat.cpu": _cpu_over(fetched, unpacked),
@@ -91,13 +101,15 @@ def _shell(command: str, paths: str) -> Took:
     return took(["sh", "-c", command], text=paths)
 
 
-def _logferry(made: Days, command: str, *arguments: str) -> Took:
-    """Run a command over everything that was made."""
+def _logferry(
+    made: Days, command: str, *arguments: str, times: tuple[str, str] = ("T00:00", "")
+) -> Took:
+    """Run a command over everything that was made, or what of it is between two times."""
     program = Path(sys.executable).with_name("logferry")
     words = [each for each in arguments if each == WORDS]
     options = [each for each in arguments if each != WORDS]
     date = made.dates[0]
-    time = ("--from", f"{date}T00:00", "--to", date)
+    time = ("--from", f"{date}{times[0]}", "--to", f"{date}{times[1]}")
     chosen = ("--log-group", "*", *time, "--key", str(made.key))
     return took([str(program), command, *words, str(made.root), *chosen, *options])
 

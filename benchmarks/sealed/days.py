@@ -52,16 +52,21 @@ class Days:
     objects: list[list[Path]]
 
 
-def make(root: Path, dates: int, objects: int, object_bytes: int) -> Days:
-    """Write so many objects of about so many bytes, unpacked, and seal them for each date."""
+def make(root: Path, dates: int, objects: int, object_bytes: int, windows: int = 1) -> Days:
+    """Write so many objects of about so many bytes, unpacked, and seal them for each date.
+
+    A date is cut into so many windows, which have as many of the objects each.
+    """
     archive = Archive(Folder(root), SealingKey())
     first = archive.window()
+    parts = _parts(first, windows)
     files = [root.with_name(f"{root.name}-{n}.gz") for n in range(objects)]
     with ProcessPoolExecutor(mp_context=get_context("spawn")) as processes:
-        each = (files, range(objects), repeat(object_bytes), repeat(first))
+        of = [parts[n // LOG_GROUPS % windows] for n in range(objects)]
+        each = (files, range(objects), repeat(object_bytes), of)
         made = list(processes.map(_write, *each))
     measured = [found for _, found in made]
-    sealed = [_seal(archive, root, files, measured, first) for _ in range(dates)]
+    sealed = [_seal(archive, root, files, measured, parts) for _ in range(dates)]
     key = root.with_suffix(".pem")
     key.write_text(archive.key.pem)
     return Days(
@@ -72,6 +77,13 @@ def make(root: Path, dates: int, objects: int, object_bytes: int) -> Days:
         dates=[name for name, _ in sealed],
         objects=[paths for _, paths in sealed],
     )
+
+
+def _parts(window: Window, number: int) -> list[Window]:
+    """Cut a window into so many of the same length."""
+    length_ms = (window.to_ms - window.from_ms) // number
+    begins = (window.from_ms + n * length_ms for n in range(number))
+    return [Window(from_ms=at_ms, to_ms=at_ms + length_ms) for at_ms in begins]
 
 
 def _write(file: Path, number: int, object_bytes: int, window: Window) -> tuple[int, Measured]:
@@ -99,30 +111,47 @@ def _lines(number: int, size_bytes: int, from_ms: int) -> Iterator[str]:
 
 
 def _seal(
-    archive: Archive, root: Path, files: Sequence[Path], measured: Sequence[Measured], first: Window
+    archive: Archive,
+    root: Path,
+    files: Sequence[Path],
+    measured: Sequence[Measured],
+    first: Sequence[Window],
 ) -> tuple[str, list[Path]]:
-    """Seal a date with these objects; return its name, and where they are."""
-    window = archive.window()
-    names = [f"/aws/lambda/service-{n}" for n in range(LOG_GROUPS)]
+    """Seal a date with these objects; return its name, and where they are.
+
+    Args:
+        archive: With the dates before.
+        root: Its folder.
+        files: Objects.
+        measured: What each of them is.
+        first: The windows of the first date, for which they were made.
+    """
+    date = archive.window()
     paths: list[Path] = []
     statements: list[Statement] = []
-    for number, name in enumerate(names):
-        export = archive.export(name, window)
-        objects = []
-        for file, found in list(zip(files, measured, strict=True))[number::LOG_GROUPS]:
-            key = f"{export.folders[0]}{file.stem}/000000.gz"
-            paths.append(root / key)
-            paths[-1].parent.mkdir(parents=True, exist_ok=True)
-            paths[-1].hardlink_to(file)
-            outside = found.events if window != first else found.events_outside_window
-            objects.append(_stated(key, replace(found, events_outside_window=outside)))
-        statements.append(
-            archive.statement(
-                name, window, ARCHIVED, exports=[export], objects=objects, leftovers=[]
+    for number, window in enumerate(_parts(date, len(first))):
+        for group in range(LOG_GROUPS):
+            name = f"/aws/lambda/service-{group}"
+            export = archive.export(name, window)
+            objects = []
+            step = LOG_GROUPS * len(first)
+            for file, found in list(zip(files, measured, strict=True))[
+                group + number * LOG_GROUPS :: step
+            ]:
+                key = f"{export.folders[0]}{file.stem}/000000.gz"
+                paths.append(root / key)
+                paths[-1].parent.mkdir(parents=True, exist_ok=True)
+                paths[-1].hardlink_to(file)
+                is_first = window == first[number]
+                outside = found.events_outside_window if is_first else found.events
+                objects.append(_stated(key, replace(found, events_outside_window=outside)))
+            statements.append(
+                archive.statement(
+                    name, window, ARCHIVED, exports=[export], objects=objects, leftovers=[]
+                )
             )
-        )
-    archive.day(statements, window)
-    return f"{from_epoch_ms(window.from_ms + HOUR_MS):%Y-%m-%d}", paths
+    archive.day(statements, date)
+    return f"{from_epoch_ms(date.from_ms + HOUR_MS):%Y-%m-%d}", paths
 
 
 def _stated(key: str, found: Measured) -> StatedObject:
