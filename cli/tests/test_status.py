@@ -18,8 +18,10 @@ from logferry.commands import status as commands
 from logferry.commands.console import DONE, FAILED
 from logferry.config import Config
 from logferry.status import status, table
+from logferry_contracts.ledger_key import contradicted_key
 from logferry_contracts.ledger_record import LedgerRecord
 from logferry_contracts.source import SourceName
+from logferry_contracts.window import Window
 from logferry_contracts.wire import emit, parse
 from logferry_contracts.zones import zone_named
 
@@ -247,3 +249,23 @@ def test_the_table_has_dates_beside_utc_and_is_80_wide(
     zone = zone_named(config.time_zone_of(config.source("shop")))
     start = window.window.start
     assert lines[-1].startswith(f"{start.astimezone(zone):%Y-%m-%d} {start:%Y-%m-%d %H:%M}")
+
+
+def test_what_a_seal_has_as_contradicted_is_a_problem_until_it_is_sealed_otherwise(
+    session: boto3.Session, config: Config, put: Put, path: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    put("secured", "/a")
+    name = config.source_name(config.source("shop"))
+    window = Window(from_ms=FIRST_MS, to_ms=FIRST_MS + DAY_MS)
+    key = contradicted_key(name.account_id, name.region, window, "/a")
+    s3 = session.client("s3")
+    s3.put_object(Bucket=config.control_bucket, Key=key, Body=b"/a")
+
+    found = of_shop(session, config)
+    assert [(each.log_group, each.window) for each in found.contradicted] == [("/a", window)]
+    assert "1 exports sealed as contradicted" in found.problems
+    assert run("status", path, "--profile", "shop") == FAILED
+    assert "shop: sealed as contradicted" in capsys.readouterr().out
+
+    s3.put_object(Bucket=config.control_bucket, Key=key, Body=b"")
+    assert of_shop(session, config).problems == []

@@ -12,6 +12,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from logferry.ledger import date_of, in_utc
+from logferry.plans_and_seals import Contradicted
 from logferry.status import SourceStatus
 from logferry_contracts.ledger_record import LedgerRecord
 from logferry_contracts.window import Window
@@ -199,6 +200,7 @@ class _Needing:
         """Yield all of it, the worst first."""
         yield from map(self._failed, _ordered(self.found.failed))
         yield from map(self._late, _ordered(self.found.late))
+        yield from map(self._contradicted, self.found.contradicted)
         yield from map(self._damaged, self.found.damaged)
         yield from map(self._gap, self.found.gaps)
         if self.found.planned is not None:
@@ -229,6 +231,23 @@ class _Needing:
             why=f"{record.state}, asked for at {record.requested_at}",
             to_do=f"See what holds it up ({WAYS_BACK}), or ask for its date again.",
             commands=[self._plan],
+        )
+
+    def _contradicted(self, found: Contradicted) -> Need:
+        on = str(date_of(found.window, self._zone))
+        return self._of_source(
+            "sealed as contradicted",
+            log_group=found.log_group,
+            window=found.window,
+            why="Ledger and archive say different things of it; its statement says which.",
+            to_do="See what it is, and export it again: then it is sealed otherwise. "
+            f"{WAYS_BACK}, A seal says that something differs.",
+            commands=[
+                [
+                    *("logferry", "explain", self.config, "--profile", self.found.profile),
+                    *("--log-group", found.log_group, "--date", on),
+                ]
+            ],
         )
 
     def _damaged(self, problem: str) -> Need:

@@ -9,7 +9,13 @@ from logferry.config import Config, SourceConfig
 from logferry.errors import LedgerError
 from logferry_contracts import json_text
 from logferry_contracts.inventory import SELECTED, ListedLogGroup
-from logferry_contracts.ledger_key import chain_note_key, inventories_from, inventories_prefix
+from logferry_contracts.ledger_key import (
+    chain_note_key,
+    contradicted_prefix,
+    inventories_from,
+    inventories_prefix,
+    window_of,
+)
 from logferry_contracts.message import epoch_ms, from_epoch_ms
 from logferry_contracts.source import SourceName
 from logferry_contracts.window import Window
@@ -36,6 +42,14 @@ class Plans:
 
     problem: str | None = None
     has_nothing: bool = False
+
+
+@dataclass(frozen=True)
+class Contradicted:
+    """An export of which the last seal has ledger and archive as saying different things."""
+
+    log_group: str
+    window: Window
 
 
 @dataclass(frozen=True)
@@ -126,6 +140,20 @@ class Notes:
             return [parse(ListedLogGroup, line) for line in self._lines(found[-1])]
         except ContractError as error:
             raise LedgerError(f"{self._config.control_bucket}/{found[-1]}: {error}") from error
+
+    def contradicted(self, name: SourceName) -> list[Contradicted]:
+        """Return what the last seals have as contradicted, of any age, oldest first."""
+        prefix = contradicted_prefix(name.account_id, name.region)
+        pages = self._s3.get_paginator("list_objects_v2").paginate(
+            Bucket=self._config.control_bucket, Prefix=prefix
+        )
+        there = (each["Key"] for page in pages for each in page.get("Contents", []))
+        named = ((key, b"".join(self._lines(key)).decode()) for key in there)
+        return [
+            Contradicted(log_group, window_of(f"/{key.removeprefix(prefix).partition('/')[0]}/"))
+            for key, log_group in named
+            if log_group  # otherwise a later seal says otherwise
+        ]
 
     def sealed(self, name: SourceName) -> Sealed:
         """Return which windows of a source are sealed."""

@@ -6,6 +6,7 @@ Records of the ledger, long manifests, open dates, inventories, recounts.
 that keys are in the order of their windows.
 """
 
+import hashlib
 import re
 from collections.abc import Iterable, Iterator
 
@@ -91,6 +92,22 @@ def inventory_key(source: SourceName, planned_at_ms: int, plan_id: str) -> str:
 def chain_note_key(account_id: str, region: str) -> str:
     """Return the key of what the sealer has noted of an account's and Region's chain."""
     return f"seals/{account_id}/{region}/chain.json"
+
+
+def contradicted_prefix(account_id: str, region: str) -> str:
+    """Return what the keys of the sealer's notes of contradicted exports begin with.
+
+    ``<from_ms>-<to_ms>/<SHA-256 of the log group's name>.json`` follows. A note says the log
+    group's name, or nothing once a later seal says otherwise of it.
+    """
+    return f"seals/{account_id}/{region}/contradicted/"
+
+
+def contradicted_key(account_id: str, region: str, window: Window, log_group_name: str) -> str:
+    """Return the key of the note that a seal has an export as contradicted."""
+    folder = f"{window.from_ms:015d}-{window.to_ms:015d}"
+    name = hashlib.sha256(log_group_name.encode()).hexdigest()
+    return f"{contradicted_prefix(account_id, region)}{folder}/{name}.json"
 
 
 def starting_at(source: SourceName, from_ms: int) -> str:

@@ -10,6 +10,7 @@ import pytest
 from services.sealer.tests.cloud import refused
 from services.sealer.tests.conftest import ARCHIVE, CONTROL, DAY, FIRST, HOUR, World, day, lines
 
+from logferry_contracts.ledger_key import contradicted_key
 from logferry_contracts.ledger_record import LedgerRecord
 from logferry_contracts.manifest import ArchivedObject, Checksum
 from logferry_contracts.statement import Statement
@@ -94,6 +95,25 @@ def test_a_contradiction_is_a_leaf_and_the_others_are_sealed(
     assert what in [each.what for each in stated(world).differences or []]
     assert stated(world).outcome == "contradicted"
     assert stated(world, "/b").outcome == "archived"
+
+
+def test_a_contradiction_is_noted_until_a_later_seal_says_otherwise(world: World) -> None:
+    record = world.exported("/a", day(0))
+    world.exported("/b", day(0))
+    world.inventory("/a", "/b", at=FIRST + DAY + HOUR)
+    gone(world, record, only(record))
+
+    world.look()
+
+    [key] = [each for each in world.cloud.below(CONTROL, "seals/") if "/contradicted/" in each]
+    assert key == contradicted_key(record.source.account_id, record.source.region, day(0), "/a")
+    assert world.cloud.body(CONTROL, key) == b"/a"
+
+    world.exported("/a", day(0), generation=2)
+    world.look()
+
+    assert len(world.chain()) == 2
+    assert world.cloud.body(CONTROL, key) == b""
 
 
 def test_of_an_object_that_was_overlaid_both_versions_are_named(world: World) -> None:

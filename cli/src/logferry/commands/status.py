@@ -56,7 +56,8 @@ def status(  # noqa: PLR0913  (an option each)
 
     Exit code 1 when a source has failed exports that nobody answers for, exports that were asked
     for more than `observability.gap_hours` ago and have not ended, damaged ledger records, a gap
-    between its windows, no plans any more, dates that are not sealed, or dead letters. A source
+    between its windows, no plans any more, dates that are not sealed, exports that are sealed as
+    contradicted, or dead letters. A source
     without log groups to archive is fine, and is said to have none.
 
     Args:

@@ -19,11 +19,13 @@ from aws_lambda_powertools import Logger
 
 from logferry_contracts.chain import ChainName
 from logferry_contracts.day_seal import SealedWindows
+from logferry_contracts.ledger_key import contradicted_key
 from logferry_contracts.message import epoch_ms
 from logferry_contracts.on_disk import OnDisk
 from logferry_contracts.seal_key import StatementName, leaves_key
 from logferry_contracts.seal_leaf import Leaf, LeafList
 from logferry_contracts.source import SourceName
+from logferry_contracts.statement import CONTRADICTED
 from logferry_contracts.window import Window
 from logferry_contracts.zones import zone_named
 from logferry_deliveries.errors import OutOfTimeError
@@ -216,15 +218,14 @@ class Sealing:
         """Write the list of some leaves, and return what a seal says of them."""
         leaves = LeafList(draft.name_salt)
         totals, outcomes = Counter[str](), Counter[str]()
-        profiles = set()
+        profiles, name = set(), ChainName.of(draft.source)
         path = draft.path.with_name("leaves.jsonl")
         with path.open("wb") as file:
-            for row in rows:
+            for row in self._noted(name, rows):
                 file.write(leaves.add(Leaf(statement=row.statement)))
                 outcomes[row.outcome] += 1
                 profiles.add(row.profile)
                 totals.update(objects=row.objects, events=row.events, stored_bytes=row.stored_bytes)
-        name = ChainName.of(draft.source)
         self.seals.put_file(leaves_key(name, leaves.sha256), path, leaves.sha256)
         return SealedWindows(
             date=date.date,
@@ -242,6 +243,18 @@ class Sealing:
             events=totals["events"],
             stored_bytes=totals["stored_bytes"],
         )
+
+    def _noted(self, name: ChainName, rows: Iterable[LeafRow]) -> Iterator[LeafRow]:
+        """Yield leaves; note which are contradicted, and which were and are so no more."""
+        there = self.notes.contradicted(name)
+        for row in rows:
+            is_contradicted = row.outcome == CONTRADICTED
+            if is_contradicted or there:
+                window = Window(from_ms=row.from_ms, to_ms=row.to_ms)
+                key = contradicted_key(name.account_id, name.region, window, row.name)
+                if is_contradicted or key in there:
+                    self.notes.note_contradicted(key, row.name if is_contradicted else "")
+            yield row
 
     # What came later
 

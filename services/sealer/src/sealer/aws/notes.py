@@ -5,8 +5,10 @@
     seals/<account>/<Region>/measured/<export id>.json   what was read of an export's objects
     seals/<account>/<Region>/dates/<from_ms>.sqlite      what is known of a date, see `draft`
     seals/<account>/<Region>/chain.json                  what was published, and the time zone
+    seals/<account>/<Region>/contradicted/...            what the last seal of an export differs in
 
-They are worth nothing but time: what is lost is done again.
+They are worth nothing but time: what is lost is done again. But the last, which tell people what is
+to be mended; of what is lost there, the seals tell.
 """
 
 from contextlib import closing
@@ -19,7 +21,7 @@ from pydantic import Field, ValidationError
 from logferry_contracts.chain import ChainName, Sequence
 from logferry_contracts.day_seal import DaySeal
 from logferry_contracts.digest import Sha256
-from logferry_contracts.ledger_key import chain_note_key
+from logferry_contracts.ledger_key import chain_note_key, contradicted_prefix
 from logferry_contracts.manifest import ObjectKey
 from logferry_contracts.message import Message, Timestamp
 from logferry_contracts.plan_request import Date
@@ -147,6 +149,23 @@ class Notes:
             return self._write(chain_note_key(chain.account_id, chain.region), note, **condition)
         except _OvertakenError as error:
             raise OvertakenError(str(error)) from error
+
+    def contradicted(self, chain: ChainName) -> set[str]:
+        """Return the keys of the notes of what seals have, or had, as contradicted."""
+        prefix = contradicted_prefix(chain.account_id, chain.region)
+        with calling("ListObjectsV2", prefix):
+            pages = self._s3.get_paginator("list_objects_v2").paginate(
+                Bucket=self._bucket, Prefix=prefix
+            )
+            return {each["Key"] for page in pages for each in page.get("Contents", [])}
+
+    def note_contradicted(self, key: str, log_group_name: str) -> None:
+        """Note that a seal has an export of a log group as contradicted; of none, that it has not.
+
+        Nothing is removed: who may remove what is noted could hide it.
+        """
+        with calling("PutObject", key):
+            self._s3.put_object(Bucket=self._bucket, Key=key, Body=log_group_name.encode())
 
     def fetch_draft(self, chain: ChainName, from_ms: int, path: Path) -> bool:
         """Write the draft of the date that starts then to a file; False when there is none."""
