@@ -184,19 +184,26 @@ class Schedule:
             yield f"{record.log_group.name} ends {record.state} for {record.failed}"
             return
         keys = {each.key for each in record.completed.manifest.objects or []}
+        jobs = [job for job in self.cloud.jobs if any(f"/{job.task_id}/" in key for key in keys)]
+        of_tasks = {f"{job.prefix}/{job.task_id}/{key}" for job in jobs for key in job.keys}
+        edges = [(job.window.from_ms, job.window.to_ms) for job in jobs if job.window]
         if record.submitted is not None:
-            jobs = [
-                job for job in self.cloud.jobs if any(f"/{job.task_id}/" in key for key in keys)
-            ]
-            whole = {f"{job.prefix}/{job.task_id}/{key}" for job in jobs for key in job.keys}
-            edges = [(job.window.from_ms, job.window.to_ms) for job in jobs if job.window]
-            if keys != whole or not _is_whole(edges, record.window):
+            if keys != of_tasks or not _is_whole(edges, record.window):
                 yield f"{record.export_id}: {len(keys)} objects, of {jobs}"
-        elif {key.split("/")[-2] for key in keys} != {"web-1", "web-2"}:
-            yield f"{record.export_id}: read directly, and only {keys}"
+        else:  # wholly read directly, or in parts some of which a task has taken over
+            yield from _of_read(record, keys - of_tasks, edges)
         told = [each for each in self.cloud.completed_events() if each.id == record.export_id]
         if not told or record.completed.published_at is None:
             yield f"{record.export_id} is completed, and announced {len(told)} times"
+
+
+def _of_read(
+    record: LedgerRecord, keys: set[str], of_tasks: list[tuple[int, int]]
+) -> Iterator[str]:
+    """Yield what is wrong with what was read directly, whose events are at a window's start."""
+    is_start_read = record.window.from_ms not in {start for start, _ in of_tasks}
+    if {key.split("/")[-2] for key in keys} != ({"web-1", "web-2"} if is_start_read else set()):
+        yield f"{record.export_id}: read directly, and only {keys}, and {of_tasks} by tasks"
 
 
 def _is_whole_export(record: LedgerRecord, name: str) -> bool:
