@@ -208,6 +208,30 @@ def test_halves_of_a_split_window_are_asked_for_with_their_whole(world: World) -
     assert halves[0].export_id not in asked
 
 
+def test_a_window_of_which_only_halves_of_halves_are_left_is_asked_for_as_a_whole(
+    world: World,
+) -> None:
+    purged(world)
+    wholes = sorted(world.ledger.objects.values(), key=lambda each: each.export_id)
+    window = wholes[0].window
+    quarter_ms = (window.to_ms - window.from_ms) // 4
+    world.ledger.objects.clear()
+    edges = [(0, 2), (2, 4), *((n, n + 1) for n in range(4))]
+    for whole in wholes:
+        for number, (start, end_) in enumerate(edges, 1):
+            part = Window(
+                from_ms=window.from_ms + start * quarter_ms,
+                to_ms=window.from_ms + end_ * quarter_ms,
+            )
+            of = {"export_id": f"{number}{whole.export_id[1:]}", "window": part}
+            half = whole.model_copy(update={**of, "parent_export_id": whole.export_id})
+            end(world, half)
+
+    told = plan(world, A_DAY_LATER, "request-2", collect_date="2026-11-21")["data"]
+    assert [each["from_ms"] for each in told["windows"]] == [window.from_ms]
+    assert sorted({event.id for event in world.queues.sent}) == [each.export_id for each in wholes]
+
+
 def test_a_plan_by_date_sends_again_so_that_it_arrives_within_five_minutes(world: World) -> None:
     lost = purged(world)
     plan(world, timedelta(minutes=1), "request-2", collect_date="2026-11-21")

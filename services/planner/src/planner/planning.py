@@ -34,6 +34,7 @@ from planner.days import Days
 from planner.errors import PlanRefusedError
 from planner.open_notes import Tidying
 from planner.plan import PLANNER_URN, Plan, run_id
+from planner.recorded import recorded_windows
 from planner.requesting import Requesting
 from planner.retention import RetentionPolicy, shortening
 from planner.selection import is_selected
@@ -97,7 +98,7 @@ def begin(
         raise PlanRefusedError("role_arn", source.role_arn, f"is not in {source.account_id}")
     wiring.messages.queues.check(source)
     wiring.archive.check(request.bucket, source.region)
-    recorded = wiring.control.ledger.windows(source.name, due)
+    recorded = recorded_windows(wiring.control.ledger, source.name, due)
     settled_ms = epoch_ms(now - settle_of(request, default=wiring.settings.settle))
     settled = [each for each in as_recorded(due, recorded) if each.to_ms <= settled_ms]
     windows = not_too_many(request, settled)
