@@ -1,16 +1,21 @@
 """docs/costs.md is what the tool makes of the code as it is, and its sums add up."""
 
 import re
+from collections.abc import Callable, Sequence
 
 import pytest
 from docs.tools.costs import (
     ACCOUNTS,
     COMPONENTS,
+    TABLES,
     TYPICAL,
     Account,
     Hub,
     alarm_metrics,
+    assumed,
     monthly,
+    settings,
+    storage,
     written,
 )
 
@@ -19,15 +24,24 @@ from logferry.checkout import ROOT, TEMPLATES
 DOCS = ROOT / "docs"
 PAGE = (DOCS / "costs.md").read_text("utf-8")
 SMALL = Account(log_groups=50)
+OF_LARGE_ACCOUNTS = (assumed, settings)
+"""Tables for which days of accounts with up to a thousand log groups are exported."""
 
 
-def test_the_page_has_the_tables_as_the_code_is_now() -> None:
-    assert written(PAGE) == PAGE, "make docs"
+@pytest.mark.parametrize(
+    "tables",
+    [
+        pytest.param([each for each in TABLES if each not in OF_LARGE_ACCOUNTS], id="most"),
+        pytest.param(OF_LARGE_ACCOUNTS, marks=pytest.mark.deep, id="of large accounts"),
+    ],
+)
+def test_the_page_has_the_tables_as_the_code_is_now(tables: Sequence[Callable[[], str]]) -> None:
+    assert written(PAGE, tables) == PAGE, "make docs"
 
 
 def test_a_page_without_a_place_for_a_table_is_refused() -> None:
     with pytest.raises(ValueError, match="there is no place for storage"):
-        written(PAGE.replace("<!-- storage -->", ""))
+        written(PAGE.replace("<!-- storage -->", ""), [storage])
 
 
 def test_the_quick_start_names_what_one_account_costs() -> None:
