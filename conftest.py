@@ -80,8 +80,14 @@ def _rewrite(config: pytest.Config, paths: Sequence[Path]) -> None:
         rewrite._write_pyc(state, code, source, _rewritten(path))  # noqa: SLF001  the same
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection() -> None:
+    """Look for no garbage among what is collected: thousands of tests, which stay to the end."""
+    gc.disable()
+
+
 @pytest.hookimpl(trylast=True)
 def pytest_collection_finish() -> None:
-    """Let the garbage collector pass over the thousands of tests: they stay to the end."""
-    gc.collect()
+    """From now on look for it, and pass over what has been collected."""
     gc.freeze()
+    gc.enable()

@@ -1,6 +1,7 @@
 """How often AWS is asked again: botocore's own code, with each client's configuration."""
 
 import ast
+import functools
 import random
 from pathlib import Path
 from types import SimpleNamespace
@@ -63,7 +64,7 @@ def class_of(node, classes):
         case ast.Name(name):
             return classes.get(name)
         case ast.Attribute(value, name):
-            return FIELDS.get((class_of(value, classes), name))
+            return fields().get((class_of(value, classes), name))
         case ast.Call(ast.Name(name)):
             return name
     return None
@@ -83,26 +84,38 @@ def calls_of_client(node, classes):
         yield from calls_of_client(child, classes)
 
 
-CLASSES = [
-    node
-    for path in SOURCES
-    for node in ast.walk(ast.parse(path.read_text()))
-    if isinstance(node, ast.ClassDef)
-]
-FIELDS = {
-    (each.name, getattr(it.target, "attr", getattr(it.target, "id", None))): ast.unparse(
-        it.annotation
-    )
-    for each in CLASSES
-    for it in ast.walk(each)
-    if isinstance(it, ast.AnnAssign)
-}
-WITH_CLIENTS = {
-    each.name
-    for each in CLASSES
-    if any(isinstance(it, ast.FunctionDef) and it.name == "client" for it in each.body)
-}
-"""Our own classes that make a client by a method of this name, in which it is looked for."""
+@functools.cache
+def own_classes():
+    """Read all classes: when the first test needs them, and not in each process."""
+    return [
+        node
+        for path in SOURCES
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.ClassDef)
+    ]
+
+
+@functools.cache
+def fields():
+    """Return which class a field is of, by its own class and its name."""
+    return {
+        (each.name, getattr(it.target, "attr", getattr(it.target, "id", None))): ast.unparse(
+            it.annotation
+        )
+        for each in own_classes()
+        for it in ast.walk(each)
+        if isinstance(it, ast.AnnAssign)
+    }
+
+
+@functools.cache
+def with_clients():
+    """Name our own classes that make a client by a method of this name: it is looked for there."""
+    return {
+        each.name
+        for each in own_classes()
+        if any(isinstance(it, ast.FunctionDef) and it.name == "client" for it in each.body)
+    }
 
 
 class Aws:
@@ -207,6 +220,6 @@ def test_retries_are_written_in_one_way_and_no_client_goes_without(path):
     assert [
         call.lineno
         for call, of in calls_of_client(tree, {})
-        if of not in WITH_CLIENTS
+        if of not in with_clients()
         and not {"config", None} & {keyword.arg for keyword in call.keywords}
     ] == []

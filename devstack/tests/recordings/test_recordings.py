@@ -47,7 +47,7 @@ class Expected:
                 return actual is not None
 
 
-class Loader(yaml.SafeLoader):
+class Loader(yaml.CSafeLoader):
     """Reads our tags."""
 
 
