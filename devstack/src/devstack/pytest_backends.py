@@ -5,13 +5,17 @@ around where the test meets it, with the AWS page that says how it should be.
 """
 
 import functools
-from collections.abc import Iterator
+import inspect
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
 
 import boto3
+import botocore.hooks
 import botocore.session
+import moto.core.models
 import pytest
+from botocore.hooks import EventAliaser
 from moto import mock_aws
 from moto.core import DEFAULT_ACCOUNT_ID
 
@@ -38,15 +42,40 @@ class Backend:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _read_botocore_once() -> Iterator[None]:
-    """Let all sessions of a process share what botocore knows of AWS's services.
+def _the_same_for_all_once() -> Iterator[None]:
+    """Let botocore and moto find out once a process what is the same for all that a test makes.
 
-    A session reads it from files of megabytes otherwise, and most tests have one of their own.
+    Most tests make a session, some clients, and an account on moto: with this for a third of the
+    time, and nothing that a client sends or is answered differs.
     """
+    read_once = functools.cache(botocore.session.create_loader)
+    aliased: dict[str, str] = {}
+    begin = EventAliaser.__init__
+
+    def share_aliases(self: EventAliaser, *args: Any, **options: Any) -> None:
+        begin(self, *args, **options)
+        self._alias_name_cache = aliased  # type: ignore[attr-defined]
+
     with pytest.MonkeyPatch.context() as patch:
-        read_once = functools.cache(botocore.session.create_loader)
+        # What botocore knows of AWS's services is in files of megabytes.
         patch.setattr(botocore.session, "create_loader", read_once)
+        # How events are called follows from one table of botocore's.
+        patch.setattr(EventAliaser, "__init__", share_aliases)
+        patch.setattr(botocore.hooks, "accepts_kwargs", _takes_keywords)
+        # Some thousand patterns for calls by `requests`, of which there are none here.
+        patch.setattr(moto.core.models, "RESPONSES_METHODS", [])
         yield
+
+
+_takes_keywords_at_length = botocore.hooks.accepts_kwargs
+
+
+def _takes_keywords(handler: Callable[..., Any]) -> bool:
+    """Return whether a handler takes any keyword, without its whole signature."""
+    code = getattr(handler, "__code__", None)
+    if code is None:
+        return bool(_takes_keywords_at_length(handler))
+    return bool(code.co_flags & inspect.CO_VARKEYWORDS)
 
 
 @pytest.fixture(params=["moto", pytest.param("localstack", marks=pytest.mark.localstack)])
