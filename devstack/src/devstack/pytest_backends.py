@@ -4,6 +4,7 @@ An adapter's test asks for ``backend`` and runs twice. What a backend does not m
 around where the test meets it, with the AWS page that says how it should be.
 """
 
+import copy
 import functools
 import inspect
 from collections.abc import Callable, Iterator
@@ -48,7 +49,20 @@ def _the_same_for_all_once() -> Iterator[None]:
     Most tests make a session, some clients, and an account on moto: with this for a third of the
     time, and nothing that a client sends or is answered differs.
     """
-    read_once = functools.cache(botocore.session.create_loader)
+    create_loader = botocore.session.create_loader
+
+    @functools.cache
+    def read_once(search_path: str | None = None) -> Any:
+        loader = create_loader(search_path)
+        load = loader.load_data
+
+        def apart(name: str) -> Any:
+            # botocore writes into these: a client of one service would change another's.
+            return copy.deepcopy(load(name)) if name == "_retry" else load(name)
+
+        loader.load_data = apart  # type: ignore[method-assign]
+        return loader
+
     aliased: dict[str, str] = {}
     begin = EventAliaser.__init__
 
