@@ -130,6 +130,21 @@ def test_what_goes_on_with_an_event_of_another_time_is_left_out() -> None:
     assert (messages(found), report.objects, report.is_whole) == (["second"], 1, True)
 
 
+def test_what_goes_on_with_an_object_that_is_left_out_is_put_to_no_other_event() -> None:
+    of_second = gzip.compress(
+        b"  of the second\n" + gzip.decompress(lines((START_MS + 2, "third")))
+    )
+    archive = sealed(
+        {
+            "web/000000": lines((START_MS, "first")),
+            "web/000001": lines((START_MS + HOUR_MS, "second")),
+            "web/000002": of_second,
+        }
+    )
+    found, report = searched(archive, "", asked(Window(from_ms=START_MS, to_ms=START_MS + 9)))
+    assert (messages(found), report.objects) == (["first", "third"], 2)
+
+
 def test_lines_before_the_first_event_are_told() -> None:
     body = gzip.compress(b"no time\n" + gzip.decompress(lines((START_MS, "time"))))
     _, report = searched(sealed({"web/000000": body}), "time")

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from logferry_contracts.archive import LogFile, Readable
 from logferry_contracts.gunzip import Gunzip
 from logferry_contracts.log_line import STAMP_LENGTH, event_after, event_before
-from logferry_contracts.retrieval.streams import Piece, Stream
+from logferry_contracts.retrieval.streams import Piece, Stream, place_of
 from logferry_contracts.verification.findings import (
     Finding,
     Note,
@@ -146,7 +146,8 @@ class _Pieces:
             texts = self._texts(piece)
             head, rest = _parted(texts)
             if last is not None:
-                yield Events.of(last[0], last[1] + head)
+                goes_on = head if _is_next(last[0], piece) else b""
+                yield Events.of(last[0], last[1] + goes_on)
             elif head and LogFile.of(piece.key).number == 0:
                 told = "its first line has no time: what goes before the first event is of none"
                 self.findings.append(Unchecked(piece.key, told, "Look at it by itself"))
@@ -211,6 +212,12 @@ class _Pieces:
         self.objects += 1
         self.size_bytes += size_bytes
         self.hashed += piece.sha256 is not None
+
+
+def _is_next(before: Piece, piece: Piece) -> bool:
+    """Whether an object follows another one: none of another time between them was left out."""
+    folder, number, _ = place_of(before)
+    return place_of(piece)[:2] == (folder, number + 1)
 
 
 def _parted(texts: Iterator[bytes]) -> tuple[bytes, bytes]:

@@ -112,7 +112,7 @@ def streams_of(export: Export, asked: Asked) -> Iterator[Stream]:
     skipped_ms = export.window.to_ms if export.goes_on else None
     if skipped_ms is not None and skipped_ms <= asked.from_ms:
         return
-    pieces = sorted(export.pieces, key=_place)
+    pieces = sorted(export.pieces, key=place_of)
     for folder, group in groupby(pieces, key=lambda each: each.folder):
         if not asked.has_stream(folder.rpartition("/")[2]):
             continue
@@ -162,7 +162,8 @@ def _wanted(pieces: Iterable[Piece], asked: Asked) -> Iterator[Piece]:
             yield piece
 
 
-def _place(piece: Piece) -> tuple[str, int, str]:
+def place_of(piece: Piece) -> tuple[str, int, str]:
+    """Return what objects of a stream are ordered by: the folder, the number in it, the key."""
     try:
         return piece.folder, LogFile.of(piece.key).number, piece.key
     except ArchiveError:
