@@ -221,7 +221,7 @@ class Sealing:
         profiles, name = set(), ChainName.of(draft.source)
         path = draft.path.with_name("leaves.jsonl")
         with path.open("wb") as file:
-            for row in self._noted(name, rows):
+            for row in _noted(self.notes, name, rows):
                 file.write(leaves.add(Leaf(statement=row.statement)))
                 outcomes[row.outcome] += 1
                 profiles.add(row.profile)
@@ -243,18 +243,6 @@ class Sealing:
             events=totals["events"],
             stored_bytes=totals["stored_bytes"],
         )
-
-    def _noted(self, name: ChainName, rows: Iterable[LeafRow]) -> Iterator[LeafRow]:
-        """Yield leaves; note which are contradicted, and which were and are so no more."""
-        there = self.notes.contradicted(name)
-        for row in rows:
-            is_contradicted = row.outcome == CONTRADICTED
-            if is_contradicted or there:
-                window = Window(from_ms=row.from_ms, to_ms=row.to_ms)
-                key = contradicted_key(name.account_id, name.region, window, row.name)
-                if is_contradicted or key in there:
-                    self.notes.note_contradicted(key, row.name if is_contradicted else "")
-            yield row
 
     # What came later
 
@@ -425,3 +413,16 @@ class Sealing:
                     self.notes.keep_draft(name, date.covers.from_ms, path)
                     raise
                 self.notes.keep_draft(name, date.covers.from_ms, path)
+
+
+def _noted(notes: Notes, name: ChainName, rows: Iterable[LeafRow]) -> Iterator[LeafRow]:
+    """Yield leaves; note which are contradicted, and which were and are so no more."""
+    there = notes.contradicted(name)
+    for row in rows:
+        is_contradicted = row.outcome == CONTRADICTED
+        if is_contradicted or there:
+            window = Window(from_ms=row.from_ms, to_ms=row.to_ms)
+            key = contradicted_key(name.account_id, name.region, window, row.name)
+            if is_contradicted or key in there:
+                notes.note_contradicted(key, row.name if is_contradicted else "")
+        yield row
