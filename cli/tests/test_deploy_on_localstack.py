@@ -489,6 +489,7 @@ def test_functions_are_told_where_everything_is(deployed: Deployed) -> None:
         "SETTLE_MINUTES": "0",
         "OPEN_AFTER_DAYS": "3",
         "LOOK_BACK_DAYS": "35",
+        "RECOUNT_WITHIN_HOURS": "0",
     }
 
 
@@ -745,7 +746,9 @@ def test_a_planner_makes_no_infrastructure_unless_it_is_told_to(deployed: Deploy
     assert "logferry-exporter-provisioned" not in roles
 
 
-def test_a_sources_role_lets_in_the_hubs_planner_and_its_own_exporter(deployed: Deployed) -> None:
+def test_a_sources_role_lets_in_the_hubs_planner_and_its_own_exporter_and_recounter(
+    deployed: Deployed,
+) -> None:
     source = deployed.config.source("Pay_ments")
     role = deployed.role("logferry-source", source.account_id)
     assert role["trust"]["Principal"] == {"AWS": f"arn:aws:iam::{deployed.hub}:root"}
@@ -754,6 +757,7 @@ def test_a_sources_role_lets_in_the_hubs_planner_and_its_own_exporter(deployed: 
             "aws:PrincipalArn": [
                 f"arn:aws:iam::{deployed.hub}:role/logferry-planner",
                 f"arn:aws:iam::{deployed.hub}:role/logferry-exporter-pay_ments",
+                f"arn:aws:iam::{deployed.hub}:role/logferry-recounter-pay_ments",
             ]
         },
         "StringEquals": {
@@ -768,6 +772,8 @@ def test_a_sources_role_lets_in_the_hubs_planner_and_its_own_exporter(deployed: 
         "trust",
         "FindLogGroups",
         "ReadEvents",
+        "CountEvents",
+        "StopQueries",
         "CountEventsAndFindTags",
         "SeeRetentionPolicies",
         "Export",
@@ -821,6 +827,7 @@ def test_alarms_watch_dead_letters_ages_and_errors(deployed: Deployed) -> None:
         "logferry-sealer-queue-age": (age, "logferry-sealer"),
         "logferry-sealer-dead-letters": (depth, "logferry-sealer-dlq"),
         "logferry-sealer-contradicted": ("Contradicted", "sealer"),
+        "logferry-sealer-recounts-differ": ("RecountsDiffering", "sealer"),
         "logferry-sealer-tampered": ("SealsTampered", "sealer"),
         "logferry-sealer-records-damaged": ("LedgerRecordsDamaged", "sealer"),
         "logferry-exporter-shop-queue-age": (age, "log-sqs-shop-collect.fifo"),
