@@ -1,6 +1,7 @@
 """Whatever AWS answers to one of a command's calls, it is told: nothing is silently less."""
 
 import re
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime
@@ -22,6 +23,9 @@ from tests.attacks.places import S3Bucket
 from logferry.command import main
 from logferry.config import Config
 from logferry_contracts.wire import emit
+
+# A command that ends with an error leaves what it was reading, which moto wants to be closed.
+pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 
 SEOUL_MS = int(datetime(2026, 11, 20, 15, tzinfo=UTC).timestamp() * 1000)
 FROM, TO = "2026-11-21", "2026-11-22"
@@ -142,71 +146,89 @@ def hubs(tmp_path: Path, path: str, config: Config, monkeypatch: pytest.MonkeyPa
     return make
 
 
-def answering(
-    monkeypatch: pytest.MonkeyPatch, meets: Callable[[Call], Exception | None]
-) -> Callable[..., Any]:
-    real = BaseClient._make_api_call
+class Aws:
+    """What the commands' calls go through, one command after the other.
 
-    def call(self: BaseClient, operation: str, asked: dict[str, Any]) -> Any:
-        if (error := meets(Call.of(operation, asked))) is not None:
-            raise error
-        return real(self, operation, asked)
+    Attributes:
+        meets: What a call meets; None for what moto says.
+    """
 
-    monkeypatch.setattr(BaseClient, "_make_api_call", call)
-    return call
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.meets: Callable[[Call], Exception | None] = lambda _call: None
+        self._former = set[threading.Thread]()
+        self._under_way = 0
+        self._ended = threading.Condition()
+        real = BaseClient._make_api_call
 
+        def call(client: BaseClient, operation: str, asked: dict[str, Any]) -> Any:
+            if threading.current_thread() in self._former:
+                raise away(operation)
+            with self._ended:
+                self._under_way += 1
+            try:
+                if (error := self.meets(Call.of(operation, asked))) is not None:
+                    raise error
+                return real(client, operation, asked)
+            finally:
+                with self._ended:
+                    self._under_way -= 1
+                    self._ended.notify_all()
 
-def calls_of(hubs: Hubs, monkeypatch: pytest.MonkeyPatch, name: str) -> list[Call]:
-    """Return the calls that a command makes when all is well."""
-    calls: dict[Call, None] = {}
-    with hubs() as hub, monkeypatch.context() as patched:
-        answering(patched, calls.setdefault)
-        hub.run(name)
-    return list(calls)
+        monkeypatch.setattr(BaseClient, "_make_api_call", call)
 
-
-type Meets = Callable[[str, Call, Callable[[str], Exception]], str | None]
+    def settle(self) -> None:
+        """Let threads that a command has left behind make no call any more."""
+        self._former |= {*threading.enumerate()} - {threading.current_thread()}
+        with self._ended:
+            self._ended.wait_for(lambda: self._under_way == 0)
+        self.meets = lambda _call: None
 
 
 @pytest.fixture
-def told(hubs: Hubs, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Meets:
-    """Runs a command one of whose calls meets an error; returns what it said, None if it did not.
+def aws(monkeypatch: pytest.MonkeyPatch) -> Aws:
+    return Aws(monkeypatch)
 
-    Threads that a command has left behind may have made a call when it was listed.
-    """
 
-    def run(name: str, failing: Call, answer: Callable[[str], Exception]) -> str | None:
-        met = []
+def calls_of(hubs: Hubs, aws: Aws, name: str) -> list[Call]:
+    """Return the calls that a command makes when all is well."""
+    calls: dict[Call, None] = {}
+    with hubs() as hub:
+        aws.meets = calls.setdefault
+        hub.run(name)
+        aws.settle()
+    return list(calls)
 
-        def meets(call: Call) -> Exception | None:
-            if call != failing:
-                return None
-            met.append(call)
-            return answer(call.operation)
 
+type Told = Callable[[str, Call, Callable[[str], Exception]], str]
+
+
+@pytest.fixture
+def told(hubs: Hubs, capsys: pytest.CaptureFixture[str], aws: Aws) -> Told:
+    """Runs a command one of whose calls meets an error; returns its exit code and what it said."""
+
+    def run(name: str, failing: Call, answer: Callable[[str], Exception]) -> str:
         capsys.readouterr()
-        with hubs() as hub, monkeypatch.context() as patched:
-            answering(patched, meets)
+        with hubs() as hub:
+            aws.meets = lambda call: answer(call.operation) if call == failing else None
             code = hub.run(name)
+            aws.settle()
         said = capsys.readouterr()
         text = re.sub(r"\s+", " ", said.out + said.err)
-        return f"exit code {code}: {text}" if met else None
+        return f"exit code {code}: {text}"
 
     return run
 
 
-def assert_told(text: str | None, call: Call, answer: Callable[[str], Exception]) -> None:
-    if text is None or (answer is denied and not_needed(call, text)):
+def assert_told(text: str, call: Call, answer: Callable[[str], Exception]) -> None:
+    if answer is denied and not_needed(call, text):
         return
     assert re.match("exit code [123]: ", text), (call, text)
     assert ANSWERS[answer] in text, (call, text)
 
 
 @pytest.mark.parametrize("name", COMMANDS)
-def test_what_an_operation_meets_is_told(
-    hubs: Hubs, monkeypatch: pytest.MonkeyPatch, told: Meets, name: str
-) -> None:
-    first = {call.operation: call for call in reversed(calls_of(hubs, monkeypatch, name))}
+def test_what_an_operation_meets_is_told(hubs: Hubs, aws: Aws, told: Told, name: str) -> None:
+    first = {call.operation: call for call in reversed(calls_of(hubs, aws, name))}
     assert first
     for call in first.values():
         assert_told(told(name, call, unknown), call, unknown)
@@ -217,10 +239,10 @@ def test_what_an_operation_meets_is_told(
 @pytest.mark.parametrize("name", COMMANDS)
 def test_what_any_call_meets_is_told(
     hubs: Hubs,
-    monkeypatch: pytest.MonkeyPatch,
-    told: Meets,
+    aws: Aws,
+    told: Told,
     name: str,
     answer: Callable[[str], Exception],
 ) -> None:
-    for call in calls_of(hubs, monkeypatch, name):
+    for call in calls_of(hubs, aws, name):
         assert_told(told(name, call, answer), call, answer)
