@@ -39,7 +39,7 @@ locals {
       type            = "logferry.plan.requested.v1"
       time            = "<aws.scheduler.scheduled-time>"
       datacontenttype = "application/json"
-      dataschema      = "urn:logferry:schema:plan-request:1.1"
+      dataschema      = "urn:logferry:schema:plan-request:1.2"
       data = merge(
         {
           source = merge(
