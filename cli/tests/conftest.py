@@ -1,12 +1,17 @@
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
+from logferry.command import main
 from logferry.config import Config
 from logferry.package import Zip
 from logferry.services import NAMES
+
+type Run = Callable[..., tuple[int, str, str]]
+"""Runs the command; returns its exit code and what it has printed to stdout and stderr."""
 
 HUB = "111122223333"
 
@@ -40,6 +45,18 @@ def path(tmp_path: Path, document: dict[str, Any]) -> str:
 @pytest.fixture
 def config(document: dict[str, Any]) -> Config:
     return Config.model_validate(document)
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str]) -> Run:
+    def run(*arguments: str) -> tuple[int, str, str]:
+        with pytest.raises(SystemExit) as ended:
+            main(arguments)
+        printed = capsys.readouterr()
+        assert isinstance(ended.value.code, int)
+        return ended.value.code, printed.out, printed.err
+
+    return run
 
 
 @pytest.fixture

@@ -7,9 +7,10 @@ from typing import Any
 
 import boto3
 import pytest
+from cli.tests.conftest import Run
 from cli.tests.ledgers import EXAMPLES, hub_on_moto, record_like
 
-from logferry.command import _app, main
+from logferry.command import _app
 from logferry.commands.console import BAD_INPUT, DONE, FAILED
 from logferry.config import Config
 from logferry_contracts.ledger_record import LedgerRecord
@@ -57,19 +58,15 @@ type Explain = Callable[..., tuple[int, str]]
 
 
 @pytest.fixture
-def explain(path: str, capsys: pytest.CaptureFixture[str]) -> Explain:
+def explain(path: str, run: Run) -> Explain:
     """Runs the command for a date; returns its exit code and what it printed."""
 
-    def run(*options: str, on: str = "2026-11-21") -> tuple[int, str]:
-        with pytest.raises(SystemExit) as ended:
-            main(
-                ("explain", path, "--profile", "shop", "--log-group", "/a", "--date", on, *options)
-            )
-        captured = capsys.readouterr()
-        assert isinstance(ended.value.code, int)
-        return ended.value.code, captured.out + captured.err
+    def explain(*options: str, on: str = "2026-11-21") -> tuple[int, str]:
+        of = ("--profile", "shop", "--log-group", "/a", "--date", on)
+        code, out, err = run("explain", path, *of, *options)
+        return code, out + err
 
-    return run
+    return explain
 
 
 def told(story: dict[str, Any]) -> list[list[str]]:

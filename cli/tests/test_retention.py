@@ -1,17 +1,18 @@
 """The command `logferry retention` over what is deployed."""
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from cli.tests.conftest import Run
 from cli.tests.in_s3 import SHOP, OnMoto, buckets_on_moto
 from contracts.tests.sealed_archive import DAY_MS, START_MS, Archive, SealingKey
 
-from logferry.command import main
 from logferry.commands import retention as commands
 from logferry.config import Config
 from logferry.log_retention import BACKDATED_MS
@@ -20,8 +21,6 @@ from logferry_contracts.ledger_key import inventories_from
 from logferry_contracts.log_group import LogGroup
 from logferry_contracts.message import from_epoch_ms, timestamp
 from logferry_contracts.window import Window
-
-type Run = Callable[..., tuple[int, str, str]]
 
 DATES = 34
 NOW = from_epoch_ms(START_MS + (DATES + 1) * DAY_MS)
@@ -38,17 +37,9 @@ class Now(datetime):
 
 
 @pytest.fixture
-def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, path: str) -> Run:
+def run(run: Run, monkeypatch: pytest.MonkeyPatch, path: str) -> Run:
     monkeypatch.setattr(commands, "datetime", Now)
-
-    def run(*options: str) -> tuple[int, str, str]:
-        with pytest.raises(SystemExit) as ended:
-            main(["retention", path, "--profile", "shop", *options])
-        printed = capsys.readouterr()
-        assert isinstance(ended.value.code, int)
-        return ended.value.code, printed.out, printed.err
-
-    return run
+    return partial(run, "retention", path, "--profile", "shop")
 
 
 @pytest.fixture

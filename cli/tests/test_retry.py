@@ -8,11 +8,11 @@ from typing import Any
 
 import boto3
 import pytest
+from cli.tests.conftest import Run
 from cli.tests.ledgers import hub_on_moto, record_like
 from rich.prompt import Confirm
 
 from logferry import plan as planning
-from logferry.command import main
 from logferry.commands import console
 from logferry.commands.console import BAD_INPUT, DONE, FAILED
 from logferry.config import Config
@@ -66,17 +66,14 @@ def world(config: Config, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
 
 
 @pytest.fixture
-def retry(path: str, capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str]]:
+def retry(path: str, run: Run) -> Callable[..., tuple[int, str]]:
     """Runs the command; returns its exit code and what it printed."""
 
-    def run(*options: str) -> tuple[int, str]:
-        with pytest.raises(SystemExit) as ended:
-            main(("retry", path, *options))
-        captured = capsys.readouterr()
-        assert isinstance(ended.value.code, int)
-        return ended.value.code, captured.out + captured.err
+    def retry(*options: str) -> tuple[int, str]:
+        code, out, err = run("retry", path, *options)
+        return code, out + err
 
-    return run
+    return retry
 
 
 type Retry = Callable[..., tuple[int, str]]

@@ -3,12 +3,14 @@
 import json
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import boto3
 import pytest
+from cli.tests.conftest import Run
 from cli.tests.copies import Copy
 from cli.tests.in_s3 import (
     SHOP,
@@ -22,7 +24,6 @@ from cli.tests.in_s3 import (
 from contracts.tests.retrieving import lines
 from contracts.tests.sealed_archive import DAY_MS, HOUR_MS, START_MS, Archive, gz
 
-from logferry.command import main
 from logferry.config import Config
 from logferry_contracts.chain import ChainName
 from logferry_contracts.export import export_id
@@ -30,22 +31,13 @@ from logferry_contracts.ledger_key import ledger_key
 from logferry_contracts.window import Window
 from logferry_contracts.wire import emit
 
-type Run = Callable[..., tuple[int, str, str]]
-
 WINDOWS = 60
 NAME = "/app/a"
 
 
 @pytest.fixture
-def run(capsys: pytest.CaptureFixture[str]) -> Run:
-    def run(*arguments: str) -> tuple[int, str, str]:
-        with pytest.raises(SystemExit) as ended:
-            main(["search", *arguments])
-        printed = capsys.readouterr()
-        assert isinstance(ended.value.code, int)
-        return ended.value.code, printed.out, printed.err
-
-    return run
+def run(run: Run) -> Run:
+    return partial(run, "search")
 
 
 @pytest.fixture

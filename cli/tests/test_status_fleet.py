@@ -5,7 +5,7 @@ import io
 import json
 import shlex
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -13,9 +13,10 @@ from typing import Any
 import boto3
 import pytest
 import yaml
+from cli.tests.conftest import Run
 from cli.tests.ledgers import hub_on_moto, record_like
 
-from logferry.command import _app, main
+from logferry.command import _app
 from logferry.commands import status as commands
 from logferry.commands.console import BAD_INPUT, DONE, FAILED
 from logferry.config import Config
@@ -129,20 +130,6 @@ def shop(document: dict[str, Any], tmp_path: Path) -> str:
 
 
 APP = _app(are_listed=False)
-
-type Run = Callable[..., tuple[int, str, str]]
-
-
-@pytest.fixture
-def run(capsys: pytest.CaptureFixture[str]) -> Run:
-    def run(*arguments: str) -> tuple[int, str, str]:
-        with pytest.raises(SystemExit) as ended:
-            main(arguments)
-        captured = capsys.readouterr()
-        assert isinstance(ended.value.code, int)
-        return ended.value.code, captured.out, captured.err
-
-    return run
 
 
 def of_shop(run: Run, path: str) -> Any:

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from cli.tests.conftest import Run
 from cli.tests.in_s3 import OnMoto, buckets_on_moto, three_dates
 from contracts.tests.retrieving import asked, planned
 from contracts.tests.sealed_archive import DAY_MS, HOUR_MS, START_MS, Archive
@@ -16,14 +17,11 @@ from moto.s3.models import FakeKey, s3_backends
 from logferry import thaw as thawing
 from logferry.bucket_store import BucketStore
 from logferry.cold import Cold, gone_at
-from logferry.command import main
 from logferry.commands import chosen
 from logferry.commands import thawing as command
 from logferry.config import Config
 from logferry.glacier import Glacier
 from logferry.thaw import Share, Winter
-
-type Run = Callable[..., tuple[int, str, str]]
 
 NOW = datetime(2026, 11, 28, 9, 12, tzinfo=UTC)
 HOURS = (
@@ -88,18 +86,6 @@ def restores(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     state = property(lambda _: states[-1], lambda key, value: None)
     monkeypatch.setattr(FakeKey, "status", state)
     return states
-
-
-@pytest.fixture
-def run(capsys: pytest.CaptureFixture[str]) -> Run:
-    def run(*arguments: str) -> tuple[int, str, str]:
-        with pytest.raises(SystemExit) as ended:
-            main(arguments)
-        printed = capsys.readouterr()
-        assert isinstance(ended.value.code, int)
-        return ended.value.code, printed.out, printed.err
-
-    return run
 
 
 def test_a_plan_says_what_is_frozen_and_the_command_for_it(

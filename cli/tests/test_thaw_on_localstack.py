@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cli.tests.conftest import Run
 from cli.tests.in_s3 import InS3, hub_on_localstack, three_dates, use_localstack
 
 from localstack_addons.s3.restores import ROUTE
-from logferry.command import main
 from logferry.commands import thawing
 
 pytestmark = pytest.mark.localstack
@@ -37,7 +37,7 @@ def test_what_is_frozen_is_thawed_and_found(
     document: dict[str, Any],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
+    run: Run,
 ) -> None:
     document["archive"] = {"transition": {"storage_class": "DEEP_ARCHIVE", "after_days": 0}}
     path = tmp_path / "organization.yaml"
@@ -45,20 +45,14 @@ def test_what_is_frozen_is_thawed_and_found(
     use_localstack(localstack, account, config, monkeypatch)
     three_dates(InS3(Cold(aws("s3")), config.archive_bucket))
 
-    def run(*arguments: str) -> tuple[int, str, str]:
-        with pytest.raises(SystemExit) as ended:
-            main([*arguments[:-1], arguments[-1], "--profile", "shop", *HOURS])
-        printed = capsys.readouterr()
-        assert isinstance(ended.value.code, int)
-        return ended.value.code, printed.out, printed.err
-
-    code, _, err = run("search", "an hour", str(path))
+    of = (str(path), "--profile", "shop", *HOURS)
+    code, _, err = run("search", "an hour", *of)
     assert code == 3
     assert "thaw first: " in err
-    code, out, err = run("thaw", "--yes", "--no-wait", "--json", str(path))
+    code, out, err = run("thaw", "--yes", "--no-wait", "--json", *of)
     assert (code, json.loads(out)["asked"]) == (3, 3)
     assert "3 objects, " in err
-    code, out, err = run("search", "an hour", str(path))
+    code, out, err = run("search", "an hour", *of)
     assert (code, out) == (3, "")
     assert "being thawed: 3 objects" in err
 
@@ -68,8 +62,8 @@ def test_what_is_frozen_is_thawed_and_found(
             pass
 
     monkeypatch.setattr(thawing.time, "sleep", end)
-    code, out, err = run("thaw", "--yes", "--json", str(path))
+    code, out, err = run("thaw", "--yes", "--json", *of)
     assert (code, json.loads(out)["asked"]) == (0, 0)
     assert "everything can be read" in err
-    code, out, _ = run("search", "an hour", str(path))
+    code, out, _ = run("search", "an hour", *of)
     assert (code, len(out.splitlines())) == (0, 3)

@@ -1,35 +1,21 @@
 """`logferry index tokens`, and `logferry search --id` by what it has written."""
 
 import gzip
-from collections.abc import Callable
 from pathlib import Path
 
 import boto3
 import pytest
+from cli.tests.conftest import Run
 from cli.tests.copies import Copy
 from contracts.tests.retrieving import archived, lines, window
 from contracts.tests.sealed_archive import DAY_MS, START_MS, Archive
 from moto import mock_aws
 
-from logferry.command import main
 from logferry.commands import side_by_side
 
-type Run = Callable[..., tuple[int, str, str]]
 ID = "7f3a0c11-2b34-4c5d-8e9f-0123456789ab"
 DAYS = 3
 TIME = ("--log-group", "*", "--from", "2026-11-21", "--to", "2026-11-23")
-
-
-@pytest.fixture
-def run(capsys: pytest.CaptureFixture[str]) -> Run:
-    def run(*arguments: str) -> tuple[int, str, str]:
-        with pytest.raises(SystemExit) as ended:
-            main(arguments)
-        printed = capsys.readouterr()
-        assert isinstance(ended.value.code, int)
-        return ended.value.code, printed.out, printed.err
-
-    return run
 
 
 @pytest.fixture

@@ -2,19 +2,18 @@
 
 import json
 import re
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import boto3
 import pytest
+from cli.tests.conftest import Run
 from cli.tests.copies import Copy
 from contracts.tests.sealed_archive import SOURCE, Archive, SealingKey, gz
 
 from logferry import deployed_archives
 from logferry import verify as verifying
 from logferry.aws_errors import AWS_ERRORS
-from logferry.command import main
 from logferry.commands import verification
 from logferry.folder_store import FolderStore
 from logferry.pace import Pace
@@ -39,19 +38,12 @@ def key(tmp_path: Path, archive: Archive) -> Path:
     return path
 
 
-type Run = Callable[..., tuple[int, str, str]]
-
-
 @pytest.fixture
-def run(tmp_path: Path, archive: Archive, key: Path, capsys: pytest.CaptureFixture[str]) -> Run:
-    def run(*options: str, where: Path = tmp_path / "copy") -> tuple[int, str, str]:
-        with pytest.raises(SystemExit) as ended:
-            main(["verify", str(where), "--key", str(key), *options])
-        printed = capsys.readouterr()
-        assert isinstance(ended.value.code, int)
-        return ended.value.code, printed.out, printed.err
+def run(run: Run, tmp_path: Path, archive: Archive, key: Path) -> Run:
+    def verify(*options: str, where: Path = tmp_path / "copy") -> tuple[int, str, str]:
+        return run("verify", str(where), "--key", str(key), *options)
 
-    return run
+    return verify
 
 
 def chain_of(out: str) -> dict[str, Any]:
