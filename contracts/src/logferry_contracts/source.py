@@ -122,6 +122,16 @@ class Source(SourceName):
     role_arn: RoleArn
     external_id: ExternalId | None = None
 
+    def assumed_by(self, service: str) -> dict[str, str]:
+        """Return what AssumeRole is asked, so that the source's CloudTrail says by which service.
+
+        A profile's length and characters keep the session's name within what AWS takes.
+        https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html
+        """
+        external_id = {} if self.external_id is None else {"ExternalId": self.external_id}
+        session_name = f"logferry-{service}-{self.profile}"
+        return {"RoleArn": self.role_arn, "RoleSessionName": session_name, **external_id}
+
     @property
     def name(self) -> SourceName:
         """The source without the way to reach it, as events carry it."""

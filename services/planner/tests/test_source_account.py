@@ -28,7 +28,6 @@ from planner.aws.source_account import (
     QUERIES_PER_CALL,
     SourceAccount,
     SourceAccounts,
-    session_name,
 )
 from planner.cloud import UnreadableLogGroup
 from planner.errors import AwsError, PlanRefusedError
@@ -163,7 +162,9 @@ def test_without_an_external_id_none_is_sent() -> None:
 
 @given(st.from_regex(r"\A[A-Za-z0-9_-]{1,32}\Z"))
 def test_every_profile_makes_a_session_name_that_sts_takes(profile: str) -> None:
-    assert re.fullmatch(r"[\w+=,.@-]{2,64}", session_name(source_of(profile=profile)), re.ASCII)
+    for service in ("planner", "exporter", "recounter"):
+        name = source_of(profile=profile).assumed_by(service)["RoleSessionName"]
+        assert re.fullmatch(r"[\w+=,.@-]{2,64}", name, re.ASCII)
 
 
 def test_a_session_is_renewed_before_its_hour_is_over() -> None:

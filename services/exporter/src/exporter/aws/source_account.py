@@ -23,8 +23,6 @@ if TYPE_CHECKING:
     from mypy_boto3_logs.type_defs import ExportTaskTypeDef
     from mypy_boto3_sts import STSClient
 
-SESSION_NAME_CHARACTERS = 64
-"""https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html"""
 SESSION_SECONDS = 3600
 """The longest that a role may assume another for.
 
@@ -180,16 +178,11 @@ class SourceAccounts:
         return account
 
     def _assume(self, source: Source) -> tuple[SourceAccount, datetime]:
-        external_id: dict[str, Any] = (
-            {} if source.external_id is None else {"ExternalId": source.external_id}
-        )
+        asked: Any = source.assumed_by("exporter")
         with _calling("AssumeRole", source.role_arn):
-            credentials = self._sts.assume_role(
-                RoleArn=source.role_arn,
-                RoleSessionName=f"logferry-exporter-{source.profile}"[:SESSION_NAME_CHARACTERS],
-                DurationSeconds=SESSION_SECONDS,
-                **external_id,
-            )["Credentials"]
+            credentials = self._sts.assume_role(**asked, DurationSeconds=SESSION_SECONDS)[
+                "Credentials"
+            ]
 
         def logs(config: Config) -> "CloudWatchLogsClient":
             return boto3.client(

@@ -44,8 +44,6 @@ to two minutes.
 
 https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/cloudwatch_limits_cwl.html
 """
-SESSION_NAME_CHARACTERS = 64
-"""https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html"""
 SESSION_SECONDS = 3600
 """The longest that a role may assume another for.
 
@@ -347,28 +345,16 @@ class _AssumedRole(CredentialProvider):
         return self._credentials
 
 
-def session_name(source: Source) -> str:
-    """Return who the source's CloudTrail says it was, in the characters that AWS allows."""
-    return f"logferry-planner-{source.profile}"[:SESSION_NAME_CHARACTERS]
-
-
 def _assume(sts: "STSClient", source: Source) -> dict[str, str]:
     """Return new credentials of a source's role, as botocore wants them.
 
     Raises:
         PlanRefusedError: The role cannot be assumed.
     """
-    external_id: dict[str, Any] = (
-        {} if source.external_id is None else {"ExternalId": source.external_id}
-    )
+    asked: Any = source.assumed_by("planner")
     with calling("AssumeRole", source.role_arn):
         try:
-            credentials = sts.assume_role(
-                RoleArn=source.role_arn,
-                RoleSessionName=session_name(source),
-                DurationSeconds=SESSION_SECONDS,
-                **external_id,
-            )["Credentials"]
+            credentials = sts.assume_role(**asked, DurationSeconds=SESSION_SECONDS)["Credentials"]
         except ClientError as error:
             if _is_denied(error):
                 cannot = f"in account {source.account_id} cannot be assumed"

@@ -20,8 +20,6 @@ if TYPE_CHECKING:
 
 START_CONFIG = CLIENT_CONFIG.merge(Config(retries={"mode": "legacy", "total_max_attempts": 1}))
 """A query whose answer was lost is paid for: it is not started again unseen."""
-SESSION_NAME_CHARACTERS = 64
-"""https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html"""
 
 _KINDS: dict[str, type[AwsError]] = {
     "LimitExceededException": BusyError,
@@ -119,15 +117,9 @@ def assume(sts: "STSClient", source: Source) -> SourceAccount:
     Raises:
         AwsError: The role cannot be assumed.
     """
-    external_id: dict[str, Any] = (
-        {} if source.external_id is None else {"ExternalId": source.external_id}
-    )
+    asked: Any = source.assumed_by("recounter")
     with calling("AssumeRole", source.role_arn):
-        credentials = sts.assume_role(
-            RoleArn=source.role_arn,
-            RoleSessionName=f"logferry-recounter-{source.profile}"[:SESSION_NAME_CHARACTERS],
-            **external_id,
-        )["Credentials"]
+        credentials = sts.assume_role(**asked)["Credentials"]
 
     def logs(config: Config) -> "CloudWatchLogsClient":
         return boto3.client(
