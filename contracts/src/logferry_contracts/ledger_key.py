@@ -32,7 +32,7 @@ def source_prefix(source: SourceName) -> str:
 
 def ledger_prefix(source: SourceName, window: Window) -> str:
     """Return what the keys of all records of one source and window begin with."""
-    return f"{starting_at(source, window.from_ms)}-{window.to_ms:015d}/"
+    return f"{source_prefix(source)}{window.in_keys}/"
 
 
 def ledger_key(source: SourceName, window: Window, export_id: str) -> str:
@@ -105,9 +105,8 @@ def contradicted_prefix(account_id: str, region: str) -> str:
 
 def contradicted_key(account_id: str, region: str, window: Window, log_group_name: str) -> str:
     """Return the key of the note that a seal has an export as contradicted."""
-    folder = f"{window.from_ms:015d}-{window.to_ms:015d}"
     name = hashlib.sha256(log_group_name.encode()).hexdigest()
-    return f"{contradicted_prefix(account_id, region)}{folder}/{name}.json"
+    return f"{contradicted_prefix(account_id, region)}{window.in_keys}/{name}.json"
 
 
 def starting_at(source: SourceName, from_ms: int) -> str:

@@ -90,8 +90,8 @@ class StatementName(NamedTuple):
     sha256: str
 
     def __str__(self) -> str:
-        edges = f"{self.window.from_ms:015d}-{self.window.to_ms:015d}"
-        return f"{log_group_folder(self.log_group_name)}/{edges}/{self.sha256}.json"
+        folder = log_group_folder(self.log_group_name)
+        return f"{folder}/{self.window.in_keys}/{self.sha256}.json"
 
     @classmethod
     def parse(cls, name: str) -> Self:

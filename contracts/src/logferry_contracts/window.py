@@ -56,6 +56,11 @@ class Window(Message):
         return halves is not None
 
     @property
+    def in_keys(self) -> str:
+        """How object keys name it: with 15 digits for each time, in the order of windows."""
+        return f"{self.from_ms:015d}-{self.to_ms:015d}"
+
+    @property
     def start(self) -> datetime:
         """The inclusive start, in UTC."""
         return from_epoch_ms(self.from_ms)

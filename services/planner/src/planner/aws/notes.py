@@ -179,7 +179,7 @@ def _parts(source: SourceName) -> str:
 
 
 def _part_key(source: SourceName, window: Window) -> str:
-    return f"{_parts(source)}{window.from_ms:015d}-{window.to_ms:015d}"
+    return f"{_parts(source)}{window.in_keys}"
 
 
 def _notes(control: ControlBucket, prefix: str) -> list[NoteThere]:
