@@ -17,7 +17,7 @@ from pydantic import ValidationError
 from logferry.errors import LedgerError
 from logferry.ledger import Ledger, Listed, Read, last_tries
 from logferry_contracts.digest import Sha256
-from logferry_contracts.ledger_key import LEDGER
+from logferry_contracts.ledger_key import LEDGER, source_prefix
 from logferry_contracts.ledger_record import LedgerRecord
 from logferry_contracts.message import Count, Message, Timestamp
 
@@ -28,7 +28,8 @@ IN_ARCHIVE = ("completed", "secured")
 UNDER_WAY = ("requested", "submitted")
 _FORMAT = b"2\n"
 """What `Counts` say. Another one is another digest, so that no release believes another's."""
-DENIED = "AccessDenied"
+_COUNTS = "counts/"
+_DENIED = "AccessDenied"
 
 
 class Announced(Message):
@@ -85,9 +86,14 @@ class Counts(Message):
         return self.announced.get(source.profile, nothing)
 
 
+def counts_prefix(source: "SourceName") -> str:
+    """Return what the keys of all counts of one account and Region begin with."""
+    return f"{_COUNTS}{source_prefix(source).removeprefix(LEDGER)}"
+
+
 def counts_key(prefix: str) -> str:
     """Return the key of the counts of a `ledger_prefix`."""
-    return f"counts/{prefix.removeprefix(LEDGER).removesuffix('/')}.json"
+    return f"{_COUNTS}{prefix.removeprefix(LEDGER).removesuffix('/')}.json"
 
 
 def is_announced(record: LedgerRecord) -> bool:
@@ -116,16 +122,17 @@ def counts_of(ledger: Ledger, prefix: str) -> tuple[Counts, bool]:
 
 
 def keep(ledger: Ledger, prefix: str, counted: Counts) -> None:
-    """Keep what the records of a window come to, unless it is about to change.
+    """Keep what the records of a window come to, unless it is about to change."""
+    if counted.is_settled:
+        keep_at(ledger, counts_key(prefix), counted)
 
-    Who may only read does without.
-    """
-    if not counted.is_settled:
-        return
+
+def keep_at(ledger: Ledger, key: str, counted: Message) -> None:
+    """Keep what somebody has counted; who may only read does without."""
     try:
-        ledger.put_note(counts_key(prefix), counted.model_dump_json().encode())
+        ledger.put_note(key, counted.model_dump_json().encode())
     except ClientError as error:
-        if error.response["Error"]["Code"] != DENIED:
+        if error.response["Error"]["Code"] != _DENIED:
             raise
 
 

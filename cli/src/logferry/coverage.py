@@ -7,12 +7,19 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, Literal
 
-from botocore.exceptions import ClientError
 from pydantic import ValidationError
 
 from logferry.aws_errors import AWS_ERRORS
 from logferry.config import Config, SourceConfig
-from logferry.counts import DENIED, IN_ARCHIVE, Counts, counts_key, counts_of, kept_counts
+from logferry.counts import (
+    IN_ARCHIVE,
+    Counts,
+    counts_key,
+    counts_of,
+    counts_prefix,
+    keep_at,
+    kept_counts,
+)
 from logferry.credentials import check_account
 from logferry.errors import CoverageError
 from logferry.ledger import CLIENT_CONFIG, Ledger, date_of
@@ -227,9 +234,10 @@ class _Covering:
         self, name: SourceName, windows: Sequence[Window]
     ) -> tuple[dict[Window, Counts], int]:
         """Return what windows come to, and how many of them were counted anew."""
-        place = f"counts/{name.account_id}/{name.region}"
-        etags = dict(self.ledger.listed(f"{place}/"))
-        kept = self._kept(f"{place}.json")
+        place = counts_prefix(name)
+        whole = f"{place.removesuffix('/')}.json"
+        etags = dict(self.ledger.listed(place))
+        kept = self._kept(whole)
         open_now = _by_window(find_open(self.ledger, name).records)
         counted: dict[Window, Counts] = {}
         again: dict[str, _KeptWindow] = {}
@@ -249,7 +257,7 @@ class _Covering:
                 again[key] = _KeptWindow(etag=etag, counts=counts)
             counted[window] = counts
         if again != kept:
-            self._keep(f"{place}.json", _Kept(windows=again))
+            keep_at(self.ledger, whole, _Kept(windows=again))
         return counted, read
 
     def _kept(self, key: str) -> dict[str, _KeptWindow]:
@@ -258,13 +266,6 @@ class _Covering:
             return {} if text is None else _Kept.model_validate_json(text).windows
         except ValidationError:
             return {}
-
-    def _keep(self, key: str, kept: _Kept) -> None:
-        try:
-            self.ledger.put_note(key, kept.model_dump_json().encode())
-        except ClientError as error:
-            if error.response["Error"]["Code"] != DENIED:
-                raise
 
 
 def _by_window(records: Iterable[LedgerRecord]) -> dict[Window, dict[str, LedgerRecord]]:
