@@ -151,7 +151,9 @@ def go_on(wiring: Wiring, continued: PlanContinuedData, invocation: Invocation) 
                 part=continued.part,
                 account=wiring.accounts.open(source),
                 changes=continued.infrastructure_changes or [],
-                recorded=wiring.control.ledger.windows(source.name, worklist.scope.windows),
+                recorded=recorded_windows(
+                    wiring.control.ledger, source.name, worklist.scope.windows
+                ),
             )
             return run.work(worklist, run.queue_urls())
 
