@@ -52,7 +52,7 @@ def kept_at(place: str) -> Kept:
     if not place.startswith(_S3):
         return Folder(Path(place))
     # Who has a folder does not wait for AWS's SDK.
-    from logferry.token_bucket import bucket_of  # noqa: PLC0415
+    from logferry.token_indexes_in_s3 import bucket_of  # noqa: PLC0415
 
     bucket, _, prefix = place.removeprefix(_S3).partition("/")
     return bucket_of(bucket, prefix.rstrip("/"))
