@@ -58,12 +58,12 @@ type Explain = Callable[..., tuple[int, str]]
 
 
 @pytest.fixture
-def explain(path: str, run: Run) -> Explain:
+def explain(path: str, logferry: Run) -> Explain:
     """Runs the command for a date; returns its exit code and what it printed."""
 
     def explain(*options: str, on: str = "2026-11-21") -> tuple[int, str]:
         of = ("--profile", "shop", "--log-group", "/a", "--date", on)
-        code, out, err = run("explain", path, *of, *options)
+        code, out, err = logferry("explain", path, *of, *options)
         return code, out + err
 
     return explain

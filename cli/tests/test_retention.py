@@ -37,9 +37,9 @@ class Now(datetime):
 
 
 @pytest.fixture
-def run(run: Run, monkeypatch: pytest.MonkeyPatch, path: str) -> Run:
+def run(logferry: Run, monkeypatch: pytest.MonkeyPatch, path: str) -> Run:
     monkeypatch.setattr(commands, "datetime", Now)
-    return partial(run, "retention", path, "--profile", "shop")
+    return partial(logferry, "retention", path, "--profile", "shop")
 
 
 @pytest.fixture

@@ -66,11 +66,11 @@ def world(config: Config, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
 
 
 @pytest.fixture
-def retry(path: str, run: Run) -> Callable[..., tuple[int, str]]:
+def retry(path: str, logferry: Run) -> Callable[..., tuple[int, str]]:
     """Runs the command; returns its exit code and what it printed."""
 
     def retry(*options: str) -> tuple[int, str]:
-        code, out, err = run("retry", path, *options)
+        code, out, err = logferry("retry", path, *options)
         return code, out + err
 
     return retry

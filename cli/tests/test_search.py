@@ -36,8 +36,8 @@ NAME = "/app/a"
 
 
 @pytest.fixture
-def run(run: Run) -> Run:
-    return partial(run, "search")
+def run(logferry: Run) -> Run:
+    return partial(logferry, "search")
 
 
 @pytest.fixture

@@ -132,15 +132,15 @@ def shop(document: dict[str, Any], tmp_path: Path) -> str:
 APP = _app(are_listed=False)
 
 
-def of_shop(run: Run, path: str) -> Any:
-    _, out, _ = run("status", path, "--profile", "shop", "--json")
+def of_shop(logferry: Run, path: str) -> Any:
+    _, out, _ = logferry("status", path, "--profile", "shop", "--json")
     [found] = json.loads(out)
     return found
 
 
 @pytest.mark.parametrize("indexed", [False, True])
 def test_lost_exports_are_a_problem_until_somebody_answers_for_them(
-    world: World, shop: str, run: Run, monkeypatch: pytest.MonkeyPatch, *, indexed: bool
+    world: World, shop: str, logferry: Run, monkeypatch: pytest.MonkeyPatch, *, indexed: bool
 ) -> None:
     """Two exports fail, eight more days go well, and the dead-letter queue is purged."""
     if indexed:
@@ -151,7 +151,7 @@ def test_lost_exports_are_a_problem_until_somebody_answers_for_them(
     for day in range(9):
         monkeypatch.setattr(Clock, "day", day)
         world.put("secured", "/fine", day=day)
-        code, out, _ = run("status", shop)
+        code, out, _ = logferry("status", shop)
         assert code == FAILED
         assert "shop: export failed (2)" in out
         assert "/a\n    2026-11-21 (Asia/Seoul), in UTC\n" in out
@@ -159,14 +159,14 @@ def test_lost_exports_are_a_problem_until_somebody_answers_for_them(
 
     for group, expected in (("/a", FAILED), ("/b", DONE)):
         options = ["--log-group", group, "--date", "2026-11-21", "--reason", "gone", "--yes"]
-        assert run("waive", shop, "--profile", "shop", *options)[0] == DONE
-        code, out, _ = run("status", shop)
+        assert logferry("waive", shop, "--profile", "shop", *options)[0] == DONE
+        code, out, _ = logferry("status", shop)
         assert code == expected
     assert "1 source: 1 fine" in out
 
 
 def test_only_what_is_open_is_read_where_there_are_notes(
-    world: World, config: Config, shop: str, run: Run, monkeypatch: pytest.MonkeyPatch
+    world: World, config: Config, shop: str, logferry: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     world.index(SHOP)
     world.failed("/a")
@@ -189,31 +189,31 @@ def test_only_what_is_open_is_read_where_there_are_notes(
 
     monkeypatch.setattr(boto3.Session, "client", client)
 
-    assert run("status", shop)[0] == FAILED
+    assert logferry("status", shop)[0] == FAILED
 
     of_ledger = [key for key in read if key.startswith("ledger/")]
     assert len(of_ledger) == 2  # it, and whether there is a next try
 
 
 def test_without_notes_the_whole_ledger_is_read_and_the_way_out_is_said(
-    world: World, shop: str, run: Run
+    world: World, shop: str, logferry: Run
 ) -> None:
     world.failed("/a")
-    code, _, err = run("status", shop)
+    code, _, err = logferry("status", shop)
     assert code == FAILED
     assert "The whole ledger of shop was read" in err
     assert f"logferry index rebuild {shop}" in err.replace("\n", "")
 
-    code, out, _ = run("index", "rebuild", shop)
+    code, out, _ = logferry("index", "rebuild", shop)
     assert (code, out) == (DONE, "shop  1 records, 1 open; notes: 1 added, 0 removed\n")
 
-    code, _, err = run("status", shop)
+    code, _, err = logferry("status", shop)
     assert code == FAILED
     assert "The whole ledger" not in err
 
 
 def test_a_rebuilt_index_has_what_is_open_and_nothing_else(
-    world: World, shop: str, run: Run
+    world: World, shop: str, logferry: Run
 ) -> None:
     world.index(SHOP)
     stale = world.put("secured", "/b")
@@ -225,17 +225,17 @@ def test_a_rebuilt_index_has_what_is_open_and_nothing_else(
     world.put("secured", "/again", generation=2)
     world.put("half-of-a-window", "/big")
 
-    assert run("index", "rebuild", shop, "--dry-run", "--json")[0] == DONE
-    code, out, _ = run("index", "rebuild", shop, "--json")
+    assert logferry("index", "rebuild", shop, "--dry-run", "--json")[0] == DONE
+    code, out, _ = logferry("index", "rebuild", shop, "--json")
 
     assert code == DONE
     [found] = json.loads(out)
     assert found == {"profile": "shop", "records": 5, "open": 1, "added": 1, "removed": 1}
-    assert len(of_shop(run, shop)["needs"]) == 1
+    assert len(of_shop(logferry, shop)["needs"]) == 1
 
 
 def test_a_failure_whose_next_try_has_no_note_is_followed(
-    world: World, shop: str, run: Run
+    world: World, shop: str, logferry: Run
 ) -> None:
     """An exporter of an earlier release has asked for it."""
     world.index(SHOP)
@@ -243,19 +243,19 @@ def test_a_failure_whose_next_try_has_no_note_is_followed(
     world.is_indexed = False
     world.failed("/a", generation=2)
 
-    [need] = of_shop(run, shop)["needs"]
+    [need] = of_shop(logferry, shop)["needs"]
 
     assert need["log_group"] == "/a"
     world.put("secured", "/a", generation=3)
-    assert of_shop(run, shop)["needs"] == []
+    assert of_shop(logferry, shop)["needs"] == []
 
 
 def test_an_account_with_nothing_to_archive_is_fine_and_says_so(
-    world: World, shop: str, run: Run
+    world: World, shop: str, logferry: Run
 ) -> None:
     world.listed(SHOP, "excluded", Clock.now(UTC) - timedelta(hours=1))
 
-    code, out, _ = run("status", shop)
+    code, out, _ = logferry("status", shop)
 
     assert code == DONE
     assert "1 source: 1 with nothing to archive" in out
@@ -263,11 +263,11 @@ def test_an_account_with_nothing_to_archive_is_fine_and_says_so(
 
 
 def test_a_source_with_log_groups_and_nothing_in_the_ledger_is_not_fine(
-    world: World, shop: str, run: Run
+    world: World, shop: str, logferry: Run
 ) -> None:
     world.listed(SHOP, "selected", Clock.now(UTC) - timedelta(hours=1))
 
-    assert run("status", shop)[0] == FAILED
+    assert logferry("status", shop)[0] == FAILED
 
 
 @pytest.mark.parametrize(
@@ -281,64 +281,68 @@ def test_a_source_with_log_groups_and_nothing_in_the_ledger_is_not_fine(
 def test_a_source_that_is_planned_no_more_is_a_problem(
     world: World,
     shop: str,
-    run: Run,
+    logferry: Run,
     monkeypatch: pytest.MonkeyPatch,
     verdict: str | None,
     problem: str | None,
 ) -> None:
     world.put("secured", "/a")
-    assert run("status", shop)[0] == DONE
+    assert logferry("status", shop)[0] == DONE
     monkeypatch.setattr(Clock, "day", 3)
     world.sealed(SHOP, 0)
     if verdict is not None:
         world.listed(SHOP, verdict, Clock.now(UTC))
 
-    assert of_shop(run, shop)["problems"] == ([] if problem is None else [problem])
+    assert of_shop(logferry, shop)["problems"] == ([] if problem is None else [problem])
 
 
 def test_a_source_that_is_switched_off_need_not_be_planned(
-    world: World, document: dict[str, Any], shop: str, run: Run, monkeypatch: pytest.MonkeyPatch
+    world: World,
+    document: dict[str, Any],
+    shop: str,
+    logferry: Run,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     document["sources"][0]["state"] = "DISABLED"
     Path(shop).write_text(yaml.safe_dump(document))
     world.put("secured", "/a")
     monkeypatch.setattr(Clock, "day", 30)
 
-    assert run("status", shop)[0] == DONE
+    assert logferry("status", shop)[0] == DONE
 
 
 def test_dates_that_are_not_sealed_are_a_problem(
-    world: World, shop: str, run: Run, monkeypatch: pytest.MonkeyPatch
+    world: World, shop: str, logferry: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     world.listed(SHOP, "selected", FIRST)
     for day in range(9):
         world.put("secured", "/a", day=day)
     monkeypatch.setattr(Clock, "day", 8)
-    [need] = of_shop(run, shop)["needs"]
+    [need] = of_shop(logferry, shop)["needs"]
     assert need["what"] == "not sealed"
     assert need["commands"] == [f"logferry seal {shop} --profile shop"]
     world.sealed(SHOP, 1)
-    assert of_shop(run, shop)["problems"] == ["nothing is sealed since 2026-11-22 15:00"]
+    assert of_shop(logferry, shop)["problems"] == ["nothing is sealed since 2026-11-22 15:00"]
     world.sealed(SHOP, 5)
-    assert of_shop(run, shop)["problems"] == []
+    assert of_shop(logferry, shop)["problems"] == []
 
 
-def test_a_damaged_record_that_is_noted_is_named(world: World, shop: str, run: Run) -> None:
+def test_a_damaged_record_that_is_noted_is_named(world: World, shop: str, logferry: Run) -> None:
     world.index(SHOP)
     record = world.failed("/a")
     world.object(record.key, b"{}")
 
-    [problem] = of_shop(run, shop)["problems"]
+    [problem] = of_shop(logferry, shop)["problems"]
 
     assert problem.startswith(f"a ledger record is damaged: s3://{world.bucket}/{record.key} is")
 
 
 def test_credentials_of_another_account_are_refused(
-    world: World, shop: str, run: Run, monkeypatch: pytest.MonkeyPatch
+    world: World, shop: str, logferry: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("MOTO_ACCOUNT_ID", "999999999999")
 
-    code, out, err = run("status", shop)
+    code, out, err = logferry("status", shop)
 
     assert code == FAILED
     assert out == ""
@@ -348,7 +352,7 @@ def test_credentials_of_another_account_are_refused(
 
 
 def test_everything_that_needs_a_person_is_told_within_80_columns(
-    world: World, path: str, run: Run, monkeypatch: pytest.MonkeyPatch
+    world: World, path: str, logferry: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     name = "/aws/lambda/a-function-with-quite-a-long-name-of-some-team"
     world.failed(name)
@@ -358,7 +362,7 @@ def test_everything_that_needs_a_person_is_told_within_80_columns(
     world.put("secured", "/a", source=PAYMENTS)
     monkeypatch.setattr(Clock, "day", 4)
 
-    code, out, _ = run("status", path)
+    code, out, _ = logferry("status", path)
 
     assert code == FAILED
     assert out.splitlines()[0] == "2 sources: 2 to be looked at"
@@ -370,14 +374,14 @@ def test_everything_that_needs_a_person_is_told_within_80_columns(
 
 
 def test_every_command_that_is_shown_is_one(
-    world: World, path: str, run: Run, monkeypatch: pytest.MonkeyPatch
+    world: World, path: str, logferry: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     world.failed("/a")
     world.put("submitted", "/late", requested_at=timestamp(FIRST))
     world.put("secured", "/a", day=2)
     monkeypatch.setattr(Clock, "day", 9)
     world.listed(SHOP, "excluded", FIRST)
-    _, out, _ = run("status", path, "--json")
+    _, out, _ = logferry("status", path, "--json")
 
     shown = [
         shlex.split(command)
@@ -393,11 +397,11 @@ def test_every_command_that_is_shown_is_one(
 
 
 def test_a_command_on_the_screen_is_one_that_a_shell_takes(
-    world: World, shop: str, run: Run
+    world: World, shop: str, logferry: Run
 ) -> None:
     name = "/aws/lambda/orders-of/#1"
     world.failed(name)
-    _, out, _ = run("status", shop)
+    _, out, _ = logferry("status", shop)
     text = out.replace("\\\n", "")
     [waive] = [line for line in text.splitlines() if "logferry waive" in line]
     words = shlex.split(waive.replace("$ logferry", "logferry", 1))
@@ -405,12 +409,14 @@ def test_a_command_on_the_screen_is_one_that_a_shell_takes(
     assert words[words.index("--date") + 1] == "2026-11-21"
 
 
-def test_of_many_alike_some_are_shown_and_csv_has_all(world: World, shop: str, run: Run) -> None:
+def test_of_many_alike_some_are_shown_and_csv_has_all(
+    world: World, shop: str, logferry: Run
+) -> None:
     for number in range(SHOWN + 7):
         world.failed(f"/a/{number}")
 
-    _, out, _ = run("status", shop)
-    code, text, _ = run("status", shop, "--csv")
+    _, out, _ = logferry("status", shop)
+    code, text, _ = logferry("status", shop, "--csv")
 
     assert f"shop: export failed ({SHOWN + 7})" in out
     assert "  and 7 more: --json and --csv have all" in out
@@ -421,7 +427,7 @@ def test_of_many_alike_some_are_shown_and_csv_has_all(world: World, shop: str, r
     assert (rows[0]["date"], rows[0]["from"]) == ("2026-11-21", "2026-11-20 15:00:00+00:00")
 
 
-def test_profiles_are_chosen_by_patterns(world: World, path: str, run: Run) -> None:
+def test_profiles_are_chosen_by_patterns(world: World, path: str, logferry: Run) -> None:
     world.put("secured", "/a")
     world.put("secured", "/a", source=PAYMENTS)
     for patterns, expected in (
@@ -430,9 +436,9 @@ def test_profiles_are_chosen_by_patterns(world: World, path: str, run: Run) -> N
         (["Pay*", "s?op"], ["Pay_ments", "shop"]),
     ):
         options = [each for pattern in patterns for each in ("--profile", pattern)]
-        _, out, _ = run("status", path, *options, "--json")
+        _, out, _ = logferry("status", path, *options, "--json")
         assert [each["profile"] for each in json.loads(out)] == expected
-    assert run("status", path, "--profile", "x*")[0] == BAD_INPUT
+    assert logferry("status", path, "--profile", "x*")[0] == BAD_INPUT
 
 
 @pytest.mark.parametrize(
@@ -447,7 +453,7 @@ def test_profiles_are_chosen_by_patterns(world: World, path: str, run: Run) -> N
 def test_windows_are_shown_by_date_or_number(
     world: World,
     shop: str,
-    run: Run,
+    logferry: Run,
     monkeypatch: pytest.MonkeyPatch,
     options: list[str],
     count: int,
@@ -456,7 +462,7 @@ def test_windows_are_shown_by_date_or_number(
         world.put("secured", "/a", day=day)
     monkeypatch.setattr(Clock, "day", 2)
 
-    _, out, _ = run("status", shop, *options, "--json")
+    _, out, _ = logferry("status", shop, *options, "--json")
 
     assert len(json.loads(out)[0]["windows"]) == count
 
@@ -471,13 +477,13 @@ def test_windows_are_shown_by_date_or_number(
     ],
 )
 def test_windows_that_cannot_be_meant_are_bad_input(
-    world: World, shop: str, run: Run, options: list[str]
+    world: World, shop: str, logferry: Run, options: list[str]
 ) -> None:
-    assert run("status", shop, *options)[0] == BAD_INPUT
+    assert logferry("status", shop, *options)[0] == BAD_INPUT
 
 
 def test_it_is_looked_at_again_and_again_until_ctrl_c(
-    world: World, shop: str, run: Run, monkeypatch: pytest.MonkeyPatch
+    world: World, shop: str, logferry: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     world.put("secured", "/a")
     pauses = iter([None, KeyboardInterrupt])
@@ -490,7 +496,7 @@ def test_it_is_looked_at_again_and_again_until_ctrl_c(
 
     monkeypatch.setattr(time, "sleep", sleep)
 
-    code, out, _ = run("status", shop, "--watch")
+    code, out, _ = logferry("status", shop, "--watch")
 
     assert code == 130
     assert "1 source: 1 fine" in out
@@ -498,7 +504,7 @@ def test_it_is_looked_at_again_and_again_until_ctrl_c(
 
 
 def test_of_a_large_fleet_only_those_that_need_a_person_have_a_line(
-    world: World, document: dict[str, Any], tmp_path: Path, run: Run
+    world: World, document: dict[str, Any], tmp_path: Path, logferry: Run
 ) -> None:
     document["organization_id"] = "o-abcdefghij"
     document["sources"] = [
@@ -513,7 +519,7 @@ def test_of_a_large_fleet_only_those_that_need_a_person_have_a_line(
         world.put("secured", "/a", source=source)
     world.failed("/b", source=sources[7])
 
-    code, out, _ = run("status", str(path))
+    code, out, _ = logferry("status", str(path))
 
     assert code == FAILED
     assert out.splitlines()[0] == "50 sources: 49 fine, 1 to be looked at"

@@ -89,29 +89,29 @@ def restores(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 def test_a_plan_says_what_is_frozen_and_the_command_for_it(
-    run: Run, path: str, deployed: Archive, freeze: Callable[..., list[str]]
+    logferry: Run, path: str, deployed: Archive, freeze: Callable[..., list[str]]
 ) -> None:
     freeze("shop/", 2)
-    code, _, err = run("search", "an hour", path, *HOURS, "--dry-run")
+    code, _, err = logferry("search", "an hour", path, *HOURS, "--dry-run")
     assert code == 3
     assert "FROZEN: 2 objects, " in err
     assert " bytes in DEEP_ARCHIVE" in err
     [line] = [line for line in err.splitlines() if "thaw first: " in line]
     program, *arguments = shlex.split(line.partition("thaw first: ")[2])
     assert (program, arguments[:2]) == ("logferry", ["thaw", path])
-    code, out, _ = run(*arguments, "--dry-run", "--json")
+    code, out, _ = logferry(*arguments, "--dry-run", "--json")
     assert (code, json.loads(out)["frozen"]["DEEP_ARCHIVE"]["objects"]) == (3, 2)
 
 
 def test_a_search_finds_what_is_not_frozen_and_names_the_command_for_the_rest(
-    run: Run, path: str, deployed: Archive, freeze: Callable[..., list[str]]
+    logferry: Run, path: str, deployed: Archive, freeze: Callable[..., list[str]]
 ) -> None:
     freeze("shop/", 2)
-    code, out, err = run("search", "an hour", path, *HOURS, "--json")
+    code, out, err = logferry("search", "an hour", path, *HOURS, "--json")
     *found, last = map(json.loads, out.splitlines())
     assert (code, len(found), len(last["read"]["frozen"])) == (3, 1, 2)
     assert "Not all could be read. Thaw it: logferry thaw " in err
-    code, out, err = run("fetch", path, *HOURS)
+    code, out, err = logferry("fetch", path, *HOURS)
     assert (code, len(out.splitlines())) == (3, 1)
     assert "Not all could be read. Thaw it: logferry thaw " in err
 
@@ -133,27 +133,27 @@ def test_nothing_is_looked_at_that_is_too_young_to_be_frozen(
 
 
 def test_thawing_says_what_it_takes_asks_waits_and_then_all_is_found(
-    run: Run, path: str, deployed: Archive, freeze: Callable[..., list[str]]
+    logferry: Run, path: str, deployed: Archive, freeze: Callable[..., list[str]]
 ) -> None:
     freeze("shop/", 2)
-    code, out, err = run("thaw", path, *HOURS, "--tier", "Bulk", "--days", "3", "--dry-run")
+    code, out, err = logferry("thaw", path, *HOURS, "--tier", "Bulk", "--days", "3", "--dry-run")
     assert (code, out) == (3, "")
     assert "Bulk from DEEP_ARCHIVE: up to 48 hours until it can be read, for 3 days" in err
     assert "costs $0.0001: 0.0001 requests, 0.0000 retrieval, 0.0000 copies" in err
-    code, _, err = run("thaw", path, *HOURS)
+    code, _, err = logferry("thaw", path, *HOURS)
     assert code == 1
     assert "not a terminal, so nobody can be asked" in err
-    code, out, err = run("thaw", path, *HOURS, "--yes", "--json")
+    code, out, err = logferry("thaw", path, *HOURS, "--yes", "--json")
     told = json.loads(out)
     assert (code, told["asked"], told["is_done"], told["hours"]) == (0, 2, True, 12)
     assert "everything can be read" in err
-    code, out, err = run("search", "an hour", path, *HOURS)
+    code, out, err = logferry("search", "an hour", path, *HOURS)
     assert (code, len(out.splitlines())) == (0, 3)
     assert "thawed: 2 objects, " in err
 
 
 def test_who_does_not_wait_is_told_what_is_under_way_and_nothing_is_asked_twice(
-    run: Run,
+    logferry: Run,
     path: str,
     deployed: Archive,
     freeze: Callable[..., list[str]],
@@ -161,66 +161,68 @@ def test_who_does_not_wait_is_told_what_is_under_way_and_nothing_is_asked_twice(
 ) -> None:
     freeze("shop/", 2)
     restores.append("IN_PROGRESS")
-    code, out, _ = run("thaw", path, *HOURS, "--yes", "--no-wait", "--json")
+    code, out, _ = logferry("thaw", path, *HOURS, "--yes", "--no-wait", "--json")
     assert (code, json.loads(out)["asked"]) == (3, 2)
-    code, out, err = run("thaw", path, *HOURS, "--yes", "--no-wait", "--json")
+    code, out, err = logferry("thaw", path, *HOURS, "--yes", "--no-wait", "--json")
     told = json.loads(out)
     assert (code, told["asked"], told["thawing"]["objects"], told["frozen"]) == (3, 0, 2, {})
     assert "being thawed: 2 objects" in err
 
 
 def test_a_copy_that_goes_too_early_is_asked_for_again(
-    run: Run, path: str, deployed: Archive, freeze: Callable[..., list[str]]
+    logferry: Run, path: str, deployed: Archive, freeze: Callable[..., list[str]]
 ) -> None:
     freeze("shop/", 1)
-    assert run("thaw", path, *HOURS, "--yes", "--days", "1")[0] == 0
-    code, out, err = run("thaw", path, *HOURS, "--yes", "--days", "9", "--json")
+    assert logferry("thaw", path, *HOURS, "--yes", "--days", "1")[0] == 0
+    code, out, err = logferry("thaw", path, *HOURS, "--yes", "--days", "9", "--json")
     told = json.loads(out)
     assert (code, told["asked"], told["frozen"], told["is_done"]) == (0, 1, {}, True)
     assert "to be there for longer: 1 object" in err
 
 
 def test_what_says_which_objects_there_are_is_thawed_first(
-    run: Run, path: str, deployed: Archive, freeze: Callable[..., list[str]]
+    logferry: Run, path: str, deployed: Archive, freeze: Callable[..., list[str]]
 ) -> None:
     freeze("!seals/444455556666/eu-west-1/leaves/")
     freeze("shop/", 2)
-    code, _, err = run("search", "an hour", path, *HOURS)
+    code, _, err = logferry("search", "an hour", path, *HOURS)
     assert code == 3
     assert "leaves/" in err
     assert "thaw first: logferry thaw " in err
-    code, _, err = run("thaw", path, *HOURS, "--yes")
+    code, _, err = logferry("thaw", path, *HOURS, "--yes")
     assert code == 0
     assert "What says which objects there are is frozen itself" in err
-    assert run("search", "an hour", path, *HOURS)[0] == 0
+    assert logferry("search", "an hour", path, *HOURS)[0] == 0
 
 
 def test_who_knows_only_the_bucket_may_thaw_as_well(
-    run: Run, config: Config, deployed: Archive, freeze: Callable[..., list[str]]
+    logferry: Run, config: Config, deployed: Archive, freeze: Callable[..., list[str]]
 ) -> None:
     freeze("shop/", 1)
     bucket = f"s3://{config.archive_bucket}"
-    assert run("thaw", bucket, *HOURS, "--yes")[0] == 0
-    assert run("search", "an hour", bucket, *HOURS)[0] == 0
+    assert logferry("thaw", bucket, *HOURS, "--yes")[0] == 0
+    assert logferry("search", "an hour", bucket, *HOURS)[0] == 0
 
 
-def test_where_nothing_is_frozen_nobody_is_asked(run: Run, path: str, deployed: Archive) -> None:
-    code, out, err = run("thaw", path, *HOURS, "--json")
+def test_where_nothing_is_frozen_nobody_is_asked(
+    logferry: Run, path: str, deployed: Archive
+) -> None:
+    code, out, err = logferry("thaw", path, *HOURS, "--json")
     assert (code, json.loads(out)["asked"]) == (0, 0)
     assert "nothing is frozen" in err
 
 
 def test_a_tier_that_there_is_none_of_is_refused(
-    run: Run, path: str, deployed: Archive, freeze: Callable[..., list[str]]
+    logferry: Run, path: str, deployed: Archive, freeze: Callable[..., list[str]]
 ) -> None:
     freeze("shop/", 1)
-    code, _, err = run("thaw", path, *HOURS, "--tier", "Expedited")
+    code, _, err = logferry("thaw", path, *HOURS, "--tier", "Expedited")
     assert code == 2
     assert "Expedited: S3 has none for DEEP_ARCHIVE: Standard or Bulk" in err
 
 
 def test_waiting_ends_by_ctrl_c_and_nothing_else_does(
-    run: Run,
+    logferry: Run,
     path: str,
     deployed: Archive,
     freeze: Callable[..., list[str]],
@@ -237,11 +239,11 @@ def test_waiting_ends_by_ctrl_c_and_nothing_else_does(
         restores.append("RESTORED")
 
     monkeypatch.setattr(command.time, "sleep", stop)
-    code, _, err = run("thaw", path, *HOURS, "--yes")
+    code, _, err = logferry("thaw", path, *HOURS, "--yes")
     assert code == 130
     assert "S3 goes on, and so does the same command" in err
     monkeypatch.setattr(command.time, "sleep", end)
-    code, out, _ = run("thaw", path, *HOURS, "--yes", "--json")
+    code, out, _ = logferry("thaw", path, *HOURS, "--yes", "--json")
     assert (code, json.loads(out)["asked"]) == (0, 0)
 
 
@@ -273,11 +275,11 @@ def test_what_is_thawed_counts_by_when_it_goes() -> None:
 
 
 def test_the_hours_of_a_date_are_looked_at_once(
-    run: Run, path: str, deployed: Archive, freeze: Callable[..., list[str]]
+    logferry: Run, path: str, deployed: Archive, freeze: Callable[..., list[str]]
 ) -> None:
     hour = ("--from", "2026-11-20T23:00Z", "--to", "2026-11-21T23:00Z")
     freeze("shop/", DAY_MS // HOUR_MS)
-    code, out, _ = run(
+    code, out, _ = logferry(
         "thaw", path, "--profile", "shop", "--log-group", "*", *hour, "--yes", "--json"
     )
     assert (code, json.loads(out)["asked"]) == (0, 24)

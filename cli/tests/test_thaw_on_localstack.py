@@ -37,7 +37,7 @@ def test_what_is_frozen_is_thawed_and_found(
     document: dict[str, Any],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
-    run: Run,
+    logferry: Run,
 ) -> None:
     document["archive"] = {"transition": {"storage_class": "DEEP_ARCHIVE", "after_days": 0}}
     path = tmp_path / "organization.yaml"
@@ -46,13 +46,13 @@ def test_what_is_frozen_is_thawed_and_found(
     three_dates(InS3(Cold(aws("s3")), config.archive_bucket))
 
     of = (str(path), "--profile", "shop", *HOURS)
-    code, _, err = run("search", "an hour", *of)
+    code, _, err = logferry("search", "an hour", *of)
     assert code == 3
     assert "thaw first: " in err
-    code, out, err = run("thaw", "--yes", "--no-wait", "--json", *of)
+    code, out, err = logferry("thaw", "--yes", "--no-wait", "--json", *of)
     assert (code, json.loads(out)["asked"]) == (3, 3)
     assert "3 objects, " in err
-    code, out, err = run("search", "an hour", *of)
+    code, out, err = logferry("search", "an hour", *of)
     assert (code, out) == (3, "")
     assert "being thawed: 3 objects" in err
 
@@ -62,8 +62,8 @@ def test_what_is_frozen_is_thawed_and_found(
             pass
 
     monkeypatch.setattr(thawing.time, "sleep", end)
-    code, out, err = run("thaw", "--yes", "--json", *of)
+    code, out, err = logferry("thaw", "--yes", "--json", *of)
     assert (code, json.loads(out)["asked"]) == (0, 0)
     assert "everything can be read" in err
-    code, out, _ = run("search", "an hour", *of)
+    code, out, _ = logferry("search", "an hour", *of)
     assert (code, len(out.splitlines())) == (0, 3)

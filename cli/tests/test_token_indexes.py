@@ -39,118 +39,122 @@ def folder(tmp_path: Path, copy: Archive) -> str:
     return str(tmp_path / "copy")
 
 
-def indexed(run: Run, folder: str, index: str, *more: str) -> list[str]:
-    code, out, err = run("index", "tokens", folder, "--index", index, *(more or TIME))
+def indexed(logferry: Run, folder: str, index: str, *more: str) -> list[str]:
+    code, out, err = logferry("index", "tokens", folder, "--index", index, *(more or TIME))
     assert code == 0, err
     return out.splitlines()
 
 
-def test_an_id_is_found_in_what_the_index_leaves(run: Run, folder: str, tmp_path: Path) -> None:
+def test_an_id_is_found_in_what_the_index_leaves(
+    logferry: Run, folder: str, tmp_path: Path
+) -> None:
     index = str(tmp_path / "index")
-    [told] = indexed(run, folder, index)
+    [told] = indexed(logferry, folder, index)
     assert told.startswith("111122223333/eu-central-1/2026-11.tokens: 6 streams read, 0 known")
-    code, out, err = run("search", ID, folder, *TIME, "--id", "--index", index)
+    code, out, err = logferry("search", ID, folder, *TIME, "--id", "--index", index)
     assert (code, out.count(ID)) == (0, 1)
     assert "5 other objects cannot have it" in err
     assert "in 1 of 1 object" in err
-    code, out, err = run("search", "10.0.0.2", folder, *TIME, "--id", "--index", index)
+    code, out, err = logferry("search", "10.0.0.2", folder, *TIME, "--id", "--index", index)
     assert (code, out.count("10.0.0.2\n")) == (0, 3)
     assert "4 other objects cannot have it" in err
 
 
-def test_what_the_index_does_not_know_is_opened(run: Run, folder: str, tmp_path: Path) -> None:
+def test_what_the_index_does_not_know_is_opened(logferry: Run, folder: str, tmp_path: Path) -> None:
     index = str(tmp_path / "index")
-    indexed(run, folder, index, "--log-group", "*", "--from", "2026-11-21", "--to", "2026-11-21")
-    code, out, err = run("search", ID, folder, *TIME, "--id", "--index", index)
+    indexed(
+        logferry, folder, index, "--log-group", "*", "--from", "2026-11-21", "--to", "2026-11-21"
+    )
+    code, out, err = logferry("search", ID, folder, *TIME, "--id", "--index", index)
     assert (code, out.count(ID)) == (0, 1)
     assert "in 4 of 4 objects" in err
-    [told] = indexed(run, folder, index)
+    [told] = indexed(logferry, folder, index)
     assert "4 streams read, 2 known before" in told
-    assert "0 streams read, 6 known before; as it was" in indexed(run, folder, index)[0]
+    assert "0 streams read, 6 known before; as it was" in indexed(logferry, folder, index)[0]
 
 
-def test_the_same_objects_give_the_same_index(run: Run, folder: str, tmp_path: Path) -> None:
+def test_the_same_objects_give_the_same_index(logferry: Run, folder: str, tmp_path: Path) -> None:
     at_once, bit_by_bit = tmp_path / "a", tmp_path / "b"
-    indexed(run, folder, str(at_once))
+    indexed(logferry, folder, str(at_once))
     for date in ("2026-11-23", "2026-11-21", "2026-11-22"):
-        indexed(run, folder, str(bit_by_bit), "--log-group", "*", "--from", date, "--to", date)
+        indexed(logferry, folder, str(bit_by_bit), "--log-group", "*", "--from", date, "--to", date)
     name = "111122223333/eu-central-1/2026-11.tokens"
     assert (at_once / name).read_bytes() == (bit_by_bit / name).read_bytes()
     (at_once / name).write_bytes(b"forged")
-    indexed(run, folder, str(at_once), *TIME, "--again")
+    indexed(logferry, folder, str(at_once), *TIME, "--again")
     assert (at_once / name).read_bytes() == (bit_by_bit / name).read_bytes()
 
 
 def test_an_index_by_processes_is_the_same(
-    run: Run, folder: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    logferry: Run, folder: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     few, much = tmp_path / "few", tmp_path / "much"
-    indexed(run, folder, str(few))
+    indexed(logferry, folder, str(few))
     monkeypatch.setattr(side_by_side, "_MUCH_BYTES", 0)
-    indexed(run, folder, str(much))
+    indexed(logferry, folder, str(much))
     name = "111122223333/eu-central-1/2026-11.tokens"
     assert (few / name).read_bytes() == (much / name).read_bytes()
 
 
 def test_an_index_that_cannot_be_used_is_named_and_all_is_opened(
-    run: Run, folder: str, tmp_path: Path
+    logferry: Run, folder: str, tmp_path: Path
 ) -> None:
     index = tmp_path / "index"
-    indexed(run, folder, str(index))
+    indexed(logferry, folder, str(index))
     name = "111122223333/eu-central-1/2026-11.tokens"
     (index / name).write_bytes((index / name).read_bytes()[:-1])
     for data in (b"", b"logferry tokens9" + bytes(99)):
         (index / name).write_bytes(data)
-        code, out, err = run("search", ID, folder, *TIME, "--id", "--index", str(index))
+        code, out, err = logferry("search", ID, folder, *TIME, "--id", "--index", str(index))
         assert (code, out.count(ID)) == (0, 1)
         assert f"{name} is not used" in err
         assert "in 6 of 6 objects" in err
 
 
 def test_what_is_too_short_for_an_index_is_searched_for_everywhere(
-    run: Run, folder: str, tmp_path: Path
+    logferry: Run, folder: str, tmp_path: Path
 ) -> None:
     index = str(tmp_path / "index")
-    indexed(run, folder, index)
-    code, out, err = run("search", "plain", folder, *TIME, "--id", "--index", index)
+    indexed(logferry, folder, index)
+    code, out, err = logferry("search", "plain", folder, *TIME, "--id", "--index", index)
     assert (code, len(out.splitlines())) == (0, DAYS)
     assert "no index helps" in err
 
 
 def test_an_object_that_is_not_what_was_archived_is_in_no_index(
-    run: Run, folder: str, tmp_path: Path
+    logferry: Run, folder: str, tmp_path: Path
 ) -> None:
     changed = next(Path(folder).rglob("*.gz"))
     changed.write_bytes(changed.read_bytes()[:-1])
     key, index = str(changed.relative_to(folder)), str(tmp_path / "index")
-    code, _, err = run("index", "tokens", folder, "--index", index, *TIME)
+    code, _, err = logferry("index", "tokens", folder, "--index", index, *TIME)
     assert (code, key in err) == (1, True)
-    code, _, err = run("search", "1b888888888", folder, *TIME, "--id", "--index", index)
+    code, _, err = logferry("search", "1b888888888", folder, *TIME, "--id", "--index", index)
     assert (code, key in err) == (1, True)
     assert "5 other objects cannot have it" in err
 
 
-def test_an_index_without_an_id_is_refused(run: Run, folder: str, tmp_path: Path) -> None:
-    code, _, err = run("search", ID, folder, *TIME, "--index", str(tmp_path))
+def test_an_index_without_an_id_is_refused(logferry: Run, folder: str, tmp_path: Path) -> None:
+    code, _, err = logferry("search", ID, folder, *TIME, "--index", str(tmp_path))
     assert (code, "--id" in err) == (2, True)
 
 
 @mock_aws
 def test_an_index_lies_in_a_bucket_too(
-    run: Run, folder: str, monkeypatch: pytest.MonkeyPatch
+    logferry: Run, folder: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
     boto3.client("s3").create_bucket(Bucket="indexes")
     index = "s3://indexes/of/tokens"
-    indexed(run, folder, index)
-    code, out, err = run("search", ID, folder, *TIME, "--id", "--index", index)
+    indexed(logferry, folder, index)
+    code, out, err = logferry("search", ID, folder, *TIME, "--id", "--index", index)
     assert (code, out.count(ID)) == (0, 1)
     assert "5 other objects cannot have it" in err
-    code, _, err = run("search", ID, folder, *TIME, "--id", "--index", "s3://none/of/tokens")
+    code, _, err = logferry("search", ID, folder, *TIME, "--id", "--index", "s3://none/of/tokens")
     assert (code, "is not used" in err) == (0, True)
 
 
-def test_an_id_that_goes_on_in_the_next_object_is_found(run: Run, tmp_path: Path) -> None:
+def test_an_id_that_goes_on_in_the_next_object_is_found(logferry: Run, tmp_path: Path) -> None:
     archive = Archive(Copy(tmp_path / "copy"))
     whole = gzip.decompress(lines((START_MS, f"job {ID} done"), (START_MS + 1, "other")))
     at = whole.index(b"456789ab")
@@ -159,8 +163,8 @@ def test_an_id_that_goes_on_in_the_next_object_is_found(run: Run, tmp_path: Path
     }
     archive.day([archived(archive, window(), halves)], window())
     index, folder = str(tmp_path / "index"), str(tmp_path / "copy")
-    assert "1 streams read" in indexed(run, folder, index)[0]
-    code, out, _ = run("search", ID, folder, *TIME, "--id", "--index", index)
+    assert "1 streams read" in indexed(logferry, folder, index)[0]
+    code, out, _ = logferry("search", ID, folder, *TIME, "--id", "--index", index)
     assert (code, out.count(ID)) == (3, 1)
-    code, out, _ = run("search", "0123456789ac", folder, *TIME, "--id", "--index", index)
+    code, out, _ = logferry("search", "0123456789ac", folder, *TIME, "--id", "--index", index)
     assert (code, out) == (3, "")

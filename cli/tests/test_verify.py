@@ -39,9 +39,9 @@ def key(tmp_path: Path, archive: Archive) -> Path:
 
 
 @pytest.fixture
-def run(run: Run, tmp_path: Path, archive: Archive, key: Path) -> Run:
+def run(logferry: Run, tmp_path: Path, archive: Archive, key: Path) -> Run:
     def verify(*options: str, where: Path = tmp_path / "copy") -> tuple[int, str, str]:
-        return run("verify", str(where), "--key", str(key), *options)
+        return logferry("verify", str(where), "--key", str(key), *options)
 
     return verify
 
