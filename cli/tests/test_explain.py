@@ -13,7 +13,9 @@ from cli.tests.ledgers import EXAMPLES, hub_on_moto, record_like
 from logferry.command import _app
 from logferry.commands.console import BAD_INPUT, DONE, FAILED
 from logferry.config import Config
+from logferry_contracts.ledger_key import LACKING_NOTES, recount_key, seal_note_key
 from logferry_contracts.ledger_record import LedgerRecord
+from logferry_contracts.recount import Recount
 from logferry_contracts.source import SourceName
 from logferry_contracts.window import Window
 from logferry_contracts.wire import emit
@@ -203,3 +205,38 @@ def test_what_cannot_be_read_and_dates_that_are_none_are_told(
     assert code == FAILED
     assert "shop: " in out
     assert "NoSuchBucket" in out
+
+
+@pytest.mark.parametrize(
+    ("said", "words"),
+    [
+        ({"by": "insights", "events": 1234}, "counted in CloudWatch (insights): 1,234 events"),
+        ({"by": "no", "reason": "budget"}, "not counted in CloudWatch: budget"),
+    ],
+)
+def test_it_is_told_what_cloudwatch_itself_counted(
+    world: World, explain: Explain, said: dict[str, Any], words: str
+) -> None:
+    record = world.put("secured")
+    counted = {"at": "2026-11-23T06:31:12.004Z", **said}
+    recount = Recount.of(source=SHOP, window=WHOLE, export_id=record.export_id, recount=counted)
+    key = recount_key(SHOP, WHOLE, record.export_id)
+    world.s3.put_object(Bucket=world.bucket, Key=key, Body=recount.text())
+
+    _, shown = explain()
+    assert f"2026-11-23 06:31:12  {words}" in shown
+    _, story = explain("--json")
+    assert json.loads(story)["tries"][0]["recount"] == {"events": None, "reason": None, **counted}
+
+
+def test_where_cloudwatch_has_more_there_is_something_to_do(world: World, explain: Explain) -> None:
+    world.put("secured")
+    for window, name in ((WHOLE, "/a"), (WHOLE, "/b"), (FIRST_HALF, "/a")):
+        key = seal_note_key(LACKING_NOTES, SHOP.account_id, SHOP.region, window, name)
+        world.s3.put_object(Bucket=world.bucket, Key=key, Body=name.encode())
+
+    code, shown = explain()
+
+    assert code == DONE
+    assert shown.count("CloudWatch has more events than the archive") == 1
+    assert "Keep a copy of what CloudWatch has" in shown

@@ -18,7 +18,7 @@ from logferry.commands import status as commands
 from logferry.commands.console import DONE, FAILED
 from logferry.config import Config
 from logferry.status import status, table
-from logferry_contracts.ledger_key import contradicted_key
+from logferry_contracts.ledger_key import CONTRADICTED_NOTES, LACKING_NOTES, seal_note_key
 from logferry_contracts.ledger_record import LedgerRecord
 from logferry_contracts.source import SourceName
 from logferry_contracts.window import Window
@@ -251,21 +251,35 @@ def test_the_table_has_dates_beside_utc_and_is_80_wide(
     assert lines[-1].startswith(f"{start.astimezone(zone):%Y-%m-%d} {start:%Y-%m-%d %H:%M}")
 
 
-def test_what_a_seal_has_as_contradicted_is_a_problem_until_it_is_sealed_otherwise(
-    session: boto3.Session, config: Config, put: Put, path: str, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize(
+    ("what", "problem", "need"),
+    [
+        (CONTRADICTED_NOTES, "1 exports sealed as contradicted", "sealed as contradicted"),
+        (LACKING_NOTES, "CloudWatch has more events of 1 exports", "more in CloudWatch"),
+    ],
+)
+def test_what_a_seal_has_amiss_is_a_problem_until_it_is_sealed_otherwise(
+    session: boto3.Session,
+    config: Config,
+    put: Put,
+    path: str,
+    capsys: pytest.CaptureFixture[str],
+    what: str,
+    problem: str,
+    need: str,
 ) -> None:
     put("secured", "/a")
     name = config.source_name(config.source("shop"))
     window = Window(from_ms=FIRST_MS, to_ms=FIRST_MS + DAY_MS)
-    key = contradicted_key(name.account_id, name.region, window, "/a")
+    key = seal_note_key(what, name.account_id, name.region, window, "/a")
     s3 = session.client("s3")
     s3.put_object(Bucket=config.control_bucket, Key=key, Body=b"/a")
 
     found = of_shop(session, config)
-    assert [(each.log_group, each.window) for each in found.contradicted] == [("/a", window)]
-    assert "1 exports sealed as contradicted" in found.problems
+    assert found.as_json()[what] == [{"log_group": "/a", "window": window.model_dump()}]
+    assert problem in found.problems
     assert run("status", path, "--profile", "shop") == FAILED
-    assert "shop: sealed as contradicted" in capsys.readouterr().out
+    assert f"shop: {need}" in capsys.readouterr().out
 
     s3.put_object(Bucket=config.control_bucket, Key=key, Body=b"")
     assert of_shop(session, config).problems == []

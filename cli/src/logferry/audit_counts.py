@@ -4,7 +4,13 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
-from logferry_contracts.statement import ARCHIVED, KNOWN_OUTCOMES, Statement
+from logferry_contracts.statement import (
+    AMBIGUOUS,
+    ARCHIVED,
+    KNOWN_OUTCOMES,
+    LACKING,
+    Statement,
+)
 from logferry_contracts.verification.chain import Link
 
 UNREAD = "unread"
@@ -56,6 +62,7 @@ class Counts:
         broken_objects: Whose gzip is not complete.
         recounted: Windows that CloudWatch Logs itself has counted as well.
         lacking: Of these, those of which it had more events.
+        ambiguous: Those of which the archive has more, such as lines that begin like an event.
     """
 
     log_groups: int = 0
@@ -68,6 +75,7 @@ class Counts:
     broken_objects: int = 0
     recounted: int = 0
     lacking: int = 0
+    ambiguous: int = 0
 
     @property
     def windows(self) -> int:
@@ -85,9 +93,9 @@ class Counts:
         self.outcomes[UNREAD if statement is None else known(statement.outcome)] += 1
         if statement is None or statement.outcome != ARCHIVED:
             return
-        difference = statement.recount_difference
-        self.recounted += difference is not None
-        self.lacking += (difference or 0) > 0
+        self.recounted += statement.recount_says is not None
+        self.lacking += statement.recount_says == LACKING
+        self.ambiguous += statement.recount_says == AMBIGUOUS
         for each in statement.objects or []:
             self.objects += 1
             self.events += each.events
@@ -114,7 +122,7 @@ class Counts:
 
 _SUMMED = (
     *("log_groups", "by_seals", "objects", "events", "stored_bytes"),
-    *("pointer_lines", "broken_objects", "recounted", "lacking"),
+    *("pointer_lines", "broken_objects", "recounted", "lacking", "ambiguous"),
 )
 
 

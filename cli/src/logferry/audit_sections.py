@@ -387,7 +387,8 @@ def _of_what_is_counted(counts: Counts) -> Iterator[str]:
     if counts.recounted:
         yield from _paragraph(
             f"Of the archived windows CloudWatch Logs itself has counted {counts.recounted:,}, and "
-            f"had more events in {counts.lacking:,} of these."
+            f"had more events in {counts.lacking:,} of these. In {counts.ambiguous:,} the archive "
+            "has more: lines of messages that begin like an event, or events exported twice."
         )
 
 

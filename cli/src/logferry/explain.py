@@ -12,16 +12,21 @@ from logferry.config import Config, SourceConfig
 from logferry.counts import IN_ARCHIVE, UNDER_WAY
 from logferry.errors import ExplainError
 from logferry.ledger import CLIENT_CONFIG, Ledger, in_utc
+from logferry.plans_and_seals import Notes
 from logferry_contracts.export import export_id
-from logferry_contracts.ledger_key import ledger_key
+from logferry_contracts.ledger_key import LACKING_NOTES, in_recounts, ledger_key
 from logferry_contracts.ledger_record import LedgerRecord
 from logferry_contracts.message import timestamp
+from logferry_contracts.recount import Recount, Recounted
+from logferry_contracts.window import Window
 from logferry_contracts.wire import ContractError, parse
 from logferry_contracts.zones import zone_named
 
 if TYPE_CHECKING:
     import boto3
     from mypy_boto3_s3 import S3Client
+
+_COPY = "services/recounter/README.md, Where they differ"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,11 +49,13 @@ class Try:
     Attributes:
         versions: Those that S3 still has, oldest first.
         record: As it is now; None where that is damaged or gone.
+        recount: What CloudWatch Logs itself counted of it; None where nobody has.
     """
 
     key: str
     versions: list[Version]
     record: LedgerRecord | None
+    recount: Recounted | None = None
 
     def as_json(self) -> dict[str, Any]:
         """Return it as a JSON document."""
@@ -57,6 +64,7 @@ class Try:
             "key": self.key,
             "versions": [{"at": timestamp(each.at), "told": each.told} for each in self.versions],
             "record": None if record is None else record.model_dump(by_alias=True, mode="json"),
+            "recount": None if self.recount is None else self.recount.model_dump(mode="json"),
         }
 
 
@@ -66,6 +74,7 @@ class Story:
 
     Attributes:
         tries: Of each window that starts on it, oldest first, halves after their wholes.
+        lacking: The windows of which a seal says that CloudWatch Logs has more events.
         to_do: In words.
         commands: The next ones.
     """
@@ -75,6 +84,7 @@ class Story:
     on: date
     time_zone: str
     tries: list[Try]
+    lacking: list[Window]
     to_do: str
     commands: list[str]
 
@@ -86,6 +96,7 @@ class Story:
             "date": str(self.on),
             "time_zone": self.time_zone,
             "tries": [each.as_json() for each in self.tries],
+            "lacking": [each.model_dump() for each in self.lacking],
             "to_do": self.to_do,
             "commands": self.commands,
         }
@@ -96,6 +107,8 @@ class Story:
         for each in self.tries:
             yield ""
             yield from _lines(each)
+        for window in self.lacking:
+            yield f"{in_utc(window)} UTC: CloudWatch has more events than the archive"
         yield ""
         yield f"To do: {self.to_do}"
         yield from (f"  $ {command}" for command in self.commands)
@@ -128,9 +141,16 @@ def explain(  # noqa: PLR0913  (what is asked about)
     time_zone = config.time_zone_of(source)
     try:
         tries = list(reading.tries(config, source, log_group, on))
+        noted = Notes(s3, config).of_seals(LACKING_NOTES, config.source_name(source))
     except AWS_ERRORS as error:
         raise ExplainError(f"{source.profile}: {error}") from error
+    windows = {each.record.window for each in tries if each.record is not None}
+    lacking = [
+        each.window for each in noted if each.log_group == log_group and each.window in windows
+    ]
     to_do, commands = _next(tries)
+    if lacking and commands == ["fetch"]:
+        to_do = f"Keep a copy of what CloudWatch has: {_COPY}."
     asked = {
         "plan": ["plan", file, "--profile", source.profile, "--from", str(on), "--to", str(on)],
         "waive": [
@@ -149,6 +169,7 @@ def explain(  # noqa: PLR0913  (what is asked about)
         on=on,
         time_zone=time_zone,
         tries=tries,
+        lacking=lacking,
         to_do=to_do,
         commands=[shlex.join(["logferry", *asked[each]]) for each in commands],
     )
@@ -209,7 +230,19 @@ class _Reading:
         if not versions:
             return None
         is_there = any(each["IsLatest"] for each in listed)
-        return Try(key=key, versions=versions, record=record if is_there else None)
+        return Try(
+            key=key,
+            versions=versions,
+            record=record if is_there else None,
+            recount=self._recount(in_recounts(key)),
+        )
+
+    def _recount(self, key: str) -> Recounted | None:
+        try:
+            found = self.s3.get_object(Bucket=self.ledger.bucket, Key=key)["Body"].read()
+            return parse(Recount, found).recount
+        except (self.s3.exceptions.NoSuchKey, ContractError):
+            return None
 
     def _version(self, key: str, version_id: str) -> LedgerRecord | None:
         found = self.s3.get_object(Bucket=self.ledger.bucket, Key=key, VersionId=version_id)
@@ -286,3 +319,11 @@ def _lines(told: Try) -> Iterator[str]:
         first, *more = each.told
         yield f"  {each.at:%Y-%m-%d %H:%M:%S}  {first}"
         yield from (f"  {'':19}  {fact}" for fact in more)
+    if (said := told.recount) is not None:
+        yield f"  {datetime.fromisoformat(said.at):%Y-%m-%d %H:%M:%S}  {_counted(said)}"
+
+
+def _counted(said: Recounted) -> str:
+    if said.events is None:
+        return f"not counted in CloudWatch: {said.reason}"
+    return f"counted in CloudWatch ({said.by}): {said.events:,} events"

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from logferry_contracts.log_group import LogGroup
-from logferry_contracts.statement import ARCHIVED, SKIPPED, Statement
+from logferry_contracts.statement import AGREES, ARCHIVED, LACKING, SKIPPED, Statement
 from logferry_contracts.verification.joining import span
 from logferry_contracts.window import Window
 
@@ -81,7 +81,7 @@ class Verdict:
         saves_dollars: In a month, at most; 0 where it is not safe.
         why: What is in the way; empty for nothing.
         archived: How many of its windows are archived.
-        counted: In how many of these CloudWatch counted no event that is not in the archive.
+        counted: In how many of these CloudWatch counted as many events as the archive has.
     """
 
     profile: str
@@ -134,9 +134,8 @@ class Kept:
         if (what := _missing(statement)) is not None:
             self._stop(what, window)
         if statement is not None and statement.outcome == ARCHIVED:
-            more = statement.recount_difference
             self._archived += 1
-            self._counted += more is not None and more <= 0
+            self._counted += statement.recount_says == AGREES
         stored = sum(each.size_bytes for each in (statement and statement.objects) or [])
         self._bytes += stored
         self._old_bytes += stored if window.to_ms <= self._old_ms else 0
@@ -179,7 +178,7 @@ def _missing(statement: Statement | None) -> str | None:
     if statement is None:
         return "of which the statement cannot be read"
     if statement.outcome == ARCHIVED:
-        if (statement.recount_difference or 0) > 0:
+        if statement.recount_says == LACKING:
             return "archived with fewer events than CloudWatch has"
         pointers = any(each.pointer_lines for each in statement.objects or [])
         return "archived with pointers to content that is elsewhere" if pointers else None

@@ -12,7 +12,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from logferry.ledger import date_of, in_utc
-from logferry.plans_and_seals import Contradicted
+from logferry.plans_and_seals import Noted
 from logferry.status import SourceStatus
 from logferry_contracts.ledger_record import LedgerRecord
 from logferry_contracts.window import Window
@@ -201,6 +201,7 @@ class _Needing:
         yield from map(self._failed, _ordered(self.found.failed))
         yield from map(self._late, _ordered(self.found.late))
         yield from map(self._contradicted, self.found.contradicted)
+        yield from map(self._lacking, self.found.lacking)
         yield from map(self._damaged, self.found.damaged)
         yield from map(self._gap, self.found.gaps)
         if self.found.planned is not None:
@@ -233,21 +234,32 @@ class _Needing:
             commands=[self._plan],
         )
 
-    def _contradicted(self, found: Contradicted) -> Need:
-        on = str(date_of(found.window, self._zone))
-        return self._of_source(
+    def _contradicted(self, found: Noted) -> Need:
+        return self._of_seal(
+            found,
             "sealed as contradicted",
-            log_group=found.log_group,
-            window=found.window,
             why="Ledger and archive say different things of it; its statement says which.",
             to_do="See what it is, and export it again: then it is sealed otherwise. "
             f"{WAYS_BACK}, A seal says that something differs.",
-            commands=[
-                [
-                    *("logferry", "explain", self.config, "--profile", self.found.profile),
-                    *("--log-group", found.log_group, "--date", on),
-                ]
-            ],
+        )
+
+    def _lacking(self, found: Noted) -> Need:
+        return self._of_seal(
+            found,
+            "more in CloudWatch",
+            why="CloudWatch Logs counted more events than the archive has of it.",
+            to_do="Keep a copy of it while CloudWatch has it: services/recounter/README.md, "
+            "Where they differ.",
+        )
+
+    def _of_seal(self, found: Noted, what: str, **said: Any) -> Need:
+        on = str(date_of(found.window, self._zone))
+        explain = [
+            *("logferry", "explain", self.config, "--profile", self.found.profile),
+            *("--log-group", found.log_group, "--date", on),
+        ]
+        return self._of_source(
+            what, log_group=found.log_group, window=found.window, commands=[explain], **said
         )
 
     def _damaged(self, problem: str) -> Need:

@@ -11,9 +11,9 @@ from logferry_contracts import json_text
 from logferry_contracts.inventory import SELECTED, ListedLogGroup
 from logferry_contracts.ledger_key import (
     chain_note_key,
-    contradicted_prefix,
     inventories_from,
     inventories_prefix,
+    seal_notes_prefix,
     window_of,
 )
 from logferry_contracts.message import epoch_ms, from_epoch_ms
@@ -45,11 +45,15 @@ class Plans:
 
 
 @dataclass(frozen=True)
-class Contradicted:
-    """An export of which the last seal has ledger and archive as saying different things."""
+class Noted:
+    """An export of which the sealer has noted that its last seal has something amiss."""
 
     log_group: str
     window: Window
+
+    def as_json(self) -> dict[str, Any]:
+        """Return it as a JSON document."""
+        return {"log_group": self.log_group, "window": self.window.model_dump()}
 
 
 @dataclass(frozen=True)
@@ -141,16 +145,21 @@ class Notes:
         except ContractError as error:
             raise LedgerError(f"{self._config.control_bucket}/{found[-1]}: {error}") from error
 
-    def contradicted(self, name: SourceName) -> list[Contradicted]:
-        """Return what the last seals have as contradicted, of any age, oldest first."""
-        prefix = contradicted_prefix(name.account_id, name.region)
+    def of_seals(self, what: str, name: SourceName) -> list[Noted]:
+        """Return what is amiss with the last seals, of any age, oldest first.
+
+        Args:
+            what: As keys of the control bucket say it: `CONTRADICTED_NOTES` or `LACKING_NOTES`.
+            name: The source's.
+        """
+        prefix = seal_notes_prefix(what, name.account_id, name.region)
         pages = self._s3.get_paginator("list_objects_v2").paginate(
             Bucket=self._config.control_bucket, Prefix=prefix
         )
         there = (each["Key"] for page in pages for each in page.get("Contents", []))
         named = ((key, b"".join(self._lines(key)).decode()) for key in there)
         return [
-            Contradicted(log_group, window_of(f"/{key.removeprefix(prefix).partition('/')[0]}/"))
+            Noted(log_group, window_of(f"/{key.removeprefix(prefix).partition('/')[0]}/"))
             for key, log_group in named
             if log_group  # otherwise a later seal says otherwise
         ]

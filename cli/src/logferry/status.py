@@ -20,7 +20,8 @@ from logferry.errors import StatusError
 from logferry.ledger import CLIENT_CONFIG, Ledger, date_of, in_utc
 from logferry.listing import list_keys_and_etags
 from logferry.open_index import Open, find_open
-from logferry.plans_and_seals import Contradicted, Notes
+from logferry.plans_and_seals import Noted, Notes
+from logferry_contracts.ledger_key import CONTRADICTED_NOTES, LACKING_NOTES
 from logferry_contracts.ledger_record import LedgerRecord
 from logferry_contracts.message import from_epoch_ms, timestamp
 from logferry_contracts.window import Window
@@ -75,6 +76,7 @@ class SourceStatus:
         has_nothing: Whether it has no log group that is to be archived, by its newest inventory.
         sealed_until: The end of the newest date that is sealed, where that is too long ago.
         contradicted: What the last seals have as contradicted, of any age.
+        lacking: Of what CloudWatch Logs has more events, by them.
         waiting: Messages that the exporter has not done with, in both lanes.
         dead_letters: Messages that the exporter could not do.
     """
@@ -89,7 +91,8 @@ class SourceStatus:
     planned: str | None
     has_nothing: bool
     sealed_until: datetime | None
-    contradicted: list[Contradicted]
+    contradicted: list[Noted]
+    lacking: list[Noted]
     waiting: int
     dead_letters: int
 
@@ -130,6 +133,7 @@ class SourceStatus:
             (bool(self.failed), f"{len(self.failed)} exports failed"),
             (bool(self.late), f"{len(self.late)} exports under way for longer than they may"),
             (bool(self.contradicted), f"{len(self.contradicted)} exports sealed as contradicted"),
+            (bool(self.lacking), f"CloudWatch has more events of {len(self.lacking)} exports"),
             (self.dead_letters > 0, f"{self.dead_letters} dead letters"),
             *((True, f"a ledger record is damaged: {problem}") for problem in self.damaged),
             *((True, f"nothing from {in_utc(gap)}") for gap in self.gaps),
@@ -159,10 +163,8 @@ class SourceStatus:
             "under_way": len(self.under_way),
             "has_nothing_to_archive": self.has_nothing,
             "is_indexed": self.open.is_indexed,
-            "contradicted": [
-                {"log_group": each.log_group, "window": each.window.model_dump()}
-                for each in self.contradicted
-            ],
+            "contradicted": [each.as_json() for each in self.contradicted],
+            "lacking": [each.as_json() for each in self.lacking],
             "gaps": [gap.model_dump() for gap in self.gaps],
             "waiting": self.waiting,
             "dead_letters": self.dead_letters,
@@ -311,7 +313,8 @@ class _Looking:
             planned=plans.problem,
             has_nothing=plans.has_nothing,
             sealed_until=self.notes.unsealed_since(name, source, self.now),
-            contradicted=self.notes.contradicted(name),
+            contradicted=self.notes.of_seals(CONTRADICTED_NOTES, name),
+            lacking=self.notes.of_seals(LACKING_NOTES, name),
             waiting=sum(map(self._messages, (name.queue_name, name.direct_queue_name))),
             dead_letters=self._messages(name.dead_letter_queue_name),
         )

@@ -16,6 +16,11 @@ from logferry_contracts.window import Window
 LEDGER = "ledger/"
 """What the keys of all records begin with, and no others."""
 
+CONTRADICTED_NOTES = "contradicted"
+"""Of exports of which a seal says that ledger and archive say different things."""
+LACKING_NOTES = "lacking"
+"""Of exports of which a seal says that CloudWatch Logs has more events than the archive."""
+
 OPEN_DAY = ".sent.json"
 """What `open_day_key` ends with."""
 
@@ -47,7 +52,17 @@ def manifest_key(source: SourceName, window: Window, export_id: str) -> str:
 
 def recounts_prefix(source: SourceName, window: Window) -> str:
     """Return what the keys of all recounts of one source and window begin with."""
-    return f"{_RECOUNTS}{ledger_prefix(source, window).removeprefix(LEDGER)}"
+    return in_recounts(ledger_prefix(source, window))
+
+
+def in_recounts(key: str) -> str:
+    """Return the key of the recount of a record, or what it begins with for what that does."""
+    return f"{_RECOUNTS}{key.removeprefix(LEDGER)}"
+
+
+def in_ledger(key: str) -> str:
+    """Return the key of the record whose recount has this key."""
+    return f"{LEDGER}{key.removeprefix(_RECOUNTS)}"
 
 
 def recount_key(source: SourceName, window: Window, export_id: str) -> str:
@@ -94,19 +109,26 @@ def chain_note_key(account_id: str, region: str) -> str:
     return f"seals/{account_id}/{region}/chain.json"
 
 
-def contradicted_prefix(account_id: str, region: str) -> str:
-    """Return what the keys of the sealer's notes of contradicted exports begin with.
+def seal_notes_prefix(what: str, account_id: str, region: str) -> str:
+    """Return what the keys of the sealer's notes for people begin with.
 
     ``<from_ms>-<to_ms>/<SHA-256 of the log group's name>.json`` follows. A note says the log
     group's name, or nothing once a later seal says otherwise of it.
+
+    Args:
+        what: `CONTRADICTED_NOTES` or `LACKING_NOTES`.
+        account_id: The source's.
+        region: The source's.
     """
-    return f"seals/{account_id}/{region}/contradicted/"
+    return f"seals/{account_id}/{region}/{what}/"
 
 
-def contradicted_key(account_id: str, region: str, window: Window, log_group_name: str) -> str:
-    """Return the key of the note that a seal has an export as contradicted."""
+def seal_note_key(
+    what: str, account_id: str, region: str, window: Window, log_group_name: str
+) -> str:
+    """Return the key of such a note of one log group's window."""
     name = hashlib.sha256(log_group_name.encode()).hexdigest()
-    return f"{contradicted_prefix(account_id, region)}{window.in_keys}/{name}.json"
+    return f"{seal_notes_prefix(what, account_id, region)}{window.in_keys}/{name}.json"
 
 
 def starting_at(source: SourceName, from_ms: int) -> str:

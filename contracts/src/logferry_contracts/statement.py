@@ -36,6 +36,14 @@ OPEN = "open"
 CONTRADICTED = "contradicted"
 DISPOSED = "disposed"
 
+AGREES = "agrees"
+LACKING = "lacking"
+"""The archive has fewer events than CloudWatch Logs."""
+AMBIGUOUS = "ambiguous"
+"""The archive has more: a line of a message that begins with a time is taken for an event there,
+and for none by CloudWatch Logs. Behind such lines as many events may be missing: it is no
+difference, and no proof."""
+
 KNOWN_OUTCOMES = frozenset(
     {
         *(ARCHIVED, SKIPPED, EXCLUDED, REFUSED, FAILED),
@@ -219,13 +227,17 @@ class Statement(Message):
 
     @property
     def recount_difference(self) -> int | None:
-        """How many events more than its objects CloudWatch Logs has; None where nobody counted.
-
-        Less than 0 is no difference: a line of a message that begins with a time is taken for an
-        event in the archive, and for none there.
-        """
+        """How many events more than its objects CloudWatch Logs has; None where nobody counted."""
         counted = None if self.recount is None else self.recount.events
         return None if counted is None or self.objects is None else counted - self.events
+
+    @property
+    def recount_says(self) -> str | None:
+        """`AGREES`, `LACKING` or `AMBIGUOUS`; None where nobody counted."""
+        more = self.recount_difference
+        if more is None:
+            return None
+        return LACKING if more > 0 else AMBIGUOUS if more < 0 else AGREES
 
     @property
     def object_keys(self) -> list[str]:

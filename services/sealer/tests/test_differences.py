@@ -10,7 +10,7 @@ import pytest
 from services.sealer.tests.cloud import refused
 from services.sealer.tests.conftest import ARCHIVE, CONTROL, DAY, FIRST, HOUR, World, day, lines
 
-from logferry_contracts.ledger_key import contradicted_key
+from logferry_contracts.ledger_key import CONTRADICTED_NOTES, seal_note_key
 from logferry_contracts.ledger_record import LedgerRecord
 from logferry_contracts.manifest import ArchivedObject, Checksum
 from logferry_contracts.statement import Statement
@@ -106,7 +106,9 @@ def test_a_contradiction_is_noted_until_a_later_seal_says_otherwise(world: World
     world.look()
 
     [key] = [each for each in world.cloud.below(CONTROL, "seals/") if "/contradicted/" in each]
-    assert key == contradicted_key(record.source.account_id, record.source.region, day(0), "/a")
+    source = record.source
+    note = seal_note_key(CONTRADICTED_NOTES, source.account_id, source.region, record.window, "/a")
+    assert key == note
     assert world.cloud.body(CONTROL, key) == b"/a"
 
     world.exported("/a", day(0), generation=2)

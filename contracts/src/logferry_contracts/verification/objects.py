@@ -186,10 +186,9 @@ def _of_recount(statement: Statement) -> list[Finding]:
     where = f"{statement.log_group.name}, {window}"
     if more > 0:
         return [Note(where, f"CloudWatch Logs had {more} events that are not in the archive")]
-    told = (
-        f"the archive has {-more} more than CloudWatch Logs counted: lines of messages that begin"
-    )
-    return [Note(where, f"{told} like an event, or events that were exported twice")]
+    told = f"ambiguous: the archive has {-more} more than CloudWatch Logs counted: lines of"
+    why = "messages that begin like an event, or events that were exported twice"
+    return [Note(where, f"{told} {why}")]
 
 
 def check_object(

@@ -35,7 +35,8 @@ CREATE TABLE IF NOT EXISTS leaves (
   name TEXT, from_ms INTEGER, to_ms INTEGER, basis TEXT NOT NULL, says TEXT NOT NULL,
   statement TEXT NOT NULL, outcome TEXT NOT NULL,
   profile TEXT NOT NULL, objects INTEGER NOT NULL, events INTEGER NOT NULL,
-  stored_bytes INTEGER NOT NULL, is_sealed INTEGER NOT NULL DEFAULT 0,
+  stored_bytes INTEGER NOT NULL, reason TEXT NOT NULL, lacking INTEGER NOT NULL,
+  is_sealed INTEGER NOT NULL DEFAULT 0,
   PRIMARY KEY (name, from_ms, to_ms)
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS inventories (key TEXT PRIMARY KEY) WITHOUT ROWID;
@@ -82,6 +83,8 @@ class LeafRow:
         basis: What it was stated by: by the same, it need not be looked at again.
         says: See `head.says`.
         statement: Its key below ``statements/``.
+        reason: Why it replaces another one, if it does.
+        lacking: How many events CloudWatch Logs has that the archive has not.
     """
 
     name: str
@@ -95,6 +98,8 @@ class LeafRow:
     objects: int
     events: int
     stored_bytes: int
+    reason: str
+    lacking: int
     is_sealed: bool = False
 
 
@@ -103,11 +108,11 @@ class Unsealed:
     """What no seal has yet.
 
     Attributes:
-        outcomes: Of these leaves.
+        reasons: Of these leaves.
         to_ms: The end of the last of their windows.
     """
 
-    outcomes: frozenset[str]
+    reasons: frozenset[str]
     to_ms: int
 
 
@@ -266,11 +271,11 @@ class Draft:
     def unsealed(self) -> Unsealed | None:
         """Return what no seal has yet; None where that is nothing."""
         rows = self._connection.execute(
-            "SELECT outcome, max(to_ms) FROM leaves WHERE NOT is_sealed GROUP BY outcome"
+            "SELECT reason, max(to_ms) FROM leaves WHERE NOT is_sealed GROUP BY reason"
         ).fetchall()
         if not rows:
             return None
-        return Unsealed(frozenset(outcome for outcome, _ in rows), max(end for _, end in rows))
+        return Unsealed(frozenset(reason for reason, _ in rows), max(end for _, end in rows))
 
     def mark_sealed(self) -> None:
         """Note that a seal has all leaves."""

@@ -48,14 +48,16 @@ def read(stored: StoredSeal, envelope: bytes) -> ReadSeal:
     return ReadSeal(stored=stored, sha256=sha256(envelope), seal=seal)
 
 
-def says(statement: bytes) -> str:
-    """Return the digest of what a statement says, whenever and however salted it was written."""
+def says(statement: bytes, *, without: str | None = None) -> str:
+    """Return the digest of what a statement says, whenever and however salted it was written.
+
+    Args:
+        statement: Its text.
+        without: A field that is left out; None for none.
+    """
     fields = json_text.read(statement)
-    return sha256(
-        "\n".join(
-            f"{name}: {fields[name]!r}" for name in sorted(fields) if name not in _OF_WRITING
-        ).encode()
-    )
+    names = sorted(fields.keys() - _OF_WRITING - {without})
+    return sha256("\n".join(f"{name}: {fields[name]!r}" for name in names).encode())
 
 
 _OF_WRITING = frozenset({"schema", "salt", "stated_at"})

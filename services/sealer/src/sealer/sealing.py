@@ -19,7 +19,7 @@ from aws_lambda_powertools import Logger
 
 from logferry_contracts.chain import ChainName
 from logferry_contracts.day_seal import SealedWindows
-from logferry_contracts.ledger_key import contradicted_key
+from logferry_contracts.ledger_key import CONTRADICTED_NOTES, LACKING_NOTES, seal_note_key
 from logferry_contracts.message import epoch_ms
 from logferry_contracts.on_disk import OnDisk
 from logferry_contracts.seal_key import StatementName, leaves_key
@@ -47,21 +47,12 @@ from sealer.dates import (
 from sealer.draft import Draft, LeafRow
 from sealer.head import says
 from sealer.links import Chain, Links
-from sealer.stating import Wanted
+from sealer.stating import CHANGED, Wanted
 from sealer.stock import Stock, listing_sha256
 from sealer.turn import Turn
 
 BEFORE_FIRST = timedelta(days=8)
 """How far back from the first inventory the newest date is looked for that had ended by then."""
-
-REASONS = {
-    "archived": "exported_since",
-    "contradicted": "found_different",
-    "waived": "waived",
-    "disposed": "disposed",
-}
-"""Why leaves replace others, by their outcome."""
-CHANGED = "changed_since"
 
 COMPARED_AT_ONCE = 16 * THREADS
 
@@ -175,7 +166,7 @@ class Sealing:
 
     def _windows(self, chain: Chain, from_ms: int, to_ms: int) -> set[Window]:
         """Return the ledger's windows that start in a time."""
-        return {each.window for each in self.ledger.records(chain.name, from_ms, to_ms)}
+        return self.ledger.windows(chain.name, from_ms, to_ms)
 
     def _records(
         self, chain: Chain, covers: Window, windows: Container[Window] | None = None
@@ -332,8 +323,7 @@ class Sealing:
             return
         if unsealed.to_ms <= sealed.covers.to_ms:
             date = replace(date, covers=sealed.covers)
-        reasons = {REASONS.get(each, CHANGED) for each in unsealed.outcomes}
-        reason = reasons.pop() if len(reasons) == 1 else CHANGED
+        reason = CHANGED if len(unsealed.reasons) > 1 else min(unsealed.reasons)
         rows = draft.leaves(unsealed=True)
         said = self._sealed(date, draft, rows, is_late=False, reason=reason)
         self.notes.keep_draft(chain.name, date.covers.from_ms, draft.path)
@@ -416,13 +406,19 @@ class Sealing:
 
 
 def _noted(notes: Notes, name: ChainName, rows: Iterable[LeafRow]) -> Iterator[LeafRow]:
-    """Yield leaves; note which are contradicted, and which were and are so no more."""
-    there = notes.contradicted(name)
+    """Yield leaves; note for people what is amiss with which, and what was and is so no more."""
+    there = {what: notes.for_people(what, name) for what in _AMISS}
     for row in rows:
-        is_contradicted = row.outcome == CONTRADICTED
-        if is_contradicted or there:
-            window = Window(from_ms=row.from_ms, to_ms=row.to_ms)
-            key = contradicted_key(name.account_id, name.region, window, row.name)
-            if is_contradicted or key in there:
-                notes.note_contradicted(key, row.name if is_contradicted else "")
+        for what, is_amiss in _AMISS.items():
+            if is_amiss(row) or there[what]:
+                window = Window(from_ms=row.from_ms, to_ms=row.to_ms)
+                key = seal_note_key(what, name.account_id, name.region, window, row.name)
+                if is_amiss(row) or key in there[what]:
+                    notes.note_for_people(key, row.name if is_amiss(row) else "")
         yield row
+
+
+_AMISS: dict[str, Callable[[LeafRow], bool]] = {
+    CONTRADICTED_NOTES: lambda row: row.outcome == CONTRADICTED,
+    LACKING_NOTES: lambda row: row.lacking > 0,
+}

@@ -23,6 +23,7 @@ from logferry_contracts.statement import (
     DISPOSED,
     OPEN,
     SKIPPED,
+    WAIVED,
     Difference,
     StatedLogGroup,
     Statement,
@@ -42,6 +43,16 @@ from sealer.outcome import Outcome, of_listing, of_tries, stated_exports, stated
 from sealer.turn import Turn
 
 logger = Logger()
+
+REASONS = {
+    ARCHIVED: "exported_since",
+    CONTRADICTED: "found_different",
+    WAIVED: "waived",
+    DISPOSED: "disposed",
+}
+"""Why a leaf replaces another, by its outcome."""
+RECOUNTED = "recounted"
+CHANGED = "changed_since"
 
 RECORD_UNREADABLE = "record_unreadable"
 WAITED_TOO_LONG = "it had not ended when its date was sealed"
@@ -127,8 +138,12 @@ class Stating:
             return Stated(group=group, row=replace(before, basis=group.basis))
         leaf = Leaf.of(statement, text)
         self.seals.put(leaf.name.key(chain), text)
-        turn.counts[RECOUNTS_DIFFER] += (statement.recount_difference or 0) > 0
-        return Stated(group=group, row=_row(group, statement, leaf, digest))
+        row = _row(group, statement, leaf, digest)
+        was_sealed = before is not None and before.is_sealed
+        if was_sealed and before.says == says(text, without="recount"):
+            row = replace(row, reason=RECOUNTED)
+        turn.counts[RECOUNTS_DIFFER] += row.lacking > 0
+        return Stated(group=group, row=row)
 
     def measure(self, record: LedgerRecord, turn: Turn) -> MeasuredExport:
         """Return what the archive has of a completed export; as `Measuring.measured`."""
@@ -235,7 +250,7 @@ class Stating:
 
     def _recounted(self, record: LedgerRecord) -> Recounted | None:
         """Return what CloudWatch Logs counted of an export; None where nobody has tried yet."""
-        found = self.ledger.recount(record) if self.recount_within else None
+        found = self.ledger.recount(record)
         return None if found is None else found.recount
 
     def _is_awaited(self, record: LedgerRecord, turn: Turn) -> bool:
@@ -292,7 +307,8 @@ def _with_outcome(
 
 
 def _row(group: Group, statement: Statement, leaf: Leaf, digest: str) -> LeafRow:
-    objects = (statement.objects or []) if statement.outcome == ARCHIVED else []
+    is_archived = statement.outcome == ARCHIVED
+    objects = (statement.objects or []) if is_archived else []
     return LeafRow(
         name=group.name,
         from_ms=group.window.from_ms,
@@ -305,4 +321,6 @@ def _row(group: Group, statement: Statement, leaf: Leaf, digest: str) -> LeafRow
         objects=len(objects),
         events=sum(each.events for each in objects),
         stored_bytes=sum(each.size_bytes for each in objects),
+        reason=REASONS.get(statement.outcome, CHANGED),
+        lacking=max(0, statement.recount_difference or 0) if is_archived else 0,
     )

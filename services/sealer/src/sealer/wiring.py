@@ -45,7 +45,9 @@ def wire(
         scratch: A folder for files that an invocation needs.
     """
     s3, sqs = client("s3"), client("sqs")
-    ledger, notes = Ledger(s3, settings.control_bucket), Notes(s3, settings.control_bucket)
+    has_recounts = bool(settings.recount_within)
+    ledger = Ledger(s3, settings.control_bucket, has_recounts=has_recounts)
+    notes = Notes(s3, settings.control_bucket)
     seals = Seals(s3, settings.archive_bucket)
     links = Links(
         seals=seals,

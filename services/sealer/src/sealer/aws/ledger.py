@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Iterator
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
@@ -11,6 +11,8 @@ from botocore.exceptions import ClientError
 from logferry_contracts.chain import ChainName
 from logferry_contracts.inventory import ListedLogGroup
 from logferry_contracts.ledger_key import (
+    in_ledger,
+    in_recounts,
     inventories_from,
     inventories_prefix,
     recount_key,
@@ -33,7 +35,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class ListedRecord:
-    """A ledger record as a listing shows it."""
+    """A ledger record as a listing shows it.
+
+    Attributes:
+        etag: With that of its recount: it changes with either.
+    """
 
     key: str
     window: Window
@@ -52,10 +58,11 @@ class ListedInventory:
 class Ledger:
     """What the planner, the exporters and the sse-enforcer have written down."""
 
-    def __init__(self, s3: "S3Client", bucket: str) -> None:
-        """Read from the control bucket ``bucket``."""
+    def __init__(self, s3: "S3Client", bucket: str, *, has_recounts: bool) -> None:
+        """Read from the control bucket ``bucket``, recounts as well where somebody counts."""
         self._s3 = s3
         self.bucket = bucket
+        self._has_recounts = has_recounts
 
     def chains(self) -> list[ChainName]:
         """Return every account and Region that has an inventory: others are not sealed."""
@@ -64,8 +71,32 @@ class Ledger:
         parts = sorted(region.split("/") for region in regions)
         return [ChainName(account_id=each[1], region=each[2]) for each in parts]
 
+    def windows(self, chain: ChainName, from_ms: int, to_ms: int) -> set[Window]:
+        """Return all windows that start in a time."""
+        return {each.window for each in self._records(chain, from_ms, to_ms)}
+
     def records(self, chain: ChainName, from_ms: int, to_ms: int) -> Iterator[ListedRecord]:
         """Yield the records of all windows that start in a time, by their windows' starts."""
+        recounts = self._recounts(chain, from_ms) if self._has_recounts else iter(())
+        recounted = next(recounts, None)
+        for each in self._records(chain, from_ms, to_ms):
+            while recounted is not None and recounted[0] < each.key:
+                recounted = next(recounts, None)
+            if recounted is not None and recounted[0] == each.key:
+                yield replace(each, etag=f"{each.etag} {recounted[1]}")
+            else:
+                yield each
+
+    def _recounts(self, chain: ChainName, from_ms: int) -> Iterator[tuple[str, str]]:
+        """Yield the keys of records that have a recount, in their order, each with its ETag."""
+        source = _source(chain)
+        prefix = in_recounts(source_prefix(source))
+        for entry in self._pages(
+            Prefix=prefix, StartAfter=in_recounts(starting_at(source, from_ms))
+        ):
+            yield in_ledger(entry["Key"]), entry["ETag"]
+
+    def _records(self, chain: ChainName, from_ms: int, to_ms: int) -> Iterator[ListedRecord]:
         source = _source(chain)
         for entry in self._pages(
             Prefix=source_prefix(source), StartAfter=starting_at(source, from_ms)
@@ -101,6 +132,8 @@ class Ledger:
 
     def recount(self, record: LedgerRecord) -> Recount | None:
         """Return what CloudWatch Logs counted of an export; None where nobody has tried yet."""
+        if not self._has_recounts:
+            return None
         text = self._read(recount_key(record.source, record.window, record.export_id))
         try:
             return None if text is None else parse(Recount, text)

@@ -6,9 +6,10 @@
     seals/<account>/<Region>/dates/<from_ms>.sqlite      what is known of a date, see `draft`
     seals/<account>/<Region>/chain.json                  what was published, and the time zone
     seals/<account>/<Region>/contradicted/...            what the last seal of an export differs in
+    seals/<account>/<Region>/lacking/...                 what CloudWatch has more events of
 
-They are worth nothing but time: what is lost is done again. But the last, which tell people what is
-to be mended; of what is lost there, the seals tell.
+They are worth nothing but time: what is lost is done again. But the last two, which tell people
+what is to be mended; of what is lost there, the seals tell.
 """
 
 from contextlib import closing
@@ -21,7 +22,7 @@ from pydantic import Field, ValidationError
 from logferry_contracts.chain import ChainName, Sequence
 from logferry_contracts.day_seal import DaySeal
 from logferry_contracts.digest import Sha256
-from logferry_contracts.ledger_key import chain_note_key, contradicted_prefix
+from logferry_contracts.ledger_key import chain_note_key, seal_notes_prefix
 from logferry_contracts.manifest import ObjectKey
 from logferry_contracts.message import Message, Timestamp
 from logferry_contracts.plan_request import Date
@@ -150,17 +151,17 @@ class Notes:
         except _OvertakenError as error:
             raise OvertakenError(str(error)) from error
 
-    def contradicted(self, chain: ChainName) -> set[str]:
-        """Return the keys of the notes of what seals have, or had, as contradicted."""
-        prefix = contradicted_prefix(chain.account_id, chain.region)
+    def for_people(self, what: str, chain: ChainName) -> set[str]:
+        """Return the keys of the notes of what seals have, or had, such as contradicted."""
+        prefix = seal_notes_prefix(what, chain.account_id, chain.region)
         with calling("ListObjectsV2", prefix):
             pages = self._s3.get_paginator("list_objects_v2").paginate(
                 Bucket=self._bucket, Prefix=prefix
             )
             return {each["Key"] for page in pages for each in page.get("Contents", [])}
 
-    def note_contradicted(self, key: str, log_group_name: str) -> None:
-        """Note that a seal has an export of a log group as contradicted; of none, that it has not.
+    def note_for_people(self, key: str, log_group_name: str) -> None:
+        """Note that a seal has an export of a log group as such; of none, that it has not.
 
         Nothing is removed: who may remove what is noted could hide it.
         """
