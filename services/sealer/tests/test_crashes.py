@@ -330,4 +330,6 @@ def row(name: str, window: Window) -> LeafRow:
         objects=1,
         events=1,
         stored_bytes=1,
+        reason="exported_since",
+        lacking=0,
     )

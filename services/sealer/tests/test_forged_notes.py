@@ -111,6 +111,8 @@ def test_a_leaf_that_was_never_stated_is_stated_anew(world: World, record: Ledge
             objects=0,
             events=0,
             stored_bytes=0,
+            reason="exported_since",
+            lacking=0,
         )
         draft.put_leaves([row])
     world.cloud.put(CONTROL, DRAFT, path.read_bytes())
