@@ -139,8 +139,8 @@ class Stating:
         leaf = Leaf.of(statement, text)
         self.seals.put(leaf.name.key(chain), text)
         row = _row(group, statement, leaf, digest)
-        was_sealed = before is not None and before.is_sealed
-        if was_sealed and before.says == says(text, without="recount"):
+        sealed = before.says if before is not None and before.is_sealed else None
+        if sealed == says(text, without="recount"):
             row = replace(row, reason=RECOUNTED)
         turn.counts[RECOUNTS_DIFFER] += row.lacking > 0
         return Stated(group=group, row=row)
