@@ -7,6 +7,7 @@ some.
 """
 
 import os
+import stat
 from collections.abc import Iterable, Iterator
 from os import DirEntry
 from pathlib import Path
@@ -111,7 +112,8 @@ class FolderStore:
         if version_id is not None:
             raise Missing(f"{key}: a folder has no versions")
         try:
-            if path.exists() and not path.is_file():
+            # To open a pipe would wait for somebody to write into it.
+            if not stat.S_ISREG(path.stat().st_mode):
                 raise Missing(f"{path} is no file")
             return path.open("rb")
         except _NOT_THERE as error:

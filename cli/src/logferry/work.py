@@ -23,7 +23,7 @@ WHOLE = 100.0
 
 _MANY_LEAVES, _MANY_BYTES = 50_000, 64 * 1024**2
 """What takes one process longer than others take to begin."""
-SEALS_TOGETHER = 8
+SEALS_TOGETHER = 32
 _OBJECTS_TOGETHER, _BYTES_TOGETHER = 16, 32 * 1024**2
 
 

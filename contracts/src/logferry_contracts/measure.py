@@ -5,6 +5,7 @@ piece of the object is in memory at a time, however long it, or a line of it, is
 """
 
 import hashlib
+from bisect import bisect_left
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
@@ -158,12 +159,16 @@ class _Lines:
         self._tail = (self._tail + text[-STAMP_LENGTH - 1 :])[-STAMP_LENGTH - 1 :]
 
     def _add_events(self, beginnings: list[bytes]) -> None:
+        """Count what `begun` has found, the earliest first."""
         if not beginnings:
             return
         first, last = beginnings[0], beginnings[-1]
         self.events += len(beginnings)
         if first < self._from or last >= self._to:
-            self.events_outside += sum(not self._from <= each < self._to for each in beginnings)
+            before = bisect_left(beginnings, self._from)
+            self.events_outside += (
+                before + len(beginnings) - bisect_left(beginnings, self._to, before)
+            )
         self.first = first if self.first is None else min(first, self.first)
         self.last = last if self.last is None else max(last, self.last)
 

@@ -25,6 +25,12 @@ def leaf_hash(leaf: bytes) -> bytes:
     return hashlib.sha256(_LEAF + leaf).digest()
 
 
+def leaf_hashes(leaves: Iterable[bytes]) -> list[bytes]:
+    """Return the `leaf_hash` of each of many leaves: faster than one by one."""
+    sha256 = hashlib.sha256
+    return [sha256(_LEAF + leaf).digest() for leaf in leaves]
+
+
 class RootHash:
     """The root of leaves that come one after the other; it keeps one hash for each power of two."""
 

@@ -7,12 +7,12 @@ found either. No may also mean that a list is written otherwise than here.
 import re
 from collections.abc import Iterable, Sequence
 from hashlib import sha256
-from operator import lt
+from operator import add, lt
 from struct import unpack
 
 from logferry_contracts.day_seal import SealedWindows
-from logferry_contracts.log_group import WITHOUT_SLASH
-from logferry_contracts.merkle import HASH_BYTES, RootHash, leaf_hash
+from logferry_contracts.log_group import log_group_of_folder
+from logferry_contracts.merkle import HASH_BYTES, RootHash, leaf_hashes
 
 _BLOCK = 256
 """Leaves that are looked at together: a whole subtree, whatever comes after them."""
@@ -23,10 +23,11 @@ _FOLDER = slice(-97)
 _WINDOW = slice(-97, -64)
 _HASH = slice(-64, None)
 """Of a leaf: of what its line has between `_BEGIN` and `_END`."""
-_SHORTEST, _LONGEST = 97, 900 - len(".json")
+_LONGEST = 900 - len(".json")
 _EDGES = re.compile(rb"/[0-9]{15}-[0-9]{15}/")
-_IN_LEAVES = b"!.-_/#0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
-"""As `Leaf` has it."""
+_MARK = b"!"
+_IN_LEAVES = b".-_/#0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+"""As `Leaf` has it, but for `_MARK`, which few have."""
 
 
 def is_in_order(pieces: Iterable[bytes], sealed: SealedWindows) -> bool:
@@ -82,29 +83,33 @@ class _Day:
         return self._root.size > 0 and found == said
 
     def _is_block_in_order(self, leaves: Sequence[bytes]) -> bool:
-        hashes = _statement_hashes(leaves) if _are_written_so(leaves) else None
+        windows = [each[_WINDOW] for each in leaves]
+        distinct = set(windows)
+        marks = _marks(leaves, distinct)
+        hashes = None if marks is None else _statement_hashes(leaves)
         if hashes is None:
             return False
-        names = self._hashed_names([each[_FOLDER] for each in leaves])
-        if not self._are_tiled(names, [each[_WINDOW] for each in leaves]):
+        folders = [each[_FOLDER] for each in leaves]
+        names = self._hashed_names(folders) if marks else self._hashed_names_with_slash(folders)
+        if not self._are_tiled(names, windows, distinct):
             return False
-        pairs = zip(names, hashes, strict=True)
-        self._root.add_hashes([leaf_hash(name + statement) for name, statement in pairs])
+        self._root.add_hashes(leaf_hashes(map(add, names, hashes)))
         return True
+
+    def _hashed_names_with_slash(self, folders: Sequence[bytes]) -> list[bytes]:
+        """Return the same of folders none of which is of a name without a slash: faster."""
+        before = self._salt + b"/"
+        return [sha256(before + each).digest() for each in folders]
 
     def _hashed_names(self, folders: Sequence[bytes]) -> list[bytes]:
         """Return `seal_leaf.name_sha256` of the log group that each folder is of."""
-        salt, with_slash, without = self._salt, self._salt + b"/", WITHOUT_SLASH.encode()
-        if not any(each.startswith(without) for each in folders):
-            return [sha256(with_slash + each).digest() for each in folders]
-        named = (
-            salt + each.removeprefix(without) if each.startswith(without) else with_slash + each
-            for each in folders
-        )
-        return [sha256(each).digest() for each in named]
+        names = (log_group_of_folder(each.decode("ascii")) for each in folders)
+        return [sha256(self._salt + each.encode()).digest() for each in names]
 
-    def _are_tiled(self, names: Sequence[bytes], windows: Sequence[bytes]) -> bool:
-        if self._reached == self._end and set(windows) == {self._whole}:
+    def _are_tiled(
+        self, names: Sequence[bytes], windows: Sequence[bytes], distinct: set[bytes]
+    ) -> bool:
+        if self._reached == self._end and distinct == {self._whole}:
             begun, self._last = self._last, names[-1]
             return begun < names[0] and all(map(lt, names, names[1:]))
         return self._are_tiled_one_by_one(names, windows)
@@ -124,14 +129,22 @@ class _Day:
         return True
 
 
-def _are_written_so(leaves: Sequence[bytes]) -> bool:
-    """Whether leaves are written as `Leaf` does, but for the statement's hash."""
-    return (
-        min(map(len, leaves)) >= _SHORTEST
+def _marks(leaves: Sequence[bytes], windows: Iterable[bytes]) -> bytes | None:
+    """Return each ``!`` of some leaves; None where they are not written as `Leaf` does.
+
+    The hashes of the statements are for `_statement_hashes` to look at.
+
+    Args:
+        leaves: All of a block.
+        windows: Of these. What is shorter than any leaf has none that is whole.
+    """
+    others = b"".join(leaves).translate(None, _IN_LEAVES)
+    is_written_so = (
+        all(map(_EDGES.fullmatch, windows))
         and max(map(len, leaves)) <= _LONGEST
-        and all(map(_EDGES.fullmatch, {each[_WINDOW] for each in leaves}))
-        and not b"".join(leaves).translate(None, _IN_LEAVES)
+        and not others.strip(_MARK)
     )
+    return others if is_written_so else None
 
 
 def _statement_hashes(leaves: Sequence[bytes]) -> Sequence[bytes] | None:
