@@ -84,6 +84,7 @@ def test_other_processes_find_what_this_one_finds(
 
     monkeypatch.setattr(work, "_MANY_LEAVES", 1)
     monkeypatch.setattr(work, "_MANY_BYTES", 1)
+    monkeypatch.setattr(work, "SEALS_TOGETHER", 8)
 
     assert verify(tmp_path, level, capsys) == here
     # Of 20 seals twice 8 while the chain is read, and the others once it was.
@@ -150,7 +151,7 @@ def test_what_an_object_is_given_out_with_is_a_few_others() -> None:
             self.size_bytes = size_bytes
 
     sizes = [1] * 40 + [33 * 2**20] * 2 + [4 * 2**20] * 10
-    found = list(work._together(map(Stated, sizes)))  # type: ignore[arg-type]
+    found = list(work._together(map(Stated, sizes), 32 * 2**20))  # type: ignore[arg-type]
 
     assert [len(each) for each in found] == [16, 16, 9, 1, 9, 1]
     assert [each.size_bytes for some in found for each in some] == sizes

@@ -25,6 +25,8 @@ _MANY_LEAVES, _MANY_BYTES = 50_000, 64 * 1024**2
 """What takes one process longer than others take to begin."""
 SEALS_TOGETHER = 32
 _OBJECTS_TOGETHER, _BYTES_TOGETHER = 16, 32 * 1024**2
+_COUNTED_TOGETHER = 8 * 1024**2
+"""The same where events are counted, which takes longer: nobody waits long for the last one."""
 
 
 class Readable(Store, Protocol):
@@ -165,7 +167,8 @@ class Looking:
         self, processes: Processes, objects: Iterable[SealedObject]
     ) -> Iterator[tuple[int, list[Finding]]]:
         """Yield of each object how many bytes it has and what is wrong with it, in order."""
-        for some in processes.mapped(self, _together(objects)):
+        most_bytes = _COUNTED_TOGETHER if self.level == "events" else _BYTES_TOGETHER
+        for some in processes.mapped(self, _together(objects, most_bytes)):
             yield from some
 
     def __call__(self, objects: Sequence[SealedObject]) -> list[tuple[int, list[Finding]]]:
@@ -181,14 +184,14 @@ class Looking:
         return list(zip(sizes, found, strict=True))
 
 
-def _together(objects: Iterable[SealedObject]) -> Iterator[list[SealedObject]]:
+def _together(objects: Iterable[SealedObject], most_bytes: int) -> Iterator[list[SealedObject]]:
     """Yield objects in lists that are worth the way to another process and back."""
     some: list[SealedObject] = []
     size_bytes = 0
     for each in objects:
         some.append(each)
         size_bytes += each.stated.size_bytes
-        if len(some) == _OBJECTS_TOGETHER or size_bytes > _BYTES_TOGETHER:
+        if len(some) == _OBJECTS_TOGETHER or size_bytes > most_bytes:
             yield some
             some, size_bytes = [], 0
     if some:

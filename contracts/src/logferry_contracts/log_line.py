@@ -25,10 +25,13 @@ _DATE_LENGTH = len("2026-11-22")
 _MOST_SECONDS = 1024
 _SECOND = "[1-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]T(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]"
 _MILLISECOND = r"\.[0-9][0-9][0-9]Z"
-# Without a group, which takes twice the time, and once it has matched without going back.
-_BEGIN = re.compile(f"\n(?:{_SECOND}{_MILLISECOND} )?+".encode())
+# Without a group, which takes twice the time, and once it has matched without going back. That an
+# hour is one of 24 is looked at where the calendar is.
+_BEGIN = re.compile(rb"\n(?:[1-9]\d\d\d-\d\d-\d\dT[0-2]\d:[0-5]\d:[0-5]\d\.\d\d\dZ )?+")
 STAMP_IN_BEGINNING = slice(1, 1 + STAMP_LENGTH)
 _DATE = slice(1, 1 + _DATE_LENGTH)
+_HOUR = slice(2 + _DATE_LENGTH, 4 + _DATE_LENGTH)
+_LAST_HOUR = b"23"
 _BEGINNING = re.compile(f"{_SECOND}{_MILLISECOND} ".encode())
 _BETWEEN_EVENTS = re.compile(f"\n(?={_SECOND}{_MILLISECOND} )".encode())
 _BEGIN_IN_TWO = re.compile(f"\n({_SECOND})({_MILLISECOND}) ")
@@ -58,9 +61,9 @@ def begun(text: bytes) -> Begun:
     newlines = len(found)
     found.sort()
     del found[: bisect_right(found, b"\n")]  # of lines that go on
-    # Nearly always all are of one date, and the calendar need be asked but once.
-    if found and found[0][_DATE] == found[-1][_DATE]:
-        return Begun(newlines, found if _is_begun_on_a_day(found[0]) else [])
+    # Nearly always all are of one date, and only the latest, the last one, need be looked at.
+    if found and found[0][_DATE] == found[-1][_DATE] and _is_begun_on_a_day(found[-1]):
+        return Begun(newlines, found)
     return Begun(newlines, list(filter(_is_begun_on_a_day, found)))
 
 
@@ -182,7 +185,8 @@ def _seconds_ms() -> _Seconds:
 
 
 def _is_begun_on_a_day(beginning: bytes) -> bool:
-    return _is_in_the_calendar(beginning[STAMP_IN_BEGINNING].decode())
+    """Whether there is such a day, and it has such an hour."""
+    return beginning[_HOUR] <= _LAST_HOUR and _is_day(beginning[_DATE])
 
 
 @lru_cache(1024)
