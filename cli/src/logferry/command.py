@@ -4,6 +4,7 @@ A command's module is imported when it is run, and nothing is to list them: AWS'
 longer to import than some of them to run.
 """
 
+import os
 import sys
 from collections.abc import Mapping, Sequence
 from typing import Literal
@@ -79,6 +80,8 @@ _NAMES = frozenset(
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command, and end the process with its exit code."""
     words = sys.argv[1:] if arguments is None else arguments
+    # It would look through all that is installed: a twentieth of the start of a command.
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     try:
         app = _app(are_listed=_NAMES.isdisjoint(words))
         code = app(words, exit_on_error=False, result_action="return_value")
@@ -107,9 +110,10 @@ def _app(*, are_listed: bool) -> App:
 
     about = "Ferry the CloudWatch Logs of many AWS accounts into one encrypted, locked archive."
     app = with_commands("logferry", about, COMMANDS)
-    app.register_install_completion_command(
-        help="Let bash, zsh or fish complete commands and options."
-    )
+    if are_listed:  # or it is the one that is run
+        app.register_install_completion_command(
+            help="Let bash, zsh or fish complete commands and options."
+        )
     app.command(with_commands("events", "The events that teams build on.", EVENTS))
     app.command(with_commands("ledger", "What is known of every export.", LEDGER))
     app.command(

@@ -17,14 +17,16 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from itertools import repeat
-from typing import NamedTuple, Protocol, cast
+from typing import TYPE_CHECKING, NamedTuple, Protocol, cast
 
-from logferry_contracts.export_completed import ExportCompletedData
 from logferry_contracts.gunzip import Gunzip
 from logferry_contracts.log_line import parted
 from logferry_contracts.manifest import ArchivedObject, Manifest
 from logferry_contracts.message import from_epoch_ms
 from logferry_contracts.wire import parse
+
+if TYPE_CHECKING:  # who searches the archive does not wait for what the ledger has
+    from logferry_contracts.export_completed import ExportCompletedData
 
 _KEY = re.compile(r"(?P<prefix>.+)/(?P<task_id>[^/]+)/(?P<stream>[^/]+)/(?P<number>[0-9]{6,})\.gz")
 
@@ -118,7 +120,7 @@ def stream_in_key(stream_name: str) -> str:
 
 
 def events(
-    completed: ExportCompletedData, open_object: Open, *, with_end: bool = False
+    completed: "ExportCompletedData", open_object: Open, *, with_end: bool = False
 ) -> Iterator[LogEvent]:
     """Yield every event of an export, stream by stream, each in the order it was written in.
 
