@@ -12,6 +12,8 @@ from contracts.tests.sealed_archive import DAY_MS, START_MS, Archive
 from moto import mock_aws
 
 from logferry.commands import side_by_side
+from logferry_contracts.statement import CONTRADICTED, Difference
+from logferry_contracts.window import Window
 
 ID = "7f3a0c11-2b34-4c5d-8e9f-0123456789ab"
 DAYS = 3
@@ -168,3 +170,60 @@ def test_an_id_that_goes_on_in_the_next_object_is_found(logferry: Run, tmp_path:
     assert (code, out.count(ID)) == (3, 1)
     code, out, _ = logferry("search", "0123456789ac", folder, *TIME, "--id", "--index", index)
     assert (code, out) == (3, "")
+
+
+def statements_of(folder: str, of: Window) -> list[Path]:
+    return list(Path(folder).rglob(f"{of.from_ms:015d}-{of.to_ms:015d}/*.json"))
+
+
+def test_statements_whose_objects_are_all_ruled_out_are_not_read(
+    logferry: Run, folder: str, tmp_path: Path
+) -> None:
+    index = str(tmp_path / "index")
+    indexed(logferry, folder, index)
+    by_index = (ID, folder, *TIME, "--id", "--index", index)
+    statements = [path for n in range(DAYS) for path in statements_of(folder, window(n))]
+    for path in (statements[0], statements[2]):
+        path.unlink()
+    code, out, err = logferry("search", *by_index)
+    assert (code, out.count(ID)) == (0, 1)
+    assert "5 other objects cannot have it" in err
+    statements[1].unlink()
+    code, _, err = logferry("search", *by_index)
+    assert (code, str(statements[1].relative_to(folder)) in err) == (3, True)
+
+
+def test_an_index_of_some_streams_knows_no_statement(
+    logferry: Run, folder: str, tmp_path: Path
+) -> None:
+    index = str(tmp_path / "index")
+    indexed(logferry, folder, index, *TIME, "--stream", "web")
+    code, out, err = logferry("search", ID, folder, *TIME, "--id", "--index", index)
+    assert (code, out.count(ID)) == (0, 1)
+    assert "3 other objects cannot have it" in err
+
+
+def test_what_differs_from_what_was_exported_is_told_with_an_index_too(
+    logferry: Run, tmp_path: Path
+) -> None:
+    archive = Archive(Copy(tmp_path / "copy"))
+    whole = archived(archive, window(), {"job/000000": lines((START_MS, "nothing"))})
+    told = [Difference(what="object_missing", key="shop/gone.gz")]
+    archive.day([whole.model_copy(update={"outcome": CONTRADICTED, "differences": told})], window())
+    index, folder = str(tmp_path / "index"), str(tmp_path / "copy")
+    indexed(logferry, folder, index)
+    code, _, err = logferry("search", ID, folder, *TIME, "--id", "--index", index)
+    assert (code, "MISSING: 1 window contradicted (object_missing)" in err) == (3, True)
+
+
+def test_an_object_that_ends_too_early_is_opened_by_each_search(
+    logferry: Run, tmp_path: Path
+) -> None:
+    archive = Archive(Copy(tmp_path / "copy"))
+    body = lines((START_MS, "first"), (START_MS + 1, "second"))[:-4]
+    archive.day([archived(archive, window(), {"job/000000": body})], window())
+    index, folder = str(tmp_path / "index"), str(tmp_path / "copy")
+    time = ("--log-group", "*", "--from", "2026-11-21", "--to", "2026-11-21")
+    assert logferry("index", "tokens", folder, "--index", index, *time)[0] == 3
+    code, _, err = logferry("search", ID, folder, *time, "--id", "--index", index)
+    assert (code, "as it was archived it is cut off" in err) == (3, True)

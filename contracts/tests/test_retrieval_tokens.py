@@ -2,7 +2,7 @@
 
 import io
 import random
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import pytest
 from contracts.tests.retrieving import lines, messages, sealed, searched
@@ -11,7 +11,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from logferry_contracts.retrieval.pattern import Pattern
-from logferry_contracts.retrieval.token_index import DamagedIndexError, Pairs, TokenIndex, Unit
+from logferry_contracts.retrieval.token_index import (
+    DamagedIndexError,
+    Known,
+    Pairs,
+    TokenIndex,
+    Unit,
+)
 from logferry_contracts.retrieval.tokens import SLOT_BITS, slots
 
 ALIKE = settings(derandomize=True, deadline=None, database=None, max_examples=300)
@@ -32,12 +38,18 @@ BETWEEN = (".", ":", "-", " ", "=", "")
 ODD = st.lists(st.tuples(st.sampled_from(PARTS), st.sampled_from(BETWEEN)), min_size=1, max_size=9)
 
 
-def written(units: dict[Unit, Iterable[int]], before: TokenIndex | None = None) -> bytes:
+def written(
+    units: Mapping[Unit, Iterable[int]],
+    before: TokenIndex | None = None,
+    statements: dict[bytes, list[Unit]] | None = None,
+) -> bytes:
     pairs, file = Pairs(), io.BytesIO()
     if before is not None:
         pairs.add_index(before)
     for unit, of in units.items():
         pairs.add(unit, of)
+    for sha256, of_it in (statements or {}).items():
+        pairs.add_statement(sha256, len(of_it), of_it)
     pairs.write(file)
     pairs.close()
     return file.getvalue()
@@ -152,13 +164,27 @@ def test_a_unit_is_known_by_any_of_its_objects_that_follow_each_other() -> None:
     assert index.number(unit(3)) is None
 
 
+def test_an_index_knows_whose_objects_its_units_are() -> None:
+    one, other = bytes([9]) * 32, bytes([8]) * 32
+    units = [unit(3), unit(1, 2), unit(2)]
+    said = {one: units[:2], other: [units[2], units[0]]}
+    data = written({each: {7} for each in units}, statements=said)
+    index = read(data)
+    assert index.statements == {one: Known(2, (0, 2)), other: Known(2, (1, 2))}
+    assert [index.units[n] for n in (0, 2)] == [units[1], units[0]]
+    added = read(written({units[2]: {7}}, statements={other: [units[2]]}))
+    rest = {each: {7} for each in units[:2]}
+    assert written(rest, added, said) == data
+
+
 def test_an_index_that_is_damaged_or_cut_off_anywhere_rules_out_nothing() -> None:
     of = {unit(n): {n, 7} for n in range(2)}
-    data = written(of)
+    data = written(of, statements={bytes(32): list(of)})
     for at in range(len(data)):
         for damaged in (data[:at] + bytes([data[at] ^ 1]) + data[at + 1 :], data[:at]):
             try:
                 index = read(damaged)
                 assert index.having(7) == {0, 1}
+                assert index.statements == {bytes(32): Known(2, (0, 1))}
             except DamagedIndexError:
                 continue

@@ -17,11 +17,10 @@ from logferry.times import time_given, zone_given
 from logferry_contracts.chain import ChainName
 from logferry_contracts.message import from_epoch_ms, timestamp
 from logferry_contracts.retrieval.asked import Asked
-from logferry_contracts.retrieval.plan import Plan
+from logferry_contracts.retrieval.plan import Plan, RulesOut
 from logferry_contracts.retrieval.sealed import Seals, add_sealed
 from logferry_contracts.retrieval.search import Match, Report
 from logferry_contracts.retrieval.stated import add_stated
-from logferry_contracts.retrieval.streams import Stream
 from logferry_contracts.signatures import TrustedKey
 from logferry_contracts.verification.joining import span
 from logferry_contracts.verification.store import Denied, Mapped
@@ -80,7 +79,7 @@ class Wanted:
 def planned(
     place: Place,
     wanted: Wanted,
-    rules_out: Callable[[Stream], bool] | None = None,
+    rules_out: RulesOut | None = None,
     *,
     mapped: Mapped = map,
 ) -> Plan:

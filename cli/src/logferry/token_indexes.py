@@ -6,17 +6,19 @@ and change nothing of what it shows.
 
 import shutil
 from array import array
-from collections.abc import Callable, Iterable, Iterator
+from collections import Counter
+from collections.abc import Callable, Container, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import tee
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import IO, NamedTuple, Protocol
 
+from logferry_contracts.chain import ChainName
 from logferry_contracts.message import from_epoch_ms
 from logferry_contracts.retrieval.reading import Events, Outcome, read
 from logferry_contracts.retrieval.search import Report
-from logferry_contracts.retrieval.streams import Stream
+from logferry_contracts.retrieval.streams import Stated, Stream
 from logferry_contracts.retrieval.token_index import (
     DamagedIndexError,
     Pairs,
@@ -25,7 +27,10 @@ from logferry_contracts.retrieval.token_index import (
     Unit,
 )
 from logferry_contracts.retrieval.tokens import slots
+from logferry_contracts.seal_key import StatementName
+from logferry_contracts.verification.findings import Finding, Unchecked
 from logferry_contracts.verification.store import Store, Unreadable
+from logferry_contracts.window import Window
 
 _S3 = "s3://"
 
@@ -90,8 +95,11 @@ def _of_file(path: Path) -> Read:
 
 def name_of(stream: Stream) -> str:
     """Return the name of the index that has a stream: of the month, in UTC, of its window."""
-    month = f"{from_epoch_ms(stream.window.from_ms):%Y-%m}"
-    return f"{stream.source.account_id}/{stream.source.region}/{month}.tokens"
+    return _name(ChainName.of(stream.source), stream.window)
+
+
+def _name(chain: ChainName, window: Window) -> str:
+    return f"{chain}/{from_epoch_ms(window.from_ms):%Y-%m}.tokens"
 
 
 def unit_of(stream: Stream) -> Unit | None:
@@ -123,14 +131,24 @@ class RulingOut:
         unit = unit_of(stream) if self._slots else None
         if unit is None:
             return False
-        name = name_of(stream)
-        if name not in self._known:
-            self._known[name] = self._of(name)
-        if (known := self._known[name]) is None:
+        if (known := self._at(name_of(stream))) is None:
             return False
         index, having = known
         number = index.number(unit)
         return number is not None and number not in having
+
+    def objects_of(self, chain: ChainName, statement: StatementName) -> int | None:
+        """Return how many objects a statement has, if none of them need be read; otherwise None."""
+        if not self._slots or (known := self._at(_name(chain, statement.window))) is None:
+            return None
+        index, having = known
+        stated = index.statements.get(bytes.fromhex(statement.sha256))
+        return stated.objects if stated and having.isdisjoint(stated.units) else None
+
+    def _at(self, name: str) -> tuple[TokenIndex, set[int]] | None:
+        if name not in self._known:
+            self._known[name] = self._of(name)
+        return self._known[name]
 
     def _of(self, name: str) -> tuple[TokenIndex, set[int]] | None:
         """Return an index, and the units that may have the id."""
@@ -184,12 +202,18 @@ def write_month(
         given, named = tee(fresh.of(streams))
         for (_, unit), outcome in zip(named, reading(each for each, _ in given), strict=True):
             report.add(outcome, 0)
-            if outcome.found is not None:
+            # What has an end that cannot be read is opened, so that each search says so.
+            if outcome.found is not None and not any(map(_is_unread, outcome.findings)):
                 pairs.add(unit, outcome.found)
-        size_bytes = _written(kept, name, pairs) if report.streams else None
+        stated = [pairs.add_statement(*each) for each in fresh.statements(pairs.units)]
+        size_bytes = _written(kept, name, pairs) if report.streams or any(stated) else None
     finally:
         pairs.close()
     return Month(name, report.streams, fresh.known, size_bytes, report)
+
+
+def _is_unread(finding: Finding) -> bool:
+    return isinstance(finding, Unchecked)
 
 
 class _Fresh:
@@ -202,18 +226,42 @@ class _Fresh:
     def __init__(self, index: TokenIndex | None) -> None:
         self._index = index
         self._seen: set[Unit] = set()
+        self._stated: dict[Stated, list[Unit]] = {}
+        self._objects: Counter[Stated] = Counter()
+        """Those with events that were seen."""
         self.known = 0
 
     def of(self, streams: Iterable[Stream]) -> Iterator[tuple[Stream, Unit]]:
         for stream in streams:
             unit = unit_of(stream)
-            if unit is None or unit in self._seen:
+            if unit is None:
+                continue
+            known = self._known(unit)
+            self._state(stream, known or unit)
+            if unit in self._seen:
                 continue
             self._seen.add(unit)
-            if self._index is not None and self._index.number(unit) is not None:
+            if known:
                 self.known += 1
             else:
                 yield stream, unit
+
+    def _known(self, unit: Unit) -> Unit | None:
+        """Return what the index has of it, which may be more."""
+        if self._index is None or (number := self._index.number(unit)) is None:
+            return None
+        return self._index.units[number]
+
+    def _state(self, stream: Stream, unit: Unit) -> None:
+        if stream.stated is not None:
+            self._stated.setdefault(stream.stated, []).append(unit)
+            self._objects[stream.stated] += sum(bool(each.events) for each in stream.pieces)
+
+    def statements(self, units: Container[Unit]) -> Iterator[tuple[bytes, int, list[Unit]]]:
+        """Yield those of which all objects with events are in units, with these."""
+        for stated, own in self._stated.items():
+            if self._objects[stated] == stated.objects and all(each in units for each in own):
+                yield bytes.fromhex(stated.sha256), stated.objects, own
 
 
 def _usable(opened: Read | None, pairs: Pairs) -> TokenIndex | None:

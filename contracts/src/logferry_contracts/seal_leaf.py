@@ -6,6 +6,7 @@ by the two leaves beside them, which say no name and no content.
 """
 
 import hashlib
+from functools import cached_property
 from typing import Annotated, Self
 
 from pydantic import Field
@@ -77,9 +78,9 @@ class Leaf(Message):
         name = StatementName(statement.log_group.name, statement.window, sha256(text))
         return cls(statement=str(name))
 
-    @property
+    @cached_property
     def name(self) -> StatementName:
-        """What the statement's key says.
+        """What the statement's key says, which is asked several times.
 
         Raises:
             ValueError: It is the key of no statement: its window ends before it starts.

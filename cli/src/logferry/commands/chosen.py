@@ -1,7 +1,7 @@
 """What somebody wants back of an archive: the options that all who read one have, and its plan."""
 
 import shlex
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,9 +19,8 @@ from logferry.trusted import trusted_keys
 from logferry.workers import Threads
 from logferry_contracts.message import from_epoch_ms, timestamp
 from logferry_contracts.retrieval.asked import Asked
-from logferry_contracts.retrieval.plan import Plan
+from logferry_contracts.retrieval.plan import Plan, RulesOut
 from logferry_contracts.retrieval.search import Report
-from logferry_contracts.retrieval.streams import Stream
 
 type Many = Annotated[tuple[str, ...], Parameter(negative="", show_default=False)]
 type Time = Annotated[str, Parameter(allow_leading_hyphen=True, show_default=False)]
@@ -119,7 +118,7 @@ def planned(
     chosen: Chosen,
     place: Place,
     threads: Threads,
-    rules_out: Callable[[Stream], bool] | None = None,
+    rules_out: RulesOut | None = None,
 ) -> Planned:
     """Return what is to be read of a place, but what is ruled out, and tell it.
 

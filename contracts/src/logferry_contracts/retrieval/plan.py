@@ -3,12 +3,13 @@
 import pickle
 import sqlite3
 import weakref
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from logferry_contracts.retrieval.asked import Asked
 from logferry_contracts.retrieval.streams import Export, Joints, Stream, streams_of
+from logferry_contracts.seal_key import StatementName
 from logferry_contracts.statement import (
     ARCHIVED,
     DISPOSED,
@@ -64,6 +65,16 @@ class Absences:
             self.examples.append(example)
 
 
+class RulesOut(Protocol):
+    """Says what need not be read."""
+
+    def __call__(self, stream: Stream) -> bool:
+        """Whether a stream need not."""
+
+    def objects_of(self, chain: "ChainName", statement: StatementName) -> int | None:
+        """Return how many objects of a statement need not be, if none has to; otherwise None."""
+
+
 class Plan:
     """The streams that are to be read, kept outside of memory, and what is missing.
 
@@ -80,12 +91,12 @@ class Plan:
             read the seals.
     """
 
-    def __init__(self, asked: Asked, rules_out: Callable[[Stream], bool] | None = None) -> None:
+    def __init__(self, asked: Asked, rules_out: RulesOut | None = None) -> None:
         """Begin with nothing.
 
         Args:
             asked: What is wanted.
-            rules_out: Whether a stream need not be read; None: each has to be.
+            rules_out: Says what need not be read; None: everything has to be.
         """
         self.asked = asked
         self._rules_out = rules_out
@@ -115,21 +126,42 @@ class Plan:
             return self.asked.from_ms, self.asked.to_ms
         return max(first_ms, self.asked.from_ms), min(last_ms + 1, self.asked.to_ms)
 
-    def add_standing(self, found: Standing, name: str, window: Window) -> None:
-        """Take in what counts of a window."""
+    def does_without(self, chain: "ChainName", words: Sequence[StatementName]) -> bool:
+        """Take in that nothing of a window has to be read, if so, by all that was said of it."""
+        if self._rules_out is None or len(words) > 1:
+            return False
+        objects = self._rules_out.objects_of(chain, words[0])
+        if objects is None:
+            return False
+        self.log_groups.add(words[0].log_group_name)
+        self.ruled_out += objects
+        return True
+
+    def add_standing(
+        self, found: Standing, name: str, window: Window, sha256: str | None = None
+    ) -> None:
+        """Take in what counts of a window.
+
+        Args:
+            found: That.
+            name: The log group's.
+            window: The window.
+            sha256: Of the only statement that there is of it; None: there are several.
+        """
         if found.statement is None:
             self.add_absence(UNKNOWN, "its statement cannot be read", name, window)
         for each in (found.statement, *found.also):
             if each is not None:
-                self._add_statement(each)
+                self._add_statement(each, sha256)
 
-    def _add_statement(self, statement: Statement) -> None:
+    def _add_statement(self, statement: Statement, sha256: str | None) -> None:
         if statement.outcome != ARCHIVED:
             self.add_absence(
                 statement.outcome, _why(statement), statement.log_group.name, statement.window
             )
         if statement.outcome != DISPOSED and statement.objects is not None:
-            self.add(Export.of(statement))
+            is_there = statement.outcome == ARCHIVED
+            self.add(Export.of(statement, sha256 if is_there else None))
 
     def add(self, export: Export) -> None:
         """Take in what a window has put into the archive, those of a log group in order."""

@@ -4,7 +4,7 @@ Seals are got by their numbers, the newest first, as far back as the time goes, 
 listed: a seal before the one of a date says nothing of it.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import Self
@@ -117,12 +117,25 @@ def add_sealed(plan: Plan, store: Store, seals: Seals, *, mapped: Mapped = map) 
         Unreadable: A list of leaves was there, and cannot be read any more.
     """
     plan.findings += seals.findings
-    for of, words in said_of(plan.asked, store, seals, plan.findings, mapped=mapped):
-        plan.add_standing(standing(words), of.log_group_name, of.window)
+    chain = seals.chain.name
+
+    def is_wanted(words: list[Leaf]) -> bool:
+        return not plan.does_without(chain, [each.name for each in words])
+
+    said = said_of(plan.asked, store, seals, plan.findings, is_wanted=is_wanted, mapped=mapped)
+    for of, words in said:
+        sha256 = of.sha256 if len(words) == 1 else None
+        plan.add_standing(standing(words), of.log_group_name, of.window, sha256)
 
 
-def said_of(
-    asked: Asked, store: Store, seals: Seals, findings: list[Finding], *, mapped: Mapped = map
+def said_of(  # noqa: PLR0913  (each from another place)
+    asked: Asked,
+    store: Store,
+    seals: Seals,
+    findings: list[Finding],
+    *,
+    is_wanted: Callable[[list[Leaf]], bool] = lambda _: True,
+    mapped: Mapped = map,
 ) -> Iterator[tuple[StatementName, list[Statement | None]]]:
     """Yield all that a chain's seals have said of each window that was asked for.
 
@@ -133,6 +146,7 @@ def said_of(
         store: The archive.
         seals: The chain's.
         findings: Gets what is wrong with lists and statements.
+        is_wanted: Whether the statements of a window have to be read.
         mapped: Reads statements of several windows, such as with threads.
 
     Raises:
@@ -148,7 +162,7 @@ def said_of(
         if not last_words.are_known(sealed.covers):
             told = "what a later seal says of it cannot be read"
             findings.append(Unchecked(link.key, told, "Look for it with logferry verify"))
-        for found in mapped(read, _wanted(last_words, leaves, sealed, asked)):
+        for found in mapped(read, filter(is_wanted, _wanted(last_words, leaves, sealed, asked))):
             findings += [each for one in found for each in one.findings]
             yield found[0].leaf.name, [each.statement for each in found]
 

@@ -52,6 +52,18 @@ class Piece(NamedTuple):
         return self.first_ms < asked.to_ms and self.last_ms >= asked.from_ms
 
 
+class Stated(NamedTuple):
+    """A statement that is all that was said of a window.
+
+    Attributes:
+        sha256: Of its bytes as they are stored.
+        objects: How many it has with events.
+    """
+
+    sha256: str
+    objects: int
+
+
 class Stream(NamedTuple):
     """Objects of one log stream, as one export has written them.
 
@@ -60,6 +72,8 @@ class Stream(NamedTuple):
         first_ms: No event of theirs is earlier, as far as that is known.
         last_ms: No event of theirs is later.
         skipped_ms: The time of events that are left to the next window; None: none are.
+        stated: Which statement they are of; None where there is none that they are archived, or
+            more was said.
     """
 
     source: SourceName
@@ -69,6 +83,7 @@ class Stream(NamedTuple):
     first_ms: int
     last_ms: int
     skipped_ms: int | None
+    stated: Stated | None = None
 
     @property
     def name(self) -> str:
@@ -87,6 +102,8 @@ class Export(NamedTuple):
     Attributes:
         goes_on: Whether the next window of the log group is in the archive as well, so that the
             events of the millisecond between them are left to that one.
+        sha256: Of the bytes of the statement that it is archived; None where there is none, or more
+            was said.
     """
 
     source: SourceName
@@ -94,12 +111,20 @@ class Export(NamedTuple):
     window: Window
     pieces: tuple[Piece, ...]
     goes_on: bool = False
+    sha256: str | None = None
 
     @classmethod
-    def of(cls, statement: Statement) -> "Export":
-        """Return what a statement says."""
+    def of(cls, statement: Statement, sha256: str | None = None) -> "Export":
+        """Return what a statement says, which has this hash if nothing else was said."""
         pieces = tuple(map(_stated, statement.objects or []))
-        return cls(statement.source, statement.log_group.name, statement.window, pieces)
+        head = (statement.source, statement.log_group.name, statement.window)
+        return cls(*head, pieces, sha256=sha256)
+
+    @property
+    def stated(self) -> Stated | None:
+        """Which statement it is of; None where there is none, or more was said."""
+        objects = sum(bool(each.events) for each in self.pieces)
+        return None if self.sha256 is None else Stated(self.sha256, objects)
 
 
 def listed(each: ArchivedObject) -> Piece:
@@ -112,6 +137,7 @@ def streams_of(export: Export, asked: Asked) -> Iterator[Stream]:
     skipped_ms = export.window.to_ms if export.goes_on else None
     if skipped_ms is not None and skipped_ms <= asked.from_ms:
         return
+    stated = export.stated
     pieces = sorted(export.pieces, key=place_of)
     for folder, group in groupby(pieces, key=lambda each: each.folder):
         if not asked.has_stream(folder.rpartition("/")[2]):
@@ -120,7 +146,7 @@ def streams_of(export: Export, asked: Asked) -> Iterator[Stream]:
             first_ms = min(_or(each.first_ms, export.window.from_ms) for each in found)
             last_ms = max(_or(each.last_ms, export.window.to_ms) for each in found)
             head = (export.source, export.log_group_name, export.window)
-            yield Stream(*head, found, first_ms, last_ms, skipped_ms)
+            yield Stream(*head, found, first_ms, last_ms, skipped_ms, stated)
 
 
 class Joints:

@@ -6,8 +6,11 @@ written them, as an event may go on from one to the next. The same units give th
 
 ::
 
-    head        magic, units, bytes of their names, CRC-32 of these, bits of blocks, bits of codes
+    head        magic, units, bytes of names and statements, CRC-32 of these, bits of blocks and of
+                codes
     names       of each unit how many objects it has, and their SHA-256s
+    statements  the SHA-256 of each whose objects with events are all known, how many they are, and
+                the numbers of their units
     directory   where each block begins, and where the last one ends
     blocks      CRC-32 with the block's number, and pairs of slot and unit, sorted
 
@@ -23,7 +26,7 @@ from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain, pairwise
 from tempfile import TemporaryFile
-from typing import IO
+from typing import IO, NamedTuple
 from zlib import crc32
 
 from logferry_contracts.retrieval.tokens import SLOT_BITS
@@ -33,8 +36,9 @@ type Unit = tuple[bytes, ...]
 type Read = Callable[[int, int], bytes]
 """Returns the bytes of an index from a place on, so many, or fewer where it ends."""
 
-_MAGIC = b"logferry tokens1"
-_HEAD = struct.Struct(">16sIQIBB")
+_MAGIC = b"logferry tokens2"
+_HEAD = struct.Struct(">16sIQQIBB")
+_STATEMENT = struct.Struct(">32sII")
 _COUNT, _PLACE, _CHECK = struct.Struct(">I"), struct.Struct(">Q"), struct.Struct(">I")
 _SHA256_BYTES = 32
 _PART_BITS = 6
@@ -50,11 +54,24 @@ class DamagedIndexError(ValueError):
     """It is no index, one of another version, or not what was written: do without it."""
 
 
+class Known(NamedTuple):
+    """What an index knows of a statement.
+
+    Attributes:
+        objects: How many it has with events.
+        units: Numbers of those that they are in.
+    """
+
+    objects: int
+    units: tuple[int, ...]
+
+
 class TokenIndex:
     """An index that somebody has written.
 
     Attributes:
         units: That it knows, sorted.
+        statements: That it knows all events of, by their SHA-256s.
     """
 
     def __init__(self, read: Read) -> None:
@@ -68,14 +85,15 @@ class TokenIndex:
             head = _HEAD.unpack(read(0, _HEAD.size))
         except struct.error as error:
             raise DamagedIndexError("cut off") from error
-        magic, units, size_bytes, check, self._block_bits, self._code_bits = head
+        magic, units, names_bytes, size_bytes, check, self._block_bits, self._code_bits = head
         if magic != _MAGIC:
             raise DamagedIndexError("not an index of this version")
-        names = read(_HEAD.size, size_bytes)
-        if crc32(names, crc32(_HEAD.pack(*head[:3], 0, *head[4:]))) != check:
+        known = read(_HEAD.size, names_bytes + size_bytes)
+        if crc32(known, crc32(_HEAD.pack(*head[:4], 0, *head[5:]))) != check:
             raise DamagedIndexError("its list of objects is not what was written")
-        self._directory = _HEAD.size + size_bytes
-        self.units = list(_units(names))
+        self._directory = _HEAD.size + names_bytes + size_bytes
+        self.units = list(_units(known[:names_bytes]))
+        self.statements = dict(_statements(known[names_bytes:]))
         if len(self.units) != units:
             raise DamagedIndexError("its list of objects is not as long as it says")
         self._numbers: dict[bytes, list[int]] = {}
@@ -130,6 +148,7 @@ class Pairs:
     def __init__(self) -> None:
         """Begin with nothing."""
         self.units: dict[Unit, int] = {}
+        self._statements: dict[bytes, tuple[int, list[Unit]]] = {}
         self._count = 0
         self._files = [TemporaryFile() for _ in range(1 << _PART_BITS)]  # noqa: SIM115  (see close)
 
@@ -145,6 +164,8 @@ class Pairs:
             DamagedIndexError: It cannot be used.
         """
         self.units = {unit: number for number, unit in enumerate(index.units)}
+        for sha256, known in index.statements.items():
+            self.add_statement(sha256, known.objects, [index.units[n] for n in known.units])
         for pairs in index.pairs():
             self._add(pairs)
 
@@ -152,6 +173,15 @@ class Pairs:
         """Take in a unit that is not there yet."""
         number = self.units.setdefault(unit, len(self.units))
         self._add([slot << 32 | number for slot in sorted(slots)])
+
+    def add_statement(self, sha256: bytes, objects: int, units: list[Unit]) -> bool:
+        """Take in a statement with all units that have events of its objects, each taken in before.
+
+        Returns whether it is not there yet.
+        """
+        is_new = sha256 not in self._statements
+        self._statements[sha256] = (objects, units)
+        return is_new
 
     def write(self, file: IO[bytes]) -> None:
         """Write an index of all that was taken in."""
@@ -164,9 +194,11 @@ class Pairs:
         block_bits = max(_PART_BITS, min(blocks_bits, _MOST_BLOCK_BITS))
         mean = (len(ordered) << SLOT_BITS) / max(self._count, 1)
         code_bits = max(int(mean * _MEDIAN_OVER_MEAN).bit_length() - 1, 0)
-        head = (_MAGIC, len(ordered), len(names), 0, block_bits, code_bits)
-        check = crc32(names, crc32(_HEAD.pack(*head)))
-        file.write(_HEAD.pack(*head[:3], check, *head[4:]) + names)
+        known = names + b"".join(self._stated(ranks))
+        sizes = (len(names), len(known) - len(names))
+        head = (_MAGIC, len(ordered), *sizes, 0, block_bits, code_bits)
+        check = crc32(known, crc32(_HEAD.pack(*head)))
+        file.write(_HEAD.pack(*head[:4], check, *head[5:]) + known)
         places = [file.tell() + ((1 << block_bits) + 1) * _PLACE.size]
         directory = file.tell()
         file.seek(places[0])
@@ -181,6 +213,13 @@ class Pairs:
             if begin < end:
                 file.write(array("Q", pairs[begin:end]).tobytes())
         self._count += len(pairs)
+
+    def _stated(self, ranks: list[int]) -> Iterator[bytes]:
+        """Yield the bytes of each statement."""
+        for sha256, (objects, units) in sorted(self._statements.items()):
+            numbers = sorted({ranks[self.units[unit]] for unit in units})
+            yield _STATEMENT.pack(sha256, objects, len(numbers))
+            yield b"".join(map(_COUNT.pack, numbers))
 
     def _blocks(self, ranks: list[int], block_bits: int, code_bits: int) -> Iterator[bytes]:
         """Yield the bytes of each block."""
@@ -208,6 +247,16 @@ def _units(names: bytes) -> Iterator[Unit]:
         at += _COUNT.size
         yield tuple(names[at + n * _SHA256_BYTES :][:_SHA256_BYTES] for n in range(count))
         at += count * _SHA256_BYTES
+
+
+def _statements(known: bytes) -> Iterator[tuple[bytes, Known]]:
+    at = 0
+    while at < len(known):
+        sha256, objects, count = _STATEMENT.unpack_from(known, at)
+        at += _STATEMENT.size
+        numbers = struct.unpack_from(f">{count}I", known, at)
+        at += count * _COUNT.size
+        yield sha256, Known(objects, numbers)
 
 
 def _encoded(values: Sequence[int], bits: int) -> bytes:
