@@ -34,7 +34,7 @@ def resources(path: Path) -> dict[str, dict[str, Any]]:
 
 
 def test_there_is_a_template_for_each_stack() -> None:
-    shared = {"archive", "artifacts", "observability", "reader", "source-account"}
+    shared = {"archive", "artifacts", "observability", "reader", "retention", "source-account"}
     assert {path.stem for path in PATHS} == shared | set(NAMES)
 
 

@@ -22,6 +22,7 @@ TITLES = {
     **{service.name: service.title for service in SERVICES},
     "source-account": "A source's role, in its account",
     "reader": "A team that reads",
+    "retention": "Who shortens retentions, in a source's account",
 }
 """The templates with policies, in the order of the page."""
 
@@ -52,6 +53,7 @@ PLACEHOLDERS = {
     "Team": "<team>",
     "TeamRoleArn": "arn:aws:iam::<team's account>:role/<team's role>",
     "ArchivePrefix": "<prefix>",
+    "OperatorArns": "<people of the hub>",
 }
 IN_SOURCE = {"AWS::AccountId": "<source>", "Here": "<region>:<source>"}
 """What differs in the template of a source's own account."""
@@ -74,7 +76,7 @@ def page() -> str:
     parts = [_INTRODUCTION]
     for stem, title in TITLES.items():
         template = Template(TEMPLATES / f"{stem}.yaml")
-        given = PLACEHOLDERS | (IN_SOURCE if stem == "source-account" else {})
+        given = PLACEHOLDERS | (IN_SOURCE if stem in {"source-account", "retention"} else {})
         resolved = Resolved(template.document, given)
         parts += [f"## {title}\n", f"[`{stem}.yaml`](../deploy/{stem}.yaml)\n"]
         for policy in policies(template, resolved):

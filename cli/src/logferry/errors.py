@@ -66,6 +66,10 @@ class RetryError(LogferryError):
     """Nothing could be asked for again, or not all: mend what it names, and ask again."""
 
 
+class RetentionError(LogferryError):
+    """No retention was set, or not all: mend what it names, and say it again."""
+
+
 class SweepError(LogferryError):
     """The archive could not be swept, or not to the end: mend what it names."""
 

@@ -3,7 +3,7 @@
 from collections import Counter
 from dataclasses import asdict, dataclass
 from fnmatch import fnmatchcase
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -41,6 +41,8 @@ class LogRetentionConfig(BaseModel):
         exclude: Globs of log groups that are left alone, case-sensitive.
         min_dollars: A log group that can save less in a month is not looked at.
         dollars_per_gb_month: What the Region asks for storage; us-east-1's, unless it is said.
+        count_dollars: What counting in CloudWatch may cost, for each source and time that it is
+            applied; a query that would cost more is stopped.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -49,6 +51,7 @@ class LogRetentionConfig(BaseModel):
     exclude: list[Annotated[str, Field(min_length=1, max_length=512)]] = []
     min_dollars: Annotated[float, Field(ge=0)] = 1.0
     dollars_per_gb_month: Annotated[float, Field(gt=0)] = 0.03
+    count_dollars: Annotated[float, Field(ge=0)] = 25.0
 
     @property
     def days(self) -> int:
@@ -98,6 +101,33 @@ class Verdict:
         return asdict(self)
 
 
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """What became of a log group.
+
+    Attributes:
+        outcome: ``set``; ``left`` as it was, where something is in the way; ``failed`` where AWS
+            refused, and nobody knows.
+        former_days: How long it was kept; None for ever.
+        days: How long it is kept now; None for ever.
+        why: What is in the way; empty for nothing.
+        windows: How many were counted in CloudWatch.
+        events: How many events those have, there as in the archive.
+    """
+
+    log_group: str
+    outcome: Literal["set", "left", "failed"]
+    former_days: int | None
+    days: int | None
+    why: str = ""
+    windows: int = 0
+    events: int = 0
+
+    def as_json(self) -> dict[str, Any]:
+        """Return it as the command prints it."""
+        return asdict(self)
+
+
 class Kept:
     """What seals say of the time that CloudWatch still has of a log group.
 
@@ -129,10 +159,10 @@ class Kept:
             return
         if window.from_ms > self._reached_ms:
             gap = Window(from_ms=self._reached_ms, to_ms=window.from_ms)
-            self._stop("not sealed", gap)
+            self.stop("not sealed", gap)
         self._reached_ms = max(self._reached_ms, window.to_ms)
         if (what := _missing(statement)) is not None:
-            self._stop(what, window)
+            self.stop(what, window)
         if statement is not None and statement.outcome == ARCHIVED:
             self._archived += 1
             self._counted += statement.recount_says == AGREES
@@ -156,7 +186,13 @@ class Kept:
             counted=self._counted,
         )
 
-    def _stop(self, what: str, window: Window) -> None:
+    def stop(self, what: str, window: Window) -> None:
+        """Let a window be in the way.
+
+        Args:
+            what: Why, to follow "1 window".
+            window: Which.
+        """
         self._in_the_way[what] += 1
         self._first.setdefault(what, window)
 
@@ -171,6 +207,42 @@ class Kept:
         elif not told and not self._bytes:
             told.append(f"CloudWatch has {self.log_group.stored_bytes:,} bytes, the archive none")
         return "; ".join(told)
+
+
+class SealedWindow(NamedTuple):
+    """What a seal says of a window.
+
+    Attributes:
+        events: That are in the archive.
+        lane: Of the export; None where there was nothing to export.
+    """
+
+    window: Window
+    events: int
+    lane: str | None
+
+
+class Checked(Kept):
+    """The same of a log group that is about to be kept for less long.
+
+    Attributes:
+        windows: Those that CloudWatch still has all of, to be counted there.
+    """
+
+    def __init__(self, log_group: LogGroup, rules: LogRetentionConfig, now_ms: int) -> None:
+        """Begin with nothing."""
+        super().__init__(log_group, rules, now_ms)
+        self.windows: list[SealedWindow] = []
+        # What is about to expire anyway may be gone in part.
+        days = log_group.retention_days
+        self._whole_from_ms = 0 if days is None else now_ms - (days - 1) * DAY_MS
+
+    def add(self, window: Window, statement: Statement | None) -> None:
+        """See `Kept.add`."""
+        super().add(window, statement)
+        if statement is not None and window.from_ms >= self._whole_from_ms:
+            lane = statement.exports[-1].lane if statement.outcome == ARCHIVED else None
+            self.windows.append(SealedWindow(window, statement.events, lane))
 
 
 def _missing(statement: Statement | None) -> str | None:

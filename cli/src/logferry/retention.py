@@ -1,9 +1,6 @@
-"""What keeping logs in CloudWatch for less long would save, and of which log groups that is safe.
+"""What keeping logs in CloudWatch for less long would save, and where that is safe."""
 
-Nothing is changed: that a date is sealed is the word of one witness.
-"""
-
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -15,17 +12,21 @@ from rich.table import Table
 from logferry.bucket_store import BucketStore
 from logferry.config import Config, SourceConfig
 from logferry.ledger import CLIENT_CONFIG
-from logferry.log_retention import Kept, Verdict
+from logferry.log_retention import Checked, Kept, Outcome, Verdict
 from logferry.markup import visible
 from logferry.plans_and_seals import NEVER_PLANNED, Notes
 from logferry_contracts.chain import ChainName
 from logferry_contracts.inventory import SELECTED
+from logferry_contracts.log_group import LogGroup
 from logferry_contracts.message import epoch_ms
 from logferry_contracts.retrieval.asked import Asked
 from logferry_contracts.retrieval.sealed import Seals, said_of
+from logferry_contracts.seal_key import StatementName
 from logferry_contracts.signatures import TrustedKey
-from logferry_contracts.verification.findings import Finding, Note
-from logferry_contracts.verification.standing import standing
+from logferry_contracts.statement import Statement
+from logferry_contracts.verification.findings import Finding, HoldLiftedError, Note
+from logferry_contracts.verification.objects import check_object, compare
+from logferry_contracts.verification.standing import Standing, standing
 from logferry_contracts.verification.store import Mapped, Store
 
 if TYPE_CHECKING:
@@ -83,6 +84,16 @@ class _Named(Asked):
         return name in self.names
 
 
+type Said = tuple[StatementName, list[Statement | None]]
+"""All that seals have said of a window."""
+type Seen = tuple[StatementName, Standing, list[Finding]]
+"""What counts of it, and what is amiss with its objects, where these were looked at."""
+
+
+def _by_seals(said: Said) -> Seen:
+    return said[0], standing(said[1]), []
+
+
 class Looking:
     """Looks at the sources of a hub."""
 
@@ -130,25 +141,90 @@ class Looking:
         small = len(longer) - len(kept)
         return Looked(source.profile, found, small, [visible(f"{each}") for each in findings])
 
+    def listed(self, source: SourceConfig, now: datetime) -> list[LogGroup]:
+        """Return the log groups that the newest plan has listed to be archived.
+
+        Raises:
+            LedgerError: It cannot be read.
+        """
+        listed = self._notes.newest_inventory(self._hub.source_name(source), now) or []
+        return [each.log_group for each in listed if each.verdict == SELECTED]
+
+    def checked(
+        self, source: SourceConfig, wanted: Sequence[LogGroup], now: datetime, *, mapped: Mapped
+    ) -> tuple[dict[str, Checked], list[Finding]]:
+        """Return what seals and objects say of log groups, and what is wrong with the seals.
+
+        Raises:
+            Unreadable: A seal cannot be read.
+        """
+        rules, now_ms = self._hub.log_retention, epoch_ms(now)
+        kept = {each.name: Checked(each, rules, now_ms) for each in wanted}
+        chain = ChainName.of(self._hub.source_name(source))
+        findings = self._take_in(kept, chain, now_ms, mapped, self._by_objects) if kept else []
+        return kept, findings
+
     def _take_in(
-        self, kept: dict[str, Kept], chain: ChainName, now_ms: int, mapped: Mapped
+        self,
+        kept: Mapping[str, Kept],
+        chain: ChainName,
+        now_ms: int,
+        mapped: Mapped,
+        look: Callable[[Said], Seen] = _by_seals,
     ) -> list[Finding]:
-        """Tell each log group what seals say of it, and return what is wrong with them."""
+        """Tell each log group what is said of it, and return what is wrong with the seals."""
         from_ms = min(each.from_ms for each in kept.values())
         asked = _Named(
             log_groups=(), names=frozenset(kept), from_ms=from_ms, to_ms=max(now_ms, from_ms + 1)
         )
         seals = Seals.read(self._archive, chain, self._keys, from_ms, mapped=mapped)
         findings = list(seals.findings)
-        for of, words in said_of(asked, self._archive, seals, findings, mapped=mapped):
-            found = standing(words)
+        said = said_of(asked, self._archive, seals, findings, mapped=mapped)
+        for of, found, amiss in mapped(look, said):
             findings += found.findings
             kept[of.log_group_name].add(of.window, found.statement)
+            if amiss:
+                told = f"with objects that are not as they were sealed ({visible(f'{amiss[0]}')})"
+                kept[of.log_group_name].stop(told, of.window)
         return [each for each in findings if not isinstance(each, Note)]
+
+    def _by_objects(self, said: Said) -> Seen:
+        """Look at the objects of a window as well: they have to be there as sealed, and held."""
+        of, found, _ = _by_seals(said)
+        known = [each for each in said[1] if each is not None]
+        are_all = len(known) == len(said[1])
+        there, findings = compare(self._archive, found.compared, known, are_all=are_all)
+        amiss: list[Finding] = [each for each in findings if not isinstance(each, Note)]
+        for each in there:
+            key, version_id = each.stated.key, each.version_id
+            if each.lies_over:  # only its bytes tell
+                amiss += check_object(self._archive, "bytes", None, each)
+            if not each.is_disposed and self._archive.is_held(key, version_id) is not True:
+                amiss.append(HoldLiftedError(key, f"{version_id} is not on legal hold"))
+        return of, found, amiss
 
 
 def _unsafe(found: Verdict) -> Verdict:
     return Verdict(found.profile, found.log_group, found.kept_days, None, 0.0, _NOT_IN_ORDER)
+
+
+def outcomes_table(found: Sequence[tuple[str, Sequence[Outcome]]]) -> Table:
+    """Return what became of sources' log groups for people."""
+    shown = Table(box=SIMPLE_HEAD, pad_edge=False)
+    for name in ("profile", "log group"):
+        shown.add_column(name, no_wrap=True)
+    for name in ("was kept for", "is kept for", "counted"):
+        shown.add_column(name, justify="right", no_wrap=True)
+    shown.add_column("")
+    for profile, each in ((profile, each) for profile, some in found for each in some):
+        days = _kept(each.former_days), _kept(each.days)
+        counted = f"{each.events:,} events" if each.windows else ""
+        shown.add_row(profile, each.log_group, *days, counted, each.why or each.outcome)
+    return shown
+
+
+def _kept(days: int | None) -> str:
+    return "ever" if days is None else f"{days:,} days"
 
 
 def table(found: Sequence[Looked]) -> Table:
@@ -161,7 +237,7 @@ def table(found: Sequence[Looked]) -> Table:
     shown.add_column("counted", justify="right", no_wrap=True)
     shown.add_column("in the way")
     for each in (one for of in found for one in of.log_groups):
-        kept = "ever" if each.kept_days is None else f"{each.kept_days:,} days"
+        kept = _kept(each.kept_days)
         could = "" if each.could_be_days is None else f"{each.could_be_days:,} days"
         saves = "" if each.could_be_days is None else f"${each.saves_dollars:,.2f}"
         counted = f"{each.counted:,} of {each.archived:,}"
