@@ -6,7 +6,7 @@ from itertools import chain
 from pathlib import Path
 
 import pytest
-from docs.tools.permissions import IN_SOURCE, PLACEHOLDERS, TITLES, page
+from docs.tools.permissions import IN_SOURCE, OF_SOURCES, PLACEHOLDERS, TITLES, page
 
 from devstack.templates import Template, as_list, policies
 from logferry.checkout import ROOT, TEMPLATES
@@ -70,6 +70,16 @@ EXPLAINED = {
     ("source-account", "ReadEncryptedLogGroups", "arn:aws:kms:<region>:<source>:key/*"): (
         "Log groups are under any key of their account, through CloudWatch Logs alone."
     ),
+    **{
+        ("retention", sid, "arn:aws:logs:<region>:<source>:log-group:*"): (
+            "Every log group of the account: which ones are shortened, seals and counts say."
+        )
+        for sid in ("FindLogGroups", "CountEvents", "SetRetention")
+    },
+    ("retention", "StopQueriesAndSeePolicies", "*"): "Neither action knows resources.",
+    ("retention", "ReadEncryptedLogGroups", "arn:aws:kms:<region>:<source>:key/*"): (
+        "Log groups are under any key of their account, through CloudWatch Logs alone."
+    ),
     ("sse-enforcer", "SeeWhetherKeysCanBeUsed", "arn:aws:kms:<region>:<hub>:key/*"): (
         "SSM parameters name keys for single prefixes; that one exists is no secret."
     ),
@@ -98,7 +108,7 @@ def wildcards() -> Iterator[tuple[str, str, str]]:
     """Every action and resource with a wildcard that a statement allows."""
     for stem in TITLES:
         template = Template(TEMPLATES / f"{stem}.yaml")
-        given = PLACEHOLDERS | (IN_SOURCE if stem == "source-account" else {})
+        given = PLACEHOLDERS | (IN_SOURCE if stem in OF_SOURCES else {})
         for policy in policies(template, Resolved(template.document, given)):
             for statement in policy.statements:
                 if statement["Effect"] == "Allow":

@@ -56,7 +56,9 @@ PLACEHOLDERS = {
     "OperatorArns": "<people of the hub>",
 }
 IN_SOURCE = {"AWS::AccountId": "<source>", "Here": "<region>:<source>"}
-"""What differs in the template of a source's own account."""
+"""What differs in the templates of a source's own account."""
+OF_SOURCES = frozenset({"source-account", "retention"})
+"""These templates."""
 
 _INTRODUCTION = """\
 # Permissions
@@ -76,7 +78,7 @@ def page() -> str:
     parts = [_INTRODUCTION]
     for stem, title in TITLES.items():
         template = Template(TEMPLATES / f"{stem}.yaml")
-        given = PLACEHOLDERS | (IN_SOURCE if stem in {"source-account", "retention"} else {})
+        given = PLACEHOLDERS | (IN_SOURCE if stem in OF_SOURCES else {})
         resolved = Resolved(template.document, given)
         parts += [f"## {title}\n", f"[`{stem}.yaml`](../deploy/{stem}.yaml)\n"]
         for policy in policies(template, resolved):
