@@ -14,12 +14,24 @@ from xdist.scheduler import LoadFileScheduling  # type: ignore[import-untyped]
 
 pytest_plugins = ["devstack.pytest_backends", "devstack.pytest_localstack"]
 
-# How fast a machine is fails no test; under CI=true Hypothesis has this by itself.
+# How fast a machine is fails no test, and what passes once passes again: its examples are the same
+# each time. What is drawn anew each time, with its seed said, is `make chaos`.
 settings.register_profile(
-    "any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow]
+    "the same everywhere",
+    derandomize=True,
+    database=None,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
 )
-if settings.get_current_profile_name() == "default":
-    settings.load_profile("any machine")
+settings.register_profile("a share", settings.get_profile("the same everywhere"), max_examples=40)
+settings.load_profile("the same everywhere")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Where the deep tests are left out, look at a share of the examples as well."""
+    if config.option.markexpr == "not deep":
+        settings.load_profile("a share")
+
 
 SHARE_A_SUITE = {
     "tests/integration/": "suite",

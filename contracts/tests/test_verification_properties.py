@@ -23,12 +23,7 @@ from logferry_contracts.window import Window
 OLD, NEW = SealingKey(), SealingKey()
 NAMES = ("/a", "/a/b", "a", "/b")
 PROFILES = ("shop-prod", "shop")
-SETTINGS = settings(
-    derandomize=True,
-    database=None,
-    max_examples=60,
-    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
-)
+SETTINGS = settings(suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 
 DAYS = st.tuples(
     st.just("day"),
