@@ -7,6 +7,7 @@ around where the test meets it, with the AWS page that says how it should be.
 import copy
 import functools
 import inspect
+import traceback
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -15,6 +16,7 @@ import boto3
 import botocore.hooks
 import botocore.session
 import moto.core.models
+import moto.kms.models
 import pytest
 from botocore.hooks import EventAliaser
 from moto import mock_aws
@@ -78,7 +80,52 @@ def _the_same_for_all_once() -> Iterator[None]:
         patch.setattr(botocore.hooks, "accepts_kwargs", _takes_keywords)
         # Some thousand patterns for calls by `requests`, of which there are none here.
         patch.setattr(moto.core.models, "RESPONSES_METHODS", [])
+        patch.setattr(moto.kms.models, "generate_private_key", _private_key)
         yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _same_frames_shown_once() -> Iterator[None]:
+    """Let each line of a traceback be put into words once a process.
+
+    To mark what failed in it, Python parses the line: most of what it costs to log an error, and
+    tests log the same thousands of times.
+    """
+    show = traceback.StackSummary.format_frame_summary
+    shown: dict[Any, str] = {}
+
+    def show_once(
+        self: traceback.StackSummary, frame_summary: traceback.FrameSummary, **options: Any
+    ) -> str:
+        if frame_summary.locals:
+            return show(self, frame_summary, **options)
+        where = (
+            frame_summary.filename,
+            frame_summary.lineno,
+            frame_summary.end_lineno,
+            frame_summary.colno,
+            frame_summary.end_colno,
+            frame_summary.name,
+            frame_summary.line,
+            *options.items(),
+        )
+        if where not in shown:
+            shown[where] = show(self, frame_summary, **options)
+        return shown[where]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(traceback.StackSummary, "format_frame_summary", show_once)
+        yield
+
+
+_new_private_key = moto.kms.models.generate_private_key
+_of_symmetric_keys = functools.cache(_new_private_key)
+
+
+def _private_key(key_spec: str) -> Any:
+    """Return a new key pair where one is used: moto makes one of RSA for symmetric keys as well."""
+    is_symmetric = key_spec == "SYMMETRIC_DEFAULT"
+    return (_of_symmetric_keys if is_symmetric else _new_private_key)(key_spec)
 
 
 _takes_keywords_at_length = botocore.hooks.accepts_kwargs
