@@ -228,8 +228,7 @@ def test_the_root_of_50_000_leaves_takes_no_more_memory_than_that_of_10():
 
     peak(10)
     # Whatever else the process does meanwhile is measured as well, and only adds.
-    least = min(peak(50_000) for _ in range(3))
-    assert least < peak(10) + 8_000
+    assert any(peak(50_000) < peak(10) + 8_000 for _ in range(3))
 
 
 def test_leaves_can_be_added_after_the_root_was_asked_for():

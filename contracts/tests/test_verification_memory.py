@@ -58,16 +58,20 @@ def peak_of_check(archive: Archive, level: Level) -> int:
     return peak
 
 
+@pytest.mark.parametrize("leaves", [1000, pytest.param(2500, marks=pytest.mark.deep)])
 @pytest.mark.parametrize("level", ["seals", "objects"])
-def test_the_peak_is_the_same_for_ten_leaves_and_for_many(level: Level) -> None:
-    few, many = with_leaves(10), with_leaves(2500)
+def test_the_peak_is_the_same_for_ten_leaves_and_for_many(level: Level, leaves: int) -> None:
+    few, many = with_leaves(10), with_leaves(leaves)
     peak_of_check(few, level)  # what is made once
 
     assert peak_of_check(many, level) < peak_of_check(few, level) + SLACK_BYTES
 
 
-def test_the_peak_is_the_same_for_ten_leaves_that_were_sealed_again_and_for_many() -> None:
-    few, many = with_leaves(10, and_later=True), with_leaves(1500, and_later=True)
+@pytest.mark.parametrize("leaves", [700, pytest.param(1500, marks=pytest.mark.deep)])
+def test_the_peak_is_the_same_for_ten_leaves_that_were_sealed_again_and_for_many(
+    leaves: int,
+) -> None:
+    few, many = with_leaves(10, and_later=True), with_leaves(leaves, and_later=True)
     peak_of_check(few, "objects")  # what is made once
 
     assert peak_of_check(many, "objects") < peak_of_check(few, "objects") + SLACK_BYTES

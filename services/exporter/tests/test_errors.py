@@ -538,7 +538,7 @@ def check_end(cloud: "Cloud", data: ExportRequestedData) -> None:
 
 
 @pytest.mark.usefixtures("quiet")
-@pytest.mark.parametrize("schedules", [20, pytest.param(60, marks=pytest.mark.deep)])
+@pytest.mark.parametrize("schedules", [10, pytest.param(60, marks=pytest.mark.deep)])
 def test_an_export_that_meets_errors_costs_the_others_no_hour(
     new_cloud: Callable[..., "Cloud"],
     request_for: RequestFor,
