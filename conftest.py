@@ -40,6 +40,16 @@ SHARE_A_SUITE = {
 }
 """Which of the deployed suites a file's tests use, by how its path begins."""
 
+LONGEST = (
+    "tests/integration/",
+    "tests/faults/",
+    # Minutes, of one deep test.
+    "services/sealer/tests/test_memory_of_dates.py",
+    "cli/tests/test_deploy_on_localstack.py",
+    "devstack/tests/",
+)
+"""What takes the longest, mostly by waiting, by how its path begins: the rest is done meanwhile."""
+
 
 class _FilesAndSuites(LoadFileScheduling):  # type: ignore[misc]  # the same
     """A file's tests run in one process; so do all that share a suite, deployed once."""
@@ -96,6 +106,14 @@ def _rewrite(config: pytest.Config, paths: Sequence[Path]) -> None:
 def pytest_collection() -> None:
     """Look for no garbage among what is collected: thousands of tests, which stay to the end."""
     gc.disable()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put what takes the longest first, so that all processes end together."""
+    begins = [*LONGEST, ""]
+    items.sort(
+        key=lambda item: next(n for n, each in enumerate(begins) if item.nodeid.startswith(each))
+    )
 
 
 @pytest.hookimpl(trylast=True)
