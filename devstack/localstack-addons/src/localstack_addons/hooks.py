@@ -9,6 +9,7 @@ from localstack.runtime import hooks
 from localstack.services.edge import ROUTER
 
 ADD_ONS = (
+    "http.answers",
     "http.content_types",
     "iam.managed_policies",
     "lambda_.executor",
