@@ -9,9 +9,11 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import bagit
 import duckdb
 import pytest
 from cli.tests.copies import Copy
+from cli.tests.in_s3 import OnMoto, buckets_on_moto, in_utc, three_dates
 from contracts.tests.corpus import MESSAGES
 from contracts.tests.retrieving import archived, lines, window
 from contracts.tests.sealed_archive import DAY_MS, START_MS, Archive
@@ -22,6 +24,7 @@ from logferry import fetch as fetching
 from logferry import runs
 from logferry.command import main
 from logferry.commands import fetch as command
+from logferry.config import Config
 from logferry.runs import cuts_of, merged, parts_of, write_run
 from logferry_contracts.log_line import stamp
 from logferry_contracts.proof import Proof
@@ -162,6 +165,34 @@ def test_a_bag_has_events_objects_and_proofs_that_hold(
         for each in (word.statement.objects if word.statement else None) or []
     }
     assert proven == digests
+
+
+# Of bagit itself.
+@pytest.mark.filterwarnings("ignore:'count' is passed as positional argument:DeprecationWarning")
+def test_a_bag_from_s3_is_whole_to_who_knows_bagit_alone(
+    run: Run, path: str, config: Config, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    bag, date = tmp_path / "handed-over", window(1)
+    with buckets_on_moto(config, monkeypatch) as s3:
+        three_dates(OnMoto(config.archive_bucket))
+        bucket = {"Bucket": config.archive_bucket}
+        listed = s3.list_objects_v2(**bucket, Prefix="shop/app/a/2026/11/22/")["Contents"]
+        keys = [each["Key"] for each in listed]
+        bodies = [s3.get_object(**bucket, Key=key)["Body"].read() for key in keys]
+        s3.delete_object(**bucket, Key=keys[0])
+        s3.put_object(**bucket, Key=keys[1], Body=lines((date.from_ms, "forged")))
+        of = (path, "--profile", "shop", "--log-group", "/app/a")
+        time = ("--from", in_utc(date.from_ms), "--to", in_utc(date.to_ms))
+        code, _, err = run(*of, *time, "--format", "bag", "-o", str(bag))
+    assert code == 0, err
+    archived = {hashlib.sha256(each).hexdigest() for each in bodies}
+    whole = bagit.Bag(str(bag))
+    whole.validate()
+    assert {Path(name).stem for name in whole.entries if "/objects/" in name} == archived
+    assert len((bag / "data" / "events.jsonl").read_bytes().splitlines()) == 24
+    (bag / "data" / "objects" / f"{min(archived)}.gz").write_bytes(b"another")
+    with pytest.raises(bagit.BagValidationError):
+        whole.validate()
 
 
 def test_a_bag_goes_on_once_everything_can_be_read(run: Run, folder: str, tmp_path: Path) -> None:
