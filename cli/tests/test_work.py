@@ -203,3 +203,17 @@ def test_what_is_under_way_in_other_processes_is_ended() -> None:
         each.join(10)
     assert children
     assert not any(each.is_alive() for each in children)
+
+
+ENDED_WHILE_WRITING = """
+from logferry.workers import Processes
+
+processes = Processes.forked(2)
+next(processes.mapped(bytes, [1 << 24] * 9))
+processes.stop()
+"""
+
+
+def test_a_process_that_is_ended_while_it_writes_is_not_waited_for() -> None:
+    done = subprocess.run([sys.executable, "-c", ENDED_WHILE_WRITING], timeout=60, check=False)
+    assert done.returncode == 0

@@ -7,6 +7,7 @@ how what is found is shown.
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -32,6 +33,7 @@ _DOLLARS_PER_GB_OUT = 0.09
 """The same page: out of AWS; within the Region nothing."""
 _GB = 10**9
 _MOST_SHOWN = 3
+_KNOWN_SECONDS = 1024
 _ANY_ZONE = timedelta(hours=26)
 """How much earlier a time may be on the clock of another zone, with room for a date."""
 
@@ -299,4 +301,11 @@ def as_it_is(message: str) -> str:
 
 
 def _time(at_ms: int) -> str:
-    return timestamp(from_epoch_ms(at_ms))
+    second, ms = divmod(at_ms, 1000)
+    return f"{_second(second)}{ms:03d}Z"
+
+
+@lru_cache(_KNOWN_SECONDS)
+def _second(at_s: int) -> str:
+    """Return what the times of a second begin with: most have many events, next to each other."""
+    return timestamp(from_epoch_ms(at_s * 1000)).removesuffix("000Z")

@@ -74,9 +74,14 @@ class Processes:
 
     def stop(self) -> None:
         """End them, whatever is under way."""
+        results = getattr(self._pool, "_result_queue", None)
         self._pool.shutdown(wait=False, cancel_futures=True)
         for process in multiprocessing.active_children():
             process.terminate()
+        # One that was ended while it wrote has left the beginning of a result. Its rest would be
+        # waited for as long as somebody may write it, who is only this process by now.
+        if results is not None:
+            results._writer.close()  # noqa: SLF001  (it has no other name)
 
 
 def _context() -> BaseContext:

@@ -254,5 +254,7 @@ class _Searching:
 
 def _write(text: str) -> None:
     """Print a text as it is: what nothing can be made of in the terminal's encoding is escaped."""
-    encoding = sys.stdout.encoding or "utf-8"
-    sys.stdout.write(text.encode(encoding, "backslashreplace").decode(encoding))
+    try:
+        sys.stdout.write(text)
+    except UnicodeEncodeError as error:
+        sys.stdout.write(text.encode(error.encoding, "backslashreplace").decode(error.encoding))

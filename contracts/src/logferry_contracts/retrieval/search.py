@@ -50,8 +50,8 @@ class Match(NamedTuple):
     @property
     def size_bytes(self) -> int:
         """About how much memory it takes."""
-        events = (self.event, *self.before, *self.after)
-        return sum(len(each.message) + _ROUGHLY_BYTES for each in events)
+        around = sum(len(e.message) + _ROUGHLY_BYTES for e in (*self.before, *self.after))
+        return len(self.event.message) + _ROUGHLY_BYTES + around
 
 
 @dataclass

@@ -12,6 +12,8 @@ from typing import IO, Any, Protocol
 
 KEPT_BYTES = 64 * 1024 * 1024
 """Of what waits in memory, as far as messages go."""
+_TOGETHER_BYTES = 64 * 1024
+"""Of what is read at a time of each file: things that have much in common take less together."""
 
 
 class Timed(Protocol):
@@ -82,15 +84,30 @@ class Timeline[T: Timed]:
         """Put what waits into a file."""
         self._waiting.sort(key=itemgetter(0))
         file = TemporaryFile()  # noqa: SIM115  (it is open as long as something is in it)
-        for each in self._waiting:
-            pickle.dump(each, file)
+        count = 0
+        for some in _together(self._waiting):
+            pickle.dump(some, file)
+            count += 1
         file.seek(0)
-        rest = _loaded(file, len(self._waiting))
+        rest = _loaded(file, count)
         self._waiting, self._waiting_bytes = [], 0
         heappush(self._runs, (*next(rest), rest))
 
 
-def _loaded(file: IO[bytes], things: int) -> Iterator[Any]:
+def _together[T: Timed](things: Iterable[tuple[_Place, T]]) -> Iterator[list[tuple[_Place, T]]]:
+    some: list[tuple[_Place, T]] = []
+    size_bytes = 0
+    for each in things:
+        some.append(each)
+        size_bytes += each[1].size_bytes
+        if size_bytes > _TOGETHER_BYTES:
+            yield some
+            some, size_bytes = [], 0
+    if some:
+        yield some
+
+
+def _loaded(file: IO[bytes], count: int) -> Iterator[Any]:
     with file:
-        for _ in range(things):
-            yield pickle.load(file)  # noqa: S301  (ours)
+        for _ in range(count):
+            yield from pickle.load(file)  # noqa: S301  (ours)
