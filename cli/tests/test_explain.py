@@ -240,3 +240,62 @@ def test_where_cloudwatch_has_more_there_is_something_to_do(world: World, explai
     assert code == DONE
     assert shown.count("CloudWatch has more events than the archive") == 1
     assert "Keep a copy of what CloudWatch has" in shown
+
+
+def by_event(logferry: Run, path: str, event: str, *options: str) -> tuple[int, str]:
+    """Run the command for an event; return its exit code and what it printed."""
+    code, out, err = logferry("explain", path, "--event", event, *options)
+    return code, out + err
+
+
+def test_an_event_leads_to_its_log_groups_date(
+    world: World, explain: Explain, logferry: Run, path: str
+) -> None:
+    world.put("failed-before-a-task")
+    second = world.put("completed", generation=2)
+
+    for event in (second.export_id, f"{second.export_id}-lost"):
+        assert by_event(logferry, path, event) == explain()
+    assert by_event(logferry, path, second.export_id, "--profile", "shop") == explain()
+
+
+def test_an_event_of_no_export_is_named(world: World, logferry: Run, path: str) -> None:
+    world.put("completed")
+
+    code, out = by_event(logferry, path, "0" * 32)
+
+    assert code == BAD_INPUT
+    assert f"--event {'0' * 32}: no source's ledger has such an export" in out
+
+
+def test_an_event_whose_record_is_damaged_names_the_record(
+    world: World, logferry: Run, path: str
+) -> None:
+    record = world.put("completed")
+    world.s3.put_object(Bucket=world.bucket, Key=record.key, Body=b"{}")
+
+    code, out = by_event(logferry, path, record.export_id)
+
+    assert code == FAILED
+    assert record.key in out
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        (),
+        ("--profile", "shop"),
+        ("--profile", "shop", "--log-group", "/a"),
+        ("--log-group", "/a", "--date", "2026-11-21"),
+        ("--event", "0" * 32, "--log-group", "/a"),
+        ("--event", "0" * 32, "--date", "2026-11-21"),
+    ],
+)
+def test_too_little_or_too_much_is_refused(
+    options: tuple[str, ...], world: World, logferry: Run, path: str
+) -> None:
+    del world
+    code, _, err = logferry("explain", path, *options)
+
+    assert code == BAD_INPUT
+    assert "what to explain" in err

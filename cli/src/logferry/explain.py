@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any
 from logferry.aws_errors import AWS_ERRORS
 from logferry.config import Config, SourceConfig
 from logferry.counts import IN_ARCHIVE, UNDER_WAY
-from logferry.errors import ExplainError
-from logferry.ledger import CLIENT_CONFIG, Ledger, in_utc
+from logferry.errors import ExplainError, LedgerError
+from logferry.ledger import CLIENT_CONFIG, Ledger, date_of, in_utc
 from logferry.plans_and_seals import Notes
 from logferry_contracts.export import export_id
+from logferry_contracts.export_failed import LOST
 from logferry_contracts.ledger_key import LACKING_NOTES, in_recounts, ledger_key
 from logferry_contracts.ledger_record import LedgerRecord
 from logferry_contracts.message import timestamp
@@ -173,6 +174,32 @@ def explain(  # noqa: PLR0913  (what is asked about)
         to_do=to_do,
         commands=[shlex.join(["logferry", *asked[each]]) for each in commands],
     )
+
+
+def date_of_export(
+    session: "boto3.Session", config: Config, source: SourceConfig, event_id: str
+) -> tuple[str, date] | None:
+    """Return the log group and the date of an export; None where it is none of the source's.
+
+    Args:
+        session: With credentials of the hub's account.
+        config: What is deployed.
+        source: Of the configuration.
+        event_id: Of the export, or of an event that tells of it.
+
+    Raises:
+        ExplainError: AWS refused, or the export's record is damaged; names what.
+    """
+    s3 = session.client("s3", region_name=config.region, config=CLIENT_CONFIG)
+    ledger = Ledger(s3, config.control_bucket)
+    try:
+        key = ledger.key_of(config.source_name(source), event_id.removesuffix(LOST))
+        record = None if key is None else ledger.read(key)
+    except (*AWS_ERRORS, LedgerError) as error:
+        raise ExplainError(f"{source.profile}: {error}") from error
+    if record is None:
+        return None
+    return record.log_group.name, date_of(record.window, zone_named(config.time_zone_of(source)))
 
 
 @dataclass(frozen=True)

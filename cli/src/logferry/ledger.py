@@ -12,7 +12,13 @@ from botocore.exceptions import ClientError
 
 from logferry.errors import LedgerError
 from logferry.workers import READERS
-from logferry_contracts.ledger_key import ledger_prefix, source_prefix, starting_at, windows_of
+from logferry_contracts.ledger_key import (
+    ledger_prefix,
+    source_prefix,
+    split_key,
+    starting_at,
+    windows_of,
+)
 from logferry_contracts.ledger_record import LedgerRecord
 from logferry_contracts.message import epoch_ms
 from logferry_contracts.open_exports import is_open, note_key, open_prefix
@@ -119,6 +125,18 @@ class Ledger:
         for window in self.windows_from(source, since - AROUND_MS, until + 2 * AROUND_MS):
             if first <= date_of(window, zone) <= last:
                 yield window
+
+    def key_of(self, source: SourceName, export_id: str) -> str | None:
+        """Return the key of an export's record; None where a source has no such export.
+
+        A key begins with its window, which an id does not say: all of the source's are listed, a
+        thousand with each call.
+        """
+        pages = self._s3.get_paginator("list_objects_v2").paginate(
+            Bucket=self.bucket, Prefix=source_prefix(source)
+        )
+        keys = (each["Key"] for page in pages for each in page.get("Contents", []))
+        return next((key for key in keys if split_key(key)[1] == export_id), None)
 
     def records(self, prefix: str) -> list[Read]:
         """Return the records of a window with their keys.

@@ -12,6 +12,9 @@ from logferry_contracts.message import CloudEvent, Message, Timestamp
 from logferry_contracts.source import SourceName
 from logferry_contracts.window import Window
 
+LOST = "-lost"
+"""What the id of an event ends with that tells of an export that was completed before."""
+
 
 class ExportFailedData(Message):
     """One export and why it failed.
@@ -72,7 +75,7 @@ class ExportFailed(CloudEvent):
         )
         return cls.of(
             data,
-            id=f"{record.export_id}-lost" if record.is_lost else record.export_id,
+            id=f"{record.export_id}{LOST}" if record.is_lost else record.export_id,
             source=record.source.exporter_urn,
             time=datetime.fromisoformat(failed.at),
         )

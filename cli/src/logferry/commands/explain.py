@@ -1,5 +1,6 @@
 """The command that tells the story of a log group's date."""
 
+from datetime import date
 from pathlib import Path
 from typing import Annotated
 
@@ -8,22 +9,28 @@ from cyclopts import Parameter
 
 from logferry import explain as telling
 from logferry.commands.console import DONE, Json, code_of, one_or_all, results, told, told_errors
-from logferry.config import load
+from logferry.config import Config, SourceConfig, load
+from logferry.errors import ConfigError
 from logferry.given import date_given
 
+_WHAT = "what to explain"
 
-def explain(
+
+def explain(  # noqa: PLR0913  (options)
     config: Path,
     /,
     *,
-    profile: str,
-    log_group: str,
-    on: Annotated[str, Parameter(name="--date")],
+    profile: str | None = None,
+    log_group: str | None = None,
+    on: Annotated[str | None, Parameter(name="--date")] = None,
+    event: str | None = None,
     as_json: Json = False,
 ) -> int:
     """Tell the whole story of a log group's date: each try, what became of it, and what to do.
 
     `logferry explain organization.yaml --profile shop --log-group /ecs/shop --date 2026-11-21`
+
+    `logferry explain organization.yaml --event 5f611c80d7873b6782f2273cf0d17943`
 
     By the versions of its ledger records that S3 still has, which is for 90 days after they were
     replaced. Times are UTC. Nothing is changed.
@@ -33,15 +40,26 @@ def explain(
         profile: The source's, as in the configuration.
         log_group: Its whole name.
         on: The date, in the source's time zone.
+        event: Instead of log group and date: the id of an ExportRequested, ExportCompleted or
+            ExportFailed, or the export_id of a dead letter or a line that a service has logged.
+            All of a source's ledger is listed for it; --profile is the only source to look at.
         as_json: Print the story as JSON.
     """
     try:
-        day = date_given("--date", on)
         session = boto3.Session()
+        if event is not None:
+            _refuse_with_event(log_group, on)
+            hubs = load(config).chosen([] if profile is None else [profile])
+            asked = [_of_event(session, hubs, event)]
+        elif profile is None or log_group is None or on is None:
+            raise ConfigError(_WHAT, ["give --profile, --log-group and --date, or --event"])
+        else:
+            day = date_given("--date", on)
+            hubs = load(config).chosen([profile])
+            asked = [(hub, each, log_group, day) for hub, sources in hubs for each in sources]
         stories = [
-            telling.explain(session, hub, source, log_group, day, file=str(config))
-            for hub, sources in load(config).chosen([profile])
-            for source in sources
+            telling.explain(session, hub, source, name, day, file=str(config))
+            for hub, source, name, day in asked
         ]
     except told_errors() as error:
         return told(error, code_of(error), as_json=as_json)
@@ -51,3 +69,30 @@ def explain(
         for story in stories:
             results.print("\n".join(story.lines()), markup=False)
     return DONE
+
+
+def _refuse_with_event(log_group: str | None, on: str | None) -> None:
+    """Refuse what an event says already.
+
+    Raises:
+        ConfigError: It was given.
+    """
+    for option, text in (("--log-group", log_group), ("--date", on)):
+        if text is not None:
+            raise ConfigError(_WHAT, [f"{option} {text}: --event says it"])
+
+
+def _of_event(
+    session: boto3.Session, hubs: list[tuple[Config, list[SourceConfig]]], event: str
+) -> tuple[Config, SourceConfig, str, date]:
+    """Return of which source, log group and date an event is.
+
+    Raises:
+        ConfigError: No source has such an export.
+    """
+    for hub, sources in hubs:
+        for source in sources:
+            found = telling.date_of_export(session, hub, source, event)
+            if found is not None:
+                return (hub, source, *found)
+    raise ConfigError(_WHAT, [f"--event {event}: no source's ledger has such an export"])
