@@ -55,16 +55,16 @@ class _Bucket(Control):
     def record(self, window: Window, export_id: str) -> LedgerRecord | None:
         return self.records.get(export_id)
 
-    def counted(self, window: Window) -> set[str]:
+    def counted(self, window: Window, look: int) -> set[str]:
         return set(self.recounts)
 
-    def put(self, recount: Recount) -> None:
+    def put(self, recount: Recount, look: int) -> None:
         self.recounts[recount.export_id] = recount
 
-    def note(self, window: Window) -> tuple[Note, str | None]:
+    def note(self, window: Window, look: int) -> tuple[Note, str | None]:
         return self._note, None
 
-    def keep(self, window: Window, note: Note, etag: str | None) -> str:
+    def keep(self, window: Window, look: int, note: Note, etag: str | None) -> str:
         self._note = note
         return ""
 

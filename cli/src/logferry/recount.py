@@ -13,6 +13,10 @@ class RecountConfig(BaseModel):
         share_permille: How many thousandths of what ingesting the events did cost counting them
             may cost.
         look_back_days: How old the start of a window may be for it to be counted.
+        revisit_days: How many days after its end a window is counted again: what came in late is
+            found. After 14 nothing more comes in.
+        revisit_permille: How many thousandths of what ingesting the events did cost such a look may
+            cost; at 0 what costs nothing is counted.
         within_hours: How long after an export was completed its date is not sealed without its
             recount; at 0 it is sealed without any.
     """
@@ -22,6 +26,8 @@ class RecountConfig(BaseModel):
     state: Literal["DISABLED", "ENABLED"] = "DISABLED"
     share_permille: Annotated[int, Field(ge=1, le=1000)] = 10
     look_back_days: Annotated[int, Field(ge=1, le=400)] = 7
+    revisit_days: list[Annotated[int, Field(ge=1, le=30)]] = [3, 14]
+    revisit_permille: Annotated[int, Field(ge=0, le=1000)] = 0
     within_hours: Annotated[int, Field(ge=0, le=168)] = 12
 
     @property

@@ -139,6 +139,8 @@ def _recounter(config: Config, source: SourceConfig) -> Parameters:
         "ExternalId": config.external_id or "",
         "SharePermille": str(config.recount.share_permille),
         "LookBackDays": str(config.recount.look_back_days),
+        "RevisitDays": ",".join(map(str, config.recount.revisit_days)) or "none",
+        "RevisitPermille": str(config.recount.revisit_permille),
         "OpenAfterDays": str(config.sealer.open_after_days),
     }
 

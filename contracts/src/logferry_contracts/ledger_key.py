@@ -55,6 +55,11 @@ def recounts_prefix(source: SourceName, window: Window) -> str:
     return in_recounts(ledger_prefix(source, window))
 
 
+def looks_prefix(source: SourceName, window: Window, days: int) -> str:
+    """Return what the keys begin with of what was found so many days after a window's end."""
+    return f"{recounts_prefix(source, window)}!{days}/"
+
+
 def in_recounts(key: str) -> str:
     """Return the key of the recount of a record, or what it begins with for what that does."""
     return f"{_RECOUNTS}{key.removeprefix(LEDGER)}"

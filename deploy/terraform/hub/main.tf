@@ -175,6 +175,8 @@ resource "aws_cloudformation_stack" "recounter" {
       ExternalId       = local.external_id
       SharePermille    = tostring(var.recount.share_permille)
       LookBackDays     = tostring(var.recount.look_back_days)
+      RevisitDays      = length(var.recount.revisit_days) == 0 ? "none" : join(",", var.recount.revisit_days)
+      RevisitPermille  = tostring(var.recount.revisit_permille)
       OpenAfterDays    = tostring(var.sealer.open_after_days)
     }
   )

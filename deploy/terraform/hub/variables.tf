@@ -393,16 +393,20 @@ variable "recount" {
     - state: ENABLED makes a recounter for each source.
     - share_permille: how many thousandths of what ingesting the events did cost counting may cost.
     - look_back_days: how old the start of a window may be for it to be counted.
+    - revisit_days: how many days after its end a window is counted again; after 14 nothing more comes in.
+    - revisit_permille: how many thousandths of what ingesting the events did cost such a look may cost; at 0 what costs nothing is counted.
     - within_hours: how long after an export was completed its date is not sealed without its recount; at 0 it is sealed without any.
   EOT
   default     = {}
   nullable    = false
 
   type = object({
-    state          = optional(string, "DISABLED")
-    share_permille = optional(number, 10)
-    look_back_days = optional(number, 7)
-    within_hours   = optional(number, 12)
+    state            = optional(string, "DISABLED")
+    share_permille   = optional(number, 10)
+    look_back_days   = optional(number, 7)
+    revisit_days     = optional(list(number), [3, 14])
+    revisit_permille = optional(number, 0)
+    within_hours     = optional(number, 12)
   })
 
   validation {
@@ -416,6 +420,14 @@ variable "recount" {
   validation {
     condition     = var.recount.look_back_days >= 1 && var.recount.look_back_days <= 400
     error_message = "recount.look_back_days: from 1 to 400."
+  }
+  validation {
+    condition     = alltrue([for days in var.recount.revisit_days : days >= 1 && days <= 30 && floor(days) == days])
+    error_message = "recount.revisit_days: from 1 to 30."
+  }
+  validation {
+    condition     = var.recount.revisit_permille >= 0 && var.recount.revisit_permille <= 1000
+    error_message = "recount.revisit_permille: from 0 to 1000."
   }
   validation {
     condition     = var.recount.within_hours >= 0 && var.recount.within_hours <= 168

@@ -105,6 +105,8 @@ EVERYTHING: dict[str, Any] = {
     "recount": {
         "state": "ENABLED",
         "share_permille": 77,
+        "revisit_days": [2, 9],
+        "revisit_permille": 8,
         "look_back_days": 78,
         "within_hours": 79,
     },

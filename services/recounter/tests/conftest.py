@@ -16,8 +16,9 @@ from logferry_contracts.recount import Recount
 from logferry_contracts.window import Window
 from logferry_contracts.wire import parse
 from logferry_deliveries.errors import AwsError
-from recounter.aws.control import Control
+from recounter.aws.control import FIRST, Control
 from recounter.aws.source_account import SourceAccount
+from recounter.due import is_news
 from recounter.errors import BusyError, CannotCountError, OvertakenError
 from recounter.note import Note
 from recounter.query import Answer
@@ -82,7 +83,8 @@ class World:
 
     records: dict[str, LedgerRecord] = field(default_factory=dict)
     recounts: dict[str, Recount] = field(default_factory=dict)
-    notes: dict[Window, tuple[Note, str]] = field(default_factory=dict)
+    looks_at: dict[tuple[str, int], Recount] = field(default_factory=dict)
+    notes: dict[tuple[Window, int], tuple[Note, str]] = field(default_factory=dict)
     opened: set[str] = field(default_factory=set)
     events: dict[str, list[int]] = field(default_factory=dict)
     event_bytes: int = 100
@@ -137,24 +139,39 @@ class Bucket(Control):
     def record(self, window: Window, export_id: str) -> LedgerRecord | None:
         return self._world.records.get(export_id)
 
-    def counted(self, window: Window) -> set[str]:
-        return {key for key, each in self._world.recounts.items() if each.window == window}
+    def counted(self, window: Window, look: int) -> set[str]:
+        looks = self._world.looks_at.items()
+        return {key for (key, of), each in looks if each.window == window and of == look}
 
-    def put(self, recount: Recount) -> None:
+    def put(self, recount: Recount, look: int) -> None:
         self._world.call("PutRecount")
-        self._world.recounts.setdefault(recount.export_id, recount)
+        self._world.looks_at.setdefault((recount.export_id, look), recount)
+        if look == FIRST:
+            self._world.recounts.setdefault(recount.export_id, recount)
         self._world.call("PutRecount done")
 
-    def note(self, window: Window) -> tuple[Note, str | None]:
-        return self._world.notes.get(window, (Note(), None))
+    def correct(self, recount: Recount, *, only_more: bool) -> bool:
+        before = self._world.recounts.get(recount.export_id)
+        events = recount.recount.events
+        if events is None or before is None:
+            return False
+        if not is_news(before.recount.events, events, only_more=only_more):
+            return False
+        self._world.call("CorrectRecount")
+        self._world.recounts[recount.export_id] = recount
+        self._world.call("CorrectRecount done")
+        return True
 
-    def keep(self, window: Window, note: Note, etag: str | None) -> str:
+    def note(self, window: Window, look: int) -> tuple[Note, str | None]:
+        return self._world.notes.get((window, look), (Note(), None))
+
+    def keep(self, window: Window, look: int, note: Note, etag: str | None) -> str:
         self._world.call("PutNote")
-        if self.note(window)[1] != etag:
+        if self.note(window, look)[1] != etag:
             raise OvertakenError("somebody was faster")
         kept = str(next(self._world.ids))
         read = Note.model_validate_json(note.model_dump_json(exclude_none=True))
-        self._world.notes[window] = read, kept
+        self._world.notes[window, look] = read, kept
         self._world.call("PutNote done")
         return kept
 
@@ -211,7 +228,14 @@ class Account(SourceAccount):
         return sum(self._world.counted(name, window) for name in names) * self._world.event_bytes
 
 
-def look(world: World, *, share: int = 10, seconds: float = 800) -> Counter[str]:
+def look(
+    world: World,
+    *,
+    share: int = 10,
+    seconds: float = 800,
+    revisit_days: Sequence[int] = (),
+    revisit_share: int = 0,
+) -> Counter[str]:
     """Let an invocation count what is due; returns what it counted."""
     until = world.now + timedelta(seconds=seconds)
 
@@ -226,6 +250,8 @@ def look(world: World, *, share: int = 10, seconds: float = 800) -> Counter[str]
         lag=timedelta(hours=2),
         look_back=timedelta(days=7),
         open_after=timedelta(days=3),
+        revisit_days=revisit_days,
+        revisit_share=revisit_share,
     ).look(turn)
     return turn.counts
 

@@ -46,9 +46,13 @@ class Fate:
 
 
 def lived(seed: int) -> tuple[World, int]:
-    """A world after a history, and how many thousandths of ingestion it may spend."""
+    """A world after a history, and how many thousandths of ingestion it may spend in all."""
     fate = Fate(seed)
     chance, share = fate.random, fate.random.choice([1, 5, 10, 40])
+    again = {
+        "revisit_days": chance.choice([(), (1,), (1, 2)]),
+        "revisit_share": chance.choice([0, 10]),
+    }
     world = World(before=fate.before, status=fate.status)
     windows = [WINDOW, Window(from_ms=FROM - DAY, to_ms=FROM)][: chance.randint(1, 2)]
     for n in range(chance.randint(1, 70)):
@@ -66,16 +70,18 @@ def lived(seed: int) -> tuple[World, int]:
         world.refused = {f"/{chance.randint(0, 70)}": "MalformedQueryException"}
     for _ in range(60):
         with suppress(Killed, RetryError):
-            look(world, share=share, seconds=chance.choice([5, 60, 800]))
+            look(world, share=share, seconds=chance.choice([5, 60, 800]), **again)
         world.now += timedelta(minutes=30)
         if chance.random() < 0.1:  # late, after or before its window was counted
             world.add(record(f"/late/{chance.randint(0, 3)}", size=100), [FROM + 2])
+        if chance.random() < 0.2:
+            chance.choice(list(world.events.values())).append(FROM + 3)
     world.before = lambda _: None
     world.status = lambda _, __: "Complete"
     for _ in range(3):
-        look(world, share=share)
+        look(world, share=share, **again)
         world.now += timedelta(hours=1)
-    return world, share
+    return world, share + len(again["revisit_days"]) * again["revisit_share"]
 
 
 def check(seed: int) -> None:
@@ -85,10 +91,15 @@ def check(seed: int) -> None:
         if recount.recount.events is not None:
             found = world.found[recount.query_id or f"{recount.window}"]
             assert recount.recount.events == found[world.records[key].log_group.name]
-    allowed = sum(
-        share * INGESTION[each.log_group.log_group_class] * (each.estimated_bytes or 0)
+    # What came in late is more than a plan had guessed, and was ingested as well.
+    sizes = [
+        (
+            each,
+            max(each.estimated_bytes or 0, 100 * world.counted(each.log_group.name, each.window)),
+        )
         for each in world.records.values()
-    )
+    ]
+    allowed = sum(share * INGESTION[each.log_group.log_group_class] * size for each, size in sizes)
     assert SCAN * world.paid_bytes <= allowed
     assert all(not note.running for note, _ in world.notes.values())
 

@@ -10,13 +10,14 @@ from moto import mock_aws
 from services.recounter.tests.conftest import NOW, WINDOW, at, record
 
 from logferry_contracts.documents import examples
+from logferry_contracts.ledger_key import recount_key
 from logferry_contracts.ledger_record import LedgerRecord
 from logferry_contracts.open_exports import note_of, whole_key
-from logferry_contracts.recount import Recount
+from logferry_contracts.recount import Recount, Recounted
 from logferry_contracts.wire import ContractError, emit
 from logferry_deliveries.errors import AwsError
 from recounter import handler
-from recounter.aws.control import Control
+from recounter.aws.control import FIRST, Control
 from recounter.errors import OvertakenError
 from recounter.note import Charge, Note
 
@@ -77,11 +78,11 @@ def test_a_window_is_open_as_long_as_one_of_its_exports_has_a_note(
 
 
 def test_a_recount_is_written_once_and_stays(s3: Any, control: Control) -> None:
-    assert control.counted(WINDOW) == set()
-    control.put(recount(MADE, 3))
-    control.put(recount(MADE, 4))
-    control.keep(WINDOW, Note(), None)
-    assert control.counted(WINDOW) == {MADE.export_id}
+    assert control.counted(WINDOW, FIRST) == set()
+    control.put(recount(MADE, 3), FIRST)
+    control.put(recount(MADE, 4), FIRST)
+    control.keep(WINDOW, FIRST, Note(), None)
+    assert control.counted(WINDOW, FIRST) == {MADE.export_id}
     (key,) = [
         each["Key"]
         for each in s3.list_objects_v2(Bucket=BUCKET, Prefix="recounts/")["Contents"]
@@ -90,23 +91,59 @@ def test_a_recount_is_written_once_and_stays(s3: Any, control: Control) -> None:
     assert s3.get_object(Bucket=BUCKET, Key=key)["Body"].read() == recount(MADE, 3).text()
 
 
+@pytest.mark.parametrize(
+    ("events", "only_more", "stays"),
+    [(3, False, 3), (4, False, 4), (2, False, 2), (4, True, 4), (2, True, 3)],
+)
+def test_a_later_look_is_kept_by_itself_and_corrects_what_the_first_one_said(
+    s3: Any,
+    control: Control,
+    events: int,
+    only_more: bool,  # noqa: FBT001  (a parameter of the test)
+    stays: int,
+) -> None:
+    control.put(recount(MADE, 3), FIRST)
+    assert control.correct(recount(MADE, events), only_more=only_more) == (stays != 3)
+    control.put(recount(MADE, events), 14)
+    control.keep(WINDOW, 14, Note(spent=1), None)
+    assert control.counted(WINDOW, FIRST) == control.counted(WINDOW, 14) == {MADE.export_id}
+    assert control.counted(WINDOW, 3) == set()
+    assert control.note(WINDOW, FIRST) == (Note(), None)
+    key = recount_key(SOURCE, WINDOW, MADE.export_id)
+    found = s3.get_object(Bucket=BUCKET, Key=key)["Body"].read()
+    assert found == recount(MADE, stays).text()
+
+
+def test_what_nobody_could_count_is_corrected_by_whoever_can_and_what_is_gone_is_not(
+    control: Control,
+) -> None:
+    assert not control.correct(recount(MADE, 3), only_more=False)
+    nobody = recount(MADE, 3).model_copy(
+        update={"recount": Recounted(by="no", at=at(NOW), reason="budget")}
+    )
+    control.put(nobody, FIRST)
+    assert not control.correct(nobody, only_more=False)
+    assert not control.correct(recount(MADE, 3), only_more=True)
+    assert control.correct(recount(MADE, 3), only_more=False)
+
+
 def test_of_two_that_note_something_one_is_overtaken(control: Control) -> None:
     charge = Charge(cost=5, export_ids=[MADE.export_id], at=at(NOW))
-    etag = control.keep(WINDOW, Note(spent=5, running=[charge]), None)
+    etag = control.keep(WINDOW, FIRST, Note(spent=5, running=[charge]), None)
     with pytest.raises(OvertakenError):
-        control.keep(WINDOW, Note(), None)
-    assert control.note(WINDOW) == (Note(spent=5, running=[charge]), etag)
-    control.keep(WINDOW, Note(spent=6), etag)
+        control.keep(WINDOW, FIRST, Note(), None)
+    assert control.note(WINDOW, FIRST) == (Note(spent=5, running=[charge]), etag)
+    control.keep(WINDOW, FIRST, Note(spent=6), etag)
     with pytest.raises(OvertakenError):
-        control.keep(WINDOW, Note(), etag)
+        control.keep(WINDOW, FIRST, Note(), etag)
 
 
 def test_a_note_that_cannot_be_read_stops_the_spending(s3: Any, control: Control) -> None:
-    control.keep(WINDOW, Note(), None)
+    control.keep(WINDOW, FIRST, Note(), None)
     [entry] = s3.list_objects_v2(Bucket=BUCKET, Prefix="recounts/")["Contents"]
     s3.put_object(Bucket=BUCKET, Key=entry["Key"], Body=b"{}x")
     with pytest.raises(AwsError, match="NotANote"):
-        control.note(WINDOW)
+        control.note(WINDOW, FIRST)
 
 
 def test_the_handler_looks_at_its_source_and_takes_nothing_but_its_request(

@@ -69,6 +69,23 @@ def test_what_is_counted_after_its_date_was_sealed_gets_into_its_next_seal(world
     assert (statement.log_group.name, statement.recount_says) == ("/a", "agrees")
 
 
+def test_what_a_later_look_has_counted_gets_into_the_next_seal_where_it_is_another_number(
+    world: World,
+) -> None:
+    world.restart(recount_within=12 * HOUR)
+    done = world.exported("/a", day(0))
+    counted(world, done, events=2)
+    world.inventory("/a", at=FIRST + DAY + HOUR)
+    world.look()
+    world.now += 3 * DAY
+    counted(world, done, events=4)
+    world.look()
+    later = world.check()[-1]
+    (statement,) = world.leaves(later)
+    assert later.sealed is not None
+    assert (later.sealed.reason, statement.recount_difference) == ("recounted", 2)
+
+
 def test_who_lacks_events_is_noted_for_people_until_it_is_exported_again(world: World) -> None:
     world.restart(recount_within=12 * HOUR)
     done = world.exported("/a", day(0))
@@ -91,7 +108,7 @@ def test_what_a_damaged_or_foreign_object_among_the_recounts_says_is_passed_over
 ) -> None:
     world.restart(recount_within=12 * HOUR)
     done = world.exported("/a", day(0))
-    for name in ("!note", "ffffffff-0000-0000-0000-000000000000"):
+    for name in ("!note", f"!3/{done.export_id}", "ffffffff-0000-0000-0000-000000000000"):
         world.cloud.put(CONTROL, recount_key(done.source, day(0), name), b"{}")
     counted(world, done, events=2)
     world.inventory("/a", at=FIRST + DAY + HOUR)

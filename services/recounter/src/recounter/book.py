@@ -4,24 +4,25 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from logferry_contracts.ledger_record import LedgerRecord
 from logferry_contracts.message import timestamp
-from logferry_contracts.recount import NO, Recount, Recounted
+from logferry_contracts.recount import FILTER, NO, Recount, Recounted
 from logferry_contracts.window import Window
 from recounter import due
-from recounter.aws.control import Control
+from recounter.aws.control import FIRST, Control
 from recounter.budget import SCAN, Candidate
-from recounter.metrics import COUNTED, NOT_COUNTED, SCANNED_BYTES
+from recounter.metrics import CORRECTED, COUNTED, NOT_COUNTED, SCANNED_BYTES
 from recounter.note import Charge
 from recounter.query import Answer
 from recounter.turn import Turn
 
 
 class Book:
-    """One window's exports that have no recount yet, and the note of all of them."""
+    """A look at one window: the exports that it has said nothing of yet, and the note of all."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913, PLR0917  (where, of what, and for how much)
         self,
         control: Control,
         window: Window,
+        look: int,
         records: Iterable[LedgerRecord],
         turn: Turn,
         share: int,
@@ -29,12 +30,18 @@ class Book:
         """Open it, for counting that may cost ``share`` thousandths of the ingestion."""
         self._control = control
         self._window = window
+        self._look = look
         self._turn = turn
         self._share = share
         self.todo = {each.export_id: each for each in records}
         self._candidates = {key: due.candidate(each) for key, each in self.todo.items()}
         self._allowed = sum(each.allowance(share) for each in self._candidates.values())
-        self.note, self._etag = control.note(window)
+        self.note, self._etag = control.note(window, look)
+
+    @property
+    def is_first(self) -> bool:
+        """Whether nobody has looked at the window before."""
+        return self._look == FIRST
 
     @property
     def left(self) -> int:
@@ -104,8 +111,8 @@ class Book:
         allowed = self.note.allowed + self._allowance(said, answer)
         query_id = charge.query_id if charge else None
         recounts = [self._recount(each, recounted, query_id) for each, recounted in said.items()]
-        for _ in self._turn.mapped(self._control.put, recounts):
-            pass
+        for is_corrected in self._turn.mapped(self._put, recounts):
+            self._turn.counts[CORRECTED] += is_corrected
         for each, recounted in said.items():
             del self.todo[each.export_id], self._candidates[each.export_id]
             self._allowed -= each.allowance(self._share)
@@ -122,6 +129,22 @@ class Book:
     def close(self, listing_sha256: str) -> None:
         """Note that nothing is left of all exports that there are."""
         self._keep(listing_sha256=listing_sha256)
+
+    def _put(self, recount: Recount) -> bool:
+        """Write a recount; return whether an earlier look had counted other events.
+
+        What is wrong is put right before it is said that this was looked at.
+        """
+        is_corrected = not self.is_first and self._control.correct(
+            recount, only_more=self._is_same_witness(recount)
+        )
+        self._control.put(recount, self._look)
+        return is_corrected
+
+    def _is_same_witness(self, recount: Recount) -> bool:
+        """Whether an export was counted as it was read: that shows that more came, and no more."""
+        lane = self.todo[recount.export_id].lane
+        return lane != "slot" and recount.recount.by == FILTER
 
     def _recount(self, candidate: Candidate, said: Recounted, query_id: str | None) -> Recount:
         record = self.todo[candidate.export_id]
@@ -163,4 +186,4 @@ class Book:
 
     def _keep(self, **changes: object) -> None:
         self.note = self.note.model_copy(update=changes)
-        self._etag = self._control.keep(self._window, self.note, self._etag)
+        self._etag = self._control.keep(self._window, self._look, self.note, self._etag)

@@ -96,7 +96,8 @@ class Counting:
 
     def _filter(self) -> None:
         for each in self.book.candidates:
-            if not due.is_filtered(self.book.todo[each.export_id]):
+            record = self.book.todo[each.export_id]
+            if not due.is_filtered(record, is_first=self.book.is_first):
                 continue
             try:
                 events = self.account.filtered(each.log_group_name, self.window, self._next_page)

@@ -1,5 +1,6 @@
 """Which exports are counted, how, and why not: rules only."""
 
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 from logferry_contracts.ledger_record import LedgerRecord
@@ -23,6 +24,12 @@ def is_due(
     return since >= lag and (not is_open or since >= open_after)
 
 
+def later_look(window: Window, now: datetime, revisit_days: Iterable[int]) -> int | None:
+    """Return which look at a window is due after the first one: the newest; None for none yet."""
+    since = timedelta(milliseconds=epoch_ms(now) - window.to_ms)
+    return max((days for days in revisit_days if since >= timedelta(days=days)), default=None)
+
+
 def is_countable(record: LedgerRecord) -> bool:
     """Whether an export is in the archive, as far as the ledger knows. A half is in its whole."""
     is_there = record.state in ("completed", "secured") and record.completed is not None
@@ -44,14 +51,28 @@ def objection(record: LedgerRecord, now: datetime) -> str | None:
     return None
 
 
-def is_filtered(record: LedgerRecord) -> bool:
+def is_filtered(record: LedgerRecord, *, is_first: bool) -> bool:
     """Whether an export is counted by FilterLogEvents.
 
     What the direct lane read by that very call, a query has to count: it would be the same witness
-    twice.
+    twice. But a later look for what came in since it may take, see `Book`.
     """
+    is_small = size_bytes(record) <= MOST_FILTERED_BYTES
     is_standard = record.log_group.log_group_class == STANDARD
-    return record.lane == "slot" and is_standard and size_bytes(record) <= MOST_FILTERED_BYTES
+    return is_small and is_standard and (record.lane == "slot" or not is_first)
+
+
+def is_news(before: int | None, now: int, *, only_more: bool) -> bool:
+    """Whether what a later look has counted replaces what was counted before.
+
+    Args:
+        before: None where nobody had counted.
+        now: By the later look.
+        only_more: Whether nothing but more events does.
+    """
+    if only_more:
+        return before is not None and now > before
+    return now != before
 
 
 def size_bytes(record: LedgerRecord) -> int:

@@ -71,6 +71,8 @@ def recounting() -> Recounting:
         lag=settings.lag,
         look_back=settings.look_back,
         open_after=settings.open_after,
+        revisit_days=settings.revisit_days,
+        revisit_share=settings.revisit_share,
     )
 
 

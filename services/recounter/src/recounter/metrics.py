@@ -2,5 +2,7 @@
 
 COUNTED = "Recounted"
 NOT_COUNTED = "NotRecounted"
+CORRECTED = "RecountsCorrected"
+"""By a later look, which has found other events."""
 QUERIES = "RecountQueries"
 SCANNED_BYTES = "BytesScannedByRecounts"

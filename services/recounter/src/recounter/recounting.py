@@ -12,12 +12,15 @@ from logferry_contracts.message import epoch_ms
 from logferry_contracts.window import Window
 from logferry_deliveries.errors import OutOfTimeError, RetryError
 from recounter import due
-from recounter.aws.control import Control
+from recounter.aws.control import FIRST, Control
 from recounter.aws.source_account import SourceAccount
 from recounter.book import Book
 from recounter.counting import Counting
 from recounter.errors import OvertakenError
 from recounter.turn import Turn
+
+LATE = timedelta(days=3)
+"""How much later than it is due a window is still looked at again: also one of two days."""
 
 logger = Logger()
 
@@ -32,6 +35,8 @@ class Recounting:
         lag: How long after its end a window is left alone.
         look_back: How old a window's start may be.
         open_after: How long a window is waited for whose exports have not ended.
+        revisit_days: How many days after its end a window is looked at again.
+        revisit_share: How many thousandths such a look may cost.
     """
 
     control: Control
@@ -40,6 +45,8 @@ class Recounting:
     lag: timedelta
     look_back: timedelta
     open_after: timedelta
+    revisit_days: Sequence[int] = ()
+    revisit_share: int = 0
 
     def look(self, turn: Turn) -> None:
         """Count what is due.
@@ -50,13 +57,14 @@ class Recounting:
         now = turn.clock()
         opened = self.control.open_windows()
         errors: list[RetryError] = []
-        for window, export_ids in self.control.windows(epoch_ms(now - self.look_back)):
+        least = max([self.look_back, *(timedelta(days=each) + LATE for each in self.revisit_days)])
+        for window, export_ids in self.control.windows(epoch_ms(now - least)):
             is_open = self.control.prefix(window) in opened
             if not due.is_due(window, now, self.lag, self.open_after, is_open=is_open):
                 continue
             try:
                 turn.check()
-                self._count(window, export_ids, turn, is_open=is_open)
+                self._look(window, export_ids, turn, is_open=is_open)
             except OutOfTimeError as error:
                 logger.info("the next invocation goes on", reason=str(error))
                 break
@@ -68,17 +76,35 @@ class Recounting:
         if errors:
             raise errors[0]
 
-    def _count(
+    def _look(
         self, window: Window, export_ids: Sequence[str], turn: Turn, *, is_open: bool
     ) -> None:
+        """Look at a window for the first time, or again once that has ended."""
+        if epoch_ms(turn.clock() - self.look_back) <= window.from_ms:
+            self._count(window, FIRST, export_ids, turn, is_open=is_open)
+        again = due.later_look(window, turn.clock(), self.revisit_days)
+        was_counted = self.control.note(window, FIRST)[0].listing_sha256 is not None
+        if again is not None and was_counted:
+            self._count(window, again, export_ids, turn, is_open=is_open)
+
+    def _count(
+        self,
+        window: Window,
+        look: int,
+        export_ids: Sequence[str],
+        turn: Turn,
+        *,
+        is_open: bool,
+    ) -> None:
         listing = sha256("\n".join(export_ids).encode())
-        if self.control.note(window)[0].listing_sha256 == listing:
+        if self.control.note(window, look)[0].listing_sha256 == listing:
             return
-        counted = self.control.counted(window)
+        counted = self.control.counted(window, look)
         left = [each for each in export_ids if each not in counted]
         read = turn.mapped(lambda each: self.control.record(window, each), left)
         records = [each for each in read if each is not None and due.is_countable(each)]
-        book = Book(self.control, window, records, turn, self.share)
+        share = self.share if look == FIRST else self.revisit_share
+        book = Book(self.control, window, look, records, turn, share)
         if records or book.note.running:
             counting = Counting(account=self._account, window=window, book=book, turn=turn)
             counting.count()

@@ -1,15 +1,25 @@
 """The environment variables that this service reads, checked once at cold start."""
 
+import re
 from datetime import timedelta
-from typing import Annotated
+from typing import Annotated, Any
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from logferry_contracts.environment import Artifact, Bucket, Environment, Number
 from logferry_contracts.source import AccountId, ExternalId, Profile, Region, RoleArn, Source
 
 _MINUTE = timedelta(minutes=1)
 _DAY = timedelta(days=1)
+
+
+def _days(value: Any) -> Any:
+    """Return the numbers of a variable such as ``3,14``."""
+    if not isinstance(value, str):  # a setting already, as tests make them
+        return value
+    if not re.fullmatch(r"([1-9]|[12][0-9]|30)(,([1-9]|[12][0-9]|30))*|none", value):
+        raise ValueError("not of days")
+    return () if value == "none" else tuple(map(int, value.split(",")))
 
 
 class Settings(Environment):
@@ -27,6 +37,8 @@ class Settings(Environment):
             once.
         look_back: How old a window's start may be for it to be counted.
         open_after: How long after its end a window is waited for whose exports have not ended.
+        revisit_days: How many days after its end a window is looked at again.
+        revisit_share: How many thousandths of what its ingestion did cost such a look may cost.
         artifact: The zip that this function runs; None when not given.
     """
 
@@ -46,6 +58,12 @@ class Settings(Environment):
     open_after: Annotated[timedelta, Number(0, 366, _DAY), Field(alias="OPEN_AFTER_DAYS")] = (
         timedelta(days=3)
     )
+    revisit_days: Annotated[
+        tuple[int, ...],
+        BeforeValidator(_days),
+        Field(description="days from 1 to 30 with commas between, or none"),
+    ] = ()
+    revisit_share: Annotated[int, Number(0, 1000), Field(alias="REVISIT_PERMILLE")] = 0
     artifact: Artifact | None = None
 
     @property

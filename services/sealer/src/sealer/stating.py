@@ -139,11 +139,17 @@ class Stating:
         leaf = Leaf.of(statement, text)
         self.seals.put(leaf.name.key(chain), text)
         row = _row(group, statement, leaf, digest)
-        sealed = before.says if before is not None and before.is_sealed else None
-        if sealed == says(text, without="recount"):
+        if before is not None and before.is_sealed and self._is_recounted(chain, before, text):
             row = replace(row, reason=RECOUNTED)
         turn.counts[RECOUNTS_DIFFER] += row.lacking > 0
         return Stated(group=group, row=row)
+
+    def _is_recounted(self, chain: ChainName, before: LeafRow, text: bytes) -> bool:
+        """Whether a statement says nothing else than the one before, but what was counted."""
+        sealed = self.seals.statement(Leaf(statement=before.statement).name.key(chain))
+        if sealed is None:
+            return False
+        return says(sealed, without="recount") == says(text, without="recount")
 
     def measure(self, record: LedgerRecord, turn: Turn) -> MeasuredExport:
         """Return what the archive has of a completed export; as `Measuring.measured`."""

@@ -1,4 +1,9 @@
-"""The control bucket: what the ledger says, which exports are open, and the recounts."""
+"""The control bucket: what the ledger says, which exports are open, and the recounts.
+
+A window is looked at more than once. What each look says of an export is written once: the first
+one's beside the others', so many days after the window's end in a folder of that look. Where a
+later one finds other events, the first one's is replaced as well: that is what the sealer reads.
+"""
 
 from collections.abc import Iterator
 from contextlib import suppress
@@ -11,7 +16,7 @@ from pydantic import ValidationError
 from logferry_contracts.ledger_key import (
     ledger_key,
     ledger_prefix,
-    recount_key,
+    looks_prefix,
     recounts_prefix,
     source_prefix,
     split_key,
@@ -26,6 +31,7 @@ from logferry_contracts.window import Window
 from logferry_contracts.wire import ContractError, parse
 from logferry_deliveries.calls import calling
 from logferry_deliveries.errors import AwsError
+from recounter.due import is_news
 from recounter.errors import OvertakenError
 from recounter.note import Note
 
@@ -33,6 +39,9 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 _NOTE = "!note"
+
+FIRST = 0
+"""The first look at a window; others are named by the days after its end."""
 
 
 class _TooLateError(AwsError):
@@ -83,20 +92,47 @@ class Control:
         except ContractError:  # the sealer tells
             return None
 
-    def counted(self, window: Window) -> set[str]:
-        """Return the ids of the exports of a window that have a recount."""
-        keys = self._keys(Prefix=recounts_prefix(self._source, window))
-        return {split_key(key)[1] for key in keys} - {_NOTE}
+    def counted(self, window: Window, look: int) -> set[str]:
+        """Return the ids of the exports of a window that a look has said something of."""
+        prefix = self._prefix(window, look)
+        keys = (split_key(key) for key in self._keys(Prefix=prefix))
+        return {name for folder, name in keys if folder == prefix} - {_NOTE}
 
-    def put(self, recount: Recount) -> None:
-        """Write a recount; one that is there already stays, as it was the first."""
-        key = recount_key(self._source, recount.window, recount.export_id)
+    def put(self, recount: Recount, look: int) -> None:
+        """Write what a look says of an export; what is there already stays, as it was the first."""
         with suppress(_TooLateError):
-            self._put(key, recount.text(), IfNoneMatch="*")
+            self._put(
+                self._key(recount.window, recount.export_id, look),
+                recount.text(),
+                IfNoneMatch="*",
+            )
 
-    def note(self, window: Window) -> tuple[Note, str | None]:
-        """Return what is noted of a window, and its ETag; None where that is nothing."""
-        found = self._get(recount_key(self._source, window, _NOTE))
+    def correct(self, recount: Recount, *, only_more: bool) -> bool:
+        """Replace what was counted of an export, if a later look has counted other events.
+
+        Args:
+            recount: What the later look says.
+            only_more: Whether it counts for nothing but that there are more of them.
+
+        Returns:
+            Whether it has.
+        """
+        key = self._key(recount.window, recount.export_id, FIRST)
+        found = self._get(key)
+        if recount.recount.events is None or found is None:
+            return False
+        try:
+            before = parse(Recount, found[0]).recount.events
+        except ContractError:  # what nobody can read is replaced, by whoever can prove something
+            before = None
+        if not is_news(before, recount.recount.events, only_more=only_more):
+            return False
+        self._put(key, recount.text())
+        return True
+
+    def note(self, window: Window, look: int) -> tuple[Note, str | None]:
+        """Return what is noted of a look at a window, and its ETag; None where that is nothing."""
+        found = self._get(self._key(window, _NOTE, look))
         if found is None:
             return Note(), None
         try:
@@ -104,18 +140,26 @@ class Control:
         except ValidationError as error:  # nobody knows what was spent
             raise AwsError("GetObject", _NOTE, "NotANote", str(error)) from error
 
-    def keep(self, window: Window, note: Note, etag: str | None) -> str:
+    def keep(self, window: Window, look: int, note: Note, etag: str | None) -> str:
         """Note something over what was read, and return the new ETag.
 
         Raises:
             OvertakenError: Somebody else has, since.
         """
         condition = {"IfNoneMatch": "*"} if etag is None else {"IfMatch": etag}
-        key = recount_key(self._source, window, _NOTE)
+        key = self._key(window, _NOTE, look)
         try:
             return self._put(key, note.model_dump_json(exclude_none=True).encode(), **condition)
         except _TooLateError as error:
             raise OvertakenError(str(error)) from error
+
+    def _prefix(self, window: Window, look: int) -> str:
+        if look == FIRST:
+            return recounts_prefix(self._source, window)
+        return looks_prefix(self._source, window, look)
+
+    def _key(self, window: Window, name: str, look: int) -> str:
+        return f"{self._prefix(window, look)}{name}.json"
 
     def _keys(self, **which: Any) -> Iterator[str]:
         with calling("ListObjectsV2", which["Prefix"]):

@@ -1,0 +1,170 @@
+"""A window is looked at again: what came in late is found, and what it may cost is kept apart."""
+
+from collections import Counter
+from datetime import timedelta
+from functools import partial
+
+import pytest
+from services.recounter.tests.conftest import (
+    DAY,
+    FROM,
+    NOW,
+    WINDOW,
+    Killed,
+    World,
+    record,
+    said,
+)
+from services.recounter.tests.conftest import look as look_with
+
+from recounter.budget import SCAN
+
+SOME = [FROM, FROM + 5]
+LATE = FROM + 7
+ENDED = NOW - timedelta(days=1)
+look = partial(look_with, revisit_days=(3, 14))
+
+
+def after(world: World, days: float, **options: int) -> Counter[str]:
+    """Look so many days after the window's end."""
+    world.now = ENDED + timedelta(days=days)
+    return look(world, **options)
+
+
+@pytest.mark.parametrize("lane", ["slot", "direct"])
+@pytest.mark.parametrize("late_after", [1.5, 3.5, 13.9])
+def test_what_comes_in_late_is_found_by_the_next_look(lane: str, late_after: float) -> None:
+    world = World()
+    made = world.add(record("/a", lane=lane, size=100), SOME)
+    for days in (1, 3, 4, 14, 15):
+        if days > late_after and LATE not in world.events["/a"]:
+            world.events["/a"].append(LATE)
+        after(world, days)
+        looked_since = (days >= 14) if late_after > 3 else days >= 3
+        assert said(world, made)[1] == (3 if looked_since else 2)
+
+
+def test_where_nothing_came_since_the_first_word_stays() -> None:
+    world = World()
+    made = world.add(record("/a", size=100), SOME)
+    after(world, 1)
+    before = world.recounts[made.export_id]
+    assert after(world, 3)["RecountsCorrected"] == 0
+    after(world, 14)
+    assert world.recounts[made.export_id] is before
+    assert {look for _, look in world.looks_at} == {0, 3, 14}
+
+
+def test_each_look_is_made_once_and_one_that_was_missed_not_at_all() -> None:
+    world = World()
+    world.add(record("/a", lane="slot"), SOME)
+    after(world, 1)
+    for days in (3, 3.1, 3.2):
+        after(world, days)
+    assert world.calls.count("FilterLogEvents") == 2
+    after(world, 14)
+    after(world, 14.5)
+    assert world.calls.count("FilterLogEvents") == 3
+
+    other = World()
+    other.add(record("/a", lane="slot"), SOME)
+    after(other, 1)
+    after(other, 14)
+    assert {look for _, look in other.looks_at} == {0, 14}
+
+
+def test_a_window_that_was_never_counted_is_not_looked_at_again() -> None:
+    """It is older than what is counted: that was said when nobody counted."""
+    world = World()
+    world.add(record("/a", lane="slot"), SOME)
+    after(world, 14)
+    assert (world.recounts, world.looks_at) == ({}, {})
+
+
+def test_without_money_for_it_what_costs_nothing_is_counted_and_the_rest_is_written_down() -> None:
+    world = World()
+    large = world.add(record("/large", lane="slot", size=30_000_000), SOME)
+    small = world.add(record("/small", size=100), SOME)
+    after(world, 1)
+    started = world.calls.count("StartQuery")
+    for name in ("/large", "/small"):
+        world.events[name].append(LATE)
+    assert after(world, 3)["RecountsCorrected"] == 1
+    assert world.calls.count("StartQuery") == started
+    assert (said(world, large), said(world, small)) == (("insights", 2), ("filter", 3))
+    looked = world.looks_at[large.export_id, 3].recount
+    assert (looked.by, looked.reason) == ("no", "budget")
+
+
+def test_a_look_has_money_of_its_own_and_spends_no_more() -> None:
+    world = World(event_bytes=15_000_000)
+    made = world.add(record("/large", lane="slot", size=30_000_000), SOME)
+    after(world, 1)
+    paid = world.paid_bytes
+    world.events["/large"].append(LATE)
+    after(world, 3, revisit_share=20)
+    assert said(world, made) == ("insights", 3)
+    assert SCAN * (world.paid_bytes - paid) <= 2 * 20 * 45_000_000
+
+
+def test_what_the_direct_lane_has_read_is_proved_by_no_later_page() -> None:
+    """Its own call counts for nothing but that more has come in."""
+    world = World(status=lambda _, __: "Timeout")
+    made = world.add(record("/a", size=100), SOME)
+    after(world, 1)
+    assert said(world, made)[0] == "no"
+    after(world, 3)
+    assert said(world, made)[0] == "no"
+    assert world.looks_at[made.export_id, 3].recount.events == 2
+
+
+def test_fewer_events_than_before_are_believed_of_a_second_witness_alone() -> None:
+    world = World()
+    slot = world.add(record("/slot", lane="slot", size=100), SOME)
+    direct = world.add(record("/direct", size=100), SOME)
+    after(world, 1)
+    for name in ("/slot", "/direct"):
+        world.events[name].pop()
+    after(world, 3)
+    assert (said(world, slot)[1], said(world, direct)[1]) == (1, 2)
+
+
+@pytest.mark.parametrize("call", ["CorrectRecount", "CorrectRecount done", "PutRecount", "PutNote"])
+def test_a_look_that_died_is_made_again_and_loses_nothing(call: str) -> None:
+    world = World()
+    made = world.add(record("/a", lane="slot"), SOME)
+    after(world, 1)
+    world.events["/a"].append(LATE)
+    deaths = [Killed()]
+
+    def before(name: str) -> None:
+        if name == call and deaths:
+            raise deaths.pop()
+
+    world.before = before
+    with pytest.raises(Killed):
+        after(world, 3)
+    look(world)
+    assert said(world, made) == ("filter", 3)
+    assert (made.export_id, 3) in world.looks_at
+    note, _ = world.notes[WINDOW, 3]
+    assert note.listing_sha256 is not None
+
+
+def test_an_export_of_meanwhile_is_looked_at_as_well() -> None:
+    world = World()
+    world.add(record("/a", lane="slot"), SOME)
+    after(world, 1)
+    after(world, 3)
+    again = world.add(record("/b", lane="slot"), SOME)
+    after(world, 4)
+    assert said(world, again) == ("filter", 2)
+    assert (again.export_id, 3) in world.looks_at
+
+
+def test_windows_of_before_are_listed_as_long_as_they_are_looked_at() -> None:
+    world = World()
+    world.add(record("/a", lane="slot"), [*SOME, FROM + DAY])
+    after(world, 1)
+    after(world, 15.9)
+    assert {look for _, look in world.looks_at} == {0, 14}
