@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from logferry_contracts.ledger_record import LedgerRecord
 from logferry_contracts.message import timestamp
-from logferry_contracts.recount import FILTER, NO, Recount, Recounted
+from logferry_contracts.recount import NO, Recount, Recounted
 from logferry_contracts.window import Window
 from recounter import due
 from recounter.aws.control import FIRST, Control
@@ -136,15 +136,11 @@ class Book:
         What is wrong is put right before it is said that this was looked at.
         """
         is_corrected = not self.is_first and self._control.correct(
-            recount, only_more=self._is_same_witness(recount)
+            recount,
+            only_more=due.is_same_witness(self.todo[recount.export_id], recount.recount.by),
         )
         self._control.put(recount, self._look)
         return is_corrected
-
-    def _is_same_witness(self, recount: Recount) -> bool:
-        """Whether an export was counted as it was read: that shows that more came, and no more."""
-        lane = self.todo[recount.export_id].lane
-        return lane != "slot" and recount.recount.by == FILTER
 
     def _recount(self, candidate: Candidate, said: Recounted, query_id: str | None) -> Recount:
         record = self.todo[candidate.export_id]

@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 
 from logferry_contracts.ledger_record import LedgerRecord
 from logferry_contracts.message import epoch_ms
+from logferry_contracts.recount import FILTER
 from logferry_contracts.window import Window
 from recounter.budget import INGESTION, Candidate
 
@@ -55,11 +56,16 @@ def is_filtered(record: LedgerRecord, *, is_first: bool) -> bool:
     """Whether an export is counted by FilterLogEvents.
 
     What the direct lane read by that very call, a query has to count: it would be the same witness
-    twice. But a later look for what came in since it may take, see `Book`.
+    twice. But a later look for what came in since may take it, see `is_same_witness`.
     """
     is_small = size_bytes(record) <= MOST_FILTERED_BYTES
     is_standard = record.log_group.log_group_class == STANDARD
     return is_small and is_standard and (record.lane == "slot" or not is_first)
+
+
+def is_same_witness(record: LedgerRecord, by: str) -> bool:
+    """Whether an export was counted as it was read: that shows that more came, and no more."""
+    return record.lane != "slot" and by == FILTER
 
 
 def is_news(before: int | None, now: int, *, only_more: bool) -> bool:
