@@ -200,6 +200,15 @@ def test_what_was_counted_is_sealed_and_held_is_set_and_put_back(world: World) -
     assert world.undo() == (DONE, [])
 
 
+def test_people_see_what_could_be_and_then_what_has_become_of_it(world: World) -> None:
+    code, out, _ = world.run("--apply", "--yes", "--key", str(world.key))
+    assert code == DONE
+    assert "Nothing was changed" not in out
+    could, was = [line.split() for line in out.splitlines() if NAME in line]
+    assert could[:5] == ["shop", NAME, "ever", "30", "days"]
+    assert was == ["shop", NAME, "ever", "30", "days", "6", "events", "set"]
+
+
 def test_what_no_query_reaches_is_read_by_pages(world: World) -> None:
     world.apply()
     assert world.cloud.queried_windows == [SECOND]

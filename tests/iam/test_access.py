@@ -43,7 +43,7 @@ def may(
     return decide(request, [EVERYTHING], json.dumps(policy)).allowed
 
 
-def deployed(template: str, **parameters: str) -> dict[str, Any]:
+def deployed(template: str, **parameters: Any) -> dict[str, Any]:
     found: dict[str, Any] = resources(TEMPLATES / template, **parameters)
     return {name: each["Properties"] for name, each in found.items()}
 
@@ -421,3 +421,74 @@ def test_a_readers_role_is_assumed_by_the_teams_alone(who, principal, verdict):
     arn = role(HUB, "logferry-reader-analysts")
     trust = reader["AssumeRolePolicyDocument"]
     assert may(trust, principal, "sts:AssumeRole", arn) is verdict, who
+
+
+RETAINED = f"arn:aws:logs:{REGION}:{SOURCE}:log-group:/ecs/shop"
+
+
+@pytest.fixture(scope="module")
+def keeper() -> dict[str, Any]:
+    return deployed(
+        "retention.yaml",
+        HubAccountId=HUB,
+        OperatorArns=[role(HUB, "log-keepers"), role(HUB, "sso/AWSReservedSSO_Keepers_*")],
+        ExternalId=EXTERNAL_ID,
+        **{"AWS::AccountId": SOURCE},
+    )["Role"]
+
+
+@pytest.mark.parametrize(
+    ("who", "principal", "context", "verdict"),
+    [
+        ("people", role(HUB, "log-keepers"), {"sts:ExternalId": EXTERNAL_ID}, True),
+        ("people by a pattern", role(HUB, "sso/AWSReservedSSO_Keepers_0a"), ASKED, True),
+        ("without the external id", role(HUB, "log-keepers"), {}, False),
+        ("hub's administrator", role(HUB, "admin"), ASKED, False),
+        ("exporter", role(HUB, "logferry-exporter-shop"), ASKED, False),
+        ("recounter", role(HUB, "logferry-recounter-shop"), ASKED, False),
+        ("a role of that name elsewhere", role(STRANGER, "log-keepers"), ASKED, False),
+    ],
+)
+def test_retentions_are_set_by_people_of_the_hub_alone(keeper, who, principal, context, verdict):
+    trust, arn = keeper["AssumeRolePolicyDocument"], role(SOURCE, "logferry-retention")
+    assert may(trust, principal, "sts:AssumeRole", arn, owner=SOURCE, **context) is verdict, who
+
+
+@pytest.mark.parametrize(
+    ("action", "verdict"),
+    [
+        ("logs:PutRetentionPolicy", True),
+        ("logs:DeleteRetentionPolicy", True),
+        ("logs:StartQuery", True),
+        ("logs:DeleteLogGroup", False),
+        ("logs:DeleteLogStream", False),
+        ("logs:PutLogEvents", False),
+        ("logs:CreateExportTask", False),
+        ("logs:PutAccountPolicy", False),
+    ],
+)
+def test_who_sets_retentions_deletes_no_log_group(keeper, action, verdict):
+    [own] = [json.dumps(each["PolicyDocument"]) for each in keeper["Policies"]]
+    request = Request(
+        principal=role(SOURCE, "logferry-retention"),
+        action=action,
+        resource=RETAINED,
+        owner=SOURCE,
+        region=REGION,
+        context=(),
+    )
+    assert decide(request, [own], None).allowed is verdict
+
+
+def test_what_exports_and_counts_sets_no_retention(source):
+    [own] = [json.dumps(each["PolicyDocument"]) for each in source["Policies"]]
+    for action in ("logs:PutRetentionPolicy", "logs:DeleteRetentionPolicy"):
+        request = Request(
+            principal=role(SOURCE, "logferry-source"),
+            action=action,
+            resource=RETAINED,
+            owner=SOURCE,
+            region=REGION,
+            context=(),
+        )
+        assert not decide(request, [own], None).allowed

@@ -1,6 +1,6 @@
 """A source looked at: each window whose exports have ended is counted, the oldest first."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import cached_property
@@ -79,26 +79,25 @@ class Recounting:
     def _look(
         self, window: Window, export_ids: Sequence[str], turn: Turn, *, is_open: bool
     ) -> None:
-        """Look at a window for the first time, or again once that has ended."""
-        if epoch_ms(turn.clock() - self.look_back) <= window.from_ms:
-            self._count(window, FIRST, export_ids, turn, is_open=is_open)
-        again = due.later_look(window, turn.clock(), self.revisit_days)
-        was_counted = self.control.note(window, FIRST)[0].listing_sha256 is not None
-        if again is not None and was_counted:
-            self._count(window, again, export_ids, turn, is_open=is_open)
-
-    def _count(
-        self,
-        window: Window,
-        look: int,
-        export_ids: Sequence[str],
-        turn: Turn,
-        *,
-        is_open: bool,
-    ) -> None:
+        """Look at a window for the first time, or again once that was done."""
         listing = sha256("\n".join(export_ids).encode())
-        if self.control.note(window, look)[0].listing_sha256 == listing:
-            return
+        for look in self._looks(window, turn):
+            if self.control.note(window, look)[0].listing_sha256 == listing:
+                continue
+            if look == FIRST or self.control.note(window, FIRST)[0].listing_sha256 is not None:
+                book = self._counted(window, look, export_ids, turn)
+                if not is_open:
+                    book.close(listing)
+
+    def _looks(self, window: Window, turn: Turn) -> Iterator[int]:
+        if epoch_ms(turn.clock() - self.look_back) <= window.from_ms:
+            yield FIRST
+        again = due.later_look(window, turn.clock(), self.revisit_days)
+        if again is not None:
+            yield again
+
+    def _counted(self, window: Window, look: int, export_ids: Sequence[str], turn: Turn) -> Book:
+        """Count what a look has said nothing of yet."""
         counted = self.control.counted(window, look)
         left = [each for each in export_ids if each not in counted]
         read = turn.mapped(lambda each: self.control.record(window, each), left)
@@ -108,8 +107,7 @@ class Recounting:
         if records or book.note.running:
             counting = Counting(account=self._account, window=window, book=book, turn=turn)
             counting.count()
-        if not is_open:
-            book.close(listing)
+        return book
 
     @cached_property
     def _account(self) -> SourceAccount:
