@@ -40,6 +40,8 @@ class SealedWindows(Message):
         objects: How many the archived ones have.
         events: How many these objects have.
         stored_bytes: The sum of these objects' sizes.
+        lacking: How many archived leaves have fewer events than CloudWatch Logs has counted; None
+            for none.
     """
 
     date: Date
@@ -56,6 +58,7 @@ class SealedWindows(Message):
     objects: Count
     events: Count
     stored_bytes: Count
+    lacking: Count | None = None
 
 
 class NextKey(Message):

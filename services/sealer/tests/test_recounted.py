@@ -84,6 +84,9 @@ def test_what_a_later_look_has_counted_gets_into_the_next_seal_where_it_is_anoth
     (statement,) = world.leaves(later)
     assert later.sealed is not None
     assert (later.sealed.reason, statement.recount_difference) == ("recounted", 2)
+    assert later.sealed.lacking == 1
+    assert world.chain()[0].sealed is not None
+    assert world.chain()[0].sealed.lacking is None
 
 
 def test_who_lacks_events_is_noted_for_people_until_it_is_exported_again(world: World) -> None:
@@ -143,6 +146,8 @@ def test_a_difference_changes_no_outcome_and_whoever_verifies_is_told(
     world.look()
     (seal,) = world.check()
     assert world.outcomes(seal) == [("/a", "archived", None)]
+    assert seal.sealed is not None
+    assert seal.sealed.lacking == (1 if said.get("events") == 5 else None)
     notes = [str(each) for each in world.found() if "CloudWatch" in str(each)]
     assert len(notes) == len(told)
     assert all(text in note for text, note in zip(told, notes, strict=True))

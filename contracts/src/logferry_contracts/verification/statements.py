@@ -7,7 +7,7 @@ from typing import NamedTuple
 from logferry_contracts.chain import ChainName
 from logferry_contracts.day_seal import SealedWindows
 from logferry_contracts.seal_leaf import Leaf
-from logferry_contracts.statement import ARCHIVED, Statement
+from logferry_contracts.statement import ARCHIVED, LACKING, Statement
 from logferry_contracts.verification.chain import Link
 from logferry_contracts.verification.findings import (
     CountsError,
@@ -62,6 +62,7 @@ class Counted:
     objects: int = 0
     events: int = 0
     stored_bytes: int = 0
+    lacking: int = 0
     are_all: bool = True
 
     def add(self, statement: Statement | None) -> None:
@@ -75,6 +76,7 @@ class Counted:
             self.objects += len(objects)
             self.events += sum(each.events for each in objects)
             self.stored_bytes += sum(each.size_bytes for each in objects)
+            self.lacking += statement.recount_says == LACKING
 
     def differences(self, link: Link, sealed: SealedWindows) -> list[Finding]:
         """Return where a seal says otherwise."""
@@ -85,6 +87,7 @@ class Counted:
             "objects": self.objects,
             "events": self.events,
             "stored_bytes": self.stored_bytes,
+            **({} if sealed.lacking is None else {"lacking": self.lacking}),
         }
         said = {name: getattr(sealed, name) for name in counted}
         said["outcomes"] = {name: count for name, count in sealed.outcomes.items() if count}

@@ -217,6 +217,7 @@ class Sealing:
                 outcomes[row.outcome] += 1
                 profiles.add(row.profile)
                 totals.update(objects=row.objects, events=row.events, stored_bytes=row.stored_bytes)
+                totals["lacking"] += row.lacking > 0
         self.seals.put_file(leaves_key(name, leaves.sha256), path, leaves.sha256)
         return SealedWindows(
             date=date.date,
@@ -233,6 +234,7 @@ class Sealing:
             objects=totals["objects"],
             events=totals["events"],
             stored_bytes=totals["stored_bytes"],
+            lacking=totals["lacking"] or None,
         )
 
     # What came later
