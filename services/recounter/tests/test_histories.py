@@ -3,6 +3,7 @@
 import random
 from contextlib import suppress
 from datetime import timedelta
+from functools import partial
 
 import pytest
 from services.recounter.tests.conftest import (
@@ -12,9 +13,9 @@ from services.recounter.tests.conftest import (
     Killed,
     World,
     busy,
-    look,
     record,
 )
+from services.recounter.tests.conftest import look as look_with
 
 from logferry_contracts.window import Window
 from logferry_deliveries.errors import AwsError, RetryError
@@ -49,10 +50,8 @@ def lived(seed: int) -> tuple[World, int]:
     """A world after a history, and how many thousandths of ingestion it may spend in all."""
     fate = Fate(seed)
     chance, share = fate.random, fate.random.choice([1, 5, 10, 40])
-    again = {
-        "revisit_days": chance.choice([(), (1,), (1, 2)]),
-        "revisit_share": chance.choice([0, 10]),
-    }
+    days: tuple[int, ...] = chance.choice([(), (1,), (1, 2)])
+    look = partial(look_with, revisit_days=days, revisit_share=chance.choice([0, 10]))
     world = World(before=fate.before, status=fate.status)
     windows = [WINDOW, Window(from_ms=FROM - DAY, to_ms=FROM)][: chance.randint(1, 2)]
     for n in range(chance.randint(1, 70)):
@@ -70,7 +69,7 @@ def lived(seed: int) -> tuple[World, int]:
         world.refused = {f"/{chance.randint(0, 70)}": "MalformedQueryException"}
     for _ in range(60):
         with suppress(Killed, RetryError):
-            look(world, share=share, seconds=chance.choice([5, 60, 800]), **again)
+            look(world, share=share, seconds=chance.choice([5, 60, 800]))
         world.now += timedelta(minutes=30)
         if chance.random() < 0.1:  # late, after or before its window was counted
             world.add(record(f"/late/{chance.randint(0, 3)}", size=100), [FROM + 2])
@@ -79,9 +78,9 @@ def lived(seed: int) -> tuple[World, int]:
     world.before = lambda _: None
     world.status = lambda _, __: "Complete"
     for _ in range(3):
-        look(world, share=share, **again)
+        look(world, share=share)
         world.now += timedelta(hours=1)
-    return world, share + len(again["revisit_days"]) * again["revisit_share"]
+    return world, share + len(days) * look.keywords["revisit_share"]
 
 
 def check(seed: int) -> None:

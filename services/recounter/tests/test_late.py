@@ -25,10 +25,10 @@ ENDED = NOW - timedelta(days=1)
 look = partial(look_with, revisit_days=(3, 14))
 
 
-def after(world: World, days: float, **options: int) -> Counter[str]:
+def after(world: World, days: float, *, revisit_share: int = 0) -> Counter[str]:
     """Look so many days after the window's end."""
     world.now = ENDED + timedelta(days=days)
-    return look(world, **options)
+    return look(world, revisit_share=revisit_share)
 
 
 @pytest.mark.parametrize("lane", ["slot", "direct"])

@@ -85,8 +85,9 @@ def test_what_a_later_look_has_counted_gets_into_the_next_seal_where_it_is_anoth
     assert later.sealed is not None
     assert (later.sealed.reason, statement.recount_difference) == ("recounted", 2)
     assert later.sealed.lacking == 1
-    assert world.chain()[0].sealed is not None
-    assert world.chain()[0].sealed.lacking is None
+    first = world.chain()[0].sealed
+    assert first is not None
+    assert first.lacking is None
 
 
 def test_who_lacks_events_is_noted_for_people_until_it_is_exported_again(world: World) -> None:
