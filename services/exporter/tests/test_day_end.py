@@ -225,7 +225,7 @@ def test_messages_of_different_groups_come_back_each_at_its_own_time(
     cloud.deliver(batch_size=2)
 
     export, date = cloud.letters
-    assert export.visible_at - cloud.now > timedelta(seconds=30)
+    assert export.visible_at - cloud.now > timedelta(seconds=25)
     assert date.visible_at - cloud.now < timedelta(seconds=10)
 
 

@@ -230,15 +230,17 @@ def test_one_throttle_after_hours_of_waiting_sends_nobody_to_the_tail(
     both: "Cloud", request_for: RequestFor, plan: "type[Plan]"
 ) -> None:
     both.plans[BAD] = plan(running_s=36_000)
-    errors = iter([error_of("logs.task", "ThrottlingException")] * 3)
+    errors = iter([error_of("logs.newest_tasks", "ThrottlingException")] * 3)
 
     def throttle_late(name: str) -> None:
-        if name == "logs.task" and both.jobs and both.now - both.jobs[0].created > 5 * HOUR:
+        is_look = name == "logs.newest_tasks" and bool(both.jobs)
+        if is_look and both.now - both.jobs[0].created > 5 * HOUR:
             for error in errors:
                 raise_as_adapters_do(name, error)
 
     both.interrupt = throttle_late
     both.run()
+    assert next(errors, None) is None
     assert "queue.send_to_the_tail" not in both.calls
     assert [event.data.log_group_name for event in both.completed_events()] == [BAD, GOOD]
 

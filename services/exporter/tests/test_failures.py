@@ -353,7 +353,7 @@ def test_a_throttled_look_at_a_task_makes_no_second_task(
     looks = iter(range(1_000))
 
     def throttle(name: str) -> None:
-        if name == "logs.task" and next(looks) % 2 == 0:
+        if name == "logs.newest_tasks" and next(looks) % 2 == 0:
             raise TransientError("DescribeExportTasks: ThrottlingException: Rate exceeded")
 
     cloud.interrupt = throttle

@@ -89,11 +89,16 @@ class Schedules(RuleBasedStateMachine):
     # -- what happens -------------------------------------------------------------------------
 
     @precondition(lambda self: self.cloud.letters)
-    @rule(fault=faults, batch_size=st.integers(1, 2))
-    def deliver(self, fault: Fault | None, batch_size: int) -> None:
+    @rule(fault=faults, batch_size=st.integers(1, 2), is_warm=st.booleans())
+    def deliver(self, fault: Fault | None, batch_size: int, is_warm: bool) -> None:  # noqa: FBT001
+        """In the same environment as the last time, or in a new one."""
+        self.cloud.warm = (self.cloud.warm if is_warm else None) or self.cloud.wiring()
         # A message that cannot even be given back comes back all the same, some time later.
-        with self.armed(fault), suppress(Killed, TransientError):
-            self.cloud.deliver(batch_size)
+        with self.armed(fault), suppress(TransientError):
+            try:
+                self.cloud.deliver(batch_size)
+            except Killed:
+                self.cloud.warm = None
 
     @precondition(lambda self: self.cloud.letters)
     @rule()
@@ -137,6 +142,7 @@ class Schedules(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         # As few deliveries as can be: each costs more of the test's time than a look does.
+        self.cloud.warm = None
         self.cloud.settings = replace(self.cloud.settings, wait_in_invocation_s=100)
         self.cloud.run()
         records = {record.export_id: record for record in self.cloud.records()}

@@ -64,17 +64,6 @@ def test_a_request_creates_its_task_when_the_slot_is_free(requested: LedgerRecor
     assert next_step(requested, a_foreign_task(requested, status="COMPLETED")) == Create()
 
 
-def test_how_long_the_last_completed_tasks_took_goes_with_the_creation_of_the_next(
-    requested: LedgerRecord,
-) -> None:
-    def ended(status: str, took_s: int | None) -> Task:
-        completed_ms = None if took_s is None else NOW_MS - 60_000 + took_s * 1000
-        return a_foreign_task(requested, status=status, completed_ms=completed_ms)
-
-    tasks = [ended("COMPLETED", 7), ended("FAILED", 1), ended("COMPLETED", None)]
-    assert next_step(requested, *tasks) == Create(took_s=(7.0,))
-
-
 def test_a_request_waits_while_somebody_elses_task_holds_the_slot(requested: LedgerRecord) -> None:
     for status in ("PENDING", "RUNNING"):
         holder = a_foreign_task(requested, status=status)

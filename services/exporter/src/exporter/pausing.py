@@ -18,12 +18,14 @@ def wait(errand: Errand, entry: LedgerEntry, step: task.Wait) -> LedgerEntry:
     """
     count("ForeignWaits" if step.is_foreign else "Waits")
     delivery = errand.delivery
-    cost_s = waiting.look_cost_s(errand.wiring.tasks)
-    pause_s = waiting.pause_s(step.age_s, step.first_look_s, cost_s)
+    expected = (
+        None if step.is_foreign else errand.wiring.slot.outlook(errand.request.estimated_bytes)
+    )
+    pause_s = waiting.pause_s(step.age_s, expected)
     if errand.now() + timedelta(seconds=pause_s) <= delivery.wait_until:
         errand.wiring.sleep(pause_s)
         return entry
-    interval_s = waiting.interval_s(step.age_s, delivery.receive_count, step.first_look_s, cost_s)
+    interval_s = waiting.interval_s(step.age_s, delivery.receive_count, expected)
     logger.info(
         "given back",
         waits_for="another task" if step.is_foreign else "its task",

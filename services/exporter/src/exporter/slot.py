@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from exporter import failure, pausing, proof, publication, sharing, split, task, waiting
+from exporter import failure, pausing, proof, publication, sharing, split, task
 from exporter.cloud import LedgerEntry
 from exporter.errand import After, Errand
 from exporter.errors import (
@@ -12,7 +12,7 @@ from exporter.errors import (
     SlotBusyError,
 )
 from exporter.telemetry import count, logger
-from logferry_contracts.ledger_record import Completed, LedgerRecord
+from logferry_contracts.ledger_record import Completed, LedgerRecord, Submitted
 from logferry_contracts.manifest import ArchivedObject
 from logferry_contracts.message import timestamp
 
@@ -29,14 +29,32 @@ def look(errand: Errand, record: LedgerRecord) -> list[task.Task]:
     if record.split is not None or not task.is_slots(record, errand.request.lane):
         return []
     if record.state == "requested":
-        tasks = errand.account().newest_tasks(since=_earliest_try(errand, record))
+        known = errand.wiring.slot.seen(errand.now()) if errand.delivery.is_first else None
+        if known is not None:
+            return known
+        tasks = _newest_tasks(errand, _earliest_try(errand, record))
         if errand.delivery.is_first or task.is_explained(record, tasks):
             return tasks
         return [*tasks, *_tasks_by_folder(errand, record)]
     if record.submitted is not None and task.has_task(record):
-        found = errand.account().task(record.submitted.task_id)
-        return [] if found is None else [found]
+        return _own_task(errand, record.submitted)
     return []
+
+
+def _newest_tasks(errand: Errand, since: datetime) -> list[task.Task]:
+    tasks = errand.account().newest_tasks(since=since)
+    errand.wiring.slot.see(tasks, errand.now())
+    return tasks
+
+
+def _own_task(errand: Errand, submitted: Submitted) -> list[task.Task]:
+    """Return the export's task, by the list that serves the next export as well."""
+    tasks = _newest_tasks(errand, datetime.fromisoformat(submitted.at))
+    own = [each for each in tasks if each.task_id == submitted.task_id]
+    if own:
+        return own
+    found = errand.account().task(submitted.task_id)
+    return [] if found is None else [found]
 
 
 def _earliest_try(errand: Errand, record: LedgerRecord) -> datetime:
@@ -70,7 +88,7 @@ def _task_of(errand: Errand, folder: str) -> task.Task | None:
         return None
 
 
-def create(errand: Errand, entry: LedgerEntry, step: task.Create) -> LedgerEntry:
+def create(errand: Errand, entry: LedgerEntry, _step: task.Create) -> LedgerEntry:
     """Create the export's task, record its id and wait for it.
 
     What both lanes share and is too much for one task to have alone is left to its halves.
@@ -78,6 +96,7 @@ def create(errand: Errand, entry: LedgerEntry, step: task.Create) -> LedgerEntry
     calls_per_second = errand.wiring.settings.direct_lane_calls_per_second
     if split.is_shared_out(entry.record, errand.request.estimated_bytes, calls_per_second):
         return sharing.halve(errand, entry)
+    errand.wiring.slot.forget()
     try:
         task_id = errand.account().create_task(entry.record)
     except SlotBusyError:
@@ -89,11 +108,7 @@ def create(errand: Errand, entry: LedgerEntry, step: task.Create) -> LedgerEntry
     except LedgerConflictError:
         _cancel_if_redundant(errand, task_id)
         raise
-    first_look_s = waiting.first_look_s(
-        step.took_s, errand.request.estimated_bytes, errand.wiring.tasks
-    )
-    wait = task.Wait(0.0, is_foreign=False, first_look_s=first_look_s)
-    return pausing.wait(errand, submitted, wait)
+    return pausing.wait(errand, submitted, task.Wait(0.0, is_foreign=False))
 
 
 def adopt(errand: Errand, entry: LedgerEntry, step: task.Adopt) -> LedgerEntry:
@@ -137,9 +152,7 @@ def cancel(errand: Errand, entry: LedgerEntry, step: task.Cancel) -> LedgerEntry
 def complete(errand: Errand, entry: LedgerEntry, step: task.Complete) -> After:
     """Record and publish what a task has written, unless something of it is missing."""
     record, ended = entry.record, step.task
-    if ended.took_s:
-        known = waiting.Ended(errand.request.estimated_bytes, ended.took_s)
-        errand.wiring.tasks.append(known)
+    errand.wiring.slot.end(errand.request.estimated_bytes, ended.took_s)
     try:
         objects = _objects(errand, record, ended.task_id)
     except ObjectsRemovedError as error:

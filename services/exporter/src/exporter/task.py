@@ -109,13 +109,7 @@ class Publish:
 
 @dataclass(frozen=True)
 class Create:
-    """Create the export task and record its id.
-
-    Attributes:
-        took_s: How long the account's last tasks took, those that completed, in seconds.
-    """
-
-    took_s: tuple[float, ...] = ()
+    """Create the export task and record its id."""
 
 
 @dataclass(frozen=True)
@@ -154,12 +148,10 @@ class Wait:
     Attributes:
         age_s: How old the task is that is waited for; None when it cannot be seen.
         is_foreign: Whether it is the task of another export, or of somebody else.
-        first_look_s: The least age at which looking at it is worth while.
     """
 
     age_s: float | None
     is_foreign: bool
-    first_look_s: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -335,8 +327,7 @@ def _start(record: LedgerRecord, tasks: Sequence[Task], now: datetime) -> Step:
     holder = next((task for task in tasks if task.holds_slot), None)
     if holder is not None:
         return Wait(holder.age_s(now), is_foreign=True)
-    completed = (task.took_s for task in tasks if task.status == COMPLETED)
-    return Create(took_s=tuple(took_s for took_s in completed if took_s is not None))
+    return Create()
 
 
 def _follow(

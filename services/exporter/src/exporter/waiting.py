@@ -1,39 +1,50 @@
 """When to look at an export task again: rules only.
 
 A task says nothing when it ends, so it has to be looked at. Each look costs a call, and one that
-comes too late leaves the slot empty. Most tasks are short, and most of the slot's time goes to a
-few long ones: so looks get rarer with the square root of the task's age, and the first one waits
-until such a task may well have ended, by what the tasks before it took. ``make bench`` measures
-what that comes to.
+comes too late leaves the slot empty. The tasks of late say how long the next one may take. With so
+many looks the slot is empty for the shortest time when the time between two of them is that of the
+inverse root of how likely the task is to end just now. Most tasks are short, and most of the slot's
+time goes to a few long ones: so those have more looks. ``make bench`` measures what that comes to.
 """
 
 from collections.abc import Sequence
-from math import ceil, sqrt
+from math import ceil, erfc, exp, log, pi, sqrt
 from statistics import median
 from typing import NamedTuple
 
-QUICK_TASK = 3
-"""The first look comes when one in so many of the account's last tasks had ended."""
-FAST_BYTES_PER_S = 30e6
-"""Faster than tasks are expected to export, so that the first look is seldom too late."""
-FIRST_LOOK_CEILING_S = 120.0
-"""However wrong the planner's estimate and unlike the last tasks were, this late and no later."""
+REMEMBERED = 1000
+"""Tasks of late, by which looks are shared out."""
+LEARNT_FROM = 35
+"""So many of them say how long the next one may take."""
+FEWEST = 3
+"""Of a kind, to learn from."""
 
-REMEMBERED = 50
-"""So many tasks of late say how long the next ones may take."""
-LARGE_BYTES = 200_000_000
-"""The time of a task of so many bytes is mostly that of its bytes."""
-FEWEST_LARGE = 3
-FASTER = 2.5
-"""So many times faster than those before it a task may be, at the most."""
-LOOKS = 5
-"""Of each task, that all together may have; where most are short, long ones may have more."""
-UNSURE_SHARE = 0.6
-"""The part of a task's time in which it may end, and is looked at."""
-LEAST_COST_S = 0.3
-MOST_COST_S = 1.0
-"""What a look is worth of the slot's time. A lane of long tasks alone has more than five looks a
-task all the same: a tenth of each task's time is too much for the rest."""
+FIXED_S = 3.0
+BYTES_PER_S = 10e6
+SPREAD = 0.6
+"""What a task takes without an event, what it moves in a second, and the standard deviation of the
+logarithm of its time, before any was seen."""
+SPREAD_WEIGHT = 3
+"""So many tasks count as much as what was thought of their spread before."""
+SPREAD_FLOOR = 0.1
+LEAST_S = 0.5
+"""That any task takes without an event."""
+
+LOOKS = 4.75
+"""Of each task, that all together should have."""
+MOST_COST_S = 0.5
+"""Of the slot's time, that a look is worth: where all tasks are long, they have more looks."""
+NORMAL_ROOT = 1.42
+"""The root of the normal distribution's density and of what lies beyond, over all of it."""
+SOONEST = -4.0
+"""In standard deviations: before that a task does not end."""
+TAIL = 1.5
+"""From there on nobody has foreseen how long it takes: it ends as likely with each tenth of its age
+as with the one before."""
+STEP = 0.02
+"""By which the next look is searched for."""
+AGE_SHARE = 0.02
+"""Of a task's age, the least time between two looks, so that one of a day has no thousand."""
 
 PAUSE_FLOOR_S = 0.5
 """Between two looks of one invocation.
@@ -46,6 +57,8 @@ BLIND_PAUSE_S = 1.0
 
 INTERVAL_FLOOR_S = 1
 INTERVAL_CEILING_S = 300
+TASK_CEILING_S = 900
+"""Of tasks that are hours old."""
 ERROR_CEILING_S = 60
 
 ROUND_S = 60
@@ -77,59 +90,109 @@ class Ended(NamedTuple):
     took_s: float
 
 
-def first_look_s(
-    took_s: Sequence[float], estimated_bytes: int, ended: Sequence[Ended] = ()
-) -> float:
-    """Return at what age a new task is worth its first look.
+class Outlook(NamedTuple):
+    """What is expected of a task, and what a look at it is worth.
+
+    Attributes:
+        median_s: By that age it has ended as likely as not.
+        spread: The standard deviation of the logarithm of its time.
+        cost_s: Of the slot's time, that a look is worth.
+    """
+
+    median_s: float
+    spread: float
+    cost_s: float
+
+    def next_look_s(self, age_s: float) -> float:
+        """Return in how many seconds to look again at a task of so many seconds."""
+        at, left = SOONEST, sqrt(2 * self.cost_s)
+        if age_s > 0:
+            at = max(at, log(age_s / self.median_s) / self.spread)
+        while left > 0:
+            # Likelihood is by the second here, and there by the standard deviation.
+            left -= sqrt(_likelihood(min(at, TAIL)) * self.spread * self._age_s(at)) * STEP
+            at += STEP
+        return max(min(self._age_s(at) - age_s, INTERVAL_CEILING_S), AGE_SHARE * age_s)
+
+    def _age_s(self, deviation: float) -> float:
+        return self.median_s * exp(self.spread * deviation)
+
+
+def outlook(
+    estimated_bytes: int, ended: Sequence[Ended] = (), listed_s: Sequence[float] = ()
+) -> Outlook:
+    """Return what to expect of a task.
 
     Args:
-        took_s: How long the account's last tasks took, in seconds, of any size.
-        estimated_bytes: What the task exports, as far as anybody knows; 0 if nobody does.
-        ended: Tasks of late whose estimates are known as well.
+        estimated_bytes: What it exports, as far as anybody knows; 0 if nobody does.
+        ended: Tasks of late, the newest last.
+        listed_s: How long tasks of the account took of whose bytes nothing is known, in seconds.
     """
-    quick_s = sorted(took_s)[len(took_s) // QUICK_TASK] if took_s else 0.0
-    paces = [
-        each.estimated_bytes / each.took_s for each in ended if each.estimated_bytes >= LARGE_BYTES
-    ]
-    if len(paces) >= FEWEST_LARGE and estimated_bytes >= LARGE_BYTES:
-        return estimated_bytes / (FASTER * median(paces))
-    return min(quick_s + estimated_bytes / FAST_BYTES_PER_S, FIRST_LOOK_CEILING_S)
+    newest = ended[-LEARNT_FROM:]
+    if estimated_bytes == 0:
+        newest = [Ended(0, each.took_s) for each in newest]
+    fixed_s, bytes_per_s = _pace(newest, listed_s)
+    errors = [log(each.took_s / (fixed_s + each.estimated_bytes / bytes_per_s)) for each in newest]
+    bias = sum(errors) / (len(errors) + 1)
+    squares = sum((error - bias) ** 2 for error in errors) + SPREAD_WEIGHT * SPREAD**2
+    spread = max(sqrt(squares / (len(errors) + SPREAD_WEIGHT)), SPREAD_FLOOR)
+    median_s = (fixed_s + estimated_bytes / bytes_per_s) * exp(bias)
+    roots = [sqrt(each.took_s) for each in ended] + [sqrt(median_s)]
+    root = NORMAL_ROOT * sqrt(spread) * sum(roots) / len(roots)
+    return Outlook(median_s, spread, min((root / LOOKS) ** 2 / 2, MOST_COST_S))
 
 
-def look_cost_s(ended: Sequence[Ended]) -> float:
-    """Return how many seconds of the slot's time a look is worth, by the tasks of late."""
-    if not ended:
-        return MOST_COST_S
-    root_s = sum(sqrt(each.took_s) for each in ended) / len(ended)
-    return min(max((UNSURE_SHARE * root_s / LOOKS) ** 2, LEAST_COST_S), MOST_COST_S)
+def _pace(ended: Sequence[Ended], listed_s: Sequence[float]) -> tuple[float, float]:
+    """Return what tasks take without an event, in seconds, and the bytes that they move in one."""
+    fixed_s, bytes_per_s = FIXED_S, BYTES_PER_S
+    all_s = sorted([each.took_s for each in ended] or listed_s)
+    if len(all_s) >= FEWEST:
+        fixed_s = all_s[len(all_s) // 3]
+    for _ in range(3):
+        small = [
+            each.took_s - each.estimated_bytes / bytes_per_s
+            for each in ended
+            if each.estimated_bytes <= fixed_s * bytes_per_s
+        ]
+        if len(small) >= FEWEST:
+            fixed_s = max(median(small), LEAST_S)
+        large = [
+            each.estimated_bytes / (each.took_s - fixed_s)
+            for each in ended
+            if each.estimated_bytes > fixed_s * bytes_per_s and each.took_s > fixed_s
+        ]
+        if len(large) >= FEWEST:
+            bytes_per_s = median(large)
+    return fixed_s, bytes_per_s
 
 
-def pause_s(age_s: float | None, first_look_s: float = 0.0, cost_s: float = MOST_COST_S) -> float:
+def pause_s(age_s: float | None, expected: Outlook | None = None) -> float:
     """Return how many seconds to wait inside an invocation before the next look.
 
     Args:
         age_s: The age of the task that is waited for, None when it cannot be seen.
-        first_look_s: The least age at which to look.
-        cost_s: What a look is worth, as by `look_cost_s`.
+        expected: What is expected of it; None of somebody else's.
     """
     if age_s is None:
         return BLIND_PAUSE_S
-    return max(PAUSE_FLOOR_S, _next_look_s(age_s, first_look_s, cost_s))
+    return max(PAUSE_FLOOR_S, _next_look_s(age_s, expected))
 
 
-def interval_s(
-    age_s: float | None,
-    receive_count: int,
-    first_look_s: float = 0.0,
-    cost_s: float = MOST_COST_S,
-) -> int:
+def interval_s(age_s: float | None, receive_count: int, expected: Outlook | None = None) -> int:
     """Return for how many seconds to give a message back that waits for a task.
 
-    The arguments are those of `pause_s`.
+    Args:
+        age_s: As in `pause_s`.
+        receive_count: How often the message was received.
+        expected: As in `pause_s`.
     """
-    by_receives = RECEIVE_GROWTH ** min(receive_count, MAX_RECEIVES)
-    by_age = 0.0 if age_s is None else _next_look_s(age_s, first_look_s, cost_s)
-    return _bounded(max(by_age, by_receives), receive_count, INTERVAL_CEILING_S)
+    by_receives_s = RECEIVE_GROWTH ** min(receive_count, MAX_RECEIVES)
+    by_age_s = 0.0 if age_s is None else _next_look_s(age_s, expected)
+    ceiling_s = INTERVAL_CEILING_S if expected is None else TASK_CEILING_S
+    return max(
+        _bounded(by_receives_s, receive_count, INTERVAL_CEILING_S),
+        _bounded(by_age_s, receive_count, ceiling_s),
+    )
 
 
 def early_interval_s(left_s: float, age_s: float, receive_count: int) -> int | None:
@@ -161,7 +224,13 @@ def _bounded(seconds: float, receive_count: int, ceiling_s: int) -> int:
     return round(min(max(seconds, INTERVAL_FLOOR_S), ceiling_s))
 
 
-def _next_look_s(age_s: float, first_look_s: float, cost_s: float) -> float:
+def _next_look_s(age_s: float, expected: Outlook | None) -> float:
     # A clock that is behind makes an age negative.
     age_s = max(age_s, 0.0)
-    return max(sqrt(cost_s * age_s), first_look_s - age_s)
+    return sqrt(age_s) if expected is None else expected.next_look_s(age_s)
+
+
+def _likelihood(deviation: float) -> float:
+    """Return how likely what is normally distributed ends there, if it has not before."""
+    lasts = erfc(deviation / sqrt(2)) / 2
+    return exp(-(deviation**2) / 2) / sqrt(2 * pi) / lasts

@@ -1,16 +1,16 @@
 """What all messages are worked on with, for as long as the function's environment lives."""
 
-from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
 
-from exporter import day, direct, waiting
+from exporter import day, direct
 from exporter.cloud import Archive, Ledger, Queue, SourceAccounts, Topic
 from exporter.family import Family
 from exporter.reading import Together, side_by_side
 from exporter.settings import Settings
+from exporter.slot_memory import SlotMemory
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,9 +43,9 @@ class Wiring:
         return {}
 
     @cached_property
-    def tasks(self) -> deque[waiting.Ended]:
+    def slot(self) -> SlotMemory:
         """The slot's tasks of late."""
-        return deque(maxlen=waiting.REMEMBERED)
+        return SlotMemory()
 
     @cached_property
     def ended(self) -> dict[str, day.Ended]:

@@ -1,0 +1,50 @@
+"""What an environment knows of the account's export tasks, for as long as it lives."""
+
+from collections import deque
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from exporter import waiting
+from exporter.task import COMPLETED, Task
+
+FRESH = timedelta(seconds=3)
+"""For so long a list in which nobody holds the slot is as good as a new one. A task that somebody
+else creates meanwhile makes CreateExportTask refuse ours; of our own, this slot's exporter is the
+only one that creates any, and forgets the list then."""
+
+
+@dataclass
+class SlotMemory:
+    """Tasks that have ended, and the newest ones as they were listed last.
+
+    Attributes:
+        ended: Tasks of late whose estimates are known as well, the newest last.
+    """
+
+    ended: deque[waiting.Ended] = field(default_factory=lambda: deque(maxlen=waiting.REMEMBERED))
+    _listed: list[Task] = field(default_factory=list)
+    _listed_at: datetime | None = None
+
+    def see(self, tasks: list[Task], at: datetime) -> None:
+        """Remember the newest tasks, as they are now."""
+        self._listed, self._listed_at = tasks, at
+
+    def seen(self, now: datetime) -> list[Task] | None:
+        """Return the newest tasks, if it was just now that nobody held the slot."""
+        if self._listed_at is None or abs(now - self._listed_at) > FRESH:
+            return None
+        return None if any(task.holds_slot for task in self._listed) else self._listed
+
+    def forget(self) -> None:
+        """Have the next export list the tasks again, as one may be created now."""
+        self._listed_at = None
+
+    def end(self, estimated_bytes: int, took_s: float | None) -> None:
+        """Learn from a task that has completed."""
+        if took_s:
+            self.ended.append(waiting.Ended(estimated_bytes, took_s))
+
+    def outlook(self, estimated_bytes: int) -> waiting.Outlook:
+        """Return what to expect of a task; as in `waiting.outlook`."""
+        listed = (task.took_s for task in self._listed if task.status == COMPLETED)
+        return waiting.outlook(estimated_bytes, list(self.ended), [each for each in listed if each])
