@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
-from threading import Barrier
+from threading import Barrier, Lock
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 from exporter import direct, task
 from exporter.direct import Budget, Event, Slice
 from exporter.errors import NotForDirectLaneError, TransientError
-from exporter.reading import FOLDER_PREFIX, Reading
+from exporter.reading import FOLDER_PREFIX, Reading, Together, side_by_side
 from exporter.spool import Spool
 from exporter.turns import Turn
 from logferry_contracts.export_requested import ExportRequestedData
@@ -334,7 +334,10 @@ class SlicedAws:
 
     meet: Barrier
     fails_at: int | None = None
+    together: Together = side_by_side
     asked: list[int] = field(default_factory=list)
+    others_wait: dict[int, bool] = field(default_factory=dict)
+    may_take: Any = field(default_factory=Lock)
     written: dict[str, bytes] = field(default_factory=dict)
 
     def events(
@@ -345,6 +348,7 @@ class SlicedAws:
             self.meet.wait(timeout=30)
         else:
             self.asked.append(part.start_ms)
+        self.others_wait[part.start_ms] = self.may_take.locked()
         parts = direct.slices(record.window, DAY_BYTES)
         if self.fails_at == parts.index(part):
             raise TransientError("ThrottlingException")
@@ -360,7 +364,8 @@ class SlicedAws:
 
     def read(self, record: LedgerRecord, estimated_bytes: int) -> list[ArchivedObject]:
         adapter = cast("Any", self)
-        return Reading(
+        turn = Turn(lambda _seconds: None, self.may_take)
+        reading = Reading(
             account=adapter,
             archive=adapter,
             budget=Budget(1000),
@@ -368,9 +373,12 @@ class SlicedAws:
             until=NOW + timedelta(seconds=60),
             clock=lambda: NOW,
             sleep=lambda _seconds: None,
-            turn=Turn(lambda _seconds: None),
+            turn=turn,
+            together=self.together,
             check_time=lambda: None,
-        ).objects(record, estimated_bytes)
+        )
+        with turn:
+            return reading.objects(record, estimated_bytes)
 
 
 def test_slices_are_read_at_once_and_written_in_the_order_of_time(record: LedgerRecord) -> None:
@@ -390,6 +398,18 @@ def test_the_first_slice_that_cannot_be_read_stops_the_others(record: LedgerReco
         aws.read(record, DAY_BYTES)
     assert aws.written == {}
     assert len(aws.asked) < MANY
+
+
+def test_another_window_is_taken_when_no_more_slices_are_left_than_are_read_at_once(
+    record: LedgerRecord,
+) -> None:
+    """What nobody has taken yet, the slot may take."""
+    aws = SlicedAws(Barrier(1), together=lambda jobs: jobs[0]())
+    aws.read(record, DAY_BYTES)
+    begun = [aws.others_wait[part.start_ms] for part in direct.slices(record.window, DAY_BYTES)]
+    last = direct.LEAST_READERS + 1
+    assert len(begun) > last
+    assert begun == [True] * (len(begun) - last) + [False] * last
 
 
 def test_what_is_known_to_be_too_much_is_not_begun(record: LedgerRecord) -> None:

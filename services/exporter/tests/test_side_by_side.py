@@ -150,7 +150,7 @@ def test_the_slot_takes_parts_while_others_are_read_side_by_side(
     check_end(cloud, wanted)
 
 
-def test_a_window_is_taken_while_another_is_read_and_read_once_that_has_begun_its_last_pages() -> (
+def test_a_window_is_taken_when_another_nears_its_last_pages_and_read_once_it_has_begun_them() -> (
     None
 ):
     told: list[str] = []
@@ -161,10 +161,11 @@ def test_a_window_is_taken_while_another_is_read_and_read_once_that_has_begun_it
 
     first = Turn(sleep)
     second = first.next()
-    steps = [first.read, first.read_no_more]
+    steps = [first.read, first.let_take, first.read_no_more]
     with first, second:
+        assert told == ["waits"] * 2
         second.read()
-    assert told == ["waits", "waits"]
+    assert told == ["waits"] * 3
 
 
 def test_whoever_ends_lets_the_others_go_on() -> None:

@@ -107,6 +107,8 @@ class Reading:
                 while todo and not stopped.is_set():
                     with suppress(IndexError):  # another reader was faster
                         part = todo.popleft()
+                        if len(todo) <= self.readers:
+                            self.turn.let_take()
                         if not todo:
                             self.turn.read_no_more()
                         self._read_slice(record, part, spool, max_bytes, stopped)

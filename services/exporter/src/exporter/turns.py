@@ -2,8 +2,8 @@
 
 At the end of a window not all calls that are allowed are used: its last pages come one by one, its
 objects are packed and sent, and the ledger is written. And before a window can be read it has to be
-taken. So whoever reads lets the next one be taken, and whoever has begun its last pages lets that
-one read. No more are taken than are read soon: what is not taken, the slot may take.
+taken. So whoever is about to begin its last pages lets the next one be taken, and whoever has begun
+them lets that one read. No more are taken than are read soon: what is not taken, the slot may take.
 """
 
 from collections.abc import Callable
@@ -49,13 +49,16 @@ class Turn:
         self.pass_on()
 
     def read(self) -> None:
-        """Wait until the window may be read, and let the next one be taken."""
+        """Wait until the window may be read."""
         self._wait_for(self._may_read, self._reading)
+
+    def let_take(self) -> None:
+        """Let the next one be taken, as it is read soon; again does no harm."""
         self._taking.close()
 
     def read_no_more(self) -> None:
         """Let the next one be read, as no part of this one is left to begin; again does no harm."""
-        self._reading.close()
+        self.pass_on()
 
     def pass_on(self) -> None:
         """Let the next ones be taken and read."""
