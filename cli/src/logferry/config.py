@@ -126,7 +126,8 @@ class ArchiveConfig(_Part):
     signing_key_arn: KeyArn | None = None
 
 
-CALLS_OF_SMALL_FUNCTION = 10
+MEMORY_MB = {5: 256, 10: 384, 1000: 1024}
+"""Of the direct lane's function, by the most calls a second that it is for."""
 
 
 class DirectLaneConfig(Timeouts):
@@ -148,7 +149,7 @@ class DirectLaneConfig(Timeouts):
     @property
     def function_memory_mb(self) -> int:
         """What has the CPU for so many pages a second: 12 ms each, and 3 to compress it."""
-        return 384 if self.calls_per_second <= CALLS_OF_SMALL_FUNCTION else 1024
+        return next(mb for calls, mb in MEMORY_MB.items() if self.calls_per_second <= calls)
 
 
 class ExporterConfig(Timeouts):

@@ -243,7 +243,7 @@ resource "aws_cloudformation_stack" "exporter" {
     SplitAfterHours          = tostring(var.exporter.split_after_hours)
     DirectLaneMaxBytes       = tostring(var.direct_lane.most_bytes)
     DirectLaneCallsPerSecond = tostring(var.direct_lane.calls_per_second)
-    DirectFunctionMemory     = tostring(var.direct_lane.calls_per_second <= 10 ? 384 : 1024)
+    DirectFunctionMemory     = tostring(var.direct_lane.calls_per_second <= 5 ? 256 : var.direct_lane.calls_per_second <= 10 ? 384 : 1024)
   })
 
   depends_on = [aws_cloudformation_stack.sse_enforcer]
