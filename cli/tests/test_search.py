@@ -22,7 +22,7 @@ from cli.tests.in_s3 import (
     three_dates,
 )
 from contracts.tests.retrieving import lines
-from contracts.tests.sealed_archive import DAY_MS, HOUR_MS, START_MS, Archive, gz
+from contracts.tests.sealed_archive import DAY_MS, HOUR_MS, START_MS, Archive, SealingKey, gz
 
 from logferry.config import Config
 from logferry_contracts.chain import ChainName
@@ -136,6 +136,20 @@ def test_a_log_group_that_there_is_none_of_is_refused(run: Run, folder: str) -> 
     code, _, err = run("", folder, "--log-group", "/app/z", *dates)
     assert code == 2
     assert "/app/z: no log group of this name" in err
+
+
+def test_seals_of_a_key_that_is_not_trusted_make_what_is_found_no_evidence(
+    run: Run, folder: str, tmp_path: Path
+) -> None:
+    key = tmp_path / "other.pem"
+    key.write_text(SealingKey().pem)
+    dates = ("--from", "2026-11-21", "--to", "2026-11-21", "--key", str(key))
+    code, _, err = run("", folder, "--log-group", NAME, *dates)
+    assert code == 1
+    assert "it is signed by the key" in err
+    assert "what was archived" not in err
+    code, _, err = run("", folder, "--log-group", NAME, *dates, "--dry-run")
+    assert code == 1
 
 
 def test_how_long_ago_is_counted_back_from_now(run: Run, folder: str) -> None:

@@ -162,12 +162,15 @@ def test_a_seal_that_is_gone_makes_its_time_unknown() -> None:
     assert (absence.outcome, absence.count) == (UNKNOWN, 1)
 
 
-def test_the_newest_seals_are_found_behind_one_that_is_gone() -> None:
+@pytest.mark.parametrize("gone", [[1], [8], [1, 2, 4, 8], [4, 12], list(range(1, 16))])
+def test_the_newest_seals_are_found_behind_those_that_are_gone(gone: list[int]) -> None:
     archive = Archive()
-    keys = archive.days(9)
-    archive.bucket.remove(keys[7])
-    seals = Seals.read(archive.bucket, archive.chain, [], START_MS)
-    assert seals.chain.links[-1].sequence == 9
+    keys = archive.days(21, ["/app/a"])
+    for sequence in gone:
+        archive.bucket.remove(keys[sequence - 1])
+    plan = planned(archive, asked(window(20), is_open_ended=True))
+    assert (plan.log_groups, plan.absences) == ({"/app/a"}, {})
+    assert planned(archive, asked(window(0, 21), is_open_ended=True)).is_wrong
 
 
 def test_a_seal_that_nobody_has_signed_who_is_trusted_is_named(archive: Archive) -> None:

@@ -32,6 +32,9 @@ _DOLLARS_PER_REQUEST = 0.0004 / 1000
 _DOLLARS_PER_GB_OUT = 0.09
 """The same page: out of AWS; within the Region nothing."""
 _GB = 10**9
+_OF_WRONG_SEALS = (
+    "what was read is what statements say, and these or their seals are wrong: see above"
+)
 _MOST_SHOWN = 3
 _KNOWN_SECONDS = 1024
 _ANY_ZONE = timedelta(hours=26)
@@ -216,7 +219,8 @@ def report_lines(plan: Plan, report: Report, *, are_signed: bool) -> Iterator[st
     for each in report.frozen:
         yield visible(f"thaw first: {each}")
     objects = f"{report.objects:,} of {counted(plan.objects, 'object')}"
-    read = f"{objects}, {report.size_bytes:,} bytes: {_as_archived(report)}"
+    told = _OF_WRONG_SEALS if plan.is_wrong else _as_archived(report)
+    read = f"{objects}, {report.size_bytes:,} bytes: {told}"
     yield f"{counted(report.matches, 'event')} in {read}"
     if not are_signed:
         yield "Whether a key that you trust has signed the seals was not checked: --key."
@@ -239,7 +243,7 @@ def report_as_json(plan: Plan, report: Report, *, are_signed: bool) -> dict[str,
         "stored_bytes": report.size_bytes,
         "hashed_objects": report.hashed,
         "are_signatures_checked": are_signed,
-        "findings": list(map(str, report.findings)),
+        "findings": list(map(str, (*plan.findings, *report.findings))),
         "notes": list(map(str, report.notes)),
         "frozen": report.frozen,
         "missing": [each.outcome for each in plan.absences.values() if not each.is_lawful],

@@ -105,6 +105,8 @@ class Planned(NamedTuple):
     @property
     def code(self) -> int:
         """The exit code of a run that only plans."""
+        if self.plan.is_wrong:
+            return FAILED
         return DONE if self.plan.is_whole and self.winter.is_over else NOT_WHOLE
 
     def as_json(self) -> dict[str, Any]:
@@ -157,6 +159,6 @@ def _told(archive: str, chosen: Chosen, plan: Plan, report: Report) -> Iterator[
 
 def code_of_report(plan: Plan, report: Report) -> int:
     """Return the exit code of what came of a plan."""
-    if report.is_wrong:
+    if plan.is_wrong or report.is_wrong:
         return FAILED
     return DONE if plan.is_whole and report.is_whole else NOT_WHOLE

@@ -18,6 +18,7 @@ from logferry_contracts.statement import (
     WAIVED,
     Statement,
 )
+from logferry_contracts.verification.findings import SealError
 from logferry_contracts.verification.joining import span
 from logferry_contracts.verification.standing import Standing, answered_for
 from logferry_contracts.window import Window
@@ -110,6 +111,11 @@ class Plan:
         self._streams = sqlite3.connect("", autocommit=True, check_same_thread=False)
         weakref.finalize(self, self._streams.close)
         self._streams.execute("CREATE TABLE streams (first_ms, last_ms, folder, stream)")
+
+    @property
+    def is_wrong(self) -> bool:
+        """Whether what says which objects there are is not what was sealed."""
+        return any(isinstance(each, SealError) for each in self.findings)
 
     @property
     def is_whole(self) -> bool:

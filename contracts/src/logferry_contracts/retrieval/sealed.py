@@ -26,8 +26,8 @@ from logferry_contracts.verification.statements import Read, read_statement
 from logferry_contracts.verification.store import Mapped, Missing, Store
 from logferry_contracts.window import Window
 
-_BEYOND = 8
-"""Numbers that are looked at after the newest seal: somebody may have removed one before it."""
+_BEYOND = (*(1 << n for n in range(10, 3, -1)), *range(8, 1, -1))
+"""How far after the newest seal others are looked for: somebody may have removed those between."""
 
 
 @dataclass(frozen=True)
@@ -188,15 +188,26 @@ def _newest(store: Store, name: ChainName) -> int:
     Raises:
         Unreadable: One is there, and cannot be read.
     """
-    there, missing = 0, 1
-    while _is_there(store, name, missing):
-        there, missing = missing, 2 * missing
-    while missing - there > 1:
-        middle = (there + missing) // 2
-        there, missing = (middle, missing) if _is_there(store, name, middle) else (there, middle)
-    beyond = range(there + _BEYOND, there + 1, -1) if there else ()
-    further = next((each for each in beyond if _is_there(store, name, each)), None)
-    return there if further is None else further
+    newest = 0
+    while True:
+        newest = _last_in_a_row(store, name, newest)
+        further = (newest + step for step in _BEYOND)
+        beyond = next((each for each in further if _is_there(store, name, each)), None)
+        if beyond is None:
+            return newest
+        newest = beyond
+
+
+def _last_in_a_row(store: Store, name: ChainName, there: int) -> int:
+    """Return the number of a seal that is there, with none after it, from one on."""
+    step = 1
+    while _is_there(store, name, there + step):
+        there, step = there + step, 2 * step
+    while step > 1:
+        step //= 2
+        if _is_there(store, name, there + step):
+            there += step
+    return there
 
 
 def _is_there(store: Store, name: ChainName, sequence: int) -> bool:
