@@ -343,8 +343,9 @@ def test_what_a_later_seal_says_otherwise_is_in_the_way(world: World, outcome: s
 
 def test_seals_by_another_key_make_nothing_safe(world: World) -> None:
     world.key.write_text(SealingKey().pem)
-    code, _ = world.apply()
+    code, found = world.apply()
     assert (code, world.cloud.days, world.cloud.calls) == (FAILED, None, [])
+    assert "signed" in found["problem"]
 
 
 def test_a_seal_that_is_missing_makes_nothing_safe(world: World) -> None:

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from fnmatch import fnmatchcase
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
 import boto3
 from cyclopts import Parameter
@@ -174,6 +174,10 @@ class _Done:
     outcomes: Sequence[Outcome]
     problem: str | None = None
 
+    @classmethod
+    def of_unknown(cls, looked: Looked) -> Self:
+        return cls(looked.profile, (), looked.problem or looked.findings[0])
+
     def as_json(self) -> dict[str, Any]:
         outcomes = [each.as_json() for each in self.outcomes]
         return {"profile": self.profile, "log_groups": outcomes, "problem": self.problem}
@@ -195,6 +199,8 @@ def _apply(
     asked: _Asked,
 ) -> int:
     """Set the retentions that were found to be safe, and print what became of them."""
+    # People have been shown why nothing was found of a source.
+    unknown = [_Done.of_unknown(each) for each in found if each.is_failed and asked.as_json]
     of_sources = [(hub, source) for hub, sources in chosen for source in sources]
     wanted = [
         {each.log_group for each in looked.log_groups if each.could_be_days is not None}
@@ -203,7 +209,7 @@ def _apply(
     wanted = [{each for each in names if asked.has(each)} for names in wanted]
     count = sum(map(len, wanted))
     if not count:
-        return _tell([], "nothing is safe to be kept for less long", asked)
+        return _tell(unknown, "nothing is safe to be kept for less long", asked)
     most = sum(
         hub.log_retention.count_dollars
         for (hub, _), names in zip(of_sources, wanted, strict=True)
@@ -224,7 +230,7 @@ def _apply(
             ]
     except told_errors() as error:
         return told(error, code_of(error), as_json=asked.as_json)
-    return _tell(done, "", asked)
+    return _tell([*unknown, *done], "", asked)
 
 
 def _undo(chosen: Sequence[tuple[Config, list[SourceConfig]]], asked: _Asked) -> int:
