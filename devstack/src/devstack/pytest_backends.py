@@ -14,10 +14,12 @@ from typing import Any, Literal
 
 import boto3
 import botocore.hooks
+import botocore.regions
 import botocore.session
 import moto.core.models
 import moto.kms.models
 import pytest
+from botocore.endpoint_provider import EndpointProvider
 from botocore.hooks import EventAliaser
 from moto import mock_aws
 from moto.core import DEFAULT_ACCOUNT_ID
@@ -72,9 +74,20 @@ def _the_same_for_all_once() -> Iterator[None]:
         begin(self, *args, **options)
         self._alias_name_cache = aliased  # type: ignore[attr-defined]
 
+    providers: dict[int, tuple[EndpointProvider, Any]] = {}
+
+    def provide_once(**options: Any) -> EndpointProvider:
+        # A service's rules, which are read once and stay, so that nothing else gets their id.
+        rules = options["ruleset_data"]
+        if id(rules) not in providers:
+            providers[id(rules)] = EndpointProvider(**options), rules
+        return providers[id(rules)][0]
+
     with pytest.MonkeyPatch.context() as patch:
         # What botocore knows of AWS's services is in files of megabytes.
         patch.setattr(botocore.session, "create_loader", read_once)
+        # Where a service is follows from rules that are read into hundreds of objects.
+        patch.setattr(botocore.regions, "EndpointProvider", provide_once)
         # How events are called follows from one table of botocore's.
         patch.setattr(EventAliaser, "__init__", share_aliases)
         patch.setattr(botocore.hooks, "accepts_kwargs", _takes_keywords)
