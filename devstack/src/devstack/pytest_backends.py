@@ -23,6 +23,7 @@ from botocore.endpoint_provider import EndpointProvider
 from botocore.hooks import EventAliaser
 from moto import mock_aws
 from moto.core import DEFAULT_ACCOUNT_ID
+from moto.core.base_backend import BaseBackend
 
 REGION = "eu-west-1"
 
@@ -94,6 +95,8 @@ def _the_same_for_all_once() -> Iterator[None]:
         # Some thousand patterns for calls by `requests`, of which there are none here.
         patch.setattr(moto.core.models, "RESPONSES_METHODS", [])
         patch.setattr(moto.kms.models, "generate_private_key", _private_key)
+        # Which URLs are a service's: for each call to S3, moto loads its module of them twice.
+        patch.setattr(BaseBackend, "urls", property(_urls))
         yield
 
 
@@ -129,6 +132,17 @@ def _same_frames_shown_once() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(traceback.StackSummary, "format_frame_summary", show_once)
         yield
+
+
+_urls_anew = BaseBackend.urls.fget
+_urls_of: dict[type[BaseBackend], Any] = {}
+
+
+def _urls(backend: BaseBackend) -> Any:
+    """Return what every backend of a service has."""
+    if type(backend) not in _urls_of:
+        _urls_of[type(backend)] = _urls_anew(backend)
+    return _urls_of[type(backend)]
 
 
 _new_private_key = moto.kms.models.generate_private_key
