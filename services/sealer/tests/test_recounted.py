@@ -40,6 +40,17 @@ def test_a_date_waits_for_the_recounts_of_its_exports(world: World) -> None:
     assert statement.recount_difference == 0
 
 
+def test_where_nobody_counts_no_date_waits_whatever_the_clock_of_the_exporter(world: World) -> None:
+    done = world.exported("/a", day(0))
+    assert done.completed is not None
+    ahead = timestamp(world.now + timedelta(minutes=3))
+    completed = done.completed.model_copy(update={"at": ahead})
+    world.keep(done.model_copy(update={"completed": completed}))
+    world.inventory("/a", at=FIRST + DAY + HOUR)
+    world.look()
+    (_,) = world.check()
+
+
 def test_what_nobody_has_counted_in_time_is_sealed_without(world: World) -> None:
     world.restart(recount_within=12 * HOUR)
     world.exported("/a", day(0))

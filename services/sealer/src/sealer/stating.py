@@ -262,6 +262,8 @@ class Stating:
     def _is_awaited(self, record: LedgerRecord, turn: Turn) -> bool:
         """Whether an export is so new that it may still be counted."""
         assert record.completed is not None  # noqa: S101  (only asked of a completed export)
+        if not self.recount_within:
+            return False  # although the exporter's clock may be ahead of this one
         return record.completed.at > timestamp(turn.now - self.recount_within)
 
     def _task_ids(self, record: LedgerRecord) -> list[str]:
