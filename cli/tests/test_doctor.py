@@ -13,6 +13,7 @@ from typing import Any
 import boto3
 import pytest
 from botocore.exceptions import ClientError
+from botocore.stub import Stubber
 from moto import mock_aws
 
 from logferry import doctor as looking
@@ -28,6 +29,7 @@ from logferry.errors import PlanError
 from logferry.hub_stacks import hub_stacks, source_account_stack
 from logferry.package import Zip
 from logferry.services import NAMES
+from logferry.source_limits import reads_per_second, tasks_of_others
 from logferry.stack import Deployed, Stack
 from logferry.template import load_template
 from logferry_contracts.open_exports import whole_key
@@ -110,6 +112,7 @@ def world(
         monkeypatch.setattr(planning, "plan", world.plan)
         limits = {"AccountLimit": {"UnreservedConcurrentExecutions": 900}}
         monkeypatch.setattr(Doctor, "_limits", lambda _: limits["AccountLimit"])
+        monkeypatch.setattr(looking, "reads_per_second", lambda _: 5.0)
         make_hub(world)
         yield world
 
@@ -311,12 +314,77 @@ def test_in_a_sources_account_its_role_is_looked_at(
         ("credentials", "ok"),
         ("clock", "ok"),
         ("stack", "ok"),
+        ("tasks", "ok"),
+        ("reads", "ok"),
     }
 
     del world.stacks["logferry-source"]
     [found] = world.wrong()
 
     assert found.mend == (f"logferry deploy-source-account {FILE} --profile shop",)
+
+
+@pytest.mark.parametrize(
+    ("allowed", "verdict", "words"),
+    [
+        (4.0, "wrong", "may be called 4 times a second"),
+        (25.0, "ok", ""),
+        (None, "not checked", "names none of FilterLogEvents"),
+    ],
+)
+def test_what_the_direct_lane_may_read_is_compared_with_the_accounts_quota(
+    world: World,
+    monkeypatch: pytest.MonkeyPatch,
+    allowed: float | None,
+    verdict: str,
+    words: str,
+) -> None:
+    monkeypatch.setenv("MOTO_ACCOUNT_ID", SHOP)
+    monkeypatch.setattr(looking, "reads_per_second", lambda _: allowed)
+
+    [found] = [each for each in world.look() if each.check == "reads"]
+
+    assert (found.subject, found.verdict) == ("shop", verdict)
+    assert words in found.why
+
+
+def test_export_tasks_of_others_are_named_and_no_fault(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MOTO_ACCOUNT_ID", SHOP)
+    monkeypatch.setattr(looking, "tasks_of_others", lambda _: ["nightly"])
+
+    [found] = [each for each in world.look() if each.check == "tasks"]
+
+    assert found.verdict == "ok"
+    assert found.why.endswith("the slot waits: nightly")
+
+
+def test_the_tasks_of_others_are_those_that_no_export_is_named_after() -> None:
+    logs = boto3.client("logs", region_name="eu-west-1")
+    pending = [{"taskId": "1", "taskName": "0" * 32}, {"taskId": "2", "taskName": "nightly"}]
+    with Stubber(logs) as stub:
+        for status, tasks in (("PENDING", pending), ("RUNNING", [{"taskId": "3"}])):
+            answer = {"exportTasks": tasks}
+            stub.add_response("describe_export_tasks", answer, {"statusCode": status})
+        assert tasks_of_others(logs) == ["nightly", "3"]
+
+
+@pytest.mark.parametrize(
+    ("names", "found"),
+    [
+        (["CreateLogGroup throttle limit", "FilterLogEvents throttle limit"], 5.0),
+        (["CreateLogGroup throttle limit"], None),
+    ],
+)
+def test_the_quota_of_reads_is_known_by_its_operation(
+    names: list[str], found: float | None
+) -> None:
+    quotas = boto3.client("service-quotas", region_name="eu-west-1")
+    with Stubber(quotas) as stub:
+        answer = {"Quotas": [{"QuotaName": each, "Value": 5.0} for each in names]}
+        stub.add_response("list_service_quotas", answer, {"ServiceCode": "logs"})
+        assert reads_per_second(quotas) == found
 
 
 def test_with_an_accounts_credentials_that_has_no_part_in_it_nothing_else_is_looked_at(

@@ -32,6 +32,7 @@ from logferry.ledger import CLIENT_CONFIG as MANY_READERS
 from logferry.ledger import Ledger
 from logferry.package import Zip
 from logferry.services import NAMES
+from logferry.source_limits import reads_per_second, tasks_of_others
 from logferry.stack import CLIENT_CONFIG, Stack
 from logferry.template import load_template
 from logferry_contracts.open_exports import whole_key
@@ -123,9 +124,11 @@ class Doctor:
         else:
             for source in own:
                 yield from self._source_account(source)
+                yield from self._account_limits(source)
 
     def _hub(self) -> Iterator[Finding]:
-        yield from self._side_by_side(self._stack, self._hub_stacks())
+        stacks = [stack for step in hub_stacks(self.config, _NO_ZIPS) for stack in step]
+        yield from self._side_by_side(self._stack, stacks)
         yield from self._looked_at("key", self.config.name, self._key)
         yield from self._looked_at("settings", self.file, self._alarm_settings)
         yield from self._looked_at("alarms", self.config.name, self._alarms)
@@ -166,9 +169,6 @@ class Doctor:
 
     # What is deployed
 
-    def _hub_stacks(self) -> list[Stack]:
-        return [stack for step in hub_stacks(self.config, _NO_ZIPS) for stack in step]
-
     def _stack(self, wanted: Stack) -> list[Finding]:
         only = wanted.name.removeprefix(f"{self.config.name}-")
         mend = self._command("deploy", "--only", only)
@@ -181,6 +181,17 @@ class Doctor:
         wanted = source_account_stack(self.config, source)
         mend = self._command("deploy-source-account", "--profile", source.profile)
         return self._looked_at("stack", wanted.name, lambda: self._as_deployed(wanted, mend))
+
+    def _account_limits(self, source: SourceConfig) -> list[Finding]:
+        profile, wanted = source.profile, self.config.direct_lane.calls_per_second
+        return [
+            *self._looked_at("tasks", profile, lambda: _tasks(self._client("logs"), profile)),
+            *self._looked_at(
+                "reads",
+                profile,
+                lambda: _reads(self._client("service-quotas"), profile, wanted, self.file),
+            ),
+        ]
 
     def _as_deployed(self, wanted: Stack, mend: str) -> Iterator[Finding]:
         """Yield how a stack differs from configuration, checkout and its own template."""
@@ -327,6 +338,26 @@ def table(found: Iterable[Finding]) -> "RenderableType":
         lines = [escape(each.why), *(f"  $ {escape(mend)}" for mend in each.mend)]
         shown.add_row(mark, each.check, escape(each.subject), "\n".join(filter(None, lines)))
     return shown
+
+
+def _tasks(logs: Any, profile: str) -> Iterator[Finding]:
+    """Tell of export tasks that nobody here asked for: no fault, and the slot waits for them."""
+    others = tasks_of_others(logs)
+    why = f"others' export tasks, for which the slot waits: {', '.join(others)}" if others else ""
+    yield Finding(check="tasks", subject=profile, verdict="ok", why=why)
+
+
+def _reads(quotas: Any, profile: str, wanted: int, file: str) -> Iterator[Finding]:
+    """Yield that the direct lane reads more often than the account's quota allows."""
+    allowed = reads_per_second(quotas)
+    if allowed is None:
+        yield _unchecked("reads", profile, "Service Quotas names none of FilterLogEvents")
+    elif allowed < wanted:
+        why = (
+            f"FilterLogEvents may be called {allowed:g} times a second, which AWS does not raise: "
+            f"set direct_lane.calls_per_second, {wanted}, to that or less in {file}"
+        )
+        yield _wrong("reads", profile, why, shlex.join(["logferry", "deploy", file]))
 
 
 def _ok(check: str, subject: str) -> Finding:
