@@ -5,11 +5,13 @@ LocalStack looks a "runtime executor" up by the name in LAMBDA_RUNTIME_EXECUTOR;
 that LocalStack's virtual environment was made from.
 """
 
+import base64
 import functools
 import os
 import subprocess
 import sys
 import tempfile
+import threading
 from pathlib import Path
 
 from localstack import config
@@ -49,7 +51,7 @@ class LocalRuntimeExecutor(RuntimeExecutor):  # type: ignore[misc]  # LocalStack
             message = f"the local executor runs {python_runtime()}, not {runtime or 'an image'}"
             raise LambdaRuntimeException(message)
         for archive in [function_version.config.code, *layers_of(function_version)]:
-            archive.prepare_for_execution()
+            unpack(archive)
 
     @classmethod
     def cleanup_version(cls, function_version: FunctionVersion) -> None:
@@ -134,13 +136,37 @@ def describe(function_version: FunctionVersion, variables: dict[str, object]) ->
         name=function_version.id.function_name,
         version=function_version.id.qualifier,
         handler=configuration.handler,
-        code=Path(configuration.code.get_unzipped_code_location()),
-        layers=[Path(code.get_unzipped_code_location()) for code in layers_of(function_version)],
+        code=unpacked(configuration.code),
+        layers=[unpacked(code) for code in layers_of(function_version)],
         timeout_s=configuration.timeout,
         memory_mb=configuration.memory_size,
         environment={name: str(value) for name, value in variables.items()}
         | {"AWS_EXECUTION_ENV": f"AWS_Lambda_{configuration.runtime}"},
     )
+
+
+_unpacking = threading.Lock()
+
+
+def unpack(archive: ArchiveCode) -> None:
+    """Unpack a zip, unless another function has the same.
+
+    A hub has a thousand files in each of its zips, and the exporter's in two functions a source.
+    """
+    folder = unpacked(archive)
+    with _unpacking:
+        if not folder.exists():
+            archive.prepare_for_execution()
+            folder.parent.mkdir(exist_ok=True)
+            archive.get_unzipped_code_location().rename(folder)
+
+
+def unpacked(archive: ArchiveCode) -> Path:
+    """Return where a zip's files are: one folder for all functions of these bytes."""
+    if archive.is_hot_reloading():
+        return Path(archive.get_unzipped_code_location())
+    digest = base64.b64decode(archive.code_sha256).hex()
+    return Path(tempfile.gettempdir(), "lambda-code", digest)
 
 
 def layers_of(function_version: FunctionVersion) -> list[ArchiveCode]:
