@@ -1072,7 +1072,14 @@ def broken_by_people(deployed: Deployed) -> set[tuple[str, str]]:
         LifecycleConfiguration={"Rules": [of_one_day | {"Expiration": {"Days": 1}}]},
     )
     s3.delete_bucket_lifecycle(Bucket=f"logferry-artifacts-{deployed.hub}-{REGION}")
+    for alias, lost in (
+        ("logferry", "CloudWatchLogsWritesToTheArchive"),
+        ("logferry-seals", "SealerAloneSigns"),
+    ):
+        take_from_key_policy(deployed, alias, lost)
     return change_functions_and_roles(deployed) | {
+        ("archive", "Key"),
+        ("archive", "SigningKey"),
         ("archive", "Topic"),
         ("archive", "TopicPolicy"),
         ("archive", "Archive"),
@@ -1090,6 +1097,16 @@ def broken_by_people(deployed: Deployed) -> set[tuple[str, str]]:
         ("exporter-shop", "Schedule"),
         ("exporter-pay-ments", "Mapping"),
     }
+
+
+def take_from_key_policy(deployed: Deployed, alias: str, sid: str) -> None:
+    kms = deployed.client("kms")
+    key_id = kms.describe_key(KeyId=f"alias/{alias}")["KeyMetadata"]["KeyId"]
+    policy = json.loads(kms.get_key_policy(KeyId=key_id, PolicyName="default")["Policy"])
+    left = [each for each in policy["Statement"] if each["Sid"] != sid]
+    assert len(left) < len(policy["Statement"])
+    text = json.dumps(policy | {"Statement": left})
+    kms.put_key_policy(KeyId=key_id, PolicyName="default", Policy=text)
 
 
 def change_functions_and_roles(deployed: Deployed) -> set[tuple[str, str]]:

@@ -4,25 +4,31 @@ Each type of resource is broken and mended in test_deploy_on_localstack.py.
 """
 
 import base64
+import json
 import re
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import boto3
 import pytest
 from botocore.exceptions import ClientError
+from cli.tests.ledgers import hub_on_moto
 
 from logferry import drift, drift_functions, hub
 from logferry.change import Change, Difference
 from logferry.checkout import TEMPLATES
+from logferry.config import Config
 from logferry.display import change_lines
 from logferry.drift_kinds import KINDS
 from logferry.drift_resource import Resource, comparable
 from logferry.drift_roles import ROLES, policies_of
 from logferry.errors import DeclinedError
 from logferry.hub import Options, deploy_hub
+from logferry.hub_stacks import hub_stacks
 from logferry.package import Zip
+from logferry.services import NAMES
 from logferry.stack import Deployed, Proposal, Stack
 from logferry.template import load_template
 
@@ -264,3 +270,40 @@ def test_code_is_compared_where_its_zip_says_its_hash() -> None:
     assert drift_functions._code(sha256, ours) == ours
     assert drift_functions._code(sha256, other) == {"Sha256": "0" * 64}
     assert drift_functions._code(sha256, somebodys) == somebodys
+
+
+def test_a_keys_policy_is_compared_and_put_back_as_its_template_has_it(
+    config: Config, monkeypatch: pytest.MonkeyPatch, some_zips: list[Zip]
+) -> None:
+    """The sealer alone signs by that: whoever takes it out could sign a seal as well."""
+    with hub_on_moto(config, monkeypatch) as session:
+        zips = dict(zip(NAMES, some_zips, strict=True))
+        stacks = [each for step in hub_stacks(config, zips) for each in step]
+        [archive] = [each for each in stacks if each.name.endswith("-archive")]
+        kms = session.client("kms")
+        keys = {name: kms.create_key()["KeyMetadata"]["KeyId"] for name in ("Key", "SigningKey")}
+        there = Deployed(
+            archive.name,
+            (TEMPLATES / archive.template).read_text(),
+            archive.parameters,
+            keys,
+            config.hub_account_id,
+            config.region,
+        )
+        clients = drift.clients_of(session, config.region)
+
+        changed = drift.find(clients, there)
+        assert {(each.logical_id, each.differences[0].name) for each in changed} == {
+            ("Key", "KeyPolicy"),
+            ("SigningKey", "KeyPolicy"),
+        }
+        drift.mend(clients, SimpleNamespace(deployed=lambda _: there), archive.name, print)  # type: ignore[arg-type]
+
+        assert drift.find(clients, there) == []
+        policy = json.loads(
+            kms.get_key_policy(KeyId=keys["SigningKey"], PolicyName="default")["Policy"]
+        )
+        assert [each["Sid"] for each in policy["Statement"]] == [
+            "AccountDecidesByItsRolesPolicies",
+            "SealerAloneSigns",
+        ]

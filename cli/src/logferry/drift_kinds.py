@@ -45,6 +45,11 @@ _SUBSCRIPTION_ATTRIBUTES = (
     "RawMessageDelivery",
     "RedrivePolicy",
 )
+_KEYS_ONE_POLICY = "default"
+"""The only name that a key's policy may have.
+
+https://docs.aws.amazon.com/kms/latest/APIReference/API_PutKeyPolicy.html
+"""
 _SCHEDULE_PROPERTIES = (
     "Description",
     "FlexibleTimeWindow",
@@ -263,7 +268,19 @@ def _put_bucket_policy(clients: Clients, resource: Resource) -> None:
     clients("s3").put_bucket_policy(Bucket=resource.properties["Bucket"], Policy=policy)
 
 
+def _key(clients: Clients, resource: Resource) -> Values:
+    key = {"KeyId": resource.physical_id, "PolicyName": _KEYS_ONE_POLICY}
+    return {"KeyPolicy": clients("kms").get_key_policy(**key)["Policy"]}
+
+
+def _put_key(clients: Clients, resource: Resource) -> None:
+    policy = json.dumps(resource.properties["KeyPolicy"])
+    key = {"KeyId": resource.physical_id, "PolicyName": _KEYS_ONE_POLICY}
+    clients("kms").put_key_policy(**key, Policy=policy)
+
+
 KINDS = {
+    "AWS::KMS::Key": Kind(_key, _put_key, {}),
     "AWS::S3::Bucket": Kind(_bucket, _put_bucket, {}),
     "AWS::SQS::Queue": Kind(
         lambda clients, resource: named(_queue(clients, resource.physical_id), _QUEUE_ATTRIBUTES),
