@@ -43,8 +43,8 @@ def test_only_the_seals_from_a_date_on_are_read() -> None:
     keys = archive.days(64)
     archive.bucket.opened.clear()
     planned(archive, asked(window(62)))
-    # To find the newest one, those of the numbers 8 and 16 are looked for.
-    assert [key for key in keys[4:30] if archive.bucket.opened[key]] == [keys[7], keys[15]]
+    # To find the newest one, those of the numbers 7 and 15 are looked for.
+    assert [key for key in keys[4:30] if archive.bucket.opened[key]] == [keys[6], keys[14]]
 
 
 def test_dates_that_were_sealed_late_hide_none_that_was_sealed_before() -> None:
