@@ -94,7 +94,8 @@ def check_others(call: str, code: str, lane: Lane, plan: Plan) -> None:
     for each in (bad, *others):
         cloud.request(each)
     cloud.interrupt = failing(cloud, call, code)
-    cloud.work_for(hours=72)
+    # A task of 28 hours is given up in its day, and what it leaves to others meets the error again.
+    cloud.work_for(hours=96)
     assert [cloud.record(each).state for each in others] == ["completed"] * 2, (call, code)
     assert max(cloud.held.values()) <= LONGEST_HOLD.total_seconds(), (call, code, cloud.held)
     letters = "".join(letter.body for letter in cloud.dead_letters)
