@@ -13,6 +13,7 @@ from rich.console import Console
 
 from benchmarks.simulation.workload import LogGroup, active, log_groups
 from logferry_contracts.documents import examples
+from logferry_contracts.insights import Answer
 from logferry_contracts.ledger_record import LedgerRecord
 from logferry_contracts.recount import NO, Recount
 from logferry_contracts.window import Window
@@ -20,7 +21,6 @@ from logferry_contracts.wire import parse
 from recounter.aws.control import Control
 from recounter.aws.source_account import SourceAccount
 from recounter.note import Note
-from recounter.query import Answer
 from recounter.recounting import Recounting
 from recounter.turn import Turn
 

@@ -265,3 +265,8 @@ def _windows(count: int) -> str:
 
 def _span(window: Window) -> str:
     return span(window.from_ms, window.to_ms)
+
+
+def kept_for(days: int | None) -> str:
+    """Return for how long CloudWatch keeps a log group, in words; None for ever."""
+    return "ever" if days is None else f"{days:,} days"

@@ -12,7 +12,7 @@ from rich.table import Table
 from logferry.bucket_store import BucketStore
 from logferry.config import Config, SourceConfig
 from logferry.ledger import CLIENT_CONFIG
-from logferry.log_retention import Checked, Kept, Outcome, Verdict
+from logferry.log_retention import Checked, Kept, Outcome, Verdict, kept_for
 from logferry.markup import visible
 from logferry.plans_and_seals import NEVER_PLANNED, Notes
 from logferry_contracts.chain import ChainName
@@ -217,14 +217,10 @@ def outcomes_table(found: Sequence[tuple[str, Sequence[Outcome]]]) -> Table:
         shown.add_column(name, justify="right", no_wrap=True)
     shown.add_column("")
     for profile, each in ((profile, each) for profile, some in found for each in some):
-        days = _kept(each.former_days), _kept(each.days)
+        days = kept_for(each.former_days), kept_for(each.days)
         counted = f"{each.events:,} events" if each.windows else ""
         shown.add_row(profile, each.log_group, *days, counted, each.why or each.outcome)
     return shown
-
-
-def _kept(days: int | None) -> str:
-    return "ever" if days is None else f"{days:,} days"
 
 
 def table(found: Sequence[Looked]) -> Table:
@@ -237,7 +233,7 @@ def table(found: Sequence[Looked]) -> Table:
     shown.add_column("counted", justify="right", no_wrap=True)
     shown.add_column("in the way")
     for each in (one for of in found for one in of.log_groups):
-        kept = _kept(each.kept_days)
+        kept = kept_for(each.kept_days)
         could = "" if each.could_be_days is None else f"{each.could_be_days:,} days"
         saves = "" if each.could_be_days is None else f"${each.saves_dollars:,.2f}"
         counted = f"{each.counted:,} of {each.archived:,}"

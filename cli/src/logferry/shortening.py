@@ -14,11 +14,12 @@ from typing import Literal
 from logferry.config import Config, SourceConfig
 from logferry.errors import RetentionError
 from logferry.ledger import Ledger
-from logferry.log_retention import Checked, Outcome, SealedWindow
+from logferry.log_retention import Checked, Outcome, SealedWindow, kept_for
 from logferry.open_index import find_open
 from logferry.retention import Looking
 from logferry.shortened import Notes, Shortened
-from logferry.source_logs import MOST_LOG_GROUPS, SCAN_DOLLARS, SourceLogs
+from logferry.source_logs import SCAN_DOLLARS, SourceLogs
+from logferry_contracts.insights import MOST_LOG_GROUPS
 from logferry_contracts.log_group import LogGroup
 from logferry_contracts.message import timestamp
 from logferry_contracts.verification.store import Mapped
@@ -135,7 +136,7 @@ class Shortening:
                 self.notes.keep(note.model_copy(update={"state": "set"}), etag)
                 return said  # somebody was cut off right after it
             if live.retention_days != log_group.retention_days:
-                return _left(log_group, f"it is kept for {_days(live.retention_days)} meanwhile")
+                return _left(log_group, f"it is kept for {kept_for(live.retention_days)} meanwhile")
             asked = Shortened(
                 log_group=log_group.name,
                 created_ms=log_group.created_ms,
@@ -160,7 +161,7 @@ class Shortening:
         if live is None or live.created_ms != note.created_ms:
             return "it was deleted since"
         if live.retention_days not in {note.days, note.former_days}:
-            return f"somebody has set {_days(live.retention_days)} since"
+            return f"somebody has set {kept_for(live.retention_days)} since"
         if note.former_days is not None and note.former_days <= note.days:
             return f"it is said to have been kept for {note.former_days} days, which is no longer"
         _, etag = self.notes.of(note.log_group)
@@ -291,7 +292,3 @@ def _left(log_group: LogGroup, why: str, outcome: Literal["left", "failed"] = "l
         days=log_group.retention_days,
         why=why,
     )
-
-
-def _days(days: int | None) -> str:
-    return "ever" if days is None else f"{days:,} days"

@@ -14,24 +14,24 @@ from logferry.aws_errors import AWS_ERRORS
 from logferry.config import Config, SourceConfig
 from logferry.errors import RetentionError
 from logferry.ledger import CLIENT_CONFIG
-from logferry_contracts.source import Source
+from logferry_contracts import insights
+from logferry_contracts.insights import Answer
+from logferry_contracts.source import Source, signed_with
 from logferry_contracts.window import Window
 
 if TYPE_CHECKING:
     import boto3
     from mypy_boto3_logs import CloudWatchLogsClient
 
-MOST_LOG_GROUPS = 50
-"""Of one query.
-
-https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_StartQuery.html
-"""
 SCAN_DOLLARS = 0.005 / 10**9
 """Of a byte that a query reads: https://aws.amazon.com/cloudwatch/pricing/"""
 _ONCE = CLIENT_CONFIG.merge(ClientConfig(retries={"mode": "legacy", "total_max_attempts": 1}))
 """A query whose answer was lost is paid for: it is not started again unseen."""
 _LONGEST = timedelta(minutes=65)
-"""Queries time out after 60 minutes (the same page)."""
+"""Queries time out after 60 minutes.
+
+https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_StartQuery.html
+"""
 _LOOK_S = 1.0
 _RUNNING = ("Scheduled", "Running", "Unknown")
 _PAGE_S = 0.5
@@ -132,8 +132,6 @@ class SourceLogs:
     ) -> Mapping[str, int] | None:
         """Return how many events each of up to `MOST_LOG_GROUPS` has in ``[from, to)``, by a query.
 
-        A query's range has both ends, and one that has none of a log group has no row of it.
-
         Returns:
             None where it was stopped, as it had read more than ``most_bytes``.
         """
@@ -141,20 +139,17 @@ class SourceLogs:
         deadline = time.monotonic() + _LONGEST.total_seconds()
         while True:
             with _calling("GetQueryResults", names[0]):
-                answer = self._logs.get_query_results(queryId=query_id)
-            scanned = int(answer.get("statistics", {}).get("bytesScanned", 0))
-            if answer["status"] not in _RUNNING or time.monotonic() > deadline:
+                answer = Answer.of(self._logs.get_query_results(queryId=query_id))
+            if answer.status not in _RUNNING or time.monotonic() > deadline:
                 break
-            if scanned > most_bytes:
+            if answer.scanned_bytes > most_bytes:
                 self._stop(query_id)
                 return None
             self._sleep(_LOOK_S)
-        self.scanned_bytes += scanned
-        if answer["status"] != "Complete":
-            raise RetentionError(f"a query of {names[0]} and others: {answer['status']}")
-        rows = [{each["field"]: each["value"] for each in row} for row in answer["results"]]
-        found = {row["@log"].partition(":")[2]: int(row["events"]) for row in rows}
-        return {name: found.get(name, 0) for name in names}
+        self.scanned_bytes += answer.scanned_bytes
+        if answer.status != "Complete":
+            raise RetentionError(f"a query of {names[0]} and others: {answer.status}")
+        return insights.counts(answer.rows, names)
 
     def _stop(self, query_id: str) -> None:
         """Stop a query; one that has ended meanwhile stays as it is."""
@@ -165,15 +160,15 @@ class SourceLogs:
             self._logs.stop_query(queryId=query_id)
 
     def _started(self, names: Sequence[str], window: Window) -> str:
-        within = f"@timestamp >= {window.from_ms} and @timestamp < {window.to_ms}"
+        start, end = insights.seconds(window)
         deadline = time.monotonic() + _LONGEST.total_seconds()
         while True:
             try:
                 return self._logs_once.start_query(
                     logGroupNames=list(names),
-                    startTime=window.from_ms // 1000,
-                    endTime=-(-window.to_ms // 1000),
-                    queryString=f"filter {within} | stats count(*) as events by @log",
+                    startTime=start,
+                    endTime=end,
+                    queryString=insights.text(window),
                 )["queryId"]
             except self._logs_once.exceptions.ClientError as error:
                 is_busy = error.response["Error"]["Code"] in _BUSY
@@ -221,10 +216,8 @@ def reach(session: "boto3.Session", hub: Config, source: SourceConfig) -> Source
         return session.client(
             "logs",
             region_name=hub.region,
-            aws_access_key_id=credentials["AccessKeyId"],
-            aws_secret_access_key=credentials["SecretAccessKey"],
-            aws_session_token=credentials["SessionToken"],
             config=config,
+            **signed_with(credentials),
         )
 
     return SourceLogs(logs(CLIENT_CONFIG), logs(_ONCE))

@@ -1,6 +1,7 @@
 """A source: one account and Region whose logs are collected."""
 
-from typing import Annotated
+from collections.abc import Mapping
+from typing import Annotated, Any
 
 from pydantic import Field
 
@@ -136,3 +137,15 @@ class Source(SourceName):
     def name(self) -> SourceName:
         """The source without the way to reach it, as events carry it."""
         return SourceName(profile=self.profile, account_id=self.account_id, region=self.region)
+
+
+def signed_with(credentials: Mapping[str, Any]) -> dict[str, Any]:
+    """Return how boto3 is told to sign a client's calls with what AssumeRole has given.
+
+    https://boto3.amazonaws.com/v1/documentation/api/latest/reference/core/session.html
+    """
+    return {
+        "aws_access_key_id": credentials["AccessKeyId"],
+        "aws_secret_access_key": credentials["SecretAccessKey"],
+        "aws_session_token": credentials["SessionToken"],
+    }

@@ -10,6 +10,7 @@ from typing import Any
 
 from logferry_contracts.documents import examples
 from logferry_contracts.export import export_id
+from logferry_contracts.insights import Answer
 from logferry_contracts.ledger_record import LedgerRecord
 from logferry_contracts.message import timestamp
 from logferry_contracts.recount import Recount
@@ -21,7 +22,6 @@ from recounter.aws.source_account import SourceAccount
 from recounter.due import is_news
 from recounter.errors import BusyError, CannotCountError, OvertakenError
 from recounter.note import Note
-from recounter.query import Answer
 from recounter.recounting import Recounting
 from recounter.turn import Turn
 

@@ -11,6 +11,7 @@ from botocore.exceptions import ClientError
 from logferry.acceptance.answer import NotYet
 from logferry.acceptance.run import Run
 from logferry.ledger import CLIENT_CONFIG
+from logferry_contracts.source import signed_with
 
 if TYPE_CHECKING:
     import boto3
@@ -82,9 +83,7 @@ class Bench:
             service,
             region_name=self.run.region,
             config=CLIENT_CONFIG,
-            aws_access_key_id=given["AccessKeyId"],
-            aws_secret_access_key=given["SecretAccessKey"],
-            aws_session_token=given["SessionToken"],
+            **signed_with(given),
         )
 
     def until[T](self, what: str, look: Callable[[], T | None]) -> T:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 
+from logferry_contracts.insights import Answer
 from logferry_contracts.ledger_record import LedgerRecord
 from logferry_contracts.message import timestamp
 from logferry_contracts.recount import NO, Recount, Recounted
@@ -11,7 +12,6 @@ from recounter.aws.control import FIRST, Control
 from recounter.budget import SCAN, Candidate
 from recounter.metrics import CORRECTED, COUNTED, NOT_COUNTED, SCANNED_BYTES
 from recounter.note import Charge
-from recounter.query import Answer
 from recounter.turn import Turn
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 from itertools import batched, groupby
 
-from recounter.query import MOST_LOG_GROUPS
+from logferry_contracts.insights import MOST_LOG_GROUPS
 
 SCAN = 20
 """Of a byte, by a query: $0.005 per GB, of either class."""

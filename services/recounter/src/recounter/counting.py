@@ -7,18 +7,19 @@ from datetime import timedelta
 
 from aws_lambda_powertools import Logger
 
+from logferry_contracts import insights
+from logferry_contracts.insights import Answer
 from logferry_contracts.message import timestamp
 from logferry_contracts.recount import FILTER, INSIGHTS, Recounted
 from logferry_contracts.window import Window
 from logferry_deliveries.errors import AwsError
-from recounter import budget, due, query
+from recounter import budget, due
 from recounter.aws.source_account import SourceAccount
 from recounter.book import Book
 from recounter.budget import Candidate
 from recounter.errors import BusyError, CannotCountError, OvertakenError
 from recounter.metrics import QUERIES
 from recounter.note import Charge
-from recounter.query import Answer
 from recounter.turn import Turn
 
 AT_ONCE = 4
@@ -178,7 +179,7 @@ class Counting:
 
     def _take(self, charge: Charge, answer: Answer) -> None:
         counted = self.book.of(charge)
-        found = query.counts(answer.rows, (each.log_group_name for each in counted))
+        found = insights.counts(answer.rows, (each.log_group_name for each in counted))
         said = {
             each: Recounted(by=INSIGHTS, at=self.book.now, events=found[each.log_group_name])
             for each in counted

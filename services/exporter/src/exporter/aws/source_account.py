@@ -16,7 +16,7 @@ from exporter.direct import Event, Slice
 from exporter.errors import ExportRefusedError, NotForDirectLaneError, SlotBusyError
 from exporter.task import CLOCK_SKEW, Task
 from logferry_contracts.ledger_record import LedgerRecord
-from logferry_contracts.source import Source
+from logferry_contracts.source import Source, signed_with
 
 if TYPE_CHECKING:
     from mypy_boto3_logs import CloudWatchLogsClient
@@ -188,10 +188,8 @@ class SourceAccounts:
             return boto3.client(
                 "logs",
                 region_name=source.region,
-                aws_access_key_id=credentials["AccessKeyId"],
-                aws_secret_access_key=credentials["SecretAccessKey"],
-                aws_session_token=credentials["SessionToken"],
                 config=config,
+                **signed_with(credentials),
             )
 
         return SourceAccount(logs(CLIENT_CONFIG), logs(CREATE_CONFIG)), credentials["Expiration"]

@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Any
 import boto3
 from botocore.config import Config
 
-from logferry_contracts.source import Source
+from logferry_contracts import insights
+from logferry_contracts.insights import Answer
+from logferry_contracts.source import Source, signed_with
 from logferry_contracts.window import Window
 from logferry_deliveries.calls import CLIENT_CONFIG, calling
 from logferry_deliveries.errors import AwsError
-from recounter import query
 from recounter.errors import BusyError, CannotCountError, GoneError, NotAllowedError
-from recounter.query import Answer
 
 if TYPE_CHECKING:
     from mypy_boto3_logs import CloudWatchLogsClient
@@ -48,13 +48,13 @@ class SourceAccount:
             CannotCountError: No query was started: AWS refuses one of the log groups, or the role.
             AwsError: AWS did not say whether one was.
         """
-        start, end = query.seconds(window)
+        start, end = insights.seconds(window)
         with calling("StartQuery", log_group_names[0], _KINDS):
             return self._logs_once.start_query(
                 logGroupNames=list(log_group_names),
                 startTime=start,
                 endTime=end,
-                queryString=query.text(window),
+                queryString=insights.text(window),
             )["queryId"]
 
     def answer(self, query_id: str) -> Answer:
@@ -65,12 +65,7 @@ class SourceAccount:
             AwsError: AWS did not answer.
         """
         with calling("GetQueryResults", query_id, _KINDS):
-            found = self._logs.get_query_results(queryId=query_id)
-        return Answer(
-            status=found["status"],
-            scanned_bytes=int(found.get("statistics", {}).get("bytesScanned", 0)),
-            rows=[{each["field"]: each["value"] for each in row} for row in found["results"]],
-        )
+            return Answer.of(self._logs.get_query_results(queryId=query_id))
 
     def stop(self, query_id: str) -> None:
         """Stop a query; one that has ended stays as it is."""
@@ -125,10 +120,8 @@ def assume(sts: "STSClient", source: Source) -> SourceAccount:
         return boto3.client(
             "logs",
             region_name=source.region,
-            aws_access_key_id=credentials["AccessKeyId"],
-            aws_secret_access_key=credentials["SecretAccessKey"],
-            aws_session_token=credentials["SessionToken"],
             config=config,
+            **signed_with(credentials),
         )
 
     return SourceAccount(logs(CLIENT_CONFIG), logs(START_CONFIG))

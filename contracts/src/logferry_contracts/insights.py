@@ -1,10 +1,11 @@
-"""What CloudWatch Logs Insights is asked, and what its answer says: rules only.
+"""How CloudWatch Logs Insights counts events: what it is asked, and what its answer says.
 
 https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_StartQuery.html
 """
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any, Self
 
 from logferry_contracts.window import Window
 
@@ -26,6 +27,15 @@ class Answer:
     status: str
     scanned_bytes: int
     rows: Sequence[Mapping[str, str]]
+
+    @classmethod
+    def of(cls, found: Mapping[str, Any]) -> Self:
+        """Return what an SDK's answer says."""
+        return cls(
+            status=found["status"],
+            scanned_bytes=int(found.get("statistics", {}).get("bytesScanned", 0)),
+            rows=[{each["field"]: each["value"] for each in row} for row in found["results"]],
+        )
 
 
 def text(window: Window) -> str:
