@@ -26,6 +26,12 @@ class Threads:
         self._pool = ThreadPoolExecutor(workers)
         self.is_stopped = False
 
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
     def mapped[T, R](self, work: Callable[[T], R], on: Iterable[T], /) -> Iterator[R]:
         """Yield what the work returns of each thing, in order.
 

@@ -121,12 +121,9 @@ def tokens(
     try:
         kept, codes = kept_at(index), [DONE]
         for place in chosen.places(archive):
-            threads = Threads(max(os.process_cpu_count() or 1, place.store.readers))
-            try:
+            with Threads(max(os.process_cpu_count() or 1, place.store.readers)) as threads:
                 plan = planned(archive, chosen, place, threads).plan
                 codes += [_tell(each) for each in _months(place, plan, threads, kept, again=again)]
-            finally:
-                threads.stop()
         return next(code for code in (FAILED, NOT_WHOLE, DONE) if code in codes)
     except KeyboardInterrupt:
         messages.print("stopped; the months that were told are written", markup=False)

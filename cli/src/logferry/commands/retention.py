@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Callable, Container, Iterable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from fnmatch import fnmatchcase
@@ -115,21 +114,13 @@ def _looked(
 ) -> list[Looked]:
     session, now = boto3.Session(), datetime.now(UTC)
     found = []
-    with _stopping(Threads(READERS)) as threads:
+    with Threads(READERS) as threads:
         for hub, sources in chosen:
             looking = Looking(session, hub, keys)
             for source in sources:
                 with messages.status(f"Reading the seals of {source.profile}"):
                     found.append(looking.at(source, now, mapped=threads.mapped))
     return found
-
-
-@contextmanager
-def _stopping(threads: Threads) -> Iterator[Threads]:
-    try:
-        yield threads
-    finally:
-        threads.stop()
 
 
 def _show(found: Sequence[Looked], *, are_signed: bool, is_all: bool) -> None:
@@ -222,7 +213,7 @@ def _apply(
     try:
         asked.agree(question)
         session = boto3.Session()
-        with _stopping(Threads(COUNTED_AT_ONCE)) as threads:
+        with Threads(COUNTED_AT_ONCE) as threads:
             done = [
                 _of_source(session, hub, source, partial(_shorten, keys, names, threads.mapped))
                 for (hub, source), names in zip(of_sources, wanted, strict=True)

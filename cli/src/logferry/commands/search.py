@@ -170,11 +170,8 @@ class _Searching:
         codes = [DONE]
         left = self.limit
         for place in places:
-            threads = Threads(max(os.process_cpu_count() or 1, place.store.readers))
-            try:
+            with Threads(max(os.process_cpu_count() or 1, place.store.readers)) as threads:
                 code, found = self._at(place, threads, left)
-            finally:
-                threads.stop()
             codes.append(code)
             left = None if left is None else left - found
             if code == STOPPED or left == 0:

@@ -96,15 +96,15 @@ class _Day:
         self._root.add_hashes(leaf_hashes(map(add, names, hashes)))
         return True
 
-    def _hashed_names_with_slash(self, folders: Sequence[bytes]) -> list[bytes]:
-        """Return the same of folders none of which is of a name without a slash: faster."""
-        before = self._salt + b"/"
-        return [sha256(before + each).digest() for each in folders]
-
     def _hashed_names(self, folders: Sequence[bytes]) -> list[bytes]:
         """Return `seal_leaf.name_sha256` of the log group that each folder is of."""
         names = (log_group_of_folder(each.decode("ascii")) for each in folders)
         return [sha256(self._salt + each.encode()).digest() for each in names]
+
+    def _hashed_names_with_slash(self, folders: Sequence[bytes]) -> list[bytes]:
+        """Return the same of folders none of which is of a name without a slash: faster."""
+        before = self._salt + b"/"
+        return [sha256(before + each).digest() for each in folders]
 
     def _are_tiled(
         self, names: Sequence[bytes], windows: Sequence[bytes], distinct: set[bytes]
