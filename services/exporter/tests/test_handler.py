@@ -911,13 +911,18 @@ def test_an_export_that_follows_at_once_needs_no_look_for_a_task_of_its_own(
     assert "logs.newest_tasks" not in cloud.calls[found:second]
 
 
-def test_what_was_seen_a_while_ago_does_not_say_that_there_is_no_task(
-    cloud: "Cloud", request_for: Callable[..., ExportRequestedData]
-) -> None:
+@pytest.fixture
+def other(cloud: "Cloud", request_for: Callable[..., ExportRequestedData]) -> ExportRequestedData:
+    """Another export than the one that a warm environment has just done."""
     cloud.warm = cloud.wiring()
     cloud.request()
     cloud.run()
-    other = request_for("/aws/lambda/payments")
+    return request_for("/aws/lambda/payments")
+
+
+def test_what_was_seen_a_while_ago_does_not_say_that_there_is_no_task(
+    cloud: "Cloud", other: ExportRequestedData
+) -> None:
     cloud.now += timedelta(seconds=4)
     orphan = cloud.start_job(other, running_s=1.0)
     cloud.now = orphan.ends
@@ -930,13 +935,9 @@ def test_what_was_seen_a_while_ago_does_not_say_that_there_is_no_task(
 
 
 def test_a_task_that_could_not_be_recorded_is_found_by_another_message_for_it(
-    cloud: "Cloud", request_for: Callable[..., ExportRequestedData]
+    cloud: "Cloud", other: ExportRequestedData
 ) -> None:
     """Although the list of a moment ago does not have it."""
-    cloud.warm = cloud.wiring()
-    cloud.request()
-    cloud.run()
-    other = request_for("/aws/lambda/payments")
     cloud.request(other)
     cloud.request(other, is_planned=False)
 
