@@ -12,6 +12,7 @@ from botocore.config import Config
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks import _limits
 from benchmarks.simulation.exporter_run import (
     BYTES_PER_PAGE,
     Function,
@@ -59,6 +60,7 @@ LIMITS = {
     "exporter.makespan_over_all_groups_bound.skip_and_direct.n1000.calls25": 0.18,
     "exporter.makespan_over_two_lane_optimum.n1000": 1.13,
     "exporter.makespan_over_two_lane_optimum.n1000.calls25": 1.25,
+    "exporter.dollars_per_1000_log_groups.one_lane": 0.02,
     "exporter.dollars_per_1000_log_groups.two_lanes": 0.055,
     "exporter.dollars_per_1000_log_groups.two_lanes.calls10": 0.065,
     "exporter.dollars_per_1000_log_groups.two_lanes.calls25": 0.09,
@@ -243,9 +245,7 @@ def run() -> dict[str, float]:
             hour["standard mode, 5 attempts", OUTAGE_S[0]]
         ),
     }
-    for name, limit in LIMITS.items():
-        if numbers[name] > limit:
-            console.print(f"{name}: {numbers[name]:.4g} > {limit}", style="red")
+    _limits.tell(console, numbers, LIMITS)
     return numbers
 
 

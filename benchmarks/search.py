@@ -13,6 +13,7 @@ from tempfile import TemporaryDirectory
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks import _limits
 from benchmarks.sealed import days
 from benchmarks.sealed.days import Days
 from benchmarks.sealed.took import Took, on_two_cpus, took
@@ -91,9 +92,7 @@ def run() -> dict[str, float]:
         "fetch.sorted_over_cat.cpu": _cpu_over(fetched, unpacked),
         "fetch.peak_mb": max(each.peak_mb for each in fetched),
     }
-    for name, limit in LIMITS.items():
-        if numbers[name] > limit:
-            console.print(f"{name}: {numbers[name]:.2f} > {limit}", style="red")
+    _limits.tell(console, numbers, LIMITS)
     return numbers
 
 

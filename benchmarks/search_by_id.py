@@ -11,6 +11,7 @@ from tempfile import TemporaryDirectory
 
 from rich.console import Console
 
+from benchmarks import _limits
 from benchmarks.sealed import days
 from benchmarks.sealed.days import Days
 from benchmarks.sealed.took import Took, on_two_cpus, took
@@ -50,9 +51,7 @@ def run() -> dict[str, float]:
         ),
         "search.index_over_gz": size_bytes / made.stored_bytes,
     }
-    for name, limit in LIMITS.items():
-        if numbers[name] > limit:
-            console.print(f"{name}: {numbers[name]:.4f} > {limit}", style="red")
+    _limits.tell(console, numbers, LIMITS)
     return numbers
 
 

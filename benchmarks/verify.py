@@ -14,6 +14,7 @@ from tempfile import TemporaryDirectory
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks import _limits
 from benchmarks.sealed import days, years
 from benchmarks.sealed.days import Days
 from benchmarks.sealed.took import CPUS, Took, on_two_cpus, took
@@ -81,9 +82,7 @@ def run() -> dict[str, float]:
         "verify.ten_years_s": wall_s,
         "verify.ten_years_peak_mb": max(each.peak_mb for each in ten_years),
     }
-    for name, limit in LIMITS.items():
-        if numbers[name] > limit:
-            console.print(f"{name}: {numbers[name]:.2f} > {limit}", style="red")
+    _limits.tell(console, numbers, LIMITS)
     return numbers
 
 
