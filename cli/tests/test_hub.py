@@ -524,15 +524,30 @@ def test_when_something_is_amiss_reaches_the_hubs_and_the_sources_alarms(
         "page_action_arn": "arn:aws:sns:eu-west-1:111122223333:pager",
     }
     config = Config.model_validate(document)
-    both = {"GapHours": "30", "PlanWithinHours": "48"}
     assert parameters(config, some_zips, "logferry-observability") == {
         "Name": "logferry",
-        **both,
+        "GapHours": "30",
+        "PlanWithinHours": "48",
         "ScheduleState": "ENABLED",
         "PageActionArn": "arn:aws:sns:eu-west-1:111122223333:pager",
     }
     exporter = parameters(config, some_zips, "logferry-exporter-shop")
-    assert both.items() <= exporter.items()
+    assert exporter["PlanWithinHours"] == "48"
+
+
+def test_where_windows_are_hours_the_direct_queue_has_an_alarm_of_its_own(
+    document: dict[str, Any], some_zips: list[Zip]
+) -> None:
+    def unit() -> str:
+        config = Config.model_validate(document)
+        return parameters(config, some_zips, "logferry-exporter-shop")["WindowUnit"]
+
+    document["sources"][0].pop("window_rule", None)
+    assert unit() == "day"
+    document["sources"][0]["window_rule"] = {"unit": "day", "time_zone": "UTC"}
+    assert unit() == "day"
+    document["sources"][0]["window_rule"] = {"unit": "hour", "time_zone": "UTC"}
+    assert unit() == "hour"
 
 
 def test_no_plan_is_missed_where_no_schedule_is_enabled(

@@ -289,9 +289,9 @@ def gap_states(alarm: Mapping[str, Any], planned: Hours, exported: Hours, until:
     return on
 
 
-@pytest.fixture(params=["logferry-gap", "logferry-exporter-${LowercaseProfile}-gap"])
-def gap_alarm(request: pytest.FixtureRequest) -> dict[str, Any]:
-    found = alarms()[request.param]
+@pytest.fixture
+def gap_alarm() -> dict[str, Any]:
+    found = alarms()["logferry-gap"]
     assert found["Threshold"] == {"Ref": "GapHours"}
     assert found["ComparisonOperator"] == "GreaterThanThreshold"
     assert (found["EvaluationPeriods"], found["TreatMissingData"]) == (1, "notBreaching")

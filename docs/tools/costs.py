@@ -33,11 +33,14 @@ COMPRESSION = 7
 """How much smaller lines are in the archive; see benchmarks/simulation/exporter_run.py."""
 LOOKBACK_DAYS = 14
 
-POLLS_A_MONTH = 5 * 3 * 60 * HOURS
-"""Of a mapping whose queue is empty: five long polls at once, of 20 s each.
+POLLS_A_MONTH = 3 * 60 * HOURS
+"""Of one of those who poll a queue that is empty: long polls of 20 s each."""
+POLLERS = {"source": 2, "hub": 5}
+"""Of a mapping.
 
-AWS says "long polling" and five batches, and that they do not become two where a maximum
-concurrency is set, as it is here. Users see 15 receives a minute. Of FIFO queues AWS says nothing.
+AWS says five batches at once, and as few as two where there is little to do, but not where a
+maximum concurrency is set, as it is for the hub's. Users see 15 receives a minute for five. AWS
+says both of standard queues, and nothing else of FIFO queues.
 https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-scaling.html
 """
 
@@ -74,6 +77,8 @@ SEALER_DAYS_BACK = 35
 SEALER_LOOKS = 10
 """At a source's dates: every three hours, after its plan, and after its date."""
 
+HOURLY = "IsPlannedByTheHour"
+"""The condition of what only those sources have whose windows are hours: none here."""
 QUEUES = {"source": 2, "hub": 2}
 """With a mapping: those of each source's lanes, and those of sse-enforcer and sealer."""
 KEYS = 2
@@ -154,9 +159,11 @@ class Hub:
 TYPICAL = Account()
 HEAVY = Account(log_groups=1000, objects_per_export=30)
 
+POLLING = "SQS: mappings that poll"
+ALARMS = "Alarms and dashboard"
 COMPONENTS = (
-    "SQS: mappings that poll",
-    "Alarms and dashboard",
+    POLLING,
+    ALARMS,
     "Lambda",
     "S3: archive, requests",
     "S3: ledger, requests",
@@ -183,11 +190,11 @@ def exporter_usage(groups: int, *, has_direct_lane: bool) -> Usage:
 
 @cache
 def alarm_metrics(template: str) -> int:
-    """Return how many metrics the alarms of a template watch; 0 where there is no such template."""
+    """Return how many metrics a template's alarms watch, where a plan a day is made; 0 for none."""
     path = TEMPLATES / f"{template}.yaml"
     if not path.exists():
         return 0
-    alarms = _resources(path, "AWS::CloudWatch::Alarm")
+    alarms = _resources(path, "AWS::CloudWatch::Alarm", but=HOURLY)
     return sum(len(_stats(alarm)) or 1 for alarm in alarms)
 
 
@@ -203,15 +210,25 @@ def _stats(alarm: Any) -> list[Any]:
     return [each for each in alarm.get("Metrics", ()) if "MetricStat" in each]
 
 
-def _resources(path: Path, kind: str) -> list[Any]:
+def _resources(path: Path, kind: str, *, but: str | None = None) -> list[Any]:
     resources = load_template(path.read_text("utf-8"))["Resources"].values()
-    return [each["Properties"] for each in resources if each["Type"] == kind]
+    return [
+        each["Properties"]
+        for each in resources
+        if each["Type"] == kind and (but is None or each.get("Condition") != but)
+    ]
 
 
 def monthly(accounts: int, account: Account = TYPICAL, hub: Hub = Hub()) -> dict[str, float]:
     """Return the dollars a month of a hub and of its sources, which are all alike."""
     once, each = _of_hub(hub, accounts), _of_source(account, hub)
     return {name: once.get(name, 0.0) + each.get(name, 0.0) * accounts for name in COMPONENTS}
+
+
+def idle(accounts: int, account: Account = TYPICAL) -> float:
+    """Return the dollars a month and account of polling and alarms, which no log changes."""
+    all_of_them = monthly(accounts, account)
+    return (all_of_them[POLLING] + all_of_them[ALARMS]) / accounts
 
 
 def _of_hub(hub: Hub, accounts: int) -> Costs:
@@ -221,9 +238,8 @@ def _of_hub(hub: Hub, accounts: int) -> Costs:
     sweep_gb_s = SWEEP_INVOCATIONS * SWEEP_IDLE_S * SWEEP_GB * DAYS
     metric_hours = min(24, METRIC_HOURS * accounts)
     return {
-        "Alarms and dashboard": alarms * prices.ALARM.dollars
-        + dashboards() * prices.DASHBOARD.dollars,
-        "SQS: mappings that poll": QUEUES["hub"] * POLLS_A_MONTH * prices.SQS_STANDARD.dollars,
+        ALARMS: alarms * prices.ALARM.dollars + dashboards() * prices.DASHBOARD.dollars,
+        POLLING: _polled("hub", prices.SQS_STANDARD),
         "Lambda": _of_lambda(sweep_gb_s, SWEEP_INVOCATIONS * DAYS),
         "CloudWatch: own metrics": HUB_METRICS * prices.METRIC.dollars * metric_hours / 24,
         "CloudWatch: own logs": _of_logs(SWEEP_INVOCATIONS * DAYS * LOG_BYTES_PER_INVOCATION, hub),
@@ -331,8 +347,8 @@ def _of_source(account: Account, hub: Hub) -> Costs:
         return times * DAYS * price.dollars
 
     return {
-        "Alarms and dashboard": alarm_metrics("exporter") * prices.ALARM.dollars,
-        "SQS: mappings that poll": QUEUES["source"] * POLLS_A_MONTH * prices.SQS_FIFO.dollars,
+        ALARMS: alarm_metrics("exporter") * prices.ALARM.dollars,
+        POLLING: _polled("source", prices.SQS_FIFO),
         "SQS: messages": month(fifo, prices.SQS_FIFO) + month(standard, prices.SQS_STANDARD),
         "S3: archive, requests": month(archive_writes, prices.S3_WRITE)
         + month(archive_reads, prices.S3_READ),
@@ -350,6 +366,10 @@ def _of_source(account: Account, hub: Hub) -> Costs:
             prices.KMS_REQUEST,
         ),
     }
+
+
+def _polled(whose: str, price: Price) -> float:
+    return QUEUES[whose] * POLLERS[whose] * POLLS_A_MONTH * price.dollars
 
 
 def _of_lambda(gb_s: float, invocations: float) -> float:

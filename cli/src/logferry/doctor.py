@@ -49,7 +49,7 @@ MOST_SKEW = timedelta(minutes=1)
 https://docs.aws.amazon.com/AmazonS3/latest/API/RESTAuthentication.html
 """
 EXECUTIONS_OF_A_SOURCE = 4
-"""That may run at a time: two of each lane, by the maximum concurrency of its mapping."""
+"""That run at a time: each lane's one, by its message group, and looks at two dates' ends."""
 EXECUTIONS_OF_ALL = 22
 """That may besides: ten each of sse-enforcer and sealer, a plan and a sweep."""
 

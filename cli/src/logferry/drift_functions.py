@@ -178,7 +178,8 @@ def _mapping(clients: Clients, resource: Resource) -> Values | None:
     if found is None:
         return None
     is_off = found["State"] in {"Disabled", "Disabling"}
-    return {**{name: found.get(name) for name in _MAPPING_PROPERTIES}, "Enabled": not is_off}
+    told = {name: found.get(name) for name in _MAPPING_PROPERTIES}
+    return {**told, "ScalingConfig": found.get("ScalingConfig", {}), "Enabled": not is_off}
 
 
 def _put_mapping(clients: Clients, resource: Resource) -> None:
@@ -205,7 +206,7 @@ FUNCTIONS = {
         _invoke_config, _put_invoke_config, {"DestinationConfig": {}}
     ),
     "AWS::Lambda::EventSourceMapping": Kind(
-        _mapping, _put_mapping, {"Enabled": True}, has_own_id=True
+        _mapping, _put_mapping, {"Enabled": True, "ScalingConfig": {}}, has_own_id=True
     ),
 }
 """By the types of resources, in the order in which they need each other."""

@@ -82,7 +82,7 @@ def _exporter(config: Config, source: SourceConfig) -> Parameters:
         "VisibilityTimeout": str(config.exporter.visibility_timeout_s),
         "DirectFunctionTimeout": str(config.direct_lane.function_timeout_s),
         "DirectVisibilityTimeout": str(config.direct_lane.visibility_timeout_s),
-        "GapHours": str(config.observability.gap_hours),
+        "WindowUnit": "day" if source.window_rule is None else source.window_rule.unit,
         "PlanWithinHours": str(config.observability.plan_within_hours),
         "RetryBackoffSeconds": str(config.exporter.retry_backoff_s),
         "SplitAfterHours": str(config.exporter.split_after_hours),

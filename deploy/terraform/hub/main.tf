@@ -237,7 +237,7 @@ resource "aws_cloudformation_stack" "exporter" {
     VisibilityTimeout        = tostring(var.exporter.visibility_timeout_s)
     DirectFunctionTimeout    = tostring(var.direct_lane.function_timeout_s)
     DirectVisibilityTimeout  = tostring(var.direct_lane.visibility_timeout_s)
-    GapHours                 = tostring(var.observability.gap_hours)
+    WindowUnit               = local.window_rules[each.key].unit
     PlanWithinHours          = tostring(var.observability.plan_within_hours)
     RetryBackoffSeconds      = tostring(var.exporter.retry_backoff_s)
     SplitAfterHours          = tostring(var.exporter.split_after_hours)

@@ -316,6 +316,7 @@ class Inventories:
 class Queues:
     sent: list[ExportRequested] = field(default_factory=list)
     days: list[DayPlanned] = field(default_factory=list)
+    days_to: set[str] = field(default_factory=set)
     again: list[str] = field(default_factory=list)
     by_queue: dict[str, list[str]] = field(default_factory=dict)
     missing: bool = False
@@ -352,6 +353,7 @@ class Queues:
         if days:
             self.before_days(days)
             self.days += [parse(DayPlanned, emit(event)) for event in days]
+            self.days_to.add(queue_url)
             return
         self._send(queue_url, [event for event in events if isinstance(event, ExportRequested)])
 

@@ -8,7 +8,7 @@ import pytest
 from services.planner.tests.fakes import World, log_group, plan_request
 
 from logferry_contracts.ledger_record import Failed
-from planner import plan
+from planner import handler, plan
 from planner.errors import MessagesNotSentError
 
 if TYPE_CHECKING:
@@ -42,6 +42,21 @@ def test_a_date_is_sent_after_all_of_its_requests(world: World) -> None:
     assert (day.data.date, day.data.time_zone) == ("2026-11-21", "Europe/Berlin")
     assert [window.model_dump() for window in day.data.windows] == answer["data"]["windows"]
     assert list(world.day_notes.notes) == [f"days/{day.id}.sent.json"]
+
+
+def test_the_end_of_a_date_waits_in_the_slots_queue_for_what_is_read_directly_alone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    # So the age of that queue is on for both; see docs/adr/0073-alarms-that-a-source-needs.md.
+    world = World(DIRECT_LANE_MAX_BYTES="1000")
+    monkeypatch.setattr(handler, "_wiring", world.wiring)
+    world.queues.has_direct_lane = True
+    world.account.incoming = {log_group("/app/a").name: 1, log_group("/app/b").name: 1}
+    world.run(plan_request())
+
+    asked = {queue for queue, log_groups in world.queues.by_queue.items() if log_groups}
+    assert asked == {"log-sqs-dev-direct.fifo"}
+    assert (dates(world), world.queues.days_to) == (["2026-11-21"], {"log-sqs-dev-collect.fifo"})
 
 
 def test_a_date_after_a_change_of_the_zone_has_the_windows_that_begin_on_it(world: World) -> None:
