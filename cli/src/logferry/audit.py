@@ -280,7 +280,8 @@ class Audit:
         self._lock = threading.Lock()
         self._chain: OfChain | None = None
         self._monthly = Monthly()
-        self._seen = 0
+        self._seen: Counter[int] = Counter()
+        """Windows by the sequence of their day's seal: of those not `checked` yet."""
         self.findings = Findings()
         self.missing = Missing(write)
         self.chains: Listed[OfChain] = Listed(CHAIN_ROWS)
@@ -301,7 +302,7 @@ class Audit:
         """
         self._chain = OfChain.of(chain, checked, todo, tally)
         self.chains.add(self._chain)
-        self._monthly, self._seen = Monthly(), 0
+        self._monthly, self._seen = Monthly(), Counter()
         read = {link.sequence for link in todo if self._are_statements_counted}
         for link in checked:
             if link.kind == "day" and link.sequence not in read:
@@ -315,7 +316,7 @@ class Audit:
             statement: None where it could not be read.
         """
         with self._lock:
-            self._seen += 1
+            self._seen[link.sequence] += 1
             if self._are_statements_counted:
                 self._monthly.add(link, statement)
             if statement is not None and link.sealed is not None:
@@ -324,7 +325,7 @@ class Audit:
     def checked(self, link: Link) -> None:
         """Take in that a seal was checked: what it has and nobody could read is unread."""
         with self._lock:
-            seen, self._seen = self._seen, 0
+            seen = self._seen.pop(link.sequence, 0)
             if link.sealed and link.kind == "day" and self._are_statements_counted:
                 unread = max(0, link.sealed.leaf_count - seen)
                 self._monthly.of(link).outcomes.update({UNREAD: unread} if unread else {})

@@ -43,7 +43,7 @@ from logferry_contracts.verification.findings import (
     Verdict,
 )
 from logferry_contracts.verification.leaves import Leaves
-from logferry_contracts.verification.objects import Level, SealedObject
+from logferry_contracts.verification.objects import Level, ToLookAt
 from logferry_contracts.verification.statements import read_statement
 from logferry_contracts.verification.store import Unreadable
 from logferry_contracts.verification.stored import unchecked
@@ -366,9 +366,9 @@ class _Check:
         self, verifier: Verifier, todo: list[Link], pace: Pace
     ) -> Iterator[tuple[Link, Iterable[Finding]]]:
         """Yield each seal with what is found in it."""
-        for link in todo:
+        for link, findings in verifier.check_each(todo):
             pace.name = f"{self.chain.name}, seal {link.sequence} of {len(self.chain.links)}"
-            yield link, verifier.check(link)
+            yield link, findings
 
     def _found_by_seal(
         self, todo: list[Link], pace: Pace, *, is_much: bool
@@ -387,9 +387,9 @@ class _Check:
             yield link, self.ahead.found(link) if link in self.ahead else next(found)
             pace.add(1)
 
-    def _looked_at(self, pace: Pace, objects: Iterable[SealedObject]) -> Iterator[list[Finding]]:
+    def _looked_at(self, pace: Pace, things: Iterable[ToLookAt]) -> Iterator[list[Finding]]:
         looking = work.Looking(self.archive, self.asked.level, self._now_ms)
-        for size_bytes, findings in looking.by(self.processes, objects):
+        for size_bytes, findings in looking.by(self.processes, things):
             pace.add(size_bytes)
             yield findings
 

@@ -11,7 +11,7 @@ from logferry.workers import Processes, Threads
 from logferry_contracts.chain import ChainName
 from logferry_contracts.verification.chain import Chain, Link
 from logferry_contracts.verification.findings import Finding
-from logferry_contracts.verification.objects import Level, SealedObject, check_object
+from logferry_contracts.verification.objects import Level, ToLookAt, look_at_each
 from logferry_contracts.verification.store import Mapped, Store
 from logferry_contracts.verification.verifier import Verifier, is_told
 
@@ -164,35 +164,38 @@ class Looking:
     now_ms: int | None
 
     def by(
-        self, processes: Processes, objects: Iterable[SealedObject]
+        self, processes: Processes, things: Iterable[ToLookAt]
     ) -> Iterator[tuple[int, list[Finding]]]:
         """Yield of each object how many bytes it has and what is wrong with it, in order."""
         most_bytes = _COUNTED_TOGETHER if self.level == "events" else _BYTES_TOGETHER
-        for some in processes.mapped(self, _together(objects, most_bytes)):
+        for some in processes.mapped(self, _together(things, most_bytes)):
             yield from some
 
-    def __call__(self, objects: Sequence[SealedObject]) -> list[tuple[int, list[Finding]]]:
+    def __call__(self, things: Sequence[ToLookAt]) -> list[tuple[int, list[Finding]]]:
         """Do so in this process."""
-        look = partial(check_object, self.archive, self.level, self.now_ms)
+        look = partial(look_at_each, self.archive, self.level, self.now_ms)
         if self.archive.readers == 1:
-            found = list(map(look, objects))
+            found = list(map(look, things))
         else:
-            threads = Threads(min(self.archive.readers, len(objects)))
-            found = list(threads.mapped(look, objects))
+            threads = Threads(min(self.archive.readers, len(things)))
+            found = list(threads.mapped(look, things))
             threads.stop()
-        sizes = (each.stated.size_bytes for each in objects)
-        return list(zip(sizes, found, strict=True))
+        return list(zip(map(_size_bytes, things), found, strict=True))
 
 
-def _together(objects: Iterable[SealedObject], most_bytes: int) -> Iterator[list[SealedObject]]:
+def _together(things: Iterable[ToLookAt], most_bytes: int) -> Iterator[list[ToLookAt]]:
     """Yield objects in lists that are worth the way to another process and back."""
-    some: list[SealedObject] = []
+    some: list[ToLookAt] = []
     size_bytes = 0
-    for each in objects:
+    for each in things:
         some.append(each)
-        size_bytes += each.stated.size_bytes
+        size_bytes += _size_bytes(each)
         if len(some) == _OBJECTS_TOGETHER or size_bytes > most_bytes:
             yield some
             some, size_bytes = [], 0
     if some:
         yield some
+
+
+def _size_bytes(thing: ToLookAt) -> int:
+    return 0 if isinstance(thing, list) else thing.stated.size_bytes

@@ -78,6 +78,10 @@ class SealedObject(NamedTuple):
     ended_at: Timestamp | None
 
 
+type ToLookAt = SealedObject | list[Finding]
+"""An object, or in its place among them what is known already."""
+
+
 class Compared(NamedTuple):
     """What is there of a log group's windows.
 
@@ -189,6 +193,11 @@ def _of_recount(statement: Statement) -> list[Finding]:
     told = f"ambiguous: the archive has {-more} more than CloudWatch Logs counted: lines of"
     why = "messages that begin like an event, or events that were exported twice"
     return [Note(where, f"{told} {why}")]
+
+
+def look_at_each(store: Store, level: Level, now_ms: int | None, thing: ToLookAt) -> list[Finding]:
+    """Return what is wrong with an object, see `check_object`, or what is known already."""
+    return thing if isinstance(thing, list) else check_object(store, level, now_ms, thing)
 
 
 def check_object(

@@ -1,6 +1,7 @@
 """Check what the seals of a chain have sealed, seal by seal and as deep as is wanted."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cached_property, partial
 from itertools import chain as chained
 from typing import NamedTuple
@@ -21,8 +22,9 @@ from logferry_contracts.verification.objects import (
     Compared,
     Level,
     SealedObject,
-    check_object,
+    ToLookAt,
     compare,
+    look_at_each,
 )
 from logferry_contracts.verification.planted import Named, among_objects, among_seals
 from logferry_contracts.verification.standing import (
@@ -41,8 +43,8 @@ _SILENT = KNOWN_OUTCOMES - {CONTRADICTED, DISPOSED}
 may have, of which nobody knows here what it means."""
 
 
-type LookAt = Callable[[Iterable[SealedObject]], Iterable[list[Finding]]]
-"""Return what is wrong with each object, in their order."""
+type LookAt = Callable[[Iterable[ToLookAt]], Iterable[list[Finding]]]
+"""Do `look_at_each` for each of several things, in their order."""
 
 
 class _LogGroup(NamedTuple):
@@ -97,8 +99,7 @@ class Verifier:
             chain: As `read_chain` has read it.
             level: How deep to look.
             mapped: Does work on several things, such as with threads.
-            look_at: Does `check_object` for each of several objects, such as in other processes;
-                None: as ``mapped`` does it.
+            look_at: Looks at objects, such as in other processes; None: as ``mapped`` does it.
             is_sampled: Whether to look at the statements and objects of a log group of this name;
                 counts are compared where it is all of them.
             now_ms: When it is: what an export has put there not long ago need not be held yet.
@@ -110,7 +111,7 @@ class Verifier:
         self._chain = chain
         self._level: Level = level
         self._mapped = mapped
-        self._look_at = look_at or partial(mapped, partial(check_object, store, level, now_ms))
+        self._look_at = look_at or partial(mapped, partial(look_at_each, store, level, now_ms))
         self._is_sampled = is_sampled
         self._seen = seen
         self._named = Named()
@@ -124,15 +125,41 @@ class Verifier:
 
     def check(self, link: Link) -> Iterator[Finding]:
         """Yield all that is wrong with what a seal has sealed."""
+        for _, findings in self.check_each([link]):
+            yield from findings
+
+    def check_each(self, links: Sequence[Link]) -> Iterator[tuple[Link, Iterator[Finding]]]:
+        """Yield each of several seals, in their order, with all that is wrong with what it has.
+
+        While the objects of one are looked at, those of the next ones are looked for, as many as
+        ``look_at`` takes ahead. What comes with a seal is to be taken before the next one is.
+        """
+        are_last: deque[bool] = deque()
+
+        def to_look_at() -> Iterator[ToLookAt]:
+            for link in links:
+                for each in self._to_look_at(link):
+                    are_last.append(False)
+                    yield each
+                are_last.append(True)
+                yield []
+
+        found = iter(self._look_at(to_look_at()))
+        for link in links:
+            yield link, _up_to_last(found, are_last)
+
+    def _to_look_at(self, link: Link) -> Iterator[ToLookAt]:
+        """Yield the objects of a seal, and what is wrong with all else that it has sealed."""
         if link.sealed is None:
             return
         is_day = link.kind == "day"
         leaves = Leaves(self._store, self._chain.name, link.sealed, is_day=is_day)
-        yield from check_list(leaves, link, link.sealed)
+        for each in check_list(leaves, link, link.sealed):
+            yield [each]
         counted = sum(link.sealed.outcomes.values())
         if counted != link.sealed.leaf_count:
             told = f"outcomes: it says {counted}, and {link.sealed.leaf_count} leaves"
-            yield CountsError(link.key, told)
+            yield [CountsError(link.key, told)]
         if not leaves.are_there:
             return
         if self._level == "seals" and not is_told(link.sealed):
@@ -140,34 +167,29 @@ class Verifier:
         try:
             yield from self._statements(link, link.sealed, leaves)
         except Unreadable as error:
-            yield unchecked(f"the leaves of {link.key}", error)
+            yield [unchecked(f"the leaves of {link.key}", error)]
 
-    def _statements(self, link: Link, sealed: SealedWindows, leaves: Leaves) -> Iterator[Finding]:
+    def _statements(self, link: Link, sealed: SealedWindows, leaves: Leaves) -> Iterator[ToLookAt]:
         are_objects_looked_at = self._level != "seals"
         if are_objects_looked_at and not self._last_words.are_known(sealed.covers):
             are_objects_looked_at = False
             why = "a later seal of its windows cannot be read"
-            yield Unchecked(f"the objects of {link.key}", why, "Mend that seal, and check again")
+            yield [Unchecked(f"the objects of {link.key}", why, "Mend that seal, and check again")]
         look = partial(self._log_group, link, are_objects_looked_at=are_objects_looked_at)
         groups = self._last_words.over(leaves, sealed.covers, is_day=link.kind == "day")
-        counted, told = Counted(), list[Finding]()
-
-        def there() -> Iterator[SealedObject]:
-            for found in self._mapped(look, groups):
-                told.extend(found.findings)
-                for statement in found.sealed:
-                    counted.add(statement)
-                for counts in found.counts:
-                    self._seen(link, counts)
-                if are_objects_looked_at:
-                    self._name(sealed, [*found.sealed, *found.counts])
-                yield from found.there
-
-        for findings in self._look_at(there()):
-            yield from _drained(told)
-            yield from findings
-        yield from _drained(told)
-        yield from counted.differences(link, sealed)
+        counted = Counted()
+        for found in self._mapped(look, groups):
+            for statement in found.sealed:
+                counted.add(statement)
+            for counts in found.counts:
+                self._seen(link, counts)
+            if are_objects_looked_at:
+                self._name(sealed, [*found.sealed, *found.counts])
+            if found.findings:
+                yield found.findings
+            yield from found.there
+        if differences := counted.differences(link, sealed):
+            yield differences
         if are_objects_looked_at and counted.are_all and link.kind == "day":
             self._whole.append(sealed)
 
@@ -275,6 +297,9 @@ def _of_outcome(statement: Statement | None) -> Iterator[Finding]:
         yield Unchecked(thing, told, "Check it with a newer version of logferry")
 
 
-def _drained(findings: list[Finding]) -> Iterator[Finding]:
-    yield from findings
-    findings.clear()
+def _up_to_last(found: Iterator[list[Finding]], are_last: deque[bool]) -> Iterator[Finding]:
+    """Yield what is found of one seal, which what `check_each` has noted as its last ends."""
+    for findings in found:
+        yield from findings
+        if are_last.popleft():
+            return
