@@ -1,5 +1,6 @@
 """The command line: exit codes, what goes to which stream, and help with examples."""
 
+import gc
 import json
 import os
 import signal
@@ -15,7 +16,7 @@ from botocore.exceptions import ClientError
 from logferry import command, hub
 from logferry import status as archived
 from logferry.command import main
-from logferry.commands import deployment
+from logferry.commands import deployment, verification
 from logferry.commands.console import BAD_INPUT, DONE, FAILED, NOT_WHOLE
 from logferry.config import load
 from logferry.errors import ConfigError, DeployError, PackageError
@@ -101,6 +102,30 @@ def test_a_configuration_that_is_wrong_is_bad_input(
     assert "region: Input should be a valid string" in captured.err
     assert captured.out == ""
     assert calls == []
+
+
+def test_what_looks_like_a_picture_to_a_terminal_is_printed_as_it_is(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    assert run("verify", str(tmp_path / ":key:")) == BAD_INPUT
+    assert ":key:" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("arguments", [["verify"], ["verify", "--nonsense"], ["verify", "none"]])
+def test_garbage_is_looked_for_while_a_command_runs_and_after_it(
+    monkeypatch: pytest.MonkeyPatch, arguments: list[str]
+) -> None:
+    """Only what is imported before is not looked through."""
+    seen: list[bool] = []
+    monkeypatch.setattr(
+        verification, "told_errors", lambda: seen.append(gc.isenabled()) or (OSError, ConfigError)
+    )
+    frozen = gc.get_freeze_count()
+
+    assert run(*arguments) == BAD_INPUT
+    assert seen == [True] * arguments.count("none")
+    assert gc.isenabled()
+    assert gc.get_freeze_count() <= frozen  # this process is not the command's own
 
 
 DATES = ["--from", "2026-11-01", "--to", "2026-11-02"]

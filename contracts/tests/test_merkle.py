@@ -3,11 +3,13 @@
 import hashlib
 import tracemalloc
 from functools import cache
+from hashlib import sha256
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from logferry_contracts.digest import sha256_of_each
 from logferry_contracts.merkle import (
     ProofError,
     RootHash,
@@ -249,3 +251,11 @@ def test_leaves_that_are_added_together_are_added_as_one_by_one(sizes: list[int]
             one_by_one.add(each)
 
         assert (together.size, together.digest()) == (one_by_one.size, one_by_one.digest())
+
+
+def test_digests_of_texts_that_begin_alike_are_those_of_each() -> None:
+    begun = sha256(b"begun ")
+    rests = [b"", b"one", b"x" * 200]
+
+    assert sha256_of_each(begun, rests) == [sha256(b"begun " + each).digest() for each in rests]
+    assert begun.digest() == sha256(b"begun ").digest()

@@ -6,11 +6,15 @@ passed off as a leaf. https://www.rfc-editor.org/rfc/rfc6962#section-2.1
 
 import hashlib
 from collections.abc import Iterable, Sequence
+from operator import add
+
+from logferry_contracts.digest import sha256_of_each
 
 HASH_BYTES = 32
 """SHA-256."""
 
 _LEAF, _NODE = b"\x00", b"\x01"
+_BEGUN_LEAF, _BEGUN_NODE = hashlib.sha256(_LEAF), hashlib.sha256(_NODE)
 
 
 class ProofError(ValueError):
@@ -27,8 +31,7 @@ def leaf_hash(leaf: bytes) -> bytes:
 
 def leaf_hashes(leaves: Iterable[bytes]) -> list[bytes]:
     """Return the `leaf_hash` of each of many leaves: faster than one by one."""
-    sha256 = hashlib.sha256
-    return [sha256(_LEAF + leaf).digest() for leaf in leaves]
+    return sha256_of_each(_BEGUN_LEAF, leaves)
 
 
 class RootHash:
@@ -159,9 +162,7 @@ def _root_of(leaf_hashes: Sequence[bytes]) -> bytes:
 
 
 def _level_above(level: Sequence[bytes]) -> list[bytes]:
-    sha256 = hashlib.sha256
-    pairs = zip(level[::2], level[1::2], strict=False)
-    above = [sha256(_NODE + left + right).digest() for left, right in pairs]
+    above = sha256_of_each(_BEGUN_NODE, map(add, level[::2], level[1::2]))
     # The last one of an odd level goes up as it is.
     return [*above, level[-1]] if len(level) % 2 else above
 

@@ -29,10 +29,11 @@ class Output(Console):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-results = Output(highlight=False, soft_wrap=True)
+# ``:key:`` is no picture: names are printed as they are, and a table of pictures is not imported.
+results = Output(highlight=False, soft_wrap=True, emoji=False)
 # Whole, also where that is wider than the terminal: names are often told apart by their ends.
-tables = Output(highlight=False, width=1000)
-messages = Console(stderr=True, highlight=False, soft_wrap=True)
+tables = Output(highlight=False, width=1000, emoji=False)
+messages = Console(stderr=True, highlight=False, soft_wrap=True, emoji=False)
 
 type Json = Annotated[bool, Parameter(name="--json", negative="", show_default=False)]
 type Flag = Annotated[bool, Parameter(negative="", show_default=False)]

@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated
 
@@ -20,7 +19,6 @@ from logferry import work
 from logferry.archives import archives_of
 from logferry.audit import About, Audit
 from logferry.audit_files import ReportFiles
-from logferry.audit_page import page
 from logferry.commands.console import (
     BAD_INPUT,
     DONE,
@@ -127,6 +125,10 @@ def verify(  # noqa: PLR0913  (an option each)
         code = checking.run()
         if files is None:
             return code
+        from importlib.metadata import version  # noqa: PLC0415  (few ask for a report)
+
+        from logferry.audit_page import page  # noqa: PLC0415
+
         about = About(
             archives=[str(store) for store, _ in found],
             profile=profile,

@@ -5,12 +5,14 @@ found either. No may also mean that a list is written otherwise than here.
 """
 
 import re
+from binascii import hexlify, unhexlify
 from collections.abc import Iterable, Sequence
 from hashlib import sha256
 from operator import add, lt
 from struct import unpack
 
 from logferry_contracts.day_seal import SealedWindows
+from logferry_contracts.digest import sha256_of_each
 from logferry_contracts.log_group import log_group_of_folder
 from logferry_contracts.merkle import HASH_BYTES, RootHash, leaf_hashes
 
@@ -24,6 +26,7 @@ _WINDOW = slice(-97, -64)
 _HASH = slice(-64, None)
 """Of a leaf: of what its line has between `_BEGIN` and `_END`."""
 _LONGEST = 900 - len(".json")
+_LONGEST_FOLDER = _LONGEST - 97
 _EDGES = re.compile(rb"/[0-9]{15}-[0-9]{15}/")
 _MARK = b"!"
 _IN_LEAVES = b".-_/#0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
@@ -83,13 +86,12 @@ class _Day:
         return self._root.size > 0 and found == said
 
     def _is_block_in_order(self, leaves: Sequence[bytes]) -> bool:
-        windows = [each[_WINDOW] for each in leaves]
+        windows, folders = [each[_WINDOW] for each in leaves], [each[_FOLDER] for each in leaves]
         distinct = set(windows)
-        marks = _marks(leaves, distinct)
+        marks = _marks(folders, distinct)
         hashes = None if marks is None else _statement_hashes(leaves)
         if hashes is None:
             return False
-        folders = [each[_FOLDER] for each in leaves]
         names = self._hashed_names(folders) if marks else self._hashed_names_with_slash(folders)
         if not self._are_tiled(names, windows, distinct):
             return False
@@ -99,12 +101,11 @@ class _Day:
     def _hashed_names(self, folders: Sequence[bytes]) -> list[bytes]:
         """Return `seal_leaf.name_sha256` of the log group that each folder is of."""
         names = (log_group_of_folder(each.decode("ascii")) for each in folders)
-        return [sha256(self._salt + each.encode()).digest() for each in names]
+        return sha256_of_each(sha256(self._salt), map(str.encode, names))
 
     def _hashed_names_with_slash(self, folders: Sequence[bytes]) -> list[bytes]:
         """Return the same of folders none of which is of a name without a slash: faster."""
-        before = self._salt + b"/"
-        return [sha256(before + each).digest() for each in folders]
+        return sha256_of_each(sha256(self._salt + b"/"), folders)
 
     def _are_tiled(
         self, names: Sequence[bytes], windows: Sequence[bytes], distinct: set[bytes]
@@ -129,19 +130,19 @@ class _Day:
         return True
 
 
-def _marks(leaves: Sequence[bytes], windows: Iterable[bytes]) -> bytes | None:
+def _marks(folders: Sequence[bytes], windows: Iterable[bytes]) -> bytes | None:
     """Return each ``!`` of some leaves; None where they are not written as `Leaf` does.
 
     The hashes of the statements are for `_statement_hashes` to look at.
 
     Args:
-        leaves: All of a block.
+        folders: Of all leaves of a block.
         windows: Of these. What is shorter than any leaf has none that is whole.
     """
-    others = b"".join(leaves).translate(None, _IN_LEAVES)
+    others = b"".join(folders).translate(None, _IN_LEAVES)
     is_written_so = (
         all(map(_EDGES.fullmatch, windows))
-        and max(map(len, leaves)) <= _LONGEST
+        and max(map(len, folders)) <= _LONGEST_FOLDER
         and not others.strip(_MARK)
     )
     return others if is_written_so else None
@@ -150,9 +151,9 @@ def _marks(leaves: Sequence[bytes], windows: Iterable[bytes]) -> bytes | None:
 def _statement_hashes(leaves: Sequence[bytes]) -> Sequence[bytes] | None:
     text = b"".join([each[_HASH] for each in leaves])
     try:
-        hashes = bytes.fromhex(text.decode("ascii"))
+        hashes = unhexlify(text)
     except ValueError:
         return None
-    if hashes.hex().encode() != text:  # other spellings are none of ours
+    if hexlify(hashes) != text:  # other spellings are none of ours
         return None
     return unpack(f"{HASH_BYTES}s" * len(leaves), hashes)
