@@ -35,7 +35,7 @@ pytestmark = pytest.mark.localstack
 
 STORM_S = 60
 PATIENCE_S = 30
-"""For how long one plan's exports are waited for."""
+"""For how long one plan's exports are waited for while none of them gets anywhere."""
 MOST_PLANS = 6
 """Each is another try for what has failed."""
 SLOT_GROUPS = [f"/slot/{number}" for number in range(5)]
@@ -108,12 +108,16 @@ class Scene:
     def until(self, profile: str, states: set[str], names: Sequence[str] = ()) -> bool:
         """Wait for log groups, by default all that plans see; return whether they came to that."""
         names = names or [each for each in BY_PROFILE[profile] if each != DOOMED]
-        deadline = time.monotonic() + PATIENCE_S
-        while time.monotonic() < deadline:
+        seen: dict[str, tuple[str, int]] = {}
+        moved = time.monotonic()
+        while time.monotonic() - moved < PATIENCE_S:
             self.take_in()
             last = self.last(profile)
             if all(name in last and last[name].state in states for name in names):
                 return True
+            now = {name: (record.state, record.generation) for name, record in last.items()}
+            if now != seen:
+                seen, moved = now, time.monotonic()
             time.sleep(0.5)
         return False
 
