@@ -18,6 +18,7 @@ from tests.alarms import Alarms
 from tests.chaos.mistakes import Place
 from tests.chaos.people import People
 from tests.chaos.storm import Storm
+from tests.chaos.unrest import described
 from tests.clocks import ahead
 
 from devstack import archive
@@ -34,8 +35,11 @@ from logferry_contracts.wire import emit
 pytestmark = pytest.mark.localstack
 
 STORM_S = 60
-PATIENCE_S = 30
-"""For how long one plan's exports are waited for while none of them gets anywhere."""
+PATIENCE_S = 90
+"""For how long one plan's exports are waited for while none of them gets anywhere.
+
+An exporter waits up to a minute after an error, and a killed one's message is hidden for some more.
+"""
 MOST_PLANS = 6
 """Each is another try for what has failed."""
 SLOT_GROUPS = [f"/slot/{number}" for number in range(5)]
@@ -120,6 +124,14 @@ class Scene:
                 seen, moved = now, time.monotonic()
             time.sleep(0.5)
         return False
+
+    def described(self, profile: str) -> str:
+        """Return what a source has to do still, to be read when that does not end."""
+        source = self.suite.source(profile)
+        records = [emit(record) for record in self.last(profile).values()]
+        queues = [source.queue_name, source.direct_queue_name]
+        functions = [source.exporter_function_name, source.direct_function_name]
+        return "\n".join([*records, described(self.suite, queues, functions), *self.people.done])
 
     def plan(self, profile: str, *, by_date: bool, include: str = "*") -> None:
         self.suite.invoke_planner(
@@ -272,7 +284,7 @@ def test_whatever_people_do_each_window_ends_whole_or_failed_and_no_source_waits
     let_it_storm(scene, rng)
     scene.suite.reset_faults()
     scene.plan("beta", by_date=False)
-    assert scene.until("beta", ARCHIVED), f"{scene.last('beta')} {' '.join(scene.people.done)}"
+    assert scene.until("beta", ARCHIVED), scene.described("beta")
     come_to_rest(scene)
 
     assert unsettled(scene) == [], " ".join(scene.people.done)
