@@ -40,6 +40,10 @@ class Unused:
         """Of a source's account, for a window that is too much."""
         _unused("cancel_task")
 
+    def log_group_created_ms(self, _name: str) -> int | None:
+        """Of a source's account, for a task that has written nothing."""
+        _unused("log_group_created_ms")
+
     def remove(self, _region: str, _bucket: str, _folder: str) -> list[str]:
         """Of the archive, for a task that has failed."""
         _unused("remove")

@@ -255,7 +255,8 @@ def check_archived(
     objects = record.completed.manifest.objects or []
     found = [there[each.key, each.version_id] for each in objects]
     events = sum((each.events for each in found), Counter())
-    assert events == scene.put[profile, record.log_group.name]
+    told = "\n".join([emit(record), *scene.people.done])
+    assert events == scene.put[profile, record.log_group.name], told
     assert {(each.kms_key_arn, each.legal_hold) for each in found} == {
         (scene.suite.kms_key_arn, True)
     }

@@ -34,6 +34,7 @@ OPERATIONS = {
     "logs.cancel_task": ("logs", "CancelExportTask"),
     "logs.create_task": ("logs", "CreateExportTask"),
     "logs.events": ("logs", "FilterLogEvents"),
+    "logs.log_group": ("logs", "DescribeLogGroups"),
     "logs.newest_tasks": ("logs", "DescribeExportTasks"),
     "logs.task": ("logs", "DescribeExportTasks"),
     "queue.dead_letter": ("sqs", "SendMessage"),

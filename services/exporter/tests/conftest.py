@@ -259,6 +259,8 @@ class Cloud:
         self.checks_versions = True
         self.forgotten: dict[str, tuple[str, str]] = {}
         self.unreadable: Exception | None = None
+        self.created_ms: dict[str, int | None] = {}
+        """Of log groups that are not those which were planned; None is gone."""
         self.unwritable: Exception | None = None
         self.jobs: list[Job] = []
         self.archive: list[Version] = []
@@ -618,6 +620,10 @@ class FakeAccount:
             pages, number = cloud.pages.get(record.log_group.name, PAGES), int(next_token or 0)
             page = [e for e in pages[number] if part.start_ms <= e.timestamp_ms <= part.end_ms]
             return page, str(number + 1) if number + 1 < len(pages) else None
+
+    def log_group_created_ms(self, name: str) -> int | None:
+        with self.cloud.call("logs.log_group"):
+            return self.cloud.created_ms.get(name, 0)
 
     def cancel_task(self, task_id: str) -> None:
         with self.cloud.call("logs.cancel_task"):

@@ -5,6 +5,7 @@ import gzip
 import hashlib
 import json
 import os
+import time
 import urllib.request
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -141,6 +142,16 @@ def source_account(
         }
     )
     return SourceAccounts(backend.client("sts")).account(source, datetime.now(UTC))
+
+
+def test_a_log_group_is_found_by_its_whole_name(
+    backend: "Backend", log_group: str, source_account: SourceAccount
+) -> None:
+    backend.client("logs").create_log_group(logGroupName=f"{log_group}/and-more")
+    created_ms = source_account.log_group_created_ms(log_group)
+    assert created_ms is not None
+    assert abs(created_ms - time.time() * 1000) < 3_600_000
+    assert source_account.log_group_created_ms(log_group[:-1]) is None
 
 
 # -- export tasks ------------------------------------------------------------------------------

@@ -100,6 +100,9 @@ METHODS: dict[tuple[type, str], Method] = {
     (SourceAccount, "cancel_task"): of_source(
         lambda it, _: it.cancel_task("task-1"), "CancelExportTask"
     ),
+    (SourceAccount, "log_group_created_ms"): of_source(
+        lambda it, given: it.log_group_created_ms(given.record.log_group.name), "DescribeLogGroups"
+    ),
     (SourceAccount, "events"): Method(
         lambda it, given: it.events(given.record, Slice(0, 1), None),
         ("FilterLogEvents",),
@@ -205,6 +208,7 @@ class Aws:
         return {
             "CreateExportTask": {"taskId": "task-1"},
             "DescribeExportTasks": {"exportTasks": []},
+            "DescribeLogGroups": {"logGroups": []},
             "FilterLogEvents": {"events": []},
             "AssumeRole": {
                 "Credentials": {

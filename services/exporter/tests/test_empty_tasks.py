@@ -121,6 +121,46 @@ def test_a_class_that_cannot_be_read_is_not_asked(
     assert len(cloud.completed_events()) == 1
 
 
+@pytest.mark.parametrize("log_group_class", ["STANDARD", "INFREQUENT_ACCESS"])
+@pytest.mark.parametrize(
+    ("created_ms", "why"),
+    [(None, "is not there any more"), (FROM_MS + 1, "was deleted and made again")],
+    ids=["gone", "made again"],
+)
+def test_an_empty_task_of_a_log_group_that_is_gone_is_no_empty_window(
+    cloud: "Cloud",
+    plan: "type[Plan]",
+    request_for: RequestFor,
+    log_group_class: str,
+    created_ms: int | None,
+    why: str,
+) -> None:
+    """It may have been deleted while the task read it."""
+    data = request_for()
+    log_group = data.log_group.model_copy(update={"log_group_class": log_group_class})
+    cloud.plans[LOG_GROUP] = plan(keys=())
+    cloud.pages[LOG_GROUP] = [[]]
+    cloud.created_ms[LOG_GROUP] = created_ms
+    cloud.request(data.model_copy(update={"log_group": log_group}))
+    cloud.run()
+    assert not cloud.completed_events()
+    (event,) = cloud.failed_events()
+    assert (event.data.reason, event.data.will_be_retried) == ("log_group_deleted", False)
+    assert why in event.data.message
+    assert [letter.reason for letter in cloud.dead_letters] == ["log_group_deleted"]
+
+
+def test_where_nobody_may_see_log_groups_the_tasks_word_counts(empty: "Cloud") -> None:
+    def refuse(name: str) -> None:
+        if name == "logs.log_group":
+            raise ExportRefusedError("access_denied", "DescribeLogGroups: AccessDeniedException")
+
+    empty.pages[LOG_GROUP] = [[]]
+    empty.interrupt = refuse
+    empty.run()
+    assert [event.data.manifest.object_count for event in empty.completed_events()] == [0]
+
+
 def test_many_pages_without_an_event_leave_it_open(
     empty: "Cloud", emitted: Callable[[str], list[float]]
 ) -> None:

@@ -60,6 +60,13 @@ class SourceAccount(Protocol):
             ExportRefusedError: The role may not cancel.
         """
 
+    def log_group_created_ms(self, name: str) -> int | None:
+        """Return when the log group of a name was created, or None when there is none.
+
+        Raises:
+            ExportRefusedError: The role may not look.
+        """
+
     def events(
         self, record: LedgerRecord, part: Slice, next_token: str | None
     ) -> tuple[list[Event], str | None]:

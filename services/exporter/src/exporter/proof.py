@@ -131,6 +131,27 @@ class Proof:
         return bool(events)
 
 
+def gone(account: SourceAccount, record: LedgerRecord) -> str | None:
+    """Return why an export's events cannot be in its log group any more, in words, or None.
+
+    What a task writes of a log group that is deleted meanwhile, AWS does not say; one of the same
+    name that was made since has other events. Where the role may not look, nothing is known.
+
+    Raises:
+        TransientError: AWS did not answer.
+    """
+    name, created_ms = record.log_group.name, record.log_group.created_ms
+    try:
+        found_ms = account.log_group_created_ms(name)
+    except ExportRefusedError:
+        return None
+    if found_ms is None:
+        return f"log group {name} is not there any more"
+    if found_ms > created_ms:
+        return f"log group {name} was deleted and made again: {found_ms} is later than {created_ms}"
+    return None
+
+
 def sees_events(
     account: SourceAccount, record: LedgerRecord, may_go_on: Callable[[], bool]
 ) -> bool | None:

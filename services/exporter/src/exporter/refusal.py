@@ -12,6 +12,8 @@ from logferry_contracts.ledger_record import Failed, LedgerRecord
 
 UNKNOWN_REFUSAL = "unknown_refusal"
 """The reason where AWS's code says none."""
+LOG_GROUP_DELETED = "log_group_deleted"
+"""The reason where a log group, or that of its name that had the events, is not there any more."""
 MEND_CHARACTERS = 4096
 """The contract's limit."""
 
@@ -50,7 +52,7 @@ _OTHERWISE = {
     "AccessDenied": "access_denied",
     "AccessDeniedException": "access_denied",
     "InvalidParameterException": "invalid_parameter",
-    "ResourceNotFoundException": "log_group_deleted",
+    "ResourceNotFoundException": LOG_GROUP_DELETED,
     "InvalidClientTokenId": "region_disabled",
     "OptInRequired": "region_disabled",
     "RegionDisabledException": "region_disabled",
@@ -65,7 +67,7 @@ _OTHERWISE = {
 }
 _KEY_ACTIONS = ["kms:GenerateDataKey", "kms:Decrypt"]
 _MAY_HIDE_THE_REGION = {"bucket_policy", "invalid_parameter"}
-_NOTHING_TO_REPEAT = {"log_group_deleted", "created_after_window"}
+_NOTHING_TO_REPEAT = {LOG_GROUP_DELETED, "created_after_window"}
 
 
 _WORDS = {
@@ -84,7 +86,7 @@ _WORDS = {
     "created_after_window": "AWS does not export windows that ended before log group "
     "{log_group_arn} was created, and this one has events that are older than it: read them with "
     "FilterLogEvents before its retention deletes them.",
-    "log_group_deleted": "Nothing can be exported any more: log group {log_group_arn} is gone. If "
+    LOG_GROUP_DELETED: "Nothing can be exported any more: log group {log_group_arn} is gone. If "
     "it should be there, look in CloudTrail who deleted it.",
     "region_disabled": "Enable {region} in account {account_id} and in the exporter's account, and "
     "activate STS there.",

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from exporter import failure, pausing, proof, publication, sharing, split, task
+from exporter import failure, pausing, proof, publication, refusal, sharing, split, task
 from exporter.cloud import LedgerEntry
 from exporter.errand import After, Errand
 from exporter.errors import (
@@ -157,9 +157,15 @@ def complete(errand: Errand, entry: LedgerEntry, step: task.Complete) -> After:
         objects = _objects(errand, record, ended.task_id)
     except ObjectsRemovedError as error:
         return failure.export_again(errand, entry, task.OBJECT_MISSING, str(error))
-    if not objects and _sees_events(errand, record):
-        message = f"Task {ended.task_id} is COMPLETED without objects, and there are events."
-        return failure.export_again(errand, entry, task.TASK_EMPTY, message)
+    if not objects:
+        empty = f"Task {ended.task_id} is COMPLETED without objects, and"
+        gone = proof.gone(errand.account(), record)
+        if gone is not None:
+            lost = task.Fail(reason=refusal.LOG_GROUP_DELETED, message=f"{empty} {gone}.")
+            return failure.fail(errand, entry, lost)
+        if _sees_events(errand, record):
+            message = f"{empty} there are events."
+            return failure.export_again(errand, entry, task.TASK_EMPTY, message)
     completed = Completed(
         at=timestamp(errand.now()),
         manifest=task.manifest(objects),

@@ -125,6 +125,25 @@ class SourceAccount:
         with _calling("CancelExportTask", task_id), suppress(*is_over):
             self._logs.cancel_export_task(taskId=task_id)
 
+    def log_group_created_ms(self, name: str) -> int | None:
+        """Return when the log group of a name was created, or None when there is none.
+
+        AWS sorts by names, so that a name is the first of those that begin with it.
+        https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_DescribeLogGroups.html
+
+        Raises:
+            ExportRefusedError: The role may not look.
+            TransientError: AWS did not answer.
+        """
+        with _calling("DescribeLogGroups", name):
+            pages = self._logs.get_paginator("describe_log_groups").paginate(
+                logGroupNamePrefix=name, PaginationConfig={"MaxItems": 1}
+            )
+            found = [group for page in pages for group in page["logGroups"]]
+        return next(
+            (group["creationTime"] for group in found if group["logGroupName"] == name), None
+        )
+
     def events(
         self, record: LedgerRecord, part: Slice, next_token: str | None
     ) -> tuple[list[Event], str | None]:
