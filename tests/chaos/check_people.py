@@ -29,6 +29,7 @@ from logferry.diff import diff
 from logferry.package import Zip
 from logferry.sweep import sweep
 from logferry_contracts.ledger_record import LedgerRecord
+from logferry_contracts.open_exports import is_open
 from logferry_contracts.window import Window
 from logferry_contracts.wire import emit
 
@@ -208,14 +209,14 @@ def come_to_rest(scene: Scene) -> None:
     if is_doomed_open(scene):
         with ahead(scene.suite.client("lambda"), f"{scene.suite.name}-planner", NEXT_DAY):
             scene.plan("alpha", by_date=False, include="/nothing")
-        scene.until("alpha", ENDED | ARCHIVED, names=[DOOMED])
+        scene.until("alpha", ENDED, names=[DOOMED])
         scene.sweep()
     scene.take_in()
 
 
 def is_doomed_open(scene: Scene) -> bool:
     record = scene.last("alpha").get(DOOMED)
-    return record is not None and record.state in {"requested", "submitted"}
+    return record is not None and record.state != "failed" and is_open(record)
 
 
 def unsettled(scene: Scene) -> list[str]:

@@ -538,6 +538,26 @@ def test_an_export_with_a_missing_object_has_failed_and_is_reported_and_told_onc
     assert told.count("logferry.export.failed.v1") == 1
 
 
+@pytest.mark.parametrize("has_object", [True, False])
+def test_what_nobody_announced_is_held_and_does_not_become_secured(sweeping, world, has_object):
+    """Its exporter may yet see that it is untrue, and what is secured is sealed."""
+    if has_object:
+        world.put(world.LOG_FILE, **right(world) | {"hold": False})
+    world.completed(*([world.LOG_FILE] if has_object else []))
+    record = world.ledger_record()
+    untold = record.completed.model_copy(update={"published_at": None})
+    world.put_ledger_record(record.model_copy(update={"completed": untold}))
+
+    report = sweeping.sweep(full=True)
+
+    assert found(report, "refused") == {"not_secured": 1}
+    assert found(report, "mended") == ({"not_held": 1} if has_object else {})
+    assert world.ledger_state()[0] == "completed"
+    world.put_ledger_record(record)
+    assert found(sweeping.sweep(full=True), "mended") == {"not_secured": 1}
+    assert world.ledger_state()[0] == "secured"
+
+
 def test_a_record_that_says_untruly_that_objects_were_secured_has_failed_after_one_sweep(
     sweeping, world
 ):

@@ -114,6 +114,8 @@ class LedgerSweep:
         ):
             return []
         data = ExportCompletedData.of_record(record)
+        if record.state == "completed" and record.completed.published_at is None:
+            return self._unannounced(record, data)
         if record.state == "completed":
             return [self._secure(record, data)]
         refusal = taken_back(record)
@@ -122,6 +124,19 @@ class LedgerSweep:
         if record.is_lost:
             return []
         return self._secured(record, data, may_be_gone=may_be_gone)
+
+    def _unannounced(self, record: LedgerRecord, data: ExportCompletedData) -> list[Look]:
+        """Hold what an export has that nobody announced, and leave its record ``completed``.
+
+        Whoever announces it asks first whether it is so; a record that is ``secured`` is sealed.
+        """
+        refusal = RefusedError(
+            "not_announced",
+            "nobody has announced it: its exporter does once it is asked again, as by the next "
+            "day's plan",
+        )
+        look = self._part.failed(Finding.NOT_SECURED, record.key, None, refusal)
+        return [look, *self._secured(record, data, may_be_gone=True)]
 
     def _secured(
         self, record: LedgerRecord, data: ExportCompletedData, *, may_be_gone: bool
