@@ -113,7 +113,7 @@ class Scene:
     def until(self, profile: str, states: set[str], names: Sequence[str] = ()) -> bool:
         """Wait for log groups, by default all that plans see; return whether they came to that."""
         names = names or [each for each in BY_PROFILE[profile] if each != DOOMED]
-        seen: dict[str, tuple[str, int]] = {}
+        seen: object = None
         moved = time.monotonic()
         while time.monotonic() - moved < PATIENCE_S:
             self.take_in()
