@@ -65,6 +65,19 @@ def test_the_slot_is_neither_looked_at_nor_waited_for(
     assert not SLOT_CALLS & set(cloud.calls)
 
 
+@pytest.mark.parametrize("created_ms", [None, 1_795_215_600_001], ids=["gone", "made again"])
+def test_nothing_read_of_a_log_group_that_is_gone_is_no_empty_window(
+    cloud: "Cloud", wanted: ExportRequestedData, created_ms: int | None
+) -> None:
+    """Whoever makes it again under its name leaves nothing to be read, and no refusal either."""
+    cloud.pages[LOG_GROUP] = [[]]
+    cloud.created_ms[LOG_GROUP] = created_ms
+    cloud.request(wanted)
+    cloud.run()
+    assert not cloud.completed_events()
+    assert [event.data.reason for event in cloud.failed_events()] == ["log_group_deleted"]
+
+
 def test_a_window_without_events_completes_with_an_empty_manifest(
     cloud: "Cloud", wanted: ExportRequestedData
 ) -> None:

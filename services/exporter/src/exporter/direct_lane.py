@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from exporter import direct, failure, publication, sharing, task
+from exporter import direct, failure, proof, publication, sharing, task
 from exporter.cloud import LedgerEntry
 from exporter.errand import After, Errand
 from exporter.errors import (
@@ -13,6 +13,7 @@ from exporter.errors import (
 from exporter.reading import Reading
 from exporter.telemetry import count, logger
 from logferry_contracts.ledger_record import Completed, LedgerRecord
+from logferry_contracts.manifest import ArchivedObject
 from logferry_contracts.message import timestamp
 
 
@@ -35,6 +36,14 @@ def read(errand: Errand, entry: LedgerEntry, _step: task.ReadDirectly) -> After:
         return _leave(errand, entry, str(error))
     except ExportRefusedError as error:
         return failure.fail(errand, entry, failure.refused(errand, entry.record, error))
+    return _complete(errand, entry, objects)
+
+
+def _complete(errand: Errand, entry: LedgerEntry, objects: list[ArchivedObject]) -> After:
+    """Record and publish what was read, unless there is nothing as its log group is gone."""
+    gone = None if objects else proof.gone(errand.account(), entry.record)
+    if gone is not None:
+        return failure.gone(errand, entry, f"FilterLogEvents shows no event, and {gone}.")
     completed = Completed(at=timestamp(errand.now()), manifest=task.manifest(objects))
     return publication.archived(errand, entry, completed)
 

@@ -55,6 +55,11 @@ def record_next(errand: Errand, entry: LedgerEntry, next_export_id: str) -> Ledg
     return entry
 
 
+def gone(errand: Errand, entry: LedgerEntry, message: str) -> LedgerEntry:
+    """Record that what was to be exported is not there any more, which no other try mends."""
+    return fail(errand, entry, task.Fail(reason=refusal.LOG_GROUP_DELETED, message=message))
+
+
 def refused(errand: Errand, record: LedgerRecord, error: ExportRefusedError) -> task.Fail:
     """Return the failure, with the reason that AWS's words may hide."""
     reason, region = error.reason, record.source.region

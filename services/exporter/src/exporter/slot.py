@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from exporter import failure, pausing, proof, publication, refusal, sharing, split, task
+from exporter import failure, pausing, proof, publication, sharing, split, task
 from exporter.cloud import LedgerEntry
 from exporter.errand import After, Errand
 from exporter.errors import (
@@ -161,8 +161,7 @@ def complete(errand: Errand, entry: LedgerEntry, step: task.Complete) -> After:
         empty = f"Task {ended.task_id} is COMPLETED without objects, and"
         gone = proof.gone(errand.account(), record)
         if gone is not None:
-            lost = task.Fail(reason=refusal.LOG_GROUP_DELETED, message=f"{empty} {gone}.")
-            return failure.fail(errand, entry, lost)
+            return failure.gone(errand, entry, f"{empty} {gone}.")
         if _sees_events(errand, record):
             message = f"{empty} there are events."
             return failure.export_again(errand, entry, task.TASK_EMPTY, message)
