@@ -25,7 +25,7 @@ _MANY_LEAVES, _MANY_BYTES = 50_000, 64 * 1024**2
 """What takes one process longer than others take to begin."""
 SEALS_TOGETHER = 32
 _OBJECTS_TOGETHER, _BYTES_TOGETHER = 16, 32 * 1024**2
-_COUNTED_TOGETHER = 8 * 1024**2
+_COUNTED_TOGETHER = 2 * 1024**2
 """The same where events are counted, which takes longer: nobody waits long for the last one."""
 
 

@@ -4,6 +4,7 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, tzinfo
+from functools import cached_property
 from itertools import groupby
 from zoneinfo import ZoneInfo
 
@@ -41,8 +42,10 @@ _SHA256 = re.compile(r"[0-9a-f]{64}\.jsonl", re.ASCII)
 class Named:
     """What statements name."""
 
-    def __init__(self) -> None:
-        self._named = OnDisk()
+    @cached_property
+    def _named(self) -> OnDisk:
+        """Made once there is something: a check of seals alone names nothing, and makes many."""
+        return OnDisk()
 
     def add(self, statement: Statement, time_zone: str) -> None:
         """Take in where a window's exports write, and have written.
