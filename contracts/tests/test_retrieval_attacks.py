@@ -1,5 +1,7 @@
 """Whatever was done to an archive: what is found was archived, and what could not be is named."""
 
+from functools import partial
+
 import pytest
 from contracts.tests.retrieving import (
     NAME,
@@ -162,7 +164,9 @@ def test_a_seal_that_is_gone_makes_its_time_unknown() -> None:
     assert (absence.outcome, absence.count) == (UNKNOWN, 1)
 
 
-@pytest.mark.parametrize("gone", [[1], [8], [1, 2, 4, 8], [4, 12], list(range(1, 16))])
+@pytest.mark.parametrize(
+    "gone", [[1], [8], [1, 2, 4, 8], [4, 12], list(range(1, 16)), list(range(5, 15))]
+)
 def test_the_newest_seals_are_found_behind_those_that_are_gone(gone: list[int]) -> None:
     archive = Archive()
     keys = archive.days(21, ["/app/a"])
@@ -171,6 +175,30 @@ def test_the_newest_seals_are_found_behind_those_that_are_gone(gone: list[int]) 
     plan = planned(archive, asked(window(20), is_open_ended=True))
     assert (plan.log_groups, plan.absences) == ({"/app/a"}, {})
     assert planned(archive, asked(window(0, 21), is_open_ended=True)).is_wrong
+
+
+@pytest.mark.parametrize("left", [[64], [40, 41], [20, 50, 64]])
+def test_seals_are_found_behind_as_many_gone_as_there_were_dates_since(left: list[int]) -> None:
+    archive = Archive()
+    keys = archive.days(65, ["/app/a"])
+    for number, key in enumerate(keys):
+        if number > 1 and number not in left:
+            archive.bucket.remove(key)
+    now_ms = window(64).to_ms
+    read = partial(Seals.read, archive.bucket, archive.chain, [archive.key.trusted], START_MS)
+    assert read(now_ms=now_ms).reached_ms == window(left[-1]).to_ms
+    assert read(now_ms=window(2).to_ms).reached_ms == window(1).to_ms
+
+
+def test_none_is_looked_for_after_a_seal_of_yesterday() -> None:
+    archive = Archive()
+    archive.days(4)
+    counted = []
+    for now_ms in (None, window(4).to_ms):
+        archive.bucket.opened.clear()
+        Seals.read(archive.bucket, archive.chain, [], START_MS, now_ms=now_ms)
+        counted.append(archive.bucket.opened.total())
+    assert counted[0] == counted[1]
 
 
 def test_a_seal_that_nobody_has_signed_who_is_trusted_is_named(archive: Archive) -> None:

@@ -177,7 +177,7 @@ class Looking:
         asked = _Named(
             log_groups=(), names=frozenset(kept), from_ms=from_ms, to_ms=max(now_ms, from_ms + 1)
         )
-        seals = Seals.read(self._archive, chain, self._keys, from_ms, mapped=mapped)
+        seals = Seals.read(self._archive, chain, self._keys, from_ms, now_ms=now_ms, mapped=mapped)
         findings = list(seals.findings)
         said = said_of(asked, self._archive, seals, findings, mapped=mapped)
         for of, found, amiss in mapped(look, said):

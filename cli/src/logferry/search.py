@@ -16,7 +16,7 @@ from logferry.markup import visible
 from logferry.place import Place
 from logferry.times import time_given, zone_given
 from logferry_contracts.chain import ChainName
-from logferry_contracts.message import from_epoch_ms, timestamp
+from logferry_contracts.message import epoch_ms, from_epoch_ms, timestamp
 from logferry_contracts.retrieval.asked import Asked
 from logferry_contracts.retrieval.plan import Plan, RulesOut
 from logferry_contracts.retrieval.sealed import Seals, add_sealed
@@ -121,7 +121,8 @@ def _seals(
 ) -> Seals | None:
     """Return the seals of a chain; None for who may not read them."""
     try:
-        return Seals.read(place.store, chain, wanted.keys, from_ms, mapped=mapped)
+        now_ms = epoch_ms(wanted.now)
+        return Seals.read(place.store, chain, wanted.keys, from_ms, now_ms=now_ms, mapped=mapped)
     except Denied:
         if wanted.keys:
             raise

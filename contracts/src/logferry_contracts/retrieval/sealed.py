@@ -7,6 +7,7 @@ listed: a seal before the one of a date says nothing of it.
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
+from itertools import tee
 from typing import Self
 
 from logferry_contracts.chain import ChainName
@@ -26,8 +27,11 @@ from logferry_contracts.verification.statements import Read, read_statement
 from logferry_contracts.verification.store import Mapped, Missing, Store
 from logferry_contracts.window import Window
 
-_BEYOND = (*(1 << n for n in range(10, 3, -1)), *range(8, 1, -1))
+_CLOSE = 8
+_BEYOND = (*(1 << n for n in range(10, 3, -1)), *range(_CLOSE, 1, -1))
 """How far after the newest seal others are looked for: somebody may have removed those between."""
+_FURTHEST = 1024
+_DAY_MS = 24 * 3600 * 1000
 
 
 @dataclass(frozen=True)
@@ -43,13 +47,14 @@ class Seals:
     findings: list[Finding]
 
     @classmethod
-    def read(
+    def read(  # noqa: PLR0913  (what to read, from when to when, and how)
         cls,
         store: Store,
         name: ChainName,
         keys: Sequence[TrustedKey],
         from_ms: int,
         *,
+        now_ms: int | None = None,
         mapped: Mapped = map,
     ) -> Self:
         """Read a chain's seals back to the one of a time.
@@ -59,21 +64,29 @@ class Seals:
             name: The chain.
             keys: Those that are trusted at these seals; without any, no signature is checked.
             from_ms: The time.
+            now_ms: When it is. Where the newest seal is of dates before, it is looked whether so
+                many seals, and as many more, were removed after it. None: it is of today.
             mapped: Reads several seals, such as with threads.
 
         Raises:
             Unreadable: Seals cannot be read, such as by somebody who may not.
         """
-        chain = read_end_of_chain(
-            store,
-            name,
-            keys,
-            _newest(store, name),
-            # That of the very time may leave the events of its first millisecond to the one before.
-            # One that was sealed late comes after those of the dates that follow it.
-            is_enough=lambda sealed: not sealed.is_late and sealed.covers.from_ms < from_ms,
-            mapped=mapped,
-        )
+
+        def back_from(newest: int) -> Chain:
+            return read_end_of_chain(
+                store,
+                name,
+                keys,
+                newest,
+                # That of the very time may leave the events of its first millisecond to the one
+                # before. One that was sealed late comes after those of the dates that follow it.
+                is_enough=lambda sealed: not sealed.is_late and sealed.covers.from_ms < from_ms,
+                mapped=mapped,
+            )
+
+        chain = back_from(newest := _newest(store, name))
+        while later := _first_there(store, name, _further(newest, chain, now_ms), mapped):
+            chain = back_from(newest := _newest(store, name, later))
         told_anyway = Unread | SealError
         findings = [each for each in chain.findings if keys or isinstance(each, told_anyway)]
         return cls(chain, findings)
@@ -182,20 +195,37 @@ def _wanted(
             yield from sorted(of_time, key=lambda each: each[0].name.place)
 
 
-def _newest(store: Store, name: ChainName) -> int:
-    """Return the number of the newest seal, and 0 where there is none.
+def _newest(store: Store, name: ChainName, newest: int = 0) -> int:
+    """Return the number of the newest seal, from one that is there on; 0 where there is none.
 
     Raises:
         Unreadable: One is there, and cannot be read.
     """
-    newest = 0
     while True:
         newest = _last_in_a_row(store, name, newest)
-        further = (newest + step for step in _BEYOND)
-        beyond = next((each for each in further if _is_there(store, name, each)), None)
+        beyond = _first_there(store, name, (newest + step for step in _BEYOND))
         if beyond is None:
             return newest
         newest = beyond
+
+
+def _further(newest: int, chain: Chain, now_ms: int | None) -> range:
+    """Return the numbers of the seals that a chain has by now, if somebody has removed the next."""
+    days = (link.sealed for link in chain.links if link.kind == "day")
+    reached_ms = max((sealed.covers.to_ms for sealed in days if sealed), default=None)
+    if now_ms is None or reached_ms is None:
+        return range(0)
+    most = min(2 * (now_ms - reached_ms) // _DAY_MS, _FURTHEST)
+    return range(newest + _CLOSE + 1, newest + most + 1)
+
+
+def _first_there(
+    store: Store, name: ChainName, numbers: Iterable[int], mapped: Mapped = map
+) -> int | None:
+    """Return the first of some numbers of which there is a seal."""
+    looked_for, numbers = tee(numbers)
+    are_there = mapped(partial(_is_there, store, name), looked_for)
+    return next((n for n, is_there in zip(numbers, are_there, strict=False) if is_there), None)
 
 
 def _last_in_a_row(store: Store, name: ChainName, there: int) -> int:
