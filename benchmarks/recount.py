@@ -15,6 +15,7 @@ from benchmarks.simulation.workload import LogGroup, active, log_groups
 from logferry_contracts.documents import examples
 from logferry_contracts.insights import Answer
 from logferry_contracts.ledger_record import LedgerRecord
+from logferry_contracts.reads import Reader
 from logferry_contracts.recount import NO, Recount
 from logferry_contracts.window import Window
 from logferry_contracts.wire import parse
@@ -48,6 +49,12 @@ class _Bucket(Control):
 
     def open_windows(self) -> set[str]:
         return set()
+
+    def note_reading(self, _reader: Reader) -> None:
+        pass
+
+    def reading(self) -> dict[str, datetime]:
+        return {}
 
     def prefix(self, window: Window) -> str:
         return str(window)

@@ -43,6 +43,7 @@ from logferry_contracts.ledger_key import ledger_key
 from logferry_contracts.ledger_record import LedgerRecord
 from logferry_contracts.log_group import LogGroup as NamedLogGroup
 from logferry_contracts.manifest import ArchivedObject
+from logferry_contracts.reads import Reader
 from logferry_contracts.source import Source, SourceName
 from logferry_contracts.window import Window
 from logferry_contracts.wire import emit
@@ -245,6 +246,7 @@ class SimulatedAws(Unused):
         self._sent: set[str] = set()
         self._groups: dict[str, LogGroup] = {}
         self._records: dict[str, LedgerRecord] = {}
+        self._reading: dict[str, datetime] = {}
         self._newest: deque[Job] = deque(maxlen=TASKS_PER_PAGE)
         self._wirings = {lane: self._wiring(each) for lane, each in functions.items()}
 
@@ -337,6 +339,16 @@ class SimulatedAws(Unused):
             found = {record.window for record in self._records.values()}
             near = [window for window in found if since_ms <= window.from_ms <= until_ms]
             return sorted(near, key=lambda window: (window.from_ms, window.to_ms))
+
+    def note_reading(self, _source: SourceName, reader: Reader) -> None:
+        """Note who reads."""
+        with self._call("s3.PutObject"):
+            self._reading[reader] = _time(self.now_s)
+
+    def reading(self, _source: SourceName) -> dict[str, datetime]:
+        """Return who reads."""
+        with self._call("s3.ListObjectsV2"):
+            return dict(self._reading)
 
     def create(self, record: LedgerRecord) -> LedgerEntry:
         """Write the record of a half."""

@@ -137,7 +137,8 @@ class DirectLaneConfig(Timeouts):
         planned_bytes: Windows that are guessed to have fewer bytes of events may take it; 0 for
             none. By default both lanes share all that there is.
         most_bytes: How much is read at once; a window that has more is read in parts.
-        calls_per_second: Of FilterLogEvents; the account's quota is 5 to 25, by Region.
+        calls_per_second: Of FilterLogEvents, by all of logferry; the account's quota is 5 to 25,
+            by Region.
     """
 
     planned_bytes: Annotated[int, Field(ge=0, le=1_000_000_000_000_000)] = 1_000_000_000_000

@@ -55,6 +55,7 @@ def _planner(config: Config) -> dict[str, Parameters]:
         "SettleMinutes": str(config.settle_minutes),
         "LookbackDays": str(config.lookback_days),
         "DirectLaneMaxBytes": str(config.direct_lane.planned_bytes),
+        "DirectLaneCallsPerSecond": str(config.direct_lane.calls_per_second),
         "Provisioning": config.provisioning,
         "QueueKeyArn": config.queue_key_arn or "",
         "TimeZone": config.time_zone,
@@ -142,6 +143,7 @@ def _recounter(config: Config, source: SourceConfig) -> Parameters:
         "RevisitDays": ",".join(map(str, config.recount.revisit_days)) or "none",
         "RevisitPermille": str(config.recount.revisit_permille),
         "OpenAfterDays": str(config.sealer.open_after_days),
+        "DirectLaneCallsPerSecond": str(config.direct_lane.calls_per_second),
     }
 
 

@@ -1,6 +1,6 @@
 """The object keys of the control bucket that services share.
 
-Records of the ledger, long manifests, open dates, inventories, recounts.
+Records of the ledger, long manifests, open dates, inventories, recounts, and who reads.
 
 ``ledger/<account>/<Region>/<from_ms>-<to_ms>/<export id>.json``, with 15 digits for each time, so
 that keys are in the order of their windows.
@@ -25,6 +25,7 @@ OPEN_DAY = ".sent.json"
 """What `open_day_key` ends with."""
 
 _INVENTORIES = "inventories/"
+_READING = "reading/"
 _MANIFESTS = "manifest/"
 _RECOUNTS = "recounts/"
 _WINDOW = re.compile(r"/([0-9]{15})-([0-9]{15})/\Z", re.ASCII)
@@ -73,6 +74,14 @@ def in_ledger(key: str) -> str:
 def recount_key(source: SourceName, window: Window, export_id: str) -> str:
     """Return the object key of what CloudWatch Logs itself counted of one export."""
     return f"{recounts_prefix(source, window)}{export_id}.json"
+
+
+def reading_prefix(source: SourceName) -> str:
+    """Return what the keys begin with of the notes of those who read log events of a source.
+
+    The rest of a key is the reader; see `logferry_contracts.reads`.
+    """
+    return f"{_READING}{source.account_id}/{source.region}/"
 
 
 def days_prefix(source: SourceName) -> str:

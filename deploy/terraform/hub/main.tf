@@ -116,15 +116,16 @@ resource "aws_cloudformation_stack" "planner" {
   tags          = local.tags
 
   parameters = merge(local.function_parameters, {
-    CodeKey               = var.code_keys.planner
-    SourceRoleArnPatterns = local.source_role_arn_patterns
-    SettleMinutes         = tostring(var.settle_minutes)
-    LookbackDays          = tostring(var.lookback_days)
-    DirectLaneMaxBytes    = tostring(var.direct_lane.planned_bytes)
-    Provisioning          = var.provisioning
-    QueueKeyArn           = var.queue_key_arn == null ? "" : var.queue_key_arn
-    TimeZone              = var.time_zone
-    ExternalId            = local.external_id
+    CodeKey                  = var.code_keys.planner
+    SourceRoleArnPatterns    = local.source_role_arn_patterns
+    SettleMinutes            = tostring(var.settle_minutes)
+    LookbackDays             = tostring(var.lookback_days)
+    DirectLaneMaxBytes       = tostring(var.direct_lane.planned_bytes)
+    DirectLaneCallsPerSecond = tostring(var.direct_lane.calls_per_second)
+    Provisioning             = var.provisioning
+    QueueKeyArn              = var.queue_key_arn == null ? "" : var.queue_key_arn
+    TimeZone                 = var.time_zone
+    ExternalId               = local.external_id
   })
 
   # The exporters read what it sends: whoever reads a message is changed before its writer.
@@ -167,17 +168,18 @@ resource "aws_cloudformation_stack" "recounter" {
   parameters = merge(
     { for name, value in local.function_parameters : name => value if !contains(["ArchiveBucketName", "TopicArn"], name) },
     {
-      CodeKey          = var.code_keys.recounter
-      Profile          = each.key
-      LowercaseProfile = lower(each.key)
-      SourceAccountId  = each.value.account_id
-      SourceRoleArn    = local.source_role_arns[each.key]
-      ExternalId       = local.external_id
-      SharePermille    = tostring(var.recount.share_permille)
-      LookBackDays     = tostring(var.recount.look_back_days)
-      RevisitDays      = length(var.recount.revisit_days) == 0 ? "none" : join(",", var.recount.revisit_days)
-      RevisitPermille  = tostring(var.recount.revisit_permille)
-      OpenAfterDays    = tostring(var.sealer.open_after_days)
+      CodeKey                  = var.code_keys.recounter
+      Profile                  = each.key
+      LowercaseProfile         = lower(each.key)
+      SourceAccountId          = each.value.account_id
+      SourceRoleArn            = local.source_role_arns[each.key]
+      ExternalId               = local.external_id
+      SharePermille            = tostring(var.recount.share_permille)
+      LookBackDays             = tostring(var.recount.look_back_days)
+      RevisitDays              = length(var.recount.revisit_days) == 0 ? "none" : join(",", var.recount.revisit_days)
+      RevisitPermille          = tostring(var.recount.revisit_permille)
+      OpenAfterDays            = tostring(var.sealer.open_after_days)
+      DirectLaneCallsPerSecond = tostring(var.direct_lane.calls_per_second)
     }
   )
 

@@ -215,7 +215,7 @@ variable "direct_lane" {
     The lane in which windows are read, beside the export tasks.
     planned_bytes: windows that are guessed to have fewer bytes of events may take it; 0 for none.
     most_bytes: how much is read at once; a window that has more is read in parts.
-    calls_per_second: of FilterLogEvents; the account's quota is 5 to 25, by Region.
+    calls_per_second: of FilterLogEvents, by all of logferry; the account's quota is 5 to 25, by Region.
     function_timeout_s and visibility_timeout_s: how long its function may take, and when a message that it crashed on comes back.
   EOT
   default     = {}

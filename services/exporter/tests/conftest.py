@@ -267,6 +267,7 @@ class Cloud:
         self.bucket_region: str | None = "eu-west-1"
         self.ledger: dict[str, tuple[str, str]] = {}
         self.manifests: dict[str, bytes] = {}
+        self.reading: dict[str, datetime] = {}
         self.on_closed_day: Callable[[DayPlanned], None] = lambda _: None
         self.letters: list[Letter] = []
         self.sent: dict[str, datetime] = {}
@@ -538,6 +539,14 @@ class FakeLedger:
     def close_day(self, planned: DayPlanned) -> None:
         with self.cloud.call("ledger.close_day"):
             self.cloud.on_closed_day(planned)
+
+    def note_reading(self, source: SourceName, reader: str) -> None:
+        with self.cloud.call("ledger.note_reading"):
+            self.cloud.reading[reader] = self.cloud.now
+
+    def reading(self, source: SourceName) -> dict[str, datetime]:
+        with self.cloud.call("ledger.reading"):
+            return dict(self.cloud.reading)
 
     def put_manifest(self, record: LedgerRecord, manifest: Manifest) -> ManifestLocation:
         with self.cloud.call("ledger.put_manifest"):

@@ -5,7 +5,6 @@ import os
 import re
 import tracemalloc
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
@@ -19,7 +18,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from exporter import direct, task
-from exporter.direct import Budget, Event, Slice
+from exporter.direct import Event, Slice
 from exporter.errors import NotForDirectLaneError, TransientError
 from exporter.reading import FOLDER_PREFIX, Reading, Together, side_by_side
 from exporter.spool import Spool
@@ -28,6 +27,7 @@ from logferry_contracts.export_requested import ExportRequestedData
 from logferry_contracts.ledger_record import LedgerRecord
 from logferry_contracts.manifest import ArchivedObject
 from logferry_contracts.message import from_epoch_ms, timestamp
+from logferry_contracts.reads import Budget
 from logferry_contracts.window import Window
 
 type RequestFor = Callable[..., ExportRequestedData]
@@ -117,20 +117,6 @@ def test_too_many_bytes_or_streams_are_left_to_the_slot(size_bytes: int, streams
         direct.check_size(size_bytes, streams, max_bytes=1000)
 
 
-def test_calls_are_spaced_evenly_and_time_that_passes_counts() -> None:
-    budget = Budget(5)
-    assert [budget.take(NOW) for _ in range(2)] == [0, 0.2]
-    assert budget.take(NOW + timedelta(seconds=0.3)) == pytest.approx(0.1)
-    assert budget.take(NOW + timedelta(seconds=60)) == 0
-
-
-def test_a_clock_that_is_set_back_makes_nobody_wait_for_long() -> None:
-    budget = Budget(5)
-    budget.take(NOW)
-    others = direct.WINDOWS_AT_ONCE * direct.LEAST_READERS
-    assert budget.take(NOW - timedelta(hours=1)) == pytest.approx(others * 0.2)
-
-
 @given(
     from_ms=st.integers(0, 2**41),
     length_ms=st.integers(1, 100) | st.integers(1, 2**33),
@@ -160,13 +146,6 @@ def test_a_window_is_sliced_when_each_slice_has_some_pages(
     record: LedgerRecord, estimated_bytes: int, count: int
 ) -> None:
     assert len(direct.slices(record.window, estimated_bytes)) == count
-
-
-def test_readers_that_take_calls_at_once_wait_for_one_another() -> None:
-    budget = Budget(5)
-    with ThreadPoolExecutor(direct.LEAST_READERS) as pool:
-        waits = pool.map(budget.take, [NOW] * direct.LEAST_READERS)
-    assert sorted(waits) == pytest.approx([0, 0.2, 0.4, 0.6])
 
 
 # -- files on disk -----------------------------------------------------------------------------
@@ -272,14 +251,14 @@ class Aws:
 
     def read(self, record: LedgerRecord, *, until_s: float = 60) -> list[ArchivedObject]:
         adapter = cast("Any", self)
+        budget = Budget(5, at_once=direct.LEAST_READERS)
         return Reading(
             account=adapter,
             archive=adapter,
-            budget=Budget(5),
+            wait=lambda check_time: (check_time(), self.sleep(budget.take(self.now)))[1],
             max_bytes=1000,
             until=NOW + timedelta(seconds=until_s),
             clock=lambda: self.now,
-            sleep=self.sleep,
             turn=Turn(self.sleep),
             check_time=lambda: None,
         ).objects(record, 0)
@@ -368,11 +347,10 @@ class SlicedAws:
         reading = Reading(
             account=adapter,
             archive=adapter,
-            budget=Budget(1000),
+            wait=lambda check_time: check_time(),
             max_bytes=2 * DAY_BYTES,
             until=NOW + timedelta(seconds=60),
             clock=lambda: NOW,
-            sleep=lambda _seconds: None,
             turn=turn,
             together=self.together,
             check_time=lambda: None,

@@ -367,11 +367,10 @@ def test_both_lanes_write_the_same_keys_and_the_same_bytes(
     reading = Reading(
         account=source_account,
         archive=archive,
-        budget=direct.Budget(1000),
+        wait=lambda check_time: check_time(),
         max_bytes=200_000_000,
         until=datetime.now(UTC) + timedelta(minutes=1),
         clock=lambda: datetime.now(UTC),
-        sleep=lambda _seconds: None,
         turn=Turn(lambda _seconds: None),
         check_time=lambda: None,
     )

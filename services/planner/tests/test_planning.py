@@ -287,7 +287,8 @@ def test_a_plan_goes_on_in_the_next_invocation_where_the_first_has_left_it(
     assert [key for key in notes if "/looked-through/" not in key and key.endswith(".sent.json")]
     assert len([key for key in notes if key.startswith("inventories/")]) == 1
     assert len([key for key in notes if key.startswith("open/")]) == 3  # two, and that it is whole
-    assert len(notes) == 6
+    assert len([key for key in notes if key.startswith("reading/")]) == 1  # by who has read
+    assert len(notes) == 7
 
 
 def test_a_request_that_nothing_can_be_done_with_is_a_dead_letter(aws: Aws) -> None:

@@ -955,3 +955,19 @@ def test_a_message_that_is_sent_again_says_the_same(world: World) -> None:
     world.run(plan_request(collect_date="2026-11-21"))
     first, again = world.queues.sent[:2], world.queues.sent[2:]
     assert [event.data for event in first] == [event.data for event in again]
+
+
+def test_what_there_is_no_time_to_look_into_is_left_to_the_next_invocation(world: World) -> None:
+    names = [f"/app/idle-{number:03}" for number in range(100)]
+    world.account.groups = [log_group(name) for name in names]
+    world.account.incoming_otherwise = 0
+    world.account.spend = lambda _: world.spend(10)  # others read as well
+    began = world.now
+
+    answer = world.run(plan_request())
+    assert answer["status"] == "continued"
+    assert world.now < began + timedelta(seconds=world.timeout_s)
+
+    answer = world.run(world.continuations.sent.pop())
+    assert answer["data"]["skipped"] == {"empty": 100}
+    assert sorted(name for name, _ in world.account.looked_into) == names

@@ -13,6 +13,7 @@ from logferry_contracts.export import export_id
 from logferry_contracts.insights import Answer
 from logferry_contracts.ledger_record import LedgerRecord
 from logferry_contracts.message import timestamp
+from logferry_contracts.reads import Reader
 from logferry_contracts.recount import Recount
 from logferry_contracts.window import Window
 from logferry_contracts.wire import parse
@@ -86,6 +87,7 @@ class World:
     looks_at: dict[tuple[str, int], Recount] = field(default_factory=dict)
     notes: dict[tuple[Window, int], tuple[Note, str]] = field(default_factory=dict)
     opened: set[str] = field(default_factory=set)
+    reading: dict[str, datetime] = field(default_factory=dict)
     events: dict[str, list[int]] = field(default_factory=dict)
     event_bytes: int = 100
     refused: dict[str, str] = field(default_factory=dict)
@@ -132,6 +134,12 @@ class Bucket(Control):
 
     def open_windows(self) -> set[str]:
         return self._world.opened
+
+    def note_reading(self, reader: Reader) -> None:
+        self._world.reading[reader] = self._world.now
+
+    def reading(self) -> dict[str, datetime]:
+        return dict(self._world.reading)
 
     def prefix(self, window: Window) -> str:
         return f"{window.from_ms}-{window.to_ms}/"

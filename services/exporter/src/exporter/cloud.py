@@ -4,7 +4,7 @@ What any of these may raise besides: `TransientError` for what passes, and `Call
 refusal that is not the export's.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -19,6 +19,7 @@ from logferry_contracts.export_failed import ExportFailed
 from logferry_contracts.export_requested import ExportRequested
 from logferry_contracts.ledger_record import LedgerRecord
 from logferry_contracts.manifest import ArchivedObject, Manifest, ManifestLocation
+from logferry_contracts.reads import Reader
 from logferry_contracts.source import Source, SourceName
 from logferry_contracts.window import Window
 from logferry_contracts.wire import ContractError
@@ -182,6 +183,12 @@ class Ledger(Protocol):
 
     def close_day(self, planned: DayPlanned) -> None:
         """Remove the note that the end of a date is still to be told."""
+
+    def note_reading(self, source: SourceName, reader: Reader) -> None:
+        """Note that somebody reads log events of a source now."""
+
+    def reading(self, source: SourceName) -> Mapping[str, datetime]:
+        """Return who reads log events of a source, and when each of them has noted it."""
 
     def put_manifest(self, record: LedgerRecord, manifest: Manifest) -> ManifestLocation:
         """Write a manifest beside the ledger; the same manifest gives the same object."""

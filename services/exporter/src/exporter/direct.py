@@ -9,7 +9,6 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from math import ceil
-from threading import Lock
 from typing import NamedTuple
 
 import msgspec
@@ -68,29 +67,6 @@ class Event(msgspec.Struct, frozen=True, gc=False):
     stream_name: str = msgspec.field(name="logStreamName")
     timestamp_ms: int = msgspec.field(name="timestamp")
     message: str
-
-
-class Budget:
-    """How often FilterLogEvents may be called; the account's other readers need some of its quota.
-
-    https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/cloudwatch_limits_cwl.html
-    """
-
-    def __init__(self, calls_per_second: float) -> None:
-        """Allow evenly spaced calls."""
-        self._interval = timedelta(seconds=1 / calls_per_second)
-        self._readers = WINDOWS_AT_ONCE * readers(calls_per_second)
-        self._next_at = datetime.min.replace(tzinfo=UTC)
-        self._lock = Lock()
-
-    def take(self, now: datetime) -> float:
-        """Take the next call and return how many seconds to wait before it."""
-        with self._lock:
-            # Before one's own call are those of the other readers, one each. A clock that was set
-            # back must not make anybody wait for longer.
-            wait = min(max(self._next_at - now, timedelta(0)), self._readers * self._interval)
-            self._next_at = now + wait + self._interval
-        return wait.total_seconds()
 
 
 def most_bytes(max_bytes: int) -> int:

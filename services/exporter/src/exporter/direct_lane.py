@@ -93,11 +93,10 @@ def _reading(errand: Errand) -> Reading:
     return Reading(
         account=errand.account(),
         archive=wiring.archive,
-        budget=wiring.budget,
+        wait=wiring.reads(errand.request).wait,
         max_bytes=wiring.settings.direct_lane_max_bytes,
         until=errand.delivery.work_until,
         clock=wiring.clock,
-        sleep=wiring.sleep,
         readers=direct.readers(wiring.settings.direct_lane_calls_per_second),
         together=wiring.together,
         turn=errand.delivery.turn,

@@ -42,7 +42,7 @@ class Errand:
 
     def may_read(self) -> bool:
         """Wait for a turn at FilterLogEvents; False when there is no time for a call."""
-        self.wiring.sleep(self.wiring.budget.take(self.now()))
+        self.wiring.reads(self.request).wait()
         return self.now() < self.delivery.work_until
 
     def check_time(self) -> None:

@@ -42,7 +42,8 @@ class Reading:
     """What a window's events take from CloudWatch Logs to the archive.
 
     Attributes:
-        budget: Of FilterLogEvents calls.
+        wait: Waits until FilterLogEvents may be called; what it is given raises when there is no
+            time for that.
         max_bytes: The most that is read, as lines, uncompressed.
         until: When to give up.
         readers: How many slices are read at once.
@@ -53,13 +54,12 @@ class Reading:
 
     account: SourceAccount
     archive: Archive
-    budget: direct.Budget
+    wait: Callable[[Callable[[], None]], None]
     turn: Turn
     check_time: Callable[[], None]
     max_bytes: int
     until: datetime
     clock: Callable[[], datetime]
-    sleep: Callable[[float], None]
     readers: int = direct.LEAST_READERS
     together: Together = side_by_side
 
@@ -130,8 +130,7 @@ class Reading:
         number, part = numbered
         next_token, is_last = None, False
         while not is_last and not stopped.is_set():
-            self._check_time(spool)
-            self.sleep(self.budget.take(self.clock()))
+            self.wait(lambda: self._check_time(spool))
             events, next_token = self.account.events(record, part, next_token)
             spool.add(events, number)
             direct.check_size(spool.size_bytes, len(spool.stream_names), max_bytes=max_bytes)

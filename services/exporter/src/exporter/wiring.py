@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from functools import cached_property
+from functools import cached_property, partial
 
 from exporter import day, direct
 from exporter.cloud import Archive, Ledger, Queue, SourceAccounts, Topic
@@ -11,6 +11,9 @@ from exporter.family import Family
 from exporter.reading import Together, side_by_side
 from exporter.settings import Settings
 from exporter.slot_memory import SlotMemory
+from logferry_contracts.export import Lane
+from logferry_contracts.export_requested import ExportRequestedData
+from logferry_contracts.reads import Reads
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,10 +30,25 @@ class Wiring:
     sleep: Callable[[float], None]
     together: Together = side_by_side
 
+    def reads(self, request: ExportRequestedData) -> Reads:
+        """Return what all exports of a lane may take of their account's API quota together."""
+        source, lane = request.source, request.lane
+        if (source.slot, lane) not in self._reads:
+            calls_per_second = self.settings.direct_lane_calls_per_second
+            self._reads[source.slot, lane] = Reads(
+                reader=lane,
+                calls_per_second=calls_per_second,
+                note=partial(self.ledger.note_reading, source),
+                seen=partial(self.ledger.reading, source),
+                clock=self.clock,
+                sleep=self.sleep,
+                at_once=direct.WINDOWS_AT_ONCE * direct.readers(calls_per_second),
+            )
+        return self._reads[source.slot, lane]
+
     @cached_property
-    def budget(self) -> direct.Budget:
-        """What all exports in the direct lane may take of the account's API quota together."""
-        return direct.Budget(self.settings.direct_lane_calls_per_second)
+    def _reads(self) -> dict[tuple[str, Lane], Reads]:
+        return {}
 
     @cached_property
     def family(self) -> Family:

@@ -2,9 +2,10 @@
 
 import json
 import os
+import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import cache
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 
 import boto3
@@ -13,6 +14,7 @@ from aws_lambda_powertools.metrics import MetricUnit
 from logferry_contracts.execution_variables import ExecutionVariables, QueueOptions
 from logferry_contracts.plan_continued import PlanContinued, PlanContinuedData
 from logferry_contracts.plan_request import PlanRequest, PlanRequestData
+from logferry_contracts.reads import Reads
 from logferry_contracts.source import Source
 from logferry_contracts.window import WindowRule
 from logferry_contracts.wire import ContractError, parse
@@ -22,11 +24,12 @@ from planner.aws.infrastructure import Infrastructure
 from planner.aws.inventories import Inventories
 from planner.aws.ledger import Ledger
 from planner.aws.messages import Continuations, DeadLetters, Topic
-from planner.aws.notes import DayNotes, OpenNotes, Outbox, PartNotes, PlanFiles
+from planner.aws.notes import DayNotes, OpenNotes, Outbox, PartNotes, PlanFiles, ReadingNotes
 from planner.aws.queues import ExportQueues
 from planner.aws.source_account import SourceAccounts
 from planner.errors import PlanRefusedError
 from planner.planning import account_id, begin, go_on
+from planner.requesting import READERS
 from planner.settings import Settings
 from planner.telemetry import count_by_reason, logger, metrics
 from planner.wiring import Control, Invocation, Messages, Wiring
@@ -59,7 +62,10 @@ def _wiring() -> Wiring:
     functions = boto3.client("lambda", config=CLIENT_CONFIG)
     return Wiring(
         settings=settings,
-        accounts=SourceAccounts(boto3.client("sts", config=CLIENT_CONFIG)),
+        accounts=SourceAccounts(
+            boto3.client("sts", config=CLIENT_CONFIG),
+            may_read=lambda source: _reads(ReadingNotes(s3, settings.control_bucket), source).wait,
+        ),
         infrastructure=Infrastructure(sqs, functions, s3, settings),
         archive=Archive(s3),
         control=Control(
@@ -78,6 +84,19 @@ def _wiring() -> Wiring:
             dead_letters=DeadLetters(sqs, settings.dead_letter_queue_url),
         ),
         clock=lambda: datetime.now(UTC),
+    )
+
+
+def _reads(notes: ReadingNotes, source: Source) -> Reads:
+    """Return what the planner may take of a source's FilterLogEvents calls."""
+    return Reads(
+        reader="planner",
+        calls_per_second=_wiring().settings.calls_per_second,
+        note=partial(notes.put, source),
+        seen=partial(notes.seen, source),
+        clock=lambda: datetime.now(UTC),
+        sleep=time.sleep,
+        at_once=READERS,
     )
 
 

@@ -5,7 +5,6 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property
-from itertools import chain
 
 from aws_lambda_powertools import Logger
 
@@ -179,11 +178,14 @@ class Requesting:
         self.worklist.rows.place((each, place(self.asking.plan, each)) for each in measured)
 
     def _request(self, rows: Sequence[Row]) -> None:
-        """Decide rows, write what is decided into the ledger, and send what is asked for."""
-        empty = self._empty(rows)
+        """Decide rows, write what is decided into the ledger, and send what is asked for.
+
+        Those that there is no time to look into are left to the next invocation.
+        """
+        known = list(self._looked_into(rows))
+        rows = [row for row, _ in known]
         decisions = [
-            decide(self.asking.plan, row.candidate, is_empty=number in empty)
-            for number, row in enumerate(rows)
+            decide(self.asking.plan, row.candidate, is_empty=is_empty) for row, is_empty in known
         ]
         if not self.is_dry_run:
             urgent = {
@@ -209,23 +211,23 @@ class Requesting:
         self.asking.offer(decision.send for decision in decisions if decision.send is not None)
         self.worklist.rows.close(rows)
 
-    def _empty(self, rows: Sequence[Row]) -> set[int]:
-        """Return the numbers of the rows that certainly have no event.
+    def _looked_into(self, rows: Sequence[Row]) -> Iterator[tuple[Row, bool]]:
+        """Yield rows, and whether they certainly have no event, without those not looked into.
 
         A dry run has only this one invocation: when it runs low, what is in doubt is exported.
         """
-        seem_empty = [number for number, row in enumerate(rows) if row.candidate.seems_empty]
-
-        def look_into(numbers: Sequence[int]) -> list[int]:
-            return [number for number in numbers if self._is_empty(rows[number].candidate)]
-
         with ThreadPoolExecutor(READERS) as threads:
-            shares = (seem_empty[reader::READERS] for reader in range(READERS))
-            return set(chain.from_iterable(threads.map(look_into, shares)))
+            found = threads.map(self._is_empty, [row.candidate for row in rows])
+            for row, is_empty in zip(rows, found, strict=True):
+                if is_empty is not None:
+                    yield row, is_empty
 
-    def _is_empty(self, candidate: Candidate) -> bool:
-        if self.is_dry_run and not self.has_time():
+    def _is_empty(self, candidate: Candidate) -> bool | None:
+        """Return whether a window has certainly no event; None when there is no time to see."""
+        if not candidate.seems_empty:
             return False
+        if not self.has_time():
+            return False if self.is_dry_run else None
         return not self.account.has_events(candidate.log_group, candidate.window)
 
     def _carry_out(self, decisions: Sequence[Decision], urgent: set[str]) -> list[Decision]:

@@ -31,6 +31,8 @@ _MAX_LOOKBACK_DAYS = 400
 _MAX_DIRECT_LANE_MAX_BYTES = 1_000_000_000_000_000
 _DEFAULT_DIRECT_LANE_MAX_BYTES = 1_000_000_000_000
 """More than a log group has in a day: the lanes share what there is."""
+_MAX_CALLS_PER_SECOND = 1000
+"""More than AWS allows anywhere."""
 _DEFAULT_TIME_ZONE = "Asia/Seoul"
 """aws-logs-export-to-s3 exports days of UTC+9."""
 
@@ -53,6 +55,7 @@ class Settings(Environment):
         dead_letter_queue_url: A standard queue.
         settle: For requests that do not say it themselves.
         lookback_days: For requests that do not say it themselves.
+        calls_per_second: Of FilterLogEvents, of all who read a source's logs.
         direct_lane_max_bytes: Windows with fewer bytes of events may take the direct lane of a
             source that has one; 0 when none do.
         time_zone: For execution variables: they cannot say it.
@@ -76,6 +79,9 @@ class Settings(Environment):
     direct_lane_max_bytes: Annotated[int, Number(0, _MAX_DIRECT_LANE_MAX_BYTES)] = (
         _DEFAULT_DIRECT_LANE_MAX_BYTES
     )
+    calls_per_second: Annotated[
+        int, Number(1, _MAX_CALLS_PER_SECOND), Field(alias="DIRECT_LANE_CALLS_PER_SECOND")
+    ] = 5
     time_zone: Annotated[str, Field(description="an IANA time zone"), AfterValidator(_known)] = (
         _DEFAULT_TIME_ZONE
     )

@@ -1,7 +1,7 @@
 """One window counted: by pages what is small, by queries the rest, as far as the budget goes."""
 
 from collections import defaultdict, deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -36,7 +36,7 @@ LONGEST_INVOCATION = timedelta(minutes=15)
 """https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html"""
 RUNNING = ("Scheduled", "Running", "Unknown")
 PAGE_S = 1.0
-"""Between two pages of FilterLogEvents: the direct lane needs most of the account's calls."""
+"""Between two pages of FilterLogEvents: nothing hurries, and others than ours read as well."""
 
 logger = Logger()
 
@@ -45,12 +45,17 @@ type Batches = deque[tuple[Candidate, ...]]
 
 @dataclass(frozen=True, kw_only=True)
 class Counting:
-    """Counts the exports of one window."""
+    """Counts the exports of one window.
+
+    Attributes:
+        may_read: Waits until FilterLogEvents may be called.
+    """
 
     account: SourceAccount
     window: Window
     book: Book
     turn: Turn
+    may_read: Callable[[], None]
 
     def count(self) -> None:
         """Count all that the budget reaches, and write down why not of the rest.
@@ -111,6 +116,7 @@ class Counting:
     def _next_page(self) -> None:
         self.turn.check()
         self.turn.sleep(PAGE_S)
+        self.may_read()
 
     # Queries
 

@@ -73,6 +73,7 @@ def recounting() -> Recounting:
         open_after=settings.open_after,
         revisit_days=settings.revisit_days,
         revisit_share=settings.revisit_share,
+        calls_per_second=settings.calls_per_second,
     )
 
 

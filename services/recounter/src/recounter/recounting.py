@@ -9,6 +9,7 @@ from aws_lambda_powertools import Logger
 
 from logferry_contracts.digest import sha256
 from logferry_contracts.message import epoch_ms
+from logferry_contracts.reads import Reads
 from logferry_contracts.window import Window
 from logferry_deliveries.errors import OutOfTimeError, RetryError
 from recounter import due
@@ -37,6 +38,7 @@ class Recounting:
         open_after: How long a window is waited for whose exports have not ended.
         revisit_days: How many days after its end a window is looked at again.
         revisit_share: How many thousandths such a look may cost.
+        calls_per_second: Of FilterLogEvents, of all who read the source's logs.
     """
 
     control: Control
@@ -47,6 +49,7 @@ class Recounting:
     open_after: timedelta
     revisit_days: Sequence[int] = ()
     revisit_share: int = 0
+    calls_per_second: int = 5
 
     def look(self, turn: Turn) -> None:
         """Count what is due.
@@ -105,9 +108,21 @@ class Recounting:
         share = self.share if look == FIRST else self.revisit_share
         book = Book(self.control, window, look, records, turn, share)
         if records or book.note.running:
-            counting = Counting(account=self._account, window=window, book=book, turn=turn)
-            counting.count()
+            reads = self._reads(turn)
+            Counting(
+                account=self._account, window=window, book=book, turn=turn, may_read=reads.wait
+            ).count()
         return book
+
+    def _reads(self, turn: Turn) -> Reads:
+        return Reads(
+            reader="recounter",
+            calls_per_second=self.calls_per_second,
+            note=self.control.note_reading,
+            seen=self.control.reading,
+            clock=turn.clock,
+            sleep=turn.sleep,
+        )
 
     @cached_property
     def _account(self) -> SourceAccount:

@@ -39,6 +39,7 @@ class Settings(Environment):
         open_after: How long after its end a window is waited for whose exports have not ended.
         revisit_days: How many days after its end a window is looked at again.
         revisit_share: How many thousandths of what its ingestion did cost such a look may cost.
+        calls_per_second: Of FilterLogEvents, of all who read the source's logs.
         artifact: The zip that this function runs; None when not given.
     """
 
@@ -64,6 +65,9 @@ class Settings(Environment):
         Field(description="days from 1 to 30 with commas between, or none"),
     ] = ()
     revisit_share: Annotated[int, Number(0, 1000), Field(alias="REVISIT_PERMILLE")] = 0
+    calls_per_second: Annotated[
+        int, Number(1, 1000), Field(alias="DIRECT_LANE_CALLS_PER_SECOND")
+    ] = 5
     artifact: Artifact | None = None
 
     @property

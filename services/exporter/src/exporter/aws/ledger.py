@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
 from itertools import takewhile
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,7 @@ from logferry_contracts.ledger_key import (
     ledger_prefix,
     manifest_key,
     open_day_key,
+    reading_prefix,
     source_prefix,
     split_key,
     starting_at,
@@ -23,6 +25,7 @@ from logferry_contracts.ledger_key import (
 from logferry_contracts.ledger_record import LedgerRecord
 from logferry_contracts.manifest import Manifest, ManifestLocation
 from logferry_contracts.open_exports import is_open, note_key
+from logferry_contracts.reads import Reader
 from logferry_contracts.source import SourceName
 from logferry_contracts.window import Window
 from logferry_contracts.wire import ContractError, emit, parse
@@ -136,6 +139,19 @@ class Ledger:
     def close_day(self, planned: DayPlanned) -> None:
         """Remove the note that the end of a date is still to be told."""
         self._remove(open_day_key(planned.data.source, planned.id))
+
+    def note_reading(self, source: SourceName, reader: Reader) -> None:
+        """Note that somebody reads log events of a source now."""
+        self._put_object(f"{reading_prefix(source)}{reader}", b"")
+
+    def reading(self, source: SourceName) -> dict[str, datetime]:
+        """Return who reads log events of a source, and when each of them has noted it."""
+        prefix = reading_prefix(source)
+        return {
+            each["Key"].removeprefix(prefix): each["LastModified"]
+            for page in self._pages(Prefix=prefix)
+            for each in page.get("Contents", [])
+        }
 
     def put_manifest(self, record: LedgerRecord, manifest: Manifest) -> ManifestLocation:
         """Write a manifest beside the ledger; the same manifest gives the same object."""

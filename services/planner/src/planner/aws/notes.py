@@ -1,14 +1,16 @@
-"""The planner's own notes and files in the control bucket, below ``outbox/`` and ``plans/``."""
+"""The planner's notes and files in the control bucket: ``outbox/``, ``plans/``, ``reading/``."""
 
 import uuid
 from collections.abc import Iterable, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from logferry_contracts.day_planned import DayPlanned
-from logferry_contracts.ledger_key import days_prefix, open_day_key, windows_of
+from logferry_contracts.ledger_key import days_prefix, open_day_key, reading_prefix, windows_of
 from logferry_contracts.message import Message
 from logferry_contracts.open_exports import open_prefix, whole_key
+from logferry_contracts.reads import Reader
 from logferry_contracts.source import SourceName
 from logferry_contracts.window import Window
 from planner.aws.calls import calling
@@ -29,6 +31,27 @@ class Note(Message):
     """
 
     keys: list[str]
+
+
+class ReadingNotes:
+    """Notes of who reads log events of a source now; see `logferry_contracts.reads`."""
+
+    def __init__(self, s3: "S3Client", bucket: str) -> None:
+        """Use the control bucket ``bucket``."""
+        self._control = ControlBucket(s3, bucket)
+
+    def put(self, source: SourceName, reader: Reader) -> None:
+        """Write a reader's note anew."""
+        self._control.put(f"{reading_prefix(source)}{reader}", b"")
+
+    def seen(self, source: SourceName) -> dict[str, datetime]:
+        """Return when each note was written, by whose it is."""
+        prefix = reading_prefix(source)
+        return {
+            entry["Key"].removeprefix(prefix): entry["LastModified"]
+            for page in self._control.pages(prefix)
+            for entry in page.get("Contents", [])
+        }
 
 
 class Outbox:

@@ -89,11 +89,18 @@ class SourceAccounts:
     """The accounts whose logs are collected."""
 
     def __init__(
-        self, sts: "STSClient", clock: Callable[[], datetime] = lambda: datetime.now(UTC)
+        self,
+        sts: "STSClient",
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        may_read: Callable[[Source], Callable[[], None]] = lambda _source: lambda: None,
     ) -> None:
-        """Assume the sources' roles with ``sts``, whose endpoint should be the Region's own."""
+        """Assume the sources' roles with ``sts``, whose endpoint should be the Region's own.
+
+        What ``may_read`` returns is called before each call of FilterLogEvents, and waits for it.
+        """
         self._sts = sts
         self._clock = clock
+        self._may_read = may_read
 
     def open(self, source: Source) -> "SourceAccount":
         """Return a source's account, through a session that renews itself.
@@ -115,7 +122,8 @@ class SourceAccounts:
         session.register_component(
             "credential_provider", CredentialResolver([_AssumedRole(refreshable)])
         )
-        return SourceAccount(boto3.Session(botocore_session=session), source)
+        account = boto3.Session(botocore_session=session)
+        return SourceAccount(account, source, self._may_read(source))
 
 
 class SourceAccount:
@@ -125,9 +133,15 @@ class SourceAccount:
     plan shorter is not: there, each doubt ends in an export, and a warning says what to add.
     """
 
-    def __init__(self, session: boto3.Session, source: Source) -> None:
+    def __init__(
+        self,
+        session: boto3.Session,
+        source: Source,
+        may_read: Callable[[], None] = lambda: None,
+    ) -> None:
         """Use ``session``, whose credentials are of the source's role."""
         self._session = session
+        self._may_read = may_read
         self._source = source
         self._options: dict[str, Any] = {"region_name": source.region, "config": SOURCE_CONFIG}
         # Made here, as `has_events` may be called by several threads, and no session makes
@@ -218,6 +232,7 @@ class SourceAccount:
         token: dict[str, Any] = {}
         try:
             for _ in range(EMPTY_PAGES):
+                self._may_read()
                 page = self._logs.filter_log_events(
                     logGroupName=log_group.name,
                     startTime=window.from_ms,

@@ -7,6 +7,7 @@ later one finds other events, the first one's is replaced as well: that is what 
 
 from collections.abc import Iterator
 from contextlib import suppress
+from datetime import datetime
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,7 @@ from logferry_contracts.ledger_key import (
     ledger_key,
     ledger_prefix,
     looks_prefix,
+    reading_prefix,
     recounts_prefix,
     source_prefix,
     split_key,
@@ -25,6 +27,7 @@ from logferry_contracts.ledger_key import (
 )
 from logferry_contracts.ledger_record import LedgerRecord
 from logferry_contracts.open_exports import open_prefix, record_key, whole_key
+from logferry_contracts.reads import Reader
 from logferry_contracts.recount import Recount
 from logferry_contracts.source import SourceName
 from logferry_contracts.window import Window
@@ -37,6 +40,7 @@ from recounter.note import Note
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
+    from mypy_boto3_s3.type_defs import ObjectTypeDef
 
 _NOTE = "!note"
 
@@ -153,6 +157,18 @@ class Control:
         except _TooLateError as error:
             raise OvertakenError(str(error)) from error
 
+    def note_reading(self, reader: Reader) -> None:
+        """Note that log events of the source are read now; see `logferry_contracts.reads`."""
+        self._put(f"{reading_prefix(self._source)}{reader}", b"")
+
+    def reading(self) -> dict[str, datetime]:
+        """Return who reads log events of the source, and when each of them has noted it."""
+        prefix = reading_prefix(self._source)
+        return {
+            each["Key"].removeprefix(prefix): each["LastModified"]
+            for each in self._listed(Prefix=prefix)
+        }
+
     def _prefix(self, window: Window, look: int) -> str:
         if look == FIRST:
             return recounts_prefix(self._source, window)
@@ -162,11 +178,13 @@ class Control:
         return f"{self._prefix(window, look)}{name}.json"
 
     def _keys(self, **which: Any) -> Iterator[str]:
+        return (each["Key"] for each in self._listed(**which))
+
+    def _listed(self, **which: Any) -> Iterator["ObjectTypeDef"]:
         with calling("ListObjectsV2", which["Prefix"]):
             pages = self._s3.get_paginator("list_objects_v2").paginate(Bucket=self._bucket, **which)
             for page in pages:
-                for each in page.get("Contents", []):
-                    yield each["Key"]
+                yield from page.get("Contents", [])
 
     def _get(self, key: str) -> tuple[bytes, str] | None:
         with calling("GetObject", key):

@@ -1,0 +1,143 @@
+"""Who calls FilterLogEvents of one account and Region, and how often each of them may.
+
+The account has one quota for all. Whoever reads keeps a note, which says nothing but when it was
+written, and looks at the notes every few seconds: those of late share the calls.
+
+Together they never make more: whoever comes waits until all others have looked again, whoever has
+not looked of late does so before its next call, and a note outlives its reader's last call by far.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from threading import Lock
+from typing import Literal, get_args
+
+type Reader = Literal["planner", "direct", "slot", "recounter"]
+READERS: tuple[Reader, ...] = get_args(Reader.__value__)
+"""The first that reads has what the others leave: the planner, for minutes, and then the lane."""
+
+LOOK = timedelta(seconds=10)
+"""How old what is known of the others may be."""
+JOIN = timedelta(seconds=30)
+"""How long whoever comes waits for others: they look again, and make the calls that they have
+planned by then, which is one each of up to sixteen threads."""
+RENEW = timedelta(seconds=30)
+LIVE = timedelta(seconds=90)
+"""How long a note counts. Much longer than a reader leaves it, so that clocks may differ."""
+
+
+def share(reader: Reader, reading: frozenset[str], calls_per_second: float) -> float:
+    """Return how many of the calls are a reader's where these read, itself among them.
+
+    They are whole numbers where there are enough, so that nobody's fall together in a second. With
+    each one that comes nobody has more.
+    """
+    number = len(reading)
+    if calls_per_second < number:
+        return calls_per_second / number
+    first = next(each for each in READERS if each in reading)
+    if reader != first:
+        return _least(number, calls_per_second)
+    return min(
+        calls_per_second - (few - 1) * _least(few, calls_per_second) for few in range(1, number + 1)
+    )
+
+
+def _least(number: int, calls_per_second: float) -> float:
+    return max(1, calls_per_second // (number + 1)) if number > 1 else calls_per_second
+
+
+class Budget:
+    """Evenly spaced calls."""
+
+    def __init__(self, calls_per_second: float, *, at_once: int) -> None:
+        """Allow so many calls, of so many threads at most."""
+        self.calls_per_second = calls_per_second
+        self._at_once = at_once
+        self._next_at = datetime.min.replace(tzinfo=UTC)
+        self._lock = Lock()
+
+    def take(self, now: datetime) -> float:
+        """Take the next call and return how many seconds to wait before it."""
+        with self._lock:
+            interval = timedelta(seconds=1 / self.calls_per_second)
+            # Before one's own call are those of the other threads, one each. A clock that was set
+            # back must not make anybody wait for longer.
+            wait = min(max(self._next_at - now, timedelta(0)), self._at_once * interval)
+            self._next_at = now + wait + interval
+        return wait.total_seconds()
+
+
+@dataclass(kw_only=True)
+class Reads:
+    """One reader's calls.
+
+    Attributes:
+        reader: Whose calls these are.
+        calls_per_second: Of all readers together.
+        note: Writes the note of this one anew.
+        seen: Returns when each note was written, by whose it is.
+        clock: Tells the time.
+        sleep: Waits for so many seconds.
+        at_once: How many threads wait for their calls at most.
+    """
+
+    reader: Reader
+    calls_per_second: float
+    note: Callable[[Reader], None]
+    seen: Callable[[], Mapping[str, datetime]]
+    clock: Callable[[], datetime]
+    sleep: Callable[[float], None]
+    at_once: int = 1
+
+    def __post_init__(self) -> None:
+        """Know nothing of others yet."""
+        self._budget = Budget(self.calls_per_second, at_once=self.at_once)
+        self._looked_at = self._joined_at = datetime.min.replace(tzinfo=UTC)
+        self._lock = Lock()
+
+    def wait(self, check_time: Callable[[], None] = lambda: None) -> None:
+        """Wait until the next call may be made.
+
+        Args:
+            check_time: Called before each second's wait; raises where there is no time for it.
+
+        Raises:
+            Exception: What the notes raise: without them no call may be made.
+        """
+        while (pause_s := self.joining_s()) > 0:
+            check_time()
+            self.sleep(min(pause_s, 1.0))
+        check_time()
+        self.sleep(self.take_s())
+
+    def take_s(self) -> float:
+        """Take the next call of who has joined; return how many seconds to wait before it."""
+        return self._budget.take(self.clock())
+
+    def joining_s(self) -> float:
+        """Return for how many seconds no call may be taken yet; look at the others in time."""
+        with self._lock:
+            now = self.clock()
+            if not timedelta(0) <= now - self._looked_at < LOOK:
+                self._look(now)
+            return min(self._joined_at - now, JOIN).total_seconds()
+
+    def _look(self, now: datetime) -> None:
+        seen = self.seen()
+        mine = seen.get(self.reader)
+        is_new = mine is None or mine < now - (LIVE - RENEW)
+        if is_new or (mine is not None and mine < now - RENEW):
+            self.note(self.reader)
+        if is_new:
+            # Who has come meanwhile either is seen now, or sees this one.
+            seen = self.seen()
+        live = {each for each in READERS if each in seen and seen[each] > now - LIVE}
+        others = live - {self.reader}
+        if is_new and others:
+            self._joined_at = self.clock() + JOIN
+        self._looked_at = now
+        self._budget.calls_per_second = share(
+            self.reader, frozenset({self.reader, *others}), self.calls_per_second
+        )

@@ -1,0 +1,215 @@
+"""That those who read never make more calls together than one of them may, as they come and go."""
+
+import heapq
+from bisect import bisect_left
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from itertools import combinations, count
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from logferry_contracts.reads import JOIN, LIVE, LOOK, READERS, Budget, Reader, Reads, share
+
+T0 = datetime(2026, 11, 29, tzinfo=UTC)
+"""Of the simulated clock."""
+
+
+@pytest.mark.parametrize("calls", [*range(1, 60), 1000])
+def test_shares_are_all_calls_at_most_and_never_grow_by_who_comes(calls: int) -> None:
+    sets = [frozenset(some) for n in range(1, 5) for some in combinations(READERS, n)]
+    for reading in sets:
+        of_each = {each: share(each, reading, calls) for each in READERS if each in reading}
+        assert sum(of_each.values()) <= calls + 1e-9
+        assert all(each > 0 for each in of_each.values())
+        for more in sets:
+            if reading < more:
+                assert all(share(each, more, calls) <= of_each[each] for each in of_each)
+
+
+def test_who_reads_alone_has_all_calls_and_the_planner_most_of_them() -> None:
+    assert share("planner", frozenset({"planner"}), 5) == 5
+    assert share("planner", frozenset({"planner", "direct"}), 5) == 4
+    assert share("direct", frozenset({"planner", "direct"}), 25) == 8
+    assert share("direct", frozenset({"recounter", "direct"}), 25) == 17
+
+
+@dataclass
+class Run:
+    """Some who read at a time, each at once whenever it may, on one clock.
+
+    They go on in the order of time; a call of S3 takes a moment, in which others go on.
+    """
+
+    now: datetime = T0
+    notes: dict[str, datetime] = field(default_factory=dict)
+    calls: list[datetime] = field(default_factory=list)
+
+    def put(self, reader: Reader) -> None:
+        self.notes[reader] = self.now.replace(microsecond=0)  # S3 says seconds
+
+    def seen(self) -> dict[str, datetime]:
+        return dict(self.notes)
+
+
+def most_in(calls: list[datetime], span: timedelta) -> int:
+    calls = sorted(calls)
+    return max(bisect_left(calls, each + span) - first for first, each in enumerate(calls))
+
+
+def reading(run: Run, reader: Reader, calls_per_second: int, until: datetime) -> Iterator[float]:
+    """Yield how long one who reads waits, as `Reads.wait` does, call after call."""
+    reads = Reads(
+        reader=reader,
+        calls_per_second=calls_per_second,
+        note=run.put,
+        seen=run.seen,
+        clock=lambda: run.now,
+        sleep=lambda _: None,
+    )
+    while run.now < until:
+        while (pause_s := reads.joining_s()) > 0:
+            yield min(pause_s, 1.0)
+        yield reads.take_s()
+        run.calls.append(run.now)
+
+
+def work(runs: list[tuple[float, Callable[[], Iterator[float]]]], run: Run) -> None:
+    order = count()
+    waiting = [(T0 + timedelta(seconds=at), next(order), make()) for at, make in runs]
+    heapq.heapify(waiting)
+    while waiting:
+        run.now, _, each = heapq.heappop(waiting)
+        pause_s = next(each, None)
+        if pause_s is not None:
+            heapq.heappush(waiting, (run.now + timedelta(seconds=pause_s), next(order), each))
+
+
+@given(
+    calls=st.sampled_from([3, 5, 10, 25]),
+    stints=st.lists(
+        st.tuples(st.sampled_from(READERS), st.floats(0, 200), st.floats(1, 120)),
+        min_size=1,
+        max_size=6,
+        unique_by=lambda stint: stint[0],
+    ),
+)
+def test_never_more_calls_in_a_second_than_the_account_allows(
+    calls: int, stints: list[tuple[Reader, float, float]]
+) -> None:
+    run = Run()
+    work(
+        [
+            (
+                begin,
+                lambda reader=reader, end=begin + lasts: reading(
+                    run, reader, calls, T0 + timedelta(seconds=end)
+                ),
+            )
+            for reader, begin, lasts in stints
+        ],
+        run,
+    )
+    if run.calls:
+        assert most_in(run.calls, timedelta(milliseconds=999)) <= calls
+
+
+def test_who_comes_waits_until_all_others_have_looked_again_and_who_is_alone_does_not() -> None:
+    run = Run()
+    ends = T0 + timedelta(seconds=100)
+    work(
+        [
+            (0, lambda: reading(run, "direct", 5, ends)),
+            (20, lambda: reading(run, "planner", 5, ends)),
+        ],
+        run,
+    )
+    assert run.calls[0] == T0
+
+    def between(from_s: float, to_s: float) -> int:
+        first, last = (T0 + timedelta(seconds=each) for each in (from_s, to_s))
+        return sum(1 for each in run.calls if first <= each < last)
+
+    assert between(0, 20) == pytest.approx(100, abs=2)
+    assert between(20 + LOOK.total_seconds(), 20 + JOIN.total_seconds()) == pytest.approx(20, abs=2)
+    assert between(60, 90) == pytest.approx(150, abs=3)
+
+
+def test_the_calls_of_one_who_is_gone_are_the_others_again() -> None:
+    run = Run(notes={"planner": T0})
+    ends = T0 + LIVE + timedelta(seconds=60)
+    work([(0, lambda: reading(run, "direct", 5, ends))], run)
+    gone = T0 + LIVE + LOOK
+    last = [each for each in run.calls if gone <= each < gone + timedelta(seconds=40)]
+    assert len(last) == pytest.approx(200, abs=2)
+
+
+def test_who_goes_on_within_a_minute_does_not_wait_again() -> None:
+    run = Run(notes={"planner": T0, "direct": T0 - timedelta(seconds=50)})
+    work([(0, lambda: reading(run, "direct", 5, T0 + timedelta(seconds=2)))], run)
+    assert run.calls[0] == T0
+
+
+def test_without_the_notes_no_call_is_made() -> None:
+    class Away(Run):
+        def seen(self) -> dict[str, datetime]:
+            raise ConnectionError
+
+    run = Away()
+    with pytest.raises(ConnectionError):
+        work([(0, lambda: reading(run, "direct", 5, T0 + timedelta(seconds=2)))], run)
+    assert run.calls == []
+
+
+# -- one reader's calls ------------------------------------------------------------------------
+
+
+def test_calls_are_spaced_evenly_and_time_that_passes_counts() -> None:
+    budget = Budget(5, at_once=4)
+    assert [budget.take(T0) for _ in range(2)] == [0, 0.2]
+    assert budget.take(T0 + timedelta(seconds=0.3)) == pytest.approx(0.1)
+    assert budget.take(T0 + timedelta(seconds=60)) == 0
+
+
+def test_a_clock_that_is_set_back_makes_nobody_wait_for_long() -> None:
+    budget = Budget(5, at_once=16)
+    budget.take(T0)
+    assert budget.take(T0 - timedelta(hours=1)) == pytest.approx(16 * 0.2)
+
+
+def test_threads_that_take_calls_at_once_wait_for_one_another() -> None:
+    budget = Budget(5, at_once=4)
+    with ThreadPoolExecutor(4) as pool:
+        waits = pool.map(budget.take, [T0] * 4)
+    assert sorted(waits) == pytest.approx([0, 0.2, 0.4, 0.6])
+
+
+def test_who_waits_looks_whether_there_is_time_before_each_second_of_it() -> None:
+    run = Run(notes={"planner": T0})
+    slept: list[float] = []
+
+    def sleep(seconds: float) -> None:
+        slept.append(seconds)
+        run.now += timedelta(seconds=seconds)
+
+    def check_time() -> None:
+        if run.now >= T0 + timedelta(seconds=5):
+            raise TimeoutError
+
+    reads = Reads(
+        reader="direct",
+        calls_per_second=5,
+        note=run.put,
+        seen=run.seen,
+        clock=lambda: run.now,
+        sleep=sleep,
+    )
+    with pytest.raises(TimeoutError):
+        reads.wait(check_time)
+    assert slept == [1, 1, 1, 1, 1]
+    run.now = T0 + JOIN
+    reads.wait()
+    assert slept[5:] == [0]
