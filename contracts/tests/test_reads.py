@@ -12,7 +12,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from logferry_contracts.reads import JOIN, LIVE, LOOK, READERS, Budget, Reader, Reads, share
+from logferry_contracts.reads import (
+    JOIN,
+    LIVE,
+    LOOK,
+    LOOKING_S,
+    READERS,
+    Budget,
+    Reader,
+    Reads,
+    share,
+)
 
 T0 = datetime(2026, 11, 29, tzinfo=UTC)
 """Of the simulated clock."""
@@ -213,3 +223,24 @@ def test_who_waits_looks_whether_there_is_time_before_each_second_of_it() -> Non
     run.now = T0 + JOIN
     reads.wait()
     assert slept[5:] == [0]
+
+
+def test_one_thread_looks_and_the_others_ask_again() -> None:
+    run = Run()
+    asked: list[float] = []
+
+    def seen() -> dict[str, datetime]:
+        if not asked:
+            asked.append(0)
+            asked[0] = reads.joining_s()  # of another thread, while this one looks
+        return run.seen()
+
+    reads = Reads(
+        reader="direct",
+        calls_per_second=5,
+        note=run.put,
+        seen=seen,
+        clock=lambda: run.now,
+        sleep=lambda _: None,
+    )
+    assert (reads.joining_s(), asked) == (0, [LOOKING_S])

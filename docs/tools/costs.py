@@ -48,6 +48,8 @@ FILTERS_A_SECOND = 5
 """Of FilterLogEvents, by which the planner looks into what seems empty: AWS's lowest quota."""
 PLAN_S = 10
 """What a plan takes beside that: start, lists, metrics, ledger."""
+READING_NOTES_EVERY_S = 7.5
+"""A list of who reads every ten seconds, and a note of one's own every thirty."""
 PLANNER_GB = 1.0
 NOTED_AT_ONCE = 250
 SAMPLED_RECORDS = 300
@@ -322,6 +324,8 @@ def _of_source(account: Account, hub: Hub) -> Costs:
     ledger_writes = (
         groups  # a record of each, whatever becomes of it
         + calls["s3.PutObject"]
+        + calls["s3.ListObjectsV2"]
+        + planner_s / READING_NOTES_EVERY_S
         - read_directly  # the simulation's one object of each, which is an event above
         + account.active  # the sse-enforcer's mark
         + account.active  # the notes that they are open

@@ -23,6 +23,8 @@ JOIN = timedelta(seconds=30)
 """How long whoever comes waits for others: they look again, and make the calls that they have
 planned by then, which is one each of up to sixteen threads."""
 RENEW = timedelta(seconds=30)
+LOOKING_S = 0.05
+"""After which those ask again who have found another thread looking."""
 LIVE = timedelta(seconds=90)
 """How long a note counts. Much longer than a reader leaves it, so that clocks may differ."""
 
@@ -95,7 +97,7 @@ class Reads:
         """Know nothing of others yet."""
         self._budget = Budget(self.calls_per_second, at_once=self.at_once)
         self._looked_at = self._joined_at = datetime.min.replace(tzinfo=UTC)
-        self._lock = Lock()
+        self._looking = Lock()
 
     def wait(self, check_time: Callable[[], None] = lambda: None) -> None:
         """Wait until the next call may be made.
@@ -118,11 +120,15 @@ class Reads:
 
     def joining_s(self) -> float:
         """Return for how many seconds no call may be taken yet; look at the others in time."""
-        with self._lock:
-            now = self.clock()
-            if not timedelta(0) <= now - self._looked_at < LOOK:
+        now = self.clock()
+        if not timedelta(0) <= now - self._looked_at < LOOK:
+            if not self._looking.acquire(blocking=False):
+                return LOOKING_S
+            try:
                 self._look(now)
-            return min(self._joined_at - now, JOIN).total_seconds()
+            finally:
+                self._looking.release()
+        return max(min(self._joined_at - now, JOIN).total_seconds(), 0.0)
 
     def _look(self, now: datetime) -> None:
         seen = self.seen()
@@ -135,9 +141,9 @@ class Reads:
             seen = self.seen()
         live = {each for each in READERS if each in seen and seen[each] > now - LIVE}
         others = live - {self.reader}
-        if is_new and others:
-            self._joined_at = self.clock() + JOIN
-        self._looked_at = now
         self._budget.calls_per_second = share(
             self.reader, frozenset({self.reader, *others}), self.calls_per_second
         )
+        if is_new and others:
+            self._joined_at = self.clock() + JOIN
+        self._looked_at = now  # last, as other threads go by it
