@@ -97,7 +97,7 @@ def test_what_may_not_be_read_is_named(store: FolderStore, monkeypatch: pytest.M
     def refuse(*_: object) -> None:
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(Path, "open", refuse)
+    monkeypatch.setattr("builtins.open", refuse)
     monkeypatch.setattr(os, "scandir", refuse)
     with pytest.raises(Unreadable, match=r"shop/a\.b: Permission denied"):
         store.open("shop/a.b", None)

@@ -129,7 +129,9 @@ class FolderStore:
     def _below(self, folder: str, begins: str = "") -> Iterator[Version]:
         """Yield the files of a folder and of those in it, in the order of S3's keys."""
         for entry in _listed(f"{self._root}/{folder}"):
-            name = os.fsencode(entry.name).decode("utf-8", "backslashreplace")
+            name = entry.name
+            if not name.isascii():  # as few are
+                name = os.fsencode(name).decode("utf-8", "backslashreplace")
             key = f"{folder}{name}"
             if not name.startswith(begins):
                 continue
@@ -173,11 +175,12 @@ def _listed(path: str | Path) -> list[DirEntry[str]]:
     """
     try:
         with os.scandir(path) as entries:
-            return sorted(entries, key=_place)
+            listed = list(entries)
     except _NOT_THERE:
         return []
     except OSError as error:
         raise Unreadable(f"{path}: {error.strerror}") from error
+    return listed if len(listed) <= 1 else sorted(listed, key=_place)  # as most have
 
 
 def _place(entry: DirEntry[str]) -> bytes:
