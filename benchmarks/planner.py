@@ -526,11 +526,13 @@ def _plan_in_memory(log_groups: int) -> None:
             open_notes=forgetful,
             files=forgetful,
             inventories=forgetful,
+            backfills=forgetful,
         ),
         messages=Messages(
             queues=forgetful, topic=forgetful, continuations=forgetful, dead_letters=forgetful
         ),
         clock=lambda: datetime(2026, 11, 23, 6, tzinfo=UTC),
+        pause=time.sleep,
     )
     invocation = Invocation(
         function_arn=f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:logferry-planner",

@@ -37,6 +37,7 @@ COMMANDS: dict[str, tuple[str, ...]] = {
     "status": ("status", "{config}"),
     "status of dates": ("status", "{config}", *DATES),
     "explain": ("explain", "{config}", *OF_A, "--date", FROM),
+    "backfill": ("backfill", "{config}", "--status"),
     "retry": ("retry", "{config}", "--dry-run"),
     "waive": ("waive", "{config}", *OF_GONE, "--date", FROM, "--reason", "Deleted.", "--yes"),
     "retention": ("retention", "{config}", "--key", "{key}"),

@@ -152,7 +152,7 @@ def test_a_source_has_the_queues_of_the_channels_addresses(channel: str, name: s
 @pytest.mark.parametrize(
     ("channel", "messages"),
     [
-        ("planner", {"plan-request", "execution-variables", "plan-continued"}),
+        ("planner", {"plan-request", "execution-variables", "plan-continued", "feed-request"}),
         ("exportRequests", {"export-requested", "day-planned"}),
         ("objects", {"object-created", "export-completed"}),
         (

@@ -161,5 +161,5 @@ def test_each_date_is_waited_for_in_a_message_group_of_its_own() -> None:
 def test_every_type_of_event_is_its_own() -> None:
     events = [each for each in MESSAGES.values() if issubclass(each, CloudEvent)]
 
-    assert len({each.TYPE for each in events}) == len(events) == 12
+    assert len({each.TYPE for each in events}) == len(events) == 13
     assert all(re.fullmatch(r"logferry\.[a-z]+\.[a-z]+\.v1", each.TYPE) for each in events)

@@ -97,6 +97,9 @@ EXPLAINED = {
     ("reader", "DecryptThem", "arn:aws:kms:<region>:<hub>:key/*"): (
         "Whichever key it is; only objects of the two buckets, and only through S3."
     ),
+    ("planner", "NoteBackfills", "arn:aws:s3:::<control>/backfill/*/fed.json"): (
+        "its own note of each source's backfill, not what people have asked for"
+    ),
     ("planner", "CloseDays", "arn:aws:s3:::<control>/plans/*/days/*"): (
         "one role for all exporters that the planner makes, each of another account and Region"
     ),

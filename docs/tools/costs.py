@@ -65,6 +65,9 @@ SWEEP_GB = 1.0
 SWEEP_INVOCATIONS = 4 * 24
 SWEEP_IDLE_S = 0.3
 SWEEP_OBJECTS_A_SECOND = 100
+FEED_INVOCATIONS = 4 * 24
+FEED_IDLE_S = 0.1
+"""Of the planner where there is no backfill: one LIST."""
 SWEEP_DAYS_BACK = 9
 """A sweep looks at what is a day old, and at the 8 days before; see docs/sweep.md."""
 FULL_SWEEP_DAYS = 90
@@ -237,15 +240,17 @@ def _of_hub(hub: Hub, accounts: int) -> Costs:
     alarms = sum(
         alarm_metrics(path.stem) for path in TEMPLATES.glob("*.yaml") if path.stem != "exporter"
     )
-    sweep_gb_s = SWEEP_INVOCATIONS * SWEEP_IDLE_S * SWEEP_GB * DAYS
+    gb_s = SWEEP_INVOCATIONS * SWEEP_IDLE_S * SWEEP_GB + FEED_INVOCATIONS * FEED_IDLE_S * PLANNER_GB
+    invocations = (SWEEP_INVOCATIONS + FEED_INVOCATIONS) * DAYS
     metric_hours = min(24, METRIC_HOURS * accounts)
     return {
         ALARMS: alarms * prices.ALARM.dollars + dashboards() * prices.DASHBOARD.dollars,
         POLLING: _polled("hub", prices.SQS_STANDARD),
-        "Lambda": _of_lambda(sweep_gb_s, SWEEP_INVOCATIONS * DAYS),
+        "Lambda": _of_lambda(gb_s * DAYS, invocations),
+        "S3: ledger, requests": FEED_INVOCATIONS * DAYS * prices.S3_WRITE.dollars,
         "CloudWatch: own metrics": HUB_METRICS * prices.METRIC.dollars * metric_hours / 24,
         "CloudWatch: own logs": _of_logs(SWEEP_INVOCATIONS * DAYS * LOG_BYTES_PER_INVOCATION, hub),
-        "EventBridge": SWEEP_INVOCATIONS * DAYS * prices.SCHEDULE.dollars,
+        "EventBridge": invocations * prices.SCHEDULE.dollars,
         "KMS": 2 * prices.KMS_KEY.dollars
         + QUEUES["hub"] * KMS_PER_QUEUE * prices.KMS_REQUEST.dollars,
     }

@@ -29,6 +29,8 @@ COMMANDS = {
     "stay.",
     "operation:plan": "Let the planner plan a source now, such as days that were missed or have "
     "failed.",
+    "backfill:backfill": "Archive a long time of many sources, below their daily work, and say how "
+    "long it takes.",
     "status:status": "Show how far the archive is, and what needs a person: until it is mended or "
     "waived.",
     "coverage:coverage": "Write what there is of each source and date as a page: archived, sealed, "

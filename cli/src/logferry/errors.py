@@ -55,7 +55,20 @@ class DisposeError(LogferryError):
 
 
 class PlanError(LogferryError):
-    """The planner could not be asked, or did not plan: mend what it names."""
+    """The planner could not be asked, or did not plan: mend what it names.
+
+    Attributes:
+        reason: The planner's, such as ``refused_region``; None where it has said none.
+    """
+
+    def __init__(self, told: str, *, reason: str | None = None) -> None:
+        """Say what it did not do."""
+        super().__init__(told)
+        self.reason = reason
+
+
+class BackfillError(LogferryError):
+    """A backfill could not be begun or changed; says why."""
 
 
 class ExplainError(LogferryError):

@@ -94,7 +94,7 @@ def plan(
         return None
     if status is not None:
         detail = answer.get("detail") or json.dumps(answer)
-        raise PlanError(f"{status}: {detail}")
+        raise PlanError(f"{status}: {detail}", reason=answer.get("reason"))
     completed = parse(PlanCompleted, json.dumps(answer)).data
     if completed.planned_location is None:
         return completed

@@ -10,6 +10,7 @@ from logferry_contracts.execution_variables import ExecutionVariables
 from logferry_contracts.export_completed import ExportCompleted
 from logferry_contracts.export_failed import ExportFailed
 from logferry_contracts.export_requested import ExportRequested
+from logferry_contracts.feed_request import FeedRequest
 from logferry_contracts.inventory import ListedLogGroup
 from logferry_contracts.ledger_record import LedgerRecord
 from logferry_contracts.message import Message
@@ -34,6 +35,7 @@ MESSAGES: Mapping[str, type[Message]] = {
     "export-completed": ExportCompleted,
     "export-failed": ExportFailed,
     "export-requested": ExportRequested,
+    "feed-request": FeedRequest,
     "inventory": ListedLogGroup,
     "ledger-record": LedgerRecord,
     "object-created": ObjectCreated,

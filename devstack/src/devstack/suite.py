@@ -291,10 +291,14 @@ class Suite:
                 yield message["Body"]
                 sqs.delete_message(QueueUrl=queue_url, ReceiptHandle=message["ReceiptHandle"])
 
-    def fire_schedule(self, profile: str) -> datetime:
-        """Set a source's schedule to fire once, in some seconds; return when."""
+    def fire_schedule(self, of: str) -> datetime:
+        """Set the schedule of a source, or of ``backfill``, to fire once, in some seconds.
+
+        Returns:
+            When.
+        """
         scheduler = self.client("scheduler")
-        name = f"{self.name}-{profile}"
+        name = f"{self.name}-{of}"
         known = scheduler.get_schedule(Name=name)
         at = datetime.min.replace(tzinfo=UTC)
         # A schedule that is stored when its time has passed never fires.

@@ -267,6 +267,50 @@ def test_a_window_that_is_too_much_is_exported_in_parts_and_announced_as_one(
     assert not cloud.dead_letters
 
 
+def test_parts_that_were_cut_before_any_task_and_are_asked_for_one_by_one_end_as_one_export(
+    cloud: "Cloud", request_for: RequestFor
+) -> None:
+    wanted = request_for().model_copy(update={"lane": "slot"})
+    whole, halves = _cut(wanted)
+    first, quarters = _cut(_part(wanted, halves[0], whole))
+    parts = [*quarters, halves[1]]
+    for record in (*parts, first.model_copy(update={"parent_export_id": whole.export_id}), whole):
+        cloud.put_record(record)
+    for half, parent in zip(parts, (first, first, whole), strict=True):
+        assert not cloud.events
+        cloud.request(_part(wanted, half, parent), is_planned=False)
+        cloud.run()
+
+    (event,) = cloud.events
+    assert event.id == whole.export_id
+    assert [job.window for job in cloud.jobs] == [each.window for each in parts]
+    assert {record.state for record in cloud.records()} == {"completed"}
+    assert not cloud.dead_letters
+
+
+def _cut(request: ExportRequestedData) -> tuple[LedgerRecord, list[LedgerRecord]]:
+    """Return the record of an export that has halves and no task, and those of the halves."""
+    whole = request.first_record(NOW)
+    halves = [
+        _part(request, record_of(lambda: request, window), whole).first_record(NOW)
+        for window in whole.window.halves or ()
+    ]
+    first, second = (Half(export_id=half.export_id, window=half.window) for half in halves)
+    return whole.as_split((first, second), at=NOW), halves
+
+
+def _part(
+    request: ExportRequestedData, half: LedgerRecord, parent: LedgerRecord
+) -> ExportRequestedData:
+    return request.model_copy(
+        update={
+            "export_id": half.export_id,
+            "window": half.window,
+            "parent_export_id": parent.export_id,
+        }
+    )
+
+
 def test_halves_are_seen_to_and_announce_nothing(cloud: "Cloud", plan: "type[Plan]") -> None:
     split_soon(cloud, plan(running_s=8))
     cloud.request()

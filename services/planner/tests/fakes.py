@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, cast
 
+from logferry_contracts.backfill import Asked, Fed
 from logferry_contracts.day_planned import DayPlanned
 from logferry_contracts.execution_variables import QueueOptions
 from logferry_contracts.export import Lane
@@ -281,6 +282,33 @@ class OpenNotes:
 
 
 @dataclass
+class Backfills:
+    """One source's, and what is written there; ``before_write`` may break it off."""
+
+    wanted: Asked | None = None
+    now: Fed | None = None
+    writes: int = 0
+    before_write: Callable[[Fed], None] = lambda _fed: None
+
+    def there(self) -> list[str]:
+        return [] if self.wanted is None else ["backfill/111111111111/eu-west-1/"]
+
+    def asked(self, prefix: str) -> Asked | None:
+        return self.wanted
+
+    def fed(self, prefix: str) -> tuple[Fed, str] | None:
+        return None if self.now is None else (self.now, str(self.writes))
+
+    def write(self, prefix: str, fed: Fed, etag: str | None) -> bool:
+        self.before_write(fed)
+        if etag != (None if self.now is None else str(self.writes)):
+            return False
+        self.now = parse(Fed, emit(fed))
+        self.writes += 1
+        return True
+
+
+@dataclass
 class Files:
     there: dict[str, bytes] = field(default_factory=dict)
     bucket: str = "acme-log-control"
@@ -413,6 +441,8 @@ class World:
     """The planner's surroundings. Invocations have as much time as ``timeout_s``.
 
     Attributes:
+        at_pause: What happens while the planner waits.
+        pauses: How many times as long it waits as it asks for.
         others_ledger: What is used instead of ``ledger``, if anything.
         others_queues: What is used instead of ``queues``, if anything.
     """
@@ -431,6 +461,9 @@ class World:
         self.open_notes = OpenNotes()
         self.files = Files()
         self.inventories = Inventories()
+        self.backfills = Backfills()
+        self.at_pause: Callable[[], None] = lambda: None
+        self.pauses = 1
         self.queues = Queues()
         self.others_ledger: AnyLedger | None = None
         self.others_queues: ExportQueues | None = None
@@ -459,6 +492,7 @@ class World:
                 open_notes=self.open_notes,
                 files=self.files,
                 inventories=self.inventories,
+                backfills=self.backfills,
             ),
             messages=Messages(
                 queues=self.others_queues or self.queues,
@@ -467,7 +501,12 @@ class World:
                 dead_letters=self.dead_letters,
             ),
             clock=lambda: self.now,
+            pause=self.pause,
         )
+
+    def pause(self, seconds: float) -> None:
+        self.spend(seconds * self.pauses)
+        self.at_pause()
 
     def run(self, event: Any, *, request_id: str = "request-1") -> dict[str, Any]:
         """Invoke the planner once."""

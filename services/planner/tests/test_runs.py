@@ -13,7 +13,7 @@ from logferry_contracts.ledger_record import Completed, Failed, LedgerRecord, Sk
 from logferry_contracts.manifest import Manifest
 from logferry_contracts.message import epoch_ms
 from logferry_contracts.plan_completed import PlanCompletedData, PlannedExport
-from planner import handler, planning
+from planner import handler, run, telling
 from planner.cloud import DamagedRecord, UnreadableLogGroup
 from planner.errors import MessagesNotSentError
 from planner.worklist import scope
@@ -754,7 +754,7 @@ def test_a_part_always_takes_the_plan_forward_however_little_time_it_has(world: 
 def test_a_plan_of_too_many_parts_is_dead_lettered(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(planning, "MAX_PARTS", 3)
+    monkeypatch.setattr(run, "MAX_PARTS", 3)
     world.account.groups = groups_by_the_thousand(100)
     world.timeout_s = 0.001
     answer = world.run_to_the_end(plan_request())
@@ -817,7 +817,7 @@ def test_a_dry_run_writes_sends_and_publishes_nothing_and_says_what_would_become
 def test_a_list_that_is_too_long_for_an_answer_is_put_into_the_control_bucket(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(planning, "ANSWER_BYTES", 100)
+    monkeypatch.setattr(telling, "ANSWER_BYTES", 100)
     answer = world.run(plan_request(dry_run=True))
     location = answer["data"]["planned_location"]
     assert "planned" not in answer["data"]

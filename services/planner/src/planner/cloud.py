@@ -9,6 +9,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Protocol
 
+from logferry_contracts.backfill import Asked, Fed
 from logferry_contracts.day_planned import DayPlanned
 from logferry_contracts.execution_variables import QueueOptions
 from logferry_contracts.export import Lane
@@ -249,6 +250,36 @@ class OpenNotes(Protocol):
 
     def remove(self, key: str) -> None:
         """Remove a note."""
+
+
+class Backfills(Protocol):
+    """What people want of backfills, and how far each is."""
+
+    def there(self) -> list[str]:
+        """Return what the keys of each begin with: one for an account and Region."""
+
+    def asked(self, prefix: str) -> Asked | None:
+        """Return what is wanted; None when nobody has asked.
+
+        Raises:
+            LedgerUnreadableError: It breaks its contract.
+        """
+
+    def fed(self, prefix: str) -> tuple[Fed, str] | None:
+        """Return how far it is, and the ETag of that; None when nothing has been done.
+
+        Raises:
+            LedgerUnreadableError: It breaks its contract.
+        """
+
+    def write(self, prefix: str, fed: Fed, etag: str | None) -> bool:
+        """Write how far it is; False when somebody else was faster.
+
+        Args:
+            prefix: Of the keys.
+            fed: How far it is.
+            etag: Of what was read; None when there was nothing.
+        """
 
 
 class PlanFiles(Protocol):

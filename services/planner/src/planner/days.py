@@ -49,6 +49,8 @@ class Days:
             that are still to be planned, and whoever plans the last of them has its end told.
         planned_at: When the run began.
         is_part: Whether the run plans some log groups alone, so that no date ends with it.
+        is_noted_last: Whether somebody else remembers the run until all of a date is asked for,
+            which may take days: then a note from before would have the end told too early.
     """
 
     notes: DayNotes
@@ -60,6 +62,7 @@ class Days:
     recorded: Sequence[Window]
     due_until_ms: int
     is_part: bool
+    is_noted_last: bool = False
     _noted: set[str] = field(default_factory=set)
     _parts_noted: set[Window] = field(default_factory=set)
 
@@ -72,6 +75,11 @@ class Days:
         if self.is_part:
             self._note_part({each for each in windows if each in new})
             return
+        if not self.is_noted_last:
+            self.note_dates(windows)
+
+    def note_dates(self, windows: Collection[Window]) -> None:
+        """Note the dates of windows."""
         zone = zone_named(self.rule.time_zone)
         for day in sorted({day_of(window, zone) for window in windows} - self._noted):
             self._noted.add(day)

@@ -12,6 +12,7 @@ import boto3
 from aws_lambda_powertools.metrics import MetricUnit
 
 from logferry_contracts.execution_variables import ExecutionVariables, QueueOptions
+from logferry_contracts.feed_request import FeedRequest
 from logferry_contracts.plan_continued import PlanContinued, PlanContinuedData
 from logferry_contracts.plan_request import PlanRequest, PlanRequestData
 from logferry_contracts.reads import Reads
@@ -24,12 +25,22 @@ from planner.aws.infrastructure import Infrastructure
 from planner.aws.inventories import Inventories
 from planner.aws.ledger import Ledger
 from planner.aws.messages import Continuations, DeadLetters, Topic
-from planner.aws.notes import DayNotes, OpenNotes, Outbox, PartNotes, PlanFiles, ReadingNotes
+from planner.aws.notes import (
+    Backfills,
+    DayNotes,
+    OpenNotes,
+    Outbox,
+    PartNotes,
+    PlanFiles,
+    ReadingNotes,
+)
 from planner.aws.queues import ExportQueues
 from planner.aws.source_account import SourceAccounts
+from planner.backfill import feed_all
 from planner.errors import PlanRefusedError
-from planner.planning import account_id, begin, go_on
+from planner.planning import begin, go_on
 from planner.requesting import READERS
+from planner.run import account_id
 from planner.settings import Settings
 from planner.telemetry import count_by_reason, logger, metrics
 from planner.wiring import Control, Invocation, Messages, Wiring
@@ -76,6 +87,7 @@ def _wiring() -> Wiring:
             open_notes=OpenNotes(s3, settings.control_bucket),
             files=PlanFiles(s3, settings.control_bucket),
             inventories=Inventories(s3, settings.control_bucket),
+            backfills=Backfills(s3, settings.control_bucket),
         ),
         messages=Messages(
             queues=ExportQueues(sqs),
@@ -84,6 +96,7 @@ def _wiring() -> Wiring:
             dead_letters=DeadLetters(sqs, settings.dead_letter_queue_url),
         ),
         clock=lambda: datetime.now(UTC),
+        pause=time.sleep,
     )
 
 
@@ -101,30 +114,27 @@ def _reads(notes: ReadingNotes, source: Source) -> Reads:
 
 
 @logger.inject_lambda_context(clear_state=True)
-@metrics.log_metrics
 def handle(event: Any, context: "LambdaContext") -> dict[str, Any]:
     """Plan one source.
 
     Args:
         event: A PlanRequest ``{"specversion": "1.0", "type": "logferry.plan.requested.v1", ...}``;
             or execution variables ``{"loggingBucketName", "roleArn", "Prefix", ...}``; or the
-            planner's own PlanContinued ``{..., "type": "logferry.plan.continued.v1", ...}``.
+            planner's own PlanContinued ``{..., "type": "logferry.plan.continued.v1", ...}``; or a
+            FeedRequest ``{..., "type": "logferry.feed.requested.v1", ...}`` for all backfills.
         context: Its request id is the same when Lambda tries an asynchronous invocation again.
 
     Returns:
         The PlanCompleted event that was published, or that would be after a dry run; or
         ``{"status": ..., ...}`` with the status ``continued`` or ``done_already`` for a part of a
-        plan, ``dead_lettered`` for a request that was put into the dead-letter queue, and
-        ``refused`` for a dry run that cannot be done, the last two with ``reason`` and ``detail``.
+        plan, ``fed`` for backfills, ``dead_lettered`` for a request that was put into the
+        dead-letter queue, and ``refused`` for a dry run that cannot be done, the last two with
+        ``reason`` and ``detail``.
 
     Raises:
         Exception: Anything that may pass: Lambda tries again twice.
             https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-error-handling.html
     """
-    is_continued = isinstance(event, dict) and event.get("type") == PlanContinued.TYPE
-    metrics.add_metric(
-        "PlanPartsRequested" if is_continued else "PlansRequested", MetricUnit.Count, 1
-    )
     wiring = _wiring()
     logger.append_keys(artifact=wiring.settings.artifact)
     invocation = Invocation(
@@ -132,6 +142,34 @@ def handle(event: Any, context: "LambdaContext") -> dict[str, Any]:
         request_id=context.aws_request_id,
         remaining_ms=context.get_remaining_time_in_millis,
     )
+    kind = event.get("type") if isinstance(event, dict) else None
+    if kind == FeedRequest.TYPE:
+        return _feed(wiring, event, invocation)
+    is_continued = kind == PlanContinued.TYPE
+    metrics.add_metric(
+        "PlanPartsRequested" if is_continued else "PlansRequested", MetricUnit.Count, 1
+    )
+    try:
+        return _plan(wiring, event, invocation, is_continued=is_continued)
+    finally:
+        metrics.flush_metrics()
+
+
+def _feed(wiring: Wiring, event: Any, invocation: Invocation) -> dict[str, Any]:
+    try:
+        parse(FeedRequest, json.dumps(event))
+    except ContractError as error:
+        return _dead_letter(wiring, event, "contract", _with_values(error, event))
+    try:
+        return feed_all(wiring, invocation)
+    finally:
+        if metrics.metric_set:  # of dates: to say each time that there are none has its price
+            metrics.flush_metrics()
+
+
+def _plan(
+    wiring: Wiring, event: Any, invocation: Invocation, *, is_continued: bool
+) -> dict[str, Any]:
     try:
         asked = read_continued(event) if is_continued else read_request(event, wiring.settings)
     except ContractError as error:

@@ -1,14 +1,16 @@
 """A worklist worked off: each row is decided, recorded and asked for."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cached_property
 
 from aws_lambda_powertools import Logger
 
 from logferry_contracts.ledger_key import ledger_key
+from logferry_contracts.ledger_record import LedgerRecord
+from logferry_contracts.window import Window
 from planner.activity import Fit, estimated_bytes, ingested_from, sample_of
 from planner.asking import DAMAGED, Asking, damaged, intact
 from planner.cloud import DamagedRecord, SourceAccount
@@ -61,8 +63,10 @@ class Requesting:
         is_first: Whether nobody has looked through the ledger for this profile yet: then it is
             read for what waits under another one.
         is_dry_run: Nothing is written or sent.
+        is_fed: Whether somebody asks for a few at a time: what is under way is left to itself.
         has_time: Whether the invocation has enough time left for another step.
         clock: Gives aware times.
+        left: What was found under way and left to itself.
     """
 
     asking: Asking
@@ -72,8 +76,10 @@ class Requesting:
     reread: bool
     is_first: bool
     is_dry_run: bool
+    is_fed: bool
     has_time: Callable[[], bool]
     clock: Callable[[], datetime]
+    left: list[LedgerRecord] = field(default_factory=list)
 
     def steps(self) -> Iterator[None]:
         """Do one step after another, and yield after each, until every row is decided.
@@ -81,18 +87,7 @@ class Requesting:
         Whoever stops in between can go on with a copy of the worklist at any later time.
         """
         while windows := self.worklist.scope.open_windows():
-            self.worklist.rows.learn(self.asking.ledger.known(self.asking.plan.source, windows))
-            self.worklist.scope.mark_new_windows()
-            self.worklist.rows.catch_up(reread=self.reads_all)
-            for window in windows:
-                self.worklist.rows.fill(window, reread=self.reads_all)
-            while rows := self.worklist.rows.take("recorded", ROWS_AT_ONCE):
-                self._read_again(rows)
-                yield
-            while rows := self.worklist.rows.take("new", ROWS_AT_ONCE):
-                self._measure(rows)
-                yield
-            self.worklist.rows.place_unknown()
+            yield from self.prepare(windows)
             while rows := self.worklist.rows.take("ready", EXPORTS_AT_ONCE):
                 self._request(rows)
                 if not self.is_dry_run:  # which is as good as done by now
@@ -101,6 +96,21 @@ class Requesting:
                 self._offer(rows)
                 yield
             self.worklist.tally.close_windows(keep=self.is_dry_run)
+
+    def prepare(self, windows: Sequence[Window]) -> Iterator[None]:
+        """Make all rows of the open windows ready that are not decided by then."""
+        self.worklist.rows.learn(self.asking.ledger.known(self.asking.plan.source, windows))
+        self.worklist.scope.mark_new_windows()
+        self.worklist.rows.catch_up(reread=self.reads_all)
+        for window in windows:
+            self.worklist.rows.fill(window, reread=self.reads_all)
+        while rows := self.worklist.rows.take("recorded", ROWS_AT_ONCE):
+            self._read_again(rows)
+            yield
+        while rows := self.worklist.rows.take("new", ROWS_AT_ONCE):
+            self._measure(rows)
+            yield
+        self.worklist.rows.place_unknown()
 
     @property
     def reads_all(self) -> bool:
@@ -143,7 +153,9 @@ class Requesting:
                 misfiled.append((record, mine))
                 verdicts.append(Verdict(candidate, "requested", None, mine.lane))
                 continue
-            is_sent_again = self.reread and not has_ended(record)
+            is_sent_again = self.reread and not self.is_fed and not has_ended(record)
+            if self.is_fed and not has_ended(record):
+                self.left.append(record)
             decision = replace(decide_known(record), send=record if is_sent_again else None)
             verdicts.append(Verdict(candidate, decision.outcome))
             if decision.send is not None:
@@ -182,7 +194,7 @@ class Requesting:
 
         Those that there is no time to look into are left to the next invocation.
         """
-        known = list(self._looked_into(rows))
+        known = list(self.looked_into(rows))
         rows = [row for row, _ in known]
         decisions = [
             decide(self.asking.plan, row.candidate, is_empty=is_empty) for row, is_empty in known
@@ -193,7 +205,7 @@ class Requesting:
                 for row, decision in zip(rows, decisions, strict=True)
                 if decision.send is not None and self._is_urgent(row, decision)
             }
-            decisions = self._carry_out(decisions, urgent)
+            decisions = self.carry_out(decisions, urgent)
         for decision in decisions:
             _log(decision)
         self.worklist.rows.settle(
@@ -211,7 +223,7 @@ class Requesting:
         self.asking.offer(decision.send for decision in decisions if decision.send is not None)
         self.worklist.rows.close(rows)
 
-    def _looked_into(self, rows: Sequence[Row]) -> Iterator[tuple[Row, bool]]:
+    def looked_into(self, rows: Sequence[Row]) -> Iterator[tuple[Row, bool]]:
         """Yield rows, and whether they certainly have no event, without those not looked into.
 
         A dry run has only this one invocation: when it runs low, what is in doubt is exported.
@@ -230,7 +242,9 @@ class Requesting:
             return False if self.is_dry_run else None
         return not self.account.has_events(candidate.log_group, candidate.window)
 
-    def _carry_out(self, decisions: Sequence[Decision], urgent: set[str]) -> list[Decision]:
+    def carry_out(
+        self, decisions: Sequence[Decision], urgent: Container[str] = ()
+    ) -> list[Decision]:
         """Note the dates of decisions, record these and send messages; return what holds then."""
         new = set(self.worklist.scope.new_windows())
         self.days.note(
@@ -245,7 +259,7 @@ class Requesting:
             decision.outcome,
             decision.reason,
             decision.lane,
-            self._fit.seconds(row.size_bytes)
+            self.fit.seconds(row.size_bytes)
             if decision.lane == "slot" or decision.is_offered
             else 0,
             is_offered=(
@@ -254,7 +268,7 @@ class Requesting:
         )
 
     @cached_property
-    def _fit(self) -> Fit:
+    def fit(self) -> Fit:
         """How long tasks take, by the records of the newest windows that have some."""
         source = self.asking.plan.source
         known = self.worklist.rows.known(SAMPLED_WINDOWS, SAMPLED_EXPORTS)

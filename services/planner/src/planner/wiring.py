@@ -6,6 +6,7 @@ from datetime import datetime
 
 from planner.cloud import (
     Archive,
+    Backfills,
     Continuations,
     DayNotes,
     DeadLetters,
@@ -34,6 +35,7 @@ class Control:
     open_notes: OpenNotes
     files: PlanFiles
     inventories: Inventories
+    backfills: Backfills
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,7 +50,12 @@ class Messages:
 
 @dataclass(frozen=True, kw_only=True)
 class Wiring:
-    """What a plan works with."""
+    """What a plan works with.
+
+    Attributes:
+        clock: Gives aware times.
+        pause: Waits for some seconds.
+    """
 
     settings: Settings
     accounts: SourceAccounts
@@ -57,6 +64,7 @@ class Wiring:
     control: Control
     messages: Messages
     clock: Callable[[], datetime]
+    pause: Callable[[float], None]
 
 
 @dataclass(frozen=True, kw_only=True)

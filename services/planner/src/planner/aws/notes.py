@@ -6,6 +6,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from logferry_contracts.backfill import ASKED, BACKFILL, FED, Asked, Fed
 from logferry_contracts.day_planned import DayPlanned
 from logferry_contracts.ledger_key import days_prefix, open_day_key, reading_prefix, windows_of
 from logferry_contracts.message import Message
@@ -13,9 +14,11 @@ from logferry_contracts.open_exports import open_prefix, whole_key
 from logferry_contracts.reads import Reader
 from logferry_contracts.source import SourceName
 from logferry_contracts.window import Window
+from logferry_contracts.wire import ContractError
 from planner.aws.calls import calling
 from planner.aws.control import ControlBucket
 from planner.cloud import NoteThere
+from planner.errors import LedgerUnreadableError
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -163,6 +166,50 @@ class OpenNotes:
     def remove(self, key: str) -> None:
         """Remove a note."""
         self._control.remove(key)
+
+
+class Backfills:
+    """The two notes of each backfill, in the control bucket."""
+
+    def __init__(self, s3: "S3Client", bucket: str) -> None:
+        """Use the control bucket ``bucket``."""
+        self._control = ControlBucket(s3, bucket)
+
+    def there(self) -> list[str]:
+        """Return what the keys of each begin with: one for an account and Region."""
+        keys = (note.key for note in _notes(self._control, BACKFILL))
+        return [key.removesuffix(ASKED) for key in keys if key.endswith(f"/{ASKED}")]
+
+    def asked(self, prefix: str) -> Asked | None:
+        """Return what is wanted; None when nobody has asked.
+
+        Raises:
+            LedgerUnreadableError: It breaks its contract.
+        """
+        return self._control.read(f"{prefix}{ASKED}", Asked)
+
+    def fed(self, prefix: str) -> tuple[Fed, str] | None:
+        """Return how far it is, and the ETag of that; None when nothing has been done.
+
+        Raises:
+            LedgerUnreadableError: It breaks its contract.
+        """
+        key = f"{prefix}{FED}"
+        try:
+            return self._control.read_with_etag(key, Fed)
+        except ContractError as error:
+            raise LedgerUnreadableError(f"{self._control.uri(key)} is {error}", b"") from error
+
+    def write(self, prefix: str, fed: Fed, etag: str | None) -> bool:
+        """Write how far it is; False when somebody else was faster.
+
+        Args:
+            prefix: Of the keys.
+            fed: How far it is.
+            etag: Of what was read; None when there was nothing.
+        """
+        condition = {"IfNoneMatch": "*"} if etag is None else {"IfMatch": etag}
+        return self._control.write(f"{prefix}{FED}", fed, **condition)
 
 
 class PlanFiles:

@@ -15,6 +15,8 @@ from planner.worklist.database import Database
 type Step = Literal["recorded", "new", "ready", "offered"]
 """What has to be done next: read the ledger record, see to rules and metrics, decide, or ask the
 slot too."""
+type Share = Literal["idle", "small", "large"]
+"""Of what is ready: what seems to need no export, or the others from one end or the other."""
 
 _IS_KNOWN = """
 export_id(name, :from_ms, :to_ms, :generation) IN (SELECT export_id FROM known)
@@ -62,7 +64,20 @@ JOIN windows USING (from_ms) JOIN log_groups USING (name)
 WHERE step = 'offered'
 ORDER BY deadline_ms, from_ms, size_bytes DESC, name LIMIT :limit
 """
-_TAKES = {"ready": _TAKE_READY, "offered": _TAKE_OFFERED}
+_TAKE_OF_READY = """
+SELECT described, from_ms, to_ms, generation, estimated_bytes, seems_empty, size_bytes
+FROM exports INDEXED BY exports_by_order
+JOIN windows USING (from_ms) JOIN log_groups USING (name)
+WHERE step = 'ready' AND {which}
+ORDER BY deadline_ms, from_ms, size_bytes {order}, name LIMIT :limit
+"""
+_TAKES = {
+    "ready": _TAKE_READY,
+    "offered": _TAKE_OFFERED,
+    "idle": _TAKE_OF_READY.format(which="kind != 0", order="ASC"),
+    "small": _TAKE_OF_READY.format(which="kind = 0 AND estimated_bytes IS NOT NULL", order="ASC"),
+    "large": _TAKE_OF_READY.format(which="kind = 0", order="DESC"),
+}
 _MEDIAN = """
 SELECT size_bytes FROM exports
 WHERE step = 'ready' AND kind = 0 AND estimated_bytes IS NOT NULL
@@ -156,7 +171,7 @@ class Rows:
             (step, outcome),
         )
 
-    def take(self, step: Step, limit: int) -> list[Row]:
+    def take(self, step: Step | Share, limit: int) -> list[Row]:
         """Return the next rows of a step, all of one window unless they are ready.
 
         Ready ones come in the order in which to ask for them, and what is offered to the slot as
@@ -164,6 +179,16 @@ class Rows:
         """
         rows = self._db.execute(_TAKES.get(step, _TAKE), {"step": step, "limit": limit})
         return [_row(*columns) for columns in rows]
+
+    @property
+    def are_left(self) -> bool:
+        """Whether something is still to be decided or asked for."""
+        return bool(self._db.number("SELECT count(*) FROM exports WHERE step != 'done'"))
+
+    @property
+    def done(self) -> int:
+        """How many rows of the open windows are decided and asked for."""
+        return self._db.number("SELECT count(*) FROM exports WHERE step = 'done'")
 
     def newest_generation(self, candidate: Candidate) -> int:
         """Return the generation of the newest record there is.
