@@ -4,6 +4,7 @@ What is changed in stacks by hand is looked for in test_deploy_on_localstack.py.
 """
 
 import json
+import re
 import shlex
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -16,15 +17,16 @@ from botocore.exceptions import ClientError
 from botocore.stub import Stubber
 from moto import mock_aws
 
-from logferry import doctor as looking
-from logferry import drift
+from logferry import doctor_looking, doctor_sources, drift
 from logferry import plan as planning
 from logferry.change import Change, Difference
 from logferry.checkout import TEMPLATES
 from logferry.command import _app, main
 from logferry.commands.console import DONE, FAILED, NOT_WHOLE
 from logferry.config import Config
-from logferry.doctor import EXECUTIONS_OF_A_SOURCE, EXECUTIONS_OF_ALL, Doctor, Finding
+from logferry.doctor import Doctor
+from logferry.doctor_finding import Finding
+from logferry.doctor_hub import EXECUTIONS_OF_A_SOURCE, EXECUTIONS_OF_ALL, Hub
 from logferry.errors import PlanError
 from logferry.hub_stacks import hub_stacks, source_account_stack
 from logferry.package import Zip
@@ -107,12 +109,12 @@ def world(
     monkeypatch.setenv("MOTO_ACCOUNT_ID", config.hub_account_id)
     with mock_aws():
         world = World(config, zips)
-        monkeypatch.setattr(looking, "stacks_of", lambda *_: world)
+        monkeypatch.setattr(doctor_looking, "stacks_of", lambda *_: world)
         monkeypatch.setattr(drift, "find", lambda _, there: world.drift.get(there.name, []))
         monkeypatch.setattr(planning, "plan", world.plan)
         limits = {"AccountLimit": {"UnreservedConcurrentExecutions": 900}}
-        monkeypatch.setattr(Doctor, "_limits", lambda _: limits["AccountLimit"])
-        monkeypatch.setattr(looking, "reads_per_second", lambda _: 5.0)
+        monkeypatch.setattr(Hub, "_limits", lambda _: limits["AccountLimit"])
+        monkeypatch.setattr(doctor_sources, "reads_per_second", lambda _: 5.0)
         make_hub(world)
         yield world
 
@@ -269,7 +271,7 @@ def test_a_clock_that_is_off_is_told(world: World) -> None:
 def test_too_few_lambda_functions_at_a_time_are_told(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(Doctor, "_limits", lambda _: {"UnreservedConcurrentExecutions": 10})
+    monkeypatch.setattr(Hub, "_limits", lambda _: {"UnreservedConcurrentExecutions": 10})
 
     [found] = world.wrong()
 
@@ -288,9 +290,9 @@ def test_what_the_credentials_may_not_see_is_not_checked_and_never_guessed(
     refused = PlanError("logferry-planner: not authorized")
     refused.__cause__ = denied
     world.refused = dict.fromkeys(("shop", "Pay_ments"), refused)
-    monkeypatch.setattr(Doctor, "_limits", deny)
+    monkeypatch.setattr(Hub, "_limits", deny)
     monkeypatch.setattr(World, "deployed", deny)
-    monkeypatch.setattr(Doctor, "_organization", deny)
+    monkeypatch.setattr(Hub, "_organization", deny)
 
     assert world.wrong() == []
     assert world.unchecked() == {"stack", "plan", "concurrency", "organisation", "role"}
@@ -306,14 +308,126 @@ def test_accounts_of_the_organisation_that_are_no_source_are_named(world: World)
     assert f"{account_id} (new)" in found.why
 
 
+def test_a_region_that_an_account_has_not_enabled_is_mended_by_enabling_it(world: World) -> None:
+    told = "refused: region eu-west-1 is not enabled in account 444455556666"
+    world.refused["shop"] = PlanError(told, reason="refused_region")
+
+    [found] = world.wrong()
+
+    assert found.mend == ("aws account enable-region --region us-east-1 --region-name eu-west-1",)
+
+
+def source_policy(world: World) -> dict[str, Any]:
+    """Return the policy that deploy/source-account.yaml gives the role, for shop."""
+    template = load_template((TEMPLATES / "source-account.yaml").read_text())
+    values = {
+        "AWS::Partition": "aws",
+        "AWS::Region": world.config.region,
+        "AWS::AccountId": SHOP,
+        "AWS::URLSuffix": "amazonaws.com",
+        "Name": world.config.name,
+        "HubAccountId": world.config.hub_account_id,
+        "Profile": "shop",
+    }
+
+    def resolved(value: Any) -> Any:
+        if isinstance(value, list):
+            return [resolved(each) for each in value]
+        if not isinstance(value, dict):
+            return value
+        if "Ref" in value:
+            return values[value["Ref"]]
+        if "Fn::Sub" in value:
+            return re.sub(r"\$\{([^}]+)\}", lambda found: values[found[1]], value["Fn::Sub"])
+        return {name: resolved(each) for name, each in value.items()}
+
+    [policy] = template["Resources"]["Role"]["Properties"]["Policies"]
+    document: dict[str, Any] = resolved(policy["PolicyDocument"])
+    return document
+
+
+def make_role(world: World, document: dict[str, Any] | None = None) -> None:
+    iam = world.client("iam")
+    iam.create_role(RoleName="logferry-source", AssumeRolePolicyDocument="{}")
+    text = json.dumps(document or source_policy(world))
+    iam.put_role_policy(RoleName="logferry-source", PolicyName="export", PolicyDocument=text)
+
+
+PERMISSIONS = [
+    ("ReadEvents", "to read what is small directly", "logs:FilterLogEvents"),
+    ("Export", "to export by tasks", "logs:CreateExportTask"),
+    ("FollowExports", "to export by tasks", "logs:DescribeExportTasks, logs:CancelExportTask"),
+    ("WriteToTheArchive", "to export by tasks", "s3:PutObject"),
+    ("EncryptInTheArchive", "to export by tasks", "kms:GenerateDataKey, kms:Decrypt"),
+    ("FindLogGroups", "to plan", "logs:DescribeLogGroups"),
+    ("CountEventsAndFindTags", "to plan", "cloudwatch:GetMetricData, tag:GetResources"),
+    ("SeeRetentionPolicies", "to plan", "logs:DescribeAccountPolicies"),
+]
+
+
+@pytest.mark.parametrize(("statement", "lane", "actions"), PERMISSIONS)
+def test_what_the_roles_policy_does_not_allow_is_named_lane_by_lane(
+    world: World, monkeypatch: pytest.MonkeyPatch, statement: str, lane: str, actions: str
+) -> None:
+    monkeypatch.setenv("MOTO_ACCOUNT_ID", SHOP)
+    document = source_policy(world)
+    document["Statement"] = [each for each in document["Statement"] if each["Sid"] != statement]
+    make_role(world, document)
+
+    [found] = world.wrong()
+
+    assert found.check == "role"
+    assert found.why == f"{lane}: its policies do not allow {actions}"
+    assert found.mend == (f"logferry deploy-source-account {FILE} --profile shop",)
+
+
+def test_a_role_of_ones_own_is_mended_by_the_statement_that_is_printed(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MOTO_ACCOUNT_ID", SHOP)
+    changed = {"role_arn": f"arn:aws:iam::{SHOP}:role/team/logferry-source"}
+    sources = [each.model_copy(update=changed) for each in world.config.sources]
+    world.config = world.config.model_copy(update={"sources": sources})
+    document = source_policy(world)
+    document["Statement"] = [each for each in document["Statement"] if each["Sid"] != "Export"]
+    make_role(world, document)
+    shop = [each for each in sources if each.profile == "shop"]
+
+    [found] = world.wrong(sources=shop)
+    document["Statement"].append(json.loads(found.mend[0]))
+    text = json.dumps(document)
+    world.client("iam").put_role_policy(
+        RoleName="logferry-source", PolicyName="export", PolicyDocument=text
+    )
+
+    assert world.wrong(sources=shop) == []
+
+
+def test_a_role_whose_policies_may_not_be_read_is_not_checked(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MOTO_ACCOUNT_ID", SHOP)
+    monkeypatch.setattr(doctor_sources, "policies_of", _refused)
+
+    [found] = [each for each in world.look() if each.check == "role"]
+
+    assert (found.verdict, "AccessDenied" in found.why) == ("not checked", True)
+
+
+def _refused(*_: object) -> Any:
+    raise ClientError(DENIED, "ListRolePolicies")
+
+
 def test_in_a_sources_account_its_role_is_looked_at(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("MOTO_ACCOUNT_ID", SHOP)
+    make_role(world)
     assert {(each.check, each.verdict) for each in world.look()} == {
         ("credentials", "ok"),
         ("clock", "ok"),
         ("stack", "ok"),
+        ("role", "ok"),
         ("tasks", "ok"),
         ("reads", "ok"),
     }
@@ -340,7 +454,7 @@ def test_what_the_direct_lane_may_read_is_compared_with_the_accounts_quota(
     words: str,
 ) -> None:
     monkeypatch.setenv("MOTO_ACCOUNT_ID", SHOP)
-    monkeypatch.setattr(looking, "reads_per_second", lambda _: allowed)
+    monkeypatch.setattr(doctor_sources, "reads_per_second", lambda _: allowed)
 
     [found] = [each for each in world.look() if each.check == "reads"]
 
@@ -352,7 +466,7 @@ def test_export_tasks_of_others_are_named_and_no_fault(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("MOTO_ACCOUNT_ID", SHOP)
-    monkeypatch.setattr(looking, "tasks_of_others", lambda _: ["nightly"])
+    monkeypatch.setattr(doctor_sources, "tasks_of_others", lambda _: ["nightly"])
 
     [found] = [each for each in world.look() if each.check == "tasks"]
 
@@ -444,7 +558,7 @@ def test_as_many_executions_are_reckoned_with_as_the_templates_allow() -> None:
         template(name)["Parameters"]["MaximumConcurrency"]["Default"]
         for name in ("sse-enforcer", "sealer")
     ]
-    a_plan_and_a_sweep = 2
+    a_plan_a_sweep_and_a_feed = 3
     looks_at_dates = 2
     assert len(lanes) + looks_at_dates == EXECUTIONS_OF_A_SOURCE
-    assert sum(of_all) + a_plan_and_a_sweep == EXECUTIONS_OF_ALL
+    assert sum(of_all) + a_plan_a_sweep_and_a_feed == EXECUTIONS_OF_ALL

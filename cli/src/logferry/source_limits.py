@@ -14,6 +14,9 @@ _UNDER_WAY = ("PENDING", "RUNNING")
 def reads_per_second(quotas: Any) -> float | None:
     """Return how often FilterLogEvents may be called; None where AWS names no such quota.
 
+    It is called "FilterLogEvents throttle limit in transactions per second":
+    https://docs.aws.amazon.com/general/latest/gr/cwl_region.html
+
     Args:
         quotas: A client of Service Quotas with credentials of the account.
     """

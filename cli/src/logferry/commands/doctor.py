@@ -22,6 +22,7 @@ from logferry.commands.console import (
     told_errors,
 )
 from logferry.config import load
+from logferry.doctor_finding import table
 
 
 def doctor(
@@ -62,7 +63,7 @@ def doctor(
     if as_json:
         results.print_json(json.dumps([each.as_json() for each in found]))
     else:
-        tables.print(looking.table(found))
+        tables.print(table(found))
     verdicts = {each.verdict for each in found}
     if "wrong" in verdicts:
         return FAILED

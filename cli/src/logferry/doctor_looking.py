@@ -1,0 +1,76 @@
+"""What doctor looks at with: credentials, configuration, and the time."""
+
+import shlex
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from logferry import __version__, drift
+from logferry.checkout import TEMPLATES
+from logferry.config import Config, SourceConfig
+from logferry.doctor_finding import Finding, wrong
+from logferry.drift_resource import comparable
+from logferry.hub import stacks_of
+from logferry.stack import CLIENT_CONFIG, Stack
+from logferry.template import load_template
+
+if TYPE_CHECKING:
+    import boto3
+
+_OF_ZIPS = ("CodeKey", "Architecture")
+
+
+@dataclass(frozen=True)
+class Looking:
+    """What each look goes by.
+
+    Attributes:
+        session: Of the hub's account, or of a source's.
+        config: What is deployed.
+        sources: Of the configuration; these alone are looked at.
+        file: The configuration's, as it was typed.
+        now: Aware.
+    """
+
+    session: "boto3.Session"
+    config: Config
+    sources: Sequence[SourceConfig]
+    file: str
+    now: Callable[[], datetime]
+
+    def client(self, service: str) -> Any:
+        """Return a client in the hub's Region."""
+        return self.session.client(
+            service,  # type: ignore[call-overload]  # any service
+            region_name=self.config.region,
+            config=CLIENT_CONFIG,
+        )
+
+    def command(self, command: str, *options: str) -> str:
+        """Return a command of this one with the configuration's file, as it is to be typed."""
+        name, *rest = command.split()
+        return shlex.join(["logferry", name, *rest, self.file, *options])
+
+    def as_deployed(self, wanted: Stack, mend: str) -> Iterator[Finding]:
+        """Yield how a stack differs from configuration, checkout and its own template."""
+        there = stacks_of(self.session, self.config).deployed(wanted.name)
+        if there is None:
+            yield wrong("stack", wanted.name, "not deployed", mend)
+            return
+        if comparable(load_template(there.template)) != comparable(
+            load_template((TEMPLATES / wanted.template).read_text(encoding="utf-8"))
+        ):
+            why = f"deployed by another release than this checkout, {__version__}"
+            yield wrong("stack", wanted.name, why, mend)
+        for name, value in wanted.parameters.items():
+            actual = there.parameters.get(name)
+            is_found_out = value.startswith(f"/{self.config.name}/") or name in _OF_ZIPS
+            if actual is not None and actual != value and not is_found_out:
+                why = f"{name} is {actual or 'empty'}, and {value or 'empty'} in {self.file}"
+                yield wrong("stack", wanted.name, why, mend)
+        clients = drift.clients_of(self.session, self.config.region)
+        for change in drift.find(clients, there):
+            parts = ", ".join(each.name for each in change.differences)
+            why = f"changed by hand: {change.resource_type}: {parts}"
+            yield wrong("resource", f"{wanted.name} {change.logical_id}", why, mend)
