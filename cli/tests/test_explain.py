@@ -3,6 +3,8 @@
 import json
 import shlex
 from collections.abc import Callable, Iterator
+from io import StringIO
+from pathlib import Path
 from typing import Any
 
 import boto3
@@ -259,6 +261,50 @@ def test_an_event_leads_to_its_log_groups_date(
     assert by_event(logferry, path, second.export_id, "--profile", "shop") == explain()
 
 
+@pytest.mark.parametrize("where", ["file", "stdin"])
+def test_a_dead_letter_leads_to_its_log_groups_date(
+    world: World,
+    explain: Explain,
+    logferry: Run,
+    path: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    where: str,
+) -> None:
+    record = world.put("completed")
+    body = json.dumps(
+        {"type": "logferry.export.requested.v1", "data": {"export_id": record.export_id}}
+    )
+    letter = tmp_path / "letter.json"
+    letter.write_text(body)
+    monkeypatch.setattr("sys.stdin", StringIO(body))
+
+    told = logferry("explain", path, "--message", str(letter) if where == "file" else "-")
+
+    assert (told[0], told[1] + told[2]) == explain()
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        ("{", "no JSON"),
+        ("[]", "no event, which is about no export"),
+        ('{"type": "logferry.plan.requested.v1", "data": {}}', "logferry.plan.requested.v1"),
+        (None, "No such file"),
+    ],
+)
+def test_a_message_of_no_export_is_named(
+    logferry: Run, path: str, tmp_path: Path, body: str | None, words: str
+) -> None:
+    letter = tmp_path / "letter.json"
+    if body is not None:
+        letter.write_text(body)
+
+    code, _, err = logferry("explain", path, "--message", str(letter))
+
+    assert (code, words in err) == (BAD_INPUT, True)
+
+
 def test_an_event_of_no_export_is_named(world: World, logferry: Run, path: str) -> None:
     world.put("completed")
 
@@ -289,6 +335,7 @@ def test_an_event_whose_record_is_damaged_names_the_record(
         ("--log-group", "/a", "--date", "2026-11-21"),
         ("--event", "0" * 32, "--log-group", "/a"),
         ("--event", "0" * 32, "--date", "2026-11-21"),
+        ("--event", "0" * 32, "--message", "letter.json"),
     ],
 )
 def test_too_little_or_too_much_is_refused(

@@ -106,6 +106,24 @@ def test_what_is_in_order_is_left_alone(world: World, retry: Retry) -> None:
     assert world.asked == []
 
 
+def test_what_was_waived_is_asked_for_again_by_its_option_alone(world: World, retry: Retry) -> None:
+    waived = Waived(at=timestamp(LONG_AGO), by="me", reason="gone").model_dump()
+    world.failed("/a", waived=waived)
+    world.failed("/b", waived=waived, day=2)
+    world.put("skipped", "/c", waived=waived, day=4)
+    world.put("secured", "/d", day=6)
+
+    assert retry("--yes")[1] == "nothing to ask for again\n"
+    code, out = retry("--waived", "--to", "2026-11-22", "--from", "2026-11-21", "--dry-run")
+    assert (code, "/a" in out, "/b" in out) == (DONE, True, False)
+    assert retry("--waived", "--yes")[0] == DONE
+
+    assert world.asked == [
+        ("shop", "2026-11-21", "2026-11-21"),
+        ("shop", "2026-11-23", "2026-11-23"),
+    ]
+
+
 def test_what_has_been_under_way_for_too_long_is_asked_for_again(
     world: World, retry: Retry
 ) -> None:

@@ -6,6 +6,7 @@ from datetime import date, datetime, timedelta
 from fnmatch import fnmatchcase
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
 
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
@@ -13,11 +14,13 @@ from rich.table import Table
 from logferry import plan as planning
 from logferry.aws_errors import AWS_ERRORS
 from logferry.config import Config, SourceConfig
+from logferry.counts import counts_of
 from logferry.errors import RetryError
-from logferry.ledger import CLIENT_CONFIG, Ledger, date_of, in_utc
+from logferry.ledger import CLIENT_CONFIG, Ledger, date_of, in_utc, last_tries
 from logferry.open_index import find_open
 from logferry_contracts.ledger_record import LedgerRecord
 from logferry_contracts.plan_completed import PlanCompletedData
+from logferry_contracts.source import SourceName
 from logferry_contracts.zones import zone_named
 
 if TYPE_CHECKING:
@@ -34,12 +37,18 @@ class Wanted:
         reasons: Why it failed, in the ledger's words; empty for any.
         first: The first date on which its window starts, in its source's time zone; None for any.
         last: The last, inclusive; None for any.
+        is_waived: Whether also what somebody answers for.
     """
 
     log_groups: Sequence[str] = ()
     reasons: Sequence[str] = ()
     first: date | None = None
     last: date | None = None
+    is_waived: bool = False
+
+    def has_date(self, on: date) -> bool:
+        """Whether a date is one of those that are looked at."""
+        return (self.first is None or self.first <= on) and (self.last is None or on <= self.last)
 
     def has(self, record: LedgerRecord, on: date) -> bool:
         """Whether an export of a date is one."""
@@ -48,8 +57,7 @@ class Wanted:
         return (
             (not self.log_groups or any(fnmatchcase(name, glob) for glob in self.log_groups))
             and (not self.reasons or reason in self.reasons)
-            and (self.first is None or self.first <= on)
-            and (self.last is None or on <= self.last)
+            and self.has_date(on)
         )
 
 
@@ -103,11 +111,14 @@ def find(
     ledger = Ledger(s3, config.control_bucket)
     late_before = now - timedelta(hours=config.observability.gap_hours)
     for source in sources:
+        zone = zone_named(config.time_zone_of(source))
         try:
-            found = find_open(ledger, config.source_name(source)).records
+            name = config.source_name(source)
+            found = [*find_open(ledger, name).records]
+            if wanted.is_waived:
+                found += _waived(ledger, name, wanted, zone)
         except AWS_ERRORS as error:
             raise RetryError(f"{source.profile}: {error}") from error
-        zone = zone_named(config.time_zone_of(source))
         by_date: dict[date, list[LedgerRecord]] = {}
         for each in found:
             if _is_missed(each, late_before):
@@ -162,6 +173,17 @@ def _is_missed(record: LedgerRecord, late_before: datetime) -> bool:
     """Whether an export has failed, or has been under way for too long."""
     is_late = datetime.fromisoformat(record.requested_at) < late_before
     return record.state == "failed" or is_late
+
+
+def _waived(
+    ledger: Ledger, name: SourceName, wanted: Wanted, zone: ZoneInfo
+) -> Iterator[LedgerRecord]:
+    """Yield what has failed and somebody answers for, by the counts that are kept of windows."""
+    for prefix, window in ledger.windows(name):
+        if wanted.has_date(date_of(window, zone)) and counts_of(ledger, prefix)[0].waived:
+            for _, record in last_tries(ledger.records(prefix)).values():
+                if record.waived is not None and record.state == "failed":
+                    yield record
 
 
 def _joined(dates: Sequence[date]) -> Iterator[tuple[date, date]]:

@@ -1,5 +1,6 @@
 """The command that tells the story of a log group's date."""
 
+import sys
 from datetime import date
 from pathlib import Path
 from typing import Annotated
@@ -12,6 +13,7 @@ from logferry.commands.console import DONE, Json, code_of, one_or_all, results, 
 from logferry.config import Config, SourceConfig, load
 from logferry.errors import ConfigError
 from logferry.given import date_given
+from logferry_contracts import json_text
 
 _WHAT = "what to explain"
 
@@ -24,6 +26,7 @@ def explain(  # noqa: PLR0913  (options)
     log_group: str | None = None,
     on: Annotated[str | None, Parameter(name="--date")] = None,
     event: str | None = None,
+    message: Annotated[Path | None, Parameter(allow_leading_hyphen=True)] = None,
     as_json: Json = False,
 ) -> int:
     """Tell the whole story of a log group's date: each try, what became of it, and what to do.
@@ -31,6 +34,8 @@ def explain(  # noqa: PLR0913  (options)
     `logferry explain organization.yaml --profile shop --log-group /ecs/shop --date 2026-11-21`
 
     `logferry explain organization.yaml --event 5f611c80d7873b6782f2273cf0d17943`
+
+    `logferry explain organization.yaml --message dead-letter.json`
 
     By the versions of its ledger records that S3 still has, which is for 90 days after they were
     replaced. Times are UTC. Nothing is changed.
@@ -43,16 +48,24 @@ def explain(  # noqa: PLR0913  (options)
         event: Instead of log group and date: the id of an ExportRequested, ExportCompleted or
             ExportFailed, or the export_id of a dead letter or a line that a service has logged.
             All of a source's ledger is listed for it; --profile is the only source to look at.
+        message: Instead of all of these: a file with the body of a dead letter, or of an event; -
+            reads it from stdin.
         as_json: Print the story as JSON.
     """
     try:
         session = boto3.Session()
+        if message is not None:
+            if event is not None:
+                raise ConfigError(_WHAT, ["--event and --message: say one of them"])
+            event = _of_message(message)
         if event is not None:
             _refuse_with_event(log_group, on)
             hubs = load(config).chosen([] if profile is None else [profile])
             asked = [_of_event(session, hubs, event)]
         elif profile is None or log_group is None or on is None:
-            raise ConfigError(_WHAT, ["give --profile, --log-group and --date, or --event"])
+            raise ConfigError(
+                _WHAT, ["give --profile, --log-group and --date, --event or --message"]
+            )
         else:
             day = date_given("--date", on)
             hubs = load(config).chosen([profile])
@@ -69,6 +82,28 @@ def explain(  # noqa: PLR0913  (options)
         for story in stories:
             results.print("\n".join(story.lines()), markup=False)
     return DONE
+
+
+def _of_message(path: Path) -> str:
+    """Return the id of the export that a message is about.
+
+    Raises:
+        ConfigError: It is about none.
+    """
+    text = sys.stdin.read() if str(path) == "-" else path.read_text(encoding="utf-8")
+    try:
+        document = json_text.read(text)
+    except ValueError as error:
+        raise ConfigError(_WHAT, [f"--message {path}: no JSON: {error}"]) from error
+    data = document.get("data") if isinstance(document, dict) else None
+    found = data.get("export_id") if isinstance(data, dict) else None
+    if not isinstance(found, str):
+        kind = document.get("type", "no event") if isinstance(document, dict) else "no event"
+        raise ConfigError(
+            _WHAT,
+            [f"--message {path}: {kind}, which is about no export: its attribute reason says why"],
+        )
+    return found
 
 
 def _refuse_with_event(log_group: str | None, on: str | None) -> None:

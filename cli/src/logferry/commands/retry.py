@@ -23,6 +23,7 @@ def retry(  # noqa: PLR0913  (an option each)
     reason: Annotated[tuple[str, ...], Parameter(negative="", show_default=False)] = (),
     first: Annotated[str | None, Parameter(name="--from", show_default=False)] = None,
     last: Annotated[str | None, Parameter(name="--to", show_default=False)] = None,
+    waived: Flag = False,
     dry_run: Flag = False,
     yes: Flag = False,
     as_json: Json = False,
@@ -35,8 +36,8 @@ def retry(  # noqa: PLR0913  (an option each)
 
     The planner plans the dates of what is found, so that whatever else of them has failed is asked
     for as well: what is open is shown, and what was waived of these dates counts again. Dates of
-    which everything was waived are left alone, and so are dead letters: what they were about is
-    open in the ledger.
+    which everything was waived are left alone without --waived. What a dead letter of an exporter
+    was about is open in the ledger, and found there: `logferry explain --message` names it.
 
     Args:
         config: What is deployed; see deploy/examples.
@@ -45,6 +46,7 @@ def retry(  # noqa: PLR0913  (an option each)
         reason: Only what failed for this reason, as `logferry status` says it; may be given again.
         first: Only from this date on, in each source's time zone.
         last: Up to this date, inclusive; the newest if left out.
+        waived: Also what has failed and somebody answers for: its cause was mended after all.
         dry_run: Show what would be asked for, and ask for nothing.
         yes: Do not ask.
         as_json: Print a JSON array of the dates.
@@ -52,7 +54,9 @@ def retry(  # noqa: PLR0913  (an option each)
 
     def run() -> list[dict[str, Any]]:
         since, until = dates_given(first, last)
-        wanted = asking.Wanted(log_groups=log_group, reasons=reason, first=since, last=until)
+        wanted = asking.Wanted(
+            log_groups=log_group, reasons=reason, first=since, last=until, is_waived=waived
+        )
         session, now = boto3.Session(), datetime.now(UTC)
         by_hub = []
         for hub, sources in load(config).chosen(profile):
