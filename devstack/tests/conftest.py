@@ -5,7 +5,8 @@ import json
 import time
 import urllib.request
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from typing import Any
 from uuid import uuid4
 
@@ -48,13 +49,13 @@ def seed(localstack: str, account: str) -> Callable[..., dict[str, int]]:
 
 @pytest.fixture
 def zipped() -> Callable[[dict[str, str]], bytes]:
-    """Makes a zip of texts by their file names."""
+    """Makes a zip of texts by their file names: the same bytes of the same texts."""
 
     def zipped(files: dict[str, str]) -> bytes:
         archive = io.BytesIO()
         with zipfile.ZipFile(archive, "w") as content:
             for name, text in files.items():
-                content.writestr(name, text)
+                content.writestr(zipfile.ZipInfo(name), text)
         return archive.getvalue()
 
     return zipped
@@ -64,17 +65,17 @@ def zipped() -> Callable[[dict[str, str]], bytes]:
 def deploy(
     aws: Callable[..., Any], account: str, zipped: Callable[[dict[str, str]], bytes]
 ) -> Iterator[Callable[..., str]]:
-    """Makes a Lambda function of the source of its one module, and returns its name."""
+    """Makes a Lambda function of the source of its module and other files, and returns its name."""
     client, names = aws("lambda"), []
 
-    def deploy(source: str, **parameters: Any) -> str:
+    def deploy(source: str, *, files: Mapping[str, str] = {}, **parameters: Any) -> str:
         name = f"test-{uuid4().hex[:8]}"
         parameters = {"Runtime": "python3.13", "Timeout": 10} | parameters
         client.create_function(
             FunctionName=name,
             Handler="app.handler",
             Role=ROLE.format(account=account),
-            Code={"ZipFile": zipped({"app.py": source})},
+            Code={"ZipFile": zipped({"app.py": source, **files})},
             **parameters,
         )
         names.append(name)
@@ -85,7 +86,9 @@ def deploy(
 
     yield deploy
     for name in names:
-        client.delete_function(FunctionName=name)
+        # Or the test has deleted it.
+        with suppress(client.exceptions.ResourceNotFoundException):
+            client.delete_function(FunctionName=name)
 
 
 class Queue:

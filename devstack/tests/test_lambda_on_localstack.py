@@ -72,6 +72,28 @@ def test_the_function_reaches_localstack_as_aws(deploy: Deploy, invoke, localsta
     assert invoke(name)[1] == [localstack, name]
 
 
+SAYS_WHERE_IT_IS = (
+    "import os, pydantic\n"
+    "def handler(event, context):\n"
+    "    if event: os._exit(1)\n"
+    "    return [os.environ['LAMBDA_TASK_ROOT'], pydantic.PID, os.getpid()]\n"
+)
+
+
+def test_functions_of_the_same_zip_share_its_files_and_outlive_each_other(
+    aws: Aws, deploy: Deploy, invoke
+):
+    files = {"pydantic/__init__.py": "import os\nPID = os.getpid()\n"}
+    first, second = deploy(SAYS_WHERE_IT_IS, files=files), deploy(SAYS_WHERE_IT_IS, files=files)
+    folder, imported_in, _ = invoke(first)[1]
+    aws("lambda").delete_function(FunctionName=first)
+    error, _, _ = invoke(second, "end")
+    assert error == "Unhandled"
+    again = invoke(second)[1]
+    assert again[:2] == [folder, imported_in]
+    assert again[2] != imported_in
+
+
 @pytest.mark.parametrize("source", ["def handler(*_): print('said')", "print('said')\nimport none"])
 def test_what_a_function_prints_is_in_cloudwatch_logs(
     aws: Aws, deploy: Deploy, invoke, wait_for, source

@@ -194,7 +194,7 @@ def lambda_processes(state: Path) -> list[int]:
     return [
         pid
         for pid, command in command_lines().items()
-        if "localstack_addons/lambda_/runtime.py" in command and folder in command
+        if "localstack_addons/lambda_/" in command and folder in command
     ]
 
 

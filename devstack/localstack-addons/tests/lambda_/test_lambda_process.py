@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -12,6 +13,7 @@ from threading import Thread
 import pytest
 
 from devstack.localstack import command_lines
+from localstack_addons.lambda_.children import Program, end_fork_servers, libraries_in
 from localstack_addons.lambda_.process import (
     ExecutionEnvironment,
     Function,
@@ -26,20 +28,33 @@ PYTHON = f"{sys.base_prefix}/bin/python3.13"
 type Start = Callable[..., ExecutionEnvironment]
 
 
+EITHER_WAY = pytest.mark.parametrize("libraries", [(), ("json",)], ids=["by itself", "forked"])
+"""Holds of a process whichever way it was started."""
+
+
 @pytest.fixture
-def start(tmp_path: Path) -> Iterator[Start]:
+def libraries() -> tuple[str, ...]:
+    """What processes have imported before they are forked: nothing, so they are not."""
+    return ()
+
+
+@pytest.fixture
+def start(tmp_path: Path, libraries: tuple[str, ...]) -> Iterator[Start]:
     started: list[ExecutionEnvironment] = []
 
     def start(
         source: str,
         *,
         timeout_s: int = 20,
+        modules: dict[str, str] | None = None,
         layers: dict[str, str] | None = None,
         handler: str = "app.handler",
+        **variables: str,
     ) -> ExecutionEnvironment:
         code = tmp_path / "code"
-        code.mkdir()
-        (code / "app.py").write_text(source)
+        code.mkdir(exist_ok=True)
+        for module, text in {"app": source, **(modules or {})}.items():
+            (code / f"{module}.py").write_text(text)
         folders = []
         for name, layer_source in (layers or {}).items():
             (tmp_path / name / "python").mkdir(parents=True)
@@ -48,20 +63,19 @@ def start(tmp_path: Path) -> Iterator[Start]:
         function = Function(
             name="hello",
             version="$LATEST",
-            handler=handler,
-            code=code,
+            program=Program(PYTHON, handler, code, tuple(folders), libraries),
             timeout_s=timeout_s,
             memory_mb=128,
-            layers=folders,
             environment={
                 "AWS_LAMBDA_FUNCTION_NAME": "hello",
                 "AWS_LAMBDA_FUNCTION_VERSION": "$LATEST",
                 "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "128",
                 "AWS_LAMBDA_LOG_GROUP_NAME": "/aws/lambda/hello",
                 "AWS_LAMBDA_LOG_STREAM_NAME": "stream",
+                **variables,
             },
         )
-        environment = ExecutionEnvironment(function, PYTHON, tmp_path / "environment")
+        environment = ExecutionEnvironment(function, tmp_path / f"environment-{len(started)}")
         started.append(environment)
         environment.start()
         return environment
@@ -69,6 +83,7 @@ def start(tmp_path: Path) -> Iterator[Start]:
     yield start
     for environment in started:
         environment.stop()
+    end_fork_servers()
 
 
 def invoke(
@@ -99,6 +114,7 @@ def wait_until(condition: Callable[[], bool], limit_s: float = 5) -> None:
         time.sleep(0.01)
 
 
+@EITHER_WAY
 def test_the_handler_gets_event_and_context_and_its_result_is_the_answer(start):
     environment = start(
         "def handler(event, context):\n"
@@ -123,6 +139,7 @@ def test_a_decimal_is_answered_as_a_number(start):
     assert value_of(invoke(environment)) == 1.5
 
 
+@EITHER_WAY
 def test_an_exception_is_answered_with_its_type_message_and_stack(start):
     environment = start("def handler(event, context):\n    raise ValueError('bad')\n")
     outcome = invoke(environment)
@@ -204,6 +221,7 @@ def test_a_result_over_six_megabytes_is_refused(start):
     )
 
 
+@EITHER_WAY
 def test_a_handler_that_takes_too_long_is_ended(start):
     environment = start(
         "import os, time\ndef handler(event, _):\n"
@@ -221,6 +239,7 @@ def test_a_handler_that_takes_too_long_is_ended(start):
     assert value_of(invoke(environment, 0)) == "awake"
 
 
+@EITHER_WAY
 @pytest.mark.parametrize(
     ("statement", "reason"),
     [
@@ -244,6 +263,7 @@ def test_exit_reasons_name_the_signal():
     assert exit_reason(-11) == "Runtime exited with error: signal: segmentation fault"
 
 
+@EITHER_WAY
 def test_nothing_is_importable_but_the_zip_and_the_standard_library(start):
     environment = start(
         "import importlib.util, sys\n"
@@ -254,6 +274,7 @@ def test_nothing_is_importable_but_the_zip_and_the_standard_library(start):
     assert value_of(invoke(environment, names)) == ["json", "app"]
 
 
+@EITHER_WAY
 def test_only_the_function_s_own_variables_are_in_its_environment(start, monkeypatch):
     monkeypatch.setenv("AWS_PROFILE", "the-engineer-s")
     monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
@@ -267,10 +288,11 @@ def test_only_the_function_s_own_variables_are_in_its_environment(start, monkeyp
 
 
 def test_the_function_signs_with_at_most_fifty_characters_of_its_name():
-    function = Function("f" * 64, "1", "a.b", Path(), 1, 128, {})
+    function = Function("f" * 64, "1", Program(PYTHON, "a.b", Path()), 1, 128, {})
     assert function.app_id == "f" * 50
 
 
+@EITHER_WAY
 def test_the_last_layer_wins(start):
     environment = start(
         "import shared\ndef handler(*_):\n    return shared.LAYER\n",
@@ -279,6 +301,7 @@ def test_the_last_layer_wins(start):
     assert value_of(invoke(environment)) == 2
 
 
+@EITHER_WAY
 def test_the_log_has_start_the_function_s_lines_end_and_report(start):
     environment = start(
         "import logging, sys\nprint('at import')\n"
@@ -308,6 +331,7 @@ def test_a_line_of_the_log_ends_where_the_function_ended_it(start):
     assert "one\u2028line" in invoke(environment).logs.split("\n")
 
 
+@EITHER_WAY
 def test_a_killed_function_answers_that_it_was_killed(start):
     environment = start("import time\ndef handler(*_):\n    print('busy'); time.sleep(60)\n")
     outcomes: list[Outcome] = []
@@ -322,6 +346,7 @@ def test_a_killed_function_answers_that_it_was_killed(start):
     )
 
 
+@EITHER_WAY
 def test_what_the_function_started_dies_with_it(start):
     environment = start(
         "import os, subprocess\ndef handler(*_):\n"
@@ -333,6 +358,7 @@ def test_what_the_function_started_dies_with_it(start):
     wait_until(lambda: not any(is_running(pid) for pid in pids))
 
 
+@EITHER_WAY
 def test_a_child_that_the_function_leaves_behind_dies_with_it(start):
     environment = start(
         "import os, subprocess\ndef handler(*_):\n"
@@ -343,14 +369,18 @@ def test_a_child_that_the_function_leaves_behind_dies_with_it(start):
     wait_until(lambda: not is_running(child))
 
 
-def test_the_process_dies_when_its_starter_is_gone(tmp_path):
+@EITHER_WAY
+def test_the_process_dies_when_its_starter_is_gone(tmp_path, libraries):
     (tmp_path / "app.py").write_text("def handler(*_): pass\n")
     starter = (
         "import os, sys, time\n"
         "from pathlib import Path\n"
+        "from localstack_addons.lambda_.children import Program\n"
         "from localstack_addons.lambda_.process import ExecutionEnvironment, Function\n"
-        f"function = Function('f', '1', 'app.handler', Path({str(tmp_path)!r}), 60, 128, {{}})\n"
-        f"environment = ExecutionEnvironment(function, {PYTHON!r}, Path({str(tmp_path / 'e')!r}))\n"
+        f"code = Path({str(tmp_path)!r})\n"
+        f"program = Program({PYTHON!r}, 'app.handler', code, (), {libraries!r})\n"
+        "function = Function('f', '1', program, 60, 128, {})\n"
+        "environment = ExecutionEnvironment(function, code / 'e')\n"
         "environment.start()\n"
         "print(environment._process.pid, flush=True)\n"
         "os.kill(os.getpid(), 9)\n"
@@ -367,6 +397,77 @@ def test_the_process_dies_when_its_starter_is_gone(tmp_path):
     with os.fdopen(read) as output:
         lambda_pid = int(output.readline())
     wait_until(lambda: not is_running(lambda_pid))
+
+
+@EITHER_WAY
+def test_a_process_has_a_group_a_folder_and_files_of_its_own(start, tmp_path):
+    environment = start(
+        "import gc, os, signal, time\n"
+        "def is_open(number):\n"
+        "    try: return bool(os.fstat(number))\n"
+        "    except OSError: return False\n"
+        "def handler(*_):\n"
+        "    return [os.getpgrp() == os.getpid(), os.getcwd(), gc.isenabled(), time.timezone,\n"
+        "            signal.getsignal(signal.SIGCHLD), sum(map(is_open, range(3, 100)))]\n",
+        TZ="Asia/Seoul",
+    )
+    own_files = len(["what ends it with LocalStack", "the connection to its Runtime API"])
+    assert value_of(invoke(environment)) == [
+        *(True, str(tmp_path / "code"), True, -9 * 3600, signal.SIG_DFL, own_files)
+    ]
+
+
+FORKED = pytest.mark.parametrize("libraries", [("library",)])
+PIDS = "import library, os\nPID = os.getpid()\ndef handler(*_): return [library.PID, PID]\n"
+
+
+@FORKED
+def test_libraries_are_imported_before_the_fork_and_the_function_after_it(start):
+    source = {"modules": {"library": "import os\nPID = os.getpid()\n"}}
+    first, second = start(PIDS, **source), start(PIDS, **source)
+    (server, pid), (same_server, other_pid) = value_of(invoke(first)), value_of(invoke(second))
+    assert (server, pid) == (same_server, first._process.pid)
+    assert other_pid == second._process.pid
+    assert len({server, pid, other_pid}) == 3
+
+
+@FORKED
+def test_one_fork_is_killed_and_the_other_goes_on(start):
+    source = {"modules": {"library": "PID = 0\n"}}
+    killed, other = start(PIDS, **source), start(PIDS, **source)
+    pid = value_of(invoke(other))
+    killed.kill()
+    assert value_of(invoke(other)) == pid
+    assert value_of(invoke(killed))[1] == killed._process.pid
+
+
+@FORKED
+def test_forks_die_with_their_server_and_another_one_is_begun(start):
+    environment = start(
+        "import library, os, time\n"
+        "def handler(event, _):\n"
+        "    if event: os.kill(library.PID, 9); time.sleep(60)\n"
+        "    return library.PID\n",
+        modules={"library": "import os\nPID = os.getpid()\n"},
+    )
+    server = value_of(invoke(environment))
+    assert error_of(invoke(environment, "kill the server"))[0] == "Runtime.ExitError"
+    assert value_of(invoke(environment)) not in {server, os.getpid()}
+
+
+@FORKED
+def test_a_library_that_cannot_be_imported_is_the_function_s_error(start):
+    environment = start(PIDS, modules={"library": "raise KeyError('SETTING')\n"})
+    assert error_of(invoke(environment)) == ("KeyError", "'SETTING'")
+
+
+def test_libraries_are_those_that_the_zip_has(tmp_path, monkeypatch):
+    assert libraries_in(tmp_path) == ()
+    for name in ("boto3", "app"):
+        (tmp_path / name).mkdir()
+    assert libraries_in(tmp_path) == ("boto3",)
+    monkeypatch.setenv("LAMBDA_LOCAL_COLD", "1")
+    assert libraries_in(tmp_path) == ()
 
 
 WAITS_FOR_A_FILE = (
@@ -434,6 +535,6 @@ def test_stopping_removes_the_environment_s_files(start, tmp_path):
         "def handler(*_): pathlib.Path(tempfile.gettempdir(), 'x').touch()\n"
     )
     invoke(environment)
-    assert (tmp_path / "environment" / "tmp" / "x").exists()
+    assert (tmp_path / "environment-0" / "tmp" / "x").exists()
     environment.stop()
-    assert not (tmp_path / "environment").exists()
+    assert not (tmp_path / "environment-0").exists()

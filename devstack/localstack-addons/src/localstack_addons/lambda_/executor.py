@@ -2,7 +2,8 @@
 
 LocalStack looks a "runtime executor" up by the name in LAMBDA_RUNTIME_EXECUTOR; this one's is
 `local`. LAMBDA_LOCAL_PYTHON may name the interpreter that runs the functions, instead of the one
-that LocalStack's virtual environment was made from.
+that LocalStack's virtual environment was made from. With LAMBDA_LOCAL_COLD no process is forked
+from one that has imported libraries already.
 """
 
 import base64
@@ -28,6 +29,7 @@ from localstack.services.lambda_.invocation.runtime_executor import (
 )
 from plux import PluginFinder, PluginManager, PluginSpec
 
+from localstack_addons.lambda_.children import Program, libraries_in
 from localstack_addons.lambda_.process import ExecutionEnvironment, Function
 from localstack_addons.lambda_.runtime_api import HOST
 
@@ -61,7 +63,7 @@ class LocalRuntimeExecutor(RuntimeExecutor):  # type: ignore[misc]  # LocalStack
         """Initialise the execution environment."""
         folder = Path(tempfile.gettempdir(), "lambda-environments", self.id)
         function = describe(self.function_version, env_vars)
-        self._environment = ExecutionEnvironment(function, python(), folder)
+        self._environment = ExecutionEnvironment(function, folder)
         self._environment.start()
 
     def stop(self) -> None:
@@ -132,12 +134,18 @@ def install() -> None:
 def describe(function_version: FunctionVersion, variables: dict[str, object]) -> Function:
     """What is needed to run a function, from LocalStack's description of it."""
     configuration = function_version.config
+    code = unpacked(configuration.code)
     return Function(
         name=function_version.id.function_name,
         version=function_version.id.qualifier,
-        handler=configuration.handler,
-        code=unpacked(configuration.code),
-        layers=[unpacked(code) for code in layers_of(function_version)],
+        program=Program(
+            python=python(),
+            handler=configuration.handler,
+            code=code,
+            layers=tuple(unpacked(layer) for layer in layers_of(function_version)),
+            # Hot reloading changes the files of a process that goes on.
+            libraries=() if configuration.code.is_hot_reloading() else libraries_in(code),
+        ),
         timeout_s=configuration.timeout,
         memory_mb=configuration.memory_size,
         environment={name: str(value) for name, value in variables.items()}

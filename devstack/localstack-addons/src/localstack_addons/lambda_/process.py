@@ -3,24 +3,21 @@
 https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtime-environment.html
 """
 
-import contextlib
 import json
 import os
 import shutil
 import signal
-import subprocess
 import threading
 import time
 from collections import defaultdict
 from collections.abc import Callable
 from concurrent.futures import Future
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from localstack_addons.lambda_.children import RUNTIME_CLIENT, Program, start
 from localstack_addons.lambda_.runtime_api import Answer, Event, RuntimeApi, failure
-
-RUNTIME_CLIENT = Path(__file__).with_name("runtime.py")
 
 INIT_LIMIT_S = 10.0
 """The Init phase may take this long; then it is run again within the first invocation's time.
@@ -39,18 +36,15 @@ https://docs.aws.amazon.com/sdkref/latest/guide/feature-appid.html"""
 class Function:
     """What it takes to run one version of a function.
 
-    `environment` are the variables AWS or the user gave it; `layers` are unpacked layers, in the
-    order of the configuration.
+    `environment` are the variables AWS or the user gave it.
     """
 
     name: str
     version: str
-    handler: str
-    code: Path
+    program: Program
     timeout_s: int
     memory_mb: int
     environment: dict[str, str]
-    layers: list[Path] = field(default_factory=list)
 
     @property
     def app_id(self) -> str:
@@ -71,32 +65,23 @@ class LambdaProcess:
 
     def __init__(
         self,
-        command: list[str],
+        program: Program,
         folder: Path,
         environment: dict[str, str],
         log: Path,
         may_answer: Callable[[], bool],
     ) -> None:
         self.api = RuntimeApi(may_answer)
-        self._lock = threading.Lock()
         self._ended = threading.Event()
+        variables = environment | {"AWS_LAMBDA_RUNTIME_API": self.api.address}
         with log.open("ab") as output:
-            self._process = subprocess.Popen(
-                command,
-                cwd=folder,
-                env=environment | {"AWS_LAMBDA_RUNTIME_API": self.api.address},
-                # Never written to: its end tells the process that LocalStack is gone.
-                stdin=subprocess.PIPE,
-                stdout=output,
-                stderr=output,
-                start_new_session=True,
-            )
+            self._child = start(program, folder, variables, output)
         threading.Thread(target=self._watch, daemon=True).start()
 
     @property
     def pid(self) -> int:
         """The process's id, which is its group's id too."""
-        return self._process.pid
+        return self._child.pid
 
     @property
     def alive(self) -> bool:
@@ -105,21 +90,12 @@ class LambdaProcess:
 
     def kill(self) -> None:
         """End the process and everything it started. Returns when it has ended."""
-        with self._lock:
-            # Once it has been waited for, its id may be another process's.
-            if self.alive:
-                os.killpg(self.pid, signal.SIGKILL)
+        self._child.kill()
         self._ended.wait()
 
     def _watch(self) -> None:
-        os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOWAIT)
-        with self._lock:
-            # The children it left. Its id is still its own: it has not been waited for yet.
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.killpg(self.pid, signal.SIGKILL)
-            with self._process:
-                status = self._process.wait()
-            self._ended.set()
+        status = self._child.wait()
+        self._ended.set()
         self.api.process_ended(failure("Runtime.ExitError", exit_reason(status)))
 
 
@@ -142,13 +118,8 @@ class ExecutionEnvironment:
     A process that timed out or ended is replaced by a new one for the next invocation.
     """
 
-    def __init__(self, function: Function, python: str, folder: Path) -> None:
+    def __init__(self, function: Function, folder: Path) -> None:
         self.function = function
-        self._command = [
-            *(python, "-I", "-S", "-u", str(RUNTIME_CLIENT), function.handler),
-            # Ignored by the runtime client; it makes the process recognisable in a process list.
-            str(folder),
-        ]
         self._folder = folder
         self._log = folder / "log"
         self._log_read_bytes = 0
@@ -243,8 +214,8 @@ class ExecutionEnvironment:
         started = time.monotonic()
         self._doomed = False
         self._process = process = LambdaProcess(
-            self._command,
-            self.function.code,
+            self.function.program,
+            self._folder,
             self._environment(),
             self._log,
             may_answer=lambda: not self.die_if_doomed(),
@@ -274,9 +245,8 @@ class ExecutionEnvironment:
             "NO_PROXY": "127.0.0.1,localhost",
             "TMPDIR": str(self._folder / "tmp"),
             **self.function.environment,
-            "LAMBDA_TASK_ROOT": str(self.function.code),
+            "LAMBDA_TASK_ROOT": str(self.function.program.code),
             "LAMBDA_RUNTIME_DIR": str(RUNTIME_CLIENT.parent),
-            "LAMBDA_LOCAL_LAYERS": os.pathsep.join(map(str, self.function.layers)),
             "AWS_SDK_UA_APP_ID": self.function.app_id,
         }
 
@@ -354,5 +324,6 @@ def _peak_memory_mb(process: LambdaProcess | None) -> int:
         status = Path(f"/proc/{process.pid if process else 0}/status").read_text()
     except OSError:
         return 0
-    peak_kb = next(line.split()[1] for line in status.splitlines() if line.startswith("VmHWM"))
-    return int(peak_kb) // 1024
+    # One that has ended and nobody has waited for has no such line.
+    found = (line.split()[1] for line in status.splitlines() if line.startswith("VmHWM"))
+    return int(next(found, 0)) // 1024

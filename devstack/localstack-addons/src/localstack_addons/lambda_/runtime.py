@@ -1,8 +1,8 @@
 """The runtime client: runs one function's handler, for event after event.
 
-Started by `process` as `python -I -S -u runtime.py <module>.<function>`, with the
-interpreter's standard library and nothing else, so that a zip which lacks a module fails here as it
-would on AWS. It plays the part of https://github.com/aws/aws-lambda-python-runtime-interface-client
+Started by `children` as `python -I -S -u runtime.py <module>.<function>`, or forked by
+`fork_server`, with the interpreter's standard library and nothing else, so that a zip which lacks a
+module fails here as it would on AWS. It plays the part of https://github.com/aws/aws-lambda-python-runtime-interface-client
 and imports nothing of this package: the function must not find that either.
 """
 
@@ -108,13 +108,16 @@ def end_with_parent() -> None:
     threading.Thread(target=wait, daemon=True).start()
 
 
-def make_importable(task_root: str, layers: list[str]) -> None:
-    """Put the function's code and its layers before the standard library, as on AWS."""
+def make_importable(task_root: str, layers: str) -> None:
+    """Put the function's code and its layers before the standard library, as on AWS.
+
+    `layers` are their folders, with what separates paths between them.
+    """
     version = f"python{sys.version_info.major}.{sys.version_info.minor}"
     # Layers are unpacked over each other, so the last one wins.
     folders = [
         os.path.join(layer, "python", inner)  # noqa: PTH118  pathlib would slow every cold start
-        for layer in reversed(layers)
+        for layer in reversed(layers.split(os.pathsep) if layers else [])
         for inner in (f"lib/{version}/site-packages", "")
     ]
     sys.path[:0] = [task_root, *folders]
@@ -228,14 +231,16 @@ def serve(api: RuntimeApiClient, handler: Handler, set_request_id: Callable[[str
 
 
 def main(handler_name: str) -> NoReturn:
+    """Be a program of its own: find the function's code, and run its handler."""
+    make_importable(os.environ["LAMBDA_TASK_ROOT"], os.environ.pop("LAMBDA_LOCAL_LAYERS"))
+    run(handler_name)
+
+
+def run(handler_name: str) -> NoReturn:
     """Load the handler, then answer events until the process is ended from outside."""
     end_with_parent()
     # What a plain interpreter has and `-S` takes away: exit() and quit().
     site.setquit()
-    layers = [
-        folder for folder in os.environ.pop("LAMBDA_LOCAL_LAYERS").split(os.pathsep) if folder
-    ]
-    make_importable(os.environ["LAMBDA_TASK_ROOT"], layers)
     set_request_id = set_up_logging()
     api = RuntimeApiClient(os.environ["AWS_LAMBDA_RUNTIME_API"])
     try:
