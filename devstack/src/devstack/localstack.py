@@ -92,6 +92,8 @@ def environment(data: Path, port: int) -> dict[str, str]:
         # LocalStack's clients have no credentials; the SDK would ask EC2 for some.
         "AWS_EC2_METADATA_DISABLED": "true",
         "NO_PROXY": f"{HOST},localhost",
+        # Its own calls, such as of a topic to its queues, do not go out by HTTP and in again.
+        "IN_MEMORY_CLIENT": "1",
         # Queue URLs that clients other than boto3 can follow: http://127.0.0.1:4566/queue/...
         "SQS_ENDPOINT_STRATEGY": "path",
         # Each SQS call would put CloudWatch metrics, which takes several times its own time.
