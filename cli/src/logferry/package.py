@@ -221,7 +221,7 @@ def write_zip(path: Path, folders: Iterable[Path], aws_services: Collection[str]
                 raise PackageError(f"{path.name}: two distributions have {name}")
             files[name] = content
     unfinished = path.with_suffix(".part")
-    with zipfile.ZipFile(unfinished, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
+    with zipfile.ZipFile(unfinished, "w", zipfile.ZIP_DEFLATED) as archive:
         for name in sorted(files):
             entry = zipfile.ZipInfo(name, _ZIP_EPOCH)
             entry.create_system = _UNIX
