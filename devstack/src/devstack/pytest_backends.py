@@ -16,16 +16,20 @@ import boto3
 import botocore.hooks
 import botocore.regions
 import botocore.session
+import moto.backend_index
 import moto.core.models
 import moto.kms.models
 import pytest
 from botocore.endpoint_provider import EndpointProvider
 from botocore.hooks import EventAliaser
 from moto import mock_aws
+from moto.backend_index import backend_url_patterns
 from moto.core import DEFAULT_ACCOUNT_ID
 from moto.core.base_backend import BaseBackend
 
 REGION = "eu-west-1"
+MOSTLY_CALLED = {"cloudformation", "iam", "kms", "logs", "s3", "sns", "sqs", "ssm", "sts"}
+"""The services that tests call the most, by moto's names."""
 
 
 @dataclass(frozen=True)
@@ -95,6 +99,9 @@ def _the_same_for_all_once() -> Iterator[None]:
         # Some thousand patterns for calls by `requests`, of which there are none here.
         patch.setattr(moto.core.models, "RESPONSES_METHODS", [])
         patch.setattr(moto.kms.models, "generate_private_key", _private_key)
+        # Which service a URL is of: moto tries the patterns of nearly two hundred until one fits.
+        first = sorted(backend_url_patterns, key=lambda each: each[0] not in MOSTLY_CALLED)
+        patch.setattr(moto.backend_index, "backend_url_patterns", first)
         # Which URLs are a service's: for each call to S3, moto loads its module of them twice.
         patch.setattr(BaseBackend, "urls", property(_urls))
         yield
