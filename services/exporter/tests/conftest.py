@@ -74,8 +74,15 @@ def lost_answer(name: str) -> Exception:
 
     botocore repeats a conditional write, and then finds that somebody has written: itself.
     """
-    reads = {"ledger.read", "ledger.windows", "ledger.keys", "ledger.read_keys"}
-    if name.startswith("ledger.") and name not in reads:
+    unconditional = {
+        "ledger.note_reading",
+        "ledger.read",
+        "ledger.reading",
+        "ledger.windows",
+        "ledger.keys",
+        "ledger.read_keys",
+    }
+    if name.startswith("ledger.") and name not in unconditional:
         return LedgerConflictError(name)
     return TransientError(f"{name}: read timeout")
 

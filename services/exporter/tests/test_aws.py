@@ -685,6 +685,20 @@ def ledger(backend: "Backend", bucket: str) -> Ledger:
     return Ledger(backend.client("s3"), bucket)
 
 
+def test_who_reads_a_source_is_known_by_notes_and_when_each_was_written(
+    ledger: Ledger, record: LedgerRecord
+) -> None:
+    began = datetime.now(UTC) - timedelta(seconds=2)  # S3 says seconds
+    elsewhere = record.source.model_copy(update={"region": "eu-north-1"})
+    ledger.note_reading(record.source, "direct")
+    ledger.note_reading(record.source, "slot")
+    ledger.note_reading(elsewhere, "planner")
+
+    seen = ledger.reading(record.source)
+    assert set(seen) == {"direct", "slot"}
+    assert all(began < each < datetime.now(UTC) + timedelta(seconds=2) for each in seen.values())
+
+
 def test_a_record_is_read_as_it_was_written(ledger: Ledger, record: LedgerRecord) -> None:
     assert ledger.read(record.source, record.window, record.export_id) is None
     written = ledger.create(record)

@@ -150,6 +150,12 @@ METHODS: dict[tuple[type, str], Method] = {
         lambda it, given: it.replace(LedgerEntry(given.record, "e"), given.record), ("PutObject",)
     ),
     (Ledger, "close_day"): Method(lambda it, _: it.close_day(PLANNED), ("DeleteObject",)),
+    (Ledger, "note_reading"): Method(
+        lambda it, given: it.note_reading(given.record.source, "direct"), ("PutObject",)
+    ),
+    (Ledger, "reading"): Method(
+        lambda it, given: it.reading(given.record.source), ("ListObjectsV2",)
+    ),
     (Ledger, "put_manifest"): Method(
         lambda it, given: it.put_manifest(
             given.record, Manifest(object_count=0, stream_count=0, total_bytes=0, objects=[])

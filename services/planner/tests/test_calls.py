@@ -26,7 +26,7 @@ from planner.aws.calls import calling
 from planner.aws.inventories import Inventories
 from planner.aws.ledger import Ledger
 from planner.aws.messages import Continuations, DeadLetters, Topic
-from planner.aws.notes import DayNotes, OpenNotes, Outbox, PlanFiles
+from planner.aws.notes import DayNotes, OpenNotes, Outbox, PlanFiles, ReadingNotes
 from planner.aws.queues import ExportQueues
 from planner.aws.source_account import SourceAccount, SourceAccounts
 from planner.errors import AwsError
@@ -153,6 +153,14 @@ CALLS: dict[str, tuple[Callable[[Any, Path], Any], str]] = {
     "OpenNotes.remove": (
         lambda aws, _: OpenNotes(aws, "control").remove("a"),
         "DeleteObject of s3://control/a",
+    ),
+    "ReadingNotes.put": (
+        lambda aws, _: ReadingNotes(aws, "control").put(SOURCE, "planner"),
+        "PutObject of s3://control/reading/111111111111/eu-west-1/planner",
+    ),
+    "ReadingNotes.seen": (
+        lambda aws, _: ReadingNotes(aws, "control").seen(SOURCE),
+        "ListObjectsV2 of s3://control/reading/111111111111/eu-west-1/",
     ),
     "Outbox.put": (
         lambda aws, _: Outbox(aws, "control").put(SOURCE, ["a"]),
