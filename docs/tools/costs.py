@@ -48,8 +48,8 @@ FILTERS_A_SECOND = 5
 """Of FilterLogEvents, by which the planner looks into what seems empty: AWS's lowest quota."""
 PLAN_S = 10
 """What a plan takes beside that: start, lists, metrics, ledger."""
-READING_NOTES_EVERY_S = 7.5
-"""A list of who reads every ten seconds, and a note of one's own every thirty."""
+READING_NOTES_EVERY_S = 11.25
+"""A list of who reads every 15 seconds, and a note of one's own every 45."""
 PLANNER_GB = 1.0
 NOTED_AT_ONCE = 250
 SAMPLED_RECORDS = 300

@@ -17,15 +17,17 @@ type Reader = Literal["planner", "direct", "slot", "recounter"]
 READERS: tuple[Reader, ...] = get_args(Reader.__value__)
 """The first that reads has what the others leave: the planner, for minutes, and then the lane."""
 
-LOOK = timedelta(seconds=10)
-"""How old what is known of the others may be."""
-JOIN = timedelta(seconds=30)
+LOOK = timedelta(seconds=15)
+"""How old what is known of the others is when a thread looks again, while the others go on."""
+KNOWN = timedelta(seconds=20)
+"""How old it may be."""
+JOIN = timedelta(seconds=40)
 """How long whoever comes waits for others: they look again, and make the calls that they have
 planned by then, which is one each of up to sixteen threads."""
-RENEW = timedelta(seconds=30)
+RENEW = timedelta(seconds=45)
 LOOKING_S = 0.05
-"""After which those ask again who have found another thread looking."""
-LIVE = timedelta(seconds=90)
+"""After which those ask again who know too little, and have found another thread looking."""
+LIVE = timedelta(seconds=120)
 """How long a note counts. Much longer than a reader leaves it, so that clocks may differ."""
 
 
@@ -121,13 +123,15 @@ class Reads:
     def joining_s(self) -> float:
         """Return for how many seconds no call may be taken yet; look at the others in time."""
         now = self.clock()
-        if not timedelta(0) <= now - self._looked_at < LOOK:
-            if not self._looking.acquire(blocking=False):
+        age = now - self._looked_at
+        if not timedelta(0) <= age < LOOK:
+            if self._looking.acquire(blocking=False):
+                try:
+                    self._look(now)
+                finally:
+                    self._looking.release()
+            elif not timedelta(0) <= age < KNOWN:
                 return LOOKING_S
-            try:
-                self._look(now)
-            finally:
-                self._looking.release()
         return max(min(self._joined_at - now, JOIN).total_seconds(), 0.0)
 
     def _look(self, now: datetime) -> None:
