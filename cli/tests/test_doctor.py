@@ -6,6 +6,7 @@ What is changed in stacks by hand is looked for in test_deploy_on_localstack.py.
 import json
 import re
 import shlex
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -562,3 +563,31 @@ def test_as_many_executions_are_reckoned_with_as_the_templates_allow() -> None:
     looks_at_dates = 2
     assert len(lanes) + looks_at_dates == EXECUTIONS_OF_A_SOURCE
     assert sum(of_all) + a_plan_a_sweep_and_a_feed == EXECUTIONS_OF_ALL
+
+
+@pytest.mark.deep
+def test_a_hundred_accounts_are_looked_at_within_a_minute(
+    world: World, zips: dict[str, Zip]
+) -> None:
+    sources = [
+        {"profile": f"s{n}", "account_id": str(200000000000 + n), "schedule": "rate(1 day)"}
+        for n in range(100)
+    ]
+    document = world.config.model_dump(mode="json", exclude_none=True) | {"sources": sources}
+    world.config = Config.model_validate(document)
+    world.stacks |= {
+        each.name: deployed(each) for step in hub_stacks(world.config, zips) for each in step
+    }
+    s3 = world.client("s3")
+    for source in world.config.sources:
+        key = whole_key(world.config.source_name(source))
+        s3.put_object(Bucket=world.config.control_bucket, Key=key, Body=b"")
+
+    began = time.monotonic()
+    found = world.look()
+
+    assert time.monotonic() - began < 60
+    assert [each for each in found if each.verdict == "wrong"] == []
+    assert {each.subject for each in found if each.check == "plan"} == {
+        source["profile"] for source in sources
+    }
