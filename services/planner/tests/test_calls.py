@@ -263,7 +263,7 @@ TOLERANT = {
 def test_no_method_that_calls_aws_is_left_out() -> None:
     adapters = [
         *(Archive, Ledger, Outbox, DayNotes, OpenNotes, PlanFiles, Inventories, ExportQueues),
-        *(Topic, DeadLetters),
+        *(ReadingNotes, Topic, DeadLetters),
         *(Continuations, SourceAccounts, SourceAccount),
     ]
     methods = {
