@@ -448,6 +448,7 @@ def test_functions_are_told_where_everything_is(deployed: Deployed) -> None:
         "SETTLE_MINUTES": "0",
         "LOOKBACK_DAYS": "14",
         "DIRECT_LANE_MAX_BYTES": "1000000000000",
+        "DIRECT_LANE_CALLS_PER_SECOND": "5",
         "TIME_ZONE": "Asia/Seoul",
         "EXTERNAL_ID": "between-us",
         "EXPORTER_ROLE_ARN": "",
