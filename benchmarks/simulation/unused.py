@@ -1,13 +1,13 @@
 """What the exporter may call of AWS, and does not where nothing goes wrong."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from typing import NoReturn
 
 from logferry_contracts.day_planned import DayPlanned
 from logferry_contracts.export_requested import ExportRequested
 from logferry_contracts.ledger_record import LedgerRecord
-from logferry_contracts.manifest import Manifest, ManifestLocation
+from logferry_contracts.manifest import ArchivedObject, Manifest, ManifestLocation
 from logferry_contracts.source import SourceName
 from logferry_contracts.window import Window
 from logferry_contracts.wire import ContractError
@@ -43,6 +43,10 @@ class Unused:
     def log_group_created_ms(self, _name: str) -> int | None:
         """Of a source's account, for a task that has written nothing."""
         _unused("log_group_created_ms")
+
+    def texts(self, _region: str, _bucket: str, _archived: ArchivedObject) -> Iterator[bytes]:
+        """Of the archive, for what is missing of an export."""
+        _unused("texts")
 
     def remove(self, _region: str, _bucket: str, _folder: str) -> list[str]:
         """Of the archive, for a task that has failed."""

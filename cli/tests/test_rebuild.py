@@ -18,6 +18,7 @@ from logferry.ledger import Ledger
 from logferry.rebuild import Believed, Report, rebuild
 from logferry.replay import find as find_completions
 from logferry.status import status
+from logferry_contracts.addendum import addendum_folder
 from logferry_contracts.ledger_record import LedgerRecord
 from logferry_contracts.log_group import LogGroup
 from logferry_contracts.source import SourceName
@@ -387,6 +388,22 @@ def test_a_split_and_the_direct_lane_are_completed_without_a_task(
         (None, "slot"),
         (None, "direct"),
     ]
+
+
+def test_an_export_that_was_added_to_is_completed_by_its_task_and_has_its_addendum(
+    session: boto3.Session, config: Config, archive: Archive
+) -> None:
+    statement = known(archive.archived("/a", archive.window()))
+    (export,) = statement.exports
+    (task,) = export.task_ids
+    both = [task, addendum_folder(export.export_id, 1)]
+    added = export.model_copy(update={"task_ids": both})
+    sealed(archive, statement.model_copy(update={"exports": [added]}))
+    run(session, config)
+    made = records(session, config)["/a"]
+    assert made.submitted is not None
+    assert made.submitted.task_id == task
+    assert [each.number for each in made.addenda or []] == [1]
 
 
 def test_the_commands_know_the_ledger_again(

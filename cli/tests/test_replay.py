@@ -17,10 +17,12 @@ from logferry.commands.console import BAD_INPUT, DONE, FAILED
 from logferry.config import Config
 from logferry.errors import ReplayError
 from logferry.replay import dates, find, publish
+from logferry_contracts.addendum import Addendum, addendum_folder
 from logferry_contracts.export_completed import ExportCompleted
 from logferry_contracts.ledger_key import manifest_key
 from logferry_contracts.ledger_record import LedgerRecord
 from logferry_contracts.manifest import ArchivedObject, Manifest
+from logferry_contracts.message import timestamp
 from logferry_contracts.source import SourceName
 from logferry_contracts.window import Window
 from logferry_contracts.wire import emit, parse
@@ -128,6 +130,28 @@ def test_what_is_in_the_archive_is_published_again_with_its_id_and_a_mark(
             **SHOP.attributes,
             "replayed": "true",
         }
+
+
+def test_what_was_added_is_published_again_by_an_event_of_its_own(
+    session: boto3.Session, config: Config, put: Put, heard: Heard
+) -> None:
+    secured = put("secured", "/a")
+    folder = addendum_folder(secured.export_id, 1)
+    key = f"{secured.destination.prefix}/{folder}/agent/000000.gz"
+    late = ArchivedObject(key=key, version_id="v", size_bytes=9, etag="e")
+    at = timestamp(AT)
+    addendum = Addendum(number=1, recounted_at=at, at=at, published_at=at)
+    record = secured.as_added([late], addendum)
+    session.client("s3").put_object(
+        Bucket=config.control_bucket, Key=record.key, Body=emit(record).encode()
+    )
+
+    assert replay(session, config, "2026-11-21", "2026-11-21") == [1]
+
+    own, added = (event for event, _ in heard())
+    assert own == ExportCompleted.of_record(secured, replayed_at=AT)
+    assert (added.id, added.data.addendum) == (folder, 1)
+    assert [each.key for each in added.data.manifest.objects or ()] == [key]
 
 
 def test_a_completed_half_is_told_of_by_its_whole_alone(

@@ -17,6 +17,7 @@ from pydantic import BaseModel, ValidationError
 
 import exporter.settings
 import planner.settings
+import recounter.settings
 import sealer.settings
 import sse_enforcer.settings
 from logferry.checkout import TEMPLATES
@@ -33,6 +34,7 @@ SETTINGS: dict[str, type[Environment]] = {
     "exporter": exporter.settings.Settings,
     "sse-enforcer": sse_enforcer.settings.Settings,
     "sealer": sealer.settings.Settings,
+    "recounter": recounter.settings.Settings,
 }
 REQUIRED = {
     "AWS_REGION": "eu-west-1",
@@ -40,6 +42,10 @@ REQUIRED = {
     "CONTROL_BUCKET": "acme-log-control",
     "TOPIC_ARN": "arn:aws:sns:eu-west-1:999999999999:log-export-events",
     "SIGNING_KEY_ARN": "arn:aws:kms:eu-west-1:999999999999:key/1-2",
+    "PROFILE": "shop",
+    "SOURCE_ACCOUNT_ID": "111122223333",
+    "SOURCE_REGION": "eu-west-1",
+    "SOURCE_ROLE_ARN": "arn:aws:iam::111122223333:role/logferry-source",
 }
 QUEUE_URL = "https://sqs.eu-west-1.amazonaws.com/999999999999/queue"
 
@@ -63,6 +69,7 @@ NEVER_SET = {
         "SWEEP_UPLOAD_HOURS",
     },
     "sealer": set[str](),
+    "recounter": set[str](),
 }
 """What works everywhere by its default, and somebody may set by hand."""
 

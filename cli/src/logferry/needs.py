@@ -248,8 +248,8 @@ class _Needing:
             found,
             "more in CloudWatch",
             why="CloudWatch Logs counted more events than the archive has of it.",
-            to_do="Keep a copy of it while CloudWatch has it: services/recounter/README.md, "
-            "Where they differ.",
+            to_do="What is small is added within hours. Of the rest keep a copy while CloudWatch "
+            "has it: services/recounter/README.md, Where they differ.",
         )
 
     def _of_seal(self, found: Noted, what: str, **said: Any) -> Need:

@@ -25,6 +25,7 @@ from logferry.config import Config, SourceConfig
 from logferry.errors import RebuildError
 from logferry.ledger import CLIENT_CONFIG, OVERTAKEN, in_utc
 from logferry.workers import READERS, Threads
+from logferry_contracts.addendum import addendum_folders
 from logferry_contracts.chain import ChainName
 from logferry_contracts.ledger_record import LEDGER_SCHEMA, LedgerRecord
 from logferry_contracts.manifest import ArchivedObject, Manifest
@@ -232,6 +233,7 @@ def record_of(
                 "lane": export.lane,
                 "requested_at": export.requested_at,
                 **_submitted(export),
+                **_added(export, at),
                 **_ended(statement, at, objects),
                 **_disposed(statement, archived),
             }
@@ -244,9 +246,19 @@ def record_of(
 
 def _submitted(export: StatedExport) -> dict[str, Any]:
     """Return the section of an export's one task; a split's several are told of by its halves."""
-    if export.lane != "slot" or len(export.task_ids) != 1:
+    added = addendum_folders(export.export_id, export.task_ids)
+    tasks = [each for each in export.task_ids if each not in added]
+    if export.lane != "slot" or len(tasks) != 1:
         return {}
-    return {"submitted": {"task_id": export.task_ids[0], "at": export.requested_at}}
+    return {"submitted": {"task_id": tasks[0], "at": export.requested_at}}
+
+
+def _added(export: StatedExport, at: str) -> dict[str, Any]:
+    """Return the section of what was added to an export: when, nobody knows any more."""
+    folders = addendum_folders(export.export_id, export.task_ids)
+    numbers = range(1, len(folders) + 1)
+    told = {"recounted_at": at, "at": at, "published_at": at}
+    return {"addenda": [{"number": each, **told} for each in numbers]} if folders else {}
 
 
 def _ended(statement: Statement, at: str, objects: Sequence[ArchivedObject]) -> dict[str, Any]:

@@ -17,6 +17,12 @@ class RecountConfig(BaseModel):
             found. After 14 nothing more comes in.
         revisit_permille: How many thousandths of what ingesting the events did cost such a look may
             cost; at 0 what costs nothing is counted.
+        add_mb_per_day: How many megabytes may be read again on a day of a source to add what the
+            archive lacks; at 0 nothing is added, and what is missing is only told.
+        stop_permille: Where more thousandths of a date's exports lack something, nothing of the
+            source is added: they have to be looked at first.
+        lag_minutes: How long after its end a window is left alone: what came in last, queries do
+            not see at once.
         within_hours: How long after an export was completed its date is not sealed without its
             recount; at 0 it is sealed without any.
     """
@@ -28,6 +34,9 @@ class RecountConfig(BaseModel):
     look_back_days: Annotated[int, Field(ge=1, le=400)] = 7
     revisit_days: list[Annotated[int, Field(ge=1, le=30)]] = [3, 14]
     revisit_permille: Annotated[int, Field(ge=0, le=1000)] = 0
+    add_mb_per_day: Annotated[int, Field(ge=0, le=100_000)] = 500
+    stop_permille: Annotated[int, Field(ge=0, le=1000)] = 20
+    lag_minutes: Annotated[int, Field(ge=0, le=1440)] = 120
     within_hours: Annotated[int, Field(ge=0, le=168)] = 12
 
     @property

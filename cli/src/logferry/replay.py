@@ -182,7 +182,12 @@ class _Again:
 
     def publish(self, record: LedgerRecord) -> None:
         tasks = split_task_ids(record, lambda window, name: self._half(record.source, window, name))
-        event = ExportCompleted.of_record(record, tasks, replayed_at=self.now)
+        self._publish(record, ExportCompleted.of_record(record, tasks, replayed_at=self.now))
+        for each in record.addenda or ():
+            added = ExportCompleted.of_addendum(record, each, replayed_at=self.now)
+            self._publish(record, added)
+
+    def _publish(self, record: LedgerRecord, event: ExportCompleted) -> None:
         if event.is_too_long:
             event = event.with_objects_at(self._location(record, event))
         self.sns.publish(

@@ -142,6 +142,9 @@ def _recounter(config: Config, source: SourceConfig) -> Parameters:
         "LookBackDays": str(config.recount.look_back_days),
         "RevisitDays": ",".join(map(str, config.recount.revisit_days)) or "none",
         "RevisitPermille": str(config.recount.revisit_permille),
+        "AddMbPerDay": str(config.recount.add_mb_per_day),
+        "StopPermille": str(config.recount.stop_permille),
+        "LagMinutes": str(config.recount.lag_minutes),
         "OpenAfterDays": str(config.sealer.open_after_days),
         "DirectLaneCallsPerSecond": str(config.direct_lane.calls_per_second),
     }
@@ -179,7 +182,7 @@ SERVICES = (
     Service(
         name="recounter",
         title="A source's recounter",
-        aws_services=("logs", "s3", "sts"),
+        aws_services=("logs", "s3", "sqs", "sts"),
         stacks=_recounters,
         is_per_source=True,
         takes=(),

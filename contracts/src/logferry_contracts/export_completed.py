@@ -6,6 +6,7 @@ from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field
 
+from logferry_contracts.addendum import Addendum, addendum_folder, split_manifest
 from logferry_contracts.export import Destination, ExportId, Generation, Lane, TaskId
 from logferry_contracts.ledger_record import LedgerRecord
 from logferry_contracts.log_group import LogGroupName
@@ -33,6 +34,8 @@ class ExportCompletedData(Message):
         completed_at: When the exporter had listed every object.
         replayed_at: When it was published again because somebody asked for it; None when it was
             not.
+        addendum: Which addendum to the export this is: its manifest has only what was missing of
+            it before. None for the export itself.
     """
 
     export_id: ExportId
@@ -48,6 +51,7 @@ class ExportCompletedData(Message):
     requested_at: Timestamp
     completed_at: Timestamp
     replayed_at: Timestamp | None = None
+    addendum: Annotated[int, Field(ge=1, le=1000)] | None = None
 
     @classmethod
     def of_record(
@@ -79,10 +83,10 @@ class ExportCompletedData(Message):
 
 
 class ExportCompleted(CloudEvent):
-    """Exporter → topic. ``id`` is the export's id."""
+    """Exporter → topic. ``id`` is the export's id; of an addendum, the name of its folder."""
 
     TYPE: ClassVar[str] = "logferry.export.completed.v1"
-    SCHEMA: ClassVar[str] = "urn:logferry:schema:export-completed:1.1"
+    SCHEMA: ClassVar[str] = "urn:logferry:schema:export-completed:1.2"
 
     type: Literal["logferry.export.completed.v1"]
     dataschema: Annotated[str, Field(pattern=r"^urn:logferry:schema:export-completed:1\.[0-9]+$")]
@@ -98,17 +102,51 @@ class ExportCompleted(CloudEvent):
     ) -> Self:
         """Return the event of a completed export. The same record gives the same event.
 
+        What was added to it since is not in its manifest, but in that of an event of its own.
+
         Args:
             record: The export's, ``completed`` or ``secured``.
             split_task_ids: Of an export that was split, the tasks that did it; otherwise none.
             replayed_at: When it is published again because somebody asked for it.
         """
-        data = ExportCompletedData.of_record(record, split_task_ids, replayed_at=replayed_at)
+        whole = ExportCompletedData.of_record(record, split_task_ids, replayed_at=replayed_at)
+        own, _ = split_manifest(record.export_id, whole.manifest)
+        data = whole.model_copy(update={"manifest": own})
         return cls.of(
             data,
             id=record.export_id,
             source=record.source.exporter_urn,
             time=datetime.fromisoformat(data.completed_at),
+        )
+
+    @classmethod
+    def of_addendum(
+        cls, record: LedgerRecord, addendum: Addendum, *, replayed_at: datetime | None = None
+    ) -> Self:
+        """Return the event of what was added to a completed export.
+
+        Its manifest has what was added alone. The task of the export did not write that.
+
+        Args:
+            record: The export's.
+            addendum: One of its addenda.
+            replayed_at: As in `of_record`.
+        """
+        whole = ExportCompletedData.of_record(record, replayed_at=replayed_at)
+        _, added = split_manifest(record.export_id, whole.manifest)
+        data = whole.model_copy(
+            update={
+                "manifest": added[addendum.number - 1],
+                "task_id": None,
+                "completed_at": addendum.at,
+                "addendum": addendum.number,
+            }
+        )
+        return cls.of(
+            data,
+            id=addendum_folder(record.export_id, addendum.number),
+            source=record.source.exporter_urn,
+            time=datetime.fromisoformat(addendum.at),
         )
 
     @property
@@ -131,4 +169,5 @@ class ExportCompleted(CloudEvent):
             "log_group": self.data.log_group_name,
             **self.data.source.attributes,
             **({} if self.data.replayed_at is None else {"replayed": "true"}),
+            **({} if self.data.addendum is None else {"addendum": "true"}),
         }

@@ -22,6 +22,9 @@ class ExportRequestedData(Message):
         parent_export_id: The export of which this is one half; None when it is no half.
         offered: True when the other lane is asked for it too, and whichever is free first takes
             it; otherwise None.
+        recounted_at: What is missing of the export, which is completed, is to be added: at this
+            time CloudWatch Logs has counted more events than the archive has. None asks for the
+            export itself.
     """
 
     export_id: ExportId
@@ -35,6 +38,7 @@ class ExportRequestedData(Message):
     not_before: Timestamp | None = None
     parent_export_id: ExportId | None = None
     offered: bool | None = None
+    recounted_at: Timestamp | None = None
 
     @classmethod
     def of_record(cls, record: LedgerRecord, source: Source) -> Self:
@@ -65,7 +69,8 @@ class ExportRequestedData(Message):
             "estimated_bytes": self.estimated_bytes or None,
             "offered": Offered() if self.offered else None,
         }
-        return LedgerRecord.first(requested_at=at, **dict(self) | recorded)
+        asked = {name: value for name, value in self if name != "recounted_at"}
+        return LedgerRecord.first(requested_at=at, **asked | recorded)
 
 
 class ExportRequested(CloudEvent):

@@ -51,6 +51,11 @@ def manifest_key(source: SourceName, window: Window, export_id: str) -> str:
     return f"{_MANIFESTS}{ledger_key(source, window, export_id).removeprefix(LEDGER)}"
 
 
+def source_recounts_prefix(source: SourceName) -> str:
+    """Return what the keys of all recounts of one account and Region begin with."""
+    return in_recounts(source_prefix(source))
+
+
 def recounts_prefix(source: SourceName, window: Window) -> str:
     """Return what the keys of all recounts of one source and window begin with."""
     return in_recounts(ledger_prefix(source, window))

@@ -11,13 +11,14 @@ What failed once it was completed is either not what the record said, and has no
 or it was announced and has lost an object since, and keeps the manifest that was announced.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
 from typing import Annotated, Literal, Self
 from uuid import UUID
 
 from pydantic import Field, model_validator
 
+from logferry_contracts.addendum import Addendum, addenda_of
 from logferry_contracts.digest import Sha256
 from logferry_contracts.export import (
     Destination,
@@ -30,7 +31,7 @@ from logferry_contracts.export import (
 )
 from logferry_contracts.ledger_key import ledger_key
 from logferry_contracts.log_group import LogGroup
-from logferry_contracts.manifest import Manifest
+from logferry_contracts.manifest import ArchivedObject, Manifest
 from logferry_contracts.message import (
     MAX_SAFE_INTEGER,
     Count,
@@ -198,6 +199,7 @@ class LedgerRecord(Message):
         offered: Where both lanes are asked for it; None where it is the lane's alone.
         waived: Who answers for it that it is not in the archive; None while nobody does.
         disposed: Who has ordered that its objects are removed; None while nobody has.
+        addenda: What was missing and has been added, the first one first; None where nothing was.
     """
 
     record_schema: Annotated[
@@ -225,6 +227,7 @@ class LedgerRecord(Message):
     offered: Offered | None = None
     waived: Waived | None = None
     disposed: Disposed | None = None
+    addenda: Annotated[list[Addendum], Field(min_length=1, max_length=1000)] | None = None
 
     @model_validator(mode="after")
     def _state_has_its_section(self) -> Self:
@@ -311,6 +314,32 @@ class LedgerRecord(Message):
     def as_secured(self, *, at: datetime) -> "LedgerRecord":
         """Return the record once every object is encrypted and held."""
         return self._to("secured", secured=Secured(at=timestamp(at)))
+
+    def as_added(self, objects: Iterable[ArchivedObject], addendum: Addendum) -> "LedgerRecord":
+        """Return the record once objects with what was missing of it are in the archive.
+
+        They have to be secured, as all others were.
+
+        Raises:
+            TransitionError: It is not in the archive, or its objects are not listed here.
+        """
+        known = None if self.completed is None else self.completed.manifest.objects
+        if self.state not in _ARCHIVED or self.completed is None or known is None:
+            raise TransitionError(f"export {self.export_id} is {self.state}, not to be added to")
+        return self._next(
+            state="completed",
+            secured=None,
+            completed=self.completed.model_copy(
+                update={"manifest": Manifest.of([*known, *objects])}
+            ),
+            addenda=[*(self.addenda or ()), addendum],
+        )
+
+    def as_told(self, addendum: Addendum, *, at: datetime) -> "LedgerRecord":
+        """Return the record once the event of one of its addenda has been published."""
+        told = addendum.model_copy(update={"published_at": timestamp(at)})
+        others = self.addenda or ()
+        return self._next(addenda=[told if each == addendum else each for each in others])
 
     def as_failed(self, failed: Failed) -> "LedgerRecord":
         """Return the record once the export has ended without its window in the archive.
@@ -445,11 +474,18 @@ def split_task_ids(record: LedgerRecord, read: ReadRecord) -> list[str]:
 def key_folders(record: LedgerRecord, read: ReadRecord) -> list[str]:
     """Return what follows the prefix of the destination in the keys of an export's objects.
 
-    The ids of the tasks that did it. In the direct lane an export's own id stands for a task's.
+    The ids of the tasks that did it, and the folders of what was added since. In the direct lane an
+    export's own id stands for a task's.
     """
+    completed = record.completed
+    added = [] if completed is None else addenda_of(record.export_id, completed.manifest)
+    return [*_own_folders(record, read), *added]
+
+
+def _own_folders(record: LedgerRecord, read: ReadRecord) -> list[str]:
     if record.split is not None:
         halves = newest_halves(record, read)
-        return [folder for half in halves for folder in key_folders(half, read)]
+        return [folder for half in halves for folder in _own_folders(half, read)]
     if record.submitted is not None:
         return [record.submitted.task_id]
     return [str(UUID(hex=record.export_id))] if record.lane == "direct" else []

@@ -1,5 +1,6 @@
 """The manifest: every object that an export put into the archive."""
 
+from collections.abc import Iterable
 from typing import Annotated, Self
 
 from pydantic import Field, model_validator
@@ -71,6 +72,17 @@ class Manifest(Message):
     total_bytes: Count
     objects: list[ArchivedObject] | None = None
     location: ManifestLocation | None = None
+
+    @classmethod
+    def of(cls, objects: Iterable[ArchivedObject]) -> Self:
+        """Return the manifest of objects; each log stream has a folder of its own in its task's."""
+        ordered = sorted(objects, key=lambda each: each.key)
+        return cls(
+            object_count=len(ordered),
+            stream_count=len({each.key.split("/")[-2] for each in ordered}),
+            total_bytes=sum(each.size_bytes for each in ordered),
+            objects=ordered,
+        )
 
     @model_validator(mode="after")
     def _objects_are_in_one_place_and_counted(self) -> Self:

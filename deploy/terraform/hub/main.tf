@@ -180,6 +180,9 @@ resource "aws_cloudformation_stack" "recounter" {
       RevisitPermille          = tostring(var.recount.revisit_permille)
       OpenAfterDays            = tostring(var.sealer.open_after_days)
       DirectLaneCallsPerSecond = tostring(var.direct_lane.calls_per_second)
+      AddMbPerDay              = tostring(var.recount.add_mb_per_day)
+      StopPermille             = tostring(var.recount.stop_permille)
+      LagMinutes               = tostring(var.recount.lag_minutes)
     }
   )
 

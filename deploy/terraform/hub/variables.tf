@@ -395,6 +395,9 @@ variable "recount" {
     - look_back_days: how old the start of a window may be for it to be counted.
     - revisit_days: how many days after its end a window is counted again; after 14 nothing more comes in.
     - revisit_permille: how many thousandths of what ingesting the events did cost such a look may cost; at 0 what costs nothing is counted.
+    - add_mb_per_day: how many megabytes may be read again on a day of a source to add what the archive lacks; at 0 nothing is added.
+    - stop_permille: where more thousandths of a date's exports lack something, nothing of the source is added.
+    - lag_minutes: how long after its end a window is left alone.
     - within_hours: how long after an export was completed its date is not sealed without its recount; at 0 it is sealed without any.
   EOT
   default     = {}
@@ -406,6 +409,9 @@ variable "recount" {
     look_back_days   = optional(number, 7)
     revisit_days     = optional(list(number), [3, 14])
     revisit_permille = optional(number, 0)
+    add_mb_per_day   = optional(number, 500)
+    stop_permille    = optional(number, 20)
+    lag_minutes      = optional(number, 120)
     within_hours     = optional(number, 12)
   })
 
@@ -428,6 +434,18 @@ variable "recount" {
   validation {
     condition     = var.recount.revisit_permille >= 0 && var.recount.revisit_permille <= 1000
     error_message = "recount.revisit_permille: from 0 to 1000."
+  }
+  validation {
+    condition     = var.recount.add_mb_per_day >= 0 && var.recount.add_mb_per_day <= 100000
+    error_message = "recount.add_mb_per_day: from 0 to 100000."
+  }
+  validation {
+    condition     = var.recount.stop_permille >= 0 && var.recount.stop_permille <= 1000
+    error_message = "recount.stop_permille: from 0 to 1000."
+  }
+  validation {
+    condition     = var.recount.lag_minutes >= 0 && var.recount.lag_minutes <= 1440
+    error_message = "recount.lag_minutes: from 0 to 1440."
   }
   validation {
     condition     = var.recount.within_hours >= 0 && var.recount.within_hours <= 168

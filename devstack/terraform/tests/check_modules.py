@@ -36,7 +36,7 @@ LEFT_ALONE = {
     },
     "sealer.yaml": {"LogRetentionDays", "MaximumConcurrency", "MaxMessageAge"},
     "exporter.yaml": {"LogRetentionDays", "MaxMessageAge"},
-    "recounter.yaml": {"LagMinutes", "LogRetentionDays"},
+    "recounter.yaml": {"LogRetentionDays"},
 }
 """Parameters that stay as the templates have them: neither the command nor a module sets them."""
 DEPLOYED = {
@@ -107,6 +107,9 @@ EVERYTHING: dict[str, Any] = {
         "share_permille": 77,
         "revisit_days": [2, 9],
         "revisit_permille": 8,
+        "add_mb_per_day": 9,
+        "stop_permille": 11,
+        "lag_minutes": 12,
         "look_back_days": 78,
         "within_hours": 79,
     },

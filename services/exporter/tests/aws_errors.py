@@ -21,6 +21,7 @@ OPERATIONS = {
     "archive.region_of": ("s3", "HeadBucket"),
     "archive.remove": ("s3", "DeleteObjects"),
     "archive.sizes": ("s3", "ListObjectVersions"),
+    "archive.texts": ("s3", "GetObject"),
     "ledger.close_day": ("s3", "DeleteObject"),
     "ledger.completed": ("s3", "PutObject"),
     "ledger.failed": ("s3", "PutObject"),

@@ -6,6 +6,7 @@ PENDING first, no token that makes CreateExportTask safe to repeat, conditional 
 with a locked message group, and at-least-once delivery.
 """
 
+import gzip
 import io
 import itertools
 import json
@@ -691,6 +692,11 @@ class FakeArchive:
                 key=key, version_id=there[-1].version_id, size_bytes=len(body), etag="e"
             )
 
+    def texts(self, region: str, bucket: str, archived: ArchivedObject) -> Iterator[bytes]:
+        with self.cloud.call("archive.texts"):
+            there = {each.version_id: each.body for each in self.cloud.archive}
+            yield gzip.decompress(there[archived.version_id])
+
     def objects(self, region: str, bucket: str, folder: str) -> list[ArchivedObject]:
         with self.cloud.call("archive.objects"):
             return [
@@ -711,7 +717,8 @@ class FakeArchive:
         below = [each for each in reversed(self.cloud.archive) if each.key.startswith(folder)]
         if any(version.is_hidden for version in below):
             raise ObjectsRemovedError(f"below {folder}")
-        return below
+        newest = {each.key: each for each in reversed(below)}
+        return [each for each in below if newest[each.key] is each]
 
     def folders(self, region: str, bucket: str, prefix: str) -> list[str]:
         with self.cloud.call("archive.folders"):

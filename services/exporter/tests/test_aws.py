@@ -31,6 +31,7 @@ from exporter.errors import (
     CallRefusedError,
     ExportRefusedError,
     LedgerConflictError,
+    NotAddedError,
     ObjectsRemovedError,
     SlotBusyError,
     TransientError,
@@ -41,7 +42,7 @@ from logferry_contracts.export_failed import ExportFailed, ExportFailedData
 from logferry_contracts.export_requested import ExportRequested, ExportRequestedData
 from logferry_contracts.ledger_key import manifest_key, open_day_key
 from logferry_contracts.ledger_record import LedgerRecord
-from logferry_contracts.manifest import Checksum, Manifest
+from logferry_contracts.manifest import ArchivedObject, Checksum, Manifest
 from logferry_contracts.window import Window
 from logferry_contracts.wire import ContractError, emit, parse
 
@@ -808,7 +809,7 @@ def test_a_record_that_breaks_its_contract_is_not_read(
 def test_a_manifest_is_found_where_its_location_says(
     backend: "Backend", bucket: str, ledger: Ledger, record: LedgerRecord
 ) -> None:
-    manifest = task.manifest([])
+    manifest = Manifest.of([])
     location = ledger.put_manifest(record, manifest)
     assert location.key == manifest_key(record.source, record.window, record.export_id)
     body = backend.client("s3").get_object(Bucket=location.bucket, Key=location.key)["Body"].read()
@@ -1258,3 +1259,36 @@ def test_a_window_that_is_too_much_is_exported_in_halves_and_announced_as_one(
     there = {each["Key"] for each in listed if not each["Key"].endswith("aws-logs-write-test")}
     assert there == {each.key for each in objects}, "what the cancelled task wrote is gone"
     assert queues.receive(queues.dead_letter_url) == []
+
+
+# -- what an export has put there, read again --------------------------------------------------
+
+LINES = b"2026-11-21T00:00:00.000Z hello\n" * 5_000
+
+
+def named(key: str, version_id: str) -> ArchivedObject:
+    return ArchivedObject(key=key, version_id=version_id, size_bytes=1, etag="e")
+
+
+def test_an_object_is_unpacked_by_the_version_of_its_manifest_or_what_has_replaced_it(
+    backend: "Backend", bucket: str, archive: Archive
+) -> None:
+    key = "p/task-1/a/000000.gz"
+    first = put(backend, bucket, key, gzip.compress(LINES) + gzip.compress(b"and more"))
+    put(backend, bucket, key, gzip.compress(b"the copy"))
+    texts = archive.texts(backend.region, bucket, named(key, first))
+    assert b"".join(texts) == LINES + b"and more"
+    backend.client("s3").delete_object(Bucket=bucket, Key=key, VersionId=first)
+    assert b"".join(archive.texts(backend.region, bucket, named(key, first))) == b"the copy"
+
+
+def test_of_an_object_that_is_gone_or_damaged_nobody_can_say_what_is_missing(
+    backend: "Backend", bucket: str, archive: Archive
+) -> None:
+    key = "p/task-1/a/000000.gz"
+    cut_off = put(backend, bucket, key, gzip.compress(LINES)[:-9])
+    with pytest.raises(NotAddedError, match=r"p/task-1/a/000000\.gz: "):
+        list(archive.texts(backend.region, bucket, named(key, cut_off)))
+    backend.client("s3").delete_object(Bucket=bucket, Key=key, VersionId=cut_off)
+    with pytest.raises(NotAddedError, match=r"p/task-1/a/000000\.gz"):
+        list(archive.texts(backend.region, bucket, named(key, cut_off)))

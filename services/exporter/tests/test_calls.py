@@ -6,6 +6,7 @@ What AWS answers is made up here, so that each call of a method can be the one t
 import inspect
 import io
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -24,6 +25,7 @@ from exporter.direct import Slice
 from exporter.errors import (
     CallRefusedError,
     ExportRefusedError,
+    NotAddedError,
     NotForDirectLaneError,
     TransientError,
 )
@@ -31,7 +33,7 @@ from logferry_contracts.day_completed import DayCompleted
 from logferry_contracts.day_planned import DayPlanned
 from logferry_contracts.export_requested import ExportRequested, ExportRequestedData
 from logferry_contracts.ledger_record import LedgerRecord
-from logferry_contracts.manifest import Manifest
+from logferry_contracts.manifest import ArchivedObject, Manifest
 from logferry_contracts.wire import emit, parse
 
 type RequestFor = Callable[..., ExportRequestedData]
@@ -48,6 +50,7 @@ PLANNED = parse(
     DayPlanned,
     (Path(__file__).parents[3] / "contracts/examples/day-planned/1.0/accept/day.json").read_text(),
 )
+OBJECT = ArchivedObject(key="p/task-1/a/000000.gz", version_id="v", size_bytes=1, etag="e")
 FOLDER = ("eu-west-1", "archive", "p/task-1/")
 
 
@@ -89,6 +92,13 @@ def of_source(call: Callable[[Any, Given], object], operation: str) -> Method:
     return Method(call, (operation,), ExportRefusedError)
 
 
+def texts(archive: Archive) -> list[bytes]:
+    """Read an object; what is answered here is none."""
+    with suppress(NotAddedError):
+        return list(archive.texts(*FOLDER[:2], OBJECT))
+    return []
+
+
 METHODS: dict[tuple[type, str], Method] = {
     (SourceAccount, "create_task"): of_source(
         lambda it, given: it.create_task(given.record), "CreateExportTask"
@@ -123,6 +133,7 @@ METHODS: dict[tuple[type, str], Method] = {
         ("PutObject", "HeadObject", "PutObject"),
         ExportRefusedError,
     ),
+    (Archive, "texts"): Method(lambda it, _: texts(it), ("GetObject",)),
     (Archive, "remove"): Method(
         lambda it, _: it.remove(*FOLDER), ("ListObjectVersions", "DeleteObjects")
     ),

@@ -13,7 +13,7 @@ from exporter.errors import ExportRefusedError, SlotBusyError, TransientError
 from exporter.task import AskAgain, Create, Done, Postpone, Publish, Retry, Task, decide
 from logferry_contracts.export_requested import ExportRequestedData
 from logferry_contracts.ledger_record import Completed, Failed, LedgerRecord
-from logferry_contracts.manifest import ArchivedObject
+from logferry_contracts.manifest import ArchivedObject, Manifest
 from logferry_contracts.message import timestamp
 
 if TYPE_CHECKING:
@@ -139,7 +139,7 @@ def test_objects_that_a_manifest_names_are_never_removed(
     named = ArchivedObject(key=key, version_id="v", size_bytes=1, etag="e")
     completed = Completed(
         at=timestamp(cloud.now),
-        manifest=task.manifest([named]),
+        manifest=Manifest.of([named]),
         published_at=timestamp(cloud.now),
     )
     other = request_for(generation=2).first_record(cloud.now)

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from exporter import split, task
+from exporter import split
 from exporter.errors import ExportRefusedError, TransientError
 from exporter.task import CLOCK_SKEW, Done, Fail, Publish
 from logferry_contracts.export import export_id
 from logferry_contracts.export_requested import ExportRequestedData
 from logferry_contracts.ledger_record import Completed, Failed, Half, LedgerRecord
-from logferry_contracts.manifest import ArchivedObject
+from logferry_contracts.manifest import ArchivedObject, Manifest
 from logferry_contracts.message import timestamp
 from logferry_contracts.window import Window
 from logferry_contracts.wire import ContractError
@@ -114,7 +114,7 @@ def done(half: LedgerRecord, task_id: str, *streams: str, took_ms: int = 0) -> L
     return half.as_submitted(task_id, at=NOW).as_completed(
         Completed(
             at=timestamp(NOW),
-            manifest=task.manifest(objects),
+            manifest=Manifest.of(objects),
             task_created_ms=began_ms,
             task_completed_ms=began_ms + took_ms,
         )

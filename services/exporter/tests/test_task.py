@@ -11,7 +11,7 @@ from exporter.task import Adopt, Complete, Create, Done, Fail, Publish, Retry, T
 from logferry_contracts.export import export_id
 from logferry_contracts.export_requested import ExportRequestedData
 from logferry_contracts.ledger_record import Completed, Failed, LedgerRecord, Skipped
-from logferry_contracts.manifest import ArchivedObject
+from logferry_contracts.manifest import ArchivedObject, Manifest
 from logferry_contracts.message import timestamp
 
 NOW = datetime(2026, 11, 23, 6, 0, tzinfo=UTC)
@@ -33,7 +33,7 @@ def submitted(requested: LedgerRecord) -> LedgerRecord:
 
 @pytest.fixture
 def completed(submitted: LedgerRecord) -> LedgerRecord:
-    return submitted.as_completed(Completed(at=timestamp(NOW), manifest=task.manifest([])))
+    return submitted.as_completed(Completed(at=timestamp(NOW), manifest=Manifest.of([])))
 
 
 def a_task(record: LedgerRecord, **changes: Any) -> Task:
@@ -208,7 +208,7 @@ def test_only_a_task_that_the_ledger_does_not_name_is_redundant(
 
 def test_the_manifest_counts_streams_objects_and_bytes_in_key_order() -> None:
     keys = ["p/t/b/000000.gz", "p/t/a/000001.gz", "p/t/a/000000.gz"]
-    manifest = task.manifest(
+    manifest = Manifest.of(
         [ArchivedObject(key=key, version_id="v", size_bytes=7, etag="e") for key in keys]
     )
     assert (manifest.object_count, manifest.stream_count, manifest.total_bytes) == (3, 2, 21)
@@ -216,7 +216,7 @@ def test_the_manifest_counts_streams_objects_and_bytes_in_key_order() -> None:
 
 
 def test_the_manifest_of_an_empty_window_is_empty() -> None:
-    manifest = task.manifest([])
+    manifest = Manifest.of([])
     assert (manifest.object_count, manifest.stream_count, manifest.total_bytes) == (0, 0, 0)
     assert manifest.objects == []
 

@@ -17,6 +17,7 @@ from logferry_contracts.recount import Recount, Recounted
 from logferry_contracts.wire import ContractError, emit
 from logferry_deliveries.errors import AwsError
 from recounter import handler
+from recounter.aws.bucket import Bucket
 from recounter.aws.control import FIRST, Control
 from recounter.errors import OvertakenError
 from recounter.note import Charge, Note
@@ -40,7 +41,7 @@ def s3(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
 
 @pytest.fixture
 def control(s3: Any) -> Control:
-    return Control(s3, BUCKET, SOURCE)
+    return Control(Bucket(s3, BUCKET), SOURCE)
 
 
 def put(s3: Any, made: LedgerRecord) -> None:

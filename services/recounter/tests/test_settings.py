@@ -15,7 +15,7 @@ REQUIRED = {
 
 
 @pytest.mark.parametrize(
-    ("value", "days"), [("3,14", (3, 14)), ("30", (30,)), ("none", ()), ("", ())]
+    ("value", "days"), [("3,14", (3, 14)), ("30", (30,)), ("none", ()), ("", (3, 14))]
 )
 def test_days_are_listed_with_commas(value: str, days: tuple[int, ...]) -> None:
     assert Settings.from_env(REQUIRED | {"REVISIT_DAYS": value}).revisit_days == days

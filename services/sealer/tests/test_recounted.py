@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from services.sealer.tests.conftest import CONTROL, DAY, FIRST, HOUR, World, day
 
+from logferry_contracts.addendum import Addendum, addendum_folder
 from logferry_contracts.ledger_key import LACKING_NOTES, recount_key, seal_note_key
 from logferry_contracts.ledger_record import LedgerRecord
 from logferry_contracts.message import timestamp
@@ -116,6 +117,40 @@ def test_who_lacks_events_is_noted_for_people_until_it_is_exported_again(world: 
     counted(world, world.exported("/a", day(0), generation=2), events=2)
     world.look()
     assert world.cloud.body(CONTROL, key) == b""
+
+
+@pytest.mark.parametrize("lane", ["slot", "direct"])
+def test_what_was_added_is_sealed_with_what_there_was_and_nobody_counts_it_twice(
+    world: World, lane: str
+) -> None:
+    world.restart(recount_within=12 * HOUR)
+    done = world.exported("/a", day(0), lane=lane)
+    counted(world, done, events=3)
+    world.inventory("/a", at=FIRST + DAY + HOUR)
+    world.look()
+    key = seal_note_key(LACKING_NOTES, done.source.account_id, done.source.region, day(0), "/a")
+    assert world.cloud.body(CONTROL, key) == b"/a"
+
+    folder = f"{done.destination.prefix}/{addendum_folder(done.export_id, 1)}"
+    late = f"{timestamp(day(0).start)} late\n".encode()
+    at = timestamp(world.now)
+    addendum = Addendum(number=1, recounted_at=at, at=at)
+    world.keep(
+        done.as_added([world.archived(f"{folder}/agent/000000.gz", late)], addendum).as_told(
+            addendum, at=world.now
+        )
+    )
+    world.look()
+
+    later = world.check()[-1]
+    assert later.sealed is not None
+    assert (later.kind, later.sealed.reason) == ("later", "exported_since")
+    (statement,) = world.leaves(later)
+    assert (statement.outcome, statement.recount_difference) == ("archived", 0)
+    assert world.cloud.body(CONTROL, key) == b""
+    assert len(statement.objects or []) == 2
+    assert folder.rpartition("/")[2] in statement.exports[-1].task_ids
+    assert world.findings() == []
 
 
 def test_what_a_damaged_or_foreign_object_among_the_recounts_says_is_passed_over(

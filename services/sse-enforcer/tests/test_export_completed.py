@@ -2,7 +2,11 @@ import json
 
 import pytest
 
+from logferry_contracts.addendum import Addendum, addendum_folder
+from logferry_contracts.export_completed import ExportCompleted
 from logferry_contracts.ledger_record import Failed
+from logferry_contracts.manifest import ArchivedObject
+from logferry_contracts.wire import emit
 from sse_enforcer.settings import Hold
 
 
@@ -507,3 +511,64 @@ def test_an_export_event_that_breaks_its_contract_is_dead_lettered(world):
     assert world.deliver(json.dumps(message)) == []
     assert reasons(world) == ["contract"]
     assert world.changes() == []
+
+
+def added_to(world, message):
+    """Add an object to the one export in the ledger; return the event of that, and its key."""
+    record = world.ledger_record()
+    folder = addendum_folder(record.export_id, 1)
+    key = f"{world.PREFIX}/{folder}/stream-0000/000000.gz"
+    world.put(key)
+    added = ArchivedObject(key=key, version_id=world.only(key).id, size_bytes=1, etag="etag")
+    at = "2026-11-26T02:12:00.000Z"
+    record = record.as_added([added], Addendum(number=1, recounted_at=at, at=at))
+    world.put_ledger_record(record)
+    return emit(ExportCompleted.of_addendum(record, record.addenda[0])), key
+
+
+def recorded(world):
+    return world.ledger_record().completed.manifest.objects
+
+
+@pytest.mark.parametrize("state", ["completed", "secured"])
+def test_what_was_added_to_an_export_is_secured_and_so_is_all_else_of_it(world, state):
+    keys = put_many(world, 2)
+    message = world.completed(*keys, state=state)
+    event, added = added_to(world, message)
+
+    assert world.deliver(event) == []
+    assert all(world.only(key).hold for key in [*keys, added])
+    assert world.ledger_state()[0] == "secured"
+
+
+def test_the_event_of_before_something_was_added_secures_that_as_well(world):
+    keys = put_many(world, 2)
+    message = world.completed(*keys)
+    _, added = added_to(world, message)
+
+    assert world.deliver(message) == []
+    assert all(world.only(key).hold for key in [*keys, added])
+    assert world.ledger_state()[0] == "secured"
+
+
+def test_what_is_added_while_the_others_are_secured_is_not_taken_for_secured(world):
+    (key,) = put_many(world, 1)
+    message = world.completed(key)
+    world.before["put_object_legal_hold"] = lambda: added_to(world, message)
+
+    assert len(world.deliver(message)) == 1
+    assert world.ledger_state()[0] == "completed"
+    assert world.deliver(message) == []
+    assert all(world.only(each.key).hold for each in recorded(world))
+    assert world.ledger_state()[0] == "secured"
+
+
+def test_an_addendum_that_the_ledger_does_not_have_secures_nothing(world):
+    keys = put_many(world, 2)
+    event, added = added_to(world, world.completed(*keys))
+    forged = json.loads(event)
+    forged["data"]["manifest"]["objects"][0]["version_id"] = "forged"
+
+    assert world.deliver(json.dumps(forged)) == []
+    assert reasons(world) == ["not_as_recorded"]
+    assert not world.only(added).hold

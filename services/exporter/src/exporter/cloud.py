@@ -4,7 +4,7 @@ What any of these may raise besides: `TransientError` for what passes, and `Call
 refusal that is not the export's.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -116,6 +116,13 @@ class Archive(Protocol):
 
     def folders(self, region: str, bucket: str, prefix: str) -> list[str]:
         """Return the names of the folders right below a prefix, which are ids of export tasks."""
+
+    def texts(self, region: str, bucket: str, archived: ArchivedObject) -> Iterator[bytes]:
+        """Yield what an object unpacks to, in pieces.
+
+        Raises:
+            NotAddedError: It is not there, or damaged.
+        """
 
     def put(self, region: str, bucket: str, key: str, path: Path) -> ArchivedObject:
         """Write an object in one piece, unless an earlier try has written the very same.

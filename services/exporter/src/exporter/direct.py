@@ -16,6 +16,8 @@ import msgspec
 from exporter.errors import NotForDirectLaneError, TooMuchForDirectLaneError
 from logferry_contracts.window import Window
 
+READABLE_CLASS = "STANDARD"
+"""https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/CloudWatch_Logs_Log_Classes.html"""
 MAX_STREAMS = 500
 """Each log stream is an upload of its own, about a tenth of a second."""
 MAX_RECEIVES = 10
@@ -134,6 +136,11 @@ def lines(events: Iterable[Event]) -> dict[str, bytes]:
     return {stream_name: "".join(some).encode() for stream_name, some in found.items()}
 
 
+def stream_in_key(stream_name: str) -> str:
+    """Return how a log stream's name stands in keys."""
+    return stream_name.replace("/", "-")
+
+
 def keys(folder: str, stream_names: Iterable[str]) -> dict[str, str]:
     """Return the key of each log stream's object, by the stream's name.
 
@@ -149,7 +156,7 @@ def keys(folder: str, stream_names: Iterable[str]) -> dict[str, str]:
     taken: Counter[str] = Counter()
     found = {}
     for stream_name in sorted(stream_names):
-        stream_folder = f"{folder}{stream_name.replace('/', '-')}"
+        stream_folder = f"{folder}{stream_in_key(stream_name)}"
         found[stream_name] = key = f"{stream_folder}/{taken[stream_folder]:06d}.gz"
         taken[stream_folder] += 1
         if len(key.encode()) > MAX_KEY_BYTES:

@@ -13,7 +13,7 @@ from exporter.errors import (
 from exporter.reading import Reading
 from exporter.telemetry import count, logger
 from logferry_contracts.ledger_record import Completed, LedgerRecord
-from logferry_contracts.manifest import ArchivedObject
+from logferry_contracts.manifest import ArchivedObject, Manifest
 from logferry_contracts.message import timestamp
 
 
@@ -26,7 +26,7 @@ def read(errand: Errand, entry: LedgerEntry, _step: task.ReadDirectly) -> After:
     if in_vain is not None:
         return _leave(errand, entry, in_vain)
     try:
-        objects = _reading(errand).objects(entry.record, errand.request.estimated_bytes)
+        objects = reading(errand).objects(entry.record, errand.request.estimated_bytes)
     except TooMuchForDirectLaneError as error:
         if entry.record.window.halves is None:
             return _leave(errand, entry, str(error))
@@ -44,7 +44,7 @@ def _complete(errand: Errand, entry: LedgerEntry, objects: list[ArchivedObject])
     gone = None if objects else proof.gone(errand.account(), entry.record)
     if gone is not None:
         return failure.gone(errand, entry, f"FilterLogEvents shows no event, and {gone}.")
-    completed = Completed(at=timestamp(errand.now()), manifest=task.manifest(objects))
+    completed = Completed(at=timestamp(errand.now()), manifest=Manifest.of(objects))
     return publication.archived(errand, entry, completed)
 
 
@@ -88,7 +88,8 @@ def _leave(errand: Errand, entry: LedgerEntry, why: str) -> LedgerEntry:
     return entry
 
 
-def _reading(errand: Errand) -> Reading:
+def reading(errand: Errand) -> Reading:
+    """Return what reads a window's events, for as long as the message's invocation works."""
     wiring = errand.wiring
     return Reading(
         account=errand.account(),

@@ -51,6 +51,10 @@ class NotForDirectLaneError(Exception):
     """Hand the export over to the slot: the direct lane cannot do it, or not in time."""
 
 
+class NotAddedError(Exception):
+    """Leave a completed export as it is: nobody can say what is missing of it, or add that."""
+
+
 class TooMuchForDirectLaneError(NotForDirectLaneError):
     """Read the window in parts: as a whole it has too many bytes, or takes too long."""
 

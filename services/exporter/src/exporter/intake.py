@@ -2,7 +2,7 @@
 
 from aws_lambda_powertools.metrics import MetricUnit
 
-from exporter import direct_lane, export, patience, pausing
+from exporter import addendum, direct_lane, export, patience, pausing
 from exporter.day_end import DayEnd
 from exporter.delivery import Delivery
 from exporter.errand import Errand
@@ -76,7 +76,10 @@ def _do(asked: Asked) -> None:
         return
     logger.thread_safe_append_keys(**log_keys(asked.request))
     _measure_queue_age(asked)
-    export.advance(asked)
+    if asked.request.recounted_at is not None:
+        addendum.add(asked)
+    else:
+        export.advance(asked)
 
 
 def _is_tried_again(
@@ -97,7 +100,7 @@ def _end(
 ) -> None:
     """Let the messages behind this one go on: send it to their end, or end it."""
     pause = patience.pause(problem, delivery.tries)
-    if not isinstance(asked, Errand):
+    if not isinstance(asked, Errand) or asked.request.recounted_at is not None:
         delivery.dead_letter(wiring.queue, problem.reason, problem.message)
     elif asked.request.lane == "direct":
         direct_lane.hand_over(asked)

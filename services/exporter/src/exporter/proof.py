@@ -13,6 +13,7 @@ from exporter import direct, split, task
 from exporter.cloud import Archive, SourceAccount
 from exporter.errors import ExportRefusedError, NotForDirectLaneError
 from exporter.family import Family
+from logferry_contracts.addendum import split_manifest
 from logferry_contracts.ledger_record import Completed, LedgerRecord
 from logferry_contracts.manifest import Manifest
 
@@ -44,9 +45,9 @@ class Proof:
         if record.split is not None:
             return self._of_halves(record, completed)
         if record.submitted is not None:
-            return self._of_task(record, record.submitted.task_id, completed.manifest)
+            return self._of_task(record, record.submitted.task_id, _own(record, completed))
         if record.lane == "direct":
-            return self._of_reading(record, completed.manifest)
+            return self._of_reading(record, _own(record, completed))
         return NO_TASK
 
     def contradiction(self, record: LedgerRecord, may_go_on: Callable[[], bool]) -> str | None:
@@ -71,7 +72,7 @@ class Proof:
         name = direct.folder_name(record.export_id) if submitted is None else submitted.task_id
         folder = task.folder(record, name)
         denial = _denial(record, name, found)
-        return denial or self._of_objects(record, completed.manifest, folder, may_go_on)
+        return denial or self._of_objects(record, _own(record, completed), folder, may_go_on)
 
     def _of_objects(
         self, record: LedgerRecord, manifest: Manifest, folder: str, may_go_on: Callable[[], bool]
@@ -95,7 +96,7 @@ class Proof:
         if not split.are_completed(halves):
             return "its halves are not both completed"
         merged = split.merged(halves, datetime.fromisoformat(completed.at))
-        if merged.manifest != completed.manifest:
+        if merged.manifest != _own(record, completed):
             return "its manifest is not that of its halves"
         return next((each for half in halves if (each := self.objection(half))), None)
 
@@ -182,6 +183,12 @@ def sees_events(
     except (ExportRefusedError, NotForDirectLaneError):
         pass
     return None
+
+
+def _own(record: LedgerRecord, completed: Completed) -> Manifest:
+    """Return what an export itself has put into the archive, without what was added later."""
+    own, _ = split_manifest(record.export_id, completed.manifest)
+    return own
 
 
 def _denial(record: LedgerRecord, task_id: str, found: task.Task | None) -> str | None:

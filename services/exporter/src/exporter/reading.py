@@ -84,12 +84,32 @@ class Reading:
                 # What is known to be too much is not begun.
                 planned_bytes = round(self.max_bytes * direct.PART_SHARE)
                 direct.check_size(estimated_bytes, 0, max_bytes=planned_bytes)
-                self.turn.read()
-                self.check_time()
-                self._read(record, estimated_bytes, spool, self._room_bytes(folder))
-                return self._write(record, spool)
+                self.spool(record, estimated_bytes, spool, self._room_bytes(folder))
+                return self.write(
+                    record, task.folder(record, direct.folder_name(record.export_id)), spool
+                )
             except OSError as error:
                 raise NotForDirectLaneError(f"no room on disk: {error}") from error
+
+    def spool(
+        self, record: LedgerRecord, estimated_bytes: int, spool: Spool, max_bytes: int
+    ) -> None:
+        """Read an export's events, once it is their turn.
+
+        Args:
+            record: The export.
+            estimated_bytes: What it has, as far as anybody knows; 0 if nobody does.
+            spool: Where they go.
+            max_bytes: The most that is read, as lines.
+
+        Raises:
+            OSError: There is no room for them.
+            TooMuchForDirectLaneError, NotForDirectLaneError, ExportRefusedError, TransientError:
+                As `objects`.
+        """
+        self.turn.read()
+        self.check_time()
+        self._read(record, estimated_bytes, spool, max_bytes)
 
     def _room_bytes(self, folder: str) -> int:
         """Return how much may be read: a stream's lines and its gzip file are on disk at once."""
@@ -136,8 +156,14 @@ class Reading:
             direct.check_size(spool.size_bytes, len(spool.stream_names), max_bytes=max_bytes)
             is_last = next_token is None
 
-    def _write(self, record: LedgerRecord, spool: Spool) -> list[ArchivedObject]:
-        folder = task.folder(record, direct.folder_name(record.export_id))
+    def write(self, record: LedgerRecord, folder: str, spool: Spool) -> list[ArchivedObject]:
+        """Write what was read below a folder, an object for each log stream.
+
+        Raises:
+            OSError: There is no room to pack it.
+            TooMuchForDirectLaneError, NotForDirectLaneError, ExportRefusedError, TransientError:
+                As `objects`.
+        """
         written = []
         for stream_name, key in direct.keys(folder, spool.stream_names).items():
             self._check_time(spool)

@@ -13,7 +13,7 @@ from exporter.errors import (
 )
 from exporter.telemetry import count, logger
 from logferry_contracts.ledger_record import Completed, LedgerRecord, Submitted
-from logferry_contracts.manifest import ArchivedObject
+from logferry_contracts.manifest import ArchivedObject, Manifest
 from logferry_contracts.message import timestamp
 
 MAX_FOLDERS = 10
@@ -167,7 +167,7 @@ def complete(errand: Errand, entry: LedgerEntry, step: task.Complete) -> After:
             return failure.export_again(errand, entry, task.TASK_EMPTY, message)
     completed = Completed(
         at=timestamp(errand.now()),
-        manifest=task.manifest(objects),
+        manifest=Manifest.of(objects),
         task_created_ms=ended.created_ms,
         task_completed_ms=ended.completed_ms,
     )

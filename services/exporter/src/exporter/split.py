@@ -10,10 +10,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from exporter.task import Done, Fail, Publish, is_taken_by_another, manifest
+from exporter.task import Done, Fail, Publish, is_taken_by_another
 from logferry_contracts.export import Lane, export_id
 from logferry_contracts.export_requested import ExportRequestedData
 from logferry_contracts.ledger_record import Completed, LedgerRecord
+from logferry_contracts.manifest import Manifest
 from logferry_contracts.message import timestamp
 from logferry_contracts.window import Window
 from logferry_contracts.wire import ContractError
@@ -165,7 +166,7 @@ def merged(halves: Sequence[LedgerRecord], at: datetime) -> Completed:
     ended = [part.task_completed_ms for part in parts if part.task_completed_ms is not None]
     return Completed(
         at=timestamp(at),
-        manifest=manifest(objects),
+        manifest=Manifest.of(objects),
         task_created_ms=min(began, default=None),
         task_completed_ms=max(ended, default=None),
     )

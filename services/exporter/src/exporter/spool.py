@@ -1,9 +1,9 @@
 """Log events on their way from a reader to the archive: on disk, so that memory stays flat."""
 
 import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
-from itertools import count
+from itertools import chain, count
 from pathlib import Path
 from threading import Lock
 
@@ -71,6 +71,27 @@ class Spool:
                 file.write(lines)
             with self._lock:
                 self.size_bytes += len(lines)
+
+    def keep(self, stream_name: str, events: Iterable[bytes]) -> None:
+        """Add events of a stream as they are, each without the newline that ends it.
+
+        Raises:
+            OSError: The disk is full.
+        """
+        some = iter(events)
+        first = next(some, None)
+        if first is None:
+            return
+        with self._file(stream_name, 0).open("ab") as file:
+            for event in chain([first], some):
+                file.write(event + b"\n")
+
+    def texts(self, stream_name: str) -> Iterator[bytes]:
+        """Yield a stream's lines, in pieces and in their order."""
+        for _, part in sorted(self._files[stream_name].items()):
+            with part.open("rb") as lines:
+                while some := lines.read(READ_BYTES):
+                    yield some
 
     def _file(self, stream_name: str, slice_number: int) -> Path:
         """Return the file of a stream and slice; only the slice's reader writes to it."""

@@ -4,14 +4,13 @@
 that changes the record leads to the next one, until it is `Done` or has to `Wait`.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from logferry_contracts.export import Lane, export_id
 from logferry_contracts.export_requested import ExportRequestedData
 from logferry_contracts.ledger_record import LedgerRecord
-from logferry_contracts.manifest import ArchivedObject, Manifest
 from logferry_contracts.message import timestamp
 
 COMPLETED = "COMPLETED"
@@ -434,17 +433,6 @@ def names_folder(record: LedgerRecord, key_prefix: str) -> bool:
     """Return whether the ledger record of a completed export has objects of a folder in it."""
     objects = record.completed.manifest.objects if record.completed is not None else None
     return any(each.key.startswith(key_prefix) for each in objects or ())
-
-
-def manifest(objects: Iterable[ArchivedObject]) -> Manifest:
-    """Return the manifest of objects; each log stream has a folder of its own in its task's."""
-    ordered = sorted(objects, key=lambda each: each.key)
-    return Manifest(
-        object_count=len(ordered),
-        stream_count=len({each.key.split("/")[-2] for each in ordered}),
-        total_bytes=sum(each.size_bytes for each in ordered),
-        objects=ordered,
-    )
 
 
 def next_generation(

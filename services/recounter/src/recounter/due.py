@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 from logferry_contracts.ledger_record import LedgerRecord
 from logferry_contracts.message import epoch_ms
-from logferry_contracts.recount import FILTER
+from logferry_contracts.recount import FILTER, Recounted
 from logferry_contracts.window import Window
 from recounter.budget import INGESTION, Candidate
 
@@ -36,6 +36,17 @@ def is_countable(record: LedgerRecord) -> bool:
     is_there = record.state in ("completed", "secured") and record.completed is not None
     is_given_up = record.waived is not None or record.disposed is not None
     return is_there and record.parent_export_id is None and not is_given_up
+
+
+def is_correctable(record: LedgerRecord, recounted: Recounted) -> bool:
+    """Whether what a witness says is missing of an export can be added, and has not been since.
+
+    What is larger is read again by no invocation with certainty: it is left to a person.
+    """
+    is_known = recounted.events is not None
+    is_small = size_bytes(record) <= MOST_FILTERED_BYTES
+    is_added = any(each.recounted_at >= recounted.at for each in record.addenda or ())
+    return is_known and is_small and record.log_group.log_group_class == STANDARD and not is_added
 
 
 def objection(record: LedgerRecord, now: datetime) -> str | None:

@@ -1,5 +1,7 @@
 """What can go wrong here and in no other service, sorted by what happens next."""
 
+from collections.abc import Mapping
+
 from logferry_deliveries.errors import AwsError, RetryError
 
 
@@ -8,6 +10,28 @@ class OvertakenError(RetryError):
 
     reason = "overtaken"
     is_usual = True
+
+
+class TooManyDifferError(RetryError):
+    """Page: so many exports of a date differ that the exports themselves may be wrong.
+
+    Attributes:
+        dates: How many of how many, by date.
+    """
+
+    reason = "too_many_differ"
+
+    def __init__(self, dates: Mapping[str, str]) -> None:
+        """Say what it may mean."""
+        told = ", ".join(f"{each} ({differ})" for each, differ in sorted(dates.items()))
+        super().__init__(
+            f"CloudWatch Logs has more events than the archive in too many exports of {told}: "
+            "nothing is added by itself. Many agents may have been offline, as in an outage. Or "
+            "export tasks leave events out, or take them by another time than by their own: then "
+            "what is added now is missing again tomorrow. Ask AWS, and see `logferry acceptance`. "
+            "recount.stop_permille lets it go on"
+        )
+        self.dates = dict(dates)
 
 
 class BusyError(AwsError):

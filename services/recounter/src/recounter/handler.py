@@ -16,9 +16,14 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from logferry_contracts.recount_request import RecountRequest
 from logferry_contracts.wire import parse
 from logferry_deliveries.calls import CLIENT_CONFIG
+from logferry_deliveries.errors import RetryError
 from logferry_deliveries.metrics import emit
+from recounter.aws.bucket import Bucket
 from recounter.aws.control import Control
+from recounter.aws.corrections import Corrections
+from recounter.aws.requests import Requests
 from recounter.aws.source_account import assume
+from recounter.correcting import LONGEST_WAIT, Correcting
 from recounter.recounting import Recounting
 from recounter.settings import Settings
 from recounter.turn import Turn
@@ -32,7 +37,7 @@ logger = Logger()
 
 
 def handle(event: dict[str, Any], context: LambdaContext) -> None:
-    """Count what is due of the source.
+    """Have added what the archive lacks of the source, and count what is due.
 
     Args:
         event: A RecountRequest: ``{"specversion": "1.0", "type": "logferry.recount.requested.v1",
@@ -46,26 +51,47 @@ def handle(event: dict[str, Any], context: LambdaContext) -> None:
     """
     parse(RecountRequest, json.dumps(event))
     counts: Counter[str] = Counter()
+    errors: list[RetryError] = []
     try:
         with ThreadPoolExecutor(THREADS) as threads:
-            recounting().look(
-                Turn(
-                    clock=lambda: datetime.now(UTC),
-                    has_time=lambda: context.get_remaining_time_in_millis() > RESERVE_MS,
-                    sleep=time.sleep,
-                    counts=counts,
-                    mapped=threads.map,
-                )
+            turn = Turn(
+                clock=lambda: datetime.now(UTC),
+                has_time=lambda: context.get_remaining_time_in_millis() > RESERVE_MS,
+                sleep=time.sleep,
+                counts=counts,
+                mapped=threads.map,
             )
+            for work in (correcting(), recounting()):
+                try:
+                    work.look(turn)
+                except RetryError as error:
+                    errors.append(error)
     finally:
         emit(counts)
+    if errors:
+        raise errors[0]
+
+
+def correcting() -> Correcting:
+    """Return what has added what the archive lacks."""
+    settings, s3, _, sqs = _made()
+    bucket = Bucket(s3, settings.control_bucket)
+    return Correcting(
+        control=Control(bucket, settings.source),
+        corrections=Corrections(bucket, settings.source),
+        requests=Requests(sqs, settings.source),
+        source=settings.source.name,
+        most_bytes=1_000_000 * settings.added_mb,
+        stop_share=settings.stop_share,
+        since=max(LONGEST_WAIT, settings.look_back),
+    )
 
 
 def recounting() -> Recounting:
     """Return what counts: the session in the source's account is as old as an invocation."""
-    settings, s3, sts = _made()
+    settings, s3, sts, _ = _made()
     return Recounting(
-        control=Control(s3, settings.control_bucket, settings.source),
+        control=Control(Bucket(s3, settings.control_bucket), settings.source),
         reach=lambda: assume(sts, settings.source),
         share=settings.share,
         lag=settings.lag,
@@ -78,7 +104,7 @@ def recounting() -> Recounting:
 
 
 @cache
-def _made() -> tuple[Settings, Any, Any]:
+def _made() -> tuple[Settings, Any, Any, Any]:
     """Return the container's settings and clients."""
     settings = Settings.from_env(os.environ)
     logger.append_keys(artifact=settings.artifact)
@@ -86,4 +112,5 @@ def _made() -> tuple[Settings, Any, Any]:
         settings,
         boto3.client("s3", config=CLIENT_CONFIG),
         boto3.client("sts", config=CLIENT_CONFIG),
+        boto3.client("sqs", config=CLIENT_CONFIG),
     )

@@ -58,9 +58,9 @@ class Recounting:
             RetryError: Something of a window could not be counted; the others were.
         """
         now = turn.clock()
+        least = max([self.look_back, *(timedelta(days=each) + LATE for each in self.revisit_days)])
         opened = self.control.open_windows()
         errors: list[RetryError] = []
-        least = max([self.look_back, *(timedelta(days=each) + LATE for each in self.revisit_days)])
         for window, export_ids in self.control.windows(epoch_ms(now - least)):
             is_open = self.control.prefix(window) in opened
             if not due.is_due(window, now, self.lag, self.open_after, is_open=is_open):

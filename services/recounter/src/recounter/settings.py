@@ -13,11 +13,14 @@ _MINUTE = timedelta(minutes=1)
 _DAY = timedelta(days=1)
 
 
+_DAYS = r"^(([1-9]|[12][0-9]|30)(,([1-9]|[12][0-9]|30))*|none)$"
+
+
 def _days(value: Any) -> Any:
     """Return the numbers of a variable such as ``3,14``."""
     if not isinstance(value, str):  # a setting already, as tests make them
         return value
-    if not re.fullmatch(r"([1-9]|[12][0-9]|30)(,([1-9]|[12][0-9]|30))*|none", value):
+    if not re.fullmatch(_DAYS, value):
         raise ValueError("not of days")
     return () if value == "none" else tuple(map(int, value.split(",")))
 
@@ -40,6 +43,9 @@ class Settings(Environment):
         revisit_days: How many days after its end a window is looked at again.
         revisit_share: How many thousandths of what its ingestion did cost such a look may cost.
         calls_per_second: Of FilterLogEvents, of all who read the source's logs.
+        added_mb: How many megabytes may be read again on a day to add what the archive lacks; at 0
+            nothing is added.
+        stop_share: Where more thousandths of a date's exports differ, nothing is added.
         artifact: The zip that this function runs; None when not given.
     """
 
@@ -62,12 +68,17 @@ class Settings(Environment):
     revisit_days: Annotated[
         tuple[int, ...],
         BeforeValidator(_days),
-        Field(description="days from 1 to 30 with commas between, or none"),
-    ] = ()
+        Field(
+            description="days from 1 to 30 with commas between, or none",
+            json_schema_extra={"pattern": _DAYS},
+        ),
+    ] = (3, 14)
     revisit_share: Annotated[int, Number(0, 1000), Field(alias="REVISIT_PERMILLE")] = 0
     calls_per_second: Annotated[
         int, Number(1, 1000), Field(alias="DIRECT_LANE_CALLS_PER_SECOND")
     ] = 5
+    added_mb: Annotated[int, Number(0, 100_000), Field(alias="ADD_MB_PER_DAY")] = 500
+    stop_share: Annotated[int, Number(0, 1000), Field(alias="STOP_PERMILLE")] = 20
     artifact: Artifact | None = None
 
     @property

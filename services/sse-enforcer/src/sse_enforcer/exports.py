@@ -119,7 +119,7 @@ class Exports:
             if error.reason == OBJECT_MISSING:
                 self.take_back(record.key, error, wanted.now)
             raise
-        self._mark_secured(data, wanted)
+        self._mark_secured(data, record, wanted)
         logger.info("export secured", object_count=len(objects))
 
     def secure_object(
@@ -208,11 +208,16 @@ class Exports:
             raise RefusedError(refusal.reason, f"{refusal.detail}. {mend}")
         logger.info("export taken back, and asked for again", next_export_id=name)
 
-    def _mark_secured(self, data: ExportCompletedData, wanted: Wanted) -> None:
+    def _mark_secured(
+        self, data: ExportCompletedData, secured: LedgerRecord, wanted: Wanted
+    ) -> None:
+        """Record that all that a record said is secured, if it has not been added to since."""
         for _ in range(LEDGER_ATTEMPTS):
             record, etag = self._record(data)
             if record.state != "completed":
                 return
+            if len(record.addenda or ()) != len(secured.addenda or ()):
+                raise RetryError(f"export {data.export_id} was added to meanwhile")
             if self.control.replace_ledger_record(record.as_secured(at=wanted.now), etag):
                 return
         raise RetryError(
@@ -224,6 +229,9 @@ class Exports:
         self, data: ExportCompletedData, record: LedgerRecord, now: datetime
     ) -> list[ArchivedObject]:
         """Return the objects of an event's manifest, which are those of the ledger.
+
+        Where something was added to the export, an event has that alone, or what there was before:
+        then all of them, as a record is secured whole.
 
         Raises:
             RefusedError: They are not. A record that cannot be true itself is taken back.
@@ -237,7 +245,7 @@ class Exports:
                 self.take_back(record.key, error, now)
             raise
         _check_as_recorded(data, objects, record)
-        return objects
+        return _all_objects(record, objects)
 
     def objects(self, data: ExportCompletedData) -> list[ArchivedObject]:
         """Return the objects of an export's manifest.
@@ -299,12 +307,24 @@ def _check_as_recorded(
         )
     known = recorded.manifest
     is_same = known == data.manifest if known.objects is None else known.objects == objects
-    if not is_same:
+    if not is_same and not _is_part(objects, record, known):
         raise RefusedError(
             "not_as_recorded",
             f"export {data.export_id} has {known.object_count} objects in the ledger, and others "
             f"than the {len(objects)} of the event",
         )
+
+
+def _is_part(objects: list[ArchivedObject], record: LedgerRecord, known: Manifest) -> bool:
+    """Whether an event names some of the objects of an export that was added to, and no others."""
+    return bool(record.addenda) and all(each in (known.objects or ()) for each in objects)
+
+
+def _all_objects(record: LedgerRecord, named: list[ArchivedObject]) -> list[ArchivedObject]:
+    """Return an export's objects: those that an event names, unless something was added."""
+    recorded = record.completed
+    known = None if recorded is None else recorded.manifest.objects
+    return known if record.addenda and known is not None else named
 
 
 def _raise_for(errors: list[NotDoneError], counts: Counter[str]) -> None:

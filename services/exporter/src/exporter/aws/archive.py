@@ -4,7 +4,7 @@ import base64
 import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import closing, suppress
 from functools import partial
 from itertools import batched
 from pathlib import Path
@@ -12,12 +12,19 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
-from exporter.aws.calls import calling, is_passing
-from exporter.errors import ExportRefusedError, ObjectsRemovedError, TransientError
+from exporter.aws.calls import calling, code_of, is_passing
+from exporter.errors import (
+    ExportRefusedError,
+    NotAddedError,
+    ObjectsRemovedError,
+    TransientError,
+)
+from logferry_contracts.gunzip import Gunzip
 from logferry_contracts.manifest import ArchivedObject, Checksum
 from logferry_contracts.message import timestamp
 
 if TYPE_CHECKING:
+    from botocore.response import StreamingBody
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_s3.type_defs import ObjectIdentifierTypeDef
 
@@ -28,6 +35,12 @@ HEAD_WORKERS = 8
 """Fewer than the client's ten connections."""
 DELETED_PER_CALL = 1000
 """https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteObjects.html"""
+
+_PIECE_BYTES = _UNPACKED_BYTES = 64 * 1024
+_NO_SUCH_VERSION = "NoSuchVersion"
+_UNREADABLE = dict.fromkeys((_NO_SUCH_VERSION, "NoSuchKey", "InvalidObjectState"), NotAddedError)
+"""What was removed, or lies in GLACIER.
+https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObject.html"""
 
 
 class _ThereAlreadyError(Exception):
@@ -87,6 +100,25 @@ class Archive:
             )
             found = [each["Prefix"] for page in pages for each in page.get("CommonPrefixes", [])]
         return [folder.removeprefix(f"{prefix}/").removesuffix("/") for folder in found]
+
+    def texts(self, region: str, bucket: str, archived: ArchivedObject) -> Iterator[bytes]:
+        """Yield what an object unpacks to, in pieces.
+
+        The version of its manifest, or the copy of it that has taken its place.
+
+        Raises:
+            NotAddedError: It is not there, or damaged.
+            TransientError: S3 was busy.
+        """
+        url, gunzip = _url(bucket, archived.key), Gunzip(_UNPACKED_BYTES)
+        with (
+            calling("GetObject", url, kinds=_UNREADABLE),
+            closing(self._opened(region, bucket, archived)) as body,
+        ):
+            while piece := body.read(_PIECE_BYTES):
+                yield from gunzip.texts(piece)
+        if fault := gunzip.fault():
+            raise NotAddedError(f"{url}: {fault}")
 
     def put(self, region: str, bucket: str, key: str, path: Path) -> ArchivedObject:
         """Write an object in one piece, unless an earlier try has written the very same.
@@ -178,6 +210,15 @@ class Archive:
                 **condition,
             )
         return _written(key, path, sha256, answer)
+
+    def _opened(self, region: str, bucket: str, archived: ArchivedObject) -> "StreamingBody":
+        get = partial(self._s3_in(region).get_object, Bucket=bucket, Key=archived.key)
+        try:
+            return get(VersionId=archived.version_id)["Body"]
+        except ClientError as error:
+            if code_of(error) != _NO_SUCH_VERSION:
+                raise
+        return get()["Body"]
 
     def _checksums(
         self, region: str, bucket: str, versions: Sequence[Any]

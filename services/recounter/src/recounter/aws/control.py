@@ -9,9 +9,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from datetime import datetime
 from itertools import groupby
-from typing import TYPE_CHECKING, Any
 
-from botocore.exceptions import ClientError
 from pydantic import ValidationError
 
 from logferry_contracts.ledger_key import (
@@ -32,15 +30,11 @@ from logferry_contracts.recount import Recount
 from logferry_contracts.source import SourceName
 from logferry_contracts.window import Window
 from logferry_contracts.wire import ContractError, parse
-from logferry_deliveries.calls import calling
 from logferry_deliveries.errors import AwsError
+from recounter.aws.bucket import Bucket, TooLateError
 from recounter.due import is_news
 from recounter.errors import OvertakenError
 from recounter.note import Note
-
-if TYPE_CHECKING:
-    from mypy_boto3_s3 import S3Client
-    from mypy_boto3_s3.type_defs import ObjectTypeDef
 
 _NOTE = "!note"
 
@@ -48,28 +42,17 @@ FIRST = 0
 """The first look at a window; others are named by the days after its end."""
 
 
-class _TooLateError(AwsError):
-    """Somebody else has written since it was read."""
-
-
-_KINDS: dict[str, type[AwsError]] = dict.fromkeys(
-    ("PreconditionFailed", "ConditionalRequestConflict"), _TooLateError
-)
-"""https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html"""
-
-
 class Control:
     """One source's part of the control bucket."""
 
-    def __init__(self, s3: "S3Client", bucket: str, source: SourceName) -> None:
+    def __init__(self, bucket: Bucket, source: SourceName) -> None:
         """Read and write in ``bucket`` what is of ``source``."""
-        self._s3 = s3
         self._bucket = bucket
         self._source = source
 
     def windows(self, since_ms: int) -> Iterator[tuple[Window, list[str]]]:
         """Yield the windows that start then or later, with the ids of their exports."""
-        keys = self._keys(
+        keys = self._bucket.keys(
             Prefix=source_prefix(self._source), StartAfter=starting_at(self._source, since_ms)
         )
         for prefix, of_window in groupby(map(split_key, keys), key=lambda each: each[0]):
@@ -81,7 +64,9 @@ class Control:
 
     def open_windows(self) -> set[str]:
         """Return the prefixes of the ledger of all windows with an export that has not ended."""
-        keys = self._keys(Prefix=open_prefix(self._source), StartAfter=whole_key(self._source))
+        keys = self._bucket.keys(
+            Prefix=open_prefix(self._source), StartAfter=whole_key(self._source)
+        )
         return {split_key(record_key(key))[0] for key in keys}
 
     def prefix(self, window: Window) -> str:
@@ -90,7 +75,7 @@ class Control:
 
     def record(self, window: Window, export_id: str) -> LedgerRecord | None:
         """Return a record; None where there is none, or none that can be read."""
-        found = self._get(ledger_key(self._source, window, export_id))
+        found = self._bucket.get(ledger_key(self._source, window, export_id))
         try:
             return None if found is None else parse(LedgerRecord, found[0])
         except ContractError:  # the sealer tells
@@ -99,13 +84,13 @@ class Control:
     def counted(self, window: Window, look: int) -> set[str]:
         """Return the ids of the exports of a window that a look has said something of."""
         prefix = self._prefix(window, look)
-        keys = (split_key(key) for key in self._keys(Prefix=prefix))
+        keys = (split_key(key) for key in self._bucket.keys(Prefix=prefix))
         return {name for folder, name in keys if folder == prefix} - {_NOTE}
 
     def put(self, recount: Recount, look: int) -> None:
         """Write what a look says of an export; what is there already stays, as it was the first."""
-        with suppress(_TooLateError):
-            self._put(
+        with suppress(TooLateError):
+            self._bucket.put(
                 self._key(recount.window, recount.export_id, look),
                 recount.text(),
                 IfNoneMatch="*",
@@ -122,7 +107,7 @@ class Control:
             Whether it has.
         """
         key = self._key(recount.window, recount.export_id, FIRST)
-        found = self._get(key)
+        found = self._bucket.get(key)
         if recount.recount.events is None or found is None:
             return False
         try:
@@ -131,12 +116,12 @@ class Control:
             before = None
         if not is_news(before, recount.recount.events, only_more=only_more):
             return False
-        self._put(key, recount.text())
+        self._bucket.put(key, recount.text())
         return True
 
     def note(self, window: Window, look: int) -> tuple[Note, str | None]:
         """Return what is noted of a look at a window, and its ETag; None where that is nothing."""
-        found = self._get(self._key(window, _NOTE, look))
+        found = self._bucket.get(self._key(window, _NOTE, look))
         if found is None:
             return Note(), None
         try:
@@ -153,20 +138,22 @@ class Control:
         condition = {"IfNoneMatch": "*"} if etag is None else {"IfMatch": etag}
         key = self._key(window, _NOTE, look)
         try:
-            return self._put(key, note.model_dump_json(exclude_none=True).encode(), **condition)
-        except _TooLateError as error:
+            return self._bucket.put(
+                key, note.model_dump_json(exclude_none=True).encode(), **condition
+            )
+        except TooLateError as error:
             raise OvertakenError(str(error)) from error
 
     def note_reading(self, reader: Reader) -> None:
         """Note that log events of the source are read now; see `logferry_contracts.reads`."""
-        self._put(f"{reading_prefix(self._source)}{reader}", b"")
+        self._bucket.put(f"{reading_prefix(self._source)}{reader}", b"")
 
     def reading(self) -> dict[str, datetime]:
         """Return who reads log events of the source, and when each of them has noted it."""
         prefix = reading_prefix(self._source)
         return {
             each["Key"].removeprefix(prefix): each["LastModified"]
-            for each in self._listed(Prefix=prefix)
+            for each in self._bucket.listed(Prefix=prefix)
         }
 
     def _prefix(self, window: Window, look: int) -> str:
@@ -176,32 +163,3 @@ class Control:
 
     def _key(self, window: Window, name: str, look: int) -> str:
         return f"{self._prefix(window, look)}{name}.json"
-
-    def _keys(self, **which: Any) -> Iterator[str]:
-        return (each["Key"] for each in self._listed(**which))
-
-    def _listed(self, **which: Any) -> Iterator["ObjectTypeDef"]:
-        with calling("ListObjectsV2", which["Prefix"]):
-            pages = self._s3.get_paginator("list_objects_v2").paginate(Bucket=self._bucket, **which)
-            for page in pages:
-                yield from page.get("Contents", [])
-
-    def _get(self, key: str) -> tuple[bytes, str] | None:
-        with calling("GetObject", key):
-            try:
-                found = self._s3.get_object(Bucket=self._bucket, Key=key)
-                return found["Body"].read(), found["ETag"]
-            except ClientError as error:
-                if error.response["Error"]["Code"] == "NoSuchKey":
-                    return None
-                raise
-
-    def _put(self, key: str, body: bytes, **condition: Any) -> str:
-        with calling("PutObject", key, _KINDS):
-            return self._s3.put_object(
-                Bucket=self._bucket,
-                Key=key,
-                Body=body,
-                ContentType="application/json",
-                **condition,
-            )["ETag"]

@@ -1,0 +1,112 @@
+"""The steps by which what is missing of a completed export is added, and told.
+
+Each may be done again: what was read anew is compared with what the archive has by then.
+"""
+
+from uuid import UUID
+
+from aws_lambda_powertools.metrics import MetricUnit
+
+from exporter import adding
+from exporter.adding import Adding
+from exporter.cloud import LedgerEntry
+from exporter.direct_lane import reading
+from exporter.errand import LEDGER_READS, Errand
+from exporter.errors import (
+    ExportRefusedError,
+    LedgerConflictError,
+    NotAddedError,
+    NotForDirectLaneError,
+    ObjectsRemovedError,
+    TransientError,
+)
+from exporter.telemetry import count, logger, measure
+from logferry_contracts.addendum import Addendum, addendum_folder
+from logferry_contracts.export_completed import ExportCompleted
+from logferry_contracts.ledger_record import LedgerRecord
+from logferry_contracts.message import timestamp
+
+
+def add(errand: Errand) -> None:
+    """Add what CloudWatch Logs has more of than the archive. On return the message is done with.
+
+    Where that cannot be, the export stays as it is: who has counted tells that it differs.
+
+    Raises:
+        TransientError: AWS was busy, or others kept changing the ledger record.
+        ContractError: The ledger record breaks its contract, or belongs to another export.
+    """
+    if errand.read() is None:
+        _leave("the ledger has no such export")
+        return
+    for _ in range(LEDGER_READS):
+        try:
+            _add(errand, errand.read_or_create())
+        except LedgerConflictError:
+            logger.info("the ledger record was changed by somebody else")
+        else:
+            return
+    raise TransientError(f"the ledger record changed {LEDGER_READS} times")
+
+
+def _add(errand: Errand, entry: LedgerEntry) -> None:
+    asked_at = errand.request.recounted_at
+    for each in entry.record.addenda or ():
+        if each.recounted_at == asked_at:
+            _tell(errand, entry, each)
+            return
+    why = adding.objection(entry.record)
+    if why is not None:
+        _leave(why)
+        return
+    try:
+        _add_what_is_missing(errand, entry)
+    except (NotAddedError, NotForDirectLaneError, ObjectsRemovedError) as error:
+        _leave(str(error))
+    except ExportRefusedError as error:
+        errand.delivery.dead_letter(errand.wiring.queue, error.reason, str(error))
+
+
+def _add_what_is_missing(errand: Errand, entry: LedgerEntry) -> None:
+    record, recounted_at = entry.record, errand.request.recounted_at
+    assert recounted_at is not None  # noqa: S101  (that is what is asked)
+    objects = Adding(reading=reading(errand)).objects(record)
+    if not objects:
+        logger.info("nothing is missing")
+        return
+    addendum = Addendum(
+        number=adding.next_number(record),
+        recounted_at=recounted_at,
+        at=timestamp(errand.now()),
+    )
+    entry = errand.wiring.ledger.replace(entry, record.as_added(objects, addendum))
+    added_bytes = sum(each.size_bytes for each in objects)
+    logger.info("added what was missing", objects=len(objects), total_bytes=added_bytes)
+    count("AddendaMade")
+    measure("BytesAdded", MetricUnit.Bytes, added_bytes)
+    _tell(errand, entry, addendum)
+
+
+def _tell(errand: Errand, entry: LedgerEntry, addendum: Addendum) -> None:
+    """Publish an addendum, and record that: until then, a crash does both once more."""
+    if addendum.published_at is not None:
+        return
+    errand.wiring.topic.publish(_event(errand, entry.record, addendum))
+    errand.wiring.ledger.replace(entry, entry.record.as_told(addendum, at=errand.now()))
+
+
+def _event(errand: Errand, record: LedgerRecord, addendum: Addendum) -> ExportCompleted:
+    """Return the event, without the list of objects where that makes it too long."""
+    event = ExportCompleted.of_addendum(record, addendum)
+    if not event.is_too_long:
+        return event
+    # Beside the export's own list, which somebody may still read.
+    name = UUID(addendum_folder(record.export_id, addendum.number)).hex
+    named = record.model_copy(update={"export_id": name})
+    location = errand.wiring.ledger.put_manifest(named, event.data.manifest)
+    return event.with_objects_at(location)
+
+
+def _leave(why: str) -> None:
+    logger.warning("nothing was added", why=why)
+    count("AddendaRefused")

@@ -1,0 +1,137 @@
+"""What is known of differences and of what was done about them: the sealer's notes, and our own.
+
+The sealer alone knows how many events the archive has, and notes of which windows CloudWatch Logs
+has counted more. Beside the recounts is noted for which of them somebody was asked to add what is
+missing, and how many bytes that takes to read on a day.
+"""
+
+from collections.abc import Iterator
+from contextlib import suppress
+from typing import Annotated, NamedTuple
+
+from pydantic import Field, ValidationError
+
+from logferry_contracts.ledger_key import (
+    LACKING_NOTES,
+    recount_key,
+    recounts_prefix,
+    seal_notes_prefix,
+    source_recounts_prefix,
+    split_key,
+    window_of,
+)
+from logferry_contracts.ledger_record import LedgerRecord
+from logferry_contracts.message import Count, Message
+from logferry_contracts.recount import Recount, Recounted
+from logferry_contracts.source import SourceName
+from logferry_contracts.window import Window
+from logferry_contracts.wire import ContractError, parse
+from logferry_deliveries.errors import AwsError
+from recounter.aws.bucket import Bucket, TooLateError
+from recounter.errors import OvertakenError
+
+
+class Lacking(NamedTuple):
+    """A log group's window of which CloudWatch Logs has counted more events than are sealed."""
+
+    window: Window
+    log_group_name: str
+
+
+class Spent(Message):
+    """What was to be read on a day to add what is missing.
+
+    Attributes:
+        date: In UTC, such as ``2026-11-26``.
+    """
+
+    date: Annotated[str, Field(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$")]
+    read_bytes: Count = 0
+
+
+class Corrections:
+    """One source's part of the control bucket, as far as it is about differences."""
+
+    def __init__(self, bucket: Bucket, source: SourceName) -> None:
+        """Read and write in ``bucket`` what is of ``source``."""
+        self._bucket = bucket
+        self._source = source
+
+    def lacking(self, since_ms: int) -> list[Lacking]:
+        """Return what the newest seals say that lacks events, of windows that start since then."""
+        prefix = seal_notes_prefix(LACKING_NOTES, self._source.account_id, self._source.region)
+        return [
+            Lacking(window, text.decode())
+            for key, window in self._noted(prefix)
+            if window.from_ms >= since_ms and (text := self._text(key))
+        ]
+
+    def counted(self, window: Window) -> int:
+        """Return of how many exports of a window it was said whether they were counted."""
+        prefix = recounts_prefix(self._source, window)
+        return sum(split_key(key)[0] == prefix for key in self._bucket.keys(Prefix=prefix))
+
+    def recount(self, record: LedgerRecord) -> Recounted | None:
+        """Return what was counted of an export; None where nobody has, or it cannot be read."""
+        found = self._bucket.get(recount_key(record.source, record.window, record.export_id))
+        try:
+            return None if found is None else parse(Recount, found[0]).recount
+        except ContractError:
+            return None
+
+    def is_asked(self, record: LedgerRecord, recounted: Recounted) -> bool:
+        """Whether somebody was asked for what a witness says is missing of an export."""
+        return self._bucket.get(self._asked_key(record, recounted)) is not None
+
+    def note_asked(self, record: LedgerRecord, recounted: Recounted) -> None:
+        """Note that somebody was asked."""
+        with suppress(TooLateError):
+            self._bucket.put(self._asked_key(record, recounted), b"{}", IfNoneMatch="*")
+
+    def spent(self, date: str) -> tuple[Spent, str | None]:
+        """Return what was spent on a day, and the ETag of the note of it; None where it has none.
+
+        Raises:
+            AwsError: Nobody can read what is noted, or S3 did not answer.
+        """
+        found = self._bucket.get(self._spent_key)
+        if found is None:
+            return Spent(date=date), None
+        try:
+            spent = Spent.model_validate_json(found[0])
+        except ValidationError as error:
+            raise AwsError("GetObject", self._spent_key, "NotANote", str(error)) from error
+        return (spent if spent.date == date else Spent(date=date)), found[1]
+
+    def keep_spent(self, spent: Spent, etag: str | None) -> None:
+        """Note what is spent over what was read.
+
+        Raises:
+            OvertakenError: Somebody else has, since.
+        """
+        condition = {"IfNoneMatch": "*"} if etag is None else {"IfMatch": etag}
+        try:
+            self._bucket.put(self._spent_key, spent.model_dump_json().encode(), **condition)
+        except TooLateError as error:
+            raise OvertakenError(str(error)) from error
+
+    @property
+    def _spent_key(self) -> str:
+        return f"{source_recounts_prefix(self._source)}!added.json"
+
+    def _asked_key(self, record: LedgerRecord, recounted: Recounted) -> str:
+        prefix = recounts_prefix(self._source, record.window)
+        return f"{prefix}!asked/{record.export_id}-{recounted.at}.json"
+
+    def _noted(self, prefix: str) -> Iterator[tuple[str, Window]]:
+        """Yield the keys of notes that have a content, each with its window."""
+        for each in self._bucket.listed(Prefix=prefix):
+            folder, _ = split_key(each["Key"])
+            with suppress(ValueError):  # what somebody has put there is no note
+                window = window_of(folder)
+                if each["Size"]:
+                    yield each["Key"], window
+
+    def _text(self, key: str) -> bytes:
+        found = self._bucket.get(key)
+        return b"" if found is None else found[0]

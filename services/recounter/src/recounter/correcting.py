@@ -1,0 +1,153 @@
+"""What CloudWatch Logs has more of than the archive: the exporter is asked to add it.
+
+Once for each window and witness, for so many bytes a day, and not at all where so much of a date
+differs that the exports themselves have to be looked at first.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from aws_lambda_powertools import Logger
+
+from logferry_contracts.export import export_id
+from logferry_contracts.ledger_record import LedgerRecord
+from logferry_contracts.message import epoch_ms
+from logferry_contracts.source import SourceName
+from logferry_contracts.window import Window
+from logferry_deliveries.errors import OutOfTimeError
+from recounter import due
+from recounter.aws.control import Control
+from recounter.aws.corrections import Corrections, Lacking
+from recounter.aws.requests import Requests
+from recounter.errors import OvertakenError, TooManyDifferError
+from recounter.metrics import ASKED
+from recounter.turn import Turn
+
+LONGEST_WAIT = timedelta(days=30)
+"""How old the start of a window may be: the last look is after 14 days, and each day has a limit of
+what is read. The sealer has to look at its date still, to seal what was added."""
+LEAST_DIFFERING = 3
+"""So many exports of a date have to differ for it to be too many: of a few, one is a large part."""
+
+logger = Logger()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Correcting:
+    """Has added what is missing of one source's exports.
+
+    Attributes:
+        most_bytes: How much may be read again on a day; nothing is added at 0.
+        stop_share: More thousandths of a date's exports that differ are too many.
+        since: How old the start of a window may be.
+    """
+
+    control: Control
+    corrections: Corrections
+    requests: Requests
+    source: SourceName
+    most_bytes: int
+    stop_share: int
+    since: timedelta
+
+    def look(self, turn: Turn) -> None:
+        """Ask for what is missing.
+
+        Raises:
+            TooManyDifferError: So much differs that a person has to look; nothing was asked for.
+            RetryError: Something could not be asked for; the next invocation goes on.
+        """
+        if not self.most_bytes:
+            return
+        since_ms = epoch_ms(turn.clock() - self.since)
+        lacking = self.corrections.lacking(since_ms)
+        if not lacking:
+            return
+        self._check(lacking, since_ms)
+        for each in lacking:
+            try:
+                turn.check()
+                if not self._correct(each, turn):
+                    return
+            except (OutOfTimeError, OvertakenError) as error:
+                logger.info("the next invocation goes on", reason=str(error))
+                return
+
+    def _check(self, lacking: Sequence[Lacking], since_ms: int) -> None:
+        """Make sure that of no date too many exports differ."""
+        differing = Counter(date_of(each.window) for each in lacking)
+        counted = defaultdict[str, int](int)
+        for window, _ in self.control.windows(since_ms):
+            if date_of(window) in differing:
+                counted[date_of(window)] += self.corrections.counted(window)
+        stopped = {
+            date: f"{differ} of {counted[date]}"
+            for date, differ in differing.items()
+            if is_too_many(differ, counted[date], self.stop_share)
+        }
+        if stopped:
+            raise TooManyDifferError(stopped)
+
+    def _correct(self, lacking: Lacking, turn: Turn) -> bool:
+        """Ask for what one window lacks, where that is due; return whether there is money left."""
+        record = self._record(lacking)
+        recounted = None if record is None else self.corrections.recount(record)
+        if record is None or recounted is None or not due.is_correctable(record, recounted):
+            return True
+        why = due.objection(record, turn.clock())
+        if why is not None:
+            logger.info("not added", export_id=record.export_id, why=why)
+            return True
+        if self.corrections.is_asked(record, recounted):
+            return True
+        if not self._pay(record, turn):
+            logger.warning("the rest is added tomorrow", most_bytes=self.most_bytes)
+            return False
+        self.requests.ask(record, recounted, turn.clock())
+        self.corrections.note_asked(record, recounted)
+        turn.counts[ASKED] += 1
+        return True
+
+    def _record(self, lacking: Lacking) -> LedgerRecord | None:
+        """Return the last try of a log group's window, if it is in the archive, and this source's.
+
+        Of an account's other profile another recounter asks.
+        """
+        last, generation = None, 1
+        while (found := self._try(lacking, generation)) is not None:
+            last, generation = found, generation + 1
+        if last is None or not due.is_countable(last) or last.source != self.source:
+            return None
+        return last
+
+    def _try(self, lacking: Lacking, generation: int) -> LedgerRecord | None:
+        window, name = lacking
+        return self.control.record(window, export_id(self.source, name, window, generation))
+
+    def _pay(self, record: LedgerRecord, turn: Turn) -> bool:
+        """Note that an export is read again, before it is; False where the day's bytes are up."""
+        date = f"{turn.clock().astimezone(UTC):%Y-%m-%d}"
+        spent, etag = self.corrections.spent(date)
+        read_bytes = spent.read_bytes + due.size_bytes(record)
+        if read_bytes > self.most_bytes:
+            return False
+        self.corrections.keep_spent(spent.model_copy(update={"read_bytes": read_bytes}), etag)
+        return True
+
+
+def is_too_many(differing: int, counted: int, share: int) -> bool:
+    """Whether so many exports of a date differ that a person has to look.
+
+    Args:
+        differing: Of how many CloudWatch Logs has more events.
+        counted: Of how many it was asked.
+        share: More thousandths are too many.
+    """
+    return differing >= LEAST_DIFFERING and 1000 * differing > share * counted
+
+
+def date_of(window: Window) -> str:
+    """Return the date that a window begins on, in UTC."""
+    return f"{datetime.fromtimestamp(window.from_ms / 1000, UTC):%Y-%m-%d}"

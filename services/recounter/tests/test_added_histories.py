@@ -1,0 +1,256 @@
+"""Histories by chance: what comes in late is counted, sealed as lacking, added, and sealed again.
+
+The recounter's looks and its asking are the real ones. The sealer and the exporter are what they
+promise: a seal says how many events the archive has and what was counted last, and who is asked
+adds what CloudWatch Logs has by then. That they keep it is their own tests' concern.
+"""
+
+import random
+from collections import Counter
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+import pytest
+from services.recounter.tests.conftest import (
+    DAY,
+    FROM,
+    NOW,
+    WINDOW,
+    Bucket,
+    Killed,
+    World,
+    busy,
+    look,
+    record,
+)
+
+from logferry_contracts.addendum import Addendum
+from logferry_contracts.ledger_record import LedgerRecord
+from logferry_contracts.message import timestamp
+from logferry_contracts.recount import Recounted
+from logferry_contracts.window import Window
+from logferry_deliveries.errors import RetryError
+from recounter import due
+from recounter.aws.corrections import Corrections, Lacking, Spent
+from recounter.aws.requests import Requests
+from recounter.correcting import LONGEST_WAIT, Correcting
+from recounter.errors import OvertakenError, TooManyDifferError
+from recounter.turn import Turn
+
+FEW, MANY = range(30), range(30, 1000)
+DAYS = (3, 14)
+MOST_BYTES = 300
+
+
+@dataclass
+class Archive:
+    """What was archived and sealed, beside a world's CloudWatch and ledger.
+
+    Attributes:
+        events: How many each export has put there.
+        sealed: How many the last seal says, and what was counted, by export.
+        queue: What the exporter is asked for.
+        asked: Each correction that was asked for, by export and witness.
+    """
+
+    world: World
+    events: dict[str, int] = field(default_factory=dict)
+    sealed: dict[str, tuple[int, int | None]] = field(default_factory=dict)
+    queue: list[tuple[str, str]] = field(default_factory=list)
+    asked: Counter[tuple[str, str]] = field(default_factory=Counter)
+    noted: set[tuple[str, str]] = field(default_factory=set)
+    spent: Counter[str] = field(default_factory=Counter)
+    read: Counter[str] = field(default_factory=Counter)
+
+    def seal(self) -> None:
+        for key, recount in self.world.recounts.items():
+            self.sealed[key] = self.events[key], recount.recount.events
+
+    def work(self) -> None:
+        """Let the exporter do what it is asked for; again does no harm."""
+        for key, recounted_at in self.queue:
+            made = self.world.records[key]
+            known = made.addenda or []
+            if any(each.recounted_at == recounted_at for each in known):
+                continue
+            there = self.world.counted(made.log_group.name, made.window)
+            if there > self.events[key]:
+                self.events[key] = there
+                at = timestamp(self.world.now)
+                done = Addendum(number=len(known) + 1, recounted_at=recounted_at, at=at)
+                added = made.model_copy(update={"addenda": [*known, done]})
+                self.world.records[key] = added
+        self.queue.clear()
+
+
+class Noted(Corrections):
+    """The control bucket in memory, as far as it is about differences."""
+
+    def __init__(self, archive: Archive) -> None:
+        self._archive = archive
+
+    def lacking(self, since_ms: int) -> list[Lacking]:
+        archive = self._archive
+        archive.world.call("ListLacking")
+        of = ((archive.world.records[key], said) for key, said in archive.sealed.items())
+        return [
+            Lacking(made.window, made.log_group.name)
+            for made, (events, counted) in of
+            if counted is not None and counted > events and made.window.from_ms >= since_ms
+        ]
+
+    def counted(self, window: Window) -> int:
+        return sum(each.window == window for each in self._archive.world.recounts.values())
+
+    def recount(self, record: LedgerRecord) -> Recounted | None:
+        found = self._archive.world.recounts.get(record.export_id)
+        return None if found is None else found.recount
+
+    def is_asked(self, record: LedgerRecord, recounted: Recounted) -> bool:
+        return (record.export_id, recounted.at) in self._archive.noted
+
+    def note_asked(self, record: LedgerRecord, recounted: Recounted) -> None:
+        self._archive.world.call("PutAsked")
+        self._archive.noted.add((record.export_id, recounted.at))
+        self._archive.world.call("PutAsked done")
+
+    def spent(self, date: str) -> tuple[Spent, str | None]:
+        spent = self._archive.spent
+        return Spent(date=date, read_bytes=spent[date]), str(spent[date])
+
+    def keep_spent(self, spent: Spent, etag: str | None) -> None:
+        self._archive.world.call("PutSpent")
+        if str(self._archive.spent[spent.date]) != etag:
+            raise OvertakenError("somebody was faster")
+        self._archive.spent[spent.date] = spent.read_bytes
+        self._archive.world.call("PutSpent done")
+
+
+class Asked(Requests):
+    """The exporter's queue in memory."""
+
+    def __init__(self, archive: Archive) -> None:
+        self._archive = archive
+
+    def ask(self, record: LedgerRecord, recounted: Recounted, now: datetime) -> None:
+        self._archive.world.call("SendMessage")
+        request = record.export_id, recounted.at
+        self._archive.queue.append(request)
+        self._archive.asked[request] += 1
+        self._archive.read[f"{now:%Y-%m-%d}"] += due.size_bytes(record)
+        self._archive.world.call("SendMessage done")
+
+
+def correct(archive: Archive, *, stop_share: int = 1000) -> None:
+    turn = Turn(clock=lambda: archive.world.now, has_time=lambda: True, sleep=lambda _: None)
+    Correcting(
+        control=Bucket(archive.world),
+        corrections=Noted(archive),
+        requests=Asked(archive),
+        source=record("/a").source,
+        most_bytes=MOST_BYTES,
+        stop_share=stop_share,
+        since=LONGEST_WAIT,
+    ).look(turn)
+
+
+class Fate:
+    """What becomes of calls in one history."""
+
+    def __init__(self, seed: int) -> None:
+        self.random = random.Random(seed)  # noqa: S311  (reproducible, and no secret)
+        self.rate = self.random.choice([0, 0.02, 0.1])
+
+    def before(self, call: str) -> None:
+        if self.random.random() < self.rate:
+            raise Killed if self.random.random() < 0.5 else busy(call)
+
+
+def born(fate: Fate) -> Archive:
+    """A world whose exports have ended, each with what there was."""
+    chance = fate.random
+    archive = Archive(World(now=NOW))
+    for n in range(chance.randint(1, 8)):
+        made = record(f"/{n}", size=100, lane=chance.choice(["slot", "direct"]))
+        archive.world.add(made, [FROM + 1] * chance.randint(0, 3))
+        archive.events[made.export_id] = archive.world.counted(f"/{n}", WINDOW)
+    return archive
+
+
+def live(archive: Archive, fate: Fate, until: datetime, *, is_late: bool) -> None:
+    """Let some days pass, in steps of hours."""
+    world, chance = archive.world, fate.random
+    while world.now < until:
+        if is_late and chance.random() < 0.15:
+            for _ in range(chance.choice([1, 1, 5])):
+                world.events[f"/{chance.randrange(len(archive.events))}"].append(FROM + 2)
+        world.before = fate.before
+        for work in (correct, look_at):
+            with suppress(Killed, RetryError):
+                work(archive)
+        world.before = lambda _: None
+        if chance.random() < 0.7:
+            archive.work()
+            archive.seal()
+        world.now += timedelta(hours=chance.randint(2, 14))
+
+
+def look_at(archive: Archive) -> None:
+    look(archive.world, revisit_days=DAYS, revisit_share=10)
+
+
+def check(seed: int) -> None:
+    fate = Fate(seed)
+    archive, is_undisturbed = born(fate), not fate.rate
+    world = archive.world
+    live(archive, fate, NOW + timedelta(days=13), is_late=True)
+    live(archive, fate, NOW + timedelta(days=14), is_late=False)
+    fate.rate = 0
+    for _ in range(8):  # by the last look all is in; each day has bytes for three
+        look_at(archive)
+        archive.seal()
+        correct(archive)
+        archive.work()
+        archive.seal()
+        world.now += timedelta(hours=12)
+    for key, (events, counted) in archive.sealed.items():
+        made = world.records[key]
+        assert events == archive.events[key]
+        # What was read by the one lane and counted by no query, no later look is a witness of.
+        if counted is not None or made.lane == "slot":
+            assert events == counted == world.counted(made.log_group.name, made.window)
+        assert len({each.recounted_at for each in made.addenda or ()}) == len(made.addenda or ())
+    assert archive.sealed.keys() == world.records.keys()
+    assert all(read <= archive.spent[date] <= MOST_BYTES for date, read in archive.read.items())
+    if is_undisturbed:
+        assert all(times == 1 for times in archive.asked.values())
+
+
+@pytest.mark.parametrize("seed", FEW)
+def test_in_the_end_as_many_events_are_sealed_as_cloudwatch_returned_at_the_last_look(
+    seed: int,
+) -> None:
+    check(seed)
+
+
+@pytest.mark.deep
+@pytest.mark.parametrize("seed", MANY)
+def test_and_so_it_is_in_many_more(seed: int) -> None:
+    check(seed)
+
+
+def test_where_too_much_differs_nothing_is_asked_for_in_any_look() -> None:
+    archive = born(Fate(3))
+    look_at(archive)
+    for name in list(archive.world.events):
+        archive.world.events[name].append(FROM + 2)
+    archive.world.now += timedelta(milliseconds=3 * DAY)
+    look_at(archive)
+    archive.seal()
+    for _ in range(3):
+        with pytest.raises(TooManyDifferError):
+            correct(archive, stop_share=20)
+    assert archive.queue == []
+    correct(archive)
+    assert archive.queue

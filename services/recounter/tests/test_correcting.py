@@ -1,0 +1,249 @@
+"""The exporter is asked to add what the archive lacks: once for each witness, and not too much."""
+
+import json
+from collections import Counter
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
+
+import boto3
+import pytest
+from moto import mock_aws
+from services.recounter.tests.conftest import DAY, FROM, NOW, WINDOW, at, record
+
+from logferry_contracts.addendum import Addendum
+from logferry_contracts.export import export_id
+from logferry_contracts.export_requested import ExportRequested, ExportRequestedData
+from logferry_contracts.ledger_key import LACKING_NOTES, recount_key, seal_note_key
+from logferry_contracts.ledger_record import LedgerRecord
+from logferry_contracts.message import timestamp
+from logferry_contracts.recount import Recount
+from logferry_contracts.source import Source
+from logferry_contracts.window import Window
+from logferry_contracts.wire import emit, parse
+from logferry_deliveries.errors import AwsError
+from recounter.aws.bucket import Bucket
+from recounter.aws.control import Control
+from recounter.aws.corrections import Corrections
+from recounter.aws.requests import Requests
+from recounter.correcting import LONGEST_WAIT, Correcting
+from recounter.errors import TooManyDifferError
+from recounter.turn import Turn
+
+BUCKET = "control-bucket"
+SOURCE = Source(
+    **record("/a").source.model_dump(), role_arn="arn:aws:iam::111122223333:role/logferry-source"
+)
+RECOUNTED = timestamp(NOW - timedelta(hours=3))
+AGAIN = timestamp(NOW + timedelta(hours=3))
+EXAMPLE = record("/a")
+
+
+class Hub:
+    """The control bucket and the exporter's queue, on an emulation of AWS that is not ours."""
+
+    def __init__(self) -> None:
+        self.s3 = boto3.client("s3")
+        where: Any = {"LocationConstraint": SOURCE.region}
+        self.s3.create_bucket(Bucket=BUCKET, CreateBucketConfiguration=where)
+        self.sqs = boto3.client("sqs")
+        self.url = self.sqs.create_queue(
+            QueueName=SOURCE.direct_queue_name, Attributes={"FifoQueue": "true"}
+        )["QueueUrl"]
+        self.now = NOW
+
+    def put(self, made: LedgerRecord, *, recounted_at: str = RECOUNTED) -> LedgerRecord:
+        """Put an export into the ledger, with what was counted of it."""
+        self.s3.put_object(Bucket=BUCKET, Key=made.key, Body=emit(made).encode())
+        said = {"by": "filter", "at": recounted_at, "events": 5}
+        told = Recount.of(
+            source=made.source, window=made.window, export_id=made.export_id, recount=said
+        )
+        key = recount_key(made.source, made.window, made.export_id)
+        self.s3.put_object(Bucket=BUCKET, Key=key, Body=told.text())
+        return made
+
+    def lacks(self, made: LedgerRecord, text: bytes | None = None, **more: Any) -> LedgerRecord:
+        """Let a seal say that an export lacks events."""
+        name = made.log_group.name
+        where = (SOURCE.account_id, SOURCE.region, made.window, name)
+        key = seal_note_key(LACKING_NOTES, *where)
+        body = name.encode() if text is None else text
+        self.s3.put_object(Bucket=BUCKET, Key=key, Body=body)
+        return self.put(made, **more)
+
+    def look(self, *, most_bytes: int = 10_000_000, stop_share: int = 20) -> Counter[str]:
+        bucket = Bucket(self.s3, BUCKET)
+        turn = Turn(clock=lambda: self.now, has_time=lambda: True, sleep=lambda _: None)
+        Correcting(
+            control=Control(bucket, SOURCE),
+            corrections=Corrections(bucket, SOURCE),
+            requests=Requests(self.sqs, SOURCE),
+            source=SOURCE.name,
+            most_bytes=most_bytes,
+            stop_share=stop_share,
+            since=LONGEST_WAIT,
+        ).look(turn)
+        return turn.counts
+
+    def asked(self) -> list[ExportRequestedData]:
+        """What was asked since the last time."""
+        found = []
+        while messages := self.sqs.receive_message(
+            QueueUrl=self.url, MaxNumberOfMessages=10, AttributeNames=["MessageGroupId"]
+        ).get("Messages"):
+            for each in messages:
+                assert each["Attributes"]["MessageGroupId"] == SOURCE.direct_slot
+                found.append(parse(ExportRequested, each["Body"]).data)
+                self.sqs.delete_message(QueueUrl=self.url, ReceiptHandle=each["ReceiptHandle"])
+        return found
+
+
+@pytest.fixture
+def hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "testing")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", SOURCE.region)
+    with mock_aws():
+        yield Hub()
+
+
+def test_what_the_archive_lacks_is_asked_for_once_by_each_witness(hub: Hub) -> None:
+    made = hub.lacks(record("/a", lane="slot"))
+    hub.put(record("/agrees"))
+    assert hub.look()["AddendaAsked"] == 1
+    (asked,) = hub.asked()
+    assert (asked.export_id, asked.recounted_at) == (made.export_id, RECOUNTED)
+    assert (asked.lane, asked.source, asked.destination) == ("direct", SOURCE, made.destination)
+    assert hub.look()["AddendaAsked"] == 0
+    hub.put(made, recounted_at=AGAIN)
+    hub.look()
+    assert [each.recounted_at for each in hub.asked()] == [AGAIN]
+
+
+def test_what_a_later_seal_has_whole_is_not_asked_for(hub: Hub) -> None:
+    hub.lacks(record("/a"), text=b"")
+    hub.look()
+    assert hub.asked() == []
+
+
+def test_what_was_added_by_the_witness_is_not_asked_for_before_it_is_sealed(hub: Hub) -> None:
+    made = hub.lacks(record("/a"))
+    done = Addendum(number=1, recounted_at=RECOUNTED, at=at(NOW))
+    hub.put(made.model_copy(update={"addenda": [done]}))
+    hub.look()
+    assert hub.asked() == []
+
+
+def failed(made: LedgerRecord) -> LedgerRecord:
+    document = json.loads(emit(made)) | {
+        "state": "failed",
+        "failed": {"reason": "test", "message": "no", "at": at(NOW)},
+    }
+    return parse(LedgerRecord, json.dumps(document))
+
+
+@pytest.mark.parametrize(
+    "made",
+    [
+        record("/large", size=20_000_001),
+        record("/class", log_group_class="INFREQUENT_ACCESS"),
+        record("/expired", retention_days=1),
+        failed(record("/failed")),
+        record("/theirs").model_copy(
+            update={"source": EXAMPLE.source.model_copy(update={"profile": "another"})}
+        ),
+    ],
+    ids=lambda made: made.log_group.name,
+)
+def test_what_cannot_be_added_is_left_to_a_person(hub: Hub, made: LedgerRecord) -> None:
+    hub.lacks(made)
+    hub.look()
+    assert hub.asked() == []
+
+
+def test_the_last_try_of_a_window_is_added_to(hub: Hub) -> None:
+    first = record("/a")
+    hub.lacks(failed(first))
+    name = export_id(first.source, "/a", WINDOW, 2)
+    hub.put(first.model_copy(update={"generation": 2, "export_id": name}))
+    hub.look()
+    assert [each.export_id for each in hub.asked()] == [name]
+
+
+def test_no_more_is_read_on_a_day_than_was_said(hub: Hub) -> None:
+    for n in range(4):
+        window = Window(from_ms=FROM - n * DAY, to_ms=FROM + DAY - n * DAY)
+        hub.lacks(record(f"/{n}", size=3_000_000, window=window))
+    hub.look(most_bytes=7_000_000)
+    hub.look(most_bytes=7_000_000)
+    assert len(hub.asked()) == 2
+    hub.now += timedelta(days=1)
+    hub.look(most_bytes=7_000_000)
+    assert len(hub.asked()) == 2
+    hub.look(most_bytes=0)
+    assert hub.asked() == []
+
+
+def of_a_date(hub: Hub, differing: int, others: int) -> None:
+    for n in range(differing):
+        hub.lacks(record(f"/lacks/{n}", size=10))
+    for n in range(others):
+        hub.put(record(f"/agrees/{n}", size=10))
+
+
+def test_where_too_much_of_a_date_differs_nothing_of_the_source_is_added(hub: Hub) -> None:
+    of_a_date(hub, 3, 140)
+    before = Window(from_ms=FROM - DAY, to_ms=FROM)
+    hub.lacks(record("/another-date", window=before))
+    with pytest.raises(TooManyDifferError, match=r"\(3 of 143\).*outage.*another time"):
+        hub.look()
+    assert hub.asked() == []
+    hub.look(stop_share=1000)
+    assert len(hub.asked()) == 4
+
+
+@pytest.mark.parametrize(("differing", "others"), [(2, 0), (3, 147)])
+def test_a_few_or_a_small_part_of_a_date_may_differ(hub: Hub, differing: int, others: int) -> None:
+    of_a_date(hub, differing, others)
+    hub.look()
+    assert len(hub.asked()) == differing
+
+
+class Killed(BaseException):
+    """The process died."""
+
+
+@pytest.mark.parametrize("call", ["keep_spent", "ask", "note_asked"])
+@pytest.mark.parametrize("is_done", [False, True])
+def test_who_died_asks_again_and_the_queue_takes_it_once(
+    hub: Hub,
+    monkeypatch: pytest.MonkeyPatch,
+    call: str,
+    is_done: bool,  # noqa: FBT001  (a parameter of the test)
+) -> None:
+    made = hub.lacks(record("/a", size=3_000_000))
+    where = Requests if call == "ask" else Corrections
+    real = getattr(where, call)
+
+    def dies(*arguments: Any) -> None:
+        if is_done:
+            real(*arguments)
+        raise Killed
+
+    with monkeypatch.context() as patch:
+        patch.setattr(where, call, dies)
+        with pytest.raises(Killed):
+            hub.look()
+    hub.look()
+    assert [each.export_id for each in hub.asked()] == [made.export_id]
+    assert hub.look()["AddendaAsked"] == 0
+
+
+def test_a_note_of_what_was_spent_that_nobody_can_read_stops_the_spending(hub: Hub) -> None:
+    hub.lacks(record("/a"))
+    key = f"recounts/{SOURCE.account_id}/{SOURCE.region}/!added.json"
+    hub.s3.put_object(Bucket=BUCKET, Key=key, Body=b"?")
+    with pytest.raises(AwsError, match="NotANote"):
+        hub.look()
+    assert hub.asked() == []
