@@ -11,6 +11,7 @@ import pytest
 from exporter import direct, patience
 from exporter.direct import Event
 from exporter.errors import ExportRefusedError, NotForDirectLaneError, TransientError
+from logferry_contracts import reads
 from logferry_contracts.export_requested import ExportRequestedData
 from logferry_contracts.ledger_record import LedgerRecord
 
@@ -315,3 +316,20 @@ def test_an_object_of_a_try_that_died_is_in_no_manifest_once_there_is_more_to_re
     (event,) = cloud.completed_events()
     assert [each.version_id for each in event.data.manifest.objects or []] == [after.version_id]
     assert gzip.decompress(after.body).count(b"\n") == 2
+
+
+@pytest.mark.parametrize("remaining_ms", [6_000, 900_000])
+def test_who_has_to_wait_for_other_readers_does_so_in_the_queue_where_time_is_short(
+    cloud: "Cloud", wanted: ExportRequestedData, remaining_ms: int
+) -> None:
+    """Or a function of little time would leave all to the slot, whenever a plan has looked."""
+    cloud.reading["planner"] = cloud.now
+    cloud.warm = cloud.wiring()
+    cloud.request(wanted)
+    deliveries, began = 0, cloud.now
+    while not cloud.completed_events():
+        cloud.deliver(remaining_ms=remaining_ms)
+        deliveries += 1
+    assert [event.data.lane for event in cloud.completed_events()] == ["direct"]
+    assert deliveries == (2 if remaining_ms < reads.JOIN.total_seconds() * 1000 else 1)
+    assert cloud.now - began >= reads.JOIN

@@ -2,7 +2,8 @@
 
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
+from math import ceil
 
 from exporter import direct, task
 from exporter.cloud import LedgerEntry, SourceAccount
@@ -41,7 +42,12 @@ class Errand:
         return self.wiring.accounts.account(self.request.source, self.now())
 
     def may_read(self) -> bool:
-        """Wait for a turn at FilterLogEvents; False when there is no time for a call."""
+        """Wait for a turn at FilterLogEvents; False when there is no time for a call.
+
+        Raises:
+            NotFinishedError: Others have to make room first, and the next invocation has more time.
+        """
+        self._check_joined()
         self.wiring.reads(self.request).wait()
         return self.now() < self.delivery.work_until
 
@@ -56,6 +62,16 @@ class Errand:
         takes = direct.reading_time(self.request.estimated_bytes, calls_per_second)
         if delivery.is_late(now) and (takes is None or now + takes > delivery.work_until):
             raise NotFinishedError(0)
+        self._check_joined()
+
+    def _check_joined(self) -> None:
+        """Make sure that there is time to wait until others who read have made room.
+
+        Whoever has waited so in a queue need not wait again.
+        """
+        joining_s = self.wiring.reads(self.request).joining_s()
+        if self.now() + timedelta(seconds=joining_s) >= self.delivery.work_until and joining_s > 0:
+            raise NotFinishedError(ceil(joining_s))
 
     def read(self) -> LedgerEntry | None:
         """Return the export's ledger entry, or None when there is none."""
