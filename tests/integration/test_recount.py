@@ -1,5 +1,6 @@
 """A source's recounter as it is deployed, and the sealer that takes its word into a seal."""
 
+import gzip
 import time
 from datetime import UTC, datetime
 
@@ -9,8 +10,9 @@ from tests.sealed_account import Account
 from devstack import organisation
 from devstack.suite import yesterday
 from logferry.bucket_store import BucketStore
+from logferry_contracts.addendum import split_manifest
 from logferry_contracts.documents import examples
-from logferry_contracts.ledger_key import recount_key
+from logferry_contracts.ledger_key import LACKING_NOTES, recount_key, seal_note_key
 from logferry_contracts.message import timestamp
 from logferry_contracts.recount import Recount
 from logferry_contracts.verification.findings import Note
@@ -87,6 +89,62 @@ def test_what_each_lane_has_exported_is_counted_by_a_call_that_it_was_not_read_b
         f"{name}/slot": ("filter", 6),
         f"{name}/cold": ("insights", 6),
     }
+
+
+def test_what_came_in_late_is_added_to_what_either_lane_has_archived(
+    suite, recounter, tap, name, records, some_logs
+):
+    """The recounter asks, the exporter reads, compares and writes, the sse-enforcer secures."""
+    control, window = suite.parameter("/logferry/control/bucket"), yesterday()
+    lanes = {f"{name}/direct": "direct", f"{name}/slot": "slot"}
+    account_id = suite.source("alpha").account_id
+
+    def put(each, *events):
+        stream = organisation.LogStream("web", list(events))
+        suite.put_logs(account_id, [organisation.LogGroup(each, window.from_ms - 1, [stream])])
+
+    for each, lane in lanes.items():
+        put(each, (window.from_ms, "hello"), (window.to_ms, "next"))
+        suite.send_request(
+            suite.export_request("alpha", each, lane=lane, log_group_class="STANDARD")
+        )
+    tap.until(lambda: all([r.state for r in records(each)] == ["secured"] for each in lanes))
+    request = next(e.text for e in examples("accept", "recount-request"))
+    for each in lanes:
+        put(each, (window.to_ms - 1, "late"))
+        (done,) = records(each)
+        said = {"by": "filter", "at": timestamp(datetime.now(UTC)), "events": 2}
+        told = Recount.of(
+            source=done.source, window=done.window, export_id=done.export_id, recount=said
+        )
+        where = (done.source.account_id, done.source.region, done.window, each)
+        for key, body in (
+            (recount_key(done.source, done.window, done.export_id), told.text()),
+            (seal_note_key(LACKING_NOTES, *where), each.encode()),
+        ):
+            suite.client("s3").put_object(Bucket=control, Key=key, Body=body)
+    answer = suite.client("lambda").invoke(FunctionName=recounter, Payload=request)
+    assert "FunctionError" not in answer, answer["Payload"].read()
+
+    def is_added(record):
+        return bool(record.addenda) and record.state == "secured"
+
+    tap.until(lambda: all(is_added(each) for name in lanes for each in records(name)))
+    for each in lanes:
+        (done,) = records(each)
+        own, (added,) = split_manifest(done.export_id, done.completed.manifest)
+        assert [texts(suite, some) for some in (own, added)] == [["hello"], ["late"]]
+
+
+def texts(suite, manifest):
+    """The messages of a manifest's objects but for those of the window's end."""
+    s3 = suite.client("s3")
+    bodies = [
+        s3.get_object(Bucket=suite.archive_bucket, Key=each.key)["Body"].read()
+        for each in manifest.objects
+    ]
+    lines = [line for body in bodies for line in gzip.decompress(body).decode().splitlines()]
+    return [line.split(" ", 1)[1] for line in lines if not line.endswith(" next")]
 
 
 def test_a_seal_says_what_was_counted_and_whoever_verifies_it_is_told_of_a_difference(suite, tap):
