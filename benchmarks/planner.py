@@ -428,6 +428,9 @@ class _Account:
     def open(self, _source: Any) -> "_Account":
         return self
 
+    def leave(self) -> None:
+        """Nobody shares the calls with this one."""
+
     def log_groups(self) -> Iterator[LogGroup]:
         for number in range(self._log_groups):
             name = f"/aws/lambda/some-service-with-a-name-{number:06}"

@@ -50,7 +50,7 @@ class _Bucket(Control):
     def open_windows(self) -> set[str]:
         return set()
 
-    def note_reading(self, _reader: Reader) -> None:
+    def note_reading(self, _reader: Reader, _body: bytes) -> None:
         pass
 
     def reading(self) -> dict[str, datetime]:

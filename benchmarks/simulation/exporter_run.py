@@ -340,7 +340,7 @@ class SimulatedAws(Unused):
             near = [window for window in found if since_ms <= window.from_ms <= until_ms]
             return sorted(near, key=lambda window: (window.from_ms, window.to_ms))
 
-    def note_reading(self, _source: SourceName, reader: Reader) -> None:
+    def note_reading(self, _source: SourceName, reader: Reader, _body: bytes) -> None:
         """Note who reads."""
         with self._call("s3.PutObject"):
             self._reading[reader] = _time(self.now_s)

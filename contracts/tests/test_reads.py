@@ -59,8 +59,10 @@ class Run:
     notes: dict[str, datetime] = field(default_factory=dict)
     calls: list[datetime] = field(default_factory=list)
 
-    def put(self, reader: Reader) -> None:
+    def put(self, reader: Reader, body: bytes) -> None:
         self.notes[reader] = self.now.replace(microsecond=0)  # S3 says seconds
+        if body:
+            del self.notes[reader]
 
     def seen(self) -> dict[str, datetime]:
         return dict(self.notes)
@@ -86,6 +88,25 @@ def reading(run: Run, reader: Reader, calls_per_second: int, until: datetime) ->
             yield min(pause_s, 1.0)
         yield reads.take_s()
         run.calls.append(run.now)
+    reads.leave()
+
+
+def test_who_has_left_is_not_waited_for_and_its_share_is_there_at_once() -> None:
+    run = Run()
+    work(
+        [
+            (0, lambda: reading(run, "planner", 5, T0 + timedelta(seconds=2))),
+            (3, lambda: reading(run, "direct", 5, T0 + timedelta(seconds=5))),
+        ],
+        run,
+    )
+    assert (
+        most_in(
+            [each for each in run.calls if each >= T0 + timedelta(seconds=3)],
+            timedelta(milliseconds=999),
+        )
+        == 5
+    )
 
 
 def work(runs: list[tuple[float, Callable[[], Iterator[float]]]], run: Run) -> None:

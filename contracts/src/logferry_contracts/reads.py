@@ -3,7 +3,8 @@
 The account has one quota for all. Whoever reads keeps a note, which says nothing but when it was
 written, and looks at the notes every few seconds: those of late share the calls.
 
-Together they never make more: whoever comes waits until all others have looked again, whoever has
+Who is certain to make no more calls may say so by a note that is not empty. Together they never
+make more: whoever comes waits until all others have looked again, whoever has
 not looked of late does so before its next call, and a note outlives its reader's last call by far.
 """
 
@@ -17,6 +18,8 @@ type Reader = Literal["planner", "direct", "slot", "recounter"]
 READERS: tuple[Reader, ...] = get_args(Reader.__value__)
 """The first that reads has what the others leave: the planner, for minutes, and then the lane."""
 
+READING, LEFT = b"", b"left"
+"""What a note is. Lists show its size."""
 LOOK = timedelta(seconds=15)
 """How old what is known of the others is when a thread looks again, while the others go on."""
 KNOWN = timedelta(seconds=20)
@@ -80,8 +83,8 @@ class Reads:
     Attributes:
         reader: Whose calls these are.
         calls_per_second: Of all readers together.
-        note: Writes the note of this one anew.
-        seen: Returns when each note was written, by whose it is.
+        note: Writes the note of this one anew: an empty one, or else that it has left.
+        seen: Returns when each empty note was written, by whose it is.
         clock: Tells the time.
         sleep: Waits for so many seconds.
         at_once: How many threads wait for their calls at most.
@@ -89,7 +92,7 @@ class Reads:
 
     reader: Reader
     calls_per_second: float
-    note: Callable[[Reader], None]
+    note: Callable[[Reader, bytes], None]
     seen: Callable[[], Mapping[str, datetime]]
     clock: Callable[[], datetime]
     sleep: Callable[[float], None]
@@ -100,6 +103,18 @@ class Reads:
         self._budget = Budget(self.calls_per_second, at_once=self.at_once)
         self._looked_at = self._joined_at = datetime.min.replace(tzinfo=UTC)
         self._looking = Lock()
+        self._is_noted = False
+
+    def leave(self) -> None:
+        """Say that this one makes no more calls: others need not wait for it, nor share with it.
+
+        Raises:
+            Exception: What the notes raise. The others go on as if this one read for a while.
+        """
+        if self._is_noted:
+            self.note(self.reader, LEFT)
+            self._is_noted = False
+            self._looked_at = datetime.min.replace(tzinfo=UTC)
 
     def wait(self, check_time: Callable[[], None] = lambda: None) -> None:
         """Wait until the next call may be made.
@@ -139,7 +154,8 @@ class Reads:
         mine = seen.get(self.reader)
         is_new = mine is None or mine < now - (LIVE - RENEW)
         if is_new or (mine is not None and mine < now - RENEW):
-            self.note(self.reader)
+            self.note(self.reader, READING)
+            self._is_noted = True
         if is_new:
             # Who has come meanwhile either is seen now, or sees this one.
             seen = self.seen()

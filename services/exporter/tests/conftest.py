@@ -548,7 +548,7 @@ class FakeLedger:
         with self.cloud.call("ledger.close_day"):
             self.cloud.on_closed_day(planned)
 
-    def note_reading(self, source: SourceName, reader: str) -> None:
+    def note_reading(self, source: SourceName, reader: str, body: bytes) -> None:
         with self.cloud.call("ledger.note_reading"):
             self.cloud.reading[reader] = self.cloud.now
 

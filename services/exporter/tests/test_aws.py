@@ -691,9 +691,9 @@ def test_who_reads_a_source_is_known_by_notes_and_when_each_was_written(
 ) -> None:
     began = datetime.now(UTC) - timedelta(seconds=2)  # S3 says seconds
     elsewhere = record.source.model_copy(update={"region": "eu-north-1"})
-    ledger.note_reading(record.source, "direct")
-    ledger.note_reading(record.source, "slot")
-    ledger.note_reading(elsewhere, "planner")
+    ledger.note_reading(record.source, "direct", b"")
+    ledger.note_reading(record.source, "slot", b"")
+    ledger.note_reading(elsewhere, "planner", b"")
 
     seen = ledger.reading(record.source)
     assert set(seen) == {"direct", "slot"}

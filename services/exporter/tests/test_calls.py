@@ -162,7 +162,7 @@ METHODS: dict[tuple[type, str], Method] = {
     ),
     (Ledger, "close_day"): Method(lambda it, _: it.close_day(PLANNED), ("DeleteObject",)),
     (Ledger, "note_reading"): Method(
-        lambda it, given: it.note_reading(given.record.source, "direct"), ("PutObject",)
+        lambda it, given: it.note_reading(given.record.source, "direct", b""), ("PutObject",)
     ),
     (Ledger, "reading"): Method(
         lambda it, given: it.reading(given.record.source), ("ListObjectsV2",)

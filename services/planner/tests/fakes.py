@@ -115,6 +115,9 @@ class Account:
             raise self.error
         return self
 
+    def leave(self) -> None:
+        """Nobody shares the calls with this one."""
+
     def log_groups(self) -> Iterator[LogGroup | UnreadableLogGroup]:
         self.sweeps += 1
         yield from self.groups

@@ -135,7 +135,7 @@ class Bucket(Control):
     def open_windows(self) -> set[str]:
         return self._world.opened
 
-    def note_reading(self, reader: Reader) -> None:
+    def note_reading(self, reader: Reader, _body: bytes) -> None:
         self._world.reading[reader] = self._world.now
 
     def reading(self) -> dict[str, datetime]:

@@ -191,7 +191,7 @@ class Ledger(Protocol):
     def close_day(self, planned: DayPlanned) -> None:
         """Remove the note that the end of a date is still to be told."""
 
-    def note_reading(self, source: SourceName, reader: Reader) -> None:
+    def note_reading(self, source: SourceName, reader: Reader, body: bytes) -> None:
         """Note that somebody reads log events of a source now."""
 
     def reading(self, source: SourceName) -> Mapping[str, datetime]:

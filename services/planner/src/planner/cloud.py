@@ -91,6 +91,9 @@ class SourceAccounts(Protocol):
             PlanRefusedError: The role cannot be assumed.
         """
 
+    def leave(self) -> None:
+        """Say of all accounts that no more events of them are read."""
+
 
 class Infrastructure(Protocol):
     """The planner's own account, as far as exporters are provisioned in it."""

@@ -75,7 +75,7 @@ def _wiring() -> Wiring:
         settings=settings,
         accounts=SourceAccounts(
             boto3.client("sts", config=CLIENT_CONFIG),
-            may_read=lambda source: _reads(ReadingNotes(s3, settings.control_bucket), source).wait,
+            reads=lambda source: _reads(ReadingNotes(s3, settings.control_bucket), source),
         ),
         infrastructure=Infrastructure(sqs, functions, s3, settings),
         archive=Archive(s3),
@@ -152,6 +152,7 @@ def handle(event: Any, context: "LambdaContext") -> dict[str, Any]:
     try:
         return _plan(wiring, event, invocation, is_continued=is_continued)
     finally:
+        wiring.accounts.leave()
         metrics.flush_metrics()
 
 
@@ -163,6 +164,7 @@ def _feed(wiring: Wiring, event: Any, invocation: Invocation) -> dict[str, Any]:
     try:
         return feed_all(wiring, invocation)
     finally:
+        wiring.accounts.leave()
         if metrics.metric_set:  # of dates: to say each time that there are none has its price
             metrics.flush_metrics()
 

@@ -140,9 +140,9 @@ class Ledger:
         """Remove the note that the end of a date is still to be told."""
         self._remove(open_day_key(planned.data.source, planned.id))
 
-    def note_reading(self, source: SourceName, reader: Reader) -> None:
-        """Note that somebody reads log events of a source now."""
-        self._put_object(f"{reading_prefix(source)}{reader}", b"")
+    def note_reading(self, source: SourceName, reader: Reader, body: bytes) -> None:
+        """Note that somebody reads log events of a source now; see `logferry_contracts.reads`."""
+        self._put_object(f"{reading_prefix(source)}{reader}", body)
 
     def reading(self, source: SourceName) -> dict[str, datetime]:
         """Return who reads log events of a source, and when each of them has noted it."""
@@ -151,6 +151,7 @@ class Ledger:
             each["Key"].removeprefix(prefix): each["LastModified"]
             for page in self._pages(Prefix=prefix)
             for each in page.get("Contents", [])
+            if each["Size"] == 0
         }
 
     def put_manifest(self, record: LedgerRecord, manifest: Manifest) -> ManifestLocation:

@@ -43,17 +43,18 @@ class ReadingNotes:
         """Use the control bucket ``bucket``."""
         self._control = ControlBucket(s3, bucket)
 
-    def put(self, source: SourceName, reader: Reader) -> None:
+    def put(self, source: SourceName, reader: Reader, body: bytes) -> None:
         """Write a reader's note anew."""
-        self._control.put(f"{reading_prefix(source)}{reader}", b"")
+        self._control.put(f"{reading_prefix(source)}{reader}", body)
 
     def seen(self, source: SourceName) -> dict[str, datetime]:
-        """Return when each note was written, by whose it is."""
+        """Return when each empty note was written, by whose it is."""
         prefix = reading_prefix(source)
         return {
             entry["Key"].removeprefix(prefix): entry["LastModified"]
             for page in self._control.pages(prefix)
             for entry in page.get("Contents", [])
+            if entry["Size"] == 0
         }
 
 

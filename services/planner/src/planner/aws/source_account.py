@@ -21,13 +21,14 @@ from botocore.exceptions import ClientError
 
 from logferry_contracts.log_group import LogGroup
 from logferry_contracts.plan_request import TagFilter
+from logferry_contracts.reads import Reads
 from logferry_contracts.source import Source
 from logferry_contracts.window import Window
 from logferry_contracts.wire import ContractError, parse
 from planner.activity import MetricQuestion, metric_question
 from planner.aws.calls import CLIENT_CONFIG, FAILURES, calling, code_of
 from planner.cloud import UnreadableLogGroup
-from planner.errors import PlanRefusedError
+from planner.errors import AwsError, LedgerUnreadableError, PlanRefusedError
 from planner.retention import RetentionPolicy
 
 if TYPE_CHECKING:
@@ -92,15 +93,16 @@ class SourceAccounts:
         self,
         sts: "STSClient",
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
-        may_read: Callable[[Source], Callable[[], None]] = lambda _source: lambda: None,
+        reads: Callable[[Source], Reads | None] = lambda _source: None,
     ) -> None:
         """Assume the sources' roles with ``sts``, whose endpoint should be the Region's own.
 
-        What ``may_read`` returns is called before each call of FilterLogEvents, and waits for it.
+        What ``reads`` returns lets each call of FilterLogEvents wait for its turn.
         """
         self._sts = sts
         self._clock = clock
-        self._may_read = may_read
+        self._reads_of = reads
+        self._reads: list[Reads] = []
 
     def open(self, source: Source) -> "SourceAccount":
         """Return a source's account, through a session that renews itself.
@@ -123,7 +125,21 @@ class SourceAccounts:
             "credential_provider", CredentialResolver([_AssumedRole(refreshable)])
         )
         account = boto3.Session(botocore_session=session)
-        return SourceAccount(account, source, self._may_read(source))
+        reads = self._reads_of(source)
+        if reads is None:
+            return SourceAccount(account, source)
+        self._reads.append(reads)
+        return SourceAccount(account, source, reads.wait)
+
+    def leave(self) -> None:
+        """Say of all accounts that no more events of them are read, as far as S3 lets that be said.
+
+        Who reads then takes the planner's share at once, and not two minutes later.
+        """
+        while self._reads:
+            reads = self._reads.pop()
+            with suppress(AwsError, LedgerUnreadableError, PlanRefusedError):
+                reads.leave()
 
 
 class SourceAccount:

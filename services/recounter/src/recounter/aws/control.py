@@ -144,9 +144,9 @@ class Control:
         except TooLateError as error:
             raise OvertakenError(str(error)) from error
 
-    def note_reading(self, reader: Reader) -> None:
+    def note_reading(self, reader: Reader, body: bytes) -> None:
         """Note that log events of the source are read now; see `logferry_contracts.reads`."""
-        self._bucket.put(f"{reading_prefix(self._source)}{reader}", b"")
+        self._bucket.put(f"{reading_prefix(self._source)}{reader}", body)
 
     def reading(self) -> dict[str, datetime]:
         """Return who reads log events of the source, and when each of them has noted it."""
@@ -154,6 +154,7 @@ class Control:
         return {
             each["Key"].removeprefix(prefix): each["LastModified"]
             for each in self._bucket.listed(Prefix=prefix)
+            if each["Size"] == 0
         }
 
     def _prefix(self, window: Window, look: int) -> str:
