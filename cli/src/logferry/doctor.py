@@ -74,7 +74,7 @@ class Doctor(Looking):
         return self.session, self.config, self.sources, self.file, self.now
 
     def _clock(self) -> Iterator[Finding]:
-        answer = self.client("sts").get_caller_identity()
+        answer = self._client("sts").get_caller_identity()
         said = parsedate_to_datetime(answer["ResponseMetadata"]["HTTPHeaders"]["date"])
         off = self.now() - said
         if abs(off) > MOST_SKEW:

@@ -49,7 +49,7 @@ class Hub(Looking):
 
     def _key(self) -> Iterator[Finding]:
         alias = f"alias/{self.config.name}"
-        key = self.client("kms").describe_key(KeyId=alias)["KeyMetadata"]
+        key = self._client("kms").describe_key(KeyId=alias)["KeyMetadata"]
         if key["KeyState"] != "Enabled":
             key_id, region = key["KeyId"], self.config.region
             mend = [f"aws kms enable-key --region {region} --key-id {key_id}"]
@@ -65,7 +65,7 @@ class Hub(Looking):
 
     def _alarms(self) -> Iterator[Finding]:
         """Yield the alarms that are switched off, or tell nobody though they should."""
-        pages = self.client("cloudwatch").get_paginator("describe_alarms")
+        pages = self._client("cloudwatch").get_paginator("describe_alarms")
         of_hub = pages.paginate(AlarmNamePrefix=f"{self.config.name}-")
         for page in of_hub:
             for alarm in (*page.get("MetricAlarms", []), *page.get("CompositeAlarms", [])):
@@ -94,11 +94,11 @@ class Hub(Looking):
             )
 
     def _limits(self) -> Mapping[str, int]:
-        limits: Mapping[str, int] = self.client("lambda").get_account_settings()["AccountLimit"]
+        limits: Mapping[str, int] = self._client("lambda").get_account_settings()["AccountLimit"]
         return limits
 
     def _organization(self) -> Iterator[Finding]:
-        pages = self.client("organizations").get_paginator("list_accounts").paginate()
+        pages = self._client("organizations").get_paginator("list_accounts").paginate()
         known = {source.account_id for source in self.config.sources} | {self.config.hub_account_id}
         others = [
             f"{account['Id']} ({account.get('Name', 'without a name')})"

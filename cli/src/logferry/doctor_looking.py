@@ -39,7 +39,7 @@ class Looking:
     file: str
     now: Callable[[], datetime]
 
-    def client(self, service: str) -> Any:
+    def _client(self, service: str) -> Any:
         """Return a client in the hub's Region."""
         return self.session.client(
             service,  # type: ignore[call-overload]  # any service

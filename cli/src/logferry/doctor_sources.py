@@ -114,7 +114,7 @@ class SourceAccount(Looking):
 
     def _permissions(self, source: SourceConfig, role: str) -> Iterator[Finding]:
         """Yield what the role's policies do not allow, lane by lane."""
-        iam, arn = self.client("iam"), self.config.role_arn(source)
+        iam, arn = self._client("iam"), self.config.role_arn(source)
         documents = policies_of(iam, arn.rpartition("/")[2])
         wanted = role_policy.needs(
             partition=self.config.partition,
@@ -151,11 +151,11 @@ class SourceAccount(Looking):
     def _limits(self, source: SourceConfig) -> list[Finding]:
         profile, wanted = source.profile, self.config.direct_lane.calls_per_second
         return [
-            *looked_at("tasks", profile, lambda: _tasks(self.client("logs"), profile)),
+            *looked_at("tasks", profile, lambda: _tasks(self._client("logs"), profile)),
             *looked_at(
                 "reads",
                 profile,
-                lambda: _reads(self.client("service-quotas"), profile, wanted, self.file),
+                lambda: _reads(self._client("service-quotas"), profile, wanted, self.file),
             ),
         ]
 
