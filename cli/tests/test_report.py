@@ -461,7 +461,7 @@ def test_a_check_that_breaks_leaves_no_half_of_a_report(
     def broken(*_: Any) -> None:
         raise ZeroDivisionError
 
-    monkeypatch.setattr("logferry.commands.verification.page", broken)
+    monkeypatch.setattr("logferry.audit_page.page", broken)
     with pytest.raises(ZeroDivisionError):
         main(["verify", str(tmp_path / "copy"), "--report", str(tmp_path / "report.html")])
     assert not list(tmp_path.glob("report*"))
