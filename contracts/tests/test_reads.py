@@ -88,6 +88,7 @@ def reading(run: Run, reader: Reader, calls_per_second: int, until: datetime) ->
             yield min(pause_s, 1.0)
         yield reads.take_s()
         run.calls.append(run.now)
+    yield reads.leaving_s()
     reads.leave()
 
 
@@ -96,7 +97,7 @@ def test_who_has_left_is_not_waited_for_and_its_share_is_there_at_once() -> None
     work(
         [
             (0, lambda: reading(run, "planner", 5, T0 + timedelta(seconds=2))),
-            (3, lambda: reading(run, "direct", 5, T0 + timedelta(seconds=5))),
+            (4, lambda: reading(run, "direct", 5, T0 + timedelta(seconds=6))),
         ],
         run,
     )

@@ -28,6 +28,8 @@ JOIN = timedelta(seconds=40)
 """How long whoever comes waits for others: they look again, and make the calls that they have
 planned by then, which is one each of up to sixteen threads."""
 RENEW = timedelta(seconds=45)
+A_SECOND = timedelta(seconds=1)
+"""What the quota is of: so long after its last call one leaves."""
 LOOKING_S = 0.05
 """After which those ask again who know too little, and have found another thread looking."""
 LIVE = timedelta(seconds=120)
@@ -101,7 +103,7 @@ class Reads:
     def __post_init__(self) -> None:
         """Know nothing of others yet."""
         self._budget = Budget(self.calls_per_second, at_once=self.at_once)
-        self._looked_at = self._joined_at = datetime.min.replace(tzinfo=UTC)
+        self._looked_at = self._joined_at = self._last_at = datetime.min.replace(tzinfo=UTC)
         self._looking = Lock()
         self._is_noted = False
 
@@ -112,9 +114,14 @@ class Reads:
             Exception: What the notes raise. The others go on as if this one read for a while.
         """
         if self._is_noted:
+            self.sleep(self.leaving_s())
             self.note(self.reader, LEFT)
             self._is_noted = False
             self._looked_at = datetime.min.replace(tzinfo=UTC)
+
+    def leaving_s(self) -> float:
+        """Return how long to wait before others may take what this one's last calls have taken."""
+        return max((self._last_at + A_SECOND - self.clock()).total_seconds(), 0.0)
 
     def wait(self, check_time: Callable[[], None] = lambda: None) -> None:
         """Wait until the next call may be made.
@@ -133,7 +140,10 @@ class Reads:
 
     def take_s(self) -> float:
         """Take the next call of who has joined; return how many seconds to wait before it."""
-        return self._budget.take(self.clock())
+        now = self.clock()
+        pause_s = self._budget.take(now)
+        self._last_at = max(self._last_at, now + timedelta(seconds=pause_s))
+        return pause_s
 
     def joining_s(self) -> float:
         """Return for how many seconds no call may be taken yet; look at the others in time."""
