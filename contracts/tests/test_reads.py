@@ -147,7 +147,8 @@ def test_never_more_calls_in_a_second_than_the_account_allows(
         run,
     )
     if run.calls:
-        assert most_in(run.calls, timedelta(milliseconds=999)) <= calls
+        # Of fewer calls than readers each has a part of one, and all may fall into one second.
+        assert most_in(run.calls, timedelta(milliseconds=999)) <= max(calls, len(stints))
 
 
 def test_who_comes_waits_until_all_others_have_looked_again_and_who_is_alone_does_not() -> None:
