@@ -11,14 +11,12 @@ from exporter import adding
 from exporter.adding import Adding
 from exporter.cloud import LedgerEntry
 from exporter.direct_lane import reading
-from exporter.errand import LEDGER_READS, Errand
+from exporter.errand import Errand, retry_conflicts
 from exporter.errors import (
     ExportRefusedError,
-    LedgerConflictError,
     NotAddedError,
     NotForDirectLaneError,
     ObjectsRemovedError,
-    TransientError,
 )
 from exporter.telemetry import count, logger, measure
 from logferry_contracts.addendum import Addendum, addendum_folder
@@ -39,14 +37,7 @@ def add(errand: Errand) -> None:
     if errand.read() is None:
         _leave("the ledger has no such export")
         return
-    for _ in range(LEDGER_READS):
-        try:
-            _add(errand, errand.read_or_create())
-        except LedgerConflictError:
-            logger.info("the ledger record was changed by somebody else")
-        else:
-            return
-    raise TransientError(f"the ledger record changed {LEDGER_READS} times")
+    retry_conflicts(lambda: _add(errand, errand.read_or_create()))
 
 
 def _add(errand: Errand, entry: LedgerEntry) -> None:

@@ -8,7 +8,12 @@ from math import ceil
 from exporter import direct, task
 from exporter.cloud import LedgerEntry, SourceAccount
 from exporter.delivery import Delivery
-from exporter.errors import NotFinishedError, WrongSourceError
+from exporter.errors import (
+    LedgerConflictError,
+    NotFinishedError,
+    TransientError,
+    WrongSourceError,
+)
 from exporter.telemetry import logger
 from exporter.turns import Turn
 from exporter.wiring import Wiring
@@ -138,6 +143,25 @@ class Errand:
 
 def _nothing() -> None:
     return None
+
+
+def retry_conflicts[T](do: Callable[[], T], again: Callable[[], T] | None = None) -> T:
+    """Do something to a ledger record, once more whenever somebody else has changed it meanwhile.
+
+    Args:
+        do: Reads the record and writes it.
+        again: Does the rest after a conflict; None: what was done at first.
+
+    Raises:
+        TransientError: Others kept changing it.
+    """
+    for _ in range(LEDGER_READS):
+        try:
+            return do()
+        except LedgerConflictError:
+            logger.info("the ledger record was changed by somebody else")
+            do = again or do
+    raise TransientError(f"the ledger record changed {LEDGER_READS} times")
 
 
 @dataclass(frozen=True)

@@ -24,12 +24,10 @@ from exporter import (
     task,
 )
 from exporter.cloud import LedgerEntry
-from exporter.errand import LEDGER_READS, After, Errand, Parts, Relative
+from exporter.errand import After, Errand, Parts, Relative, retry_conflicts
 from exporter.errors import (
     ExportRefusedError,
     HalfDamagedError,
-    LedgerConflictError,
-    TransientError,
 )
 from exporter.parts import PartByPart
 from exporter.patience import Problem
@@ -123,13 +121,10 @@ def give_up(errand: Errand, problem: Problem) -> None:
 
 def _take(turn: Turn) -> list[Turn]:
     """Take an export as far as it goes, and return whose turn it is then: the last one's first."""
-    for _ in range(LEDGER_READS):
-        try:
-            return _follow(turn.errand, turn.begin())
-        except LedgerConflictError:
-            logger.info("the ledger record was changed by somebody else")
-            turn = Turn.of(turn.errand)
-    raise TransientError(f"the ledger record changed {LEDGER_READS} times")
+    errand = turn.errand
+    return retry_conflicts(
+        lambda: _follow(errand, turn.begin()), again=lambda: _follow(errand, _begin(errand))
+    )
 
 
 def _begin(errand: Errand) -> After:
