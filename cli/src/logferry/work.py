@@ -177,9 +177,8 @@ class Looking:
         if self.archive.readers == 1:
             found = list(map(look, things))
         else:
-            threads = Threads(min(self.archive.readers, len(things)))
-            found = list(threads.mapped(look, things))
-            threads.stop()
+            with Threads(min(self.archive.readers, len(things))) as threads:
+                found = list(threads.mapped(look, things))
         return list(zip(map(_size_bytes, things), found, strict=True))
 
 
