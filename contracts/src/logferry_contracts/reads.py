@@ -8,11 +8,14 @@ make more: whoever comes waits until all others have looked again, whoever has
 not looked of late does so before its next call, and a note outlives its reader's last call by far.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from threading import Lock
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
+
+from logferry_contracts.ledger_key import reading_prefix
+from logferry_contracts.source import SourceName
 
 type Reader = Literal["planner", "direct", "slot", "recounter"]
 READERS: tuple[Reader, ...] = get_args(Reader.__value__)
@@ -34,6 +37,26 @@ LOOKING_S = 0.05
 """After which those ask again who know too little, and have found another thread looking."""
 LIVE = timedelta(seconds=120)
 """How long a note counts. Much longer than a reader leaves it, so that clocks may differ."""
+
+
+def reading_key(source: SourceName, reader: Reader) -> str:
+    """Return the object key of a reader's note."""
+    return f"{reading_prefix(source)}{reader}"
+
+
+def who_reads(source: SourceName, listed: Iterable[Mapping[str, Any]]) -> dict[str, datetime]:
+    """Return when each empty note was written, by whose it is.
+
+    Args:
+        source: Whose log events are read.
+        listed: What ListObjectsV2 says of each object below `reading_prefix`.
+    """
+    prefix = reading_prefix(source)
+    return {
+        each["Key"].removeprefix(prefix): each["LastModified"]
+        for each in listed
+        if each["Size"] == len(READING)
+    }
 
 
 def share(reader: Reader, reading: frozenset[str], calls_per_second: float) -> float:

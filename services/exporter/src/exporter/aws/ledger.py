@@ -25,7 +25,7 @@ from logferry_contracts.ledger_key import (
 from logferry_contracts.ledger_record import LedgerRecord
 from logferry_contracts.manifest import Manifest, ManifestLocation
 from logferry_contracts.open_exports import is_open, note_key
-from logferry_contracts.reads import Reader
+from logferry_contracts.reads import Reader, reading_key, who_reads
 from logferry_contracts.source import SourceName
 from logferry_contracts.window import Window
 from logferry_contracts.wire import ContractError, emit, parse
@@ -142,17 +142,13 @@ class Ledger:
 
     def note_reading(self, source: SourceName, reader: Reader, body: bytes) -> None:
         """Note that somebody reads log events of a source now; see `logferry_contracts.reads`."""
-        self._put_object(f"{reading_prefix(source)}{reader}", body)
+        self._put_object(reading_key(source, reader), body)
 
     def reading(self, source: SourceName) -> dict[str, datetime]:
         """Return who reads log events of a source, and when each of them has noted it."""
-        prefix = reading_prefix(source)
-        return {
-            each["Key"].removeprefix(prefix): each["LastModified"]
-            for page in self._pages(Prefix=prefix)
-            for each in page.get("Contents", [])
-            if each["Size"] == 0
-        }
+        pages = self._pages(Prefix=reading_prefix(source))
+        listed = (each for page in pages for each in page.get("Contents", []))
+        return who_reads(source, listed)
 
     def put_manifest(self, record: LedgerRecord, manifest: Manifest) -> ManifestLocation:
         """Write a manifest beside the ledger; the same manifest gives the same object."""

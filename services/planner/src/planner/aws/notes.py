@@ -11,7 +11,7 @@ from logferry_contracts.day_planned import DayPlanned
 from logferry_contracts.ledger_key import days_prefix, open_day_key, reading_prefix, windows_of
 from logferry_contracts.message import Message
 from logferry_contracts.open_exports import open_prefix, whole_key
-from logferry_contracts.reads import Reader
+from logferry_contracts.reads import Reader, reading_key, who_reads
 from logferry_contracts.source import SourceName
 from logferry_contracts.window import Window
 from logferry_contracts.wire import ContractError
@@ -45,17 +45,12 @@ class ReadingNotes:
 
     def put(self, source: SourceName, reader: Reader, body: bytes) -> None:
         """Write a reader's note anew."""
-        self._control.put(f"{reading_prefix(source)}{reader}", body)
+        self._control.put(reading_key(source, reader), body)
 
     def seen(self, source: SourceName) -> dict[str, datetime]:
         """Return when each empty note was written, by whose it is."""
-        prefix = reading_prefix(source)
-        return {
-            entry["Key"].removeprefix(prefix): entry["LastModified"]
-            for page in self._control.pages(prefix)
-            for entry in page.get("Contents", [])
-            if entry["Size"] == 0
-        }
+        pages = self._control.pages(reading_prefix(source))
+        return who_reads(source, (each for page in pages for each in page.get("Contents", [])))
 
 
 class Outbox:

@@ -7,6 +7,7 @@ from botocore.exceptions import ClientError
 
 from logferry_deliveries.calls import calling
 from logferry_deliveries.errors import AwsError
+from recounter.errors import OvertakenError
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -75,3 +76,16 @@ class Bucket:
                 ContentType="application/json",
                 **condition,
             )["ETag"]
+
+    def replace(self, key: str, body: bytes, etag: str | None) -> str:
+        """Write an object over what was read of it, and return its new ETag.
+
+        Raises:
+            OvertakenError: Somebody else has written, since.
+            AwsError: S3 did not answer.
+        """
+        condition = {"IfNoneMatch": "*"} if etag is None else {"IfMatch": etag}
+        try:
+            return self.put(key, body, **condition)
+        except TooLateError as error:
+            raise OvertakenError(str(error)) from error

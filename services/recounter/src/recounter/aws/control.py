@@ -25,7 +25,7 @@ from logferry_contracts.ledger_key import (
 )
 from logferry_contracts.ledger_record import LedgerRecord
 from logferry_contracts.open_exports import open_prefix, record_key, whole_key
-from logferry_contracts.reads import Reader
+from logferry_contracts.reads import Reader, reading_key, who_reads
 from logferry_contracts.recount import Recount
 from logferry_contracts.source import SourceName
 from logferry_contracts.window import Window
@@ -33,7 +33,6 @@ from logferry_contracts.wire import ContractError, parse
 from logferry_deliveries.errors import AwsError
 from recounter.aws.bucket import Bucket, TooLateError
 from recounter.due import is_news
-from recounter.errors import OvertakenError
 from recounter.note import Note
 
 _NOTE = "!note"
@@ -135,27 +134,17 @@ class Control:
         Raises:
             OvertakenError: Somebody else has, since.
         """
-        condition = {"IfNoneMatch": "*"} if etag is None else {"IfMatch": etag}
-        key = self._key(window, _NOTE, look)
-        try:
-            return self._bucket.put(
-                key, note.model_dump_json(exclude_none=True).encode(), **condition
-            )
-        except TooLateError as error:
-            raise OvertakenError(str(error)) from error
+        body = note.model_dump_json(exclude_none=True).encode()
+        return self._bucket.replace(self._key(window, _NOTE, look), body, etag)
 
     def note_reading(self, reader: Reader, body: bytes) -> None:
         """Note that log events of the source are read now; see `logferry_contracts.reads`."""
-        self._bucket.put(f"{reading_prefix(self._source)}{reader}", body)
+        self._bucket.put(reading_key(self._source, reader), body)
 
     def reading(self) -> dict[str, datetime]:
         """Return who reads log events of the source, and when each of them has noted it."""
-        prefix = reading_prefix(self._source)
-        return {
-            each["Key"].removeprefix(prefix): each["LastModified"]
-            for each in self._bucket.listed(Prefix=prefix)
-            if each["Size"] == 0
-        }
+        listed = self._bucket.listed(Prefix=reading_prefix(self._source))
+        return who_reads(self._source, listed)
 
     def _prefix(self, window: Window, look: int) -> str:
         if look == FIRST:

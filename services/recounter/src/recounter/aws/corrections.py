@@ -28,7 +28,6 @@ from logferry_contracts.window import Window
 from logferry_contracts.wire import ContractError, parse
 from logferry_deliveries.errors import AwsError
 from recounter.aws.bucket import Bucket, TooLateError
-from recounter.errors import OvertakenError
 
 
 class Lacking(NamedTuple):
@@ -109,11 +108,7 @@ class Corrections:
         Raises:
             OvertakenError: Somebody else has, since.
         """
-        condition = {"IfNoneMatch": "*"} if etag is None else {"IfMatch": etag}
-        try:
-            self._bucket.put(self._spent_key, spent.model_dump_json().encode(), **condition)
-        except TooLateError as error:
-            raise OvertakenError(str(error)) from error
+        self._bucket.replace(self._spent_key, spent.model_dump_json().encode(), etag)
 
     @property
     def _spent_key(self) -> str:
