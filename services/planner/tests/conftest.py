@@ -35,6 +35,16 @@ def take(backend: Backend) -> Callable[..., list[Any]]:
     return taken
 
 
+@pytest.fixture
+def bucket(backend: Backend) -> str:
+    """A bucket of the backend's account: no other one of LocalStack has its name."""
+    name = f"planner-{backend.account_id}"
+    backend.client("s3").create_bucket(
+        Bucket=name, CreateBucketConfiguration={"LocationConstraint": backend.region}
+    )
+    return name
+
+
 @pytest.fixture(autouse=True)
 def _no_account_policies(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let moto answer what it does not know: that an account has no retention policies."""

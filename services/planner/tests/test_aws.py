@@ -93,21 +93,11 @@ def client_error(operation: str, code: str, text: str = "no") -> ClientError:
 # --- archive bucket
 
 
-def create_bucket(backend: Backend, name: str) -> str:
-    bucket = f"{name}-{backend.account_id}"
-    backend.client("s3").create_bucket(
-        Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": backend.region}
-    )
-    return bucket
-
-
-def test_a_bucket_of_the_sources_region_passes(backend: Backend) -> None:
-    bucket = create_bucket(backend, "archive")
+def test_a_bucket_of_the_sources_region_passes(backend: Backend, bucket: str) -> None:
     Archive(backend.client("s3")).check(bucket, backend.region)
 
 
-def test_a_bucket_of_another_region_is_refused(backend: Backend) -> None:
-    bucket = create_bucket(backend, "archive")
+def test_a_bucket_of_another_region_is_refused(backend: Backend, bucket: str) -> None:
     with pytest.raises(PlanRefusedError, match=f"is in {backend.region}; exports from us-east-1"):
         Archive(backend.client("s3")).check(bucket, "us-east-1")
 
@@ -134,11 +124,6 @@ def test_a_bucket_that_denies_the_look_passes_and_other_errors_do_not(
 
 
 # --- ledger
-
-
-@pytest.fixture
-def bucket(backend: Backend) -> str:
-    return create_bucket(backend, "control")
 
 
 def ledger_in(backend: Backend, bucket: str) -> Ledger:

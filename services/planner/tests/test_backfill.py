@@ -367,16 +367,14 @@ def test_without_backfills_an_invocation_ends_at_once(world: World) -> None:
     assert world.now == NOW
 
 
-def test_the_notes_are_changed_by_compare_and_swap(backend: Backend) -> None:
+def test_the_notes_are_changed_by_compare_and_swap(backend: Backend, bucket: str) -> None:
     s3 = backend.client("s3")
-    location = {"LocationConstraint": backend.region}
-    s3.create_bucket(Bucket="acme-log-control", CreateBucketConfiguration=location)
-    notes = Backfills(s3, "acme-log-control")
+    notes = Backfills(s3, bucket)
     source = SourceName(profile="dev", account_id="111111111111", region="eu-west-1")
     prefix = backfill_prefix(source)
     body = emit(asked(*DATES)).encode()
     assert (notes.there(), notes.asked(prefix), notes.fed(prefix)) == ([], None, None)
-    s3.put_object(Bucket="acme-log-control", Key=f"{prefix}asked.json", Body=body)
+    s3.put_object(Bucket=bucket, Key=f"{prefix}asked.json", Body=body)
 
     one = Fed(
         id="0" * 31 + "1",

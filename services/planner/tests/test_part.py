@@ -139,11 +139,8 @@ def test_a_part_that_takes_many_invocations_goes_on_as_one(world: World) -> None
     assert world.queues.days == []
 
 
-def test_notes_of_parts_are_one_sources(backend: Backend) -> None:
-    s3 = backend.client("s3")
-    location = {"LocationConstraint": backend.region}
-    s3.create_bucket(Bucket="acme-log-control", CreateBucketConfiguration=location)
-    notes = PartNotes(s3, "acme-log-control")
+def test_notes_of_parts_are_one_sources(backend: Backend, bucket: str) -> None:
+    notes = PartNotes(backend.client("s3"), bucket)
     notes.put(SOURCE, DAYS)
     notes.put(OTHER, DAYS[:1])
 
