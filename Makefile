@@ -150,14 +150,24 @@ terraform-schema: install $(TERRAFORM_PROVIDERS)/installed ## Read the AWS provi
 iam-check: install ## The whole flow under the deployed roles, and then without each of their permissions
 	$(BIN)/python -m pytest --quiet -s tests/integration tests/iam/check_permissions.py
 
-# Said by the command that is run, and to be set again.
+# Said by the command that is run, and to be set again. All parts have the same.
 CHAOS_SEED := $(or $(CHAOS_SEED),$(shell date +%s))
-# The longest begin first, at once: most of their time is waiting.
-LONGEST_CHAOS := tests/chaos/check_attack.py tests/chaos/check_people.py
-.PHONY: chaos
+export CHAOS_SEED
+CHAOS := chaos-attack chaos-people chaos-simulated
+.PHONY: chaos $(CHAOS)
 chaos: install ## Kills, faults, wrong clocks, odd messages at random; CHAOS_SEED=n draws the same again
-	CHAOS_SEED=$(CHAOS_SEED) $(BIN)/python -m pytest --quiet -n 2 --dist loadfile --no-loadscope-reorder --durations 5 \
-	  $(LONGEST_CHAOS) tests/chaos/check_*.py
+	@echo make chaos CHAOS_SEED=$(CHAOS_SEED)
+	@$(BIN)/python -m tools.check --at-once 3 $(CHAOS)
+
+# The two on LocalStack wait for most of their time.
+chaos-attack: install
+	$(BIN)/python -m pytest --quiet -n 0 --durations 3 tests/chaos/check_attack.py
+
+chaos-people: install
+	$(BIN)/python -m pytest --quiet -n 0 --durations 3 tests/chaos/check_people.py
+
+chaos-simulated: install
+	$(BIN)/python -m pytest --quiet -n 0 --durations 5 $(filter-out %/check_attack.py %/check_people.py,$(wildcard tests/chaos/check_*.py))
 
 .PHONY: bench
 bench: install .venv-awscli/installed ## Benchmarks against the baseline and the limits, into build/bench.json

@@ -19,6 +19,7 @@ from logferry_contracts.day_planned import DayPlanned
 from logferry_contracts.execution_variables import ExecutionVariables
 from logferry_contracts.export_completed import ExportCompleted
 from logferry_contracts.export_requested import ExportRequested
+from logferry_contracts.feed_request import FeedRequest
 from logferry_contracts.ledger_key import ledger_key
 from logferry_contracts.ledger_record import LedgerRecord
 from logferry_contracts.object_created import ObjectCreated
@@ -66,7 +67,7 @@ def test_the_planner_ends_every_event(rng: random.Random, monkeypatch: pytest.Mo
         planner = Planner()
         monkeypatch.setattr(planner_handler, "_wiring", planner.wiring)
         answer = planner.run(event)
-        if not keeps_one_of(body, PlanRequest, ExecutionVariables, PlanContinued):
+        if not keeps_one_of(body, PlanRequest, ExecutionVariables, PlanContinued, FeedRequest):
             [letter] = planner.dead_letters.letters
             assert (letter["body"], letter["reason"]) == (json.dumps(event), "contract")
             assert answer["status"] == "dead_lettered"

@@ -10,7 +10,9 @@ import secrets
 import time
 from collections import Counter
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from functools import partial
 
 import boto3
 import pytest
@@ -200,8 +202,8 @@ def come_to_rest(scene: Scene) -> None:
     scene.people.take_back()
     scene.deploy()
     for _ in range(MOST_PLANS):
-        for profile in BY_PROFILE:
-            scene.plan(profile, by_date=True)
+        with ThreadPoolExecutor() as plans:
+            list(plans.map(partial(scene.plan, by_date=True), BY_PROFILE))
         ended = [scene.until(profile, ENDED | ARCHIVED) for profile in BY_PROFILE]
         scene.sweep()
         if all(ended) and not unsettled(scene):
@@ -284,7 +286,7 @@ def test_whatever_people_do_each_window_ends_whole_or_failed_and_no_source_waits
     scene: Scene, rng: random.Random
 ) -> None:
     let_it_storm(scene, rng)
-    scene.suite.reset_faults()
+    scene.storm.end()
     scene.plan("beta", by_date=False)
     assert scene.until("beta", ARCHIVED), scene.described("beta")
     come_to_rest(scene)

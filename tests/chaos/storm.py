@@ -5,6 +5,8 @@ import random
 import uuid
 from collections import defaultdict
 from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextlib import suppress
 from typing import Any
 
 from tests.chaos import mutated
@@ -40,6 +42,8 @@ LONGEST_CALLS = 15
 LONGEST_BODY = 200_000
 """Of a message that SQS takes."""
 VISIBILITY_S = 8
+PLAN_S = 2
+"""For how long a plan is waited for before more is done to it."""
 NOT_TAKEN = frozenset("\0\N{BYTE ORDER MARK}")
 """Characters that no message of SQS has."""
 
@@ -74,6 +78,8 @@ class Storm:
         self.seal_notes_removed = 0
         self.sent: defaultdict[str, set[str]] = defaultdict(set)
         self._bodies = iter(self._unreadable())
+        self._planning = ThreadPoolExecutor(1)
+        self._plan: Future[dict[str, Any]] | None = None
 
     @property
     def exporters(self) -> list[str]:
@@ -178,14 +184,25 @@ class Storm:
         self.rng.shuffle(bodies)
         return bodies
 
-    def plan(self, date: str, names: list[str]) -> dict[str, Any] | None:
-        """Plan log groups of a source by their date; None where the planner did not live."""
+    def plan(self, date: str, names: list[str]) -> None:
+        """Have log groups of a source planned by their date, unless the last plan goes on still.
+
+        One that finds others reading waits for most of a minute before it looks at anything: the
+        storm goes on meanwhile.
+        """
         profile = self.rng.choice(self.profiles)
-        request = self.suite.plan_request(profile, include=names, collect_date=date)
-        try:
-            return self.suite.invoke_planner(request)
-        except RuntimeError:
-            return None
+        if self._plan is None or self._plan.done():
+            request = self.suite.plan_request(profile, include=names, collect_date=date)
+            self._plan = self._planning.submit(self.suite.invoke_planner, request)
+        wait([self._plan], PLAN_S)
+
+    def end(self) -> None:
+        """Wait for the last plan, and let nothing befall anybody any more."""
+        with suppress(RuntimeError):  # the planner did not live
+            if self._plan is not None:
+                self._plan.result()
+        self._planning.shutdown()
+        self.suite.reset_faults()
 
 
 def _is_taken(body: str) -> bool:
