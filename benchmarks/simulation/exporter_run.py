@@ -416,7 +416,11 @@ class SimulatedAws(Unused):
         )
 
     def events(
-        self, record: LedgerRecord, part: Slice, next_token: str | None
+        self,
+        record: LedgerRecord,
+        part: Slice,
+        next_token: str | None,
+        _streams: Sequence[str] = (),
     ) -> tuple[list[Event], str | None]:
         """The direct lane's page: one line of a thousandth of its bytes."""
         self.usage.calls["logs.FilterLogEvents"] += 1

@@ -774,6 +774,7 @@ def test_a_sources_role_lets_in_the_hubs_planner_and_its_own_exporter_and_recoun
         "trust",
         "FindLogGroups",
         "ReadEvents",
+        "FindLateStreams",
         "CountEvents",
         "StopQueries",
         "CountEventsAndFindTags",

@@ -62,7 +62,7 @@ EXPLAINED = {
         ("source-account", sid, "arn:aws:logs:<region>:<source>:log-group:*"): (
             "Every log group of the account: which ones are exported, the selection says."
         )
-        for sid in ("FindLogGroups", "ReadEvents", "CountEvents", "Export")
+        for sid in ("FindLogGroups", "ReadEvents", "FindLateStreams", "CountEvents", "Export")
     },
     ("source-account", "EncryptInTheArchive", "arn:aws:kms:<region>:<hub>:key/*"): (
         "The key's id is not known there; the key's policy and the context say which."

@@ -7,10 +7,12 @@ from pydantic import Field
 
 from logferry_contracts.export import Destination, ExportId, Generation, Lane
 from logferry_contracts.ledger_record import LedgerRecord, Offered
-from logferry_contracts.log_group import LogGroup
+from logferry_contracts.log_group import LogGroup, LogStreamNames
 from logferry_contracts.message import CloudEvent, Count, Message, Timestamp
 from logferry_contracts.source import Source
 from logferry_contracts.window import Window
+
+_OF_ADDENDA = frozenset({"recounted_at", "streams"})
 
 
 class ExportRequestedData(Message):
@@ -25,6 +27,7 @@ class ExportRequestedData(Message):
         recounted_at: What is missing of the export, which is completed, is to be added: at this
             time CloudWatch Logs has counted more events than the archive has. None asks for the
             export itself.
+        streams: What is missing of these log streams alone; None: of the whole window.
     """
 
     export_id: ExportId
@@ -39,6 +42,7 @@ class ExportRequestedData(Message):
     parent_export_id: ExportId | None = None
     offered: bool | None = None
     recounted_at: Timestamp | None = None
+    streams: LogStreamNames | None = None
 
     @classmethod
     def of_record(cls, record: LedgerRecord, source: Source) -> Self:
@@ -69,7 +73,7 @@ class ExportRequestedData(Message):
             "estimated_bytes": self.estimated_bytes or None,
             "offered": Offered() if self.offered else None,
         }
-        asked = {name: value for name, value in self if name != "recounted_at"}
+        asked = {name: value for name, value in self if name not in _OF_ADDENDA}
         return LedgerRecord.first(requested_at=at, **asked | recorded)
 
 

@@ -9,6 +9,7 @@ from typing import Annotated, Self
 from pydantic import Field, model_validator
 
 from logferry_contracts.export import ExportId, ReasonCode
+from logferry_contracts.log_group import LogStreamNames
 from logferry_contracts.message import Count, Message, Timestamp
 from logferry_contracts.source import SourceName
 from logferry_contracts.window import Window
@@ -18,15 +19,20 @@ RECOUNT_SCHEMA = "urn:logferry:schema:recount:1.0"
 
 INSIGHTS = "insights"
 FILTER = "filter"
+STREAMS = "streams"
+"""What came in since it was counted before, by the log streams that have got events since."""
 NO = "no"
+
+MOST_LATE_STREAMS = 100
+"""That are named: more are not compared by themselves."""
 
 
 class Recounted(Message):
     """What the second witness says.
 
     Attributes:
-        by: ``insights`` or ``filter``, by which it counted; ``no`` where it did not; or what comes
-            later.
+        by: ``insights``, ``filter`` or ``streams``, by which it counted; ``no`` where it did not;
+            or what comes later.
         at: When CloudWatch Logs answered, or it was given up.
         events: In ``[from, to)`` of the window; None where it did not count.
         reason: Why it did not count, such as ``budget``; None where it did.
@@ -51,6 +57,8 @@ class Recount(Message):
 
     Attributes:
         query_id: Of the query in CloudWatch Logs Insights; None where there was none.
+        late_streams: Log streams with events that came in after the export was begun; None where
+            nobody has looked, there are none, or too many.
     """
 
     recount_schema: Annotated[
@@ -61,6 +69,7 @@ class Recount(Message):
     export_id: ExportId
     recount: Recounted
     query_id: Annotated[str, Field(min_length=1, max_length=256)] | None = None
+    late_streams: LogStreamNames | None = None
 
     @classmethod
     def of(cls, **said: object) -> Self:

@@ -628,14 +628,23 @@ class FakeAccount:
             ]
 
     def events(
-        self, record: LedgerRecord, part: Slice, next_token: str | None
+        self,
+        record: LedgerRecord,
+        part: Slice,
+        next_token: str | None,
+        streams: Sequence[str] = (),
     ) -> tuple[list[Event], str | None]:
         cloud = self.cloud
         with cloud.call("logs.events"):
             if cloud.unreadable is not None:
                 raise cloud.unreadable
             pages, number = cloud.pages.get(record.log_group.name, PAGES), int(next_token or 0)
-            page = [e for e in pages[number] if part.start_ms <= e.timestamp_ms <= part.end_ms]
+            page = [
+                e
+                for e in pages[number]
+                if part.start_ms <= e.timestamp_ms <= part.end_ms
+                if not streams or e.stream_name in streams
+            ]
             return page, str(number + 1) if number + 1 < len(pages) else None
 
     def log_group_created_ms(self, name: str) -> int | None:

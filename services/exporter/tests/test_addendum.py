@@ -58,9 +58,14 @@ def put(cloud: "Cloud", *events: Event) -> None:
     cloud.pages[LOG_GROUP] = [sorted([*page, *events], key=lambda each: each.timestamp_ms)]
 
 
-def ask(cloud: "Cloud", wanted: ExportRequestedData, recounted_at: str = FIRST) -> None:
+def ask(
+    cloud: "Cloud",
+    wanted: ExportRequestedData,
+    recounted_at: str = FIRST,
+    streams: list[str] | None = None,
+) -> None:
     """Ask for what is missing, as the recounter does."""
-    data = wanted.model_copy(update={"recounted_at": recounted_at})
+    data = wanted.model_copy(update={"recounted_at": recounted_at, "streams": streams})
     event = ExportRequested.of(
         data, id=data.export_id, source="urn:logferry:recounter:shop", time=cloud.now
     )
@@ -120,6 +125,21 @@ def test_what_came_in_late_is_added_alone_and_told_by_an_event_of_its_own(
     assert (addendum.recounted_at, record.state, record.secured) == (FIRST, "completed", None)
     assert addendum.published_at is not None
     assert "addendum" in event.attributes
+
+
+def test_of_some_streams_what_is_missing_is_added_and_of_no_others(
+    archived: "Cloud", wanted: ExportRequestedData
+) -> None:
+    """What CloudWatch Logs has deleted of another stream is none of it."""
+    archived.pages[LOG_GROUP] = [[KNOWN[0], *LATE]]
+    for streams, events in ((["agent"], LATE[1:]), (["web/1"], LATE[:1])):
+        ask(archived, wanted, FIRST if events == LATE[1:] else SECOND, streams)
+        archived.run()
+        assert lines(archived, added(archived)[-1].data.manifest) == lines_of(*events)
+    assert lines(archived, recorded(archived, wanted)) == lines_of(*KNOWN, *LATE)
+    ask(archived, wanted, "2026-12-08T02:12:00.000Z", ["web/2"])
+    archived.run()
+    assert len(added(archived)) == 2
 
 
 def test_a_reader_by_prefix_counts_no_event_twice(

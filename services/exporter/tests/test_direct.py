@@ -4,7 +4,7 @@ import gzip
 import os
 import re
 import tracemalloc
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
@@ -234,7 +234,7 @@ class Aws:
     written: dict[str, bytes] = field(default_factory=dict)
 
     def events(
-        self, _record: LedgerRecord, _part: Slice, next_token: str | None
+        self, _record: LedgerRecord, _part: Slice, next_token: str | None, _streams: Sequence[str]
     ) -> tuple[list[Event], str | None]:
         self.now += timedelta(seconds=self.page_s)
         self.asked.append(next_token)
@@ -320,7 +320,7 @@ class SlicedAws:
     written: dict[str, bytes] = field(default_factory=dict)
 
     def events(
-        self, record: LedgerRecord, part: Slice, next_token: str | None
+        self, record: LedgerRecord, part: Slice, next_token: str | None, _streams: Sequence[str]
     ) -> tuple[list[Event], str | None]:
         if next_token is None and len(self.asked) < direct.LEAST_READERS:
             self.asked.append(part.start_ms)

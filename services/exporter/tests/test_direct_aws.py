@@ -233,6 +233,14 @@ def test_a_part_of_the_window_is_read_page_by_page(logs: Any, record: LedgerReco
     assert answered.asked == [asked, asked | {"nextToken": "more"}]
 
 
+def test_a_part_of_the_window_is_read_of_some_log_streams_alone(
+    logs: Any, record: LedgerRecord
+) -> None:
+    answered = Answered(logs, [page()])
+    SourceAccount(logs, logs).events(record, direct.Slice(5, 7), None, ["web"])
+    assert [each["logStreamNames"] for each in answered.asked] == [["web"]]
+
+
 @pytest.mark.parametrize(
     "message",
     ["", "naïve 日本 🚢 \u2028", 'a "quoted"\\ \n\r\n\t\x00\x1b\x7f', "x" * 1_000_000],

@@ -1,6 +1,7 @@
 """That the direct lane takes as much memory for three gigabytes as for ten megabytes."""
 
 import resource
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from math import ceil
@@ -39,7 +40,7 @@ class Pages:
     read_bytes: int = 0
 
     def events(
-        self, _record: LedgerRecord, part: Slice, next_token: str | None
+        self, _record: LedgerRecord, part: Slice, next_token: str | None, _streams: Sequence[str]
     ) -> tuple[list[Event], str | None]:
         share = (part.end_ms + 1 - part.start_ms) / (self.window.to_ms - self.window.from_ms)
         last = ceil(self.size_bytes * share / PAGE_BYTES)

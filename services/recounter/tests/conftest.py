@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from itertools import count
@@ -16,12 +16,13 @@ from logferry_contracts.message import timestamp
 from logferry_contracts.reads import Reader
 from logferry_contracts.recount import Recount
 from logferry_contracts.window import Window
-from logferry_contracts.wire import parse
+from logferry_contracts.wire import emit, parse
 from logferry_deliveries.errors import AwsError
 from recounter.aws.control import FIRST, Control
+from recounter.aws.requests import Requests, next_generation
 from recounter.aws.source_account import SourceAccount
 from recounter.due import is_news
-from recounter.errors import BusyError, CannotCountError, OvertakenError
+from recounter.errors import BusyError, CannotCountError, OvertakenError, UndecidedError
 from recounter.note import Note
 from recounter.recounting import Recounting
 from recounter.turn import Turn
@@ -60,12 +61,24 @@ def record(
     }
     document["window"] = window.model_dump()
     document["lane"] = lane
+    document["requested_at"] = at(datetime.fromtimestamp(window.to_ms / 1000, UTC))
+    document["submitted"]["at"] = document["requested_at"]
     document.pop("estimated_bytes", None)
     if size is not None:
         document["estimated_bytes"] = size
     made = parse(LedgerRecord, json.dumps(document))
     name_of = export_id(made.source, name, window, made.generation)
     return made.model_copy(update={"export_id": name_of})
+
+
+def skipped(name: str, *, reason: str = "empty", **more: Any) -> LedgerRecord:
+    """A window that need not be exported."""
+    made = record(name, **more)
+    document = json.loads(emit(made))
+    for each in ("submitted", "completed", "secured"):
+        document.pop(each, None)
+    said = {"reason": reason, "at": document["requested_at"]}
+    return parse(LedgerRecord, json.dumps(document | {"state": "skipped", "skipped": said}))
 
 
 class Killed(BaseException):
@@ -78,6 +91,9 @@ class World:
 
     Attributes:
         events: Of each log group, by their times.
+        came: Those that came in late: log stream, time, and when.
+        undecided: Log groups of too many log streams.
+        filled: What an exporter was asked for, as its window is not empty any more.
         found: What a query has found once it was complete, and filtering a window, by log group.
         before: Called before each call of AWS, with its name; raises what becomes of the call.
     """
@@ -90,6 +106,9 @@ class World:
     reading: dict[str, datetime] = field(default_factory=dict)
     events: dict[str, list[int]] = field(default_factory=dict)
     event_bytes: int = 100
+    came: dict[str, list[tuple[str, int, int]]] = field(default_factory=dict)
+    undecided: set[str] = field(default_factory=set)
+    filled: list[str] = field(default_factory=list)
     refused: dict[str, str] = field(default_factory=dict)
     queries: dict[str, tuple[tuple[str, ...], Window]] = field(default_factory=dict)
     found: dict[str, dict[str, int]] = field(default_factory=dict)
@@ -107,6 +126,12 @@ class World:
         self.records[made.export_id] = made
         self.events.setdefault(made.log_group.name, []).extend(events)
         return made
+
+    def late(self, name: str, *events: int, stream: str = "agent") -> None:
+        """Let events come in now."""
+        at_ms = round(self.now.timestamp() * 1000)
+        self.events.setdefault(name, []).extend(events)
+        self.came.setdefault(name, []).extend((stream, each, at_ms) for each in events)
 
     def counted(self, name: str, window: Window) -> int:
         """How many events CloudWatch has now."""
@@ -158,12 +183,12 @@ class Bucket(Control):
             self._world.recounts.setdefault(recount.export_id, recount)
         self._world.call("PutRecount done")
 
+    def recount(self, window: Window, export_id: str) -> Recount | None:
+        return self._world.recounts.get(export_id)
+
     def correct(self, recount: Recount, *, only_more: bool) -> bool:
         before = self._world.recounts.get(recount.export_id)
-        events = recount.recount.events
-        if events is None or before is None:
-            return False
-        if not is_news(before.recount.events, events, only_more=only_more):
+        if before is None or not is_news(before, recount, only_more=only_more):
             return False
         self._world.call("CorrectRecount")
         self._world.recounts[recount.export_id] = recount
@@ -231,9 +256,42 @@ class Account(SourceAccount):
         self._world.found.setdefault(f"{window}", {})[log_group_name] = events
         return events
 
+    def streams(self, log_group_name: str, since_ms: int) -> list[str]:
+        self._world.call("DescribeLogStreams")
+        if log_group_name in self._world.undecided:
+            raise UndecidedError(log_group_name)
+        came = self._world.came.get(log_group_name, [])
+        return sorted({stream for stream, _, at_ms in came if at_ms >= since_ms})
+
+    def ingested(
+        self,
+        log_group_name: str,
+        window: Window,
+        streams: Iterable[str],
+        next_page: Callable[[], None],
+    ) -> Iterator[tuple[str, int]]:
+        for stream in streams:
+            next_page()
+            self._world.call("FilterLogEvents")
+            for each, event_ms, at_ms in self._world.came.get(log_group_name, []):
+                if each == stream and window.from_ms <= event_ms < window.to_ms:
+                    yield stream, at_ms
+
     def _scanned(self, query_id: str) -> int:
         names, window = self._world.queries[query_id]
         return sum(self._world.counted(name, window) for name in names) * self._world.event_bytes
+
+
+class Asked(Requests):
+    """The exporter's queue in memory, for windows that were empty."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+
+    def ask_again(self, record: LedgerRecord, now: datetime) -> None:
+        self._world.call("SendMessage")
+        self._world.filled.append(next_generation(record))
+        self._world.call("SendMessage done")
 
 
 def look(
@@ -253,6 +311,7 @@ def look(
     turn = Turn(clock=lambda: world.now, has_time=lambda: world.now < until, sleep=sleep)
     Recounting(
         control=Bucket(world),
+        requests=Asked(world),
         reach=lambda: Account(world),
         share=share,
         lag=timedelta(hours=2),

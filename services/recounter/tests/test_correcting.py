@@ -9,7 +9,7 @@ from typing import Any
 import boto3
 import pytest
 from moto import mock_aws
-from services.recounter.tests.conftest import DAY, FROM, NOW, WINDOW, at, record
+from services.recounter.tests.conftest import DAY, FROM, NOW, WINDOW, at, record, skipped
 
 from logferry_contracts.addendum import Addendum
 from logferry_contracts.export import export_id
@@ -52,12 +52,22 @@ class Hub:
         )["QueueUrl"]
         self.now = NOW
 
-    def put(self, made: LedgerRecord, *, recounted_at: str = RECOUNTED) -> LedgerRecord:
+    def put(
+        self,
+        made: LedgerRecord,
+        *,
+        recounted_at: str = RECOUNTED,
+        late_streams: list[str] | None = None,
+    ) -> LedgerRecord:
         """Put an export into the ledger, with what was counted of it."""
         self.s3.put_object(Bucket=BUCKET, Key=made.key, Body=emit(made).encode())
         said = {"by": "filter", "at": recounted_at, "events": 5}
         told = Recount.of(
-            source=made.source, window=made.window, export_id=made.export_id, recount=said
+            source=made.source,
+            window=made.window,
+            export_id=made.export_id,
+            recount=said,
+            late_streams=late_streams,
         )
         key = recount_key(made.source, made.window, made.export_id)
         self.s3.put_object(Bucket=BUCKET, Key=key, Body=told.text())
@@ -119,6 +129,28 @@ def test_what_the_archive_lacks_is_asked_for_once_by_each_witness(hub: Hub) -> N
     hub.put(made, recounted_at=AGAIN)
     hub.look()
     assert [each.recounted_at for each in hub.asked()] == [AGAIN]
+
+
+def test_of_a_large_window_the_log_streams_are_compared_that_are_known(hub: Hub) -> None:
+    large = record("/large", lane="slot", size=3_000_000_000)
+    hub.lacks(large, late_streams=["agent"])
+    hub.lacks(record("/small", size=10), late_streams=["agent"])
+    hub.look(most_bytes=70_000_000)
+    assert {each.export_id: each.streams for each in hub.asked()}[large.export_id] == ["agent"]
+    hub.put(large, recounted_at=AGAIN, late_streams=["agent"])
+    hub.look(most_bytes=70_000_000)
+    assert hub.asked() == []  # the day's bytes are up
+
+
+def test_what_was_skipped_is_asked_for_as_the_next_generation_and_once(hub: Hub) -> None:
+    made = skipped("/idle")
+    requests = Requests(hub.sqs, SOURCE)
+    requests.ask_again(made, NOW)
+    requests.ask_again(made, NOW)
+    (asked,) = hub.asked()
+    assert asked.export_id == export_id(SOURCE, "/idle", WINDOW, 2)
+    assert (asked.generation, asked.lane, asked.recounted_at) == (2, "direct", None)
+    assert asked.first_record(NOW).state == "requested"
 
 
 def test_what_a_later_seal_has_whole_is_not_asked_for(hub: Hub) -> None:

@@ -82,7 +82,7 @@ def test_a_window_that_was_never_counted_is_not_looked_at_again() -> None:
 
 
 def test_without_money_for_it_what_costs_nothing_is_counted_and_the_rest_is_written_down() -> None:
-    world = World()
+    world = World(undecided={"/large"})
     large = world.add(record("/large", lane="slot", size=30_000_000), SOME)
     small = world.add(record("/small", size=100), SOME)
     after(world, 1)
@@ -97,7 +97,7 @@ def test_without_money_for_it_what_costs_nothing_is_counted_and_the_rest_is_writ
 
 
 def test_a_look_has_money_of_its_own_and_spends_no_more() -> None:
-    world = World(event_bytes=15_000_000)
+    world = World(event_bytes=15_000_000, undecided={"/large"})
     made = world.add(record("/large", lane="slot", size=30_000_000), SOME)
     after(world, 1)
     paid = world.paid_bytes

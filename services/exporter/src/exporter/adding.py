@@ -65,8 +65,11 @@ class Adding:
     def _compare(self, record: LedgerRecord, read: Spool, found: Spool) -> None:
         """Put into ``found`` what was read and the archive has not."""
         archived = defaultdict[str, list[ArchivedObject]](list)
+        compared = {direct.stream_in_key(each) for each in self.reading.streams}
         for each in _objects(record):
-            archived[each.key.split("/")[-2]].append(each)
+            stream = each.key.split("/")[-2]
+            if not compared or stream in compared:
+                archived[stream].append(each)
         names = defaultdict[str, list[str]](list)
         for name in sorted(read.stream_names):
             names[direct.stream_in_key(name)].append(name)

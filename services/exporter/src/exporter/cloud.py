@@ -69,7 +69,11 @@ class SourceAccount(Protocol):
         """
 
     def events(
-        self, record: LedgerRecord, part: Slice, next_token: str | None
+        self,
+        record: LedgerRecord,
+        part: Slice,
+        next_token: str | None,
+        streams: Sequence[str] = (),
     ) -> tuple[list[Event], str | None]:
         """Return a page of the events in a part of an export's window, and the next page's token.
 
@@ -79,6 +83,7 @@ class SourceAccount(Protocol):
             record: The export.
             part: Of its window.
             next_token: Of the part's page before; None for the first page.
+            streams: Of these log streams alone, up to 100; of all where there are none.
 
         Raises:
             NotForDirectLaneError: The log group's events cannot be read in this way.

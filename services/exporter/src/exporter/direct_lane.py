@@ -98,6 +98,7 @@ def reading(errand: Errand) -> Reading:
         max_bytes=wiring.settings.direct_lane_max_bytes,
         until=errand.delivery.work_until,
         clock=wiring.clock,
+        streams=errand.request.streams or (),
         readers=direct.readers(wiring.settings.direct_lane_calls_per_second),
         together=wiring.together,
         turn=errand.delivery.turn,

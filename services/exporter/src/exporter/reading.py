@@ -46,6 +46,7 @@ class Reading:
             time for that.
         max_bytes: The most that is read, as lines, uncompressed.
         until: When to give up.
+        streams: Log streams that are read alone; all where there are none.
         readers: How many slices are read at once.
         together: How they are, side by side.
         turn: To read.
@@ -60,6 +61,7 @@ class Reading:
     max_bytes: int
     until: datetime
     clock: Callable[[], datetime]
+    streams: Sequence[str] = ()
     readers: int = direct.LEAST_READERS
     together: Together = side_by_side
 
@@ -151,7 +153,7 @@ class Reading:
         next_token, is_last = None, False
         while not is_last and not stopped.is_set():
             self.wait(lambda: self._check_time(spool))
-            events, next_token = self.account.events(record, part, next_token)
+            events, next_token = self.account.events(record, part, next_token, self.streams)
             spool.add(events, number)
             direct.check_size(spool.size_bytes, len(spool.stream_names), max_bytes=max_bytes)
             is_last = next_token is None

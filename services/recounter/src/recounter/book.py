@@ -16,7 +16,14 @@ from recounter.turn import Turn
 
 
 class Book:
-    """A look at one window: the exports that it has said nothing of yet, and the note of all."""
+    """A look at one window: the exports that it has said nothing of yet, and the note of all.
+
+    Attributes:
+        todo: Their records, by their ids.
+        late_streams: Log streams that have got events since the export, by its id: what is said of
+            it names them, whoever counts.
+        note: What was spent, and what runs.
+    """
 
     def __init__(  # noqa: PLR0913, PLR0917  (where, of what, and for how much)
         self,
@@ -35,6 +42,7 @@ class Book:
         self._share = share
         self.todo = {each.export_id: each for each in records}
         self._candidates = {key: due.candidate(each) for key, each in self.todo.items()}
+        self.late_streams = dict[str, list[str]]()
         self._allowed = sum(each.allowance(share) for each in self._candidates.values())
         self.note, self._etag = control.note(window, look)
 
@@ -150,6 +158,7 @@ class Book:
             export_id=record.export_id,
             recount=said,
             query_id=query_id,
+            late_streams=self.late_streams.get(record.export_id),
         )
 
     def _allowance(self, done: Iterable[Candidate], answer: Answer | None) -> int:

@@ -93,20 +93,22 @@ class Correcting:
     def _correct(self, lacking: Lacking, turn: Turn) -> bool:
         """Ask for what one window lacks, where that is due; return whether there is money left."""
         record = self._record(lacking)
-        recounted = None if record is None else self.corrections.recount(record)
-        if record is None or recounted is None or not due.is_correctable(record, recounted):
+        if record is None:
+            return True
+        recount = self.control.recount(record.window, record.export_id)
+        if recount is None or not due.is_correctable(record, recount):
             return True
         why = due.objection(record, turn.clock())
         if why is not None:
             logger.info("not added", export_id=record.export_id, why=why)
             return True
-        if self.corrections.is_asked(record, recounted):
+        if self.corrections.is_asked(record, recount.recount):
             return True
-        if not self._pay(record, turn):
+        if not self._pay(due.read_bytes(record, recount), turn):
             logger.warning("the rest is added tomorrow", most_bytes=self.most_bytes)
             return False
-        self.requests.ask(record, recounted, turn.clock())
-        self.corrections.note_asked(record, recounted)
+        self.requests.ask(record, recount, turn.clock())
+        self.corrections.note_asked(record, recount.recount)
         turn.counts[ASKED] += 1
         return True
 
@@ -126,11 +128,11 @@ class Correcting:
         window, name = lacking
         return self.control.record(window, export_id(self.source, name, window, generation))
 
-    def _pay(self, record: LedgerRecord, turn: Turn) -> bool:
+    def _pay(self, size_bytes: int, turn: Turn) -> bool:
         """Note that an export is read again, before it is; False where the day's bytes are up."""
         date = f"{turn.clock().astimezone(UTC):%Y-%m-%d}"
         spent, etag = self.corrections.spent(date)
-        read_bytes = spent.read_bytes + due.size_bytes(record)
+        read_bytes = spent.read_bytes + size_bytes
         if read_bytes > self.most_bytes:
             return False
         self.corrections.keep_spent(spent.model_copy(update={"read_bytes": read_bytes}), etag)

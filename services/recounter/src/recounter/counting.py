@@ -1,7 +1,7 @@
 """One window counted: by pages what is small, by queries the rest, as far as the budget goes."""
 
 from collections import defaultdict, deque
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -10,14 +10,15 @@ from aws_lambda_powertools import Logger
 from logferry_contracts import insights
 from logferry_contracts.insights import Answer
 from logferry_contracts.message import timestamp
-from logferry_contracts.recount import FILTER, INSIGHTS, Recounted
+from logferry_contracts.recount import FILTER, INSIGHTS, STREAMS, Recounted
 from logferry_contracts.window import Window
 from logferry_deliveries.errors import AwsError
 from recounter import budget, due
 from recounter.aws.source_account import SourceAccount
 from recounter.book import Book
 from recounter.budget import Candidate
-from recounter.errors import BusyError, CannotCountError, OvertakenError
+from recounter.errors import BusyError, CannotCountError, OvertakenError, UndecidedError
+from recounter.late import Late
 from recounter.metrics import QUERIES
 from recounter.note import Charge
 from recounter.turn import Turn
@@ -35,8 +36,6 @@ LONGEST = timedelta(minutes=65)
 LONGEST_INVOCATION = timedelta(minutes=15)
 """https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html"""
 RUNNING = ("Scheduled", "Running", "Unknown")
-PAGE_S = 1.0
-"""Between two pages of FilterLogEvents: nothing hurries, and others than ours read as well."""
 
 logger = Logger()
 
@@ -48,14 +47,14 @@ class Counting:
     """Counts the exports of one window.
 
     Attributes:
-        may_read: Waits until FilterLogEvents may be called.
+        late: Reads its log groups page by page.
     """
 
     account: SourceAccount
     window: Window
     book: Book
     turn: Turn
-    may_read: Callable[[], None]
+    late: Late
 
     def count(self) -> None:
         """Count all that the budget reaches, and write down why not of the rest.
@@ -68,6 +67,8 @@ class Counting:
         self._forget_lost()
         self._refuse()
         self._filter()
+        if not self.book.is_first:
+            self._by_streams()
         self._query(deque())  # those of an invocation before
         while True:
             self._refuse()
@@ -105,18 +106,32 @@ class Counting:
             record = self.book.todo[each.export_id]
             if not due.is_filtered(record, is_first=self.book.is_first):
                 continue
+            name, next_page = each.log_group_name, self.late.next_page
             try:
-                events = self.account.filtered(each.log_group_name, self.window, self._next_page)
+                events = self.account.filtered(name, self.window, next_page)
             except CannotCountError as error:
                 self.book.give_up([each], error.why)
             else:
                 said = Recounted(by=FILTER, at=self.book.now, events=events)
                 self.book.settle({each: said})
 
-    def _next_page(self) -> None:
-        self.turn.check()
-        self.turn.sleep(PAGE_S)
-        self.may_read()
+    def _by_streams(self) -> None:
+        """Count what came in since an export was counted, where the log streams can tell.
+
+        What a query counts already has its streams named by the invocation that takes its answer.
+        """
+        for record in list(self.book.todo.values()):
+            is_readable = record.log_group.log_group_class == due.STANDARD
+            try:
+                found = self.late.since(record, is_readable=is_readable)
+            except (UndecidedError, CannotCountError) as error:
+                logger.info("left to a query", export_id=record.export_id, why=str(error))
+                continue
+            if found.streams:
+                self.book.late_streams[record.export_id] = found.streams
+            if found.events is not None:
+                said = Recounted(by=STREAMS, at=self.book.now, events=found.events)
+                self.book.settle({due.candidate(record): said})
 
     # Queries
 

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 from logferry_contracts.ledger_record import LedgerRecord
 from logferry_contracts.message import epoch_ms
-from logferry_contracts.recount import FILTER, Recounted
+from logferry_contracts.recount import FILTER, Recount
 from logferry_contracts.window import Window
 from recounter.budget import INGESTION, Candidate
 
@@ -13,8 +13,12 @@ MOST_FILTERED_BYTES = 20_000_000
 """Read page by page, which costs nothing but calls: 20 to 80 of them."""
 UNPACKED = 10
 """How much larger events are taken to be than in the archive, where no plan has guessed."""
+MOST_ADDED_BYTES = 64_000_000
+"""An exporter compares no more, of some log streams."""
 DAY_MS = 86_400_000
 STANDARD = "STANDARD"
+EMPTY = "empty"
+"""The planner's reason to skip a window whose events it could look for."""
 
 
 def is_due(
@@ -38,15 +42,28 @@ def is_countable(record: LedgerRecord) -> bool:
     return is_there and record.parent_export_id is None and not is_given_up
 
 
-def is_correctable(record: LedgerRecord, recounted: Recounted) -> bool:
+def is_empty(record: LedgerRecord) -> bool:
+    """Whether a window was skipped as nobody saw an event in it, and may have some by now."""
+    return record.skipped is not None and record.skipped.reason == EMPTY and record.waived is None
+
+
+def is_correctable(record: LedgerRecord, recount: Recount) -> bool:
     """Whether what a witness says is missing of an export can be added, and has not been since.
 
-    What is larger is read again by no invocation with certainty: it is left to a person.
+    What is larger is read again by no invocation with certainty, unless it is known of which log
+    streams something is missing: it is left to a person.
     """
+    recounted = recount.recount
     is_known = recounted.events is not None
-    is_small = size_bytes(record) <= MOST_FILTERED_BYTES
+    is_small = recount.late_streams is not None or size_bytes(record) <= MOST_FILTERED_BYTES
     is_added = any(each.recounted_at >= recounted.at for each in record.addenda or ())
     return is_known and is_small and record.log_group.log_group_class == STANDARD and not is_added
+
+
+def read_bytes(record: LedgerRecord, recount: Recount) -> int:
+    """Return how much is read at most to add what is missing, as far as anybody has guessed."""
+    size = size_bytes(record)
+    return size if recount.late_streams is None else min(size, MOST_ADDED_BYTES)
 
 
 def objection(record: LedgerRecord, now: datetime) -> str | None:
@@ -79,17 +96,25 @@ def is_same_witness(record: LedgerRecord, by: str) -> bool:
     return record.lane != "slot" and by == FILTER
 
 
-def is_news(before: int | None, now: int, *, only_more: bool) -> bool:
+def is_news(before: Recount | None, now: Recount, *, only_more: bool) -> bool:
     """Whether what a later look has counted replaces what was counted before.
 
+    So it does where it names log streams with late events that nobody had named: by these what is
+    missing is added.
+
     Args:
-        before: None where nobody had counted.
+        before: None where nobody can read it.
         now: By the later look.
         only_more: Whether nothing but more events does.
     """
+    known = None if before is None else before.recount.events
+    events = now.recount.events
+    if events is None:
+        return False
     if only_more:
-        return before is not None and now > before
-    return now != before
+        return known is not None and events > known
+    named = None if before is None else before.late_streams
+    return events != known or now.late_streams not in (None, named)
 
 
 def size_bytes(record: LedgerRecord) -> int:

@@ -58,3 +58,7 @@ class GoneError(CannotCountError):
     """Give up counting: the log group, or the query, is not there any more."""
 
     why = "gone"
+
+
+class UndecidedError(Exception):
+    """Leave it to a query: what came in late cannot be told by the log streams."""

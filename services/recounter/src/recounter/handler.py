@@ -89,9 +89,10 @@ def correcting() -> Correcting:
 
 def recounting() -> Recounting:
     """Return what counts: the session in the source's account is as old as an invocation."""
-    settings, s3, sts, _ = _made()
+    settings, s3, sts, sqs = _made()
     return Recounting(
         control=Control(Bucket(s3, settings.control_bucket), settings.source),
+        requests=Requests(sqs, settings.source),
         reach=lambda: assume(sts, settings.source),
         share=settings.share,
         lag=settings.lag,

@@ -4,26 +4,51 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import cached_property
+from typing import NamedTuple
 
 from aws_lambda_powertools import Logger
 
 from logferry_contracts.digest import sha256
+from logferry_contracts.ledger_record import LedgerRecord
 from logferry_contracts.message import epoch_ms
 from logferry_contracts.reads import Reads
 from logferry_contracts.window import Window
 from logferry_deliveries.errors import OutOfTimeError, RetryError
 from recounter import due
 from recounter.aws.control import FIRST, Control
+from recounter.aws.requests import Requests, next_generation
 from recounter.aws.source_account import SourceAccount
 from recounter.book import Book
 from recounter.counting import Counting
+from recounter.empty import Empty
 from recounter.errors import OvertakenError
+from recounter.late import Late
 from recounter.turn import Turn
 
 LATE = timedelta(days=3)
 """How much later than it is due a window is still looked at again: also one of two days."""
 
+PAGE_S = 1.0
+"""Between two pages of FilterLogEvents: nothing hurries, and others than ours read as well."""
+
 logger = Logger()
+
+
+class Pages(NamedTuple):
+    """The pages of FilterLogEvents that one invocation may read."""
+
+    turn: Turn
+    reads: Reads
+
+    def wait(self) -> None:
+        """Wait until the next one may be read.
+
+        Raises:
+            OutOfTimeError: There is no time for it.
+        """
+        self.turn.check()
+        self.turn.sleep(PAGE_S)
+        self.reads.wait()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,6 +56,7 @@ class Recounting:
     """Counts the windows of one source.
 
     Attributes:
+        requests: What the source's exporter is asked for.
         reach: Returns the source's account.
         share: How many thousandths of what its ingestion did cost counting may cost.
         lag: How long after its end a window is left alone.
@@ -42,6 +68,7 @@ class Recounting:
     """
 
     control: Control
+    requests: Requests
     reach: Callable[[], SourceAccount]
     share: int
     lag: timedelta
@@ -57,7 +84,7 @@ class Recounting:
         Raises:
             RetryError: Something of a window could not be counted; the others were.
         """
-        now = turn.clock()
+        now, pages = turn.clock(), self._pages(turn)
         least = max([self.look_back, *(timedelta(days=each) + LATE for each in self.revisit_days)])
         opened = self.control.open_windows()
         errors: list[RetryError] = []
@@ -67,7 +94,7 @@ class Recounting:
                 continue
             try:
                 turn.check()
-                self._look(window, export_ids, turn, is_open=is_open)
+                self._look(window, export_ids, pages, is_open=is_open)
             except OutOfTimeError as error:
                 logger.info("the next invocation goes on", reason=str(error))
                 break
@@ -80,15 +107,15 @@ class Recounting:
             raise errors[0]
 
     def _look(
-        self, window: Window, export_ids: Sequence[str], turn: Turn, *, is_open: bool
+        self, window: Window, export_ids: Sequence[str], pages: Pages, *, is_open: bool
     ) -> None:
         """Look at a window for the first time, or again once that was done."""
         listing = sha256("\n".join(export_ids).encode())
-        for look in self._looks(window, turn):
+        for look in self._looks(window, pages.turn):
             if self.control.note(window, look)[0].listing_sha256 == listing:
                 continue
             if look == FIRST or self.control.note(window, FIRST)[0].listing_sha256 is not None:
-                book = self._counted(window, look, export_ids, turn)
+                book = self._counted(window, look, export_ids, pages)
                 if not is_open:
                     book.close(listing)
 
@@ -99,23 +126,46 @@ class Recounting:
         if again is not None:
             yield again
 
-    def _counted(self, window: Window, look: int, export_ids: Sequence[str], turn: Turn) -> Book:
+    def _counted(self, window: Window, look: int, export_ids: Sequence[str], pages: Pages) -> Book:
         """Count what a look has said nothing of yet."""
+        turn = pages.turn
         counted = self.control.counted(window, look)
         left = [each for each in export_ids if each not in counted]
         read = turn.mapped(lambda each: self.control.record(window, each), left)
-        records = [each for each in read if each is not None and due.is_countable(each)]
+        there = [each for each in read if each is not None]
+        records = [each for each in there if due.is_countable(each)]
         share = self.share if look == FIRST else self.revisit_share
         book = Book(self.control, window, look, records, turn, share)
         if records or book.note.running:
-            reads = self._reads(turn)
-            Counting(
-                account=self._account, window=window, book=book, turn=turn, may_read=reads.wait
-            ).count()
+            account, late = self._account, self._late(window, pages)
+            Counting(account=account, window=window, book=book, turn=turn, late=late).count()
+        if look != FIRST:
+            empty = [
+                each
+                for each in there
+                if due.is_empty(each) and next_generation(each) not in export_ids
+            ]
+            self._fill(empty, look, pages)
         return book
 
-    def _reads(self, turn: Turn) -> Reads:
-        return Reads(
+    def _fill(self, empty: Sequence[LedgerRecord], look: int, pages: Pages) -> None:
+        """Have exported what a window that was skipped as empty has by now."""
+        if empty:
+            Empty(
+                control=self.control,
+                requests=self.requests,
+                late=self._late(empty[0].window, pages),
+                look=look,
+                turn=pages.turn,
+            ).count(empty)
+
+    def _late(self, window: Window, pages: Pages) -> Late:
+        return Late(
+            control=self.control, account=self._account, window=window, next_page=pages.wait
+        )
+
+    def _pages(self, turn: Turn) -> Pages:
+        reads = Reads(
             reader="recounter",
             calls_per_second=self.calls_per_second,
             note=self.control.note_reading,
@@ -123,6 +173,7 @@ class Recounting:
             clock=turn.clock,
             sleep=turn.sleep,
         )
+        return Pages(turn, reads)
 
     @cached_property
     def _account(self) -> SourceAccount:

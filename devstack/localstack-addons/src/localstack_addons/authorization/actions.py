@@ -743,6 +743,7 @@ _NEEDS: dict[str, _Rule] = {
     "logs.DescribeAccountPolicies": _on_none("logs:DescribeAccountPolicies"),
     "logs.DescribeExportTasks": _on_none("logs:DescribeExportTasks"),
     "logs.DescribeLogGroups": _on_log_group("logs:DescribeLogGroups"),
+    "logs.DescribeLogStreams": _on_log_group("logs:DescribeLogStreams"),
     "logs.FilterLogEvents": _on_log_group("logs:FilterLogEvents"),
     "logs.GetQueryResults": _on_log_group("logs:GetQueryResults"),
     "logs.PutLogEvents": _on_log_group("logs:PutLogEvents"),

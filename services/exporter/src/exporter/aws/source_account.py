@@ -1,5 +1,6 @@
 """The accounts whose logs are exported, as the roles in them let this service in."""
 
+from collections.abc import Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
 from functools import partial
@@ -145,7 +146,11 @@ class SourceAccount:
         )
 
     def events(
-        self, record: LedgerRecord, part: Slice, next_token: str | None
+        self,
+        record: LedgerRecord,
+        part: Slice,
+        next_token: str | None,
+        streams: Sequence[str] = (),
     ) -> tuple[list[Event], str | None]:
         """Return a page of the events in a part of an export's window, and the next page's token.
 
@@ -158,6 +163,7 @@ class SourceAccount:
             record: The export.
             part: Of its window.
             next_token: Of the part's page before; None for the first page.
+            streams: Of these log streams alone, up to 100; of all where there are none.
 
         Raises:
             NotForDirectLaneError: The log group's events cannot be read in this way.
@@ -165,11 +171,13 @@ class SourceAccount:
             TransientError: AWS was busy.
         """
         token: dict[str, Any] = {} if next_token is None else {"nextToken": next_token}
+        which: dict[str, Any] = {"logStreamNames": list(streams)} if streams else {}
         with _calling("FilterLogEvents", record.log_group.name, kinds=_NOT_READABLE):
             page = self._logs.filter_log_events(
                 logGroupName=record.log_group.name,
                 startTime=part.start_ms,
                 endTime=part.end_ms,
+                **which,
                 **token,
             )
         return cast("list[Event]", page["events"]), page.get("nextToken")

@@ -95,6 +95,11 @@ class Control:
                 IfNoneMatch="*",
             )
 
+    def recount(self, window: Window, export_id: str) -> Recount | None:
+        """Return what was counted of an export; None where nobody has, or it cannot be read."""
+        found = self._bucket.get(self._key(window, export_id, FIRST))
+        return None if found is None else _recount(found[0])
+
     def correct(self, recount: Recount, *, only_more: bool) -> bool:
         """Replace what was counted of an export, if a later look has counted other events.
 
@@ -107,13 +112,7 @@ class Control:
         """
         key = self._key(recount.window, recount.export_id, FIRST)
         found = self._bucket.get(key)
-        if recount.recount.events is None or found is None:
-            return False
-        try:
-            before = parse(Recount, found[0]).recount.events
-        except ContractError:  # what nobody can read is replaced, by whoever can prove something
-            before = None
-        if not is_news(before, recount.recount.events, only_more=only_more):
+        if found is None or not is_news(_recount(found[0]), recount, only_more=only_more):
             return False
         self._bucket.put(key, recount.text())
         return True
@@ -153,3 +152,10 @@ class Control:
 
     def _key(self, window: Window, name: str, look: int) -> str:
         return f"{self._prefix(window, look)}{name}.json"
+
+
+def _recount(text: bytes) -> Recount | None:
+    try:
+        return parse(Recount, text)
+    except ContractError:
+        return None

@@ -13,7 +13,6 @@ from pydantic import Field, ValidationError
 
 from logferry_contracts.ledger_key import (
     LACKING_NOTES,
-    recount_key,
     recounts_prefix,
     seal_notes_prefix,
     source_recounts_prefix,
@@ -22,10 +21,9 @@ from logferry_contracts.ledger_key import (
 )
 from logferry_contracts.ledger_record import LedgerRecord
 from logferry_contracts.message import Count, Message
-from logferry_contracts.recount import Recount, Recounted
+from logferry_contracts.recount import Recounted
 from logferry_contracts.source import SourceName
 from logferry_contracts.window import Window
-from logferry_contracts.wire import ContractError, parse
 from logferry_deliveries.errors import AwsError
 from recounter.aws.bucket import Bucket, TooLateError
 
@@ -69,14 +67,6 @@ class Corrections:
         """Return of how many exports of a window it was said whether they were counted."""
         prefix = recounts_prefix(self._source, window)
         return sum(split_key(key)[0] == prefix for key in self._bucket.keys(Prefix=prefix))
-
-    def recount(self, record: LedgerRecord) -> Recounted | None:
-        """Return what was counted of an export; None where nobody has, or it cannot be read."""
-        found = self._bucket.get(recount_key(record.source, record.window, record.export_id))
-        try:
-            return None if found is None else parse(Recount, found[0]).recount
-        except ContractError:
-            return None
 
     def is_asked(self, record: LedgerRecord, recounted: Recounted) -> bool:
         """Whether somebody was asked for what a witness says is missing of an export."""

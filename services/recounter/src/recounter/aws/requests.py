@@ -4,9 +4,10 @@ from datetime import datetime
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from logferry_contracts.export import export_id
 from logferry_contracts.export_requested import ExportRequested, ExportRequestedData
 from logferry_contracts.ledger_record import LedgerRecord
-from logferry_contracts.recount import Recounted
+from logferry_contracts.recount import Recount
 from logferry_contracts.source import Source
 from logferry_contracts.wire import emit
 from logferry_deliveries.calls import calling
@@ -23,28 +24,35 @@ class Requests:
         self._sqs = sqs
         self._source = source
 
-    def ask(self, record: LedgerRecord, recounted: Recounted, now: datetime) -> None:
+    def ask(self, record: LedgerRecord, recount: Recount, now: datetime) -> None:
         """Ask to add what is missing of an export, as a witness says. Again does no harm.
 
         Raises:
             AwsError: The queue did not take it.
         """
-        data = ExportRequestedData.of_record(record, self._source).model_copy(
-            update={
-                "lane": "direct",
-                "not_before": None,
-                "offered": None,
-                "recounted_at": recounted.at,
-            }
-        )
+        at = recount.recount.at
+        self._send(record, now, at, recounted_at=at, streams=recount.late_streams)
+
+    def ask_again(self, record: LedgerRecord, now: datetime) -> None:
+        """Ask for the next generation of an export. Again does no harm.
+
+        Raises:
+            AwsError: The queue did not take it.
+        """
+        again = next_generation(record)
+        self._send(record, now, "again", export_id=again, generation=record.generation + 1)
+
+    def _send(self, record: LedgerRecord, now: datetime, which: str, **asked: object) -> None:
+        direct = {"lane": "direct", "not_before": None, "offered": None}
+        data = ExportRequestedData.of_record(record, self._source).model_copy(update=direct | asked)
         urn = f"urn:logferry:recounter:{self._source.profile}"
-        event = ExportRequested.of(data, id=record.export_id, source=urn, time=now)
-        with calling("SendMessage", record.export_id):
+        event = ExportRequested.of(data, id=data.export_id, source=urn, time=now)
+        with calling("SendMessage", data.export_id):
             self._sqs.send_message(
                 QueueUrl=self._url,
                 MessageBody=emit(event),
                 MessageGroupId=self._source.direct_slot,
-                MessageDeduplicationId=f"{record.export_id}-{recounted.at}".replace(":", "."),
+                MessageDeduplicationId=f"{data.export_id}-{which}".replace(":", "."),
             )
 
     @cached_property
@@ -52,3 +60,8 @@ class Requests:
         name = self._source.direct_queue_name
         with calling("GetQueueUrl", name):
             return self._sqs.get_queue_url(QueueName=name)["QueueUrl"]
+
+
+def next_generation(record: LedgerRecord) -> str:
+    """Return the id of the export that comes after a record's, of the same window."""
+    return export_id(record.source, record.log_group.name, record.window, record.generation + 1)

@@ -1,6 +1,7 @@
 """The account whose logs are counted, as the role in it lets this service in."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import batched
 from typing import TYPE_CHECKING, Any
 
 import boto3
@@ -12,7 +13,13 @@ from logferry_contracts.source import Source, signed_with
 from logferry_contracts.window import Window
 from logferry_deliveries.calls import CLIENT_CONFIG, calling
 from logferry_deliveries.errors import AwsError
-from recounter.errors import BusyError, CannotCountError, GoneError, NotAllowedError
+from recounter.errors import (
+    BusyError,
+    CannotCountError,
+    GoneError,
+    NotAllowedError,
+    UndecidedError,
+)
 
 if TYPE_CHECKING:
     from mypy_boto3_logs import CloudWatchLogsClient
@@ -20,6 +27,16 @@ if TYPE_CHECKING:
 
 START_CONFIG = CLIENT_CONFIG.merge(Config(retries={"mode": "legacy", "total_max_attempts": 1}))
 """A query whose answer was lost is paid for: it is not started again unseen."""
+
+MOST_STREAM_PAGES = 40
+"""Of 50 log streams each: 25 calls a second are allowed."""
+MOST_STREAMS = 100
+"""That one call of FilterLogEvents takes.
+
+https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_FilterLogEvents.html
+"""
+MOST_PAGES = 100
+"""That are read of one export's log streams: about as much as an exporter compares."""
 
 _KINDS: dict[str, type[AwsError]] = {
     "LimitExceededException": BusyError,
@@ -90,7 +107,71 @@ class SourceAccount:
             CannotCountError: The role may not, or the log group is gone.
             AwsError: AWS did not answer.
         """
-        count, token = 0, dict[str, Any]()
+        pages = self._pages(log_group_name, window, next_page)
+        return sum(len(events) for events in pages)
+
+    def streams(self, log_group_name: str, since_ms: int) -> list[str]:
+        """Return the log streams that have got events since then.
+
+        CloudWatch Logs says when a stream has got its last events, and not for which times. It
+        says so within an hour, typically.
+        https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_LogStream.html
+
+        Raises:
+            UndecidedError: There are more streams than are looked at.
+            CannotCountError: The role may not, or the log group is gone.
+            AwsError: AWS did not answer.
+        """
+        found, token = list[str](), dict[str, Any]()
+        for _ in range(MOST_STREAM_PAGES):
+            with calling("DescribeLogStreams", log_group_name, _KINDS):
+                page = self._logs.describe_log_streams(logGroupName=log_group_name, **token)
+            # One that was never written to has no such time.
+            found += [
+                each["logStreamName"]
+                for each in page["logStreams"]
+                if each.get("lastIngestionTime", since_ms) >= since_ms
+            ]
+            if "nextToken" not in page:
+                return found
+            token = {"nextToken": page["nextToken"]}
+        raise UndecidedError(f"{log_group_name} has too many log streams")
+
+    def ingested(
+        self,
+        log_group_name: str,
+        window: Window,
+        streams: Iterable[str],
+        next_page: Callable[[], None],
+    ) -> Iterator[tuple[str, int]]:
+        """Yield of which of some log streams each event of a window is, and when it came in.
+
+        Args:
+            log_group_name: Of the class STANDARD.
+            window: Which events.
+            streams: Of which log streams.
+            next_page: Called before each page: waits until it may be asked for.
+
+        Yields:
+            A log stream's name, and milliseconds since 1970.
+
+        Raises:
+            UndecidedError: These are more pages than are looked at.
+            CannotCountError: The role may not, or the log group is gone.
+            AwsError: AWS did not answer.
+        """
+        left = MOST_PAGES
+        for names in batched(streams, MOST_STREAMS, strict=False):
+            for events in self._pages(log_group_name, window, next_page, logStreamNames=names):
+                if not left:
+                    raise UndecidedError(f"the log streams of {log_group_name} have too many pages")
+                left -= 1
+                yield from ((each["logStreamName"], each["ingestionTime"]) for each in events)
+
+    def _pages(
+        self, log_group_name: str, window: Window, next_page: Callable[[], None], **which: Any
+    ) -> Iterator[Any]:
+        token = dict[str, Any]()
         while True:
             next_page()
             with calling("FilterLogEvents", log_group_name, _KINDS):
@@ -98,11 +179,12 @@ class SourceAccount:
                     logGroupName=log_group_name,
                     startTime=window.from_ms,
                     endTime=window.to_ms - 1,
+                    **which,
                     **token,
                 )
-            count += len(page["events"])
+            yield page["events"]
             if "nextToken" not in page:
-                return count
+                return
             token = {"nextToken": page["nextToken"]}
 
 

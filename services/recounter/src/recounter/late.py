@@ -1,0 +1,98 @@
+"""What came in late, by the log streams that have got events since: it costs nothing but calls.
+
+A window that is too large to be counted again for nothing was counted before. What has come in
+since is in log streams that were written to since: mostly in none, or in a few.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
+from logferry_contracts.ledger_record import LedgerRecord
+from logferry_contracts.message import epoch_ms
+from logferry_contracts.recount import MOST_LATE_STREAMS
+from logferry_contracts.window import Window
+from recounter.aws.control import Control
+from recounter.aws.source_account import SourceAccount
+from recounter.errors import UndecidedError
+
+UNSURE = timedelta(minutes=75)
+"""What came in so shortly before it was counted, nobody knows whether it was: a query may take an
+hour, and does not see at once what comes in."""
+SKEW = timedelta(minutes=1)
+"""Between our clock and that of CloudWatch Logs, by which events come in."""
+
+
+class Found(NamedTuple):
+    """What came in late.
+
+    Attributes:
+        events: How many there are, with what was counted before; None where nobody has, or some
+            came in at about that time, so that they may be among these.
+        streams: The log streams with events that came in since the export was begun; none of them
+            where they are too many to be compared by themselves.
+    """
+
+    events: int | None
+    streams: list[str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Late:
+    """Finds the late events of one window.
+
+    Attributes:
+        next_page: Waits until FilterLogEvents may be called.
+    """
+
+    control: Control
+    account: SourceAccount
+    window: Window
+    next_page: Callable[[], None]
+
+    def since(self, record: LedgerRecord, *, is_readable: bool) -> Found:
+        """Return what came in since an export.
+
+        Args:
+            record: The export's.
+            is_readable: Whether FilterLogEvents knows the log group's class.
+
+        Raises:
+            UndecidedError: Only a query can tell.
+            CannotCountError: The role may not, or the log group is gone.
+            AwsError: AWS did not answer.
+        """
+        name = record.log_group.name
+        recount = self.control.recount(self.window, record.export_id)
+        before = None if recount is None else recount.recount
+        exported_ms = _ms(record.submitted.at if record.submitted else record.requested_at)
+        counted_at = record.requested_at if before is None else before.at
+        first_ms, last_ms = _ms(counted_at, -UNSURE), _ms(counted_at, SKEW)
+        streams = self.account.streams(name, min(exported_ms, first_ms))
+        if streams and not is_readable:
+            raise UndecidedError(f"{name} was written to since, and cannot be read")
+        more, is_sure, found = 0, True, set[str]()
+        ingested = self.account.ingested(name, self.window, streams, self.next_page)
+        for stream, ingested_ms in ingested:
+            is_sure &= not first_ms <= ingested_ms <= last_ms
+            more += ingested_ms > last_ms
+            if ingested_ms >= exported_ms:
+                found.add(stream)
+        known = None if before is None or not is_sure else before.events
+        named = sorted(found) if len(found) <= MOST_LATE_STREAMS else []
+        return Found(None if known is None else known + more, named)
+
+    def all(self, log_group_name: str, at: str) -> int:
+        """Return how many events a window has that was empty at a time.
+
+        Raises:
+            UndecidedError, CannotCountError, AwsError: As `since`.
+        """
+        streams = self.account.streams(log_group_name, _ms(at, -UNSURE))
+        events = self.account.ingested(log_group_name, self.window, streams, self.next_page)
+        return sum(1 for _ in events)
+
+
+def _ms(at: str, later: timedelta = timedelta(0)) -> int:
+    return epoch_ms(datetime.fromisoformat(at) + later)

@@ -1,0 +1,285 @@
+"""What is too large to be counted again: what came in late is found by the log streams."""
+
+import time
+from collections import Counter
+from collections.abc import Iterator
+from datetime import timedelta
+from functools import partial
+from typing import Any
+
+import boto3
+import pytest
+from moto import mock_aws
+from services.recounter.tests.conftest import (
+    DAY,
+    FROM,
+    NOW,
+    WINDOW,
+    Killed,
+    World,
+    record,
+    said,
+    skipped,
+)
+from services.recounter.tests.conftest import look as look_with
+
+from logferry_contracts.window import Window
+from recounter.aws import source_account
+from recounter.aws.requests import next_generation
+from recounter.aws.source_account import SourceAccount
+from recounter.errors import CannotCountError, UndecidedError
+
+SOME = [FROM, FROM + 5]
+LATE = FROM + 7
+ENDED = NOW - timedelta(days=1)
+LARGE = 30_000_000
+look = partial(look_with, revisit_days=(3, 14))
+
+
+def go(world: World, days: float) -> None:
+    """Go to so many days after the window's end."""
+    world.now = ENDED + timedelta(days=days)
+
+
+def after(world: World, days: float, **how: Any) -> Counter[str]:
+    """Look so many days after the window's end."""
+    go(world, days)
+    return look(world, **how)
+
+
+def counted(**more: Any) -> tuple[World, Any]:
+    """A world whose large export was counted by a query."""
+    world = World()
+    made = world.add(record("/a", lane="slot", size=LARGE, **more), SOME)
+    after(world, 1, share=20)
+    assert said(world, made) == ("insights", 2)
+    return world, made
+
+
+@pytest.mark.parametrize("log_group_class", ["STANDARD", "INFREQUENT_ACCESS"])
+def test_where_no_stream_was_written_to_since_nothing_came_in(log_group_class: str) -> None:
+    world, made = counted(log_group_class=log_group_class)
+    before = world.recounts[made.export_id]
+    pages = world.calls.count("FilterLogEvents")
+    after(world, 3)
+    looked = world.looks_at[made.export_id, 3]
+    assert (looked.recount.by, looked.recount.events, looked.late_streams) == ("streams", 2, None)
+    assert world.recounts[made.export_id] is before
+    assert (world.calls.count("FilterLogEvents"), world.calls.count("StartQuery")) == (pages, 1)
+
+
+@pytest.mark.parametrize("events", [1, 100_000])
+@pytest.mark.parametrize("late_after", [1.5, 2.9, 3.5, 13.9])
+def test_what_came_in_late_is_counted_by_when_it_came_in_and_its_streams_are_named(
+    late_after: float, events: int
+) -> None:
+    world, made = counted()
+    for days in (3, 14):
+        if days > late_after and "/a" not in world.came:
+            go(world, late_after)
+            world.late("/a", *[LATE] * events)
+            world.late("/a", WINDOW.to_ms, WINDOW.from_ms - 1, stream="of-another-day")
+        after(world, days)
+        is_found = days > late_after
+        assert said(world, made) == (("streams", 2 + events) if is_found else ("insights", 2))
+        named = world.recounts[made.export_id].late_streams
+        assert named == (["agent"] if is_found else None)
+    assert world.calls.count("StartQuery") == 1
+
+
+def test_what_each_look_finds_comes_to_what_was_found_before() -> None:
+    world, made = counted()
+    for number, (day, stream) in enumerate([(2, "a"), (5, "b")], start=1):
+        go(world, day)
+        world.late("/a", LATE, stream=stream)
+        after(world, 3 if day < 3 else 14)
+        assert said(world, made) == ("streams", 2 + number)
+    assert world.recounts[made.export_id].late_streams == ["a", "b"]
+
+
+def test_what_came_in_between_export_and_count_is_named_once_and_counted_no_second_time() -> None:
+    world = World()
+    made = world.add(record("/a", lane="slot", size=LARGE), SOME)
+    go(world, 0.5)
+    world.late("/a", LATE)
+    after(world, 1)
+    assert said(world, made) == ("insights", 3)
+    after(world, 3)
+    named = world.recounts[made.export_id]
+    assert (said(world, made), named.late_streams) == (("streams", 3), ["agent"])
+    after(world, 14)
+    assert world.recounts[made.export_id] is named
+
+
+def test_nobody_says_whether_a_query_has_seen_what_came_in_while_it_ran() -> None:
+    world = World()
+    made = world.add(record("/a", lane="slot", size=LARGE), SOME)
+    go(world, 1)
+    world.late("/a", LATE)
+    look(world)
+    after(world, 3)
+    looked = world.looks_at[made.export_id, 3].recount
+    assert (said(world, made), looked.reason) == (("insights", 3), "budget")
+    after(world, 14, revisit_share=10)
+    assert said(world, made) == ("insights", 3)
+    assert world.recounts[made.export_id].late_streams == ["agent"]
+
+
+def test_streams_that_cannot_be_read_are_left_to_a_query() -> None:
+    world, made = counted(log_group_class="INFREQUENT_ACCESS")
+    go(world, 2)
+    world.late("/a", LATE)
+    after(world, 3)
+    assert world.looks_at[made.export_id, 3].recount.reason == "budget"
+    after(world, 14, revisit_share=20)
+    assert said(world, made) == ("insights", 3)
+
+
+def test_more_streams_than_are_compared_are_counted_and_not_named() -> None:
+    world, made = counted()
+    go(world, 2)
+    for n in range(101):
+        world.late("/a", LATE, stream=f"{n}")
+    after(world, 3)
+    assert said(world, made) == ("streams", 103)
+    assert world.recounts[made.export_id].late_streams is None
+
+
+# Windows that were empty
+
+
+@pytest.mark.parametrize("late_after", [0.5, 2.5, 3.5, 13.9])
+def test_a_window_that_was_empty_is_exported_once_it_is_not(late_after: float) -> None:
+    world = World()
+    made = world.add(skipped("/idle"))
+    still = world.add(skipped("/still-empty"))
+    for days in (1, 3, 3.1, 14, 14.1):
+        if days > late_after and "/idle" not in world.came:
+            go(world, late_after)
+            world.late("/idle", LATE)
+        after(world, days)
+    assert set(world.filled) == {next_generation(made)}
+    looks = [each for each in (3, 14) if each > late_after]
+    assert len(world.filled) == len(looks)
+    for each in looks:
+        assert world.looks_at[made.export_id, each].recount.events == 1
+        assert world.looks_at[still.export_id, each].recount.events == 0
+    assert world.recounts == {}
+
+
+def test_what_was_asked_for_before_is_not_asked_for_again() -> None:
+    world = World()
+    made = world.add(skipped("/idle"))
+    after(world, 1)
+    go(world, 2)
+    world.late("/idle", LATE)
+    after(world, 3)
+    done = record("/idle", size=100).model_copy(
+        update={"generation": 2, "export_id": next_generation(made)}
+    )
+    world.add(done)
+    after(world, 14)
+    assert world.filled == [next_generation(made)]
+
+
+@pytest.mark.parametrize(
+    ("made", "why"),
+    [
+        (skipped("/a", retention_days=1), "expired"),
+        (skipped("/many"), "streams"),
+    ],
+)
+def test_why_an_empty_window_was_not_looked_at_is_written_down(made: Any, why: str) -> None:
+    world = World(undecided={"/many"})
+    world.add(made)
+    after(world, 1)
+    after(world, 3)
+    assert world.looks_at[made.export_id, 3].recount.reason == why
+    assert world.filled == []
+
+
+def test_what_was_skipped_for_another_reason_stays() -> None:
+    world = World()
+    world.add(skipped("/a", reason="excluded"))
+    after(world, 1)
+    go(world, 2)
+    world.late("/a", LATE)
+    after(world, 3)
+    assert (world.filled, world.looks_at) == ([], {})
+
+
+@pytest.mark.parametrize("call", ["SendMessage", "SendMessage done", "PutRecount"])
+def test_who_died_asks_for_the_same_export_again(call: str) -> None:
+    world = World()
+    made = world.add(skipped("/idle"))
+    after(world, 1)
+    go(world, 2)
+    world.late("/idle", LATE)
+
+    def dies(each: str) -> None:
+        if each == call:
+            raise Killed
+
+    world.before = dies
+    with pytest.raises(Killed):
+        after(world, 3)
+    world.before = lambda _: None
+    after(world, 3.1)
+    assert set(world.filled) == {next_generation(made)}
+
+
+# CloudWatch Logs
+
+
+@pytest.fixture
+def logs(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "testing")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-central-1")
+    with mock_aws():
+        client = boto3.client("logs")
+        client.create_log_group(logGroupName="/a")
+        yield client
+
+
+def put(logs: Any, stream: str, *events: int) -> None:
+    logs.create_log_stream(logGroupName="/a", logStreamName=stream)
+    if events:
+        some = [{"timestamp": each, "message": "x"} for each in events]
+        logs.put_log_events(logGroupName="/a", logStreamName=stream, logEvents=some)
+
+
+def test_streams_are_listed_by_their_last_ingestion_and_their_events_have_their_own(
+    logs: Any,
+) -> None:
+    now_ms = int(time.time() * 1000)
+    window = Window(from_ms=now_ms - DAY, to_ms=now_ms)
+    put(logs, "agent", window.from_ms, window.to_ms - 1)
+    put(logs, "other", window.from_ms)
+    put(logs, "empty")
+    account = SourceAccount(logs, logs)
+    assert account.streams("/a", now_ms) == ["agent", "empty", "other"]
+    assert account.streams("/a", now_ms + DAY) == ["empty"]
+    found = list(account.ingested("/a", window, ["agent"], lambda: None))
+    assert [stream for stream, _ in found] == ["agent", "agent"]
+    assert all(now_ms - 1 <= at_ms <= now_ms + DAY for _, at_ms in found)
+    with pytest.raises(CannotCountError):
+        account.streams("/gone", 0)
+
+
+def test_more_streams_or_pages_than_are_looked_at_are_not_decided(
+    logs: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(source_account, "MOST_STREAM_PAGES", 1)
+    monkeypatch.setattr(source_account, "MOST_PAGES", 0)
+    now_ms = int(time.time() * 1000)
+    window = Window(from_ms=now_ms - DAY, to_ms=now_ms)
+    put(logs, "agent", window.from_ms)
+    account = SourceAccount(logs, logs)
+    assert account.streams("/a", now_ms) == ["agent"]
+    with pytest.raises(UndecidedError):
+        list(account.ingested("/a", window, ["agent"], lambda: None))
+    for n in range(50):
+        put(logs, f"{n}")
+    with pytest.raises(UndecidedError):
+        account.streams("/a", now_ms)
