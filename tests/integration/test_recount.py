@@ -2,7 +2,7 @@
 
 import gzip
 import time
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from tests.sealed_account import Account
@@ -12,12 +12,15 @@ from devstack.suite import yesterday
 from logferry.bucket_store import BucketStore
 from logferry_contracts.addendum import split_manifest
 from logferry_contracts.documents import examples
+from logferry_contracts.export import export_id
 from logferry_contracts.ledger_key import LACKING_NOTES, recount_key, seal_note_key
+from logferry_contracts.ledger_record import Skipped
 from logferry_contracts.message import timestamp
 from logferry_contracts.recount import Recount
 from logferry_contracts.verification.findings import Note
 from logferry_contracts.verification.verifier import Verifier
-from logferry_contracts.wire import parse
+from logferry_contracts.window import Window
+from logferry_contracts.wire import emit, parse
 
 pytestmark = pytest.mark.localstack
 
@@ -172,3 +175,85 @@ def test_a_seal_says_what_was_counted_and_whoever_verifies_it_is_told_of_a_diffe
         if isinstance(each, Note) and "CloudWatch" in str(each)
     ]
     assert "CloudWatch Logs had 2 events that are not in the archive" in str(told)
+
+
+def days_ago(window, days):
+    """A window, so many days earlier."""
+    earlier = {name: each - days * 86_400_000 for name, each in window.model_dump().items()}
+    return Window(**earlier)
+
+
+def put(suite, name, window, stream, *events):
+    """Put events into a log group that is as old as its window."""
+    some = organisation.LogStream(stream, list(events))
+    group = organisation.LogGroup(name, window.from_ms - 1, [some])
+    suite.put_logs(suite.source("alpha").account_id, [group])
+
+
+def request_at(suite, name, window):
+    """The request for another window than the previous day's."""
+    asked = suite.export_request("alpha", name, lane="direct", log_group_class="STANDARD")
+    log_group = asked.log_group.model_copy(update={"created_ms": window.from_ms - 1})
+    of = export_id(asked.source, name, window, 1)
+    return asked.model_copy(update={"window": window, "export_id": of, "log_group": log_group})
+
+
+def invoke(suite, function, revisit_days):
+    variables(suite, function, REVISIT_DAYS=revisit_days)
+    request = next(e.text for e in examples("accept", "recount-request"))
+    answer = suite.client("lambda").invoke(FunctionName=function, Payload=request)
+    assert "FunctionError" not in answer, answer["Payload"].read()
+
+
+def test_late_events_of_a_large_window_are_found_by_their_stream_and_added(
+    suite, recounter, tap, name, records, some_logs
+):
+    control, window = suite.parameter("/logferry/control/bucket"), days_ago(yesterday(), 2)
+    put(suite, name, window, "web", (window.from_ms, "hello"))
+    asked = request_at(suite, name, window)
+    suite.send_request(asked.model_copy(update={"estimated_bytes": 30_000_000}))
+    tap.until(lambda: [r.state for r in records(name)] == ["secured"])
+    (done,) = records(name)
+    invoke(suite, recounter, "none")
+    assert recount(suite, control, done).events == 1
+    put(suite, name, window, "agent", (window.to_ms - 1, "late"))
+    # As if it had been counted hours before the agent came back.
+    said = {"by": "insights", "at": timestamp(datetime.now(UTC) - timedelta(hours=3)), "events": 1}
+    told = Recount.of(
+        source=done.source, window=window, export_id=done.export_id, recount=said
+    ).text()
+    key = recount_key(done.source, window, done.export_id)
+    suite.client("s3").put_object(Bucket=control, Key=key, Body=told)
+    invoke(suite, recounter, "1")
+    found = suite.client("s3").get_object(Bucket=control, Key=key)["Body"].read()
+    late = parse(Recount, found)
+    assert (late.recount.by, late.recount.events, late.late_streams) == ("streams", 2, ["agent"])
+
+    where = (done.source.account_id, done.source.region, window, name)
+    note = seal_note_key(LACKING_NOTES, *where)
+    suite.client("s3").put_object(Bucket=control, Key=note, Body=name.encode())
+    invoke(suite, recounter, "none")
+    tap.until(lambda: all(r.addenda and r.state == "secured" for r in records(name)))
+    (done,) = records(name)
+    own, (added,) = split_manifest(done.export_id, done.completed.manifest)
+    assert [texts(suite, some) for some in (own, added)] == [["hello"], ["late"]]
+
+
+def test_a_window_that_was_skipped_as_empty_is_exported_once_it_is_not(
+    suite, recounter, tap, name, records, some_logs
+):
+    control, window = suite.parameter("/logferry/control/bucket"), days_ago(yesterday(), 2)
+    suite.put_logs(
+        suite.source("alpha").account_id, [organisation.LogGroup(name, window.from_ms - 1, [])]
+    )
+    first = request_at(suite, name, window).first_record(datetime.now(UTC) - timedelta(hours=1))
+    skipped = {"reason": "empty", "at": first.requested_at}
+    known = first.model_copy(update={"state": "skipped", "skipped": Skipped(**skipped)})
+    suite.client("s3").put_object(Bucket=control, Key=known.key, Body=emit(known).encode())
+    invoke(suite, recounter, "none")
+    put(suite, name, window, "agent", (window.to_ms - 1, "late"))
+    invoke(suite, recounter, "1")
+
+    tap.until(lambda: sorted(r.state for r in records(name)) == ["secured", "skipped"])
+    (done,) = [each for each in records(name) if each.state == "secured"]
+    assert (done.generation, texts(suite, done.completed.manifest)) == (2, ["late"])

@@ -448,6 +448,6 @@ def test_events_are_the_same_however_their_text_comes_in_pieces(text: bytes, siz
 def test_of_several_alike_as_many_are_missing_as_there_are_more() -> None:
     window = Window(from_ms=FROM, to_ms=TO)
     alike = [b"2026-11-21T00:00:00.000Z a"] * 3
-    there = missing.counted(alike[:2], window)
+    there = Counter(missing.digests(alike[:2], window))
     assert list(missing.missing(alike, there, window)) == alike[:1]
     assert there.total() == 0

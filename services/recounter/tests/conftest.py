@@ -164,6 +164,7 @@ class Bucket(Control):
         self._world.reading[reader] = self._world.now
 
     def reading(self) -> dict[str, datetime]:
+        self._world.call("ListReading")
         return dict(self._world.reading)
 
     def prefix(self, window: Window) -> str:

@@ -17,6 +17,7 @@ from services.recounter.tests.conftest import (
 )
 from services.recounter.tests.conftest import look as look_with
 
+from logferry_contracts.window import Window
 from recounter.budget import SCAN
 
 SOME = [FROM, FROM + 5]
@@ -71,6 +72,20 @@ def test_each_look_is_made_once_and_one_that_was_missed_not_at_all() -> None:
     after(other, 1)
     after(other, 14)
     assert {look for _, look in other.looks_at} == {0, 14}
+
+
+def test_one_invocation_has_one_share_of_the_calls_however_many_windows_it_looks_at() -> None:
+    """What is known of the others is good for some seconds: a page takes one."""
+    listed = []
+    for number in (1, 5):
+        world = World()
+        for n in range(number):
+            window = Window(from_ms=FROM - n * DAY, to_ms=FROM + DAY - n * DAY)
+            world.add(record("/a", lane="slot", window=window), SOME)
+        look_with(world)
+        assert world.calls.count("FilterLogEvents") == number
+        listed.append(world.calls.count("ListReading"))
+    assert listed[0] == listed[1]
 
 
 def test_a_window_that_was_never_counted_is_not_looked_at_again() -> None:

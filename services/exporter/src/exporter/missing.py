@@ -38,9 +38,9 @@ def events(texts: Iterable[bytes]) -> Iterator[bytes]:
         yield b"\n".join(event)
 
 
-def counted(some: Iterable[bytes], window: Window) -> Counter[bytes]:
-    """Return how often each event of a window is among some, by its digest."""
-    return Counter(map(_digest, _inside(some, window)))
+def digests(some: Iterable[bytes], window: Window) -> Iterator[bytes]:
+    """Yield the digest of each event of a window that is among some."""
+    return map(_digest, _inside(some, window))
 
 
 def missing(some: Iterable[bytes], there: Counter[bytes], window: Window) -> Iterator[bytes]:
@@ -48,7 +48,7 @@ def missing(some: Iterable[bytes], there: Counter[bytes], window: Window) -> Ite
 
     Args:
         some: Events, as CloudWatch Logs has them now.
-        there: As `counted`. What was found again is taken out of it.
+        there: How often each is, by its digest. What was found again is taken out of it.
         window: The export's, half-open.
     """
     for event in _inside(some, window):
