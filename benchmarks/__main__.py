@@ -11,6 +11,8 @@ from pkgutil import iter_modules
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks import _limits
+
 FOLDER = Path(__file__).parent
 NUMBERS = FOLDER.parent / "build" / "bench.json"
 
@@ -30,7 +32,10 @@ def run(wanted: Iterable[str], console: Console) -> dict[str, float]:
     for name in wanted:
         console.rule(name)
         began_s = time.perf_counter()
-        numbers |= importlib.import_module(f"benchmarks.{name}").run()
+        benchmark = importlib.import_module(f"benchmarks.{name}")
+        found: dict[str, float] = benchmark.run()
+        _limits.tell(console, found, getattr(benchmark, "LIMITS", {}))
+        numbers |= found
         console.print(f"{name} took {time.perf_counter() - began_s:.0f} s", style="dim")
     return numbers
 

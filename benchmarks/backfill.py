@@ -13,7 +13,6 @@ from unittest.mock import patch
 from rich.console import Console
 from services.planner.tests.fakes import World
 
-from benchmarks import _limits
 from benchmarks.simulation import backfill
 from planner import handler
 from planner.telemetry import logger
@@ -39,7 +38,6 @@ def run() -> dict[str, float]:
         "backfill.longest_task_over_15_min": max(delays.longest_s for delays in found) / 900,
     }
     console.print(f"daily windows waited {median(waited_s):.0f} s, at most {max(waited_s):.0f} s")
-    _limits.tell(console, numbers, LIMITS)
     return numbers
 
 

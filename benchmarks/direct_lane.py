@@ -40,6 +40,7 @@ PAGE_BYTES = 1_000_000
 STREAMS = 8
 MESSAGE_BYTES = (74, 200, 1000)
 SHOWN_MESSAGE_BYTES = 200
+LIMITS = {"exporter.direct_cpu_over_0_2_0": 0.20}
 WORDS = ("customer", "paid", "stock", "reserved", "cart", "updated", "payment", "shipped", "items")
 RECORD = LedgerRecord.model_validate(examples("accept", "ledger-record")[0].document)
 """An export; nothing of it is looked at but its log group's name."""

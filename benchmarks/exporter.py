@@ -12,7 +12,6 @@ from botocore.config import Config
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import _limits
 from benchmarks.simulation.exporter_run import (
     BYTES_PER_PAGE,
     Function,
@@ -239,14 +238,12 @@ def run() -> dict[str, float]:
     console.print(_lanes_table(two_lanes | shown))
     hour = _throttled_hour()
     console.print(_throttled_table(hour))
-    numbers = _numbers(results, two_lanes) | {
+    return _numbers(results, two_lanes) | {
         "exporter.given_up_in_throttled_hour": _given_up(hour["as shipped", OUTAGE_S[0]]),
         "exporter.given_up_in_throttled_hour.standard_mode": _given_up(
             hour["standard mode, 5 attempts", OUTAGE_S[0]]
         ),
     }
-    _limits.tell(console, numbers, LIMITS)
-    return numbers
 
 
 def _throttled_hour() -> dict[tuple[str, float], Usage]:

@@ -18,6 +18,7 @@ from tempfile import TemporaryDirectory
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks import _limits
 from benchmarks.simulation.exporter_run import Function, Latencies, drain
 from benchmarks.simulation.workload import LogGroup, serial_bound_s
 from devstack import localstack
@@ -50,6 +51,9 @@ FUNCTION_TIMEOUT_S = 6
 """As devstack deploys the exporter."""
 PATIENCE_S = 300
 MESSAGES_PER_BATCH = 10
+LIMITS: _limits.Limits = {
+    "exporter.simulated_over_emulated_makespan.n50": _limits.Between(0.90, 1.10),
+}
 
 
 def run() -> dict[str, float]:

@@ -58,6 +58,7 @@ ACTIVE = 3500
 """Of them; the others have to be looked into, one by one."""
 ROUNDS = 2
 """Of the planner and the bare clients, in turns; the ratio is the median."""
+LIMITS = {f"planner.calls_over_bound.n{LOG_GROUPS}": 1.0}
 PER_PAGE, PER_METRICS_CALL, PER_BATCH = 50, 500, 10
 
 REMEMBERED = (500, 5000, 50_000)

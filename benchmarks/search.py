@@ -13,7 +13,6 @@ from tempfile import TemporaryDirectory
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import _limits
 from benchmarks.sealed import days
 from benchmarks.sealed.days import Days
 from benchmarks.sealed.took import Took, on_two_cpus, took
@@ -80,7 +79,7 @@ def run() -> dict[str, float]:
         "search of one of them": hour,
     }
     console.print(_table(made, turns))
-    numbers = {
+    return {
         "search.text_over_zcat_grep": _over(searched, grepped),
         "search.text_over_zcat_grep.cpu": _cpu_over(searched, grepped),
         "search.text_over_duckdb_macro_0_2": _over(searched, queried),
@@ -92,8 +91,6 @@ def run() -> dict[str, float]:
         "fetch.sorted_over_cat.cpu": _cpu_over(fetched, unpacked),
         "fetch.peak_mb": max(each.peak_mb for each in fetched),
     }
-    _limits.tell(console, numbers, LIMITS)
-    return numbers
 
 
 def _shell(command: str, paths: str) -> Took:

@@ -11,7 +11,6 @@ from tempfile import TemporaryDirectory
 
 from rich.console import Console
 
-from benchmarks import _limits
 from benchmarks.sealed import days
 from benchmarks.sealed.days import Days
 from benchmarks.sealed.took import Took, on_two_cpus, took
@@ -42,7 +41,7 @@ def run() -> dict[str, float]:
     for name, each in (("with the index", quick), ("without", slow)):
         wall_s, cpu_s = median(e.wall_s for e in each), median(e.cpu_s for e in each)
         console.print(f"{name}: {wall_s:.2f} s, {cpu_s:.2f} CPU s, {each[0].peak_mb:.0f} MB")
-    numbers = {
+    return {
         "search.id_with_index_over_without": median(
             ours.wall_s / theirs.wall_s for ours, theirs in zip(quick, slow, strict=True)
         ),
@@ -51,8 +50,6 @@ def run() -> dict[str, float]:
         ),
         "search.index_over_gz": size_bytes / made.stored_bytes,
     }
-    _limits.tell(console, numbers, LIMITS)
-    return numbers
 
 
 def _logferry(made: Days, *words: str, to: str | None = None, index: Path | None = None) -> Took:

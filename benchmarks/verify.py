@@ -14,7 +14,6 @@ from tempfile import TemporaryDirectory
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import _limits
 from benchmarks.sealed import days, years
 from benchmarks.sealed.days import Days
 from benchmarks.sealed.took import CPUS, Took, on_two_cpus, took
@@ -71,7 +70,7 @@ def run() -> dict[str, float]:
     console.print(_years_table(sealed, ten_years, begun))
     wall_s, cpu_s = _medians(ten_years)
     begun_s, begun_cpu_s = _medians(begun)
-    numbers = {
+    return {
         "verify.bytes_over_openssl_dgst": hashed.over(lambda each: each.wall_s),
         "verify.bytes_over_openssl_dgst.cpu": hashed.over(lambda each: each.cpu_s),
         "verify.events_over_zcat_wc": counted.over(lambda each: each.wall_s),
@@ -82,8 +81,6 @@ def run() -> dict[str, float]:
         "verify.ten_years_s": wall_s,
         "verify.ten_years_peak_mb": max(each.peak_mb for each in ten_years),
     }
-    _limits.tell(console, numbers, LIMITS)
-    return numbers
 
 
 def _in_turns(made: Days, level: str, dates: int, theirs: str) -> Turns:
