@@ -33,11 +33,11 @@ _BY_ARN = {"AWS::IAM::ManagedPolicy", "AWS::SNS::Topic"}
 """Types of which Ref is the ARN."""
 
 
-class _Loader(_Parser):
+class TemplateLoader(_Parser):
     """YAML with CloudFormation's short forms."""
 
 
-def _long_form(loader: _Loader, name: str, node: yaml.Node) -> dict[str, Any]:
+def _long_form(loader: TemplateLoader, name: str, node: yaml.Node) -> dict[str, Any]:
     value: Any
     match node:
         case yaml.ScalarNode():
@@ -51,12 +51,12 @@ def _long_form(loader: _Loader, name: str, node: yaml.Node) -> dict[str, Any]:
     return {name if name in {"Ref", "Condition"} else f"Fn::{name}": value}
 
 
-_Loader.add_multi_constructor("!", _long_form)
+TemplateLoader.add_multi_constructor("!", _long_form)
 
 
 def load_template(text: str) -> dict[str, Any]:
     """Return a template's text as it is written, ``!Sub x`` as ``{"Fn::Sub": "x"}``."""
-    document: dict[str, Any] = yaml.load(text, Loader=_Loader)  # noqa: S506  a SafeLoader
+    document: dict[str, Any] = yaml.load(text, Loader=TemplateLoader)  # noqa: S506  a SafeLoader
     return document
 
 

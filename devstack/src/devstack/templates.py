@@ -5,7 +5,28 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from logferry.template import Resolved
+import yaml
+
+from logferry.template import Resolved, TemplateLoader
+
+
+class _Written(dict[Any, Any]):
+    """A mapping of a template that knows on which of its lines it begins, counted from 0."""
+
+    line: int
+
+
+class _Loader(TemplateLoader):
+    """Reads a template whose mappings know their lines."""
+
+
+def _written(loader: _Loader, node: yaml.MappingNode) -> _Written:
+    found = _Written(loader.construct_mapping(node, deep=True))
+    found.line = node.start_mark.line
+    return found
+
+
+_Loader.add_constructor("tag:yaml.org,2002:map", _written)
 
 
 class Template:
@@ -18,12 +39,10 @@ class Template:
 
     def __init__(self, path: Path) -> None:
         """Read it."""
-        # Here and not above: each process of the tests imports this module, and it takes a second.
-        from cfnlint.decode.cfn_yaml import load  # type: ignore[import-untyped]  # noqa: PLC0415
-
         self.path = path
-        self.document: dict[str, Any] = load(str(path))
-        self._lines = path.read_text(encoding="utf-8").splitlines()
+        text = path.read_text(encoding="utf-8")
+        self.document: dict[str, Any] = yaml.load(text, Loader=_Loader)  # noqa: S506  a safe one
+        self._lines = text.splitlines()
 
     @property
     def resources(self) -> dict[str, dict[str, Any]]:
@@ -31,9 +50,9 @@ class Template:
         resources: dict[str, dict[str, Any]] = self.document["Resources"]
         return resources
 
-    def comment(self, node: Any) -> str:
+    def comment(self, node: _Written) -> str:
         """Return the comment right above a part of it, in one line; empty where there is none."""
-        last = node.start_mark.line - 1
+        last = node.line - 1
         first = last
         while self._lines[first].lstrip().startswith("#"):
             first -= 1
@@ -83,16 +102,18 @@ def policies(template: Template, resolved: Resolved) -> Iterator[Policy]:
             )
 
 
-def _statements(node: Any) -> Iterator[dict[str, Any]]:
+def _statements(node: Any) -> Iterator[_Written]:
     """Yield statements as they are written, those of an Fn::If included."""
     if isinstance(node, list):
         for item in node:
             yield from _statements(item)
-    elif isinstance(node, dict):
+    elif isinstance(node, _Written):
         if "Effect" in node:
             yield node
         else:
             yield from _statements(list(node.values()))
+    elif isinstance(node, dict):  # a function in its short form
+        yield from _statements(list(node.values()))
 
 
 def _documents(node: Any, *keys: Any) -> Iterator[tuple[tuple[Any, ...], dict[str, Any]]]:
