@@ -10,12 +10,14 @@ import inspect
 import traceback
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from types import SimpleNamespace
 from typing import Any, Literal
 
 import boto3
 import botocore.hooks
 import botocore.regions
 import botocore.session
+import botocore.utils
 import moto.backend_index
 import moto.core.models
 import moto.kms.models
@@ -26,6 +28,7 @@ from moto import mock_aws
 from moto.backend_index import backend_url_patterns
 from moto.core import DEFAULT_ACCOUNT_ID
 from moto.core.base_backend import BaseBackend
+from moto.s3.responses import S3Response
 
 REGION = "eu-west-1"
 MOSTLY_CALLED = {"cloudformation", "iam", "kms", "logs", "s3", "sns", "sqs", "ssm", "sts"}
@@ -104,6 +107,13 @@ def _the_same_for_all_once() -> Iterator[None]:
         patch.setattr(moto.backend_index, "backend_url_patterns", first)
         # Which URLs are a service's: for each call to S3, moto loads its module of them twice.
         patch.setattr(BaseBackend, "urls", property(_urls))
+        # Whether a bucket is in a URL's host: moto asks six times a call, by six patterns.
+        patch.setattr(S3Response, "subdomain_based_buckets", staticmethod(_is_bucket_in_host))
+        # A time of an answer, of which listings have the same a thousand times.
+        parse = botocore.utils._parse_timestamp_with_tzinfo  # type: ignore[attr-defined]  # noqa: SLF001  its own
+        patch.setattr(
+            botocore.utils, "_parse_timestamp_with_tzinfo", functools.lru_cache(10_000)(parse)
+        )
         yield
 
 
@@ -150,6 +160,19 @@ def _urls(backend: BaseBackend) -> Any:
     if type(backend) not in _urls_of:
         _urls_of[type(backend)] = _urls_anew(backend)
     return _urls_of[type(backend)]
+
+
+_of_request = S3Response.subdomain_based_buckets
+
+
+@functools.cache
+def _of_host(host: str) -> bool:
+    return bool(_of_request(SimpleNamespace(headers={"host": host})))
+
+
+def _is_bucket_in_host(request: Any) -> bool:
+    host = request.headers.get("host", request.headers.get("Host"))
+    return _of_host(host) if host else bool(_of_request(request))
 
 
 _new_private_key = moto.kms.models.generate_private_key
