@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from _pytest.assertion import rewrite
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, is_hypothesis_test, settings
 from xdist.scheduler import LoadFileScheduling  # type: ignore[import-untyped]
 
 pytest_plugins = ["devstack.pytest_backends", "devstack.pytest_localstack"]
@@ -23,15 +23,9 @@ settings.register_profile(
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow],
 )
-settings.register_profile("a share", settings.get_profile("the same everywhere"), max_examples=25)
 settings.load_profile("the same everywhere")
-
-
-def pytest_configure(config: pytest.Config) -> None:
-    """Where the deep tests are left out, look at a share of the examples as well."""
-    if config.option.markexpr == "not deep":
-        settings.load_profile("a share")
-
+SHARE = 4
+"""Where the deep tests are left out, one of so many examples is looked at."""
 
 SHARE_A_SUITE = {
     "tests/integration/": "suite",
@@ -108,12 +102,26 @@ def pytest_collection() -> None:
     gc.disable()
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Put what takes the longest first, so that all processes end together."""
+    if config.option.markexpr == "not deep":
+        _look_at_a_share(items)
+    for item in items:
+        if item.get_closest_marker("deep"):
+            # It runs what a share of it has run, and by half as long again where lines are noted.
+            item.add_marker("no_cover")
     begins = [*LONGEST, ""]
     items.sort(
         key=lambda item: next(n for n, each in enumerate(begins) if item.nodeid.startswith(each))
     )
+
+
+def _look_at_a_share(items: list[pytest.Item]) -> None:
+    functions: list[Any] = [getattr(item, "obj", None) for item in items]
+    for test in {each for each in functions if is_hypothesis_test(each)}:
+        whole = test._hypothesis_internal_use_settings  # noqa: SLF001  there is no public one
+        share = settings(whole, max_examples=max(1, whole.max_examples // SHARE))
+        test._hypothesis_internal_use_settings = share  # noqa: SLF001  the same
 
 
 @pytest.hookimpl(trylast=True)

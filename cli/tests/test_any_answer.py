@@ -200,6 +200,10 @@ def calls_of(hubs: Hubs, aws: Aws, name: str) -> list[Call]:
     return list(calls)
 
 
+SHARE = 3
+"""Every third operation of a command meets an error in the quick test."""
+
+
 type Told = Callable[[str, Call, Callable[[str], Exception]], str]
 
 
@@ -231,7 +235,9 @@ def assert_told(text: str, call: Call, answer: Callable[[str], Exception]) -> No
 def test_what_an_operation_meets_is_told(hubs: Hubs, aws: Aws, told: Told, name: str) -> None:
     first = {call.operation: call for call in reversed(calls_of(hubs, aws, name))}
     assert first
-    for call in first.values():
+    # What one command leaves out, another meets; all that each meets is in the deep test.
+    begin = list(COMMANDS).index(name) % min(SHARE, len(first))
+    for call in list(first.values())[begin::SHARE]:
         assert_told(told(name, call, unknown), call, unknown)
 
 

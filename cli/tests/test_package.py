@@ -100,7 +100,10 @@ def test_a_zip_says_the_version_that_its_service_has(
     assert f"\nVersion: {version}\n" in metadata
 
 
-@EACH
+@pytest.mark.parametrize(
+    "service",
+    [pytest.param(n, marks=() if n == "exporter" else pytest.mark.deep) for n in NAMES],
+)
 def test_a_handler_can_be_imported_and_its_clients_used_with_nothing_but_the_zip(
     built_zips: dict[str, Zip], tmp_path: Path, service: str
 ) -> None:

@@ -149,8 +149,10 @@ def test_lost_exports_are_a_problem_until_somebody_answers_for_them(
     world.failed("/a")
     world.failed("/b")
     for day in range(9):
-        monkeypatch.setattr(Clock, "day", day)
         world.put("secured", "/fine", day=day)
+        if day not in {0, 1, 8}:
+            continue
+        monkeypatch.setattr(Clock, "day", day)
         code, out, _ = logferry("status", shop)
         assert code == FAILED
         assert "shop: export failed (2)" in out

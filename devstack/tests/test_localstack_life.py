@@ -81,6 +81,7 @@ def port_of(started: Running) -> int:
     return int(started.endpoint.rpartition(":")[2])
 
 
+@pytest.mark.deep
 def test_localstack_ends_with_the_process_that_runs_it(tmp_path: Path, wait_for):
     source = (
         "import sys, time\nfrom pathlib import Path\nfrom devstack.localstack import running\n"

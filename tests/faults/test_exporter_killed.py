@@ -21,7 +21,7 @@ def suite(suite_apart):
     return suite_apart
 
 
-@pytest.mark.parametrize("step", [5, pytest.param(1, marks=pytest.mark.deep)])
+@pytest.mark.parametrize("step", [9, pytest.param(1, marks=pytest.mark.deep)])
 def test_a_kill_after_any_call_of_an_export_changes_nothing(
     suite, step, tap, name, plan, records, some_logs, lines
 ):

@@ -46,7 +46,7 @@ def to_seal(suite):
     return account
 
 
-@pytest.mark.parametrize("step", [11, pytest.param(1, marks=pytest.mark.deep)])
+@pytest.mark.parametrize("step", [17, pytest.param(1, marks=pytest.mark.deep)])
 def test_a_kill_after_any_call_of_a_dates_sealing_leaves_one_chain(
     suite, sealer, step, tap, to_seal
 ):

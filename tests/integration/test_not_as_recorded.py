@@ -14,6 +14,7 @@ from logferry_contracts.wire import emit
 pytestmark = pytest.mark.localstack
 
 PROFILE = "beta"
+TOLD = {"published_at": "2026-11-22T06:00:00.000Z"}
 
 
 def completed_with(*objects: ArchivedObject, **changes: Any) -> Completed:
@@ -26,8 +27,15 @@ def completed_with(*objects: ArchivedObject, **changes: Any) -> Completed:
     return Completed(at=timestamp(datetime.now(UTC)), manifest=manifest, **changes)
 
 
-@pytest.mark.parametrize("told", [{}, {"published_at": "2026-11-22T06:00:00.000Z"}])
-@pytest.mark.parametrize("names", ["nothing", "what is not there"])
+@pytest.mark.parametrize(
+    ("names", "told"),
+    [
+        ("nothing", TOLD),
+        pytest.param("nothing", {}, marks=pytest.mark.deep),
+        ("what is not there", {}),
+        pytest.param("what is not there", TOLD, marks=pytest.mark.deep),
+    ],
+)
 def test_completed_written_over_a_request_is_not_announced_and_the_window_is_exported(
     suite, tap, name, records, some_logs, lines, request_of, write, send, letters, names, told
 ):

@@ -35,6 +35,7 @@ def test_each_date_is_a_file_that_is_fetched_once(tmp_path: Path) -> None:
     assert [path.stat().st_mtime_ns for path in files] == written
 
 
+@pytest.mark.deep
 @pytest.mark.usefixtures("copy")
 def test_a_date_that_is_not_whole_is_tried_again(tmp_path: Path) -> None:
     path = next((tmp_path / "copy").rglob("*.gz"))

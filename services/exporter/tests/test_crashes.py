@@ -309,7 +309,7 @@ def crash_points(calls: int) -> Iterator[tuple[int, Literal["before", "after", "
     ("scene", "step"),
     [
         # Odd, so that in turns the process is killed and an answer is lost.
-        *((scene, 9 if scene in LONG else 3) for scene in SCENES),
+        *((scene, 21 if scene in LONG else 7) for scene in SCENES),
         *(pytest.param(scene, 1, marks=pytest.mark.deep) for scene in SCENES),
     ],
     ids=lambda each: getattr(each, "__name__", f"every {each}"),
@@ -331,7 +331,7 @@ def test_a_cut_after_any_call_changes_nothing_in_the_end(
 
 
 @scenes
-@pytest.mark.parametrize("more", [0, 1, 5])
+@pytest.mark.parametrize("more", [1, *(pytest.param(n, marks=pytest.mark.deep) for n in (0, 5))])
 def test_a_process_that_dies_again_and_again_gets_there_all_the_same(
     scene: Scene,
     more: int,
@@ -403,18 +403,23 @@ def test_two_deliveries_at_once_make_one_export(
             assert len(cloud.tasks_of()) == 1
 
 
+@pytest.mark.parametrize("step", [4, pytest.param(1, marks=pytest.mark.deep)])
 @pytest.mark.parametrize(
     "scene", [failed_task, failing_tasks, split_window, mended], ids=lambda scene: scene.__name__
 )
 def test_two_deliveries_at_once_do_what_one_does(
-    scene: Scene, new_cloud: Callable[..., "Cloud"], plan: type["Plan"], request_for: RequestFor
+    scene: Scene,
+    step: int,
+    new_cloud: Callable[..., "Cloud"],
+    plan: type["Plan"],
+    request_for: RequestFor,
 ) -> None:
     """At each call of the run, the message in flight is delivered a second time, to its end.
 
     A task that came too late is cancelled, and what it wrote is in no manifest.
     """
     expected = undisturbed(scene, new_cloud, plan, request_for)
-    for place in range(1, len(expected.calls) + 1):
+    for place in range(1, len(expected.calls) + 1, step):
         cloud = new_cloud()
         scene(cloud, plan, request_for)
 

@@ -272,7 +272,7 @@ def test_more_records_than_there_is_time_for_are_read_in_several_looks(
     assert len(cloud.day_events()) == 1
 
 
-@pytest.mark.parametrize("days", [1, 14])
+@pytest.mark.parametrize("days", [1, pytest.param(14, marks=pytest.mark.deep)])
 def test_a_date_that_does_not_end_is_given_up_with_its_reason_before_its_queue_drops_it(
     cloud: "Cloud", days: int
 ) -> None:

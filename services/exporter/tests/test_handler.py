@@ -651,7 +651,10 @@ def test_messages_given_back_together_come_back_together(
     assert cloud.letters[0].visible_at - cloud.now < timedelta(seconds=5)
 
 
-@pytest.mark.parametrize("batch_size", range(1, 11))
+@pytest.mark.parametrize(
+    "batch_size",
+    [pytest.param(n, marks=() if n in {1, 4, 10} else pytest.mark.deep) for n in range(1, 11)],
+)
 @pytest.mark.parametrize("slow", [0, 3, 6])
 def test_exports_of_a_slot_run_one_after_the_other_in_order_whatever_the_batch(
     cloud: "Cloud",

@@ -146,7 +146,7 @@ def test_the_rest_of_an_invocation_that_is_over_is_read_by_the_next(
 
 
 @pytest.mark.usefixtures("quiet")
-@pytest.mark.parametrize("running_s", [0.1, 60.0])
+@pytest.mark.parametrize("running_s", [0.1, pytest.param(60.0, marks=pytest.mark.deep)])
 def test_the_slot_may_come_to_it_at_any_call_of_the_direct_lane(
     new_cloud: NewCloud, plan: type["Plan"], request_for: RequestFor, running_s: float
 ) -> None:
@@ -181,7 +181,7 @@ def test_the_direct_lane_may_come_to_it_at_any_call_of_the_slot(
 
 
 @pytest.mark.usefixtures("quiet")
-@pytest.mark.parametrize("every", [5, pytest.param(2, marks=pytest.mark.deep)])
+@pytest.mark.parametrize("every", [9, pytest.param(2, marks=pytest.mark.deep)])
 def test_both_lanes_may_be_killed_while_they_share_a_window(
     new_cloud: NewCloud, plan: type["Plan"], request_for: RequestFor, every: int
 ) -> None:

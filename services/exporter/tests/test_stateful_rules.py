@@ -30,7 +30,7 @@ from logferry_contracts.ledger_record import LedgerRecord
 if TYPE_CHECKING:
     from services.exporter.tests.conftest import Cloud, Job, Plan
 
-SCHEDULES, ALL_SCHEDULES = 100, 990
+SCHEDULES, ALL_SCHEDULES = 40, 990
 STEPS = 5
 ENDS = {"COMPLETED", "FAILED", "CANCELLED"}
 

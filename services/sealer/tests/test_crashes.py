@@ -108,7 +108,7 @@ def said_of(world: World, seal: DaySeal) -> Any:
 @pytest.mark.parametrize(
     ("scene", "step"),
     [
-        *((scene, 9 if scene in LONG else 3) for scene in SCENES),
+        *((scene, 15 if scene in LONG else 5) for scene in SCENES),
         *(pytest.param(scene, 1, marks=pytest.mark.deep) for scene in SCENES),
     ],
     ids=lambda each: getattr(each, "__name__", f"every {each}"),

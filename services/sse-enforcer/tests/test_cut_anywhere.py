@@ -128,7 +128,7 @@ def new_world(world):
     return type(world)
 
 
-@pytest.mark.parametrize("step", [2, pytest.param(1, marks=pytest.mark.deep)])
+@pytest.mark.parametrize("step", [5, pytest.param(1, marks=pytest.mark.deep)])
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.name)
 def test_a_run_cut_after_any_call_ends_like_one_that_was_not(new_world, of_parts, scenario, step):
     whole = new_world()
