@@ -72,11 +72,11 @@ def client(service: str) -> Any:
     """Return a client whose answers break off, and that needs no network."""
 
     def answer(request: Any, **_: Any) -> AWSResponse:
-        body = AWSResponse(request.url, 200, {}, None)
-        body._content = b"<PublishResponse><PublishRes"
+        body = AWSResponse(request.url, 200, {}, None)  # type: ignore[arg-type]
+        body._content = b"<PublishResponse><PublishRes"  # type: ignore[attr-defined]
         return body
 
-    made = boto3.client(
+    made = boto3.client(  # type: ignore[call-overload]
         service, region_name="eu-west-1", aws_access_key_id="a", aws_secret_access_key="a"
     )
     made.meta.events.register("before-send", answer)

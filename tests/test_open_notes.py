@@ -164,7 +164,7 @@ def test_every_open_export_has_its_note_wherever_its_writer_is_cut(
     s3: Any, life: Callable[[Any], None], step: int, *, after: bool
 ) -> None:
     # What one life leaves out, another has.
-    first = 1 + (list(LIVES).index(life) + after) % step
+    first = 1 + (list(LIVES).index(life) + after) % step  # type: ignore[arg-type]
     for number in range(first, 100, step):
         for each in s3.list_objects_v2(Bucket=BUCKET).get("Contents", []):
             s3.delete_object(Bucket=BUCKET, Key=each["Key"])

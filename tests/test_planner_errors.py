@@ -47,7 +47,7 @@ def test_what_no_code_lets_the_planner_learn_is_exported(method: str) -> None:
     ]
     assert len(failures) > 10
     for failure in failures:
-        aws = Broken(lambda _, failure=failure: failure)
+        aws = Broken(lambda _, failure=failure: failure)  # type: ignore[misc]
         assert call(account(aws)) == in_doubt, failure
         assert aws.called
 

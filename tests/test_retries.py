@@ -79,7 +79,7 @@ def calls_of_client(node, classes):
         said = {each.arg: ast.unparse(each.annotation) for each in taken if each.annotation}
         classes = {**classes, **said}
     if isinstance(node, ast.Call) and getattr(node.func, "attr", None) == "client":
-        yield node, class_of(node.func.value, classes)
+        yield node, class_of(node.func.value, classes)  # type: ignore[attr-defined]
     for child in ast.iter_child_nodes(node):
         yield from calls_of_client(child, classes)
 

@@ -118,11 +118,11 @@ def refuse_after(first: str, operation: str, code: str) -> Falsify:
     answer = {"Error": {"Code": code, "Message": "falsified"}, "ResponseMetadata": {}}
 
     def before(**_: Any) -> tuple[AWSResponse, dict[str, Any]] | None:
-        return (AWSResponse("", 400, {}, None), answer) if made[0] else None
+        return (AWSResponse("", 400, {}, None), answer) if made[0] else None  # type: ignore[arg-type]
 
     def register(session: boto3.Session) -> None:
         session.events.register(f"after-call.{first}", lambda **_: made.__setitem__(0, True))
-        session.events.register(f"before-call.{operation}", before)
+        session.events.register(f"before-call.{operation}", before)  # type: ignore[arg-type]
 
     return register
 
@@ -140,9 +140,9 @@ def instead(operation: str, status: int, answer: dict[str, Any], from_call: int)
         if calls[0] < from_call:
             return None
         parsed = {**answer, "ResponseMetadata": {"HTTPStatusCode": status}}
-        return AWSResponse("", status, {}, None), parsed
+        return AWSResponse("", status, {}, None), parsed  # type: ignore[arg-type]
 
-    return lambda session: session.events.register(f"before-call.{operation}", before)
+    return lambda session: session.events.register(f"before-call.{operation}", before)  # type: ignore[arg-type]
 
 
 def changed(operation: str, change: Callable[[dict[str, Any]], None]) -> Falsify:

@@ -31,7 +31,7 @@ def hub_on_moto(config: Config, monkeypatch: pytest.MonkeyPatch) -> Iterator[bot
         session = boto3.Session(region_name=config.region)
         session.client("s3").create_bucket(
             Bucket=config.control_bucket,
-            CreateBucketConfiguration={"LocationConstraint": config.region},
+            CreateBucketConfiguration={"LocationConstraint": config.region},  # type: ignore[typeddict-item]
         )
         yield session
 

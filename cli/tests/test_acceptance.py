@@ -236,7 +236,7 @@ def test_no_second_suite_is_deployed_beside_one() -> None:
             return [{"Topics": [{"TopicArn": arn}]}]
 
     tried = bench()
-    tried.client = lambda _: Topics()
+    tried.client = lambda _: Topics()  # type: ignore[assignment, method-assign]
     with pytest.raises(AcceptanceError, match="a logferry is deployed in account 111122223333"):
         check_alone(tried)
 
@@ -532,14 +532,17 @@ class Asked:
         for text in self.policies.values():
             given |= {each["Sid"] for each in json.loads(text)["Statement"]}
         self.asked.append(given)
-        missing = {*permissions._actions(SOURCES_ROLE), *chain(*POLICIES.values())} - given
+        missing = {*permissions._actions(SOURCES_ROLE), *chain(*POLICIES.values())} - given  # type: ignore[arg-type]
         is_enough = self.spared is not None and missing <= self.spared
         return "accepted" if statements and is_enough else "AccessDeniedException: no"
 
     def of_the_archive(self, _bench: Bench) -> list[permissions.Policy]:
         return [
             permissions.Policy(
-                holder, sids, partial(self.policies.get, holder), partial(self.write, holder)
+                holder,
+                sids,
+                partial(self.policies.get, holder),  # type: ignore[arg-type]
+                partial(self.write, holder),
             )
             for holder, sids in POLICIES.items()
         ]
@@ -588,7 +591,7 @@ def test_each_permission_of_the_role_and_each_statement_is_missing_once(
         "without the bucket's LogsExport",
         "without the key's SourceRoles",
     ]
-    every = {*permissions._actions(SOURCES_ROLE), *chain(*POLICIES.values())}
+    every = {*permissions._actions(SOURCES_ROLE), *chain(*POLICIES.values())}  # type: ignore[arg-type]
     missing = [every - given for given in aws.asked]
     assert all({name} in missing for name in every)
     assert aws.policies == before

@@ -121,7 +121,7 @@ class Account:
         self.session = boto3.Session("test", "test", region_name=REGION)
         self.session.events.register("after-call", self._count)
         for call in NOT_IN_MOTO:
-            self.session.events.register(f"before-call.{call}", not_implemented)
+            self.session.events.register(f"before-call.{call}", not_implemented)  # type: ignore[arg-type]
         # Each client takes longer to make than it is used for.
         self.session.client = functools.cache(self.session.client)  # type: ignore[method-assign]
 
@@ -140,7 +140,7 @@ class Account:
 
     def removal(self, run: str = "") -> Removal:
         """Return what finds and removes, and is not cut off."""
-        return Removal(self.session.client, run=run)
+        return Removal(self.session.client, run=run)  # type: ignore[arg-type]
 
 
 @pytest.fixture(scope="module")
@@ -157,7 +157,7 @@ def account(_small_suite: None, _account: Account) -> Iterator[Account]:
 
 def not_implemented(**_: Any) -> tuple[AWSResponse, dict[str, Any]]:
     error = {"Code": "NotImplemented", "Message": "not in moto"}
-    response = AWSResponse("", 501, {}, None)
+    response = AWSResponse("", 501, {}, None)  # type: ignore[arg-type]
     return response, {"Error": error, "ResponseMetadata": {"HTTPStatusCode": 501}}
 
 

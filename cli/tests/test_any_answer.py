@@ -159,7 +159,7 @@ class Aws:
         self._former = set[threading.Thread]()
         self._under_way = 0
         self._ended = threading.Condition()
-        real = BaseClient._make_api_call
+        real = BaseClient._make_api_call  # type: ignore[attr-defined]
 
         def call(client: BaseClient, operation: str, asked: dict[str, Any]) -> Any:
             if threading.current_thread() in self._former:

@@ -251,7 +251,9 @@ def test_somebody_elses_change_is_not_written_over(
         found = find(self, source, now)
         body = emit(world.asked().model_copy(update={"by": f"other {now}"})).encode()
         monkeypatch.setattr(
-            filling.Backfills, "_caller", lambda _: world.s3.put_object(**there, Body=body) and "me"
+            filling.Backfills,
+            "_caller",
+            lambda _: world.s3.put_object(**there, Body=body) and "me",  # type: ignore[has-type]
         )
         there = {"Bucket": world.bucket, "Key": f"{SHOP}asked.json"}
         return found
@@ -269,7 +271,7 @@ def test_paused_it_has_no_end() -> None:
     data = json.loads(_asked_text()) | {"wanted": "pause"}
 
     told = Backfill(
-        source=Any,  # type: ignore[arg-type]  (not looked at)
+        source=Any,  # type: ignore[arg-type]  # not looked at
         asked=parse(Asked, json.dumps(data)),
         fed=None,
         now=now,

@@ -416,7 +416,7 @@ def test_a_role_whose_policies_may_not_be_read_is_not_checked(
 
 
 def _refused(*_: object) -> Any:
-    raise ClientError(DENIED, "ListRolePolicies")
+    raise ClientError(DENIED, "ListRolePolicies")  # type: ignore[arg-type]
 
 
 def test_in_a_sources_account_its_role_is_looked_at(

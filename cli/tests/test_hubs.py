@@ -56,7 +56,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, list[str]]]:
     monkeypatch.setattr(plan, "plan", noting(None))
     monkeypatch.setattr(status, "status", noting([]))
     monkeypatch.setattr(replay, "find", noting([]))
-    report = SweepReport.model_construct(open_count=0, found={})
+    report = SweepReport.model_construct(open_count=0, found={})  # type: ignore[call-arg]
     monkeypatch.setattr(sweep, "sweep", noting((report, {"is_complete": True})))
     return found
 

@@ -332,7 +332,7 @@ def test_a_retention_that_somebody_else_has_set_meanwhile_stays(world: World) ->
 
 @pytest.mark.parametrize("outcome", ["contradicted", "waived"])
 def test_what_a_later_seal_says_otherwise_is_in_the_way(world: World, outcome: str) -> None:
-    said: dict[str, Any] = {
+    said: dict[str, Any] = {  # type: ignore[assignment]
         "contradicted": {"differences": [{"what": "object_missing"}]},
         "waived": {"waiver": {"by": "x", "why": "lost", "at": "2026-11-23T06:31:12.004Z"}},
     }[outcome]

@@ -180,7 +180,9 @@ def session(fake: FakeStackSets) -> Any:
 
 def deploy(session: Any, config: Config, **options: Any) -> Result:
     return deploy_source_accounts(
-        session, config, Options(**{"units": [UNIT], "sleep": lambda _: None} | options)
+        session,
+        config,
+        Options(**{"units": [UNIT], "sleep": lambda _: None} | options),  # type: ignore[arg-type]
     )
 
 
@@ -212,7 +214,7 @@ def test_each_source_gets_the_role_with_its_profile(
     assert created["TemplateBody"] == (TEMPLATES / "source-account.yaml").read_text()
     stack = hub.source_account_stack(config, config.source("Pay_ments"))
     parameters = {each["ParameterKey"]: each["ParameterValue"] for each in created["Parameters"]}
-    assert parameters == stack.parameters | {"Profile": UNLISTED, "LowercaseProfile": UNLISTED}
+    assert parameters == stack.parameters | {"Profile": UNLISTED, "LowercaseProfile": UNLISTED}  # type: ignore[operator]
     targets = {"OrganizationalUnitIds": [UNIT], "AccountFilterType": "INTERSECTION"}
     for account_id, profile in ((SHOP, "shop"), (PAYMENTS, "Pay_ments")):
         (request,) = (
@@ -727,5 +729,5 @@ def trust_of(session: boto3.Session, account_id: str) -> list[dict[str, Any]]:
         aws_session_token=inside["SessionToken"],
     )
     role = iam.get_role(RoleName="logferry-source")["Role"]
-    statements: list[dict[str, Any]] = role["AssumeRolePolicyDocument"]["Statement"]
+    statements: list[dict[str, Any]] = role["AssumeRolePolicyDocument"]["Statement"]  # type: ignore[assignment, index]
     return statements

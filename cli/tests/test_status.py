@@ -243,7 +243,7 @@ def test_the_table_has_dates_beside_utc_and_is_80_wide(
     console = Console(file=StringIO(), width=1000)
     console.print(table(found))
 
-    lines = [line.rstrip() for line in console.file.getvalue().splitlines()]
+    lines = [line.rstrip() for line in console.file.getvalue().splitlines()]  # type: ignore[attr-defined]
     assert max(map(len, lines)) == 80
     assert lines[0] == f"shop, dates of {config.time_zone_of(config.source('shop'))}"
     zone = zone_named(config.time_zone_of(config.source("shop")))

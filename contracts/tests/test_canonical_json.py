@@ -119,7 +119,7 @@ def test_what_json_has_not_is_refused_with_its_place(value, message):
 
 
 def test_what_is_nested_too_deeply_is_refused():
-    value: list = []
+    value: list = []  # type: ignore[type-arg]
     for _ in range(100_000):
         value = [value]
 

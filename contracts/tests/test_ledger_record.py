@@ -112,14 +112,14 @@ def test_a_change_keeps_what_was_known(old: str, new: str) -> None:
 
 @pytest.mark.parametrize("old", ["completed", "secured"])
 def test_what_was_completed_and_was_not_says_nothing_of_objects_any_more(old: str) -> None:
-    record = IN_STATE[old].as_failed(FAILED)
+    record = IN_STATE[old].as_failed(FAILED)  # type: ignore[arg-type]
 
     assert (record.completed, record.secured) == (None, None)
 
 
 @pytest.mark.parametrize("old", ["completed", "secured"])
 def test_what_was_lost_keeps_what_was_announced_and_has_a_failure_to_announce(old: str) -> None:
-    record = IN_STATE[old].as_lost(FAILED)
+    record = IN_STATE[old].as_lost(FAILED)  # type: ignore[arg-type]
 
     assert record.completed == IN_STATE[old].completed
     assert record.outcome == FAILED
@@ -133,13 +133,13 @@ def test_what_was_lost_keeps_what_was_announced_and_has_a_failure_to_announce(ol
 @pytest.mark.parametrize("old", ["requested", "submitted", "skipped", "failed"])
 def test_nothing_is_lost_that_has_not_been_in_the_archive(old: str) -> None:
     with pytest.raises(TransitionError, match=f"is {old}, not to be lost"):
-        IN_STATE[old].as_lost(FAILED)
+        IN_STATE[old].as_lost(FAILED)  # type: ignore[arg-type]
 
 
 def test_the_event_of_a_completed_export_is_recorded_although_it_was_lost_since() -> None:
     announced = IN_STATE["completed"]
 
-    record = announced.as_lost(FAILED).as_published(at=AT, outcome=announced.outcome)
+    record = announced.as_lost(FAILED).as_published(at=AT, outcome=announced.outcome)  # type: ignore[arg-type]
 
     assert record.completed is not None
     assert record.completed.published_at == "2026-11-23T06:30:00.250Z"
@@ -147,7 +147,7 @@ def test_the_event_of_a_completed_export_is_recorded_although_it_was_lost_since(
 
 
 def test_what_was_announced_before_it_was_lost_has_another_id_then() -> None:
-    lost = IN_STATE["secured"].as_lost(FAILED)
+    lost = IN_STATE["secured"].as_lost(FAILED)  # type: ignore[arg-type]
 
     completed, failed = ExportCompleted.of_record(lost), ExportFailed.of_record(lost, "Plan again.")
 
@@ -287,7 +287,7 @@ def test_only_a_failed_export_is_asked_for_again_after_all() -> None:
 
 def test_the_next_generation_of_a_failed_split_has_its_halves_and_begins_anew() -> None:
     split = RECORDS["split-in-halves"]
-    failed = split.as_failed(FAILED).as_published(at=AT)
+    failed = split.as_failed(FAILED).as_published(at=AT)  # type: ignore[arg-type]
 
     revived = failed.as_revived(at=AT)
 
@@ -315,5 +315,5 @@ def test_only_what_is_not_in_the_archive_is_waived_and_a_revived_split_is_not() 
     for state in IN_STATE.keys() - {"failed", "skipped"}:
         with pytest.raises(TransitionError, match=f"is {state}, not to be waived"):
             IN_STATE[state].as_waived(waived)
-    split = RECORDS["split-in-halves"].as_failed(FAILED).as_waived(waived)
+    split = RECORDS["split-in-halves"].as_failed(FAILED).as_waived(waived)  # type: ignore[arg-type]
     assert split.as_revived(at=AT).waived is None

@@ -138,7 +138,7 @@ def test_never_more_calls_in_a_second_than_the_account_allows(
         [
             (
                 begin,
-                lambda reader=reader, end=begin + lasts: reading(
+                lambda reader=reader, end=begin + lasts: reading(  # type: ignore[misc]
                     run, reader, calls, T0 + timedelta(seconds=end)
                 ),
             )

@@ -183,7 +183,7 @@ def test_the_localstack_of_a_run_is_shared_outlives_who_started_it_and_ends_with
 def test_what_one_process_of_a_run_has_made_is_not_made_again(tmp_path: Path):
     run = Run(tmp_path / "run")
     run.begin()
-    made = [Run(run.folder).once("zips", lambda folder, n=n: [str(folder), n]) for n in range(2)]
+    made = [Run(run.folder).once("zips", lambda folder, n=n: [str(folder), n]) for n in range(2)]  # type: ignore[misc]
     run.end()
     assert made == [[str(run.folder / "zips"), 0]] * 2
 

@@ -195,7 +195,7 @@ def test_leaves_are_exchanged_for_another_sources(folder, verify, tmp_path, kind
     other = Archive(Folder(tmp_path / "other"), folder.archive.key, source)
     other.days(4)
     ours = folder.place.listed(f"!seals/{folder.archive.chain}/{kind}/")
-    theirs = other.bucket.listed(f"!seals/{other.chain}/{kind}/")
+    theirs = other.bucket.listed(f"!seals/{other.chain}/{kind}/")  # type: ignore[attr-defined]
     for key, stranger in zip(ours, theirs, strict=True):
         folder.place.replace(key, other.bucket.data(stranger))
     finding = "leaves_changed" if kind == "leaves" else "statement_changed"
@@ -462,7 +462,7 @@ def test_nothing_takes_the_place_of_what_counts_no_more(attacked, verify, since)
     if since == "contradicted":
         words = {"contradicted": {"differences": [CONTRADICTED]}, "waived": {"waiver": DISPOSAL}}
         for word, more in words.items():
-            said = archive.statement("/app/personal", window, word, exports=exports, **more)
+            said = archive.statement("/app/personal", window, word, exports=exports, **more)  # type: ignore[arg-type]
             archive.later([said], window)
     else:
         archive.later([archive.archived("/app/personal", window, generation=2)], window)

@@ -42,7 +42,7 @@ def test_objects_of_every_name_lock_and_size_end_under_the_key(suite, tap, small
     for name, lock in LOCKS.items():
         for size, body in (("small", b"x"), ("large", large)):
             key = f"{PREFIX}/{name} {size} a+b 100% Köln/000000.gz"
-            version = s3.put_object(
+            version = s3.put_object(  # type: ignore[arg-type]
                 Bucket=bucket, Key=key, Body=body, ServerSideEncryption="AES256", **lock
             )
             put[key] = (version["VersionId"], body, lock)
@@ -59,6 +59,6 @@ def test_objects_of_every_name_lock_and_size_end_under_the_key(suite, tap, small
         current = s3.get_object(Bucket=bucket, Key=key)
         assert current["SSEKMSKeyId"] == suite.kms_key_arn
         assert current["Body"].read() == body
-        assert {name: current.get(name) for name in lock} == lock
+        assert {name: current.get(name) for name in lock} == lock  # type: ignore[attr-defined]
     assert "Uploads" not in s3.list_multipart_uploads(Bucket=bucket)
     assert suite.waiting("logferry-sse-enforcer-dlq") == 0

@@ -82,7 +82,7 @@ def test_the_operator_has_a_date_sealed_checks_it_and_makes_the_ledger_again(
     again = Ledger(account.s3, account.control).read(done.key)
     changed = {name for name, value in done if getattr(again, name) != value}
     assert changed <= {"completed", "revision"}
-    [was], [now] = done.completed.manifest.objects, again.completed.manifest.objects
+    [was], [now] = done.completed.manifest.objects, again.completed.manifest.objects  # type: ignore[misc]
     assert now.model_copy(update={"checksum": None}) == was  # S3's, which the sealer has seen
     assert again.completed.published_at == done.completed.at
 

@@ -117,7 +117,9 @@ def test_athena_has_each_line_once_in_the_folder_of_its_day(
     found = [row for body in archived.values() for row in rows(gzip.decompress(body).decode())]
     begun = [at for at, _ in found if at is not None]
     assert len(begun) == len(ALL)
-    said = Counter(line for each in ALL for line in f"{each.message}\n".split("\n")[:-1])
+    said = Counter[str | None](
+        line for each in ALL for line in f"{each.message}\n".split("\n")[:-1]
+    )
     assert Counter(line for _, line in found) - said == Counter()
 
 

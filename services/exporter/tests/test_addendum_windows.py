@@ -69,8 +69,8 @@ def test_what_came_in_late_on_either_side_of_midnight_is_in_its_own_day_once(
     for each in (first, second):
         cloud.request(each)
         cloud.run()
-    for each in cloud.archive:  # of an export task: there was nothing yet
-        each.body = gzip.compress(b"")
+    for version in cloud.archive:  # of an export task: there was nothing yet
+        version.body = gzip.compress(b"")
     late = {
         each.export_id: [
             Event("agent", at_ms, f"{n}")

@@ -1226,7 +1226,7 @@ def test_a_window_that_is_too_much_is_exported_in_halves_and_announced_as_one(
         logStreamName="web/1",
         logEvents=[{"timestamp": window.to_ms - 60_000, "message": "order 2"}],
     )
-    soon = replace(handler._wiring().settings, split_after=task.CLOCK_SKEW + timedelta(seconds=1))
+    soon = replace(handler._wiring().settings, split_after=task.CLOCK_SKEW + timedelta(seconds=1))  # type: ignore[arg-type]
     wiring = replace(handler._wiring(), settings=soon)
     context: Any = Context()
     tasks_run_for(backend, 60)

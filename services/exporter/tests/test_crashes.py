@@ -72,7 +72,7 @@ def refused(cloud: "Cloud", plan: type["Plan"], _request_for: RequestFor) -> Non
 
 def split_window(cloud: "Cloud", plan: type["Plan"], _request_for: RequestFor) -> None:
     """A message that comes back late finds its task ended by AWS, and not by the exporter."""
-    cloud.settings = replace(cloud.settings, split_after=CLOCK_SKEW + timedelta(seconds=2))
+    cloud.settings = replace(cloud.settings, split_after=CLOCK_SKEW + timedelta(seconds=2))  # type: ignore[arg-type]
     cloud.task_limit_s = 2.5
     cloud.plans[LOG_GROUP] = plan(running_s=2.8)
     cloud.request()
@@ -110,7 +110,7 @@ def direct_and_empty(cloud: "Cloud", _plan: type["Plan"], request_for: RequestFo
 
 
 def direct_in_slices(cloud: "Cloud", _plan: type["Plan"], request_for: RequestFor) -> None:
-    cloud.settings = replace(cloud.settings, direct_lane_max_bytes=2 * SLICE_BYTES)
+    cloud.settings = replace(cloud.settings, direct_lane_max_bytes=2 * SLICE_BYTES)  # type: ignore[arg-type]
     cloud.pages[LOG_GROUP] = [
         [Event("web", 1_795_215_600_000, "early"), Event("web", 1_795_302_000_000, "late")]
     ]
@@ -124,7 +124,7 @@ def direct_without_record(cloud: "Cloud", _plan: type["Plan"], request_for: Requ
 def too_much_for_the_direct_lane(
     cloud: "Cloud", _plan: type["Plan"], request_for: RequestFor
 ) -> None:
-    cloud.settings = replace(cloud.settings, direct_lane_max_bytes=100_000)
+    cloud.settings = replace(cloud.settings, direct_lane_max_bytes=100_000)  # type: ignore[arg-type]
     streams = range(MAX_STREAMS + 1)
     cloud.pages[LOG_GROUP] = [[Event(f"{each}", 1_795_215_600_000, "") for each in streams]]
     cloud.request(request_for(lane="direct"))

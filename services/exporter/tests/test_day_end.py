@@ -117,7 +117,7 @@ def test_a_try_that_was_followed_and_whose_message_is_gone_does_not_hold_up_its_
         "failed and not told": {"failed": first.failed.model_copy(update={"published_at": None})},
         "submitted": {"state": "submitted", "failed": None},
     }
-    cloud.put_record(first.model_copy(update=purged[state]))
+    cloud.put_record(first.model_copy(update=purged[state]))  # type: ignore[arg-type]
     cloud.request_day()
 
     cloud.run()
@@ -357,7 +357,7 @@ def test_a_crash_anywhere_tells_the_date_all_the_same(
             cloud.run()
             cloud.request_day()
             at = len(cloud.calls) + place
-            cloud.crash = lambda n, h, at=at, how=how: (n, h) == (at, how)
+            cloud.crash = lambda n, h, at=at, how=how: (n, h) == (at, how)  # type: ignore[misc]
             cloud.run()
             assert {event.id for event in cloud.day_events()} == {"run-1-2026-11-21"}, (place, how)
 

@@ -205,10 +205,10 @@ class Answered:
         logs.meta.events.register("before-send.cloudwatch-logs.FilterLogEvents", self._answer)
 
     def _answer(self, request: AWSPreparedRequest, **_: object) -> AWSResponse:
-        self.asked.append(json.loads(request.body))
+        self.asked.append(json.loads(request.body))  # type: ignore[arg-type]
         status, body = next(self._answers)
-        answer = AWSResponse(request.url, status, {"x-amzn-requestid": "1"}, None)
-        answer._content = body
+        answer = AWSResponse(request.url, status, {"x-amzn-requestid": "1"}, None)  # type: ignore[arg-type]
+        answer._content = body  # type: ignore[attr-defined]
         return answer
 
 

@@ -96,7 +96,7 @@ def test_calls_of_all_exports_together_stay_within_the_budget(
     at = []
     cloud.interrupt = lambda name: at.append(cloud.now) if name == "logs.events" else None
     wiring = cloud.wiring()
-    cloud.wiring = lambda: wiring  # type: ignore[method-assign]  # a warm Lambda environment
+    cloud.wiring = lambda: wiring  # type: ignore[assignment, method-assign, misc]  # a warm Lambda environment
     for name in ("/one", "/two", "/three"):
         cloud.request(request_for(name, lane="direct"))
     cloud.run()

@@ -176,7 +176,7 @@ def test_a_look_does_not_outlast_the_invocation(
     new_cloud: Callable[..., "Cloud"], plan: "type[Plan]"
 ) -> None:
     cloud = new_cloud(wait_in_invocation_s=2)
-    cloud.settings = replace(cloud.settings, direct_lane_calls_per_second=1)
+    cloud.settings = replace(cloud.settings, direct_lane_calls_per_second=1)  # type: ignore[arg-type]
     cloud.plans[LOG_GROUP] = plan(keys=())
     cloud.pages[LOG_GROUP] = [[]] * 100
     cloud.request()

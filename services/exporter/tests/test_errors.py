@@ -446,8 +446,8 @@ def test_an_early_message_goes_round_once_a_minute_or_makes_room_at_once(
 
 def test_what_botocore_tries_again_passes() -> None:
     botocores = {
-        *standard.ThrottledRetryableChecker._THROTTLED_ERROR_CODES,
-        *standard.TransientRetryableChecker._TRANSIENT_ERROR_CODES,
+        *standard.ThrottledRetryableChecker._THROTTLED_ERROR_CODES,  # type: ignore[attr-defined]
+        *standard.TransientRetryableChecker._TRANSIENT_ERROR_CODES,  # type: ignore[attr-defined]
     }
     for code in botocores:
         assert patience.problem_of(

@@ -379,7 +379,7 @@ def test_a_slot_that_stays_busy_costs_few_calls_and_no_failure(cloud: "Cloud") -
 
 
 def test_a_role_that_may_not_cancel_is_no_failure(cloud: "Cloud", plan: "type[Plan]") -> None:
-    cloud.settings = replace(cloud.settings, split_after=task.CLOCK_SKEW + timedelta(seconds=20))
+    cloud.settings = replace(cloud.settings, split_after=task.CLOCK_SKEW + timedelta(seconds=20))  # type: ignore[arg-type]
     cloud.plans[LOG_GROUP] = plan(running_s=60)
     cloud.request()
 

@@ -853,7 +853,7 @@ def test_a_split_export_counts_as_one_and_its_bytes_once(
     name: str,
     values: list[float],
 ) -> None:
-    cloud.settings = replace(cloud.settings, split_after=CLOCK_SKEW + timedelta(seconds=2))
+    cloud.settings = replace(cloud.settings, split_after=CLOCK_SKEW + timedelta(seconds=2))  # type: ignore[arg-type]
     cloud.plans[LOG_GROUP] = plan(running_s=2.8)
     cloud.request()
     cloud.run()

@@ -67,7 +67,7 @@ def check_end(cloud: "Cloud", request_for: RequestFor) -> None:
     assert sorted(in_parts) == sorted(in_whole)
     assert len(set(in_whole)) == len(in_whole)
     names = [job.name for job in cloud.jobs if job.outcome != "CANCELLED"]
-    assert sorted(names) == sorted(part.export_id for part in done if part.submitted is not None)
+    assert sorted(names) == sorted(part.export_id for part in done if part.submitted is not None)  # type: ignore[type-var]
 
 
 def test_the_lane_that_is_free_first_takes_it_and_the_other_leaves_it_alone(
@@ -192,7 +192,7 @@ def test_both_lanes_may_be_killed_while_they_share_a_window(
             cloud.pages[LOG_GROUP] = [EVENTS]
             cloud.plans[LOG_GROUP] = plan(running_s=0.1)
             _, slot = offer(cloud, request_for)
-            cloud.crash = lambda number, side, kill=kill: (number, side) == (kill, "after")
+            cloud.crash = lambda number, side, kill=kill: (number, side) == (kill, "after")  # type: ignore[misc]
             deliver_at(cloud, slot, place)
             check_end(cloud, request_for)
 

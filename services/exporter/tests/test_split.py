@@ -213,7 +213,7 @@ def test_a_half_that_does_not_list_its_objects_is_not_merged(request_for: Reques
 
 def split_soon(cloud: "Cloud", plan: "Plan", limit_s: float = 6) -> None:
     """Let tasks of five seconds be too slow, and AWS end those of six."""
-    cloud.settings = replace(cloud.settings, split_after=CLOCK_SKEW + timedelta(seconds=5))
+    cloud.settings = replace(cloud.settings, split_after=CLOCK_SKEW + timedelta(seconds=5))  # type: ignore[arg-type]
     cloud.task_limit_s = limit_s
     cloud.plans[LOG_GROUP] = plan
 
@@ -395,7 +395,7 @@ def test_a_task_of_22_hours_is_cancelled_and_none_before(
 
 
 def test_a_task_that_is_being_cancelled_is_waited_for(cloud: "Cloud", plan: "type[Plan]") -> None:
-    cloud.settings = replace(cloud.settings, split_after=CLOCK_SKEW + timedelta(seconds=20))
+    cloud.settings = replace(cloud.settings, split_after=CLOCK_SKEW + timedelta(seconds=20))  # type: ignore[arg-type]
     cloud.plans[LOG_GROUP] = plan(running_s=35)
     cloud.cancel_s = 30
     cloud.request()

@@ -143,7 +143,7 @@ class Schedules(RuleBasedStateMachine):
     def teardown(self) -> None:
         # As few deliveries as can be: each costs more of the test's time than a look does.
         self.cloud.warm = None
-        self.cloud.settings = replace(self.cloud.settings, wait_in_invocation_s=100)
+        self.cloud.settings = replace(self.cloud.settings, wait_in_invocation_s=100)  # type: ignore[arg-type]
         self.cloud.run()
         records = {record.export_id: record for record in self.cloud.records()}
         for record in records.values():
@@ -222,7 +222,7 @@ class Schedules(RuleBasedStateMachine):
                     self.cloud.invoke([letter])
             return False
 
-        self.cloud.crash = at
+        self.cloud.crash = at  # type: ignore[assignment]
         yield
         self.cloud.crash = lambda _number, _side: False
 
@@ -238,7 +238,7 @@ def test_whatever_goes_wrong_every_export_ends_archived_once_and_announced_or_fa
     schedules: int,
 ) -> None:
     run_state_machine_as_test(  # type: ignore[no-untyped-call]
-        lambda: Schedules(new_cloud, plan, request_for),
+        lambda: Schedules(new_cloud, plan, request_for),  # type: ignore[arg-type]
         settings=settings(
             max_examples=schedules,
             stateful_step_count=STEPS,

@@ -165,7 +165,7 @@ def test_a_run_that_was_cut_sends_the_date_with_the_same_id_when_it_is_tried_aga
         world.run(plan_request())
     assert (world.queues.days, world.topic.published) == ([], [])
 
-    world.queues.before_send = world.queues.before_days = lambda _events: None
+    world.queues.before_send = world.queues.before_days = lambda _events: None  # type: ignore[assignment]
     answer = world.run(plan_request())
 
     assert answer["data"]["requested"] == 0  # the ledger has it all

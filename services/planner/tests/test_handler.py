@@ -88,7 +88,7 @@ def test_queue_options_are_provided_for_before_the_queue_is_looked_for(world: Wo
         return [change]
 
     world.queues.missing = True
-    world.infrastructure.ensure = made  # type: ignore[method-assign]
+    world.infrastructure.ensure = made  # type: ignore[assignment, method-assign]
     answer = world.run(variables())
     assert answer["data"]["infrastructure_changes"] == [change.model_dump()]
     assert world.sent_groups == ["/app/a", "/app/b"]
@@ -320,7 +320,7 @@ def test_the_counts_add_up_and_are_published_and_answered(
 ) -> None:
     world.account.groups = [log_group("/app/known")]
     world.run(plan_request())
-    world.account.groups = MIXED_GROUPS
+    world.account.groups = MIXED_GROUPS  # type: ignore[assignment]
     world.account.incoming = {"/app/idle": 0}
     capsys.readouterr()
     log.truncate(0)
@@ -499,7 +499,7 @@ def test_one_invocation_does_not_log_the_source_of_another(world: World, log: St
 
 
 def test_every_line_names_the_artifact(world: World, log: StringIO) -> None:
-    world.settings = replace(world.settings, artifact="0.2.0-1a2b3c4d5e6f")
+    world.settings = replace(world.settings, artifact="0.2.0-1a2b3c4d5e6f")  # type: ignore[arg-type]
     for event in (plan_request(), {}, plan_request()):
         world.run(event)
     assert {line["artifact"] for line in lines(log.getvalue())} == {"0.2.0-1a2b3c4d5e6f"}
@@ -525,7 +525,7 @@ def test_the_settings_are_read_at_the_first_invocation_and_all_problems_named(
 
 
 def test_execution_variables_become_a_request_of_this_region(world: World) -> None:
-    without_id = replace(world.settings, external_id=None)
+    without_id = replace(world.settings, external_id=None)  # type: ignore[arg-type]
     request = read_request(variables(), without_id).request
     assert request.source.external_id is None
     assert request.source.region == "ap-northeast-2"

@@ -276,7 +276,7 @@ def test_a_visibility_timeout_that_is_too_short_is_raised_and_said(
 def test_without_a_role_for_exporters_nothing_is_touched(
     hub: Hub, caplog: pytest.LogCaptureFixture
 ) -> None:
-    hub.settings = replace(hub.settings, exporter_role_arn=None)
+    hub.settings = replace(hub.settings, exporter_role_arn=None)  # type: ignore[arg-type]
     assert hub.ensure() == []
     assert "EXPORTER_ROLE_ARN" in caplog.text
     assert hub.client("sqs").list_queues().get("QueueUrls", []) == []

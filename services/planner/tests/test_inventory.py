@@ -68,7 +68,7 @@ def test_a_dry_run_writes_none(world: World) -> None:
 
 
 def test_it_is_there_before_anything_is_asked_for(world: World) -> None:
-    world.ledger.before_create = lambda _: lines(world)
+    world.ledger.before_create = lambda _: lines(world)  # type: ignore[assignment]
     world.run(plan_request())
     assert len(world.queues.sent) == len(lines(world)) == 2
 
@@ -166,7 +166,7 @@ def test_memory_does_not_grow_with_the_log_groups(world: World) -> None:
     def stop(*_asked: Any) -> Any:
         raise Cut
 
-    world.outbox.notes = stop  # type: ignore[method-assign]  # the first call after the inventory
+    world.outbox.notes = stop  # type: ignore[assignment, method-assign]  # the first call after the inventory
     peak_mib(world, 10)
     assert peak_mib(world, 6000) < peak_mib(world, 200) + MORE_MIB
 

@@ -52,7 +52,7 @@ def archive(backend: Backend, monkeypatch: pytest.MonkeyPatch) -> str:
             raise ClientError({"Error": cast("Any", error)}, "AssumeRole")
 
     wiring = handler._wiring()
-    wiring.accounts._sts.meta.events.register("provide-client-params.sts.AssumeRole", deny)
+    wiring.accounts._sts.meta.events.register("provide-client-params.sts.AssumeRole", deny)  # type: ignore[attr-defined]
     monkeypatch.setattr(handler, "_wiring", lambda: wiring)
     return "archive-of-all"
 

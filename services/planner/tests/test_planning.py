@@ -195,7 +195,7 @@ def test_a_finished_plan_that_is_run_again_lists_and_sends_nothing(
     aws.log_groups("/app/a", empty=["/app/b"])
     aws.plan()
     assert len(aws.requests(expected=2)) == 1
-    s3 = handler._wiring().control.ledger._control._s3
+    s3 = handler._wiring().control.ledger._control._s3  # type: ignore[attr-defined]
     calls: list[str] = []
     s3.meta.events.register("before-call.s3", lambda model, **_call: calls.append(model.name))
 
@@ -214,7 +214,7 @@ def test_what_a_purged_queue_had_arrives_again_within_five_minutes(aws: Aws) -> 
     """The planner's clock is days before that of S3, by which the note of the date is old."""
     aws.log_groups("/app/a", empty=["/app/b"])
     aws.plan()
-    sqs = handler._wiring().messages.queues._sqs
+    sqs = handler._wiring().messages.queues._sqs  # type: ignore[attr-defined]
     url = sqs.get_queue_url(QueueName="log-sqs-dev-collect.fifo")["QueueUrl"]
     sqs.purge_queue(QueueUrl=url)
 
@@ -228,7 +228,7 @@ def test_what_a_purged_queue_had_arrives_again_within_five_minutes(aws: Aws) -> 
 
 def test_a_plan_that_was_cut_before_the_queue_is_finished_by_the_next(aws: Aws) -> None:
     aws.log_groups("/app/a", "/app/b")
-    sqs = handler._wiring().messages.queues._sqs
+    sqs = handler._wiring().messages.queues._sqs  # type: ignore[attr-defined]
 
     def cut(**_request: Any) -> None:
         raise ConnectionError("cut")

@@ -33,7 +33,7 @@ def test_what_is_left_out_has_its_default() -> None:
 
 def test_an_empty_variable_counts_as_left_out() -> None:
     names = ("SETTLE_MINUTES", "LOOKBACK_DAYS", "DIRECT_LANE_MAX_BYTES", "TIME_ZONE")
-    names += ("EXTERNAL_ID", "EXPORTER_ROLE_ARN", "EXPORTER_ARCHITECTURE")
+    names += ("EXTERNAL_ID", "EXPORTER_ROLE_ARN", "EXPORTER_ARCHITECTURE")  # type: ignore[assignment]
     empty = dict.fromkeys(names, "")
     assert Settings.from_env(GOOD | empty) == Settings.from_env(GOOD)
 

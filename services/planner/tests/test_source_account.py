@@ -370,14 +370,14 @@ def test_throttles_are_ridden_out(monkeypatch: pytest.MonkeyPatch) -> None:
         if next(throttles) >= 7:
             return None
         status, headers, body = THROTTLED
-        return AWSResponse(request.url, status, headers, RawBody(body))
+        return AWSResponse(request.url, status, headers, RawBody(body))  # type: ignore[arg-type]
 
     with mock_aws():
         account = SourceAccounts(boto3.client("sts", region_name="eu-west-1")).open(SOURCE)
         account._session.client("logs", region_name="eu-west-1").create_log_group(
             logGroupName="/app/web"
         )
-        account._logs.meta.events.register_first("before-send.logs.DescribeLogGroups", throttle)
+        account._logs.meta.events.register_first("before-send.logs.DescribeLogGroups", throttle)  # type: ignore[arg-type]
         assert [group.name for group in account.log_groups()] == ["/app/web"]
     assert len(waits) == 7
 
@@ -608,7 +608,7 @@ def test_the_last_page_is_the_one_without_a_token_whatever_the_others_have(
     pages = [{"events": [], "nextToken": token} for token in tokens]
     with Stubber(logs) as stub:
         for page in [*pages, {"events": events}]:
-            stub.add_response("filter_log_events", page)
+            stub.add_response("filter_log_events", page)  # type: ignore[arg-type]
         account = SourceAccount(cast("Any", SimpleNamespace(client=lambda *_, **__: logs)), SOURCE)
         assert account.has_events(log_group(), WINDOW) is bool(events)
         stub.assert_no_pending_responses()

@@ -395,7 +395,7 @@ def test_dates_that_cannot_be_planned_are_refused_by_field_value_and_rule(
 ) -> None:
     now = datetime(2026, 11, 23, 23, 59, 59, tzinfo=SEOUL)
     with pytest.raises(PlanRefusedError) as refused:
-        due(WindowRule(unit="day", time_zone="Asia/Seoul"), now=now, **dates)
+        due(WindowRule(unit="day", time_zone="Asia/Seoul"), now=now, **dates)  # type: ignore[arg-type]
     assert str(refused.value) == refusal
     assert refused.value.reason == f"refused_{refusal.split(maxsplit=1)[0]}"
 

@@ -85,7 +85,7 @@ def test_a_request_for_the_profile_of_another_source_is_refused_before_anything_
 def test_what_waits_under_another_profile_is_taken_over_and_asked_for(
     world: World, misfiled: list[LedgerRecord], *, by_date: bool
 ) -> None:
-    answer = plan(world, **({"collect_date": "2026-11-21"} if by_date else {}))
+    answer = plan(world, **({"collect_date": "2026-11-21"} if by_date else {}))  # type: ignore[arg-type]
 
     assert answer["data"]["requested"] == len(misfiled)
     assert sorted(event.id for event in world.queues.sent) == sorted(
@@ -129,7 +129,7 @@ def test_what_another_profile_goes_on_with_is_left_to_it(
     for each in misfiled if has_begun else []:
         world.ledger.objects[each.key] = each.as_submitted("task-1", at=world.now)
     before = dict(world.ledger.objects)
-    plan(world, **({"collect_date": "2026-11-21"} if by_date else {}))
+    plan(world, **({"collect_date": "2026-11-21"} if by_date else {}))  # type: ignore[arg-type]
     assert world.queues.sent == []
     assert world.ledger.objects == before
 

@@ -245,7 +245,7 @@ def manifest_text():
 
 def location(text, **changes):
     return ManifestLocation(
-        **{
+        **{  # type: ignore[arg-type]
             "bucket": "control-bucket",
             "key": "manifest/x.json",
             "size_bytes": len(text),
@@ -326,7 +326,7 @@ def queue(backend):
             name: attribute["StringValue"] for name, attribute in attributes.items()
         }
 
-    receive.client, receive.url, receive.arn = sqs, url, arn["QueueArn"]
+    receive.client, receive.url, receive.arn = sqs, url, arn["QueueArn"]  # type: ignore[attr-defined]
     return receive
 
 
@@ -458,11 +458,11 @@ KEY_ARN = "arn:aws:kms:eu-west-1:111122223333:key/1234abcd-12ab-34cd-56ef-123456
 
 def test_a_parameter_that_may_not_be_read_is_named_with_what_to_allow():
     with pytest.raises(KmsKeyError, match="/kms/arn may not be read; allow ssm:GetParameter on it"):
-        KmsKeys(Denied(), Denied(), SCHEME, 300).key_arn("k")
+        KmsKeys(Denied(), Denied(), SCHEME, 300).key_arn("k")  # type: ignore[arg-type]
 
 
 def test_a_key_that_may_not_be_looked_at_is_named_with_what_to_allow(world, as_aws):
     world.parameters = {"/kms/arn": KEY_ARN}
 
     with pytest.raises(KmsKeyError, match="may not be looked at; allow kms:DescribeKey on it"):
-        KmsKeys(as_aws("ssm", world), Denied(), SCHEME, 300).key_arn("k")
+        KmsKeys(as_aws("ssm", world), Denied(), SCHEME, 300).key_arn("k")  # type: ignore[arg-type]

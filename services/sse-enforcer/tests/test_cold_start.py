@@ -32,7 +32,7 @@ def environment(monkeypatch):
 def test_an_unusable_environment_fails_every_invocation():
     for _ in range(2):
         with pytest.raises(SettingsError, match="ARCHIVE_BUCKET"):
-            handler.handle({"Records": []}, CONTEXT)
+            handler.handle({"Records": []}, CONTEXT)  # type: ignore[arg-type]
 
 
 @pytest.mark.usefixtures("environment")
@@ -48,7 +48,7 @@ def test_a_container_makes_its_clients_once_with_a_connection_for_each_worker(mo
     monkeypatch.setattr(handler.boto3, "client", counted)
 
     for _ in range(2):
-        assert handler.handle({"Records": []}, CONTEXT) == {"batchItemFailures": []}
+        assert handler.handle({"Records": []}, CONTEXT) == {"batchItemFailures": []}  # type: ignore[arg-type]
     assert made == ["s3", "sns", "ssm", "kms", "sqs"]
 
 
@@ -68,5 +68,5 @@ def test_every_line_names_the_artifact_that_the_environment_tells_of(
         "attributes": {"ApproximateReceiveCount": "1"},
     }
     for _ in range(2):
-        handler.handle({"Records": [record]}, CONTEXT)
+        handler.handle({"Records": [record]}, CONTEXT)  # type: ignore[arg-type]
     assert [line.get("artifact") for line in log()] == [artifact, artifact]

@@ -356,7 +356,7 @@ class Stage:
                     }
                     for message in messages
                 ]
-                answer = process(self._service, {"Records": records}, context)
+                answer = process(self._service, {"Records": records}, context)  # type: ignore[arg-type]
                 assert answer == {"batchItemFailures": []}
             done += len(messages)
             assert time.monotonic() < deadline
@@ -411,7 +411,7 @@ LOCKS = {
 
 
 def test_locked_objects_are_copied_once_with_their_locks_and_stay(stage, objects, archive, key_arn):
-    put = {KEY.format(name): objects.put(KEY.format(name), **lock) for name, lock in LOCKS.items()}
+    put = {KEY.format(name): objects.put(KEY.format(name), **lock) for name, lock in LOCKS.items()}  # type: ignore[arg-type]
 
     stage.work(2 * len(put))
 
