@@ -174,10 +174,12 @@ def _follow(suite: Suite, accounts: list[Account], options: Options, console: Co
     deadline = time.monotonic() + options.patience.total_seconds()
     with Live(screen.view(), console=console, refresh_per_second=8) as live:
 
-        def take_in() -> None:
-            for body in suite.receive(queue_url):
+        def take_in() -> bool:
+            bodies = list(suite.receive(queue_url))
+            for body in bodies:
                 screen.add(watch.take(body), watch)
                 live.update(screen.view())
+            return bool(bodies)
 
         take_in()
         while unfinished := _not_ended(suite, accounts, watch):
@@ -185,7 +187,8 @@ def _follow(suite: Suite, accounts: list[Account], options: Options, console: Co
                 raise DemoError(f"after {options.patience}: {'; '.join(unfinished[:10])}")
             take_in()
         # The last events may have come while the ledger was read.
-        take_in()
+        while take_in():
+            pass
     return watch
 
 

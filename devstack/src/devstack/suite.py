@@ -279,7 +279,10 @@ class Suite:
         sqs.delete_queue(QueueUrl=self.queue_url(queue_name))
 
     def receive(self, queue_url: str, *, wait_s: int = 1) -> Iterator[str]:
-        """Yield the bodies that are in a queue now, each deleted once it has been taken."""
+        """Yield the bodies that are in a queue now, each deleted once it has been taken.
+
+        Only while there is none, it is waited for.
+        """
         sqs = self.client("sqs")
         while True:
             got = sqs.receive_message(
@@ -287,6 +290,7 @@ class Suite:
             ).get("Messages", [])
             if not got:
                 return
+            wait_s = 0
             for message in got:
                 yield message["Body"]
                 sqs.delete_message(QueueUrl=queue_url, ReceiptHandle=message["ReceiptHandle"])
