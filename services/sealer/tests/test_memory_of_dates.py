@@ -1,5 +1,6 @@
 """What sealing a date keeps in memory does not grow with its log groups."""
 
+import functools
 import hashlib
 import io
 import itertools
@@ -40,6 +41,7 @@ RESIDENT_SLACK_BYTES = 24 * 1024**2
 PAGE = 50
 """Keys of a listing: of so few that a page of them is not what is measured."""
 LONG_BYTES = 16 * 1024
+NAME, EXPORT_ID = "/g/name", "e" * 32
 AT = epoch_ms(FIRST + DAY + HOUR)
 INVENTORY = inventory_key(SOURCE, AT, f"{AT:032x}")
 
@@ -52,17 +54,18 @@ class Lines(io.RawIOBase):
 
     def iter_lines(self, chunk_size: int) -> Iterator[bytes]:
         assert chunk_size
-        for number in self._numbers:
-            yield (
-                ListedLogGroup.of(
-                    source=SOURCE,
-                    log_group=log_group(f"/g/{number:06}"),
-                    verdict="selected",
-                    planned_at=timestamp(FIRST + DAY + HOUR),
-                )
-                .line()
-                .rstrip()
+        line = (
+            ListedLogGroup.of(
+                source=SOURCE,
+                log_group=log_group(NAME),
+                verdict="selected",
+                planned_at=timestamp(FIRST + DAY + HOUR),
             )
+            .line()
+            .rstrip()
+        )
+        for number in self._numbers:
+            yield line.replace(NAME.encode(), f"/g/{number:06}".encode())
 
 
 class Wide:
@@ -140,19 +143,8 @@ class Wide:
 
     def _record(self, key: str) -> bytes:
         export_id = key.rpartition("/")[2].removesuffix(".json")
-        record = LedgerRecord.first(
-            requested_at=day(0).end,
-            export_id=export_id,
-            generation=1,
-            source=SOURCE,
-            log_group=log_group(f"/g/{int(export_id, 16):06}"),
-            window=day(0),
-            destination={"bucket": "archive-bucket", "prefix": "shop/x/2026/11/21/00"},
-            lane="slot",
-        )
-        skipped = Skipped(reason=self.reason, at=timestamp(day(0).end))
-        changed = record.model_copy(update={"state": "skipped", "skipped": skipped})
-        return emit(changed).encode()
+        text = record_skipped_as(self.reason).replace(EXPORT_ID, export_id)
+        return text.replace(NAME, f"/g/{int(export_id, 16):06}").encode()
 
     def _path(self, key: str) -> str:
         """Return the path of a key's file.
@@ -161,6 +153,23 @@ class Wide:
         grows by megabytes in the one test that happens to fill it.
         """
         return f"{self.folder}/{hashlib.sha256(key.encode()).hexdigest()}"
+
+
+@functools.cache
+def record_skipped_as(reason: str) -> str:
+    """Return a record as it is written, of a log group and an export that stand for any."""
+    record = LedgerRecord.first(
+        requested_at=day(0).end,
+        export_id=EXPORT_ID,
+        generation=1,
+        source=SOURCE,
+        log_group=log_group(NAME),
+        window=day(0),
+        destination={"bucket": "archive-bucket", "prefix": "shop/x/2026/11/21/00"},
+        lane="slot",
+    )
+    skipped = Skipped(reason=reason, at=timestamp(day(0).end))
+    return emit(record.model_copy(update={"state": "skipped", "skipped": skipped}))
 
 
 class File(io.FileIO):
