@@ -21,6 +21,7 @@ from contracts.tests.sealed_archive import Archive
 from tests.attacks.places import S3Bucket
 
 from logferry.command import main
+from logferry.commands.console import BAD_INPUT
 from logferry.config import Config
 from logferry_contracts.wire import emit
 
@@ -38,6 +39,7 @@ COMMANDS: dict[str, tuple[str, ...]] = {
     "status of dates": ("status", "{config}", *DATES),
     "explain": ("explain", "{config}", *OF_A, "--date", FROM),
     "backfill": ("backfill", "{config}", "--status"),
+    "coverage": ("coverage", "{config}", "-o", "{out}"),
     "retry": ("retry", "{config}", "--dry-run"),
     "waive": ("waive", "{config}", *OF_GONE, "--date", FROM, "--reason", "Deleted.", "--yes"),
     "retention": ("retention", "{config}", "--key", "{key}"),
@@ -51,6 +53,7 @@ COMMANDS: dict[str, tuple[str, ...]] = {
     "events replay": ("events", "replay", "{config}", *DATES, "--yes"),
     "ledger rebuild": ("ledger", "rebuild", "{config}", "--key", "{key}", "--yes"),
     "index rebuild": ("index", "rebuild", "{config}"),
+    "index tokens": ("index", "tokens", "{config}", *OF_A, *DATES, "--index", "{out}"),
 }
 
 
@@ -120,11 +123,10 @@ class Hub:
         session.client("sns").create_topic(Name="log-export-events")
         (root / "seals.pem").write_text(archive.key.pem)
 
-    def run(self, name: str) -> int:
-        """Run a command and return its exit code."""
-        out = (
-            self.root / f"out-{next(_numbers)}"
-        )  # a fetch goes on where the one before was stopped
+    def run(self, name: str, out: Path | None = None) -> int:
+        """Run a command, which may write to a place, and return its exit code."""
+        # Another place each time: a fetch goes on where the one before was stopped.
+        out = out or self.root / f"out-{next(_numbers)}"
         values = {"config": self.root / "organization.yaml", "key": self.root / "seals.pem"}
         with pytest.raises(SystemExit) as ended:
             main([each.format(**values, out=out) for each in COMMANDS[name]])
@@ -253,3 +255,13 @@ def test_what_any_call_meets_is_told(
 ) -> None:
     for call in calls_of(hubs, aws, name):
         assert_told(told(name, call, answer), call, answer)
+
+
+@pytest.mark.parametrize("name", [name for name in COMMANDS if "{out}" in COMMANDS[name]])
+def test_where_nothing_can_be_written_is_named_and_is_bad_input(
+    hubs: Hubs, capsys: pytest.CaptureFixture[str], name: str
+) -> None:
+    with hubs() as hub:
+        (hub.root / "a-file").touch()
+        assert hub.run(name, hub.root / "a-file" / "out") == BAD_INPUT
+    assert f"{hub.root / 'a-file'}" in "".join(capsys.readouterr().err.splitlines())

@@ -17,7 +17,7 @@ from logferry import command, hub
 from logferry import status as archived
 from logferry.command import main
 from logferry.commands import deployment, verification
-from logferry.commands.console import BAD_INPUT, DONE, FAILED, NOT_WHOLE
+from logferry.commands.console import BAD_INPUT, DONE, FAILED
 from logferry.config import load
 from logferry.errors import ConfigError, DeployError, PackageError
 from logferry.hub import Options, Outcome
@@ -129,45 +129,6 @@ def test_garbage_is_looked_for_while_a_command_runs_and_after_it(
 
 
 DATES = ["--from", "2026-11-01", "--to", "2026-11-02"]
-OF_ONE_DATE = ["--profile", "shop", "--log-group", "/a", "--date", "2026-11-01"]
-
-
-@pytest.mark.parametrize(
-    ("arguments", "code"),
-    [
-        (["deploy", "{path}", "--yes"], FAILED),
-        (["diff", "{path}"], BAD_INPUT),
-        (["deploy-source-account", "{path}", "--profile", "shop"], FAILED),
-        (["deploy-source-accounts", "{path}", "--organizational-unit", "ou-ab12-c3d4e5f6"], FAILED),
-        (["destroy", "{path}", "--yes"], FAILED),
-        (["plan", "{path}", "--profile", "shop"], FAILED),
-        (["status", "{path}"], FAILED),
-        (["sweep", "{path}"], BAD_INPUT),
-        (["events", "replay", "{path}", *DATES, "--yes"], FAILED),
-        (["waive", "{path}", *OF_ONE_DATE, "--reason", "gone", "--yes"], FAILED),
-        (["dispose", "{path}", *OF_ONE_DATE, "--reason", "gone", "--yes"], FAILED),
-        (["seal", "{path}", "--profile", "shop"], FAILED),
-        (["verify", "{path}"], NOT_WHOLE),
-        (["prove", "{path}", *OF_ONE_DATE, "--output", "{path}.json"], FAILED),
-        (["ledger", "rebuild", "{path}", "--unsealed", "--yes"], FAILED),
-    ],
-    ids=lambda value: value[0] if isinstance(value, list) else str(value),
-)
-def test_what_the_sdk_says_is_told_in_a_sentence(
-    capsys: pytest.CaptureFixture[str],
-    monkeypatch: pytest.MonkeyPatch,
-    path: str,
-    arguments: list[str],
-    code: int,
-) -> None:
-    monkeypatch.setattr(deployment, "build_zips", lambda *_, **__: [])
-    monkeypatch.setenv("AWS_PROFILE", "nobody-has-it")
-    monkeypatch.setenv("AWS_CONFIG_FILE", "/dev/null")
-    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", "/dev/null")
-    assert run(*(each.format(path=path) for each in arguments)) == code
-    captured = capsys.readouterr()
-    assert "The config profile (nobody-has-it) could not be found" in captured.err
-    assert "Traceback" not in captured.err
 
 
 @pytest.mark.parametrize("name", ["package", "status", "deploy"])
