@@ -57,3 +57,25 @@ def record_like(
     }
     record["log_group"]["name"] = group
     return parse(LedgerRecord, json.dumps(record | changes))
+
+
+def backfill_of(source: SourceName) -> str:
+    """Return what is noted of a backfill of two dates that somebody has begun."""
+    role_arn = f"arn:aws:iam::{source.account_id}:role/x"
+    request = {
+        "source": source.model_dump() | {"role_arn": role_arn},
+        "bucket": "acme-log-archive",
+        "window_rule": {"unit": "day", "time_zone": "UTC"},
+        "collect_from": "2026-10-01",
+        "collect_to": "2026-10-02",
+    }
+    return json.dumps(
+        {
+            "id": "0" * 32,
+            "request": request,
+            "wanted": "run",
+            "by": "me",
+            "at": "2026-11-23T06:00:00.000Z",
+            "forecast": {"exports": 1, "estimated_bytes": 1, "slot_s": 1, "direct_s": 1},
+        }
+    )

@@ -3,13 +3,15 @@
 import json
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import boto3
 import pytest
+import yaml
 from cli.tests.conftest import Run
-from cli.tests.ledgers import hub_on_moto
+from cli.tests.ledgers import backfill_of, hub_on_moto
 from rich.prompt import Confirm
 
 from logferry import backfill as filling
@@ -21,10 +23,12 @@ from logferry.config import Config
 from logferry.errors import PlanError
 from logferry_contracts.backfill import Asked, Fed
 from logferry_contracts.message import timestamp
+from logferry_contracts.source import SourceName
 from logferry_contracts.wire import emit, parse
 
 SPAN = ("--from", "2026-10-01", "--to", "2026-10-30")
 SHOP, PAYMENTS = ("backfill/444455556666/eu-west-1/", "backfill/555566667777/eu-west-1/")
+SHOP_NAME = SourceName(profile="shop", account_id="444455556666", region="eu-west-1")
 NOW = datetime(2026, 11, 23, 6, tzinfo=UTC)
 
 
@@ -188,6 +192,32 @@ def test_paused_resumed_and_cancelled_from_any_terminal(world: World, backfill: 
     assert (code, "no backfill is under way" in out) == (FAILED, True)
 
 
+def without_shop(path: str) -> None:
+    """Take a source out of the configuration."""
+    document = yaml.safe_load(Path(path).read_text())
+    document["sources"] = [each for each in document["sources"] if each["profile"] != "shop"]
+    Path(path).write_text(yaml.safe_dump(document))
+
+
+def test_a_source_that_is_none_any_more_is_named_and_ended(
+    world: World, backfill: Any, path: str
+) -> None:
+    backfill(*SPAN, "--yes")
+    without_shop(path)
+
+    assert (
+        "shop: is no source of the configuration, and may still be fed" in backfill("--status")[1]
+    )
+    code, out = backfill("--cancel", "--profile", "shop", "--json")
+    assert (code, json.loads(out)[0]["problem"]) == (DONE, None)
+    assert (world.asked().wanted, world.asked(PAYMENTS).wanted) == ("cancel", "run")
+
+    world.feed(state="cancelled")
+    assert "shop" not in backfill("--status")[1]
+    code, out = backfill("--status", "--profile", "nobody")
+    assert (code, "nobody: none of Pay_ments" in out) == (BAD_INPUT, True)
+
+
 def test_the_status_corrects_its_end_by_the_dates_that_are_done(
     world: World, backfill: Any
 ) -> None:
@@ -268,7 +298,7 @@ def test_somebody_elses_change_is_not_written_over(
 
 def test_paused_it_has_no_end() -> None:
     now = NOW + timedelta(days=1)
-    data = json.loads(_asked_text()) | {"wanted": "pause"}
+    data = json.loads(backfill_of(SHOP_NAME)) | {"wanted": "pause"}
 
     told = Backfill(
         source=Any,  # type: ignore[arg-type]  # not looked at
@@ -278,30 +308,3 @@ def test_paused_it_has_no_end() -> None:
     )
 
     assert (told.state, told.ends_at, told.problem) == ("pausing", None, None)
-
-
-def _asked_text() -> str:
-    source = {
-        "profile": "shop",
-        "account_id": "444455556666",
-        "region": "eu-west-1",
-        "role_arn": "arn:aws:iam::444455556666:role/x",
-    }
-    request = {
-        "source": source,
-        "bucket": "acme-log-archive",
-        "window_rule": {"unit": "day", "time_zone": "UTC"},
-        "collect_from": "2026-10-01",
-        "collect_to": "2026-10-02",
-    }
-    forecast = {"exports": 1, "estimated_bytes": 1, "slot_s": 1, "direct_s": 1}
-    return json.dumps(
-        {
-            "id": "0" * 32,
-            "request": request,
-            "wanted": "run",
-            "by": "me",
-            "at": timestamp(NOW),
-            "forecast": forecast,
-        }
-    )

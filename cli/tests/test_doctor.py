@@ -16,6 +16,7 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError
 from botocore.stub import Stubber
+from cli.tests.ledgers import backfill_of
 from moto import mock_aws
 
 from logferry import doctor_looking, doctor_sources, drift
@@ -35,7 +36,9 @@ from logferry.services import NAMES
 from logferry.source_limits import reads_per_second, tasks_of_others
 from logferry.stack import Deployed, Stack
 from logferry.template import load_template
+from logferry_contracts.backfill import ASKED, backfill_prefix
 from logferry_contracts.open_exports import whole_key
+from logferry_contracts.source import SourceName
 
 FILE = "organization.yaml"
 SHOP = "444455556666"
@@ -203,6 +206,16 @@ def not_indexed(world: World) -> None:
     world.client("s3").delete_object(Bucket=world.config.control_bucket, Key=whole_key(source))
 
 
+def left_a_backfill(world: World) -> None:
+    """Somebody has taken a source out of the configuration while its backfill went on."""
+    gone = SourceName(profile="gone", account_id="999988887777", region="eu-west-1")
+    world.client("s3").put_object(
+        Bucket=world.config.control_bucket,
+        Key=f"{backfill_prefix(gone)}{ASKED}",
+        Body=backfill_of(gone).encode(),
+    )
+
+
 @pytest.mark.parametrize(
     ("break_it", "check", "subject", "mend"),
     [
@@ -219,6 +232,12 @@ def not_indexed(world: World) -> None:
         (key_to_be_deleted, "key", "alias/logferry", "aws kms cancel-key-deletion "),
         (alarm_silenced, "alarms", ALARM, "aws cloudwatch enable-alarm-actions "),
         (role_refuses, "plan", "shop", "logferry deploy-source-account FILE --profile shop"),
+        (
+            left_a_backfill,
+            "backfills",
+            "gone",
+            "logferry backfill FILE --cancel --profile gone",
+        ),
         (not_indexed, "index", "shop", "logferry index rebuild FILE --profile shop"),
     ],
     ids=lambda value: value.__name__ if callable(value) else "",

@@ -69,9 +69,10 @@ def test_what_is_asked_for_by_the_command_is_fed_to_both_lanes_and_archived(
 def _ended(suite):
     """Wait for the end of the backfill, and return it."""
     backfills = Backfills(boto3.Session(), suite.config)
+    name = suite.config.source_name(suite.config.source(PROFILE))
     deadline = time.monotonic() + PATIENCE_S
     while True:
-        found = backfills.find(suite.config.source(PROFILE), datetime.now(UTC))
+        found = backfills.find(name, datetime.now(UTC))
         if not found.is_under_way:
             return found
         assert time.monotonic() < deadline, found.as_json()

@@ -6,7 +6,7 @@ a note in the control bucket, and how far it is another one: see `logferry_contr
 
 import uuid
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from math import ceil
 from statistics import mean
@@ -23,6 +23,7 @@ from logferry.errors import BackfillError, PlanError
 from logferry.ledger import CLIENT_CONFIG, OVERTAKEN
 from logferry_contracts.backfill import (
     ASKED,
+    BACKFILL,
     ENDED,
     FED,
     PACED_DATES,
@@ -34,6 +35,7 @@ from logferry_contracts.backfill import (
 )
 from logferry_contracts.message import Message, timestamp
 from logferry_contracts.plan_completed import PlanCompletedData
+from logferry_contracts.source import SourceName
 from logferry_contracts.wire import ContractError, emit, parse
 
 if TYPE_CHECKING:
@@ -106,12 +108,14 @@ class Backfill:
 
     Attributes:
         fed: None while the planner has done nothing for it.
+        is_configured: Whether its source is in the configuration.
     """
 
-    source: SourceConfig
+    source: SourceName
     asked: Asked
     fed: Fed | None
     now: datetime
+    is_configured: bool = True
 
     @property
     def state(self) -> str:
@@ -127,7 +131,9 @@ class Backfill:
 
     @property
     def problem(self) -> str | None:
-        """What keeps it from going on; None for nothing that is known."""
+        """What keeps it from going on, or should; None for nothing that is known."""
+        if not self.is_configured and self.is_under_way and self.state != "cancelling":
+            return "is no source of the configuration, and may still be fed: end it with --cancel"
         if self.fed is not None and self.fed.problem is not None:
             return self.fed.problem
         if self.state not in {"waiting", "running", "cancelling"}:
@@ -197,22 +203,40 @@ class Backfills:
         self._session, self._config = session, config
         self._s3 = session.client("s3", region_name=config.region, config=CLIENT_CONFIG)
 
-    def find(self, source: SourceConfig, now: datetime) -> Backfill | None:
+    def sources(self) -> list[SourceName]:
+        """Return the sources of the configuration, and then others that have had a backfill.
+
+        Who was taken out of the configuration may still be fed.
+
+        Raises:
+            BackfillError: AWS refused, or a note breaks its contract.
+        """
+        found = (self._read(f"{each}{ASKED}", Asked) for each in self._prefixes() - self._places)
+        left = [each[0].request.source.name for each in found if each is not None]
+        known = map(self._config.source_name, self._config.sources)
+        return [*known, *sorted(left, key=lambda each: each.profile)]
+
+    def find(self, source: SourceName, now: datetime) -> Backfill | None:
         """Return a source's newest backfill; None where there was none.
 
         Raises:
             BackfillError: AWS refused, or a note breaks its contract.
         """
-        found = self._read(source, ASKED, Asked)
+        prefix = backfill_prefix(source)
+        found = self._read(f"{prefix}{ASKED}", Asked)
         if found is None:
             return None
-        fed = self._read(source, FED, Fed)
+        fed = self._read(f"{prefix}{FED}", Fed)
         is_its = fed is not None and fed[0].id == found[0].id
         return Backfill(
-            source=source, asked=found[0], fed=fed[0] if fed and is_its else None, now=now
+            source=source,
+            asked=found[0],
+            fed=fed[0] if fed and is_its else None,
+            now=now,
+            is_configured=prefix in self._places,
         )
 
-    def check_free(self, source: SourceConfig, now: datetime) -> None:
+    def check_free(self, source: SourceName, now: datetime) -> None:
         """Make sure that no backfill of a source is under way.
 
         Raises:
@@ -232,18 +256,20 @@ class Backfills:
         Raises:
             BackfillError: Another one is under way, or AWS refused.
         """
-        self.check_free(begun.source, now)
-        found = self._read(begun.source, ASKED, Asked)
+        source = self._config.source_name(begun.source)
+        self.check_free(source, now)
+        found = self._read(f"{backfill_prefix(source)}{ASKED}", Asked)
         asked = begun.asked.model_copy(update={"by": self._caller(), "at": timestamp(now)})
-        self._write(begun.source, asked, None if found is None else found[1])
+        self._write(source, asked, None if found is None else found[1])
 
-    def want(self, source: SourceConfig, wanted: Wanted, now: datetime) -> Backfill:
+    def want(self, source: SourceName, wanted: Wanted, now: datetime) -> Backfill:
         """Have a source's backfill paused, gone on with or ended, and return it.
 
         Raises:
             BackfillError: There is none that goes on, or AWS refused.
         """
-        there, found = self.find(source, now), self._read(source, ASKED, Asked)
+        there = self.find(source, now)
+        found = self._read(f"{backfill_prefix(source)}{ASKED}", Asked)
         if there is None or found is None or not there.is_under_way:
             raise BackfillError(f"{source.profile}: no backfill is under way")
         if there.asked.wanted == "cancel" and wanted != "cancel":
@@ -251,13 +277,26 @@ class Backfills:
         update = {"wanted": wanted, "by": self._caller(), "at": timestamp(now)}
         asked = found[0].model_copy(update=update)
         self._write(source, asked, found[1])
-        return Backfill(source=source, asked=asked, fed=there.fed, now=now)
+        return replace(there, asked=asked)
 
-    def _read[M: Message](
-        self, source: SourceConfig, name: str, message: type[M]
-    ) -> tuple[M, str] | None:
+    @property
+    def _places(self) -> set[str]:
+        """What the keys of the notes of the configuration's sources begin with."""
+        return {backfill_prefix(self._config.source_name(each)) for each in self._config.sources}
+
+    def _prefixes(self) -> set[str]:
+        """Return what the keys of each account and Region's notes begin with."""
+        pages = self._s3.get_paginator("list_objects_v2").paginate(
+            Bucket=self._config.control_bucket, Prefix=BACKFILL
+        )
+        try:
+            keys = [each["Key"] for page in pages for each in page.get("Contents", [])]
+        except AWS_ERRORS as error:
+            raise BackfillError(f"{BACKFILL}: {error}") from error
+        return {key.removesuffix(ASKED) for key in keys if key.endswith(f"/{ASKED}")}
+
+    def _read[M: Message](self, key: str, message: type[M]) -> tuple[M, str] | None:
         """Return a note and its ETag; None where there is none."""
-        key = self._key(source, name)
         try:
             found = self._s3.get_object(Bucket=self._config.control_bucket, Key=key)
             return parse(message, found["Body"].read()), found["ETag"]
@@ -268,9 +307,9 @@ class Backfills:
         except (*AWS_ERRORS, ContractError) as error:
             raise BackfillError(f"{key}: {error}") from error
 
-    def _write(self, source: SourceConfig, asked: Asked, etag: str | None) -> None:
+    def _write(self, source: SourceName, asked: Asked, etag: str | None) -> None:
         condition: Any = {"IfNoneMatch": "*"} if etag is None else {"IfMatch": etag}
-        key = self._key(source, ASKED)
+        key = f"{backfill_prefix(source)}{ASKED}"
         try:
             self._s3.put_object(
                 Bucket=self._config.control_bucket,
@@ -284,9 +323,6 @@ class Backfills:
                 why = "somebody else has changed it meanwhile: look at it with --status"
                 raise BackfillError(f"{source.profile}: {why}") from error
             raise BackfillError(f"{key}: {error}") from error
-
-    def _key(self, source: SourceConfig, name: str) -> str:
-        return f"{backfill_prefix(self._config.source_name(source))}{name}"
 
     def _caller(self) -> str:
         try:

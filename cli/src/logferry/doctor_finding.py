@@ -9,7 +9,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from logferry.aws_errors import AWS_ERRORS
-from logferry.errors import DeployError
+from logferry.errors import LogferryError
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -73,5 +73,5 @@ def looked_at(check: str, subject: str, look: Callable[[], Iterable[Finding]]) -
     """Return what a look finds, or that AWS did not let it."""
     try:
         return list(look()) or [ok(check, subject)]
-    except (*AWS_ERRORS, DeployError) as error:
+    except (*AWS_ERRORS, LogferryError) as error:
         return [unchecked(check, subject, str(error))]

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from logferry.backfill import Backfills
 from logferry.doctor_finding import Finding, looked_at, wrong
 from logferry.doctor_looking import Looking
 from logferry.hub_stacks import hub_stacks
@@ -42,6 +43,7 @@ class Hub(Looking):
         yield from looked_at("settings", self.file, self._alarm_settings)
         yield from looked_at("alarms", config.name, self._alarms)
         yield from looked_at("concurrency", config.region, self._concurrency)
+        yield from looked_at("backfills", config.name, self._backfills)
 
     def organization(self) -> list[Finding]:
         """Return which accounts are no source."""
@@ -92,6 +94,16 @@ class Hub(Looking):
                 f"aws service-quotas request-service-quota-increase --region {self.config.region} "
                 f"{quota} --desired-value {max(1000, wanted)}",
             )
+
+    def _backfills(self) -> Iterator[Finding]:
+        """Yield what is fed though nobody has its source in the configuration any more."""
+        backfills = Backfills(self.session, self.config)
+        for source in backfills.sources():
+            there = backfills.find(source, self.now())
+            if there is None or there.is_configured or there.problem is None:
+                continue
+            mend = self.command("backfill", "--cancel", "--profile", source.profile)
+            yield wrong("backfills", source.profile, there.problem, mend)
 
     def _limits(self) -> Mapping[str, int]:
         limits: Mapping[str, int] = self._client("lambda").get_account_settings()["AccountLimit"]

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -74,9 +75,10 @@ def backfill(  # noqa: PLR0913  (an option each)
         if len(asked) + status > 1 or (is_of_one and (first or last or log_group)):
             told = "--status, --pause, --resume and --cancel: say one, and no dates or log groups"
             raise ConfigError("the options", [told])
-        chosen, session = load(config).chosen(profile), boto3.Session()
+        wanted_config, session = load(config), boto3.Session()
         if is_of_one:
-            return _of_one(session, chosen, asked, is_named=bool(profile), as_json=as_json)
+            return _of_one(session, wanted_config, asked, profile, as_json=as_json)
+        chosen = wanted_config.chosen(profile)
         since, until = dates_given(first, last)
         if since is None or until is None:
             raise ConfigError("the dates", ["--from and --to: say both"])
@@ -100,31 +102,41 @@ def backfill(  # noqa: PLR0913  (an option each)
 
 def _of_one(
     session: boto3.Session,
-    chosen: Chosen,
+    config: Config,
     asked: Sequence[Wanted],
+    profiles: Sequence[str],
     *,
-    is_named: bool,
     as_json: bool,
 ) -> list[dict[str, Any]]:
     """Show how far backfills are, once what is asked for is wanted of them."""
+    sources = [
+        (backfills, source)
+        for backfills in (filling.Backfills(session, hub) for hub in config.hubs())
+        for source in backfills.sources()
+        if any(fnmatchcase(source.profile, each) for each in profiles or ["*"])
+    ]
+    if not sources:
+        config.chosen(profiles)
     now, found = datetime.now(UTC), []
-    for hub, sources in chosen:
-        backfills = filling.Backfills(session, hub)
-        for source in sources:
-            there = backfills.find(source, now)
-            is_going = there is not None and there.is_under_way
-            if asked and (is_going or is_named):
-                there = backfills.want(source, asked[0], now)
-            if there is not None and (is_going or not asked):
-                found.append(there)
+    for backfills, source in sources:
+        there = backfills.find(source, now)
+        is_going = there is not None and there.is_under_way
+        if asked and (is_going or profiles):
+            there = backfills.want(source, asked[0], now)
+        if there is not None and (is_going or (not asked and there.is_configured)):
+            found.append(there)
     if not found:
         messages.print("no backfill is under way" if asked else "there was no backfill")
     elif not as_json:
-        tables.print(filling.status_table(found))
-        for each in found:
-            if each.problem is not None:
-                messages.print(f"{each.source.profile}: {each.problem}", markup=False)
+        _tell(found)
     return [each.as_json() for each in found] if as_json else []
+
+
+def _tell(found: Sequence[filling.Backfill]) -> None:
+    tables.print(filling.status_table(found))
+    for each in found:
+        if each.problem is not None:
+            messages.print(f"{each.source.profile}: {each.problem}", markup=False)
 
 
 def _forecast(
@@ -139,7 +151,7 @@ def _forecast(
     begun = []
     for hub, sources in chosen:
         for each in () if is_dry_run else sources:
-            filling.Backfills(session, hub).check_free(each, datetime.now(UTC))
+            filling.Backfills(session, hub).check_free(hub.source_name(each), datetime.now(UTC))
         with (
             messages.status("The planner tries some dates"),
             ThreadPoolExecutor(AT_ONCE) as threads,
