@@ -8,8 +8,8 @@ MAKEFLAGS += --no-builtin-rules
 UV_VERSION := 0.13.9
 UV := .uv/bin/uv
 BIN := .venv/bin
-MEMBERS := contracts deliveries $(patsubst %/pyproject.toml,%,$(wildcard services/*/pyproject.toml)) cli devstack
-SOURCES := conftest.py benchmarks contracts deliveries services cli devstack docs examples tests tools
+MEMBERS := contracts deliveries ledger $(patsubst %/pyproject.toml,%,$(wildcard services/*/pyproject.toml)) cli devstack
+SOURCES := conftest.py benchmarks contracts deliveries ledger services cli devstack docs examples tests tools
 # What all tests call is checked, also where they do not say their own types.
 TESTS := $(wildcard conftest.py tests/*.py tests/*/*.py */tests/*.py devstack/tests/*/*.py $(filter-out services/sse-enforcer/%,$(wildcard */*/tests/*.py)))
 OF_TESTS := --cache-dir .mypy_cache/tests --allow-untyped-defs --allow-incomplete-defs --allow-untyped-calls --allow-untyped-decorators \
@@ -230,7 +230,7 @@ LOCK := $(UV) pip compile --quiet --universal --generate-hashes --no-header --no
 .PHONY: lock
 lock: $(UV) ## Renew the locks from the pyproject files (keeps what still fits)
 	$(LOCK) --group dev $(addsuffix /pyproject.toml,$(MEMBERS)) \
-	  --no-emit-package logferry-contracts --no-emit-package logferry-deliveries --no-emit-package logferry -o requirements.lock
+	  --no-emit-package logferry-contracts --no-emit-package logferry-deliveries --no-emit-package logferry-ledger --no-emit-package logferry -o requirements.lock
 	# LocalStack 4.14 as it was when it came out: what it needs has moved on since.
 	$(LOCK) --project devstack/localstack-addons --exclude-newer 2026-03-02 \
 	  devstack/localstack.in -o devstack/localstack.lock

@@ -43,6 +43,7 @@ LOG_GROUP = LogGroup(
 SOURCES = [
     *Path(__file__).parents[1].glob("services/*/src"),
     Path(__file__).parents[1] / "deliveries/src",
+    Path(__file__).parents[1] / "ledger/src",
     Path(__file__).parents[1] / "cli/src",
 ]
 IDIOMS: dict[str, tuple[Callable[[], AbstractContextManager[None]], type[Exception]]] = {

@@ -9,7 +9,7 @@ SAYS_WHY = "Of more than twenty methods, as "
 """What a class begins the reason with, in its docstring."""
 MODULES = [
     path
-    for folder in ("services/*/src", "contracts/src", "deliveries/src", "cli/src")
+    for folder in ("services/*/src", "contracts/src", "deliveries/src", "ledger/src", "cli/src")
     for path in ROOT.glob(f"{folder}/**/*.py")
 ]
 

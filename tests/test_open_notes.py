@@ -10,7 +10,6 @@ import pytest
 from moto import mock_aws
 
 from exporter.aws.ledger import Ledger as ExportersLedger
-from logferry.ledger import Ledger as CommandsLedger
 from logferry_contracts.export import export_id
 from logferry_contracts.ledger_record import Completed, Failed, LedgerRecord, Waived
 from logferry_contracts.manifest import Manifest
@@ -18,6 +17,7 @@ from logferry_contracts.open_exports import is_open, note_key
 from logferry_contracts.source import SourceName
 from logferry_contracts.window import Window
 from logferry_contracts.wire import parse
+from logferry_ledger.ledger import Ledger as CommandsLedger
 from planner.aws.ledger import Ledger as PlannersLedger
 from sse_enforcer.aws.control import ControlBucket
 

@@ -14,11 +14,11 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 
 import exporter.aws.clients
-import logferry.ledger
 import logferry.plan
 import logferry.stack
 import logferry.sweep
 import logferry_deliveries.calls
+import logferry_ledger.ledger
 import planner.aws.calls
 import planner.aws.source_account
 import recounter.aws.source_account
@@ -30,6 +30,7 @@ SOURCES = sorted(
     for folder in (
         "services/*/src",
         "deliveries/src",
+        "ledger/src",
         "cli/src",
         "examples/subscriber",
         "examples/witness",
@@ -43,7 +44,7 @@ PATIENT = {
     "exporter": exporter.aws.clients.CLIENT_CONFIG,
     "sse-enforcer": logferry_deliveries.calls.CLIENT_CONFIG,
     "sealer": sealer.aws.calls.CLIENT_CONFIG,
-    "logferry, the ledger": logferry.ledger.CLIENT_CONFIG,
+    "the ledger": logferry_ledger.ledger.CLIENT_CONFIG,
     "logferry, stacks": logferry.stack.CLIENT_CONFIG,
 }
 LONGEST_S = {"planner, in a source's account": 127, "logferry, stacks": 127}

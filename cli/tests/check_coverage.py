@@ -12,7 +12,7 @@ from cli.tests.check_report import OVERFLOWING, WEAK
 from cli.tests.chromium import Page, browser
 from cli.tests.test_coverage import fleet
 
-from logferry.coverage_page import page as written
+from logferry_ledger.coverage_page import page as written
 
 SHOTS = Path(__file__).parents[2] / "build" / "coverage-page"
 OPEN_S = 2

@@ -12,14 +12,14 @@ from cli.tests.ledgers import EXAMPLES, hub_on_moto, record_like
 from logferry.command import main
 from logferry.commands.console import DONE
 from logferry.config import Config
-from logferry.counts import Counts, count, counts_key, counts_of
-from logferry.ledger import Ledger
-from logferry.listing import list_keys_and_etags
 from logferry_contracts.ledger_key import ledger_prefix
 from logferry_contracts.ledger_record import LedgerRecord
 from logferry_contracts.source import SourceName
 from logferry_contracts.window import Window
 from logferry_contracts.wire import emit
+from logferry_ledger.counts import Counts, count, counts_key, counts_of
+from logferry_ledger.ledger import Ledger
+from logferry_ledger.listing import list_keys_and_etags
 
 DAY_MS = 86_400_000
 SEOUL_MS = 1_795_186_800_000

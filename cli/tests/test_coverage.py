@@ -15,14 +15,15 @@ from cli.tests.ledgers import hub_on_moto, record_like
 from logferry.command import main
 from logferry.commands.console import DONE
 from logferry.config import Config
-from logferry.coverage import Day, Missing, SourceCoverage, cover, state_of
-from logferry.coverage_page import OF_A_DATE, page
-from logferry.ledger import Ledger
+from logferry.coverage import cover
 from logferry_contracts.ledger_record import LedgerRecord, Waived
 from logferry_contracts.open_exports import note_key, whole_key
 from logferry_contracts.source import SourceName
 from logferry_contracts.window import Window
 from logferry_contracts.wire import emit
+from logferry_ledger.coverage import Day, Missing, SourceCoverage, state_of
+from logferry_ledger.coverage_page import OF_A_DATE, page
+from logferry_ledger.ledger import Ledger
 
 DAY_MS = 86_400_000
 SEOUL_MS = 1_795_186_800_000

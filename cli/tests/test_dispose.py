@@ -20,7 +20,6 @@ from logferry.commands.console import BAD_INPUT, DONE, FAILED
 from logferry.config import Config
 from logferry.dispose import dispose, find
 from logferry.errors import DisposeError
-from logferry.ledger import Ledger
 from logferry.replay import find as find_completions
 from logferry.status import status
 from logferry_contracts.ledger_record import Completed, Failed, LedgerRecord, Skipped
@@ -32,6 +31,7 @@ from logferry_contracts.source import SourceName
 from logferry_contracts.statement import Statement
 from logferry_contracts.window import Window
 from logferry_contracts.wire import emit, parse
+from logferry_ledger.ledger import Ledger
 
 SHOP = SourceName(profile="shop", account_id="444455556666", region="eu-west-1")
 ON = date(2026, 11, 21)

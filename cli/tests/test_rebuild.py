@@ -14,7 +14,6 @@ from tests.attacks.places import S3Bucket
 
 from logferry.command import main
 from logferry.config import Config
-from logferry.ledger import Ledger
 from logferry.rebuild import Believed, Report, rebuild
 from logferry.replay import find as find_completions
 from logferry.status import status
@@ -25,6 +24,7 @@ from logferry_contracts.source import SourceName
 from logferry_contracts.statement import Difference, StatedLogGroup, Statement, Waiver
 from logferry_contracts.window import Window
 from logferry_contracts.wire import emit
+from logferry_ledger.ledger import Ledger
 
 PINNED: list[SealingKey] = []
 """The key that is trusted."""

@@ -10,9 +10,9 @@ from botocore.stub import Stubber
 from moto import mock_aws
 
 from logferry.errors import RetentionError
-from logferry.ledger import CLIENT_CONFIG
 from logferry.source_logs import LiveLogGroup, SourceLogs
 from logferry_contracts.window import Window
+from logferry_ledger.ledger import CLIENT_CONFIG
 
 WINDOW = Window(from_ms=1_800_000, to_ms=3_600_001)
 QUERY = "filter @timestamp >= 1800000 and @timestamp < 3600001 | stats count(*) as events by @log"

@@ -10,19 +10,20 @@ import pytest
 from cli.tests.ledgers import EXAMPLES, hub_on_moto
 from rich.prompt import Confirm
 
-from logferry import ledger as ledgers
 from logferry import waive as waiving
 from logferry.command import main
 from logferry.commands import console
 from logferry.commands.console import BAD_INPUT, DONE, FAILED
 from logferry.config import Config
-from logferry.errors import LedgerError, WaiveError
-from logferry.ledger import Ledger
+from logferry.errors import WaiveError
 from logferry.status import status
 from logferry.waive import find, waive
 from logferry_contracts.ledger_record import LedgerRecord, Waived
 from logferry_contracts.source import SourceName
 from logferry_contracts.wire import emit, parse
+from logferry_ledger import ledger as ledgers
+from logferry_ledger.errors import LedgerError
+from logferry_ledger.ledger import Ledger
 
 HOUR_MS = 3_600_000
 SEOUL_MS = 1_795_186_800_000

@@ -8,7 +8,7 @@ from tests.sealed_account import Account, public_pem
 
 from logferry.bucket_store import BucketStore
 from logferry.command import main
-from logferry.ledger import Ledger
+from logferry_ledger.ledger import Ledger
 
 pytestmark = pytest.mark.localstack
 

@@ -35,7 +35,7 @@ def test_every_distribution_has_the_same_version() -> None:
     found = versions(ROOT)
     released = found.pop(CHANGELOG)
 
-    folders = {"cli", "contracts", "deliveries", "devstack", "services"}
+    folders = {"cli", "contracts", "deliveries", "devstack", "ledger", "services"}
     assert {path.parts[0] for path in found} == folders
     assert set(found.values()) == {released}
 

@@ -10,9 +10,9 @@ from typing import NamedTuple
 
 from logferry import audit_sections as sections
 from logferry.audit import About, Audit
-from logferry.markup import escaped, isolated
 from logferry_contracts.statement import ARCHIVED
 from logferry_contracts.verification.findings import Verdict
+from logferry_ledger.markup import escaped, isolated
 
 TITLE = "Archive check"
 

@@ -5,7 +5,6 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from logferry.audit import CHAIN_ROWS, MONTH_ROWS, About, Audit, Missing, OfChain, Told, Without
 from logferry.audit_counts import UNKNOWN, UNREAD, Counts, Listed
-from logferry.markup import Cell, escaped, facts, table
 from logferry_contracts.message import from_epoch_ms, timestamp
 from logferry_contracts.statement import (
     ARCHIVED,
@@ -20,6 +19,7 @@ from logferry_contracts.statement import (
 )
 from logferry_contracts.verification.chain import Link
 from logferry_contracts.verification.witnesses import Witnessed
+from logferry_ledger.markup import Cell, escaped, facts, table
 
 LEVELS = {
     "seals": "seals: the chain of signed seals, and each date's list of log groups",

@@ -20,7 +20,6 @@ from logferry import plan as planning
 from logferry.aws_errors import AWS_ERRORS
 from logferry.config import Config, SourceConfig
 from logferry.errors import BackfillError, PlanError
-from logferry.ledger import CLIENT_CONFIG, OVERTAKEN
 from logferry_contracts.backfill import (
     ASKED,
     BACKFILL,
@@ -37,6 +36,7 @@ from logferry_contracts.message import Message, timestamp
 from logferry_contracts.plan_completed import PlanCompletedData
 from logferry_contracts.source import SourceName
 from logferry_contracts.wire import ContractError, emit, parse
+from logferry_ledger.ledger import CLIENT_CONFIG, OVERTAKEN
 
 if TYPE_CHECKING:
     import boto3

@@ -9,12 +9,12 @@ import boto3
 from botocore.exceptions import ClientError
 
 from logferry.aws_errors import AWS_ERRORS
-from logferry.ledger import CLIENT_CONFIG
 from logferry.workers import READERS
 from logferry_contracts.archive import Readable
 from logferry_contracts.chain import ChainName
 from logferry_contracts.seal_key import SEALS, chain_of
 from logferry_contracts.verification.store import Denied, Frozen, Missing, Unreadable, Version
+from logferry_ledger.ledger import CLIENT_CONFIG
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client

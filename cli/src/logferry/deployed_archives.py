@@ -7,8 +7,8 @@ import boto3
 
 from logferry.bucket_store import BucketStore
 from logferry.config import load
-from logferry.ledger import CLIENT_CONFIG
 from logferry_contracts.chain import ChainName
+from logferry_ledger.ledger import CLIENT_CONFIG
 
 
 def deployed_archives(

@@ -13,13 +13,13 @@ from logferry.bucket_store import BucketStore
 from logferry.cold import COLD
 from logferry.config import Config, SourceConfig, load
 from logferry.glacier import Glacier
-from logferry.ledger import CLIENT_CONFIG
 from logferry.place import Place
 from logferry.unsealed import Unsealed
 from logferry_contracts.chain import ChainName
 from logferry_contracts.retrieval.plan import Plan
 from logferry_contracts.window import Window
 from logferry_contracts.zones import zone_named
+from logferry_ledger.ledger import CLIENT_CONFIG
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client

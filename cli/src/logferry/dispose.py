@@ -22,8 +22,7 @@ from rich.table import Table
 from logferry.aws_errors import AWS_ERRORS
 from logferry.bucket_store import BucketStore
 from logferry.config import Config, SourceConfig
-from logferry.errors import DisposeError, LedgerError, SealError
-from logferry.ledger import CLIENT_CONFIG, Ledger, date_of, in_utc, last_tries
+from logferry.errors import DisposeError, SealError
 from logferry.plan import REQUESTER
 from logferry.seal import Asking, ask
 from logferry.workers import READERS
@@ -42,6 +41,8 @@ from logferry_contracts.verification.store import Unreadable
 from logferry_contracts.verification.stored import raise_unread
 from logferry_contracts.window import Window
 from logferry_contracts.zones import zone_named
+from logferry_ledger.errors import LedgerError
+from logferry_ledger.ledger import CLIENT_CONFIG, Ledger, date_of, in_utc, last_tries
 
 if TYPE_CHECKING:
     import boto3

@@ -9,7 +9,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from logferry.aws_errors import AWS_ERRORS
-from logferry.errors import LogferryError
+from logferry_ledger.errors import LogferryError
 
 if TYPE_CHECKING:
     from rich.console import RenderableType

@@ -15,10 +15,10 @@ from logferry.doctor_finding import Finding, looked_at, unchecked, wrong
 from logferry.doctor_looking import Looking
 from logferry.errors import PlanError
 from logferry.hub_stacks import source_account_stack
-from logferry.ledger import CLIENT_CONFIG as MANY_READERS
-from logferry.ledger import Ledger
 from logferry.source_limits import reads_per_second, tasks_of_others
 from logferry_contracts.open_exports import whole_key
+from logferry_ledger.ledger import CLIENT_CONFIG as MANY_READERS
+from logferry_ledger.ledger import Ledger
 
 _OWN_ROLES = "docs/source-accounts.md"
 _LANES = {

@@ -1,8 +1,6 @@
 """What can go wrong, by what the operator does next."""
 
-
-class LogferryError(Exception):
-    """The command cannot go on; the message says what is wrong."""
+from logferry_ledger.errors import LogferryError
 
 
 class ConfigError(LogferryError):
@@ -36,10 +34,6 @@ class StatusError(LogferryError):
 
 class CoverageError(LogferryError):
     """AWS refused to say what there is of a source; names which."""
-
-
-class LedgerError(LogferryError):
-    """A ledger record breaks its contract: mend the object that it names."""
 
 
 class ReplayError(LogferryError):

@@ -9,10 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from logferry.aws_errors import AWS_ERRORS
 from logferry.config import Config, SourceConfig
-from logferry.counts import IN_ARCHIVE, UNDER_WAY
-from logferry.errors import ExplainError, LedgerError
-from logferry.ledger import CLIENT_CONFIG, Ledger, date_of, in_utc
-from logferry.plans_and_seals import Notes
+from logferry.errors import ExplainError
 from logferry_contracts.export import export_id
 from logferry_contracts.export_failed import LOST
 from logferry_contracts.ledger_key import LACKING_NOTES, in_recounts, ledger_key
@@ -22,6 +19,10 @@ from logferry_contracts.recount import Recount, Recounted
 from logferry_contracts.window import Window
 from logferry_contracts.wire import ContractError, parse
 from logferry_contracts.zones import zone_named
+from logferry_ledger.counts import IN_ARCHIVE, UNDER_WAY
+from logferry_ledger.errors import LedgerError
+from logferry_ledger.ledger import CLIENT_CONFIG, Ledger, date_of, in_utc
+from logferry_ledger.plans_and_seals import Notes
 
 if TYPE_CHECKING:
     import boto3
@@ -142,7 +143,7 @@ def explain(  # noqa: PLR0913  (what is asked about)
     time_zone = config.time_zone_of(source)
     try:
         tries = list(reading.tries(config, source, log_group, on))
-        noted = Notes(s3, config).of_seals(LACKING_NOTES, config.source_name(source))
+        noted = Notes(s3, config.control_bucket).of_seals(LACKING_NOTES, config.source_name(source))
     except AWS_ERRORS as error:
         raise ExplainError(f"{source.profile}: {error}") from error
     windows = {each.record.window for each in tries if each.record is not None}

@@ -11,12 +11,12 @@ from itertools import groupby
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from logferry.ledger import date_of, in_utc
-from logferry.plans_and_seals import Noted
 from logferry.status import SourceStatus
 from logferry_contracts.ledger_record import LedgerRecord
 from logferry_contracts.window import Window
 from logferry_contracts.zones import zone_named
+from logferry_ledger.ledger import date_of, in_utc
+from logferry_ledger.plans_and_seals import Noted
 
 WIDTH = 80
 SHOWN = 5

@@ -70,7 +70,11 @@ _ZIP_EPOCH = (1980, 1, 1, 0, 0, 0)
 _FILE_MODE = 0o100644
 _UNIX = 3
 
-SHARED = {"logferry-contracts": "contracts", "logferry-deliveries": "deliveries"}
+SHARED = {
+    "logferry-contracts": "contracts",
+    "logferry-deliveries": "deliveries",
+    "logferry-ledger": "ledger",
+}
 """Our own distributions that services share, and their folders."""
 
 type Report = Callable[[str], None]

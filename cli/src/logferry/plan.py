@@ -10,16 +10,16 @@ from botocore.config import Config as ClientConfig
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
-from logferry import ledger
 from logferry.aws_errors import AWS_ERRORS
 from logferry.config import Config, SourceConfig
 from logferry.errors import ConfigError, PlanError
 from logferry.given import dates_given
-from logferry.ledger import in_utc
 from logferry_contracts import json_text
 from logferry_contracts.plan_completed import PlanCompleted, PlanCompletedData, PlannedExport
 from logferry_contracts.plan_request import PlanRequest
 from logferry_contracts.wire import ContractError, emit, parse
+from logferry_ledger import ledger
+from logferry_ledger.ledger import in_utc
 
 if TYPE_CHECKING:
     import boto3

@@ -23,7 +23,6 @@ from logferry.aws_errors import AWS_ERRORS
 from logferry.bucket_store import BucketStore
 from logferry.config import Config, SourceConfig
 from logferry.errors import RebuildError
-from logferry.ledger import CLIENT_CONFIG, OVERTAKEN, in_utc
 from logferry.workers import READERS, Threads
 from logferry_contracts.addendum import addendum_folders
 from logferry_contracts.chain import ChainName
@@ -55,6 +54,7 @@ from logferry_contracts.verification.statements import STATEMENTS
 from logferry_contracts.verification.store import Mapped, Missing, Unreadable
 from logferry_contracts.verification.stored import fetch
 from logferry_contracts.wire import ContractError, emit, parse
+from logferry_ledger.ledger import CLIENT_CONFIG, OVERTAKEN, in_utc
 
 if TYPE_CHECKING:
     import boto3

@@ -14,11 +14,8 @@ from rich.table import Table
 
 from logferry.aws_errors import AWS_ERRORS
 from logferry.config import Config, SourceConfig
-from logferry.counts import Announced, counts_of, is_announced
-from logferry.errors import LedgerError, ReplayError
+from logferry.errors import ReplayError
 from logferry.given import dates_given
-from logferry.ledger import CLIENT_CONFIG, Ledger, in_utc
-from logferry.listing import list_keys_and_etags
 from logferry.workers import READERS, Threads
 from logferry_contracts.export_completed import ExportCompleted
 from logferry_contracts.ledger_key import ledger_key, ledger_prefix, manifest_key
@@ -29,6 +26,10 @@ from logferry_contracts.source import SourceName
 from logferry_contracts.window import Window
 from logferry_contracts.wire import emit
 from logferry_contracts.zones import ZONE_DATA, zone_named
+from logferry_ledger.counts import Announced, counts_of, is_announced
+from logferry_ledger.errors import LedgerError
+from logferry_ledger.ledger import CLIENT_CONFIG, Ledger, in_utc
+from logferry_ledger.listing import list_keys_and_etags
 
 if TYPE_CHECKING:
     import boto3

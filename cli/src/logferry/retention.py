@@ -11,10 +11,7 @@ from rich.table import Table
 
 from logferry.bucket_store import BucketStore
 from logferry.config import Config, SourceConfig
-from logferry.ledger import CLIENT_CONFIG
 from logferry.log_retention import Checked, Kept, Outcome, Verdict, kept_for
-from logferry.markup import visible
-from logferry.plans_and_seals import NEVER_PLANNED, Notes
 from logferry_contracts.chain import ChainName
 from logferry_contracts.inventory import SELECTED
 from logferry_contracts.log_group import LogGroup
@@ -28,6 +25,9 @@ from logferry_contracts.verification.findings import Finding, HoldLiftedError, N
 from logferry_contracts.verification.objects import check_object, compare
 from logferry_contracts.verification.standing import Standing, standing
 from logferry_contracts.verification.store import Mapped, Store
+from logferry_ledger.ledger import CLIENT_CONFIG
+from logferry_ledger.markup import visible
+from logferry_ledger.plans_and_seals import NEVER_PLANNED, Notes
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -107,7 +107,7 @@ class Looking:
         """
         s3: S3Client = session.client("s3", region_name=hub.region, config=CLIENT_CONFIG)
         self._archive: Store = BucketStore(s3, hub.archive_bucket)
-        self._notes = Notes(s3, hub)
+        self._notes = Notes(s3, hub.control_bucket)
         self._hub, self._keys = hub, keys
 
     def at(self, source: SourceConfig, now: datetime, *, mapped: Mapped = map) -> Looked:

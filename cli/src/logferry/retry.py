@@ -14,14 +14,14 @@ from rich.table import Table
 from logferry import plan as planning
 from logferry.aws_errors import AWS_ERRORS
 from logferry.config import Config, SourceConfig
-from logferry.counts import counts_of
 from logferry.errors import RetryError
-from logferry.ledger import CLIENT_CONFIG, Ledger, date_of, in_utc, last_tries
-from logferry.open_index import find_open
 from logferry_contracts.ledger_record import LedgerRecord
 from logferry_contracts.plan_completed import PlanCompletedData
 from logferry_contracts.source import SourceName
 from logferry_contracts.zones import zone_named
+from logferry_ledger.counts import counts_of
+from logferry_ledger.ledger import CLIENT_CONFIG, Ledger, date_of, in_utc, last_tries
+from logferry_ledger.open_index import find_open
 
 if TYPE_CHECKING:
     import boto3

@@ -9,11 +9,11 @@ from logferry.aws_errors import AWS_ERRORS
 from logferry.config import Config, SourceConfig
 from logferry.errors import SealError
 from logferry.given import dates_given
-from logferry.ledger import CLIENT_CONFIG
 from logferry.plan import REQUESTER
 from logferry_contracts.chain import ChainName
 from logferry_contracts.seal_request import SealRequest, SealRequestData
 from logferry_contracts.wire import emit
+from logferry_ledger.ledger import CLIENT_CONFIG
 
 if TYPE_CHECKING:
     import boto3

@@ -12,7 +12,6 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from logferry.errors import ConfigError
-from logferry.markup import visible
 from logferry.place import Place
 from logferry.times import time_given, zone_given
 from logferry_contracts.chain import ChainName
@@ -26,6 +25,7 @@ from logferry_contracts.signatures import TrustedKey
 from logferry_contracts.verification.joining import span
 from logferry_contracts.verification.store import Denied, Mapped
 from logferry_contracts.zones import zone_named
+from logferry_ledger.markup import visible
 
 _DOLLARS_PER_REQUEST = 0.0004 / 1000
 """https://aws.amazon.com/s3/pricing/ (us-east-1; GET)"""

@@ -13,9 +13,7 @@ from typing import Literal
 
 from logferry.config import Config, SourceConfig
 from logferry.errors import RetentionError
-from logferry.ledger import Ledger
 from logferry.log_retention import Checked, Outcome, SealedWindow, kept_for
-from logferry.open_index import find_open
 from logferry.retention import Looking
 from logferry.shortened import Notes, Shortened
 from logferry.source_logs import SCAN_DOLLARS, SourceLogs
@@ -24,6 +22,8 @@ from logferry_contracts.log_group import LogGroup
 from logferry_contracts.message import timestamp
 from logferry_contracts.verification.store import Mapped
 from logferry_contracts.window import Window
+from logferry_ledger.ledger import Ledger
+from logferry_ledger.open_index import find_open
 
 CLOCK_OFF = timedelta(minutes=5)
 MOST_FILTERED_EVENTS = 20_000

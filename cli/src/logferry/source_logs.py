@@ -13,11 +13,11 @@ from botocore.config import Config as ClientConfig
 from logferry.aws_errors import AWS_ERRORS
 from logferry.config import Config, SourceConfig
 from logferry.errors import RetentionError
-from logferry.ledger import CLIENT_CONFIG
 from logferry_contracts import insights
 from logferry_contracts.insights import Answer
 from logferry_contracts.source import Source, signed_with
 from logferry_contracts.window import Window
+from logferry_ledger.ledger import CLIENT_CONFIG
 
 if TYPE_CHECKING:
     import boto3

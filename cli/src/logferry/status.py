@@ -5,7 +5,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
@@ -14,18 +13,20 @@ from rich.table import Table
 
 from logferry.aws_errors import AWS_ERRORS
 from logferry.config import Config, SourceConfig
-from logferry.counts import IN_ARCHIVE, UNDER_WAY, counts_of
 from logferry.credentials import check_account
 from logferry.errors import StatusError
-from logferry.ledger import CLIENT_CONFIG, Ledger, date_of, in_utc
-from logferry.listing import list_keys_and_etags
-from logferry.open_index import Open, find_open
-from logferry.plans_and_seals import Noted, Notes
+from logferry.scheduled import scheduled, sealed_within
 from logferry_contracts.ledger_key import CONTRADICTED_NOTES, LACKING_NOTES
 from logferry_contracts.ledger_record import LedgerRecord
 from logferry_contracts.message import from_epoch_ms, timestamp
 from logferry_contracts.window import Window
 from logferry_contracts.zones import zone_named
+from logferry_ledger.counts import IN_ARCHIVE, UNDER_WAY, counts_of
+from logferry_ledger.ledger import CLIENT_CONFIG, Ledger, date_of, in_utc
+from logferry_ledger.listing import list_keys_and_etags
+from logferry_ledger.open_index import Open, find_open
+from logferry_ledger.plans_and_seals import Noted, Notes
+from logferry_ledger.windows import gaps_between, whole_windows
 
 if TYPE_CHECKING:
     import boto3
@@ -226,7 +227,7 @@ def status(  # noqa: PLR0913  (an option each)
         urls = _queue_urls(sqs)
     except AWS_ERRORS as error:
         raise StatusError(f"the queues: {error}") from error
-    looking = _Looking(config, ledger, Notes(s3, config), sqs, urls, asked, now)
+    looking = _Looking(config, ledger, Notes(s3, config.control_bucket), sqs, urls, asked, now)
     with ThreadPoolExecutor(SOURCES_AT_ONCE) as lookers:
         yield from lookers.map(looking.status, sources)
 
@@ -293,7 +294,8 @@ class _Looking:
             raise StatusError(f"{source.profile}: {error}") from error
 
     def _status(self, source: SourceConfig) -> SourceStatus:
-        name, time_zone = self.config.source_name(source), self.config.time_zone_of(source)
+        due = scheduled(self.config, source)
+        name, time_zone = due.name, due.time_zone
         late_before = self.now - timedelta(hours=self.config.observability.gap_hours)
         windows = self.ledger.windows(name)
         found = [
@@ -301,7 +303,7 @@ class _Looking:
             for prefix, window in self.asked.of(whole_windows(windows), zone_named(time_zone))
         ]
         newest = max((window for _, window in windows), key=lambda each: each.to_ms, default=None)
-        plans = self.notes.plans(name, source, newest, self.now)
+        plans = self.notes.plans(due, newest, self.now)
         return SourceStatus(
             profile=source.profile,
             time_zone=time_zone,
@@ -312,7 +314,7 @@ class _Looking:
             late_before=late_before,
             planned=plans.problem,
             has_nothing=plans.has_nothing,
-            sealed_until=self.notes.unsealed_since(name, source, self.now),
+            sealed_until=self.notes.unsealed_since(due, sealed_within(self.config, due), self.now),
             contradicted=self.notes.of_seals(CONTRADICTED_NOTES, name),
             lacking=self.notes.of_seals(LACKING_NOTES, name),
             waiting=sum(map(self._messages, (name.queue_name, name.direct_queue_name))),
@@ -325,28 +327,6 @@ class _Looking:
 
 def _since(record: LedgerRecord) -> datetime:
     return datetime.fromisoformat(record.requested_at)
-
-
-def whole_windows(windows: Sequence[tuple[str, Window]]) -> list[tuple[str, Window]]:
-    """Return the windows without the halves of others, whose exports are told of as one."""
-    kept: list[tuple[str, Window]] = []
-    for each in sorted(windows, key=lambda each: (each[1].from_ms, -each[1].to_ms)):
-        if not kept or not each[1].is_part_of(kept[-1][1]):
-            kept.append(each)
-    return kept
-
-
-def gaps_between(windows: Sequence[Window]) -> list[Window]:
-    """Return the times between windows that none of them has; they are in order of their start.
-
-    Windows overlap where one was split, or where the source's rule has changed.
-    """
-    ends = accumulate((window.to_ms for window in windows), max)
-    return [
-        Window(from_ms=end, to_ms=after.from_ms)
-        for end, after in zip(ends, windows[1:], strict=False)
-        if end < after.from_ms
-    ]
 
 
 def _window_status(

@@ -7,9 +7,9 @@ import boto3
 from botocore.exceptions import ClientError
 
 from logferry.aws_errors import AWS_ERRORS
-from logferry.ledger import CLIENT_CONFIG
 from logferry_contracts.retrieval.token_index import Read
 from logferry_contracts.verification.store import Unreadable
+from logferry_ledger.ledger import CLIENT_CONFIG
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client

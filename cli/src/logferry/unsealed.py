@@ -5,8 +5,6 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
 
-from logferry.errors import LedgerError
-from logferry.ledger import Ledger, last_tries
 from logferry_contracts.archive import Readable, whole_manifest
 from logferry_contracts.export import export_id
 from logferry_contracts.ledger_key import ledger_key, ledger_prefix
@@ -17,6 +15,8 @@ from logferry_contracts.retrieval.streams import Export, listed
 from logferry_contracts.source import SourceName
 from logferry_contracts.statement import DISPOSED, FAILED, OPEN, SKIPPED, WAIVED
 from logferry_contracts.window import Window
+from logferry_ledger.errors import LedgerError
+from logferry_ledger.ledger import Ledger, last_tries
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client

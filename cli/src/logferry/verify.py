@@ -22,7 +22,6 @@ from logferry import work
 from logferry.audit import Audit
 from logferry.errors import ConfigError
 from logferry.folder_store import FolderStore, is_odd
-from logferry.markup import visible
 from logferry.pace import Pace
 from logferry.resuming import Checked, Progress
 from logferry.watched import Watched
@@ -50,6 +49,7 @@ from logferry_contracts.verification.stored import unchecked
 from logferry_contracts.verification.verifier import Verifier, is_told
 from logferry_contracts.verification.witnesses import Witnessed
 from logferry_contracts.verification.witnesses import findings as witnessed_findings
+from logferry_ledger.markup import visible
 
 _PERCENTAGE = re.compile(r"([0-9]{1,3}(?:\.[0-9]{1,4})?)%?", re.ASCII)
 

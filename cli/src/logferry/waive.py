@@ -10,10 +10,11 @@ from rich.table import Table
 
 from logferry.aws_errors import AWS_ERRORS
 from logferry.config import Config, SourceConfig
-from logferry.errors import LedgerError, WaiveError
-from logferry.ledger import CLIENT_CONFIG, Ledger, in_utc, last_tries_on
+from logferry.errors import WaiveError
 from logferry_contracts.ledger_record import WAIVABLE, LedgerRecord, TransitionError, Waived
 from logferry_contracts.message import timestamp
+from logferry_ledger.errors import LedgerError
+from logferry_ledger.ledger import CLIENT_CONFIG, Ledger, in_utc, last_tries_on
 
 if TYPE_CHECKING:
     import boto3

@@ -10,8 +10,8 @@ from botocore.exceptions import ClientError
 
 from logferry.acceptance.answer import NotYet
 from logferry.acceptance.run import Run
-from logferry.ledger import CLIENT_CONFIG
 from logferry_contracts.source import signed_with
+from logferry_ledger.ledger import CLIENT_CONFIG
 
 if TYPE_CHECKING:
     import boto3

@@ -20,7 +20,6 @@ from logferry.acceptance.bench import Bench
 from logferry.acceptance.run import Loaded
 from logferry.audit import Audit
 from logferry.bucket_store import BucketStore
-from logferry.ledger import Ledger, last_tries
 from logferry.resuming import Progress, Task
 from logferry_contracts.archive import events_of_object, stream_in_key
 from logferry_contracts.chain import ChainName
@@ -33,6 +32,7 @@ from logferry_contracts.retrieval.sealed import Seals, add_sealed
 from logferry_contracts.retrieval.search import Match, Report, Searching
 from logferry_contracts.signatures import TrustedKey
 from logferry_contracts.verification.chain import read_chain
+from logferry_ledger.ledger import Ledger, last_tries
 
 type Event = tuple[str, str, int, str]
 """``(folder of the log group, stream as in the key, timestamp in ms, message)``"""

@@ -13,9 +13,9 @@ from logferry.acceptance.probes import PROBES
 from logferry.acceptance.removal import KEY_DAYS, Removal
 from logferry.acceptance.state import State
 from logferry.aws_errors import AWS_ERRORS
-from logferry.errors import LogferryError
 from logferry.package import Zip
 from logferry.stack import Watch
+from logferry_ledger.errors import LogferryError
 
 type Tell = Callable[[str], None]
 """Told what begins, in a few words."""

@@ -10,7 +10,8 @@ from cyclopts import Parameter
 from rich.console import Console, RenderableType
 from rich.prompt import Confirm
 
-from logferry.errors import ConfigError, LogferryError
+from logferry.errors import ConfigError
+from logferry_ledger.errors import LogferryError
 
 DONE = 0
 FAILED = 1

@@ -10,7 +10,7 @@ from cyclopts import Parameter, validators
 from logferry import coverage as covering
 from logferry.commands.console import Json, exit_code, messages
 from logferry.config import load
-from logferry.coverage_page import page
+from logferry_ledger.coverage_page import page
 
 DAYS = 400
 

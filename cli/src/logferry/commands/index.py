@@ -10,7 +10,6 @@ from typing import Annotated, Any
 import boto3
 from cyclopts import Parameter
 
-from logferry import open_index
 from logferry.commands.chosen import Chosen, planned
 from logferry.commands.console import (
     DONE,
@@ -28,15 +27,16 @@ from logferry.commands.console import (
 )
 from logferry.commands.side_by_side import reading
 from logferry.config import load
-from logferry.ledger import CLIENT_CONFIG, Ledger
-from logferry.listing import list_keys_and_etags
-from logferry.markup import visible
 from logferry.place import Place
 from logferry.token_indexes import Kept, Month, kept_at, name_of, tokens_of, write_month
 from logferry.workers import Threads
 from logferry_contracts.retrieval.plan import Plan
 from logferry_contracts.retrieval.streams import Stream
 from logferry_contracts.verification.store import Unreadable
+from logferry_ledger import open_index
+from logferry_ledger.ledger import CLIENT_CONFIG, Ledger
+from logferry_ledger.listing import list_keys_and_etags
+from logferry_ledger.markup import visible
 
 
 def rebuild(

@@ -29,7 +29,6 @@ from logferry.commands.console import (
 )
 from logferry.config import Config, SourceConfig, load
 from logferry.errors import ConfigError, RetentionError
-from logferry.ledger import CLIENT_CONFIG, Ledger
 from logferry.log_retention import Outcome
 from logferry.retention import Looked, Looking
 from logferry.shortened import Notes, Shortened
@@ -38,6 +37,7 @@ from logferry.trusted import trusted_keys
 from logferry.workers import READERS, Threads
 from logferry_contracts.signatures import TrustedKey
 from logferry_contracts.verification.store import Mapped, Unreadable
+from logferry_ledger.ledger import CLIENT_CONFIG, Ledger
 
 COUNTED_AT_ONCE = 4
 """Of the 30 queries that an account may run, dashboards and the recounter included."""

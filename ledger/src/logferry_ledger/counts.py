@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING
 from botocore.exceptions import ClientError
 from pydantic import ValidationError
 
-from logferry.errors import LedgerError
-from logferry.ledger import Ledger, Listed, Read, last_tries
 from logferry_contracts.digest import Sha256
 from logferry_contracts.ledger_key import LEDGER, source_prefix
 from logferry_contracts.ledger_record import LedgerRecord
 from logferry_contracts.message import Count, Message, Timestamp
+from logferry_ledger.errors import LedgerError
+from logferry_ledger.ledger import Ledger, Listed, Read, last_tries
 
 if TYPE_CHECKING:
     from logferry_contracts.source import SourceName

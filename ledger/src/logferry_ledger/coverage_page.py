@@ -8,8 +8,8 @@ from datetime import date, datetime
 from importlib.resources import files
 from itertools import groupby
 
-from logferry.coverage import WHOLE, Day, Missing, SourceCoverage, State
-from logferry.markup import escaped, table
+from logferry_ledger.coverage import WHOLE, Day, Missing, SourceCoverage, State
+from logferry_ledger.markup import escaped, table
 
 LETTERS: dict[State, tuple[str, str]] = {
     "sealed": ("s", "--sealed"),
@@ -59,8 +59,8 @@ def page(
         title: Of which archive it is.
         now: When it was looked at.
     """
-    style = files("logferry").joinpath("coverage_page.css").read_text("utf-8")
-    script = files("logferry").joinpath("coverage_page.js").read_text("utf-8")
+    style = files("logferry_ledger").joinpath("coverage_page.css").read_text("utf-8")
+    script = files("logferry_ledger").joinpath("coverage_page.js").read_text("utf-8")
     allowed = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     yield '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
     yield '<meta name="viewport" content="width=device-width, initial-scale=1">\n'

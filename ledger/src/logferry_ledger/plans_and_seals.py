@@ -5,8 +5,6 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from logferry.config import Config, SourceConfig
-from logferry.errors import LedgerError
 from logferry_contracts import json_text
 from logferry_contracts.inventory import SELECTED, ListedLogGroup
 from logferry_contracts.ledger_key import (
@@ -20,12 +18,12 @@ from logferry_contracts.message import epoch_ms, from_epoch_ms
 from logferry_contracts.source import SourceName
 from logferry_contracts.window import Window
 from logferry_contracts.wire import ContractError, parse
+from logferry_ledger.errors import LedgerError
+from logferry_ledger.scheduled import LONGEST_UNIT, Scheduled
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
-LONGEST_UNIT = {"day": timedelta(hours=25), "hour": timedelta(hours=1)}
-"""Of a window rule: a day, and the hour that it gets when daylight saving ends."""
 NEVER_PLANNED = "nothing in the ledger: has it been planned?"
 LOOKED_BACK = timedelta(days=35)
 """How far back the newest inventory of a source without records is looked for."""
@@ -82,53 +80,49 @@ class Sealed:
 class Notes:
     """The inventories of plans, and the sealer's notes of chains."""
 
-    def __init__(self, s3: "S3Client", config: Config) -> None:
+    def __init__(self, s3: "S3Client", control_bucket: str) -> None:
         """Read those of a hub."""
         self._s3 = s3
-        self._config = config
+        self._bucket = control_bucket
 
-    def plans(
-        self, name: SourceName, source: SourceConfig, newest: Window | None, now: datetime
-    ) -> Plans:
+    def plans(self, source: Scheduled, newest: Window | None, now: datetime) -> Plans:
         """Return what is to be said of a source's plans.
 
         Args:
-            name: The source's.
-            source: As it is configured.
+            source: As it is scheduled.
             newest: The newest window of the ledger; None where it has none.
             now: Aware.
         """
         if newest is None:
-            found = self._inventories(name, now - LOOKED_BACK)
+            found = self._inventories(source.name, now - LOOKED_BACK)
             is_empty = bool(found) and not self._has_selected(found[-1])
             return Plans(has_nothing=True) if is_empty else Plans(NEVER_PLANNED)
-        due_at = newest.end + self._next(source)
-        overdue = now - due_at > timedelta(hours=self._config.observability.gap_hours)
-        if not overdue or source.state == "DISABLED":
+        due_at = newest.end + source.next_after
+        if now - due_at <= source.slack or not source.is_on:
             return Plans()
-        found = self._inventories(name, due_at)
+        found = self._inventories(source.name, due_at)
         if found and not self._has_selected(found[-1]):
             return Plans(has_nothing=True)
         told = "plans find log groups, but record" if found else "no plan has come to record"
         return Plans(f"{told} nothing since {newest.end:%Y-%m-%d %H:%M}")
 
     def unsealed_since(
-        self, name: SourceName, source: SourceConfig, now: datetime
+        self, source: Scheduled, within: timedelta, now: datetime
     ) -> datetime | None:
-        """Return up to when a source is sealed, where more should be; None where not."""
-        sealed = self._sealed_until(name)
+        """Return up to when a source is sealed, where more should be; None where not.
+
+        Args:
+            source: As it is scheduled.
+            within: How long after its end a date is sealed at the latest.
+            now: Aware.
+        """
+        sealed = self._sealed_until(source.name)
         if sealed is None:
-            first = self._first_inventory(name)
+            first = self._first_inventory(source.name)
             if first is None:
                 return None  # a planner of before there were seals
             sealed = first
-        sealer = self._config.sealer
-        at_the_latest = max(
-            timedelta(hours=sealer.seal_after_hours),
-            self._settle(source) + timedelta(days=sealer.open_after_days),
-        )
-        slack = timedelta(hours=self._config.observability.gap_hours)
-        due_at = sealed + LONGEST_UNIT["day"] + at_the_latest + slack
+        due_at = sealed + LONGEST_UNIT["day"] + within + source.slack
         return sealed if due_at < now else None
 
     def newest_inventory(self, name: SourceName, now: datetime) -> list[ListedLogGroup] | None:
@@ -143,7 +137,7 @@ class Notes:
         try:
             return [parse(ListedLogGroup, line) for line in self._lines(found[-1])]
         except ContractError as error:
-            raise LedgerError(f"{self._config.control_bucket}/{found[-1]}: {error}") from error
+            raise LedgerError(f"{self._bucket}/{found[-1]}: {error}") from error
 
     def of_seals(self, what: str, name: SourceName) -> list[Noted]:
         """Return what is amiss with the last seals, of any age, oldest first.
@@ -154,7 +148,7 @@ class Notes:
         """
         prefix = seal_notes_prefix(what, name.account_id, name.region)
         pages = self._s3.get_paginator("list_objects_v2").paginate(
-            Bucket=self._config.control_bucket, Prefix=prefix
+            Bucket=self._bucket, Prefix=prefix
         )
         there = (each["Key"] for page in pages for each in page.get("Contents", []))
         named = ((key, b"".join(self._lines(key)).decode()) for key in there)
@@ -169,21 +163,6 @@ class Notes:
         covers = [Window.model_validate(each["covers"]) for each in self._sealed_dates(name)]
         return Sealed(covers, self._first_inventory(name))
 
-    def planned_after(self, source: SourceConfig) -> timedelta:
-        """Return how long ago a date has begun that has to be planned by now."""
-        slack = timedelta(hours=self._config.observability.gap_hours)
-        return LONGEST_UNIT["day"] + self._settle(source) + slack
-
-    def _next(self, source: SourceConfig) -> timedelta:
-        """Return how long after a window's end the next one is due."""
-        unit = "day" if source.window_rule is None else source.window_rule.unit
-        return LONGEST_UNIT[unit] + self._settle(source)
-
-    def _settle(self, source: SourceConfig) -> timedelta:
-        rule = source.window_rule
-        own = None if rule is None else rule.settle_minutes
-        return timedelta(minutes=self._config.settle_minutes if own is None else own)
-
     def _sealed_until(self, name: SourceName) -> datetime | None:
         ends = [each["covers"]["to_ms"] for each in self._sealed_dates(name)]
         return from_epoch_ms(max(ends)) if ends else None
@@ -191,7 +170,7 @@ class Notes:
     def _sealed_dates(self, name: SourceName) -> list[dict[str, Any]]:
         key = chain_note_key(name.account_id, name.region)
         try:
-            body = self._s3.get_object(Bucket=self._config.control_bucket, Key=key)["Body"].read()
+            body = self._s3.get_object(Bucket=self._bucket, Key=key)["Body"].read()
         except self._s3.exceptions.NoSuchKey:
             return []
         dates: list[dict[str, Any]] = json_text.read(body).get("dates", [])
@@ -199,16 +178,16 @@ class Notes:
 
     def _first_inventory(self, name: SourceName) -> datetime | None:
         prefix = inventories_prefix(name)
-        listed = self._s3.list_objects_v2(
-            Bucket=self._config.control_bucket, Prefix=prefix, MaxKeys=1
-        ).get("Contents", [])
+        listed = self._s3.list_objects_v2(Bucket=self._bucket, Prefix=prefix, MaxKeys=1).get(
+            "Contents", []
+        )
         at = listed[0]["Key"].removeprefix(prefix).partition("-")[0] if listed else ""
         return from_epoch_ms(int(at)) if at.isdecimal() else None
 
     def _inventories(self, name: SourceName, since: datetime) -> list[str]:
         """Return the keys of the inventories of plans since then, oldest first."""
         pages = self._s3.get_paginator("list_objects_v2").paginate(
-            Bucket=self._config.control_bucket,
+            Bucket=self._bucket,
             Prefix=inventories_prefix(name),
             StartAfter=inventories_from(name, max(0, epoch_ms(since))),
         )
@@ -219,7 +198,7 @@ class Notes:
         return any(map(_is_selected, self._lines(key)))
 
     def _lines(self, key: str) -> Iterator[bytes]:
-        body = self._s3.get_object(Bucket=self._config.control_bucket, Key=key)["Body"]
+        body = self._s3.get_object(Bucket=self._bucket, Key=key)["Body"]
         yield from body.iter_lines()
 
 

@@ -3,14 +3,14 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from logferry.counts import count, keep
-from logferry.errors import LedgerError
-from logferry.ledger import Ledger, Read, last_tries
 from logferry_contracts.export import export_id
 from logferry_contracts.ledger_key import ledger_key
 from logferry_contracts.ledger_record import LedgerRecord
 from logferry_contracts.open_exports import is_open, note_key, note_of, record_key, whole_key
 from logferry_contracts.source import SourceName
+from logferry_ledger.counts import count, keep
+from logferry_ledger.errors import LedgerError
+from logferry_ledger.ledger import Ledger, Read, last_tries
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,8 +10,6 @@ from zoneinfo import ZoneInfo
 from botocore.config import Config as ClientConfig
 from botocore.exceptions import ClientError
 
-from logferry.errors import LedgerError
-from logferry.workers import READERS
 from logferry_contracts.ledger_key import (
     ledger_prefix,
     source_prefix,
@@ -26,10 +24,13 @@ from logferry_contracts.source import SourceName
 from logferry_contracts.window import Window
 from logferry_contracts.wire import ContractError, emit, parse
 from logferry_contracts.zones import zone_named
+from logferry_ledger.errors import LedgerError
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
+READERS = 16
+"""Records that are read side by side."""
 WRITES = 5
 """How often a record is read and written anew because somebody else was quicker."""
 CLIENT_CONFIG = ClientConfig(
