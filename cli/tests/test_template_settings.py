@@ -31,12 +31,16 @@ from planner.provisioning import DIRECT_LANE_MAX_BYTES, FUNCTION_TIMEOUT_S, expo
 
 SETTINGS: dict[str, type[Environment]] = {
     "planner": planner.settings.Settings,
+    "planner-coverage": planner.settings.CoverageSettings,
     "exporter": exporter.settings.Settings,
     "sse-enforcer": sse_enforcer.settings.Settings,
     "sealer": sealer.settings.Settings,
     "recounter": recounter.settings.Settings,
 }
+COVERAGE = "planner.handler.handle_coverage"
+"""The handler of a function that reads settings of its own, in the planner's template."""
 REQUIRED = {
+    "HUB_NAME": "logferry",
     "AWS_REGION": "eu-west-1",
     "ARCHIVE_BUCKET": "acme-log-archive",
     "CONTROL_BUCKET": "acme-log-control",
@@ -59,6 +63,7 @@ FOR_POWERTOOLS = {
 """https://docs.aws.amazon.com/powertools/python/latest/environment_variables/"""
 NEVER_SET = {
     "planner": set[str](),
+    "planner-coverage": set[str](),
     "exporter": {"WAIT_IN_INVOCATION_SECONDS", "MAX_GENERATIONS"},
     "sse-enforcer": {
         "KMS_KEY_PARAMETER",
@@ -76,14 +81,17 @@ NEVER_SET = {
 
 @functools.cache
 def template(service: str) -> dict[str, Any]:
-    loaded: dict[str, Any] = load_template((TEMPLATES / f"{service}.yaml").read_text())
+    file = TEMPLATES / f"{service.removesuffix('-coverage')}.yaml"
+    loaded: dict[str, Any] = load_template(file.read_text())
     return loaded
 
 
 def environments(service: str) -> Iterator[dict[str, Any]]:
-    """Yield the variables of each of a stack's functions."""
+    """Yield the variables of each of a stack's functions that read these settings."""
     for resource in template(service)["Resources"].values():
-        if resource["Type"] == "AWS::Lambda::Function":
+        if resource["Type"] != "AWS::Lambda::Function":
+            continue
+        if (resource["Properties"]["Handler"] == COVERAGE) == service.endswith("-coverage"):
             yield resource["Properties"]["Environment"]["Variables"]
 
 
@@ -350,4 +358,5 @@ def test_a_number_of_the_configuration_has_the_bounds_of_the_parameter_that_it_b
             rules = template(file.removesuffix(".yaml"))["Parameters"][name]
             seen.add((file.removesuffix(".yaml"), name))
             assert (rules.get("MinValue"), rules.get("MaxValue")) == (least, most), name
-    assert {(each.service, each.parameter) for each in TOLD if each.number is not None} <= seen
+    told = {(each.service, each.parameter) for each in TOLD if each.number is not None}
+    assert {(service.removesuffix("-coverage"), name) for service, name in told} <= seen

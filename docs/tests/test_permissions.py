@@ -54,6 +54,10 @@ EXPLAINED = {
         "arn:aws:lambda:<region>:<hub>:event-source-mapping:*",
     ): "A mapping's ARN is a random id; the condition says whose it may be.",
     ("planner", "ListMappings", "*"): "It is allowed for all mappings or for none.",
+    ("planner", "ListSchedules", "*"): "It is allowed for all schedules or for none.",
+    ("planner", "ReadSchedules", "arn:aws:scheduler:<region>:<hub>:schedule/default/<name>-*"): (
+        "Each source's schedule: which sources there are is what is to be read."
+    ),
     ("source-account", "CountEventsAndFindTags", "*"): "Neither action knows resources.",
     ("source-account", "FollowExports", "*"): "Export tasks are no resources.",
     ("source-account", "StopQueries", "*"): "Queries are no resources.",

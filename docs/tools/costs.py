@@ -68,6 +68,12 @@ SWEEP_OBJECTS_A_SECOND = 100
 FEED_INVOCATIONS = 4 * 24
 FEED_IDLE_S = 0.1
 """Of the planner where there is no backfill: one LIST."""
+PAGE_READS = 2
+"""Of each record, by the coverage page of a night: while it changes, and once that is over."""
+PAGE_LISTS = 12
+"""Of a source: its windows, open exports, counts and plans, and what is in the newest windows."""
+PAGE_S_PER_READ = 0.0015
+PAGE_GB = 1.0
 SWEEP_DAYS_BACK = 9
 """A sweep looks at what is a day old, and at the 8 days before; see docs/sweep.md."""
 FULL_SWEEP_DAYS = 90
@@ -311,6 +317,7 @@ def _of_source(account: Account, hub: Hub) -> Costs:
         + DAY_LOOKS * EXPORTER_GB
         + events * ENFORCER_GB_S_PER_OBJECT
         + (swept + looked_for) / SWEEP_OBJECTS_A_SECOND * SWEEP_GB
+        + PAGE_READS * groups * PAGE_S_PER_READ * PAGE_GB
         + sealing.gb_s
     )
     invocations = 1 + calls["lambda.Invoke"] + DAY_LOOKS + events + account.active
@@ -337,11 +344,12 @@ def _of_source(account: Account, hub: Hub) -> Costs:
         + ceil(groups / NOTED_AT_ONCE)
         + ceil(LOOKBACK_DAYS * groups / 1000)
         + DAY_LOOKS
+        + PAGE_LISTS
         + sealing.ledger_writes
     )
     # One of the three is the planner's look whether the date's exports have ended.
     ledger_reads = calls["s3.GetObject"] + SAMPLED_RECORDS + 3 * groups + SWEEP_DAYS_BACK * groups
-    ledger_reads += sealing.ledger_reads
+    ledger_reads += sealing.ledger_reads + PAGE_READS * groups
 
     fifo = (
         sum(calls[f"sqs.{name}"] for name in ("ReceiveMessage", "DeleteMessage", "SendMessage"))

@@ -120,6 +120,7 @@ resource "aws_cloudformation_stack" "planner" {
     SourceRoleArnPatterns    = local.source_role_arn_patterns
     SettleMinutes            = tostring(var.settle_minutes)
     LookbackDays             = tostring(var.lookback_days)
+    GapHours                 = tostring(var.observability.gap_hours)
     DirectLaneMaxBytes       = tostring(var.direct_lane.planned_bytes)
     DirectLaneCallsPerSecond = tostring(var.direct_lane.calls_per_second)
     Provisioning             = var.provisioning

@@ -95,3 +95,37 @@ class Settings(Environment):
     ] = None
     exporter_architecture: Annotated[Architecture, Field(description="arm64 or x86_64")] = "arm64"
     artifact: Artifact | None = None
+
+
+class CoverageSettings(Environment):
+    """Checked settings of the function that writes the coverage page.
+
+    Attributes:
+        region: Its own; the sources' too where schedules have execution variables.
+        hub_name: What the names of the hub's schedules begin with.
+        control_bucket: Where the ledger is, and the page.
+        archive_bucket: Which archive the page is of.
+        settle: For schedules that do not say it themselves.
+        slack: For how long a window may be due without having been planned.
+        time_zone: For execution variables: they cannot say it.
+        artifact: The zip that this function runs; None when not given.
+    """
+
+    region: Annotated[source.Region, Field(alias="AWS_REGION", description="a Region")]
+    hub_name: Annotated[
+        str, Field(pattern=r"^[a-z][a-z0-9-]{0,18}[a-z0-9]$", description="a hub's name")
+    ]
+    control_bucket: Bucket
+    archive_bucket: Bucket
+    settle: Annotated[
+        timedelta,
+        Number(0, _MAX_SETTLE_MINUTES, timedelta(minutes=1)),
+        Field(alias="SETTLE_MINUTES"),
+    ] = _DEFAULT_SETTLE
+    slack: Annotated[timedelta, Number(1, 8760, timedelta(hours=1)), Field(alias="GAP_HOURS")] = (
+        timedelta(hours=25)
+    )
+    time_zone: Annotated[str, Field(description="an IANA time zone"), AfterValidator(_known)] = (
+        _DEFAULT_TIME_ZONE
+    )
+    artifact: Artifact | None = None
