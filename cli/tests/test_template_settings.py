@@ -37,7 +37,7 @@ SETTINGS: dict[str, type[Environment]] = {
     "sealer": sealer.settings.Settings,
     "recounter": recounter.settings.Settings,
 }
-COVERAGE = "planner.handler.handle_coverage"
+COVERAGE = "planner.coverage_handler.handle"
 """The handler of a function that reads settings of its own, in the planner's template."""
 REQUIRED = {
     "HUB_NAME": "logferry",

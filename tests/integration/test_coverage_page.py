@@ -35,13 +35,16 @@ def test_the_nightly_page_arrives_and_has_the_day(suite, name, plan, records, so
 
 def _page(suite):
     """Wait for the page, and return what its script draws."""
-    s3, deadline = suite.client("s3"), time.monotonic() + PATIENCE_S
+    s3, bucket = suite.client("s3"), suite.config.control_bucket
+    deadline = time.monotonic() + PATIENCE_S
     while True:
-        found = s3.list_objects_v2(Bucket=suite.config.control_bucket, Prefix=KEY).get("Contents", [])
+        found = s3.list_objects_v2(Bucket=suite.config.control_bucket, Prefix=KEY).get(
+            "Contents", []
+        )
         if found:
             break
         assert time.monotonic() < deadline
         time.sleep(0.5)
-    text = s3.get_object(Bucket=suite.config.control_bucket, Key=KEY)["Body"].read().decode()
+    text = s3.get_object(Bucket=bucket, Key=KEY)["Body"].read().decode()
     data = text.partition('<script type="application/json" id="data">')[2]
     return json.loads(data.partition("</script>")[0])

@@ -15,8 +15,8 @@ from logferry.stack import Stack
 
 EXECUTIONS_OF_A_SOURCE = 4
 """That run at a time: each lane's one, by its message group, and looks at two dates' ends."""
-EXECUTIONS_OF_ALL = 23
-"""That may besides: ten each of sse-enforcer and sealer, a plan, a sweep and a feed."""
+EXECUTIONS_OF_ALL = 24
+"""That may besides: ten each of sse-enforcer and sealer, a plan, a sweep, a feed and a page."""
 
 _NO_ZIPS = {name: Zip(name, "arm64", Path(name), "", 0, "") for name in NAMES}
 """In place of those that have been deployed: what is compared has nothing of them."""

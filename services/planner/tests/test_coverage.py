@@ -11,7 +11,7 @@ import pytest
 from devstack.pytest_backends import Backend
 from logferry_contracts.ledger_record import LedgerRecord
 from logferry_contracts.wire import parse
-from planner import handler
+from planner import coverage_handler
 from planner.aws.calls import CLIENT_CONFIG
 from planner.aws.schedules import Schedules
 from planner.coverage import DAYS, KEY, scheduled, write
@@ -189,7 +189,7 @@ def test_the_function_writes_it_whatever_asks_for_it(
     }.items():
         monkeypatch.setenv(name, value)
     clients = {"s3": world.s3, "scheduler": world.scheduler}
-    monkeypatch.setattr(handler.boto3, "client", lambda service, **_: clients[service])
+    monkeypatch.setattr(coverage_handler.boto3, "client", lambda service, **_: clients[service])
     context = SimpleNamespace(
         function_name="f",
         memory_limit_in_mb=1,
@@ -197,7 +197,7 @@ def test_the_function_writes_it_whatever_asks_for_it(
         aws_request_id="id",
     )
 
-    answer = handler.handle_coverage({}, context)  # type: ignore[arg-type]  (what is read of it)
+    answer = coverage_handler.handle({}, context)  # type: ignore[arg-type]  (what is read of it)
 
     assert answer == {"status": "written", "sources": 1}
     assert world.page()["rows"]

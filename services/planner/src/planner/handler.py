@@ -1,4 +1,4 @@
-"""Lambda entry points: a schedule's request in, PlanCompleted out; and, each night, a page."""
+"""Lambda entry point: a schedule's request in, PlanCompleted out."""
 
 import json
 import os
@@ -19,7 +19,6 @@ from logferry_contracts.reads import Reads
 from logferry_contracts.source import Source
 from logferry_contracts.window import WindowRule
 from logferry_contracts.wire import ContractError, parse
-from planner import coverage
 from planner.aws.archive import Archive
 from planner.aws.calls import CLIENT_CONFIG
 from planner.aws.infrastructure import Infrastructure
@@ -36,14 +35,13 @@ from planner.aws.notes import (
     ReadingNotes,
 )
 from planner.aws.queues import ExportQueues
-from planner.aws.schedules import Schedules
 from planner.aws.source_account import SourceAccounts
 from planner.backfill import feed_all
 from planner.errors import PlanRefusedError
 from planner.planning import begin, go_on
 from planner.requesting import READERS
 from planner.run import account_id
-from planner.settings import CoverageSettings, Settings
+from planner.settings import Settings
 from planner.telemetry import count_by_reason, logger, metrics
 from planner.wiring import Control, Invocation, Messages, Wiring
 
@@ -156,30 +154,6 @@ def handle(event: Any, context: "LambdaContext") -> dict[str, Any]:
     finally:
         wiring.accounts.leave()
         metrics.flush_metrics()
-
-
-@logger.inject_lambda_context(clear_state=True)
-def handle_coverage(_event: Any, _context: "LambdaContext") -> dict[str, Any]:
-    """Write the page of what there is of each source and date; whatever asks for it.
-
-    Returns:
-        ``{"status": "written", "sources": 2}``.
-
-    Raises:
-        Exception: Anything that may pass: Lambda tries again twice.
-    """
-    settings = CoverageSettings.from_env(os.environ)
-    logger.append_keys(artifact=settings.artifact)
-    schedules = Schedules(boto3.client("scheduler", config=CLIENT_CONFIG), settings.hub_name)
-    found = coverage.write(
-        boto3.client("s3", config=CLIENT_CONFIG),
-        coverage.scheduled(schedules.of_the_planner(), settings),
-        settings,
-        datetime.now(UTC),
-    )
-    read = sum(each.read for each in found)
-    logger.info("the coverage page is written", sources=len(found), windows_counted=read)
-    return {"status": "written", "sources": len(found)}
 
 
 def _feed(wiring: Wiring, event: Any, invocation: Invocation) -> dict[str, Any]:
