@@ -152,6 +152,10 @@ terraform-schema: install $(TERRAFORM_PROVIDERS)/installed ## Read the AWS provi
 iam-check: install ## The whole flow under the deployed roles, and then without each of their permissions
 	$(BIN)/python -m pytest --quiet -s tests/integration tests/iam/check_permissions.py
 
+.PHONY: doctor-check
+doctor-check: install ## What is broken in a deployed hub is found, and mended by what `logferry doctor` shows
+	$(BIN)/python -m pytest --quiet cli/tests/check_doctor.py
+
 # Said by the command that is run, and to be set again. All parts have the same.
 CHAOS_SEED := $(or $(CHAOS_SEED),$(shell date +%s))
 export CHAOS_SEED
@@ -176,7 +180,7 @@ bench: install .venv-awscli/installed ## Benchmarks against the baseline and the
 	$(BIN)/python -m benchmarks
 
 # The longest first, so that both ends of the list end together. Most of a part's time is waiting.
-CHECKS := coverage iam-check chaos acceptance-check upgrade-check ways-back-check demo-check report-check coverage-check second-verifier-check terraform-apply-check lint policy-check terraform-check
+CHECKS := coverage iam-check doctor-check chaos acceptance-check upgrade-check ways-back-check demo-check report-check coverage-check second-verifier-check terraform-apply-check lint policy-check terraform-check
 AT_ONCE := 2
 .PHONY: check
 check: install .venv-terraform/installed .venv-policies/installed $(TERRAFORM_PROVIDERS)/installed ## Everything that has to hold before a change is finished, two parts at once, and how long each took

@@ -19,13 +19,14 @@ from botocore.stub import Stubber
 from cli.tests.ledgers import backfill_of
 from moto import mock_aws
 
-from logferry import doctor_looking, doctor_sources, drift
+from logferry import doctor, doctor_looking, doctor_sources, drift
 from logferry import plan as planning
 from logferry.change import Change, Difference
 from logferry.checkout import TEMPLATES
 from logferry.command import _app, main
 from logferry.commands.console import DONE, FAILED, NOT_WHOLE
 from logferry.config import Config
+from logferry.denials import explained
 from logferry.doctor import Doctor
 from logferry.doctor_finding import Finding
 from logferry.doctor_hub import EXECUTIONS_OF_A_SOURCE, EXECUTIONS_OF_ALL, Hub
@@ -578,10 +579,10 @@ def test_as_many_executions_are_reckoned_with_as_the_templates_allow() -> None:
         template(name)["Parameters"]["MaximumConcurrency"]["Default"]
         for name in ("sse-enforcer", "sealer")
     ]
-    a_plan_a_sweep_and_a_feed = 3
+    a_plan_a_sweep_a_feed_and_a_page = 4
     looks_at_dates = 2
     assert len(lanes) + looks_at_dates == EXECUTIONS_OF_A_SOURCE
-    assert sum(of_all) + a_plan_a_sweep_and_a_feed == EXECUTIONS_OF_ALL
+    assert sum(of_all) + a_plan_a_sweep_a_feed_and_a_page == EXECUTIONS_OF_ALL
 
 
 @pytest.mark.deep
@@ -610,3 +611,84 @@ def test_a_hundred_accounts_are_looked_at_within_a_minute(
     assert {each.subject for each in found if each.check == "plan"} == {
         source["profile"] for source in sources
     }
+
+
+LINK = "https://us-east-1.console.aws.amazon.com/iam/home?region=us-east-1#/authorization-details/"
+SAID = f"User: x is not authorized to perform: logs:DescribeLogGroups. Go to {LINK}ab12 for why."
+DETAILS: dict[str, Any] = {
+    "evaluations": [
+        {
+            "action": "logs:DescribeLogGroups",
+            "resource": "*",
+            "context": {},
+            "evaluatedEffect": "EXPLICIT_DENY",
+            "checks": [
+                {
+                    "checkType": "SERVICE_CONTROL_POLICY",
+                    "evaluatedEffect": "EXPLICIT_DENY",
+                    "matchedPolicies": [
+                        {
+                            "uri": "arn:aws:organizations::1:policy/o-1/p-1",
+                            "matchedStatements": [
+                                {"sid": "NoLogs", "evaluatedEffect": "EXPLICIT_DENY"}
+                            ],
+                        }
+                    ],
+                },
+                {"checkType": "PRINCIPAL", "evaluatedEffect": "IMPLICIT_DENY"},
+                {"checkType": "RESOURCE", "evaluatedEffect": "NO_IMPACT"},
+            ],
+        }
+    ],
+    "policies": [],
+    "requestContext": {},
+}
+
+
+class ToolboxSession:
+    """A session whose only client knows, or does not, what was denied."""
+
+    def __init__(self, *, may_ask: bool) -> None:
+        self.toolbox = boto3.client("iam-toolbox", region_name="us-east-1")  # type: ignore[call-overload]  # newer than its types
+        stubber = Stubber(self.toolbox)
+        if may_ask:
+            asked = {"authorizationId": "ab12"}
+            stubber.add_response("get_request_authorization_details", DETAILS, asked)
+        else:
+            stubber.add_client_error("get_request_authorization_details", "AccessDeniedException")
+        stubber.activate()
+        self.asked: list[tuple[str, str]] = []
+
+    def client(self, service: str, *, region_name: str, config: object) -> Any:
+        del config
+        self.asked.append((service, region_name))
+        return self.toolbox
+
+
+def test_a_denial_with_an_id_says_which_policy_has_denied_it() -> None:
+    session: Any = ToolboxSession(may_ask=True)
+
+    assert explained(session, SAID) == (
+        f"{SAID}; logs:DescribeLogGroups: denied by SERVICE_CONTROL_POLICY "
+        "arn:aws:organizations::1:policy/o-1/p-1 (NoLogs); "
+        "logs:DescribeLogGroups: allowed by no policy of PRINCIPAL"
+    )
+    assert session.asked == [("iam-toolbox", "us-east-1")]
+
+
+def test_a_denial_that_nobody_may_ask_about_is_told_as_it_was() -> None:
+    session: Any = ToolboxSession(may_ask=False)
+
+    assert explained(session, SAID) == SAID
+    assert explained(session, "not authorized") == "not authorized"
+
+
+def test_what_a_source_was_denied_is_asked_of_aws(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.refused["shop"] = PlanError(f"refused: {SAID}")
+    monkeypatch.setattr(doctor, "explained", lambda _, text: text.replace("Go to", "SCP; go to"))
+
+    [found] = world.wrong()
+
+    assert "SCP; go to" in found.why

@@ -7,13 +7,14 @@ What cannot be seen with the credentials that are given is said to be not checke
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
 
 from logferry.config import Config, SourceConfig
 from logferry.credentials import account_of
+from logferry.denials import explained
 from logferry.doctor_finding import Finding, looked_at, ok, wrong
 from logferry.doctor_hub import Hub
 from logferry.doctor_looking import Looking
@@ -30,6 +31,9 @@ MOST_SKEW = timedelta(minutes=1)
 
 https://docs.aws.amazon.com/AmazonS3/latest/API/RESTAuthentication.html
 """
+
+PLANS_NEED = {"stack", "resource", "key"}
+"""What else of the hub has to be as it should be, for a plan to show what a source lacks."""
 
 type Looked = tuple["boto3.Session", Config, Sequence[SourceConfig], str, Callable[[], datetime]]
 """What `Looking` goes by."""
@@ -55,6 +59,11 @@ class Doctor(Looking):
             yield wrong("credentials", account_id, why)
             return
         yield ok("credentials", account_id)
+        for each in self._of(account_id, own):
+            yield replace(each, why=explained(self.session, each.why))
+
+    def _of(self, account_id: str, own: Sequence[SourceConfig]) -> Iterator[Finding]:
+        """Yield what was found with credentials of an account, in AWS's words."""
         yield from looked_at("clock", "this machine", self._clock)
         if account_id == self.config.hub_account_id:
             yield from self._hub()
@@ -64,9 +73,11 @@ class Doctor(Looking):
 
     def _hub(self) -> Iterator[Finding]:
         hub = Hub(*self._by)
-        yield from _side_by_side(hub.stack, hub.stacks())
-        yield from hub.findings()
-        yield from _side_by_side(Sources(*self._by).findings, self.sources)
+        found = [*_side_by_side(hub.stack, hub.stacks()), *hub.findings()]
+        yield from found
+        is_whole = not any(each.verdict == "wrong" and each.check in PLANS_NEED for each in found)
+        sources = Sources(*self._by, is_hub_whole=is_whole)
+        yield from _side_by_side(sources.findings, self.sources)
         yield from hub.organization()
 
     @property

@@ -30,7 +30,13 @@ _LANES = {
 
 @dataclass(frozen=True)
 class Sources(Looking):
-    """Looks at sources with credentials of the hub's account."""
+    """Looks at sources with credentials of the hub's account.
+
+    Attributes:
+        is_hub_whole: Whether a plan that fails does so for its source.
+    """
+
+    is_hub_whole: bool = True
 
     def findings(self, source: SourceConfig) -> list[Finding]:
         """Return what was found of a source."""
@@ -57,6 +63,9 @@ class Sources(Looking):
         except PlanError as error:
             if isinstance(error.__cause__, AWS_ERRORS):
                 yield unchecked("plan", source.profile, str(error))
+                return
+            if not self.is_hub_whole:
+                yield unchecked("plan", source.profile, f"{error}; mend the hub first")
                 return
             if source.role_arn is not None and error.reason != "refused_region":
                 yield wrong("plan", source.profile, f"{error}; {source.role_arn}: {_OWN_ROLES}")
@@ -106,9 +115,12 @@ class SourceAccount(Looking):
     def findings(self, source: SourceConfig) -> list[Finding]:
         """Return what was found of a source."""
         role = f"{source.profile} {self.config.role_arn(source)}"
+        allowed = looked_at("role", role, lambda: self._permissions(source, role))
+        told = {mend for each in allowed for mend in each.mend}
         return [
-            *self._stack(source),
-            *looked_at("role", role, lambda: self._permissions(source, role)),
+            # That its policies were changed says less than what they do not allow any more.
+            *(each for each in self._stack(source) if not told.intersection(each.mend)),
+            *allowed,
             *self._limits(source),
         ]
 
