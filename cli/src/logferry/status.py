@@ -303,7 +303,7 @@ class _Looking:
             for prefix, window in self.asked.of(whole_windows(windows), zone_named(time_zone))
         ]
         newest = max((window for _, window in windows), key=lambda each: each.to_ms, default=None)
-        plans = self.notes.plans(due, newest, self.now)
+        plans, amiss = self.notes.plans(due, newest, self.now), self.notes.amiss(name)
         return SourceStatus(
             profile=source.profile,
             time_zone=time_zone,
@@ -315,8 +315,8 @@ class _Looking:
             planned=plans.problem,
             has_nothing=plans.has_nothing,
             sealed_until=self.notes.unsealed_since(due, sealed_within(self.config, due), self.now),
-            contradicted=self.notes.of_seals(CONTRADICTED_NOTES, name),
-            lacking=self.notes.of_seals(LACKING_NOTES, name),
+            contradicted=amiss[CONTRADICTED_NOTES],
+            lacking=amiss[LACKING_NOTES],
             waiting=sum(map(self._messages, (name.queue_name, name.direct_queue_name))),
             dead_letters=self._messages(name.dead_letter_queue_name),
         )

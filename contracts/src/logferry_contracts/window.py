@@ -50,6 +50,8 @@ class Window(Message):
 
     def is_part_of(self, whole: "Window") -> bool:
         """Return whether it is a half of another window, or a half of a half, and so on."""
+        if not whole.from_ms <= self.from_ms < self.to_ms <= whole.to_ms:
+            return False  # as nearly always, and twenty halves sooner
         halves = whole.halves
         while halves is not None and self not in halves:
             halves = halves[self.from_ms >= halves[0].to_ms].halves

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 from logferry_contracts import json_text
 from logferry_contracts.inventory import SELECTED, ListedLogGroup
 from logferry_contracts.ledger_key import (
+    CONTRADICTED_NOTES,
+    LACKING_NOTES,
     chain_note_key,
     inventories_from,
     inventories_prefix,
@@ -157,6 +159,23 @@ class Notes:
             for key, log_group in named
             if log_group  # otherwise a later seal says otherwise
         ]
+
+    def amiss(self, name: SourceName) -> dict[str, list[Noted]]:
+        """Return what is amiss with the last seals, of each kind that `of_seals` knows.
+
+        Mostly nothing is, which one call says of both.
+        """
+        above = chain_note_key(name.account_id, name.region).rpartition("/")[0]
+        pages = self._s3.get_paginator("list_objects_v2").paginate(
+            Bucket=self._bucket, Prefix=f"{above}/", Delimiter="/"
+        )
+        there = {each["Prefix"] for page in pages for each in page.get("CommonPrefixes", [])}
+        return {
+            what: self.of_seals(what, name)
+            if seal_notes_prefix(what, name.account_id, name.region) in there
+            else []
+            for what in (CONTRADICTED_NOTES, LACKING_NOTES)
+        }
 
     def sealed(self, name: SourceName) -> Sealed:
         """Return which windows of a source are sealed."""
