@@ -28,10 +28,14 @@ import sys
 unpacked, module, port, *aws_services = sys.argv[1:]
 sys.path.append(unpacked)
 import importlib
+import pkgutil
 
-handler = importlib.import_module(f"{module}.handler")
-assert handler.__file__.startswith(unpacked), handler.__file__
-assert callable(handler.handle)
+package = importlib.import_module(module)
+for each in pkgutil.iter_modules(package.__path__):
+    if each.name.endswith("handler"):
+        handler = importlib.import_module(f"{module}.{each.name}")
+        assert handler.__file__.startswith(unpacked), handler.__file__
+        assert callable(handler.handle)
 
 import boto3
 from botocore.config import Config
@@ -45,6 +49,7 @@ calls = {
     "logs": lambda logs: logs.describe_log_groups(),
     "resourcegroupstaggingapi": lambda tagging: tagging.get_resources(),
     "s3": lambda s3: s3.head_bucket(Bucket="a-bucket"),
+    "scheduler": lambda scheduler: scheduler.list_schedules(),
     "sns": lambda sns: sns.publish(TopicArn="arn:aws:sns:eu-west-1:111122223333:t", Message="m"),
     "sqs": lambda sqs: sqs.send_message(QueueUrl="https://sqs/1/q", MessageBody="m"),
     "ssm": lambda ssm: ssm.get_parameter(Name="/p"),
@@ -74,7 +79,7 @@ def test_another_checkout_gives_the_same_bytes_but_for_the_service_that_was_chan
     built_zips: dict[str, Zip], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     checkout = tmp_path / "checkout"
-    for folder in ("contracts", "deliveries", "services"):
+    for folder in ("contracts", "deliveries", "ledger", "services"):
         shutil.copytree(
             ROOT / folder, checkout / folder, ignore=shutil.ignore_patterns("__pycache__", "tests")
         )
