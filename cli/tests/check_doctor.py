@@ -69,6 +69,7 @@ class World:
         """Do what was shown, as somebody who says yes and has the account's credentials."""
         program, *words = shlex.split(command)
         if program == "aws":
+            self.environment.setenv("AWS_ACCESS_KEY_ID", self.suite.hub_account_id)
             call_by_words(words)
             return
         assert program == "logferry"
