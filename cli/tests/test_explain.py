@@ -3,12 +3,15 @@
 import json
 import shlex
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from io import StringIO
 from pathlib import Path
 from typing import Any
 
 import boto3
 import pytest
+from botocore.client import BaseClient
+from botocore.exceptions import ClientError
 from cli.tests.conftest import Run
 from cli.tests.ledgers import EXAMPLES, hub_on_moto, record_like
 
@@ -346,3 +349,68 @@ def test_too_little_or_too_much_is_refused(
 
     assert code == BAD_INPUT
     assert "what to explain" in err
+
+
+SLOT_LOG = "/aws/lambda/log-sqs-shop-collect-fifoSQSConsumer"
+
+
+def log(config: Config, group: str, *said: dict[str, Any]) -> None:
+    """Let an exporter have logged something a minute ago, and nothing of it be too old."""
+    logs = boto3.client("logs", region_name=config.region)
+    logs.create_log_group(logGroupName=group)
+    logs.create_log_stream(logGroupName=group, logStreamName="one")
+    at_ms = int(datetime.now(UTC).timestamp() * 1000) - 60_000
+    events = [{"timestamp": at_ms + n, "message": json.dumps(line)} for n, line in enumerate(said)]
+    logs.put_log_events(logGroupName=group, logStreamName="one", logEvents=events)
+
+
+def test_what_the_exporters_have_logged_of_it_is_told(
+    world: World, explain: Explain, config: Config
+) -> None:
+    failed = world.put("failed-before-a-task")
+    log(
+        config,
+        SLOT_LOG,
+        {"message": "failed", "reason": "access_denied", "export_id": failed.export_id},
+        {"message": "of another export", "export_id": "f" * 64},
+    )
+
+    code, out = explain()
+
+    assert code == DONE
+    assert "failed: access_denied" in out
+    assert "of another export" not in out
+    [told_of] = json.loads(explain("--json")[1])["tries"]
+    assert [each["message"] for each in told_of["logged"]] == ["failed"]
+
+
+def test_how_much_waits_before_it_is_told_while_it_is_under_way(
+    world: World, explain: Explain, config: Config
+) -> None:
+    sqs = boto3.client("sqs", region_name=config.region)
+    fifo = {"FifoQueue": "true", "ContentBasedDeduplication": "true"}
+    url = sqs.create_queue(QueueName="log-sqs-shop-collect.fifo", Attributes=fifo)["QueueUrl"]
+    for n in range(3):
+        sqs.send_message(QueueUrl=url, MessageBody=f"{n}", MessageGroupId="slot")
+    world.put("requested", lane="slot")
+
+    assert "3 requests wait in its lane" in explain()[1]
+
+
+def test_logs_that_nobody_may_read_keep_nothing_else_from_being_told(
+    world: World, explain: Explain, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.put("failed-before-a-task")
+    error: Any = {"Error": {"Code": "AccessDeniedException", "Message": "no"}}
+    call = BaseClient._make_api_call
+
+    def deny(client: BaseClient, operation: str, asked: dict[str, Any]) -> Any:
+        if operation == "FilterLogEvents":
+            raise ClientError(error, operation)
+        return call(client, operation, asked)
+
+    monkeypatch.setattr(BaseClient, "_make_api_call", deny)
+
+    code, out = explain()
+
+    assert (code, "failed: " in out, f"{SLOT_LOG} was not read" in out) == (DONE, True, True)

@@ -5,11 +5,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from itertools import count
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeGuard
 
 from logferry.aws_errors import AWS_ERRORS
 from logferry.config import Config, SourceConfig
 from logferry.errors import ExplainError
+from logferry.explain_logs import Around, Logged
 from logferry_contracts.export import export_id
 from logferry_contracts.export_failed import LOST
 from logferry_contracts.ledger_key import LACKING_NOTES, in_recounts, ledger_key
@@ -52,12 +53,17 @@ class Try:
         versions: Those that S3 still has, oldest first.
         record: As it is now; None where that is damaged or gone.
         recount: What CloudWatch Logs itself counted of it; None where nobody has.
+        logged: What its exporters have logged of it.
+        waiting: How many requests wait in its lane while it is under way; None where it is not, or
+            where that is not known.
     """
 
     key: str
     versions: list[Version]
     record: LedgerRecord | None
     recount: Recounted | None = None
+    logged: Sequence[Logged] = ()
+    waiting: int | None = None
 
     def as_json(self) -> dict[str, Any]:
         """Return it as a JSON document."""
@@ -67,6 +73,8 @@ class Try:
             "versions": [{"at": timestamp(each.at), "told": each.told} for each in self.versions],
             "record": None if record is None else record.model_dump(by_alias=True, mode="json"),
             "recount": None if self.recount is None else self.recount.model_dump(mode="json"),
+            "logged": [each.as_json() for each in self.logged],
+            "waiting": self.waiting,
         }
 
 
@@ -139,7 +147,7 @@ def explain(  # noqa: PLR0913  (what is asked about)
         ExplainError: AWS refused; names what.
     """
     s3 = session.client("s3", region_name=config.region, config=CLIENT_CONFIG)
-    reading = _Reading(s3, Ledger(s3, config.control_bucket))
+    reading = _Reading(s3, Ledger(s3, config.control_bucket), Around(session, config, source))
     time_zone = config.time_zone_of(source)
     try:
         tries = list(reading.tries(config, source, log_group, on))
@@ -209,6 +217,7 @@ class _Reading:
 
     s3: "S3Client"
     ledger: Ledger
+    around: Around
 
     def tries(
         self, config: Config, source: SourceConfig, log_group: str, on: date
@@ -263,6 +272,8 @@ class _Reading:
             versions=versions,
             record=record if is_there else None,
             recount=self._recount(in_recounts(key)),
+            logged=[] if record is None else self.around.logged(record),
+            waiting=self.around.waiting(record) if _is_under_way(record) else None,
         )
 
     def _recount(self, key: str) -> Recounted | None:
@@ -278,6 +289,10 @@ class _Reading:
             return parse(LedgerRecord, found["Body"].read())
         except ContractError:
             return None
+
+
+def _is_under_way(record: LedgerRecord | None) -> TypeGuard[LedgerRecord]:
+    return record is not None and record.state in UNDER_WAY
 
 
 def _facts(record: LedgerRecord) -> list[str]:
@@ -347,6 +362,9 @@ def _lines(told: Try) -> Iterator[str]:
         first, *more = each.told
         yield f"  {each.at:%Y-%m-%d %H:%M:%S}  {first}"
         yield from (f"  {'':19}  {fact}" for fact in more)
+    if told.waiting is not None:
+        yield f"  {told.waiting:,} requests wait in its lane"
+    yield from (f"  log {each}" for each in told.logged)
     if (said := told.recount) is not None:
         yield f"  {datetime.fromisoformat(said.at):%Y-%m-%d %H:%M:%S}  {_counted(said)}"
 
