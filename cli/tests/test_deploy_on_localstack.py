@@ -813,6 +813,7 @@ def test_alarms_watch_dead_letters_ages_and_errors(deployed: Deployed) -> None:
     depth, age = "ApproximateNumberOfMessagesVisible", "ApproximateAgeOfOldestMessage"
     assert watched == {
         "logferry-planner-errors": ("Errors", "logferry-planner"),
+        "logferry-planner-coverage-errors": ("Errors", "logferry-planner-coverage"),
         "logferry-planner-dead-letters": (depth, "logferry-planner-dlq"),
         "logferry-planner-slot-overcommitted": ("SlotOvercommitted", "planner"),
         "logferry-planner-exports-refused": ("ExportsRefused", "planner"),

@@ -627,6 +627,15 @@ def _create_export_task(call: Call, world: World) -> Iterator[Need]:
     yield from _through_s3(actions, arn, bucket_arn, bucket, bucket.default)
 
 
+def _get_schedule(call: Call, _: World) -> Iterator[Need]:
+    group, name = call.parameters.get("GroupName", "default"), call.parameters["Name"]
+    yield Need(
+        action="scheduler:GetSchedule",
+        resource=f"arn:aws:scheduler:{call.region}:{call.account_id}:schedule/{group}/{name}",
+        owner=call.account_id,
+    )
+
+
 def _on_parameter(name: str) -> "_Rule":
     def rule(call: Call, _: World) -> Iterator[Need]:
         path = call.parameters[name].removeprefix("/")
@@ -751,6 +760,8 @@ _NEEDS: dict[str, _Rule] = {
     "logs.StopQuery": _on_none("logs:StopQuery"),
     "cloudwatch.GetMetricData": _on_none("cloudwatch:GetMetricData"),
     "cloudwatch.PutMetricData": _put_metric_data,
+    "scheduler.GetSchedule": _get_schedule,
+    "scheduler.ListSchedules": _on_none("scheduler:ListSchedules"),
     "resourcegroupstaggingapi.GetResources": _on_none("tag:GetResources"),
     "ssm.GetParameter": _on_parameter("Name"),
     "ssm.GetParametersByPath": _on_parameter("Path"),
