@@ -75,6 +75,10 @@ UNMISSED: dict[tuple[str, str, str], str] = {
 SELDOM: dict[tuple[str, str, str], str] = {
     ("queue logferry-sse-enforcer-dlq", "CompletedExports", "sqs:SendMessage"): _SNS,
     ("queue logferry-sealer-dlq", "EventsOfTheTopic", "sqs:SendMessage"): _SNS,
+    ("planner-coverage/coverage", "ReadTheLedger", f"{_CONTROL}/inventories/*"): (
+        "only of a source whose plans record nothing is the newest inventory read; "
+        "cli/tests/test_coverage.py has it"
+    ),
     ("exporter-provisioned/exporter", "WriteAndRemovePartialObjects", "s3:GetObject"): (
         "only after a try that was killed; exporters with a stack show it"
     ),
