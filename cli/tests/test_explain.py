@@ -356,7 +356,7 @@ SLOT_LOG = "/aws/lambda/log-sqs-shop-collect-fifoSQSConsumer"
 
 def log(config: Config, group: str, *said: dict[str, Any]) -> None:
     """Let an exporter have logged something a minute ago, and nothing of it be too old."""
-    logs = boto3.client("logs", region_name=config.region)
+    logs: Any = boto3.client("logs", region_name=config.region)
     logs.create_log_group(logGroupName=group)
     logs.create_log_stream(logGroupName=group, logStreamName="one")
     at_ms = int(datetime.now(UTC).timestamp() * 1000) - 60_000
@@ -388,7 +388,7 @@ def test_how_much_waits_before_it_is_told_while_it_is_under_way(
     world: World, explain: Explain, config: Config
 ) -> None:
     sqs = boto3.client("sqs", region_name=config.region)
-    fifo = {"FifoQueue": "true", "ContentBasedDeduplication": "true"}
+    fifo: Any = {"FifoQueue": "true", "ContentBasedDeduplication": "true"}
     url = sqs.create_queue(QueueName="log-sqs-shop-collect.fifo", Attributes=fifo)["QueueUrl"]
     for n in range(3):
         sqs.send_message(QueueUrl=url, MessageBody=f"{n}", MessageGroupId="slot")
@@ -402,7 +402,7 @@ def test_logs_that_nobody_may_read_keep_nothing_else_from_being_told(
 ) -> None:
     world.put("failed-before-a-task")
     error: Any = {"Error": {"Code": "AccessDeniedException", "Message": "no"}}
-    call = BaseClient._make_api_call
+    call = BaseClient._make_api_call  # type: ignore[attr-defined]
 
     def deny(client: BaseClient, operation: str, asked: dict[str, Any]) -> Any:
         if operation == "FilterLogEvents":

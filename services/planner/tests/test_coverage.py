@@ -190,14 +190,14 @@ def test_the_function_writes_it_whatever_asks_for_it(
         monkeypatch.setenv(name, value)
     clients = {"s3": world.s3, "scheduler": world.scheduler}
     monkeypatch.setattr(coverage_handler.boto3, "client", lambda service, **_: clients[service])
-    context = SimpleNamespace(
+    context: Any = SimpleNamespace(
         function_name="f",
         memory_limit_in_mb=1,
         invoked_function_arn="arn",
         aws_request_id="id",
     )
 
-    answer = coverage_handler.handle({}, context)  # type: ignore[arg-type]  (what is read of it)
+    answer = coverage_handler.handle({}, context)
 
     assert answer == {"status": "written", "sources": 1}
     assert world.page()["rows"]
