@@ -18,6 +18,7 @@ from cli.tests.conftest import Run
 from tests.deployed import deployed
 
 from devstack.suite import REGION, Suite
+from logferry.checkout import TEMPLATES
 from logferry.commands import deployment
 from logferry.commands.console import DONE
 from logferry.config import Config
@@ -185,7 +186,7 @@ def of_other_settings(world: World) -> None:
     stacks, name = world.client("cloudformation"), "doctored-observability"
     stacks.update_stack(
         StackName=name,
-        UsePreviousTemplate=True,
+        TemplateBody=(TEMPLATES / "observability.yaml").read_text(),
         Parameters=[
             {"ParameterKey": "Name", "ParameterValue": "doctored"},
             {"ParameterKey": "GapHours", "ParameterValue": "77"},
