@@ -177,6 +177,9 @@ class SharedLedger:
     def is_empty(self, source: SourceName) -> bool:
         return not self.cloud.ledger
 
+    def lacking(self, source: SourceName) -> int:
+        return 0
+
     def known(self, source: SourceName, windows: Sequence[Window]) -> Iterator[tuple[Window, str]]:
         for window in windows:
             prefix = ledger_prefix(source, window)

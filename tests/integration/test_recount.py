@@ -2,6 +2,7 @@
 
 import gzip
 import time
+from base64 import b64decode
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -190,6 +191,17 @@ def put(suite, name, window, stream, *events):
     suite.put_logs(suite.source("alpha").account_id, [group])
 
 
+def come_in(suite, name, stream, *events):
+    """Put events now: what `put` does was ingested when it happened."""
+    logs = suite.client("logs", suite.source("alpha").account_id)
+    logs.create_log_stream(logGroupName=name, logStreamName=stream)
+    logs.put_log_events(
+        logGroupName=name,
+        logStreamName=stream,
+        logEvents=[{"timestamp": at_ms, "message": message} for at_ms, message in events],
+    )
+
+
 def request_at(suite, name, window):
     """The request for another window than the previous day's."""
     asked = suite.export_request("alpha", name, lane="direct", log_group_class="STANDARD")
@@ -199,10 +211,12 @@ def request_at(suite, name, window):
 
 
 def invoke(suite, function, revisit_days):
+    """Let a recounter look; returns the end of what it has logged."""
     variables(suite, function, REVISIT_DAYS=revisit_days)
     request = next(e.text for e in examples("accept", "recount-request"))
-    answer = suite.client("lambda").invoke(FunctionName=function, Payload=request)
+    answer = suite.client("lambda").invoke(FunctionName=function, Payload=request, LogType="Tail")
     assert "FunctionError" not in answer, answer["Payload"].read()
+    return b64decode(answer.get("LogResult", "")).decode()
 
 
 def test_late_events_of_a_large_window_are_found_by_their_stream_and_added(
@@ -216,7 +230,7 @@ def test_late_events_of_a_large_window_are_found_by_their_stream_and_added(
     (done,) = records(name)
     invoke(suite, recounter, "none")
     assert recount(suite, control, done).events == 1
-    put(suite, name, window, "agent", (window.to_ms - 1, "late"))
+    come_in(suite, name, "agent", (window.to_ms - 1, "late"))
     # As if it had been counted hours before the agent came back.
     said = {"by": "insights", "at": timestamp(datetime.now(UTC) - timedelta(hours=3)), "events": 1}
     told = Recount.of(
@@ -224,10 +238,12 @@ def test_late_events_of_a_large_window_are_found_by_their_stream_and_added(
     ).text()
     key = recount_key(done.source, window, done.export_id)
     suite.client("s3").put_object(Bucket=control, Key=key, Body=told)
-    invoke(suite, recounter, "1")
+    answered = invoke(suite, recounter, "1")
     found = suite.client("s3").get_object(Bucket=control, Key=key)["Body"].read()
     late = parse(Recount, found)
-    assert (late.recount.by, late.recount.events, late.late_streams) == ("streams", 2, ["agent"])
+    assert (late.recount.by, late.recount.events, late.late_streams) == (
+        ("streams", 2, ["agent"])
+    ), answered
 
     where = (done.source.account_id, done.source.region, window, name)
     note = seal_note_key(LACKING_NOTES, *where)
@@ -251,7 +267,7 @@ def test_a_window_that_was_skipped_as_empty_is_exported_once_it_is_not(
     known = first.model_copy(update={"state": "skipped", "skipped": Skipped(**skipped)})
     suite.client("s3").put_object(Bucket=control, Key=known.key, Body=emit(known).encode())
     invoke(suite, recounter, "none")
-    put(suite, name, window, "agent", (window.to_ms - 1, "late"))
+    come_in(suite, name, "agent", (window.to_ms - 1, "late"))
     invoke(suite, recounter, "1")
 
     tap.until(lambda: sorted(r.state for r in records(name)) == ["secured", "skipped"])

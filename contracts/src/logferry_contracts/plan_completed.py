@@ -96,6 +96,8 @@ class PlanCompletedData(Message):
             nothing is known of.
         asked_again: Exports of earlier plans that have not ended for long, and whose messages were
             sent again: they may have gone with a queue. None for none.
+        lacking: Windows of log groups of which CloudWatch Logs has counted more events than are
+            sealed, of any age; None for none.
         only: Log groups that match one of these were planned; None for all.
         zone_data: Which release of IANA's time zones the windows were cut by; None up to 0.2.0.
         dry_run: Nothing was written, sent or changed. Such an event is an answer, never published.
@@ -116,6 +118,7 @@ class PlanCompletedData(Message):
     infrastructure_changes: Annotated[list[InfrastructureChange], Field(min_length=1)] | None = None
     retention_cliff: RetentionCliff | None = None
     asked_again: Count | None = None
+    lacking: Count | None = None
     only: Annotated[list[Glob], Field(min_length=1)] | None = None
     zone_data: ZoneData | None = None
     dry_run: bool | None = None

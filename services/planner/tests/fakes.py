@@ -172,6 +172,10 @@ class Ledger:
     creates: int = 0
     reads: int = 0
     spend: Callable[[float], None] = lambda _seconds: None
+    lacks: int = 0
+
+    def lacking(self, source: SourceName) -> int:
+        return self.lacks
 
     def known(self, source: SourceName, windows: Sequence[Window]) -> Iterator[tuple[Window, str]]:
         prefixes = {ledger_prefix(source, window): window for window in windows}

@@ -84,6 +84,14 @@ def test_the_next_days_plan_asks_again_for_what_a_purged_queue_had(
     assert '"DatesAskedAgain":[1.0]' in told
 
 
+def test_a_plan_says_how_many_windows_lack_events_and_nothing_where_none_does(
+    world: World,
+) -> None:
+    assert "lacking" not in plan(world, A_DAY_LATER, "request-1")["data"]
+    world.ledger.lacks = 3
+    assert plan(world, A_DAY_LATER, "request-2")["data"]["lacking"] == 3
+
+
 def test_they_are_asked_for_once_a_day_until_they_have_ended(world: World) -> None:
     lost = purged(world)
     plan(world, A_DAY_LATER, "request-2")

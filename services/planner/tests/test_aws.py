@@ -14,6 +14,7 @@ from devstack.pytest_backends import Backend
 from logferry_contracts.documents import examples
 from logferry_contracts.export import Destination, export_id
 from logferry_contracts.export_requested import ExportRequested, ExportRequestedData
+from logferry_contracts.ledger_key import LACKING_NOTES, seal_note_key
 from logferry_contracts.ledger_record import LedgerRecord
 from logferry_contracts.log_group import LogGroup
 from logferry_contracts.plan_completed import PlanCompleted, PlanCompletedData
@@ -469,6 +470,19 @@ def test_a_record_is_taken_over_once_and_only_as_it_was_read(backend: Backend, b
     assert ledger.take_over(there, mine)
     assert not ledger.take_over(there, mine)
     assert ledger.read([there.key]) == [mine]
+
+
+def test_notes_of_windows_that_lack_events_are_counted_until_they_are_empty(
+    backend: Backend, bucket: str
+) -> None:
+    s3, ledger = backend.client("s3"), Ledger(backend.client("s3"), bucket)
+    assert ledger.lacking(SOURCE) == 0
+    for name, said in (("/a", b"/a"), ("/b", b"/b"), ("/over", b"")):
+        where = (SOURCE.account_id, SOURCE.region, record().window, name)
+        s3.put_object(Bucket=bucket, Key=seal_note_key(LACKING_NOTES, *where), Body=said)
+        other = seal_note_key("contradicted", *where)
+        s3.put_object(Bucket=bucket, Key=other, Body=name.encode())
+    assert ledger.lacking(SOURCE) == 2
 
 
 def test_the_direct_lane_has_a_queue_and_a_group_of_its_own_where_there_is_one(

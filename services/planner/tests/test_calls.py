@@ -142,6 +142,10 @@ CALLS: dict[str, tuple[Callable[[Any, Path], Any], str]] = {
         lambda aws, _: Ledger(aws, "control").is_empty(SOURCE),
         "ListObjectsV2 of s3://control/ledger/111111111111/eu-west-1/",
     ),
+    "Ledger.lacking": (
+        lambda aws, _: Ledger(aws, "control").lacking(SOURCE),
+        "ListObjectsV2 of s3://control/seals/111111111111/eu-west-1/lacking/",
+    ),
     "OpenNotes.there": (
         lambda aws, _: OpenNotes(aws, "control").there(SOURCE),
         "ListObjectsV2 of s3://control/open/111111111111/eu-west-1/",

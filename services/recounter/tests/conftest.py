@@ -257,7 +257,7 @@ class Account(SourceAccount):
         self._world.found.setdefault(f"{window}", {})[log_group_name] = events
         return events
 
-    def streams(self, log_group_name: str, since_ms: int) -> list[str]:
+    def streams(self, log_group_name: str, window: Window, since_ms: int) -> list[str]:
         self._world.call("DescribeLogStreams")
         if log_group_name in self._world.undecided:
             raise UndecidedError(log_group_name)

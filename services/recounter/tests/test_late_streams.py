@@ -256,15 +256,16 @@ def test_streams_are_listed_by_their_last_ingestion_and_their_events_have_their_
     window = Window(from_ms=now_ms - DAY, to_ms=now_ms)
     put(logs, "agent", window.from_ms, window.to_ms - 1)
     put(logs, "other", window.from_ms)
+    put(logs, "older", window.from_ms - 1)
     put(logs, "empty")
     account = SourceAccount(logs, logs)
-    assert account.streams("/a", now_ms) == ["agent", "empty", "other"]
-    assert account.streams("/a", now_ms + DAY) == ["empty"]
+    assert sorted(account.streams("/a", window, now_ms)) == ["agent", "empty", "other"]
+    assert account.streams("/a", window, now_ms + DAY) == ["empty"]
     found = list(account.ingested("/a", window, ["agent"], lambda: None))
     assert [stream for stream, _ in found] == ["agent", "agent"]
     assert all(now_ms - 1 <= at_ms <= now_ms + DAY for _, at_ms in found)
     with pytest.raises(CannotCountError):
-        account.streams("/gone", 0)
+        account.streams("/gone", window, 0)
 
 
 def test_more_streams_or_pages_than_are_looked_at_are_not_decided(
@@ -276,10 +277,13 @@ def test_more_streams_or_pages_than_are_looked_at_are_not_decided(
     window = Window(from_ms=now_ms - DAY, to_ms=now_ms)
     put(logs, "agent", window.from_ms)
     account = SourceAccount(logs, logs)
-    assert account.streams("/a", now_ms) == ["agent"]
+    assert account.streams("/a", window, now_ms) == ["agent"]
     with pytest.raises(UndecidedError):
         list(account.ingested("/a", window, ["agent"], lambda: None))
     for n in range(50):
-        put(logs, f"{n}")
+        put(logs, f"{n}", window.from_ms - 1)
+    assert account.streams("/a", window, now_ms) == ["agent"]  # what lies behind is older
+    for n in range(50, 100):
+        put(logs, f"{n}", window.from_ms + 1)
     with pytest.raises(UndecidedError):
-        account.streams("/a", now_ms)
+        account.streams("/a", window, now_ms)

@@ -148,6 +148,9 @@ class Ledger(Protocol):
     def is_empty(self, source: SourceName) -> bool:
         """Whether it has no record of a source's account and Region."""
 
+    def lacking(self, source: SourceName) -> int:
+        """Return of how many windows the newest seals say that CloudWatch Logs has more events."""
+
     def windows(self, source: SourceName, due: Sequence[Window]) -> list[Window]:
         """Return the windows with records that may overlap some, which are in the order of time."""
 

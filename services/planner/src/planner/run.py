@@ -366,6 +366,7 @@ class Run:
                 infrastructure_changes=self.changes or None,
                 retention_cliff=cliff(worklist, policies, now=self.planned_at),
                 asked_again=worklist.tally.asked_again or None,
+                lacking=self.wiring.control.ledger.lacking(self.request.source.name) or None,
                 only=self.request.only,
                 zone_data=ZONE_DATA,
                 dry_run=True if self._is_dry_run else None,

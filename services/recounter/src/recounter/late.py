@@ -69,7 +69,7 @@ class Late:
         exported_ms = _ms(record.submitted.at if record.submitted else record.requested_at)
         counted_at = record.requested_at if before is None else before.at
         first_ms, last_ms = _ms(counted_at, -UNSURE), _ms(counted_at, SKEW)
-        streams = self.account.streams(name, min(exported_ms, first_ms))
+        streams = self.account.streams(name, self.window, min(exported_ms, first_ms))
         if streams and not is_readable:
             raise UndecidedError(f"{name} was written to since, and cannot be read")
         more, is_sure, found = 0, True, set[str]()
@@ -89,7 +89,7 @@ class Late:
         Raises:
             UndecidedError, CannotCountError, AwsError: As `since`.
         """
-        streams = self.account.streams(log_group_name, _ms(at, -UNSURE))
+        streams = self.account.streams(log_group_name, self.window, _ms(at, -UNSURE))
         events = self.account.ingested(log_group_name, self.window, streams, self.next_page)
         return sum(1 for _ in events)
 

@@ -7,7 +7,9 @@ from itertools import takewhile
 from typing import TYPE_CHECKING
 
 from logferry_contracts.ledger_key import (
+    LACKING_NOTES,
     ledger_prefix,
+    seal_notes_prefix,
     source_prefix,
     split_key,
     starting_at,
@@ -64,6 +66,15 @@ class Ledger:
         """Whether it has no record of a source's account and Region."""
         [page] = self._control.pages(source_prefix(source), PaginationConfig={"MaxItems": 1})
         return not page.get("Contents")
+
+    def lacking(self, source: SourceName) -> int:
+        """Return of how many windows the newest seals say that CloudWatch Logs has more events.
+
+        A note that is over is empty.
+        """
+        prefix = seal_notes_prefix(LACKING_NOTES, source.account_id, source.region)
+        pages = self._control.pages(prefix)
+        return sum(each["Size"] > 0 for page in pages for each in page.get("Contents", []))
 
     def windows(self, source: SourceName, due: Sequence[Window]) -> list[Window]:
         """Return the windows with records that may overlap some, a thousand a call.

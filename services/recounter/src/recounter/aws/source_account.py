@@ -110,11 +110,11 @@ class SourceAccount:
         pages = self._pages(log_group_name, window, next_page)
         return sum(len(events) for events in pages)
 
-    def streams(self, log_group_name: str, since_ms: int) -> list[str]:
-        """Return the log streams that have got events since then.
+    def streams(self, log_group_name: str, window: Window, since_ms: int) -> list[str]:
+        """Return the log streams that may have events of a window which came in since then.
 
-        CloudWatch Logs says when a stream has got its last events, and not for which times. It
-        says so within an hour, typically.
+        They are listed by their newest event, down to the window's begin: what lies behind has no
+        event of it. CloudWatch Logs says both times within an hour, typically.
         https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_LogStream.html
 
         Raises:
@@ -125,14 +125,19 @@ class SourceAccount:
         found, token = list[str](), dict[str, Any]()
         for _ in range(MOST_STREAM_PAGES):
             with calling("DescribeLogStreams", log_group_name, _KINDS):
-                page = self._logs.describe_log_streams(logGroupName=log_group_name, **token)
-            # One that was never written to has no such time.
+                page = self._logs.describe_log_streams(
+                    logGroupName=log_group_name, orderBy="LastEventTime", descending=True, **token
+                )
+            streams = page["logStreams"]
+            # One whose events are not known yet has neither time.
+            newest = [each.get("lastEventTimestamp", window.from_ms) for each in streams]
             found += [
                 each["logStreamName"]
-                for each in page["logStreams"]
-                if each.get("lastIngestionTime", since_ms) >= since_ms
+                for each, newest_ms in zip(streams, newest, strict=True)
+                if newest_ms >= window.from_ms
+                and each.get("lastIngestionTime", since_ms) >= since_ms
             ]
-            if "nextToken" not in page:
+            if "nextToken" not in page or min(newest, default=window.from_ms) < window.from_ms:
                 return found
             token = {"nextToken": page["nextToken"]}
         raise UndecidedError(f"{log_group_name} has too many log streams")
