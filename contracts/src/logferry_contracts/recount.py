@@ -33,7 +33,8 @@ class Recounted(Message):
     Attributes:
         by: ``insights``, ``filter`` or ``streams``, by which it counted; ``no`` where it did not;
             or what comes later.
-        at: When CloudWatch Logs answered, or it was given up.
+        at: When CloudWatch Logs was asked by a query, or answered the last page; or when it was
+            given up.
         events: In ``[from, to)`` of the window; None where it did not count.
         reason: Why it did not count, such as ``budget``; None where it did.
     """

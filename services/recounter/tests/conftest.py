@@ -94,7 +94,7 @@ class World:
         came: Those that came in late: log stream, time, and when.
         undecided: Log groups of too many log streams.
         filled: What an exporter was asked for, as its window is not empty any more.
-        found: What a query has found once it was complete, and filtering a window, by log group.
+        found: What a query has found, as of its start, and filtering a window, by log group.
         before: Called before each call of AWS, with its name; raises what becomes of the call.
     """
 
@@ -223,6 +223,8 @@ class Account(SourceAccount):
                 raise CannotCountError("StartQuery", name, self._world.refused[name], "no")
         query_id = f"query-{next(self._world.ids)}"
         self._world.queries[query_id] = tuple(log_group_names), window
+        now = {name: self._world.counted(name, window) for name in log_group_names}
+        self._world.found[query_id] = now
         self._world.paid_bytes += self._scanned(query_id)
         self._world.call("StartQuery done")
         return query_id
@@ -230,11 +232,7 @@ class Account(SourceAccount):
     def answer(self, query_id: str) -> Answer:
         self._world.call("GetQueryResults")
         self._world.looks[query_id] += 1
-        names, window = self._world.queries[query_id]
         status = self._world.status(query_id, self._world.looks[query_id])
-        if status == "Complete":
-            now = {name: self._world.counted(name, window) for name in names}
-            self._world.found.setdefault(query_id, now)
         rows: list[Mapping[str, str]] = [
             {"@log": f"111122223333:{name}", "events": str(events)}
             for name, events in self._world.found.get(query_id, {}).items()

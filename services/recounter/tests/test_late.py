@@ -88,6 +88,29 @@ def test_one_invocation_has_one_share_of_the_calls_however_many_windows_it_looks
     assert listed[0] == listed[1]
 
 
+def test_a_window_whose_first_look_never_came_to_its_end_is_looked_at_again() -> None:
+    world = World()
+    made = world.add(record("/a", lane="slot", size=100), SOME)
+
+    def dies(call: str) -> None:
+        if call == "PutRecount done":
+            raise Killed
+
+    world.before = dies
+    with pytest.raises(Killed):
+        after(world, 1)
+    world.before = lambda _: None
+    assert world.notes == {}
+    after(world, 1.5, revisit_share=0)
+    world.notes = {
+        key: (note.model_copy(update={"listing_sha256": None}), etag)
+        for key, (note, etag) in world.notes.items()
+    }
+    world.events["/a"].append(LATE)
+    after(world, 14)
+    assert said(world, made) == ("filter", 3)
+
+
 def test_a_window_that_was_never_counted_is_not_looked_at_again() -> None:
     """It is older than what is counted: that was said when nobody counted."""
     world = World()

@@ -125,6 +125,20 @@ def test_nobody_says_whether_a_query_has_seen_what_came_in_while_it_ran() -> Non
     assert world.recounts[made.export_id].late_streams == ["agent"]
 
 
+def test_a_querys_answer_is_as_old_as_the_query_however_late_it_is_taken() -> None:
+    world = World(status=lambda _, __: "Running")
+    made = world.add(record("/a", lane="slot", size=LARGE), SOME)
+    go(world, 0.5)
+    look(world, seconds=2)  # the invocation ends before the query does
+    go(world, 0.6)
+    world.late("/a", LATE)
+    world.status = lambda _, __: "Complete"
+    after(world, 1)
+    assert said(world, made) == ("insights", 2)
+    after(world, 3)
+    assert said(world, made) == ("streams", 3)
+
+
 def test_streams_that_cannot_be_read_are_left_to_a_query() -> None:
     world, made = counted(log_group_class="INFREQUENT_ACCESS")
     go(world, 2)

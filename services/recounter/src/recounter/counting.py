@@ -201,8 +201,9 @@ class Counting:
     def _take(self, charge: Charge, answer: Answer) -> None:
         counted = self.book.of(charge)
         found = insights.counts(answer.rows, (each.log_group_name for each in counted))
+        # Its answer is as old as the query, whoever takes it, however late.
         said = {
-            each: Recounted(by=INSIGHTS, at=self.book.now, events=found[each.log_group_name])
+            each: Recounted(by=INSIGHTS, at=charge.at, events=found[each.log_group_name])
             for each in counted
         }
         self.book.settle(said, charge, answer)

@@ -17,11 +17,11 @@ from recounter.aws.control import Control
 from recounter.aws.source_account import SourceAccount
 from recounter.errors import UndecidedError
 
-UNSURE = timedelta(minutes=75)
-"""What came in so shortly before it was counted, nobody knows whether it was: a query may take an
-hour, and does not see at once what comes in."""
-SKEW = timedelta(minutes=1)
-"""Between our clock and that of CloudWatch Logs, by which events come in."""
+BEFORE = timedelta(minutes=15)
+"""What came in so shortly before, nobody knows whether it was counted: a query does not see it at
+once, and pages take minutes."""
+AFTER = timedelta(minutes=65)
+"""The same of what came in so soon after: a query may run for an hour."""
 
 
 class Found(NamedTuple):
@@ -68,7 +68,7 @@ class Late:
         before = None if recount is None else recount.recount
         exported_ms = _ms(record.submitted.at if record.submitted else record.requested_at)
         counted_at = record.requested_at if before is None else before.at
-        first_ms, last_ms = _ms(counted_at, -UNSURE), _ms(counted_at, SKEW)
+        first_ms, last_ms = _ms(counted_at, -BEFORE), _ms(counted_at, AFTER)
         streams = self.account.streams(name, self.window, min(exported_ms, first_ms))
         if streams and not is_readable:
             raise UndecidedError(f"{name} was written to since, and cannot be read")
@@ -89,7 +89,7 @@ class Late:
         Raises:
             UndecidedError, CannotCountError, AwsError: As `since`.
         """
-        streams = self.account.streams(log_group_name, self.window, _ms(at, -UNSURE))
+        streams = self.account.streams(log_group_name, self.window, _ms(at, -BEFORE))
         events = self.account.ingested(log_group_name, self.window, streams, self.next_page)
         return sum(1 for _ in events)
 

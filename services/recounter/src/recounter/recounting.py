@@ -114,13 +114,22 @@ class Recounting:
         for look in self._looks(window, pages.turn):
             if self.control.note(window, look)[0].listing_sha256 == listing:
                 continue
-            if look == FIRST or self.control.note(window, FIRST)[0].listing_sha256 is not None:
+            if look == FIRST or self._was_begun(window, pages.turn):
                 book = self._counted(window, look, export_ids, pages)
                 if not is_open:
                     book.close(listing)
 
+    def _was_begun(self, window: Window, turn: Turn) -> bool:
+        """Whether the first look is done with, or as far as it ever comes."""
+        note, etag = self.control.note(window, FIRST)
+        is_over = etag is not None and not self._is_young(window, turn)
+        return note.listing_sha256 is not None or is_over
+
+    def _is_young(self, window: Window, turn: Turn) -> bool:
+        return epoch_ms(turn.clock() - self.look_back) <= window.from_ms
+
     def _looks(self, window: Window, turn: Turn) -> Iterator[int]:
-        if epoch_ms(turn.clock() - self.look_back) <= window.from_ms:
+        if self._is_young(window, turn):
             yield FIRST
         again = due.later_look(window, turn.clock(), self.revisit_days)
         if again is not None:
