@@ -123,6 +123,8 @@ def tokens(
         for place in chosen.places(archive):
             with Threads(max(os.process_cpu_count() or 1, place.store.readers)) as threads:
                 plan = planned(archive, chosen, place, threads).plan
+                # What of the time is not sealed yet is in no index, and does not matter here.
+                codes.append(FAILED if plan.is_wrong else NOT_WHOLE if plan.findings else DONE)
                 codes += [_tell(each) for each in _months(place, plan, threads, kept, again=again)]
         return next(code for code in (FAILED, NOT_WHOLE, DONE) if code in codes)
     except KeyboardInterrupt:
