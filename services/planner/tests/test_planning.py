@@ -205,9 +205,9 @@ def test_a_finished_plan_that_is_run_again_lists_and_sends_nothing(
     assert aws.requests(expected=0) == []
     # The archive bucket; the ledger's windows, that it was looked through for this profile, the
     # outbox, the ledger and, twice, the notes of dates: of those that are open, and of those that
-    # have not been sent; the notes of open exports, and of windows that are planned in part; and
-    # that the plan has written its inventory.
-    assert sorted(calls) == ["GetObject", "HeadBucket", *["ListObjectsV2"] * 8]
+    # have not been sent; the notes of open exports, of windows that are planned in part, and of
+    # those that lack events; and that the plan has written its inventory.
+    assert sorted(calls) == ["GetObject", "HeadBucket", *["ListObjectsV2"] * 9]
 
 
 def test_what_a_purged_queue_had_arrives_again_within_five_minutes(aws: Aws) -> None:
