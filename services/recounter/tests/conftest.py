@@ -189,12 +189,12 @@ class Bucket(Control):
 
     def correct(self, recount: Recount, *, only_more: bool) -> bool:
         before = self._world.recounts.get(recount.export_id)
-        if before is None or not is_news(before, recount, only_more=only_more):
+        if not is_news(before, recount, only_more=only_more):
             return False
         self._world.call("CorrectRecount")
         self._world.recounts[recount.export_id] = recount
         self._world.call("CorrectRecount done")
-        return True
+        return before is not None
 
     def note(self, window: Window, look: int) -> tuple[Note, str | None]:
         return self._world.notes.get((window, look), (Note(), None))

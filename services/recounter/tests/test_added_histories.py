@@ -66,8 +66,10 @@ class Archive:
     read: Counter[str] = field(default_factory=Counter)
 
     def seal(self) -> None:
-        for key, recount in self.world.recounts.items():
-            self.sealed[key] = self.events[key], recount.recount.events
+        for key in self.world.records:
+            recount = self.world.recounts.get(key)
+            counted = None if recount is None else recount.recount.events
+            self.sealed[key] = self.events[key], counted
 
     def work(self) -> None:
         """Let the exporter do what it is asked for; again does no harm."""

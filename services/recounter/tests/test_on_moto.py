@@ -115,10 +115,14 @@ def test_a_later_look_is_kept_by_itself_and_corrects_what_the_first_one_said(
     assert found == recount(MADE, stays).text()
 
 
-def test_what_nobody_could_count_is_corrected_by_whoever_can_and_what_is_gone_is_not(
-    control: Control,
-) -> None:
-    assert not control.correct(recount(MADE, 3), only_more=False)
+def test_a_later_look_has_the_word_where_the_first_one_came_to_none(control: Control) -> None:
+    assert not control.correct(recount(MADE, 3), only_more=True)
+    assert control.recount(WINDOW, MADE.export_id) is None
+    assert not control.correct(recount(MADE, 3), only_more=False)  # there was nothing to correct
+    assert control.recount(WINDOW, MADE.export_id) == recount(MADE, 3)
+
+
+def test_what_nobody_could_count_is_corrected_by_whoever_can(control: Control) -> None:
     nobody = recount(MADE, 3).model_copy(
         update={"recount": Recounted(by="no", at=at(NOW), reason="budget")}
     )

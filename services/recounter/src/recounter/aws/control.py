@@ -103,6 +103,8 @@ class Control:
     def correct(self, recount: Recount, *, only_more: bool) -> bool:
         """Replace what was counted of an export, if a later look has counted other events.
 
+        Where the first look has come to no word, the later look's is it.
+
         Args:
             recount: What the later look says.
             only_more: Whether it counts for nothing but that there are more of them.
@@ -112,7 +114,11 @@ class Control:
         """
         key = self._key(recount.window, recount.export_id, FIRST)
         found = self._bucket.get(key)
-        if found is None or not is_news(_recount(found[0]), recount, only_more=only_more):
+        before = None if found is None else _recount(found[0])
+        if not is_news(before, recount, only_more=only_more):
+            return False
+        if found is None:
+            self.put(recount, FIRST)
             return False
         self._bucket.put(key, recount.text())
         return True
