@@ -506,6 +506,7 @@ REFUSED = {
     ("sns.amazonaws.com", "sqs.SendMessage", "sqs:SendMessage"),
     # Of a lock it writes nothing, so it need not see it.
     ("sealer", "s3.GetObject", "s3:GetObjectLegalHold"),
+    ("exporter-<profile>", "s3.GetObject", "s3:GetObjectLegalHold"),
     ("exporter-<profile>", "s3.HeadObject", "s3:GetObjectLegalHold"),
     ("exporter-<profile>", "s3.HeadObject", "s3:GetObjectRetention"),
     ("reader-analysts", "s3.GetObject", "s3:GetObjectLegalHold"),

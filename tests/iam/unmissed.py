@@ -59,9 +59,6 @@ UNMISSED: dict[tuple[str, str, str], str] = {
     ("sealer/sealer", "ReadTheLedger", f"{_CONTROL}/manifest/*"): (
         "as the exporter's; services/sealer/tests/test_differences.py reads such a list"
     ),
-    ("source/export", "FindLateStreams", "logs:DescribeLogStreams"): (
-        "only a look days after a window's end asks; services/recounter/tests has it"
-    ),
     ("source/export", "StopQueries", "logs:StopQuery"): (
         "only a query that reads twice what was guessed is stopped; services/recounter/tests has it"
     ),
