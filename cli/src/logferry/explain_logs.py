@@ -59,10 +59,11 @@ class Around:
         In the place of those that nobody may read is one that says so.
         """
         since_ms = epoch_ms(datetime.fromisoformat(record.requested_at))
-        queues = (self._name.queue_name, self._name.direct_queue_name)
-        groups = [f"/aws/lambda/{each.removesuffix('.fifo')}-fifoSQSConsumer" for each in queues]
+        functions = (self._name.exporter_function_name, self._name.direct_function_name)
         found = [
-            line for group in groups for line in self._named(group, record.export_id, since_ms)
+            line
+            for each in functions
+            for line in self._named(f"/aws/lambda/{each}", record.export_id, since_ms)
         ]
         return sorted(found, key=lambda line: line.at)[-NEWEST:]
 

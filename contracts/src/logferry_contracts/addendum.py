@@ -15,6 +15,9 @@ from pydantic import Field
 from logferry_contracts.manifest import ArchivedObject, Manifest
 from logferry_contracts.message import Message, Timestamp
 
+MOST_ADDED_BYTES = 64_000_000
+"""Of the lines that are read, and compared with the archive, for one addendum."""
+
 
 class Addendum(Message):
     """What was missing of an export has been added, as its ledger record says it.

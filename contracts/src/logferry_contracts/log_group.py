@@ -15,8 +15,12 @@ https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-keys.html#object-ke
 
 LogGroupName = Annotated[str, Field(min_length=1, max_length=512, pattern=r"^[.\-_/#A-Za-z0-9]+$")]
 LogStreamName = Annotated[str, Field(min_length=1, max_length=512, pattern=r"^[^:*]+$")]
-LogStreamNames = Annotated[list[LogStreamName], Field(min_length=1, max_length=100)]
-"""As many as one call of FilterLogEvents takes."""
+MOST_LOG_STREAMS = 100
+"""That one call of FilterLogEvents takes.
+
+https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_FilterLogEvents.html
+"""
+LogStreamNames = Annotated[list[LogStreamName], Field(min_length=1, max_length=MOST_LOG_STREAMS)]
 LogGroupClass = Annotated[str, Field(max_length=64, pattern=r"^[A-Z][A-Z0-9_]*$")]
 """``STANDARD``, ``INFREQUENT_ACCESS``, ``DELIVERY``, ``ESSENTIALS``, or what AWS adds next.
 

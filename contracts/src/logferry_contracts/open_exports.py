@@ -67,6 +67,11 @@ def notes_before(record: LedgerRecord) -> list[str]:
     return [f"{folder}/{name}{_SUFFIX}", f"{folder}/{name}{_LOST}{_SUFFIX}"]
 
 
+def next_export_id(record: LedgerRecord) -> str:
+    """Return the id of the next try of an export: once its record is there, that one counts."""
+    return export_id(record.source, record.log_group.name, record.window, record.generation + 1)
+
+
 def record_key(note: str) -> str:
     """Return the key of the ledger record that a note is about."""
     key = note.removesuffix(_SUFFIX).removesuffix(_LOST)

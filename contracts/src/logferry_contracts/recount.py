@@ -23,9 +23,6 @@ STREAMS = "streams"
 """What came in since it was counted before, by the log streams that have got events since."""
 NO = "no"
 
-MOST_LATE_STREAMS = 100
-"""That are named: more are not compared by themselves."""
-
 
 class Recounted(Message):
     """What the second witness says.

@@ -285,7 +285,7 @@ def test_what_the_ledger_does_not_have_is_not_made_up(
 def test_a_window_that_is_too_much_is_left_to_a_person(
     archived: "Cloud", wanted: ExportRequestedData, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(adding, "MOST_BYTES", 1000)
+    monkeypatch.setattr(adding, "MOST_ADDED_BYTES", 1000)
     before = list(archived.archive)
     put(archived, Event("web/1", FROM + 1, "x" * 1000))
     add(archived, wanted)

@@ -13,13 +13,14 @@ from logferry_contracts.export import export_id
 from logferry_contracts.insights import Answer
 from logferry_contracts.ledger_record import LedgerRecord
 from logferry_contracts.message import timestamp
+from logferry_contracts.open_exports import next_export_id
 from logferry_contracts.reads import Reader
 from logferry_contracts.recount import Recount
 from logferry_contracts.window import Window
 from logferry_contracts.wire import emit, parse
 from logferry_deliveries.errors import AwsError
 from recounter.aws.control import FIRST, Control
-from recounter.aws.requests import Requests, next_generation
+from recounter.aws.requests import Requests
 from recounter.aws.source_account import SourceAccount
 from recounter.due import is_news
 from recounter.errors import BusyError, CannotCountError, OvertakenError, UndecidedError
@@ -289,7 +290,7 @@ class Asked(Requests):
 
     def ask_again(self, record: LedgerRecord, now: datetime) -> None:
         self._world.call("SendMessage")
-        self._world.filled.append(next_generation(record))
+        self._world.filled.append(next_export_id(record))
         self._world.call("SendMessage done")
 
 

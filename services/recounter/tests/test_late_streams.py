@@ -23,9 +23,9 @@ from services.recounter.tests.conftest import (
 )
 from services.recounter.tests.conftest import look as look_with
 
+from logferry_contracts.open_exports import next_export_id
 from logferry_contracts.window import Window
 from recounter.aws import source_account
-from recounter.aws.requests import next_generation
 from recounter.aws.source_account import SourceAccount
 from recounter.errors import CannotCountError, UndecidedError
 
@@ -172,7 +172,7 @@ def test_a_window_that_was_empty_is_exported_once_it_is_not(late_after: float) -
             go(world, late_after)
             world.late("/idle", LATE)
         after(world, days)
-    assert set(world.filled) == {next_generation(made)}
+    assert set(world.filled) == {next_export_id(made)}
     looks = [each for each in (3, 14) if each > late_after]
     assert len(world.filled) == len(looks)
     for each in looks:
@@ -189,11 +189,11 @@ def test_what_was_asked_for_before_is_not_asked_for_again() -> None:
     world.late("/idle", LATE)
     after(world, 3)
     done = record("/idle", size=100).model_copy(
-        update={"generation": 2, "export_id": next_generation(made)}
+        update={"generation": 2, "export_id": next_export_id(made)}
     )
     world.add(done)
     after(world, 14)
-    assert world.filled == [next_generation(made)]
+    assert world.filled == [next_export_id(made)]
 
 
 @pytest.mark.parametrize(
@@ -239,7 +239,7 @@ def test_who_died_asks_for_the_same_export_again(call: str) -> None:
         after(world, 3)
     world.before = lambda _: None
     after(world, 3.1)
-    assert set(world.filled) == {next_generation(made)}
+    assert set(world.filled) == {next_export_id(made)}
 
 
 # CloudWatch Logs

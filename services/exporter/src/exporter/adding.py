@@ -15,12 +15,10 @@ from exporter import direct, missing, task
 from exporter.errors import NotAddedError, NotForDirectLaneError
 from exporter.reading import FOLDER_PREFIX, Reading
 from exporter.spool import Spool, remove_leftovers
-from logferry_contracts.addendum import addenda_of, addendum_folder
+from logferry_contracts.addendum import MOST_ADDED_BYTES, addenda_of, addendum_folder
 from logferry_contracts.ledger_record import LedgerRecord
 from logferry_contracts.manifest import ArchivedObject
 
-MOST_BYTES = 64_000_000
-"""Of a window's lines."""
 MOST_EVENTS = 600_000
 """That are remembered at once, of one log stream: they take some 70 MB of the function's 256."""
 
@@ -58,7 +56,7 @@ class Adding:
             remove_leftovers(folder)
             read, found = (_spool(folder / each) for each in ("read", "missing"))
             try:
-                self.reading.spool(record, 0, read, MOST_BYTES)
+                self.reading.spool(record, 0, read, MOST_ADDED_BYTES)
                 self._compare(record, read, found)
                 return self._written(record, found)
             except OSError as error:

@@ -12,6 +12,7 @@ from logferry_contracts.export import export_id
 from logferry_contracts.ledger_key import split_key, window_of
 from logferry_contracts.ledger_record import LedgerRecord
 from logferry_contracts.message import timestamp
+from logferry_contracts.open_exports import next_export_id
 from logferry_contracts.window import Window
 
 LOOKS_BEFORE_THE_END = 2
@@ -72,8 +73,8 @@ def superseded(record: LedgerRecord, export_ids: Container[str]) -> Ended | None
 
     The last try counts. Should the message of an earlier one be gone, it never ends.
     """
-    next_id = export_id(record.source, record.log_group.name, record.window, record.generation + 1)
-    return _of(record, "failed", record.requested_at) if next_id in export_ids else None
+    is_next_there = next_export_id(record) in export_ids
+    return _of(record, "failed", record.requested_at) if is_next_there else None
 
 
 def damaged(key: str) -> Ended:

@@ -10,10 +10,15 @@ from math import ceil
 
 from aws_lambda_powertools import Logger
 
-from logferry_contracts.export import export_id
 from logferry_contracts.ledger_key import ledger_key
 from logferry_contracts.ledger_record import LedgerRecord
-from logferry_contracts.open_exports import is_open, note_key, record_key, whole_key
+from logferry_contracts.open_exports import (
+    is_open,
+    next_export_id,
+    note_key,
+    record_key,
+    whole_key,
+)
 from logferry_contracts.source import SourceName
 from planner.cloud import Ledger, NoteThere, OpenNotes
 
@@ -65,5 +70,4 @@ class Tidying:
 
     def _next(self, record: LedgerRecord) -> str:
         """Return the key of the next try's record: once that is there, it counts."""
-        name = export_id(record.source, record.log_group.name, record.window, record.generation + 1)
-        return ledger_key(record.source, record.window, name)
+        return ledger_key(record.source, record.window, next_export_id(record))

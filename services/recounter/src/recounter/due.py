@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 
+from logferry_contracts.addendum import MOST_ADDED_BYTES
 from logferry_contracts.ledger_record import LedgerRecord
 from logferry_contracts.message import epoch_ms
 from logferry_contracts.recount import FILTER, Recount
@@ -13,8 +14,6 @@ MOST_FILTERED_BYTES = 20_000_000
 """Read page by page, which costs nothing but calls: 20 to 80 of them."""
 UNPACKED = 10
 """How much larger events are taken to be than in the archive, where no plan has guessed."""
-MOST_ADDED_BYTES = 64_000_000
-"""An exporter compares no more, of some log streams."""
 DAY_MS = 86_400_000
 STANDARD = "STANDARD"
 EMPTY = "empty"

@@ -10,8 +10,8 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from logferry_contracts.ledger_record import LedgerRecord
+from logferry_contracts.log_group import MOST_LOG_STREAMS
 from logferry_contracts.message import epoch_ms
-from logferry_contracts.recount import MOST_LATE_STREAMS
 from logferry_contracts.window import Window
 from recounter.aws.control import Control
 from recounter.aws.source_account import SourceAccount
@@ -80,7 +80,7 @@ class Late:
             if ingested_ms >= exported_ms:
                 found.add(stream)
         known = None if before is None or not is_sure else before.events
-        named = sorted(found) if len(found) <= MOST_LATE_STREAMS else []
+        named = sorted(found) if len(found) <= MOST_LOG_STREAMS else []
         return Found(None if known is None else known + more, named)
 
     def all(self, log_group_name: str, at: str) -> int:

@@ -11,12 +11,13 @@ from aws_lambda_powertools import Logger
 from logferry_contracts.digest import sha256
 from logferry_contracts.ledger_record import LedgerRecord
 from logferry_contracts.message import epoch_ms
+from logferry_contracts.open_exports import next_export_id
 from logferry_contracts.reads import Reads
 from logferry_contracts.window import Window
 from logferry_deliveries.errors import OutOfTimeError, RetryError
 from recounter import due
 from recounter.aws.control import FIRST, Control
-from recounter.aws.requests import Requests, next_generation
+from recounter.aws.requests import Requests
 from recounter.aws.source_account import SourceAccount
 from recounter.book import Book
 from recounter.counting import Counting
@@ -152,7 +153,7 @@ class Recounting:
             empty = [
                 each
                 for each in there
-                if due.is_empty(each) and next_generation(each) not in export_ids
+                if due.is_empty(each) and next_export_id(each) not in export_ids
             ]
             self._fill(empty, look, pages)
         return book

@@ -8,13 +8,13 @@ from datetime import datetime
 
 from aws_lambda_powertools import Logger
 
-from logferry_contracts.export import export_id
 from logferry_contracts.export_completed import ExportCompletedData
 from logferry_contracts.export_failed import ExportFailed
 from logferry_contracts.ledger_key import ledger_key
 from logferry_contracts.ledger_record import Failed, LedgerRecord
 from logferry_contracts.manifest import ArchivedObject, Manifest
 from logferry_contracts.message import timestamp
+from logferry_contracts.open_exports import next_export_id
 from logferry_deliveries.errors import NotDoneError, OutOfTimeError, RefusedError, RetryError
 from logferry_deliveries.queues import Topic
 from sse_enforcer.aws.control import ControlBucket
@@ -202,7 +202,7 @@ class Exports:
             RefusedError: For what it was taken back: nobody has asked for the next generation yet.
         """
         self.take_back(record.key, refusal, now)
-        name = export_id(record.source, record.log_group.name, record.window, record.generation + 1)
+        name = next_export_id(record)
         if self.control.ledger_record(ledger_key(record.source, record.window, name)) is None:
             mend = MEND[refusal.reason]
             raise RefusedError(refusal.reason, f"{refusal.detail}. {mend}")

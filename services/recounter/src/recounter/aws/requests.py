@@ -4,9 +4,9 @@ from datetime import datetime
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from logferry_contracts.export import export_id
 from logferry_contracts.export_requested import ExportRequested, ExportRequestedData
 from logferry_contracts.ledger_record import LedgerRecord
+from logferry_contracts.open_exports import next_export_id
 from logferry_contracts.recount import Recount
 from logferry_contracts.source import Source
 from logferry_contracts.wire import emit
@@ -39,7 +39,7 @@ class Requests:
         Raises:
             AwsError: The queue did not take it.
         """
-        again = next_generation(record)
+        again = next_export_id(record)
         self._send(record, now, "again", export_id=again, generation=record.generation + 1)
 
     def _send(self, record: LedgerRecord, now: datetime, which: str, **asked: object) -> None:
@@ -60,8 +60,3 @@ class Requests:
         name = self._source.direct_queue_name
         with calling("GetQueueUrl", name):
             return self._sqs.get_queue_url(QueueName=name)["QueueUrl"]
-
-
-def next_generation(record: LedgerRecord) -> str:
-    """Return the id of the export that comes after a record's, of the same window."""
-    return export_id(record.source, record.log_group.name, record.window, record.generation + 1)

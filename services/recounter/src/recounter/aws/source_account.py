@@ -9,6 +9,7 @@ from botocore.config import Config
 
 from logferry_contracts import insights
 from logferry_contracts.insights import Answer
+from logferry_contracts.log_group import MOST_LOG_STREAMS
 from logferry_contracts.source import Source, signed_with
 from logferry_contracts.window import Window
 from logferry_deliveries.calls import CLIENT_CONFIG, calling
@@ -30,11 +31,6 @@ START_CONFIG = CLIENT_CONFIG.merge(Config(retries={"mode": "legacy", "total_max_
 
 MOST_STREAM_PAGES = 40
 """Of 50 log streams each: 25 calls a second are allowed."""
-MOST_STREAMS = 100
-"""That one call of FilterLogEvents takes.
-
-https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_FilterLogEvents.html
-"""
 MOST_PAGES = 100
 """That are read of one export's log streams: about as much as an exporter compares."""
 
@@ -166,7 +162,7 @@ class SourceAccount:
             AwsError: AWS did not answer.
         """
         left = MOST_PAGES
-        for names in batched(streams, MOST_STREAMS, strict=False):
+        for names in batched(streams, MOST_LOG_STREAMS, strict=False):
             for events in self._pages(log_group_name, window, next_page, logStreamNames=names):
                 if not left:
                     raise UndecidedError(f"the log streams of {log_group_name} have too many pages")
