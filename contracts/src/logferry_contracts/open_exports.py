@@ -10,6 +10,7 @@ Each has a note of its own name, so that whoever is late to remove the first nev
 second.
 """
 
+from logferry_contracts.addendum import Addendum
 from logferry_contracts.export import export_id
 from logferry_contracts.ledger_key import LEDGER
 from logferry_contracts.ledger_record import LedgerRecord
@@ -32,6 +33,15 @@ def is_open(record: LedgerRecord) -> bool:
     if record.completed is not None:
         return record.completed.published_at is None
     return record.state != "skipped"
+
+
+def untold(record: LedgerRecord) -> list[Addendum]:
+    """Return what was added to an export in the archive of which nobody was told yet.
+
+    The export itself is not open for that: it has ended, and was told.
+    """
+    is_there = record.state in {"completed", "secured"} and record.disposed is None
+    return [each for each in record.addenda or () if is_there and each.published_at is None]
 
 
 def open_prefix(source: SourceName) -> str:

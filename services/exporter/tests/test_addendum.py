@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from exporter import adding, direct, missing
 from exporter.direct import Event
 from exporter.errors import ExportRefusedError, TransientError
-from logferry_contracts.addendum import addendum_folder, folder_in_key
+from logferry_contracts.addendum import Addendum, addendum_folder, folder_in_key
 from logferry_contracts.export_completed import ExportCompleted
 from logferry_contracts.export_requested import ExportRequested, ExportRequestedData
 from logferry_contracts.ledger_record import Disposed, LedgerRecord
@@ -337,6 +337,72 @@ def test_a_crash_at_any_call_ends_as_if_there_had_been_none(
         (addendum,) = cloud.record(wanted).addenda or []
         assert addendum.published_at is not None
         assert cloud.dead_letters == []
+
+
+def left_untold(cloud: "Cloud", wanted: ExportRequestedData) -> None:
+    """Add, as whoever was cut before it told of that, and whose message was purged."""
+    put(cloud, *LATE)
+    add(cloud, wanted)
+    record = cloud.record(wanted)
+    addenda = [each.model_copy(update={"published_at": None}) for each in record.addenda or []]
+    cloud.put_record(record.model_copy(update={"addenda": addenda}))
+    cloud.events.clear()
+
+
+@pytest.mark.parametrize("lane", ["direct", "slot"])
+def test_what_was_added_and_not_announced_is_announced_once_its_export_is_asked_for_again(
+    archived: "Cloud", wanted: ExportRequestedData, lane: Literal["direct", "slot"]
+) -> None:
+    left_untold(archived, wanted)
+    archived.request(wanted.model_copy(update={"lane": lane}), is_planned=False)
+    archived.run()
+    (event,) = archived.completed_events()
+    assert (event.data.addendum, lines(archived, event.data.manifest)) == (1, lines_of(*LATE))
+    (addendum,) = archived.record(wanted).addenda or []
+    assert addendum.published_at is not None
+    archived.request(wanted, is_planned=False)
+    archived.run()
+    assert archived.completed_events() == [event]
+
+
+def test_what_was_added_and_not_announced_is_announced_before_more_is_added(
+    archived: "Cloud", wanted: ExportRequestedData
+) -> None:
+    left_untold(archived, wanted)
+    put(archived, Event("web/1", FROM + 9, "later still"))
+    add(archived, wanted, SECOND)
+    assert [each.data.addendum for each in added(archived)] == [1, 2]
+    assert all(each.published_at for each in archived.record(wanted).addenda or [])
+
+
+def _without_objects(record: LedgerRecord) -> LedgerRecord:
+    """Say that more was added than the manifest has."""
+    invented = Addendum(number=2, recounted_at=SECOND, at=SECOND)
+    return record.model_copy(update={"addenda": [*(record.addenda or []), invented]})
+
+
+def _with_others(record: LedgerRecord) -> LedgerRecord:
+    """Say that something was added that nobody has written."""
+    folder = addendum_folder(record.export_id, 2)
+    key = f"{record.destination.prefix}/{folder}/web-1/000000.gz"
+    invented = ArchivedObject(key=key, version_id="v", size_bytes=7, etag="e")
+    return record.as_added([invented], Addendum(number=2, recounted_at=SECOND, at=SECOND))
+
+
+@pytest.mark.parametrize("falsify", [_without_objects, _with_others])
+def test_an_addendum_that_is_not_in_the_archive_is_not_announced(
+    archived: "Cloud",
+    wanted: ExportRequestedData,
+    falsify: Callable[[LedgerRecord], LedgerRecord],
+) -> None:
+    put(archived, *LATE)
+    add(archived, wanted)
+    told = archived.completed_events()
+    archived.put_record(falsify(archived.record(wanted)))
+    archived.request(wanted, is_planned=False)
+    ask(archived, wanted, SECOND)
+    archived.run()
+    assert archived.completed_events() == told
 
 
 def crash_at(number: int, how: str) -> Any:

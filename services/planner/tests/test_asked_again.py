@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from services.planner.tests.fakes import NOW, World, plan_request
 
+from logferry_contracts.addendum import Addendum
 from logferry_contracts.ledger_record import Completed, Half, LedgerRecord
 from logferry_contracts.manifest import Manifest
 from logferry_contracts.message import timestamp
@@ -245,6 +246,21 @@ def test_a_plan_by_date_sends_again_so_that_it_arrives_within_five_minutes(world
     plan(world, timedelta(minutes=1), "request-2", collect_date="2026-11-21")
     assert sorted(event.id for event in world.queues.sent) == lost
     assert sorted(set(world.queues.again)) == lost
+
+
+@pytest.mark.parametrize("was_told", [True, False])
+def test_a_plan_by_date_asks_again_for_what_was_added_and_not_announced(
+    world: World, *, was_told: bool
+) -> None:
+    lost = purged(world)
+    end_all(world)
+    addendum = Addendum(
+        number=1, recounted_at=TOLD, at=TOLD, published_at=TOLD if was_told else None
+    )
+    for record in list(world.ledger.objects.values()):
+        world.ledger.objects[record.key] = record.model_copy(update={"addenda": [addendum]})
+    plan(world, timedelta(minutes=1), "request-2", collect_date="2026-11-21")
+    assert sorted(event.id for event in world.queues.sent) == ([] if was_told else lost)
 
 
 def test_what_a_crash_may_not_have_sent_is_not_sent_twice_within_five_minutes(

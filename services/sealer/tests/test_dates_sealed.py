@@ -67,6 +67,28 @@ def test_a_date_that_has_not_ended_is_waited_for(world: World) -> None:
     assert world.check() == []
 
 
+@pytest.mark.parametrize("has_objects", [True, False])
+def test_what_nobody_has_announced_is_not_sealed_as_archived(
+    world: World, *, has_objects: bool
+) -> None:
+    """Somebody may have written it: its exporter checks that before it announces anything."""
+    done = world.exported("/a", day(0), files=None if has_objects else {})
+    assert done.completed is not None
+    untold = done.completed.model_copy(update={"published_at": None})
+    world.keep(done.model_copy(update={"completed": untold}))
+    world.inventory("/a", at=FIRST + DAY + HOUR)
+
+    world.look()
+    assert world.check() == []
+    world.now = FIRST + 5 * DAY
+    world.look()
+    assert world.outcomes(world.check()[0])[0] == ("/a", "open", "completed")
+
+    world.keep(done)
+    world.look()
+    assert world.outcomes(world.check()[-1]) == [("/a", "archived", None)]
+
+
 def test_a_date_settles_before_it_is_sealed(new_world: Callable[..., World]) -> None:
     world = new_world(seal_after=5 * HOUR)
     two_log_groups(world)

@@ -513,7 +513,7 @@ def test_an_export_event_that_breaks_its_contract_is_dead_lettered(world):
     assert world.changes() == []
 
 
-def added_to(world, message):
+def added_to(world, *, told=True):
     """Add an object to the one export in the ledger; return the event of that, and its key."""
     record = world.ledger_record()
     folder = addendum_folder(record.export_id, 1)
@@ -521,7 +521,8 @@ def added_to(world, message):
     world.put(key)
     added = ArchivedObject(key=key, version_id=world.only(key).id, size_bytes=1, etag="etag")
     at = "2026-11-26T02:12:00.000Z"
-    record = record.as_added([added], Addendum(number=1, recounted_at=at, at=at))
+    addendum = Addendum(number=1, recounted_at=at, at=at, published_at=at if told else None)
+    record = record.as_added([added], addendum)
     world.put_ledger_record(record)
     return emit(ExportCompleted.of_addendum(record, record.addenda[0])), key
 
@@ -533,8 +534,8 @@ def recorded(world):
 @pytest.mark.parametrize("state", ["completed", "secured"])
 def test_what_was_added_to_an_export_is_secured_and_so_is_all_else_of_it(world, state):
     keys = put_many(world, 2)
-    message = world.completed(*keys, state=state)
-    event, added = added_to(world, message)
+    world.completed(*keys, state=state)
+    event, added = added_to(world, told=False)  # its exporter may not have noted that yet
 
     assert world.deliver(event) == []
     assert all(world.only(key).hold for key in [*keys, added])
@@ -544,17 +545,30 @@ def test_what_was_added_to_an_export_is_secured_and_so_is_all_else_of_it(world, 
 def test_the_event_of_before_something_was_added_secures_that_as_well(world):
     keys = put_many(world, 2)
     message = world.completed(*keys)
-    _, added = added_to(world, message)
+    _, added = added_to(world)
 
     assert world.deliver(message) == []
     assert all(world.only(key).hold for key in [*keys, added])
     assert world.ledger_state()[0] == "secured"
 
 
+def test_what_was_added_and_not_announced_is_held_and_keeps_the_record_from_secured(world):
+    """Its own event is to come; should it not, the sweep tells."""
+    keys = put_many(world, 2)
+    message = world.completed(*keys)
+    event, added = added_to(world, told=False)
+
+    assert world.deliver(message) == []
+    assert all(world.only(key).hold for key in [*keys, added])
+    assert world.ledger_state()[0] == "completed"
+    assert world.deliver(event) == []
+    assert world.ledger_state()[0] == "secured"
+
+
 def test_what_is_added_while_the_others_are_secured_is_not_taken_for_secured(world):
     (key,) = put_many(world, 1)
     message = world.completed(key)
-    world.before["put_object_legal_hold"] = lambda: added_to(world, message)
+    world.before["put_object_legal_hold"] = lambda: added_to(world)
 
     assert len(world.deliver(message)) == 1
     assert world.ledger_state()[0] == "completed"
@@ -565,7 +579,8 @@ def test_what_is_added_while_the_others_are_secured_is_not_taken_for_secured(wor
 
 def test_an_addendum_that_the_ledger_does_not_have_secures_nothing(world):
     keys = put_many(world, 2)
-    event, added = added_to(world, world.completed(*keys))
+    world.completed(*keys)
+    event, added = added_to(world)
     forged = json.loads(event)
     forged["data"]["manifest"]["objects"][0]["version_id"] = "forged"
 

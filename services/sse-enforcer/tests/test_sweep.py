@@ -8,8 +8,10 @@ from urllib.parse import quote_plus
 
 import pytest
 
+from logferry_contracts.addendum import Addendum, addendum_folder
 from logferry_contracts.environment import SettingsError
 from logferry_contracts.ledger_record import Disposed, Failed, LedgerRecord
+from logferry_contracts.manifest import ArchivedObject
 from logferry_contracts.wire import emit, parse
 from logferry_deliveries.errors import AwsError, KmsKeyError, RefusedError
 from sse_enforcer.errors import OvertakenError
@@ -554,6 +556,30 @@ def test_what_nobody_announced_is_held_and_does_not_become_secured(sweeping, wor
     assert found(report, "mended") == ({"not_held": 1} if has_object else {})
     assert world.ledger_state()[0] == "completed"
     world.put_ledger_record(record)
+    assert found(sweeping.sweep(full=True), "mended") == {"not_secured": 1}
+    assert world.ledger_state()[0] == "secured"
+
+
+def test_what_was_added_and_not_announced_is_held_and_does_not_become_secured(sweeping, world):
+    """Its exporter was cut before it told, and the message of that is gone."""
+    world.put(world.LOG_FILE, **right(world))
+    world.completed(world.LOG_FILE)
+    record = world.ledger_record()
+    folder = addendum_folder(record.export_id, 1)
+    key = f"{world.PREFIX}/{folder}/stream/000000.gz"
+    world.put(key, **right(world) | {"hold": False})
+    added = ArchivedObject(key=key, version_id=world.only(key).id, size_bytes=1, etag="etag")
+    at = "2026-11-26T02:12:00.000Z"
+    addendum = Addendum(number=1, recounted_at=at, at=at)
+    record = record.as_added([added], addendum)
+    world.put_ledger_record(record)
+
+    report = sweeping.sweep(full=True)
+
+    assert found(report, "refused") == {"not_secured": 1}
+    assert found(report, "mended") == {"not_held": 1}
+    assert (world.ledger_state()[0], world.only(key).hold) == ("completed", True)
+    world.put_ledger_record(record.as_told(addendum, at=NOW))
     assert found(sweeping.sweep(full=True), "mended") == {"not_secured": 1}
     assert world.ledger_state()[0] == "secured"
 

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from aws_lambda_powertools.metrics import MetricUnit
 
-from exporter import adding
+from exporter import adding, proof, task
 from exporter.adding import Adding
 from exporter.cloud import LedgerEntry
 from exporter.direct_lane import reading
@@ -23,6 +23,7 @@ from logferry_contracts.addendum import Addendum, addendum_folder
 from logferry_contracts.export_completed import ExportCompleted
 from logferry_contracts.ledger_record import LedgerRecord
 from logferry_contracts.message import timestamp
+from logferry_contracts.open_exports import untold
 
 
 def add(errand: Errand) -> None:
@@ -40,12 +41,28 @@ def add(errand: Errand) -> None:
     retry_conflicts(lambda: _add(errand, errand.read_or_create()))
 
 
+def tell(errand: Errand, entry: LedgerEntry, _step: task.TellAddenda) -> LedgerEntry | None:
+    """Announce what another invocation has added and left unannounced, if it is in the archive.
+
+    What is not, or what somebody has written into the record, is left to the sweep.
+    """
+    for each in untold(entry.record):
+        denial = proof.objection_to_addendum(errand.wiring.archive, entry.record, each)
+        if denial is not None:
+            _leave(f"addendum {each.number} is not announced: {denial}")
+            return None
+        entry = _announced(errand, entry, each)
+    return entry
+
+
 def _add(errand: Errand, entry: LedgerEntry) -> None:
+    told = tell(errand, entry, task.TellAddenda())
+    if told is None:
+        return
+    entry = told
     asked_at = errand.request.recounted_at
-    for each in entry.record.addenda or ():
-        if each.recounted_at == asked_at:
-            _tell(errand, entry, each)
-            return
+    if any(each.recounted_at == asked_at for each in entry.record.addenda or ()):
+        return
     why = adding.objection(entry.record)
     if why is not None:
         _leave(why)
@@ -75,15 +92,13 @@ def _add_what_is_missing(errand: Errand, entry: LedgerEntry) -> None:
     logger.info("added what was missing", objects=len(objects), total_bytes=added_bytes)
     count("AddendaMade")
     measure("BytesAdded", MetricUnit.Bytes, added_bytes)
-    _tell(errand, entry, addendum)
+    _announced(errand, entry, addendum)
 
 
-def _tell(errand: Errand, entry: LedgerEntry, addendum: Addendum) -> None:
+def _announced(errand: Errand, entry: LedgerEntry, addendum: Addendum) -> LedgerEntry:
     """Publish an addendum, and record that: until then, a crash does both once more."""
-    if addendum.published_at is not None:
-        return
     errand.wiring.topic.publish(_event(errand, entry.record, addendum))
-    errand.wiring.ledger.replace(entry, entry.record.as_told(addendum, at=errand.now()))
+    return errand.wiring.ledger.replace(entry, entry.record.as_told(addendum, at=errand.now()))
 
 
 def _event(errand: Errand, record: LedgerRecord, addendum: Addendum) -> ExportCompleted:

@@ -13,6 +13,7 @@ from typing import Any
 from aws_lambda_powertools.metrics import MetricUnit
 
 from exporter import (
+    addendum,
     direct_lane,
     failure,
     halves,
@@ -58,6 +59,7 @@ STEPS: Mapping[type[Step], Callable[[Errand, LedgerEntry, Any], After]] = {
     task.Retry: failure.retry,
     task.Split: halves.cut,
     task.Take: sharing.take,
+    task.TellAddenda: addendum.tell,
     task.Wait: pausing.wait,
     split.GoOn: sharing.go_on,
     split.Merge: halves.merge,

@@ -11,9 +11,9 @@ from datetime import datetime
 
 from exporter import direct, split, task
 from exporter.cloud import Archive, SourceAccount
-from exporter.errors import ExportRefusedError, NotForDirectLaneError
+from exporter.errors import ExportRefusedError, NotForDirectLaneError, ObjectsRemovedError
 from exporter.family import Family
-from logferry_contracts.addendum import split_manifest
+from logferry_contracts.addendum import Addendum, addendum_folder, split_manifest
 from logferry_contracts.ledger_record import Completed, LedgerRecord
 from logferry_contracts.manifest import Manifest
 
@@ -130,6 +130,24 @@ class Proof:
         while not events and next_token is not None:
             events, next_token = self.account.events(record, part, next_token)
         return bool(events)
+
+
+def objection_to_addendum(archive: Archive, record: LedgerRecord, addendum: Addendum) -> str | None:
+    """Return what speaks against an addendum of a record, in words, or None for nothing.
+
+    Raises:
+        TransientError: S3 did not answer.
+    """
+    completed, number = record.completed, addendum.number
+    added = [] if completed is None else split_manifest(record.export_id, completed.manifest)[1]
+    if number > len(added):
+        return "its manifest has nothing of it"
+    folder = task.folder(record, addendum_folder(record.export_id, number))
+    try:
+        sizes = archive.sizes(record.source.region, record.destination.bucket, folder)
+    except ObjectsRemovedError as error:
+        return str(error)
+    return _objection_of(added[number - 1], folder, sizes)
 
 
 def gone(account: SourceAccount, record: LedgerRecord) -> str | None:

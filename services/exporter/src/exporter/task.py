@@ -12,6 +12,7 @@ from logferry_contracts.export import Lane, export_id
 from logferry_contracts.export_requested import ExportRequestedData
 from logferry_contracts.ledger_record import LedgerRecord
 from logferry_contracts.message import timestamp
+from logferry_contracts.open_exports import untold
 
 COMPLETED = "COMPLETED"
 FAILED = "FAILED"
@@ -104,6 +105,11 @@ class Done:
 @dataclass(frozen=True)
 class Publish:
     """Publish the event that the record's state calls for, and record that it was."""
+
+
+@dataclass(frozen=True)
+class TellAddenda:
+    """Publish what was added to a completed export and was not announced, and record that."""
 
 
 @dataclass(frozen=True)
@@ -220,6 +226,7 @@ class Fail:
 type Step = (
     Done
     | Publish
+    | TellAddenda
     | Create
     | Adopt
     | Wait
@@ -280,6 +287,8 @@ def _conclude(record: LedgerRecord, *, is_redriven: bool) -> Step:
     outcome = record.outcome
     if outcome is not None and outcome.published_at is None:
         return Publish()
+    if untold(record):
+        return TellAddenda()
     if is_redriven and record.failed is not None and record.failed.next_export_id is None:
         return AskAgain()
     return Done(f"{record.state} and published")

@@ -24,7 +24,7 @@ from logferry_contracts.source import SourceName
 from logferry_contracts.window import Window
 from planner.cloud import DamagedRecord, ExportQueues, Ledger, Outbox
 from planner.errors import LedgerUnreadableError
-from planner.plan import Decision, Plan, decide_known, export_requested, has_ended
+from planner.plan import Decision, Plan, decide_known, export_requested, has_ended, is_all_told
 
 WRITER_IS_DEAD_AFTER = timedelta(hours=3)
 """A function runs for at most 15 minutes; on managed instances, for 90.
@@ -165,10 +165,10 @@ class Asking:
         logger.warning("taken over from another profile", others=others, exports=len(exports))
 
     def under_way(self, records: Iterable[LedgerRecord]) -> list[LedgerRecord]:
-        """Return the records of the source that have not ended, and those of their halves."""
+        """Return the records of the source of which not all is told, and those of their halves."""
         found = []
         for record in records:
-            if record.source == self.plan.source.name and not has_ended(record):
+            if record.source == self.plan.source.name and not is_all_told(record):
                 found += [record, *self.under_way(newest_halves(record, self._half))]
         return found
 

@@ -16,6 +16,7 @@ from logferry_contracts.export_requested import ExportRequested, ExportRequested
 from logferry_contracts.ledger_record import LedgerRecord, Offered, Skipped
 from logferry_contracts.log_group import LogGroup, log_group_folder
 from logferry_contracts.message import timestamp
+from logferry_contracts.open_exports import untold
 from logferry_contracts.source import Source
 from logferry_contracts.window import Window
 from planner.retention import RetentionPolicy, has_passed
@@ -190,6 +191,11 @@ def has_ended(record: LedgerRecord) -> bool:
     """
     outcome = record.outcome
     return record.skipped is not None or (outcome is not None and outcome.published_at is not None)
+
+
+def is_all_told(record: LedgerRecord) -> bool:
+    """Return whether an export has ended, and what was added to it since was told as well."""
+    return has_ended(record) and not untold(record)
 
 
 def next_generation(

@@ -22,6 +22,7 @@ from planner.plan import (
     decide,
     decide_known,
     has_ended,
+    is_all_told,
     is_before_creation,
     next_generation,
     taken_over,
@@ -153,7 +154,7 @@ class Requesting:
                 misfiled.append((record, mine))
                 verdicts.append(Verdict(candidate, "requested", None, mine.lane))
                 continue
-            is_sent_again = self.reread and not self.is_fed and not has_ended(record)
+            is_sent_again = self.reread and not self.is_fed and not is_all_told(record)
             if self.is_fed and not has_ended(record):
                 self.left.append(record)
             decision = replace(decide_known(record), send=record if is_sent_again else None)

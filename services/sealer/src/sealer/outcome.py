@@ -62,8 +62,9 @@ def of_tries(tries: Sequence[LedgerRecord]) -> Outcome:
             reason=last.failed.reason,
             detail=last.failed.message or None,
         )
-    if last.completed is not None:
+    if last.completed is not None and last.completed.published_at is not None:
         return Outcome(outcome=ARCHIVED, is_ended=True)
+    # What nobody has announced its exporter checks before it does: somebody may have written it.
     return Outcome(outcome=OPEN, is_ended=False, reason=last.state)
 
 

@@ -14,7 +14,7 @@ from logferry_contracts.ledger_key import ledger_key
 from logferry_contracts.ledger_record import Failed, LedgerRecord
 from logferry_contracts.manifest import ArchivedObject, Manifest
 from logferry_contracts.message import timestamp
-from logferry_contracts.open_exports import next_export_id
+from logferry_contracts.open_exports import next_export_id, untold
 from logferry_deliveries.errors import NotDoneError, OutOfTimeError, RefusedError, RetryError
 from logferry_deliveries.queues import Topic
 from sse_enforcer.aws.control import ControlBucket
@@ -119,8 +119,8 @@ class Exports:
             if error.reason == OBJECT_MISSING:
                 self.take_back(record.key, error, wanted.now)
             raise
-        self._mark_secured(data, record, wanted)
-        logger.info("export secured", object_count=len(objects))
+        is_secured = self._mark_secured(data, record, wanted)
+        logger.info("export secured" if is_secured else "export held", object_count=len(objects))
 
     def secure_object(
         self,
@@ -210,16 +210,22 @@ class Exports:
 
     def _mark_secured(
         self, data: ExportCompletedData, secured: LedgerRecord, wanted: Wanted
-    ) -> None:
-        """Record that all that a record said is secured, if it has not been added to since."""
+    ) -> bool:
+        """Record that all that a record said is secured, if it has not been added to since.
+
+        Returns:
+            False where something that was added was not announced: its own event is to come.
+        """
         for _ in range(LEDGER_ATTEMPTS):
             record, etag = self._record(data)
             if record.state != "completed":
-                return
+                return True
             if len(record.addenda or ()) != len(secured.addenda or ()):
                 raise RetryError(f"export {data.export_id} was added to meanwhile")
+            if any(each.number != data.addendum for each in untold(record)):
+                return False
             if self.control.replace_ledger_record(record.as_secured(at=wanted.now), etag):
-                return
+                return True
         raise RetryError(
             f"ledger record of export {data.export_id} was changed by others "
             f"{LEDGER_ATTEMPTS} times"

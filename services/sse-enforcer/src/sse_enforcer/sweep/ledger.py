@@ -7,6 +7,7 @@ from itertools import batched
 from logferry_contracts.export_completed import ExportCompletedData
 from logferry_contracts.ledger_record import LedgerRecord
 from logferry_contracts.manifest import ArchivedObject
+from logferry_contracts.open_exports import untold
 from logferry_contracts.wire import ContractError
 from logferry_deliveries.errors import NotDoneError, OutOfTimeError, RefusedError, RetryError
 from sse_enforcer.exports import OBJECT_MISSING, UNKNOWN_KEY, is_untold, taken_back
@@ -114,7 +115,8 @@ class LedgerSweep:
         ):
             return []
         data = ExportCompletedData.of_record(record)
-        if record.state == "completed" and record.completed.published_at is None:
+        was_told = record.completed.published_at is not None and not untold(record)
+        if record.state == "completed" and not was_told:
             return self._unannounced(record, data)
         if record.state == "completed":
             return [self._secure(record, data)]
@@ -126,14 +128,14 @@ class LedgerSweep:
         return self._secured(record, data, may_be_gone=may_be_gone)
 
     def _unannounced(self, record: LedgerRecord, data: ExportCompletedData) -> list[Look]:
-        """Hold what an export has that nobody announced, and leave its record ``completed``.
+        """Hold what an export has, of which not all was announced; leave its record ``completed``.
 
         Whoever announces it asks first whether it is so; a record that is ``secured`` is sealed.
         """
         refusal = RefusedError(
             "not_announced",
-            "nobody has announced it: its exporter does once it is asked again, as by the next "
-            "day's plan",
+            "nobody has announced it, or what was added to it: its exporter does once it is asked "
+            "again, as by logferry plan --from --to",
         )
         look = self._part.failed(Finding.NOT_SECURED, record.key, None, refusal)
         return [look, *self._secured(record, data, may_be_gone=True)]
