@@ -308,3 +308,17 @@ def test_paused_it_has_no_end() -> None:
     )
 
     assert (told.state, told.ends_at, told.problem) == ("pausing", None, None)
+
+
+def test_a_damaged_note_hides_no_other_source_and_is_named(world: World, backfill: Any) -> None:
+    backfill(*SPAN, "--yes")
+    world.s3.put_object(Bucket=world.bucket, Key=f"{SHOP}asked.json", Body=b"{")
+
+    code, out = backfill("--status")
+
+    assert code == FAILED
+    assert "2026-10-30" in out, out
+    assert f"shop: {SHOP}asked.json" in " ".join(out.split())
+    other = world.asked(PAYMENTS).request.source.profile
+    assert backfill("--pause", "--profile", other)[0] == DONE
+    assert world.asked(PAYMENTS).wanted == "pause"

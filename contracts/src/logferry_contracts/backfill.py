@@ -75,6 +75,7 @@ class Fed(Message):
         recent_s: How long each of the newest dates took, the newest last.
         at: When this was written.
         problem: What keeps it from going on; None for nothing.
+        problem_since: When something began to keep it from that; None for nothing.
         claimed_by: The invocation that feeds it, until ``claimed_until``; None for none.
     """
 
@@ -91,6 +92,7 @@ class Fed(Message):
     recent_s: list[Count]
     at: Timestamp
     problem: Annotated[str, Field(max_length=4096)] | None = None
+    problem_since: Timestamp | None = None
     claimed_by: Annotated[str, Field(max_length=128)] | None = None
     claimed_until: Timestamp | None = None
 

@@ -1,6 +1,7 @@
 """Backfills: fed below the daily work, and gone on with wherever they were cut."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import timedelta
 from itertools import count
 from typing import Any
@@ -13,6 +14,7 @@ from benchmarks.simulation.backfill import (
     run_until_ended,
     simulate,
 )
+from services.planner.tests import fakes
 from services.planner.tests.fakes import NOW, World, log_group, plan_request
 
 from devstack.pytest_backends import Backend
@@ -22,7 +24,12 @@ from logferry_contracts.source import SourceName
 from logferry_contracts.wire import emit
 from planner import handler
 from planner.aws.notes import Backfills
-from planner.errors import AwsError, PlanRefusedError
+from planner.errors import (
+    AwsError,
+    BackfillStuckError,
+    LedgerUnreadableError,
+    PlanRefusedError,
+)
 from planner.feeding import AHEAD, MOST_S
 
 SMALL, MIDDLE, LARGE = 1_000_000, 300_000_000, 20_000_000_000
@@ -291,6 +298,73 @@ def test_a_source_that_cannot_be_planned_says_why_and_goes_on_once_it_can(
     run(around)
     assert is_whole(around)
     assert fed(world).problem is None
+
+
+def test_a_backfill_that_stands_still_for_hours_is_an_error_of_the_function(
+    around: Surroundings,
+) -> None:
+    world = around.world
+    world.account.error = PlanRefusedError("role_arn", "arn:x", "cannot be assumed")
+    world.pauses, begun_at = 100, world.now
+    for number in count():
+        if world.now > begun_at + timedelta(hours=2, minutes=30):
+            break
+        world.run(feed_request(), request_id=f"tick-{number}")
+    world.now += timedelta(hours=1)
+    with pytest.raises(BackfillStuckError, match="arn:x cannot be assumed"):
+        world.run(feed_request(), request_id="later")
+    world.account.error = None
+    run(around)
+    assert is_whole(around)
+    assert (fed(world).problem, fed(world).problem_since) == (None, None)
+
+
+def test_what_waits_for_its_turn_has_no_problem_any_more(around: Surroundings) -> None:
+    world = around.world
+    world.account.error = AwsError("DescribeLogGroups", "a", "ThrottlingException", "slow down")
+    world.run(feed_request(), request_id="first")
+    assert fed(world).problem is not None
+    world.account.error = None
+    world.run(plan_request())  # daily work: nothing is fed
+    world.now += timedelta(minutes=15)
+    world.run(feed_request(), request_id="second")
+    assert (fed(world).problem, fed(world).problem_since) == (None, None)
+
+
+@dataclass
+class _WithAnother(fakes.Backfills):
+    """Two backfills, of which one can only go wrong."""
+
+    error: Exception | None = None
+
+    def there(self) -> list[str]:
+        return ["backfill/000000000000/eu-west-1/", *super().there()]
+
+    def asked(self, prefix: str) -> Asked | None:
+        if prefix.startswith("backfill/0") and self.error is not None:
+            raise self.error
+        return None if prefix.startswith("backfill/0") else super().asked(prefix)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [LedgerUnreadableError("asked.json is not valid", b"{"), KeyError("what nobody expects")],
+)
+def test_what_one_backfill_meets_keeps_no_other_from_its_end_and_is_told(
+    around: Surroundings, error: Exception
+) -> None:
+    world = around.world
+    world.backfills = _WithAnother(wanted=world.backfills.wanted, error=error)
+    ticks = count()
+    while world.backfills.now is None or fed(world).state != "completed":
+        ends_at = world.now + timedelta(minutes=15)
+        with pytest.raises(type(error)):
+            world.run(feed_request(), request_id=f"tick-{next(ticks)}")
+        while world.now < ends_at:
+            world.pause(5)
+    assert next(ticks) < 1000
+    around.advance(world.now + timedelta(days=30))
+    assert is_whole(around)
 
 
 def test_throttled_it_tries_again_and_loses_nothing(around: Surroundings) -> None:

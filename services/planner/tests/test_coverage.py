@@ -73,7 +73,10 @@ def test_a_source_of_two_schedules_is_one_and_is_on_where_either_is() -> None:
     assert found.is_on
 
 
-@pytest.mark.parametrize("text", ["{", "{}", json.dumps({"Prefix": "x"}), '{"specversion": "1.0"}'])
+@pytest.mark.parametrize(
+    "text",
+    ["{", "{}", json.dumps({"Prefix": "x"}), '{"specversion": "1.0"}', "[]", "null", '"x"', "1"],
+)
 def test_a_schedule_that_nobody_can_read_hides_no_source(text: str) -> None:
     found = scheduled([("odd", text, True), ("logferry-shop", variables(), True)], SETTINGS)
 

@@ -117,18 +117,24 @@ def _of_one(
     ]
     if not sources:
         config.chosen(profiles)
-    now, found = datetime.now(UTC), []
+    now, found, errors = datetime.now(UTC), [], list[str]()
     for backfills, source in sources:
-        there = backfills.find(source, now)
+        try:
+            there = backfills.find(source, now)
+        except BackfillError as error:  # one note, which hides no other source
+            errors.append(f"{source.profile}: {error}")
+            continue
         is_going = there is not None and there.is_under_way
         if asked and (is_going or profiles):
             there = backfills.want(source, asked[0], now)
         if there is not None and (is_going or (not asked and there.is_configured)):
             found.append(there)
-    if not found:
+    if not found and not errors:
         messages.print("no backfill is under way" if asked else "there was no backfill")
     elif not as_json:
         _tell(found)
+    if errors:
+        raise BackfillError("; ".join(errors))
     return [each.as_json() for each in found] if as_json else []
 
 

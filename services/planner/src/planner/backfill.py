@@ -21,6 +21,8 @@ from logferry_contracts.open_exports import record_key, whole_key
 from logferry_contracts.source import Source
 from planner.errors import (
     AwsError,
+    BackfillStuckError,
+    InfrastructureBusyError,
     LedgerBusyError,
     LedgerUnreadableError,
     MessagesNotSentError,
@@ -42,6 +44,8 @@ AT_ONCE = 8
 LOST_AFTER = timedelta(hours=20)
 """What was asked for before is not waited for: its message may have gone with a queue. If it has
 not, what is fed comes behind it."""
+STUCK_AFTER = timedelta(hours=3)
+"""For so long the same problem may keep one from going on before somebody hears of it."""
 READ_AT_ONCE = 50
 WRITTEN_WITHIN = timedelta(minutes=15)
 """A note of an open export whose record is not there is of what somebody is about to write."""
@@ -55,6 +59,10 @@ def feed_all(wiring: Wiring, invocation: Invocation) -> dict[str, Any]:
 
     Returns:
         ``{"status": "fed", "under_way": 2}``: how many go on.
+
+    Raises:
+        Exception: What keeps one of them from going on, for hours or as nobody expects it; all
+            others were fed.
     """
     feeder = Feeder(wiring, invocation)
     has_time = timer(invocation)
@@ -63,6 +71,8 @@ def feed_all(wiring: Wiring, invocation: Invocation) -> dict[str, Any]:
         with ThreadPoolExecutor(AT_ONCE) as threads:
             under_way = sum(threads.map(feeder.look, prefixes))
         if not under_way or not has_time():
+            for error in feeder.errors.values():
+                raise error
             return {"status": "fed", "under_way": under_way}
         wiring.pause(PAUSE_S)
 
@@ -74,25 +84,35 @@ class Feeder:
     Attributes:
         resting: Until when a backfill is left alone.
         failed: Keys of records that have failed, and need no second look.
+        errors: What somebody has to hear of, by the prefix of the backfill's notes.
     """
 
     wiring: Wiring
     invocation: Invocation
     resting: dict[str, datetime] = field(default_factory=dict)
     failed: set[str] = field(default_factory=set)
+    errors: dict[str, Exception] = field(default_factory=dict)
     completing: Lock = field(default_factory=Lock)
 
     def look(self, prefix: str) -> bool:
-        """Take one backfill a step forward; return whether there is more to do."""
+        """Take one backfill a step forward; return whether there is more to do.
+
+        Whatever one meets costs no other one its turn.
+        """
         if self.resting.get(prefix, self._now) > self._now:
             return True
-        backfills = self.wiring.control.backfills
         try:
-            asked, found = backfills.asked(prefix), backfills.fed(prefix)
-        except (AwsError, LedgerUnreadableError) as error:
+            return self._look(prefix)
+        except Exception as error:  # noqa: BLE001  (told once all were looked at)
             logger.exception("a backfill is left out", prefix=prefix, detail=str(error))
             self.resting[prefix] = self._now + REST
+            self.errors[prefix] = error
             return False
+
+    def _look(self, prefix: str) -> bool:
+        backfills = self.wiring.control.backfills
+        asked, found = backfills.asked(prefix), backfills.fed(prefix)
+        self.errors.pop(prefix, None)
         if asked is None:
             return False
         known, etag = found or (None, None)
@@ -101,6 +121,9 @@ class Feeder:
             return False
         if self._is_others(fed):
             return True
+        since = fed.problem_since
+        if since is not None and self._now - datetime.fromisoformat(since) > STUCK_AFTER:
+            self.errors[prefix] = BackfillStuckError(f"{prefix}: {fed.problem}")
         return self._step(prefix, asked, fed, etag)
 
     def _step(self, prefix: str, asked: Asked, fed: Fed, etag: str | None) -> bool:
@@ -114,6 +137,7 @@ class Feeder:
             new = self._next(prefix, asked, fed, after)
         except (
             AwsError,
+            InfrastructureBusyError,
             LedgerBusyError,
             LedgerUnreadableError,
             MessagesNotSentError,
@@ -125,7 +149,9 @@ class Feeder:
             if new.problem == fed.problem:
                 return True
         if new is None:
-            return True
+            if fed.problem is None:
+                return True
+            new = fed.model_copy(update={"problem": None})  # it waits for its turn, and no more
         if write(prefix, self._timed(fed, new), etag):
             for each in after:
                 each()
@@ -285,7 +311,9 @@ class Feeder:
         """Return how far it is with the time that it took, but for that of a pause."""
         passed = self._now - datetime.fromisoformat(before.at)
         seconds = round(passed.total_seconds()) if before.state == "running" else 0
-        update: dict[str, Any] = {"at": timestamp(self._now)}
+        update: dict[str, Any] = {"at": timestamp(self._now), "problem_since": None}
+        if fed.problem is not None:
+            update["problem_since"] = before.problem_since or timestamp(self._now)
         if fed.date == before.date and fed.dates == before.dates:
             update["date_s"] = before.date_s + seconds
         else:

@@ -47,7 +47,7 @@ def scheduled(
     for name, asked, is_on in schedules:
         try:
             source = _source(asked, settings, is_on=is_on)
-        except (ContractError, ValidationError, ValueError) as error:
+        except (ContractError, ValidationError, TypeError, ValueError) as error:
             logger.exception("a schedule is left out", schedule=name, detail=str(error))
             continue
         if source is not None:
@@ -86,6 +86,8 @@ def _source(text: str, settings: CoverageSettings, *, is_on: bool) -> Scheduled 
     Ids and times of an event are still to be filled in, so its data alone is read.
     """
     document = json.loads(text)
+    if not isinstance(document, dict):
+        raise TypeError(f"no JSON object: {document!r}"[:200])
     if document.get("type", PlanRequest.TYPE) != PlanRequest.TYPE:
         return None
     if "specversion" in document:

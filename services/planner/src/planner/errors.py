@@ -47,6 +47,10 @@ class MessagesNotSentError(Exception):
     """
 
 
+class BackfillStuckError(Exception):
+    """A backfill has not gone on for hours, and says why in its note: page."""
+
+
 class InfrastructureBusyError(Exception):
     """Others were changing an exporter's queue or function all the time: retry the plan."""
 
