@@ -21,6 +21,7 @@ from devstack.organisation import LogGroup, LogStream, previous_day
 from devstack.suite import TIME_ZONE, Suite, date_of, yesterday
 from logferry.checkout import ROOT
 from logferry.package import Zip
+from logferry_contracts.backfill import ASKED, backfill_prefix
 from logferry_contracts.export import Lane, export_id
 from logferry_contracts.export_completed import ExportCompleted
 from logferry_contracts.export_requested import ExportRequestedData
@@ -157,7 +158,7 @@ class Scene:
         )
 
     def overwrite(self, key: str, body: bytes) -> None:
-        """Put anything in a ledger record's place."""
+        """Put anything in the place of a ledger record, or of a note."""
         bucket = self.suite.config.control_bucket
         self.suite.client("s3").put_object(Bucket=bucket, Key=key, Body=body)
 
@@ -697,6 +698,15 @@ def _retention_gets_shorter(scene: Scene) -> Iterator[None]:
     scene.until(lambda: scene.states() == ["secured"] * 3)
     left = logs.describe_account_policies(policyType="RETENTION_POLICY")["accountPolicies"]
     assert left == []
+
+
+@accident("A backfill does not go on")
+def _backfill_is_damaged(scene: Scene) -> Iterator[None]:
+    scene.put_logs()
+    scene.overwrite(f"{backfill_prefix(scene.source.name)}{ASKED}", b"{")
+    yield
+    scene.suite.fire_schedule("backfill")
+    scene.until(scene.is_secured)
 
 
 @accident("A function fails")
