@@ -67,6 +67,26 @@ def test_a_date_that_has_not_ended_is_waited_for(world: World) -> None:
     assert world.check() == []
 
 
+@pytest.mark.parametrize("keeps", [0, 500])
+def test_a_damaged_draft_costs_one_look_and_no_seal(world: World, *, keeps: int) -> None:
+    world.exported("/a", day(0))
+    world.inventory("/a", "/later", at=FIRST + DAY + HOUR)
+    world.record("/later", day(0))
+    world.look()
+    assert world.check() == []
+    [key] = [each for each in world.cloud.below(CONTROL, "seals/") if each.endswith(".sqlite")]
+    draft = world.cloud.body(CONTROL, key) or b""
+    world.cloud.put(CONTROL, key, draft[:keeps] + b"damaged" * 600)
+
+    world.look()
+    world.exported("/later", day(0))
+    world.look()
+    world.look()
+
+    (seal,) = world.check()
+    assert world.outcomes(seal) == [("/a", "archived", None), ("/later", "archived", None)]
+
+
 @pytest.mark.parametrize("has_objects", [True, False])
 def test_what_nobody_has_announced_is_not_sealed_as_archived(
     world: World, *, has_objects: bool

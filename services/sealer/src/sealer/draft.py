@@ -144,15 +144,22 @@ class Draft:
             path: The file.
             source: Whose date it is.
             name_salt: Of the seal that is made of it now.
+
+        Raises:
+            sqlite3.DatabaseError: It is none, or damaged.
         """
         self.path = path
         self.source = source
         self.name_salt = name_salt
         self._connection = sqlite3.connect(path, autocommit=True)
-        self._connection.executescript(
-            f"PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA temp_store = FILE;"
-            f"PRAGMA cache_size = -{CACHE_KIB};{_TABLES}"
-        )
+        try:
+            self._connection.executescript(
+                f"PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA temp_store = FILE;"
+                f"PRAGMA cache_size = -{CACHE_KIB};{_TABLES}"
+            )
+        except sqlite3.DatabaseError:
+            self._connection.close()
+            raise
         hashed = partial(name_sha256, name_salt)
         self._connection.create_function("name_sha256", 1, hashed, deterministic=True)
 

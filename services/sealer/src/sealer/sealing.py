@@ -4,6 +4,7 @@ Dates are sealed in the order of time, and none is passed over: one that is not 
 next ones waiting, until it has waited for too long and what has not ended is open.
 """
 
+import sqlite3
 from collections import Counter, defaultdict
 from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -398,13 +399,20 @@ class Sealing:
         with TemporaryDirectory(dir=self.scratch) as folder:
             path = Path(folder) / "draft.sqlite"
             self.notes.fetch_draft(name, date.covers.from_ms, path)
-            with Draft(path, source, self.salt()) as draft:
-                try:
-                    yield draft
-                except OutOfTimeError:
+            try:
+                with Draft(path, source, self.salt()) as draft:
+                    try:
+                        yield draft
+                    except OutOfTimeError:
+                        self.notes.keep_draft(name, date.covers.from_ms, path)
+                        raise
                     self.notes.keep_draft(name, date.covers.from_ms, path)
-                    raise
-                self.notes.keep_draft(name, date.covers.from_ms, path)
+            except sqlite3.DatabaseError as error:
+                if not isinstance(error, sqlite3.OperationalError):  # such as of a full disk
+                    logger.warning("a damaged draft is begun anew", date=date.date)
+                    path.write_bytes(b"")
+                    self.notes.keep_draft(name, date.covers.from_ms, path)
+                raise
 
 
 def _noted(notes: Notes, name: ChainName, rows: Iterable[LeafRow]) -> Iterator[LeafRow]:
