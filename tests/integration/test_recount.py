@@ -255,6 +255,28 @@ def test_late_events_of_a_large_window_are_found_by_their_stream_and_added(
     assert [texts(suite, some) for some in (own, added)] == [["hello"], ["late"]]
 
 
+def test_late_events_that_no_look_can_count_are_compared_and_added(
+    suite, recounter, tap, name, records, some_logs
+):
+    """They came in at about the time of the count: nobody knows whether they are in it."""
+    control, window = suite.parameter("/logferry/control/bucket"), days_ago(yesterday(), 2)
+    put(suite, name, window, "web", (window.from_ms, "hello"))
+    asked = request_at(suite, name, window)
+    suite.send_request(asked.model_copy(update={"estimated_bytes": 30_000_000}))
+    tap.until(lambda: [r.state for r in records(name)] == ["secured"])
+    (done,) = records(name)
+    invoke(suite, recounter, "none")
+    come_in(suite, name, "agent", (window.to_ms - 1, "late"))
+    invoke(suite, recounter, "1")
+    assert recount(suite, control, done).events == 1  # as it was
+
+    invoke(suite, recounter, "none")
+    tap.until(lambda: all(r.addenda and r.state == "secured" for r in records(name)))
+    (done,) = records(name)
+    own, (added,) = split_manifest(done.export_id, done.completed.manifest)
+    assert [texts(suite, some) for some in (own, added)] == [["hello"], ["late"]]
+
+
 def test_a_window_that_was_skipped_as_empty_is_exported_once_it_is_not(
     suite, recounter, tap, name, records, some_logs
 ):

@@ -66,6 +66,17 @@ def looks_prefix(source: SourceName, window: Window, days: int) -> str:
     return f"{recounts_prefix(source, window)}!{days}/"
 
 
+def late_prefix(source: SourceName, window: Window | None = None) -> str:
+    """Return what the keys begin with of late events of a window that no look has counted.
+
+    Args:
+        source: Whose they are.
+        window: None for all windows.
+    """
+    folder = "" if window is None else f"{window.in_keys}/"
+    return f"{source_recounts_prefix(source)}!late/{folder}"
+
+
 def in_recounts(key: str) -> str:
     """Return the key of the recount of a record, or what it begins with for what that does."""
     return f"{_RECOUNTS}{key.removeprefix(LEDGER)}"

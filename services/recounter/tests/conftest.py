@@ -14,7 +14,7 @@ from logferry_contracts.insights import Answer
 from logferry_contracts.ledger_record import LedgerRecord
 from logferry_contracts.message import timestamp
 from logferry_contracts.open_exports import next_export_id
-from logferry_contracts.reads import Reader
+from logferry_contracts.reads import READING, Reader
 from logferry_contracts.recount import Recount
 from logferry_contracts.window import Window
 from logferry_contracts.wire import emit, parse
@@ -93,6 +93,8 @@ class World:
     Attributes:
         events: Of each log group, by their times.
         came: Those that came in late: log stream, time, and when.
+        listed_after: How long after that log streams are listed as written to.
+        late_notes: What is noted of late events that no look has counted, by export.
         undecided: Log groups of too many log streams.
         filled: What an exporter was asked for, as its window is not empty any more.
         found: What a query has found, as of its start, and filtering a window, by log group.
@@ -108,6 +110,8 @@ class World:
     events: dict[str, list[int]] = field(default_factory=dict)
     event_bytes: int = 100
     came: dict[str, list[tuple[str, int, int]]] = field(default_factory=dict)
+    listed_after: timedelta = timedelta(0)
+    late_notes: dict[str, Recount] = field(default_factory=dict)
     undecided: set[str] = field(default_factory=set)
     filled: list[str] = field(default_factory=list)
     refused: dict[str, str] = field(default_factory=dict)
@@ -161,8 +165,10 @@ class Bucket(Control):
     def open_windows(self) -> set[str]:
         return self._world.opened
 
-    def note_reading(self, reader: Reader, _body: bytes) -> None:
-        self._world.reading[reader] = self._world.now
+    def note_reading(self, reader: Reader, body: bytes) -> None:
+        self._world.reading.pop(reader, None)
+        if body == READING:
+            self._world.reading[reader] = self._world.now
 
     def reading(self) -> dict[str, datetime]:
         self._world.call("ListReading")
@@ -196,6 +202,11 @@ class Bucket(Control):
         self._world.recounts[recount.export_id] = recount
         self._world.call("CorrectRecount done")
         return before is not None
+
+    def note_late(self, recount: Recount) -> None:
+        self._world.call("PutLate")
+        self._world.late_notes[recount.export_id] = recount
+        self._world.call("PutLate done")
 
     def note(self, window: Window, look: int) -> tuple[Note, str | None]:
         return self._world.notes.get((window, look), (Note(), None))
@@ -261,7 +272,8 @@ class Account(SourceAccount):
         if log_group_name in self._world.undecided:
             raise UndecidedError(log_group_name)
         came = self._world.came.get(log_group_name, [])
-        return sorted({stream for stream, _, at_ms in came if at_ms >= since_ms})
+        listed_ms = round((self._world.now - self._world.listed_after).timestamp() * 1000)
+        return sorted({stream for stream, _, at_ms in came if since_ms <= at_ms <= listed_ms})
 
     def ingested(
         self,

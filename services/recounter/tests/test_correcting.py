@@ -14,7 +14,12 @@ from services.recounter.tests.conftest import DAY, FROM, NOW, WINDOW, at, record
 from logferry_contracts.addendum import Addendum
 from logferry_contracts.export import export_id
 from logferry_contracts.export_requested import ExportRequested, ExportRequestedData
-from logferry_contracts.ledger_key import LACKING_NOTES, recount_key, seal_note_key
+from logferry_contracts.ledger_key import (
+    LACKING_NOTES,
+    late_prefix,
+    recount_key,
+    seal_note_key,
+)
 from logferry_contracts.ledger_record import LedgerRecord
 from logferry_contracts.message import timestamp
 from logferry_contracts.recount import Recount
@@ -140,6 +145,56 @@ def test_of_a_large_window_the_log_streams_are_compared_that_are_known(hub: Hub)
     hub.put(large, recounted_at=AGAIN, late_streams=["agent"])
     hub.look(most_bytes=70_000_000)
     assert hub.asked() == []  # the day's bytes are up
+
+
+def late(hub: Hub, made: LedgerRecord, text: bytes | None = None) -> Recount:
+    """Let a look have seen that events came in late for an export, without counting them."""
+    hub.s3.put_object(Bucket=BUCKET, Key=made.key, Body=emit(made).encode())
+    told = Recount.of(
+        source=made.source,
+        window=made.window,
+        export_id=made.export_id,
+        recount={"by": "no", "at": RECOUNTED, "reason": "budget"},
+        late_streams=["agent"],
+    )
+    Control(Bucket(hub.s3, BUCKET), SOURCE).note_late(told)
+    if text is not None:
+        key = f"{late_prefix(SOURCE, made.window)}{made.export_id}.json"
+        hub.s3.put_object(Bucket=BUCKET, Key=key, Body=text)
+    return told
+
+
+def test_what_came_in_late_and_nobody_has_counted_is_compared_once(hub: Hub) -> None:
+    made = record("/large", lane="slot", size=3_000_000_000)
+    late(hub, made)
+    assert hub.look(most_bytes=70_000_000)["AddendaAsked"] == 1
+    (asked,) = hub.asked()
+    assert (asked.export_id, asked.streams) == (made.export_id, ["agent"])
+    assert hub.look(most_bytes=200_000_000)["AddendaAsked"] == 0
+
+
+def test_what_was_exported_again_since_is_not_compared_for_its_former_try(hub: Hub) -> None:
+    first = record("/a")
+    late(hub, first)
+    name = export_id(first.source, "/a", WINDOW, 2)
+    hub.put(first.model_copy(update={"generation": 2, "export_id": name}))
+    hub.look()
+    assert hub.asked() == []
+
+
+def test_too_many_late_ones_stop_a_source_as_others_do(hub: Hub) -> None:
+    hub.lacks(record("/lacks", size=10))
+    for n in range(2):
+        late(hub, record(f"/late/{n}", size=10))
+    with pytest.raises(TooManyDifferError, match=r"3 of"):
+        hub.look()
+    assert hub.asked() == []
+
+
+def test_a_note_of_late_events_that_nobody_can_read_is_not_passed_over(hub: Hub) -> None:
+    late(hub, record("/a"), b"?")
+    with pytest.raises(AwsError, match="NotARecount"):
+        hub.look()
 
 
 def test_what_was_skipped_is_asked_for_as_the_next_generation_and_once(hub: Hub) -> None:

@@ -22,7 +22,8 @@ from recounter.budget import SCAN
 
 SOME = [FROM, FROM + 5]
 LATE = FROM + 7
-ENDED = NOW - timedelta(days=1)
+LAG = timedelta(hours=2)
+ENDED = NOW - timedelta(days=1) + LAG
 look = partial(look_with, revisit_days=(3, 14))
 
 

@@ -31,7 +31,8 @@ from recounter.errors import CannotCountError, UndecidedError
 
 SOME = [FROM, FROM + 5]
 LATE = FROM + 7
-ENDED = NOW - timedelta(days=1)
+LAG = timedelta(hours=2)
+ENDED = NOW - timedelta(days=1) + LAG
 LARGE = 30_000_000
 look = partial(look_with, revisit_days=(3, 14))
 
@@ -120,6 +121,8 @@ def test_nobody_says_whether_a_query_has_seen_what_came_in_while_it_ran() -> Non
     after(world, 3)
     looked = world.looks_at[made.export_id, 3].recount
     assert (said(world, made), looked.reason) == (("insights", 3), "budget")
+    # So it is compared, whatever was counted.
+    assert world.late_notes[made.export_id].late_streams == ["agent"]
     after(world, 14, revisit_share=10)
     assert said(world, made) == ("insights", 3)
     assert world.recounts[made.export_id].late_streams == ["agent"]
@@ -137,6 +140,79 @@ def test_a_querys_answer_is_as_old_as_the_query_however_late_it_is_taken() -> No
     assert said(world, made) == ("insights", 2)
     after(world, 3)
     assert said(world, made) == ("streams", 3)
+
+
+def test_what_log_streams_did_not_tell_at_once_is_not_taken_for_counted() -> None:
+    world, made = counted()
+    world.listed_after = timedelta(minutes=50)
+    go(world, 3 - 0.02)  # half an hour before
+    world.late("/a", LATE)
+    after(world, 3)
+    assert said(world, made) == ("insights", 2)
+    go(world, 5)
+    world.late("/a", LATE, stream="another")
+    assert world.late_notes == {}
+    after(world, 14)
+    assert world.recounts[made.export_id].late_streams == ["agent", "another"]
+    assert said(world, made) == ("streams", 4)
+
+
+def test_what_came_in_right_before_a_look_by_log_streams_is_compared_after_the_next() -> None:
+    world, made = counted()
+    go(world, 2)
+    world.late("/a", LATE, stream="first")
+    world.listed_after = timedelta(minutes=50)
+    go(world, 3 - 0.02)
+    world.late("/a", LATE)
+    after(world, 3)
+    assert said(world, made) == ("streams", 3)
+    after(world, 14)
+    assert world.late_notes[made.export_id].late_streams == ["agent", "first"]
+
+
+def test_late_events_of_what_nobody_has_counted_are_compared() -> None:
+    """Without money, and where what the direct lane has read was counted by no query."""
+    world = World(status=lambda _, __: "Timeout")
+    large = world.add(record("/large", lane="slot", size=LARGE), SOME)
+    small = world.add(record("/small", size=100), SOME)
+    world.add(record("/agrees", size=100), SOME)
+    after(world, 1, share=1)
+    assert {said(world, each)[0] for each in (large, small)} == {"no"}
+    go(world, 2)
+    for each in ("/large", "/small"):
+        world.late(each, LATE)
+    after(world, 3)
+    noted = {key: each.late_streams for key, each in world.late_notes.items()}
+    assert noted == {large.export_id: ["agent"], small.export_id: ["agent"]}
+
+
+def test_the_last_look_comes_once_all_is_listed_that_cloudwatch_takes() -> None:
+    world, made = counted()
+    after(world, 3)
+    world.listed_after = timedelta(hours=1)
+    world.now = ENDED - LAG + timedelta(days=14)
+    world.late("/a", LATE)
+    look(world)
+    assert (made.export_id, 14) not in world.looks_at
+    after(world, 14)
+    assert said(world, made) == ("streams", 3)
+
+
+@pytest.mark.parametrize("lane", ["slot", "direct"])
+def test_what_happened_before_the_log_group_was_created_is_read_where_no_query_takes_it(
+    lane: str,
+) -> None:
+    world = World()
+    made = world.add(record("/a", lane=lane, size=100, created_ms=WINDOW.to_ms), SOME)
+    after(world, 1)
+    assert said(world, made) == (("filter", 2) if lane == "slot" else ("no", "before_creation"))
+    go(world, 2)
+    world.late("/a", LATE)
+    after(world, 3)
+    if lane == "slot":
+        assert said(world, made) == ("filter", 3)
+    assert set(world.late_notes) == ({made.export_id} if lane == "direct" else set())
+    assert "StartQuery" not in world.calls
 
 
 def test_streams_that_cannot_be_read_are_left_to_a_query() -> None:

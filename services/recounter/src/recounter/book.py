@@ -21,7 +21,7 @@ class Book:
     Attributes:
         todo: Their records, by their ids.
         late_streams: Log streams that have got events since the export, by its id: what is said of
-            it names them, whoever counts.
+            it names them, whoever counts. None of them where they are too many.
         note: What was spent, and what runs.
     """
 
@@ -141,12 +141,14 @@ class Book:
     def _put(self, recount: Recount) -> bool:
         """Write a recount; return whether an earlier look had counted other events.
 
-        What is wrong is put right before it is said that this was looked at.
+        What is wrong is put right before it is said that this was looked at. Where events came in
+        late, and this is no witness of how many there are, they are compared with the archive.
         """
-        is_corrected = not self.is_first and self._control.correct(
-            recount,
-            only_more=due.is_same_witness(self.todo[recount.export_id], recount.recount.by),
-        )
+        only_more = due.is_same_witness(self.todo[recount.export_id], recount.recount.by)
+        is_corrected = not self.is_first and self._control.correct(recount, only_more=only_more)
+        is_witness = recount.recount.events is not None and not only_more
+        if recount.export_id in self.late_streams and not is_witness:
+            self._control.note_late(recount)
         self._control.put(recount, self._look)
         return is_corrected
 
@@ -158,7 +160,7 @@ class Book:
             export_id=record.export_id,
             recount=said,
             query_id=query_id,
-            late_streams=self.late_streams.get(record.export_id),
+            late_streams=self.late_streams.get(record.export_id) or None,
         )
 
     def _allowance(self, done: Iterable[Candidate], answer: Answer | None) -> int:

@@ -4,7 +4,7 @@ Once for each window and witness, for so many bytes a day, and not at all where 
 differs that the exports themselves have to be looked at first.
 """
 
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -14,6 +14,7 @@ from aws_lambda_powertools import Logger
 from logferry_contracts.export import export_id
 from logferry_contracts.ledger_record import LedgerRecord
 from logferry_contracts.message import epoch_ms
+from logferry_contracts.recount import Recount
 from logferry_contracts.source import SourceName
 from logferry_contracts.window import Window
 from logferry_deliveries.errors import OutOfTimeError
@@ -62,26 +63,37 @@ class Correcting:
         if not self.most_bytes:
             return
         since_ms = epoch_ms(turn.clock() - self.since)
-        lacking = self.corrections.lacking(since_ms)
-        if not lacking:
+        lacking = dict.fromkeys(self.corrections.lacking(since_ms))
+        late = self._late(since_ms)
+        if not lacking and not late:
             return
-        self._check(lacking, since_ms)
-        for each in lacking:
+        self._check([*(lacking | late)], since_ms)
+        for each, recount in [*lacking.items(), *late.items()]:
             try:
                 turn.check()
-                if not self._correct(each, turn):
+                if not self._correct(each, recount, turn):
                     return
             except (OutOfTimeError, OvertakenError) as error:
                 logger.info("the next invocation goes on", reason=str(error))
                 return
 
+    def _late(self, since_ms: int) -> dict[Lacking, Recount]:
+        """Return which windows may lack events, as some came in late that no look has counted."""
+        found = {}
+        for recount in self.corrections.late(since_ms):
+            record = self.control.record(recount.window, recount.export_id)
+            if record is not None:
+                found[Lacking(recount.window, record.log_group.name)] = recount
+        return found
+
     def _check(self, lacking: Sequence[Lacking], since_ms: int) -> None:
         """Make sure that of no date too many exports differ."""
         differing = Counter(date_of(each.window) for each in lacking)
-        counted = defaultdict[str, int](int)
+        counted = Counter[str]()
         for window, _ in self.control.windows(since_ms):
             if date_of(window) in differing:
                 counted[date_of(window)] += self.corrections.counted(window)
+        counted |= differing  # of a late one nobody need have counted anything before
         stopped = {
             date: f"{differ} of {counted[date]}"
             for date, differ in differing.items()
@@ -90,27 +102,32 @@ class Correcting:
         if stopped:
             raise TooManyDifferError(stopped)
 
-    def _correct(self, lacking: Lacking, turn: Turn) -> bool:
+    def _correct(self, lacking: Lacking, late: Recount | None, turn: Turn) -> bool:
         """Ask for what one window lacks, where that is due; return whether there is money left."""
         record = self._record(lacking)
         if record is None:
             return True
-        recount = self.control.recount(record.window, record.export_id)
-        if recount is None or not due.is_correctable(record, recount):
-            return True
-        why = due.objection(record, turn.clock())
-        if why is not None:
-            logger.info("not added", export_id=record.export_id, why=why)
-            return True
-        if self.corrections.is_asked(record, recount.recount):
+        recount = late or self.control.recount(record.window, record.export_id)
+        if recount is None or not self._is_due(record, recount, turn):
             return True
         if not self._pay(due.read_bytes(record, recount), turn):
             logger.warning("the rest is added tomorrow", most_bytes=self.most_bytes)
             return False
         self.requests.ask(record, recount, turn.clock())
-        self.corrections.note_asked(record, recount.recount)
+        self.corrections.note_asked(recount)
         turn.counts[ASKED] += 1
         return True
+
+    def _is_due(self, record: LedgerRecord, recount: Recount, turn: Turn) -> bool:
+        """Whether what a recount says is missing of an export is to be added now."""
+        is_of_it = recount.export_id == record.export_id  # and not of a former try
+        if not is_of_it or not due.is_correctable(record, recount):
+            return False
+        why = due.objection(record, turn.clock())
+        if why is not None:
+            logger.info("not added", export_id=record.export_id, why=why)
+            return False
+        return not self.corrections.is_asked(recount)
 
     def _record(self, lacking: Lacking) -> LedgerRecord | None:
         """Return the last try of a log group's window, if it is in the archive, and this source's.

@@ -9,6 +9,7 @@ from aws_lambda_powertools import Logger
 
 from logferry_contracts import insights
 from logferry_contracts.insights import Answer
+from logferry_contracts.ledger_record import LedgerRecord
 from logferry_contracts.message import timestamp
 from logferry_contracts.recount import FILTER, INSIGHTS, STREAMS, Recounted
 from logferry_contracts.window import Window
@@ -72,6 +73,7 @@ class Counting:
         self._query(deque())  # those of an invocation before
         while True:
             self._refuse()
+            self._refuse_to_query()
             taken, others = budget.chosen(self.book.candidates, self.book.left)
             if not taken:
                 break
@@ -101,11 +103,19 @@ class Counting:
         for why, some in refused.items():
             self.book.give_up(some, why)
 
+    def _refuse_to_query(self) -> None:
+        for each in self.book.candidates:
+            why = due.objection_to_queries(self.book.todo[each.export_id])
+            if why is not None:
+                self.book.give_up([each], why)
+
     def _filter(self) -> None:
         for each in self.book.candidates:
             record = self.book.todo[each.export_id]
             if not due.is_filtered(record, is_first=self.book.is_first):
                 continue
+            if not self.book.is_first and due.is_same_witness(record, FILTER):
+                self._see_late(record)
             name, next_page = each.log_group_name, self.late.next_page
             try:
                 events = self.account.filtered(name, self.window, next_page)
@@ -121,17 +131,31 @@ class Counting:
         What a query counts already has its streams named by the invocation that takes its answer.
         """
         for record in list(self.book.todo.values()):
-            is_readable = record.log_group.log_group_class == due.STANDARD
-            try:
-                found = self.late.since(record, is_readable=is_readable)
-            except (UndecidedError, CannotCountError) as error:
-                logger.info("left to a query", export_id=record.export_id, why=str(error))
-                continue
-            if found.streams:
-                self.book.late_streams[record.export_id] = found.streams
-            if found.events is not None:
-                said = Recounted(by=STREAMS, at=self.book.now, events=found.events)
+            events = self._came_late(record)
+            if events is not None:
+                said = Recounted(by=STREAMS, at=self.book.now, events=events)
                 self.book.settle({due.candidate(record): said})
+
+    def _see_late(self, record: LedgerRecord) -> None:
+        """See what came in late of what only the call counts that has read it.
+
+        Where no other had counted it before, that says nothing of what is missing.
+        """
+        before = self.late.before(record)
+        if before is None or before.events is None:
+            self._came_late(record)
+
+    def _came_late(self, record: LedgerRecord) -> int | None:
+        """Name the log streams that events came into since; return how many there are, if known."""
+        is_readable = record.log_group.log_group_class == due.STANDARD
+        try:
+            found = self.late.since(record, is_readable=is_readable)
+        except (UndecidedError, CannotCountError) as error:
+            logger.info("left to a query", export_id=record.export_id, why=str(error))
+            return None
+        if found.is_late:
+            self.book.late_streams[record.export_id] = found.streams
+        return found.events
 
     # Queries
 

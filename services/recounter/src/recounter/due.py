@@ -28,9 +28,14 @@ def is_due(
     return since >= lag and (not is_open or since >= open_after)
 
 
-def later_look(window: Window, now: datetime, revisit_days: Iterable[int]) -> int | None:
-    """Return which look at a window is due after the first one: the newest; None for none yet."""
-    since = timedelta(milliseconds=epoch_ms(now) - window.to_ms)
+def later_look(
+    window: Window, now: datetime, lag: timedelta, revisit_days: Iterable[int]
+) -> int | None:
+    """Return which look at a window is due after the first one: the newest; None for none yet.
+
+    What comes in on the last of these days is not listed at once: so each look waits for the lag.
+    """
+    since = timedelta(milliseconds=epoch_ms(now) - window.to_ms) - lag
     return max((days for days in revisit_days if since >= timedelta(days=days)), default=None)
 
 
@@ -52,11 +57,9 @@ def is_correctable(record: LedgerRecord, recount: Recount) -> bool:
     What is larger is read again by no invocation with certainty, unless it is known of which log
     streams something is missing: it is left to a person.
     """
-    recounted = recount.recount
-    is_known = recounted.events is not None
     is_small = recount.late_streams is not None or size_bytes(record) <= MOST_FILTERED_BYTES
-    is_added = any(each.recounted_at >= recounted.at for each in record.addenda or ())
-    return is_known and is_small and record.log_group.log_group_class == STANDARD and not is_added
+    is_added = any(each.recounted_at >= recount.recount.at for each in record.addenda or ())
+    return is_small and record.log_group.log_group_class == STANDARD and not is_added
 
 
 def read_bytes(record: LedgerRecord, recount: Recount) -> int:
@@ -70,13 +73,21 @@ def objection(record: LedgerRecord, now: datetime) -> str | None:
     log_group = record.log_group
     if log_group.log_group_class not in INGESTION:
         return "log_group_class"
-    if log_group.created_ms >= record.window.to_ms:  # StartQuery refuses such a range
-        return "before_creation"
     if log_group.retention_days is not None:
         kept_from_ms = epoch_ms(now) - (log_group.retention_days - 1) * DAY_MS
         if record.window.from_ms < kept_from_ms:
             return "expired"
     return None
+
+
+def objection_to_queries(record: LedgerRecord) -> str | None:
+    """Return why no query can count an export's window; None where one can.
+
+    StartQuery refuses what ended before the log group was created. Events may be there, of an agent
+    that sent old ones, and FilterLogEvents reads them.
+    """
+    is_before = record.log_group.created_ms >= record.window.to_ms
+    return "before_creation" if is_before else None
 
 
 def is_filtered(record: LedgerRecord, *, is_first: bool) -> bool:

@@ -12,6 +12,7 @@ from typing import NamedTuple
 from logferry_contracts.ledger_record import LedgerRecord
 from logferry_contracts.log_group import MOST_LOG_STREAMS
 from logferry_contracts.message import epoch_ms
+from logferry_contracts.recount import STREAMS, Recounted
 from logferry_contracts.window import Window
 from recounter.aws.control import Control
 from recounter.aws.source_account import SourceAccount
@@ -20,6 +21,9 @@ from recounter.errors import UndecidedError
 BEFORE = timedelta(minutes=15)
 """What came in so shortly before, nobody knows whether it was counted: a query does not see it at
 once, and pages take minutes."""
+BEFORE_STREAMS = timedelta(hours=2)
+"""The same, where the log streams had told: that one was written to, CloudWatch Logs says within an
+hour, typically."""
 AFTER = timedelta(minutes=65)
 """The same of what came in so soon after: a query may run for an hour."""
 
@@ -32,10 +36,12 @@ class Found(NamedTuple):
             came in at about that time, so that they may be among these.
         streams: The log streams with events that came in since the export was begun; none of them
             where they are too many to be compared by themselves.
+        is_late: Whether there are such events.
     """
 
     events: int | None
     streams: list[str]
+    is_late: bool
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,11 +70,13 @@ class Late:
             AwsError: AWS did not answer.
         """
         name = record.log_group.name
-        recount = self.control.recount(self.window, record.export_id)
-        before = None if recount is None else recount.recount
-        exported_ms = _ms(record.submitted.at if record.submitted else record.requested_at)
+        before = self.before(record)
+        exported_at = record.submitted.at if record.submitted else record.requested_at
+        exported_ms = _ms(exported_at, -BEFORE)
         counted_at = record.requested_at if before is None else before.at
-        first_ms, last_ms = _ms(counted_at, -BEFORE), _ms(counted_at, AFTER)
+        is_by_streams = before is not None and before.by == STREAMS
+        first_ms = _ms(counted_at, -BEFORE_STREAMS if is_by_streams else -BEFORE)
+        last_ms = _ms(counted_at, AFTER)
         streams = self.account.streams(name, self.window, min(exported_ms, first_ms))
         if streams and not is_readable:
             raise UndecidedError(f"{name} was written to since, and cannot be read")
@@ -81,7 +89,16 @@ class Late:
                 found.add(stream)
         known = None if before is None or not is_sure else before.events
         named = sorted(found) if len(found) <= MOST_LOG_STREAMS else []
-        return Found(None if known is None else known + more, named)
+        return Found(None if known is None else known + more, named, is_late=bool(found))
+
+    def before(self, record: LedgerRecord) -> Recounted | None:
+        """Return what was said of an export before; None where that is nothing.
+
+        Raises:
+            AwsError: S3 did not answer.
+        """
+        recount = self.control.recount(self.window, record.export_id)
+        return None if recount is None else recount.recount
 
     def all(self, log_group_name: str, at: str) -> int:
         """Return how many events a window has that was empty at a time.

@@ -1,6 +1,7 @@
 """A source looked at: each window whose exports have ended is counted, the oldest first."""
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import cached_property
@@ -14,7 +15,7 @@ from logferry_contracts.message import epoch_ms
 from logferry_contracts.open_exports import next_export_id
 from logferry_contracts.reads import Reads
 from logferry_contracts.window import Window
-from logferry_deliveries.errors import OutOfTimeError, RetryError
+from logferry_deliveries.errors import AwsError, OutOfTimeError, RetryError
 from recounter import due
 from recounter.aws.control import FIRST, Control
 from recounter.aws.requests import Requests
@@ -28,9 +29,6 @@ from recounter.turn import Turn
 
 LATE = timedelta(days=3)
 """How much later than it is due a window is still looked at again: also one of two days."""
-
-PAGE_S = 1.0
-"""Between two pages of FilterLogEvents: nothing hurries, and others than ours read as well."""
 
 logger = Logger()
 
@@ -48,8 +46,12 @@ class Pages(NamedTuple):
             OutOfTimeError: There is no time for it.
         """
         self.turn.check()
-        self.turn.sleep(PAGE_S)
         self.reads.wait()
+
+    def end(self) -> None:
+        """Say that no more are read, as far as S3 lets that be said: others take the share."""
+        with suppress(AwsError):
+            self.reads.leave()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,6 +106,7 @@ class Recounting:
             except RetryError as error:
                 logger.exception("window not counted", window=window.model_dump())
                 errors.append(error)
+        pages.end()
         if errors:
             raise errors[0]
 
@@ -132,7 +135,7 @@ class Recounting:
     def _looks(self, window: Window, turn: Turn) -> Iterator[int]:
         if self._is_young(window, turn):
             yield FIRST
-        again = due.later_look(window, turn.clock(), self.revisit_days)
+        again = due.later_look(window, turn.clock(), self.lag, self.revisit_days)
         if again is not None:
             yield again
 

@@ -13,6 +13,7 @@ from itertools import groupby
 from pydantic import ValidationError
 
 from logferry_contracts.ledger_key import (
+    late_prefix,
     ledger_key,
     ledger_prefix,
     looks_prefix,
@@ -122,6 +123,11 @@ class Control:
             return False
         self._bucket.put(key, recount.text())
         return True
+
+    def note_late(self, recount: Recount) -> None:
+        """Note that events came in late, of which no look says how many there are."""
+        key = f"{late_prefix(self._source, recount.window)}{recount.export_id}.json"
+        self._bucket.put(key, recount.text())
 
     def note(self, window: Window, look: int) -> tuple[Note, str | None]:
         """Return what is noted of a look at a window, and its ETag; None where that is nothing."""

@@ -1,8 +1,8 @@
 """What is known of differences and of what was done about them: the sealer's notes, and our own.
 
 The sealer alone knows how many events the archive has, and notes of which windows CloudWatch Logs
-has counted more. Beside the recounts is noted for which of them somebody was asked to add what is
-missing, and how many bytes that takes to read on a day.
+has counted more. Beside the recounts is noted where events came in late that no look could count,
+of what somebody was asked to add what is missing, and how many bytes that takes to read on a day.
 """
 
 from collections.abc import Iterator
@@ -13,17 +13,18 @@ from pydantic import Field, ValidationError
 
 from logferry_contracts.ledger_key import (
     LACKING_NOTES,
+    late_prefix,
     recounts_prefix,
     seal_notes_prefix,
     source_recounts_prefix,
     split_key,
     window_of,
 )
-from logferry_contracts.ledger_record import LedgerRecord
 from logferry_contracts.message import Count, Message
-from logferry_contracts.recount import Recounted
+from logferry_contracts.recount import Recount
 from logferry_contracts.source import SourceName
 from logferry_contracts.window import Window
+from logferry_contracts.wire import ContractError, parse
 from logferry_deliveries.errors import AwsError
 from recounter.aws.bucket import Bucket, TooLateError
 
@@ -63,19 +64,32 @@ class Corrections:
             if window.from_ms >= since_ms and (text := self._text(key))
         ]
 
+    def late(self, since_ms: int) -> list[Recount]:
+        """Return what looks have said of exports that events came in late for, which none counted.
+
+        Of windows that start since then, and of which nobody was asked to add what is missing.
+
+        Raises:
+            AwsError: Nobody can read what is noted, or S3 did not answer.
+        """
+        noted = self._noted(late_prefix(self._source))
+        texts = (self._text(key) for key, window in noted if window.from_ms >= since_ms)
+        found = [_recount(text) for text in texts if text]
+        return [each for each in found if not self.is_asked(each)]
+
     def counted(self, window: Window) -> int:
         """Return of how many exports of a window it was said whether they were counted."""
         prefix = recounts_prefix(self._source, window)
         return sum(split_key(key)[0] == prefix for key in self._bucket.keys(Prefix=prefix))
 
-    def is_asked(self, record: LedgerRecord, recounted: Recounted) -> bool:
+    def is_asked(self, recount: Recount) -> bool:
         """Whether somebody was asked for what a witness says is missing of an export."""
-        return self._bucket.get(self._asked_key(record, recounted)) is not None
+        return self._bucket.get(self._asked_key(recount)) is not None
 
-    def note_asked(self, record: LedgerRecord, recounted: Recounted) -> None:
+    def note_asked(self, recount: Recount) -> None:
         """Note that somebody was asked."""
         with suppress(TooLateError):
-            self._bucket.put(self._asked_key(record, recounted), b"{}", IfNoneMatch="*")
+            self._bucket.put(self._asked_key(recount), b"{}", IfNoneMatch="*")
 
     def spent(self, date: str) -> tuple[Spent, str | None]:
         """Return what was spent on a day, and the ETag of the note of it; None where it has none.
@@ -104,9 +118,9 @@ class Corrections:
     def _spent_key(self) -> str:
         return f"{source_recounts_prefix(self._source)}!added.json"
 
-    def _asked_key(self, record: LedgerRecord, recounted: Recounted) -> str:
-        prefix = recounts_prefix(self._source, record.window)
-        return f"{prefix}!asked/{record.export_id}-{recounted.at}.json"
+    def _asked_key(self, recount: Recount) -> str:
+        prefix = recounts_prefix(self._source, recount.window)
+        return f"{prefix}!asked/{recount.export_id}-{recount.recount.at}.json"
 
     def _noted(self, prefix: str) -> Iterator[tuple[str, Window]]:
         """Yield the keys of notes that have a content, each with its window."""
@@ -120,3 +134,10 @@ class Corrections:
     def _text(self, key: str) -> bytes:
         found = self._bucket.get(key)
         return b"" if found is None else found[0]
+
+
+def _recount(text: bytes) -> Recount:
+    try:
+        return parse(Recount, text)
+    except ContractError as error:
+        raise AwsError("GetObject", "!late", "NotARecount", str(error)) from error
