@@ -91,11 +91,14 @@ PYTEST := $(BIN)/python -m pytest --quiet -n 3 --dist loadfile --no-loadscope-re
 # Of what takes its time by its size alone there is a small share here; `make check` has all of it.
 .PHONY: test
 test: install ## All tests: rules, contracts, adapters, and the suite on LocalStack
-	$(PYTEST) $(if $(COVERAGE),--cov --cov-report=term-missing:skip-covered,-m "not deep")
+	$(PYTEST) -m "not deep"
 
+# What two parts of `make check` would run is left to one of them: PARTS says which there are.
+SECOND_VERIFIED := tests/attacks/test_attacks.py tests/attacks/test_lawful.py tests/attacks/test_proofs.py
 .PHONY: coverage
-coverage: ## The same tests and the deep ones, slower: which lines and branches they have run
-	$(MAKE) test COVERAGE=1
+coverage: install ## The same tests and the deep ones, slower: which lines and branches they have run
+	$(if $(filter second-verifier-check,$(PARTS)),SECOND_VERIFIER=node) $(PYTEST) \
+	  --cov --cov-report=term-missing:skip-covered $(if $(filter iam-check,$(PARTS)),--ignore tests/integration)
 
 .PHONY: demo-check
 demo-check: install ## The demo while the exporters are killed again and again, and one that is interrupted
@@ -127,7 +130,8 @@ coverage-check: install ## The coverage page in a Chromium (Debian: chromium): c
 
 .PHONY: second-verifier-check
 second-verifier-check: install ## Each attack on a copy once more, by a verifier written from docs/seal-format.md; needs Node.js
-	SECOND_VERIFIER=node $(BIN)/python -m pytest --quiet -n 2 tests/attacks/test_attacks.py tests/attacks/test_lawful.py tests/attacks/test_proofs.py tests/attacks/check_second_verifier.py
+	SECOND_VERIFIER=node $(BIN)/python -m pytest --quiet -n 2 \
+	  $(if $(filter coverage,$(PARTS)),,$(SECOND_VERIFIED)) tests/attacks/check_second_verifier.py
 
 .PHONY: policy-check
 policy-check: install .venv-policies/installed ## The templates' policies, by parliament and checkov
@@ -182,9 +186,10 @@ bench: install .venv-awscli/installed ## Benchmarks against the baseline and the
 # The longest first, so that both ends of the list end together. Most of a part's time is waiting.
 CHECKS := coverage iam-check doctor-check chaos acceptance-check upgrade-check ways-back-check demo-check report-check coverage-check second-verifier-check terraform-apply-check lint policy-check terraform-check
 AT_ONCE := 2
+check: export PARTS := $(filter-out $(LEFT_OUT),$(CHECKS))
 .PHONY: check
 check: install .venv-terraform/installed .venv-policies/installed $(TERRAFORM_PROVIDERS)/installed ## Everything that has to hold before a change is finished, two parts at once, and how long each took
-	$(BIN)/python -m tools.check --at-once $(AT_ONCE) $(CHECKS)
+	$(BIN)/python -m tools.check --at-once $(AT_ONCE) $(PARTS)
 
 .PHONY: lint
 lint: install ## Formatting, lint, types, layers, templates
