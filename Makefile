@@ -91,14 +91,14 @@ PYTEST := $(BIN)/python -m pytest --quiet -n 3 --dist loadfile --no-loadscope-re
 # Of what takes its time by its size alone there is a small share here; `make check` has all of it.
 .PHONY: test
 test: install ## All tests: rules, contracts, adapters, and the suite on LocalStack
-	$(PYTEST) -m "not deep"
+	$(PYTEST) $(if $(COVERAGE),--cov --cov-report=term-missing:skip-covered --durations 20 $(LEFT_TO_OTHERS),-m "not deep")
 
 # What two parts of `make check` would run is left to one of them: PARTS says which there are.
+LEFT_TO_OTHERS = $(if $(filter iam-check,$(PARTS)),--ignore tests/integration)
 SECOND_VERIFIED := tests/attacks/test_attacks.py tests/attacks/test_lawful.py tests/attacks/test_proofs.py
 .PHONY: coverage
-coverage: install ## The same tests and the deep ones, slower: which lines and branches they have run
-	$(if $(filter second-verifier-check,$(PARTS)),SECOND_VERIFIER=node) $(PYTEST) \
-	  --cov --cov-report=term-missing:skip-covered $(if $(filter iam-check,$(PARTS)),--ignore tests/integration)
+coverage: ## The same tests and the deep ones, slower: which lines and branches they have run
+	$(if $(filter second-verifier-check,$(PARTS)),SECOND_VERIFIER=node) $(MAKE) test COVERAGE=1
 
 .PHONY: demo-check
 demo-check: install ## The demo while the exporters are killed again and again, and one that is interrupted

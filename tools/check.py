@@ -2,8 +2,9 @@
 
     python -m tools.check --at-once 2 coverage iam-check lint
 
-Each part is a target of the Makefile. What it prints is in ``build/check/<part>.log``, and is shown
-if it fails: then no other part is begun.
+Each part is a target of the Makefile. What it prints is in ``build/check/<part>.log``. Its last
+line is shown, such as how many tests have passed, or all of it if it fails: then no other part is
+begun.
 """
 
 import argparse
@@ -27,18 +28,21 @@ class Part:
 
     Attributes:
         took_s: How long it took; None where another had failed before it began.
+        printed: All that it has printed.
     """
 
     name: str
     log: Path
     code: int
     took_s: float | None
+    printed: str = ""
 
     def __str__(self) -> str:
         """One line for the list."""
         if self.took_s is None:
             return f"  {self.name:24} not begun"
-        return f"  {self.name:24} {self.took_s:5.0f} s{'  failed' if self.code else ''}"
+        last = "failed" if self.code else "".join(self.printed.splitlines()[-1:])
+        return f"  {self.name:24} {self.took_s:5.0f} s  {last}".rstrip()
 
 
 def check(names: Sequence[str], at_once: int, logs: Path, run: Run) -> list[Part]:
@@ -52,10 +56,10 @@ def check(names: Sequence[str], at_once: int, logs: Path, run: Run) -> list[Part
             return Part(name, log, 0, None)
         began = time.monotonic()
         code = run(name, log)
-        part = Part(name, log, code, time.monotonic() - began)
+        part = Part(name, log, code, time.monotonic() - began, log.read_text(errors="replace"))
         if code:
             failed.set()
-        print(f"{part}\n{log.read_text(errors='replace') if code else ''}", end="", flush=True)
+        print(f"{part}\n{part.printed if code else ''}", end="", flush=True)
         return part
 
     with ThreadPoolExecutor(at_once) as pool:

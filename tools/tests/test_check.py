@@ -15,13 +15,33 @@ def ends_with(codes: dict[str, int]) -> Run:
     return run
 
 
-def test_each_part_is_listed_with_its_time(
+def test_each_part_is_listed_with_its_time_and_its_last_line(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    ended = check(["lint", "test"], 2, tmp_path / "logs", ends_with({}))
+    def run(name: str, log: Path) -> int:
+        log.write_text(f"this is {name}\n" if name == "test" else "")
+        return 0
+
+    ended = check(["lint", "test"], 1, tmp_path / "logs", run)
     assert [(part.name, part.code) for part in ended] == [("lint", 0), ("test", 0)]
-    assert str(ended[0]).split() == ["lint", "0", "s"]
-    assert "this is" not in capsys.readouterr().out
+    assert [str(part).split() for part in ended] == [
+        ["lint", "0", "s"],
+        ["test", "0", "s", "this", "is", "test"],
+    ]
+    assert [line.split() for line in capsys.readouterr().out.splitlines()] == [
+        str(part).split() for part in ended
+    ]
+
+
+def test_all_that_a_part_has_printed_is_only_shown_if_it_fails(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def run(_name: str, log: Path) -> int:
+        log.write_text("much\n12 passed\n")
+        return 0
+
+    check(["test"], 1, tmp_path, run)
+    assert "much" not in capsys.readouterr().out
 
 
 def test_what_a_part_that_fails_has_printed_is_shown_and_no_other_is_begun(
@@ -31,8 +51,7 @@ def test_what_a_part_that_fails_has_printed_is_shown_and_no_other_is_begun(
     assert [part.code for part in ended] == [0, 2, 0]
     assert [str(part).split()[1:] for part in ended[1:]] == [["0", "s", "failed"], ["not", "begun"]]
     said = capsys.readouterr().out
-    assert "this is test\n" in said
-    assert "this is lint" not in said
+    assert said.count("this is test\n") == 1
     assert not (tmp_path / "bench.log").exists()
 
 
