@@ -62,7 +62,8 @@ TASK_CEILING_S = 900
 ERROR_CEILING_S = 60
 
 ROUND_S = 60
-"""A message that is early and alone in its slot goes round no more often than once in so long."""
+"""A message that is early and alone in its slot goes round no more often than once in so long, and
+holds those behind it up for no longer."""
 EARLY_FLOOR_S = 5
 """The least pause of each one that goes round, so that many of them do not hold others up."""
 
@@ -205,7 +206,7 @@ def early_interval_s(left_s: float, age_s: float, receive_count: int) -> int | N
         age_s: How long the message has been in its queue.
         receive_count: How often it was received.
     """
-    if left_s <= INTERVAL_CEILING_S:
+    if left_s <= ROUND_S:
         return ceil(left_s)
     if receive_count > 1:
         return None
