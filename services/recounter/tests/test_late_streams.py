@@ -272,6 +272,27 @@ def test_what_was_asked_for_before_is_not_asked_for_again() -> None:
     assert world.filled == [next_export_id(made)]
 
 
+def test_what_was_asked_for_and_lost_is_asked_for_again_until_the_ledger_has_it() -> None:
+    world = World()
+    made = world.add(skipped("/idle"))
+    after(world, 1)
+    go(world, 2)
+    world.late("/idle", LATE)
+    asked = []
+    for days in (3, 3.5, 4, 4.5, 5):
+        after(world, days)
+        asked.append(len(world.filled))
+    assert asked == [1, 1, 2, 2, 3]
+    done = record("/idle", size=100).model_copy(
+        update={"generation": 2, "export_id": next_export_id(made)}
+    )
+    world.add(done)
+    after(world, 5.9)
+    assert set(world.filled) == {done.export_id}
+    assert len(world.filled) == 3
+    assert world.notes[made.window, 3][0].filling == {}
+
+
 @pytest.mark.parametrize(
     ("made", "why"),
     [

@@ -134,6 +134,11 @@ class Book:
         said = Recounted(by=NO, at=self.now, reason=why)
         self.settle(dict.fromkeys(candidates, said))
 
+    def fill(self, asked: Mapping[str, str]) -> None:
+        """Note for which empty ones an export was asked, that the ledger has not yet."""
+        if self.note.filling != asked:
+            self._keep(filling=dict(asked))
+
     def close(self, listing_sha256: str) -> None:
         """Note that nothing is left of all exports that there are."""
         self._keep(listing_sha256=listing_sha256)

@@ -120,7 +120,7 @@ class Recounting:
                 continue
             if look == FIRST or self._was_begun(window, pages.turn):
                 book = self._counted(window, look, export_ids, pages)
-                if not is_open:
+                if not is_open and not book.note.filling:
                     book.close(listing)
 
     def _was_begun(self, window: Window, turn: Turn) -> bool:
@@ -153,24 +153,46 @@ class Recounting:
             account, late = self._account, self._late(window, pages)
             Counting(account=account, window=window, book=book, turn=turn, late=late).count()
         if look != FIRST:
-            empty = [
-                each
-                for each in there
-                if due.is_empty(each) and next_export_id(each) not in export_ids
-            ]
-            self._fill(empty, look, pages)
+            asked = [self.control.record(window, each) for each in book.note.filling]
+            empty, unfilled = (
+                [
+                    each
+                    for each in some
+                    if each and due.is_empty(each) and next_export_id(each) not in export_ids
+                ]
+                for some in (there, asked)
+            )
+            self._fill(empty, unfilled, book, look, pages)
         return book
 
-    def _fill(self, empty: Sequence[LedgerRecord], look: int, pages: Pages) -> None:
-        """Have exported what a window that was skipped as empty has by now."""
-        if empty:
-            Empty(
+    def _fill(
+        self,
+        empty: Sequence[LedgerRecord],
+        unfilled: Sequence[LedgerRecord],
+        book: Book,
+        look: int,
+        pages: Pages,
+    ) -> None:
+        """Have exported what a window that was skipped as empty has by now.
+
+        Args:
+            empty: Those of which this look has said nothing yet.
+            unfilled: Those for which an export was asked that the ledger has not.
+            book: This look.
+            look: Which.
+            pages: That may be read.
+        """
+        filling = {each.export_id: book.note.filling[each.export_id] for each in unfilled}
+        if empty or unfilled:
+            found = Empty(
                 control=self.control,
                 requests=self.requests,
-                late=self._late(empty[0].window, pages),
+                late=self._late((*empty, *unfilled)[0].window, pages),
                 look=look,
                 turn=pages.turn,
-            ).count(empty)
+            )
+            filling = found.ask_again(unfilled, filling) | found.count(empty)
+        book.fill(filling)
 
     def _late(self, window: Window, pages: Pages) -> Late:
         return Late(
