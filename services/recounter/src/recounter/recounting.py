@@ -119,9 +119,8 @@ class Recounting:
             if self.control.note(window, look)[0].listing_sha256 == listing:
                 continue
             if look == FIRST or self._was_begun(window, pages.turn):
-                book = self._counted(window, look, export_ids, pages)
-                if not is_open and not book.note.filling:
-                    book.close(listing)
+                book, filling = self._counted(window, look, export_ids, pages)
+                book.close(listing, filling, is_open=is_open)
 
     def _was_begun(self, window: Window, turn: Turn) -> bool:
         """Whether the first look is done with, or as far as it ever comes."""
@@ -139,8 +138,14 @@ class Recounting:
         if again is not None:
             yield again
 
-    def _counted(self, window: Window, look: int, export_ids: Sequence[str], pages: Pages) -> Book:
-        """Count what a look has said nothing of yet."""
+    def _counted(
+        self, window: Window, look: int, export_ids: Sequence[str], pages: Pages
+    ) -> tuple[Book, dict[str, str]]:
+        """Count what a look has said nothing of yet, and have filled what was empty.
+
+        Returns:
+            The look's book, and when exports were asked for that the ledger has not yet.
+        """
         turn = pages.turn
         counted = self.control.counted(window, look)
         left = [each for each in export_ids if each not in counted]
@@ -152,6 +157,7 @@ class Recounting:
         if records or book.note.running:
             account, late = self._account, self._late(window, pages)
             Counting(account=account, window=window, book=book, turn=turn, late=late).count()
+        filling = dict[str, str]()
         if look != FIRST:
             asked = [self.control.record(window, each) for each in book.note.filling]
             empty, unfilled = (
@@ -162,8 +168,8 @@ class Recounting:
                 ]
                 for some in (there, asked)
             )
-            self._fill(empty, unfilled, book, look, pages)
-        return book
+            filling = self._fill(empty, unfilled, book, look, pages)
+        return book, filling
 
     def _fill(
         self,
@@ -172,7 +178,7 @@ class Recounting:
         book: Book,
         look: int,
         pages: Pages,
-    ) -> None:
+    ) -> dict[str, str]:
         """Have exported what a window that was skipped as empty has by now.
 
         Args:
@@ -192,7 +198,7 @@ class Recounting:
                 turn=pages.turn,
             )
             filling = found.ask_again(unfilled, filling) | found.count(empty)
-        book.fill(filling)
+        return filling
 
     def _late(self, window: Window, pages: Pages) -> Late:
         return Late(
