@@ -228,11 +228,25 @@ def test_streams_that_cannot_be_read_are_left_to_a_query() -> None:
 def test_more_streams_than_are_compared_are_counted_and_not_named() -> None:
     world, made = counted()
     go(world, 2)
-    for n in range(101):
+    for n in range(501):
         world.late("/a", LATE, stream=f"{n}")
     after(world, 3)
-    assert said(world, made) == ("streams", 103)
+    assert said(world, made) == ("streams", 503)
     assert world.recounts[made.export_id].late_streams is None
+
+
+@pytest.mark.parametrize(("length", "is_named"), [(200, True), (201, False)])
+def test_as_many_streams_are_named_as_a_message_has_room_for(
+    length: int,
+    is_named: bool,  # noqa: FBT001  (a parameter of the test)
+) -> None:
+    world, made = counted()
+    go(world, 2)
+    names = [f"{n:0{length}}" for n in range(500)]
+    for each in names:
+        world.late("/a", LATE, stream=each)
+    after(world, 3)
+    assert world.recounts[made.export_id].late_streams == (names if is_named else None)
 
 
 # Windows that were empty
