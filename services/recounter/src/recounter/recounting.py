@@ -123,10 +123,12 @@ class Recounting:
                 book.close(listing, filling, is_open=is_open)
 
     def _was_begun(self, window: Window, turn: Turn) -> bool:
-        """Whether the first look is done with, or as far as it ever comes."""
-        note, etag = self.control.note(window, FIRST)
-        is_over = etag is not None and not self._is_young(window, turn)
-        return note.listing_sha256 is not None or is_over
+        """Whether the first look is done with, or as far as it ever comes.
+
+        A window that was exported when it was old already has none.
+        """
+        note, _ = self.control.note(window, FIRST)
+        return note.listing_sha256 is not None or not self._is_young(window, turn)
 
     def _is_young(self, window: Window, turn: Turn) -> bool:
         return epoch_ms(turn.clock() - self.look_back) <= window.from_ms
