@@ -10,7 +10,7 @@ they unpack before they notice: what has to be the same everywhere is unpacked b
 import hashlib
 import zlib
 from collections.abc import Iterator
-from typing import Protocol
+from typing import Protocol, cast
 
 try:
     from isal import igzip_lib
@@ -18,7 +18,8 @@ except ImportError:  # as in the zips of services that read no objects
     igzip_lib = None  # type: ignore[assignment]
 
 HAS_ISAL = igzip_lib is not None
-_Error: type[Exception] = igzip_lib.IsalError if HAS_ISAL else zlib.error
+# isal's types call its error an object of that class.
+_Error: type[Exception] = cast("type[Exception]", igzip_lib.error) if HAS_ISAL else zlib.error
 
 _GZIP = 31
 """``wbits`` of a gzip file with its header and checksum. https://docs.python.org/3/library/zlib.html"""
