@@ -414,3 +414,96 @@ def test_logs_that_nobody_may_read_keep_nothing_else_from_being_told(
     code, out = explain()
 
     assert (code, "failed: " in out, f"{SLOT_LOG} was not read" in out) == (DONE, True, True)
+
+
+def task_of(world: World) -> str:
+    """Have a log group and a task of it in the source's account, and a record of that task."""
+    world.put("requested")
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setenv("MOTO_ACCOUNT_ID", SHOP.account_id)
+        logs = boto3.client("logs", region_name=SHOP.region)
+        boto3.client("s3", region_name="us-east-1").create_bucket(Bucket="of-the-task")
+        logs.create_log_group(logGroupName="/a")
+        asked: Any = {"logGroupName": "/a", "fromTime": WHOLE.from_ms, "to": WHOLE.to_ms}
+        return logs.create_export_task(**asked, destination="of-the-task")["taskId"]
+
+
+def in_the_source(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Let moto have the source's account where its tasks are asked for; return assumed roles."""
+    call, assumed = BaseClient._make_api_call, list[str]()  # type: ignore[attr-defined]
+
+    def called(client: Any, operation: str, arguments: Any) -> Any:
+        if operation == "AssumeRole":
+            assumed.append(arguments["RoleArn"])
+        if operation != "DescribeExportTasks":
+            return call(client, operation, arguments)
+        assert assumed, "asked without the source's role"
+        with pytest.MonkeyPatch.context() as patched:
+            patched.setenv("MOTO_ACCOUNT_ID", SHOP.account_id)
+            return call(client, operation, arguments)
+
+    monkeypatch.setattr(BaseClient, "_make_api_call", called)
+    return assumed
+
+
+def test_what_aws_says_of_a_task_is_asked_by_the_sources_role_once(
+    world: World, explain: Explain, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    task_id = task_of(world)
+    submitted = {"task_id": task_id, "at": "2026-11-22T06:00:00.000Z"}
+    world.put("submitted", submitted=submitted)
+    world.put("submitted", submitted=submitted, generation=2)
+    assumed = in_the_source(monkeypatch)
+
+    found = json.loads(explain("--json")[1])["tries"]
+
+    assert len(found) == 2
+    for each in found:
+        assert each["task"].startswith(("COMPLETED", "RUNNING", "PENDING")), each["task"]
+    assert assumed == [f"arn:aws:iam::{SHOP.account_id}:role/logferry-source"]
+
+
+def test_a_task_that_aws_has_forgotten_is_said_to_be(
+    world: World, explain: Explain, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.put("submitted")
+    call = BaseClient._make_api_call  # type: ignore[attr-defined]
+
+    def forgotten(client: Any, operation: str, arguments: Any) -> Any:
+        if operation == "DescribeExportTasks":
+            return {"exportTasks": []}
+        return call(client, operation, arguments)
+
+    monkeypatch.setattr(BaseClient, "_make_api_call", forgotten)
+
+    assert "as AWS has it now: unknown" in explain()[1]
+
+
+def test_a_task_that_nobody_here_may_look_at_is_not_checked(
+    world: World, explain: Explain, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refused = {"Error": {"Code": "AccessDenied", "Message": "not authorized: sts:AssumeRole"}}
+    call = BaseClient._make_api_call  # type: ignore[attr-defined]
+
+    def refuse(client: Any, operation: str, arguments: Any) -> Any:
+        if operation == "AssumeRole":
+            raise ClientError(refused, operation)  # type: ignore[arg-type]
+        return call(client, operation, arguments)
+
+    monkeypatch.setattr(BaseClient, "_make_api_call", refuse)
+    world.put("submitted")
+
+    code, out = explain()
+
+    assert code == DONE
+    assert "its task, as AWS has it now: not checked: " in out
+    assert "sts:AssumeRole" in " ".join(out.split())
+
+
+def test_where_there_was_no_task_no_role_is_assumed(
+    world: World, explain: Explain, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.put("requested")
+    monkeypatch.setattr("logferry.explain_tasks.Tasks.told", lambda *_: pytest.fail("asked"))
+
+    assert json.loads(explain("--json")[1])["tries"][0]["task"] is None

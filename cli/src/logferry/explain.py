@@ -11,6 +11,7 @@ from logferry.aws_errors import AWS_ERRORS
 from logferry.config import Config, SourceConfig
 from logferry.errors import ExplainError
 from logferry.explain_logs import Around, Logged
+from logferry.explain_tasks import Tasks
 from logferry_contracts.export import export_id
 from logferry_contracts.export_failed import LOST
 from logferry_contracts.ledger_key import LACKING_NOTES, in_recounts, ledger_key
@@ -56,6 +57,7 @@ class Try:
         logged: What its exporters have logged of it.
         waiting: How many requests wait in its lane while it is under way; None where it is not, or
             where that is not known.
+        task: What CloudWatch Logs says of its export task now; None where it has had none.
     """
 
     key: str
@@ -64,6 +66,7 @@ class Try:
     recount: Recounted | None = None
     logged: Sequence[Logged] = ()
     waiting: int | None = None
+    task: str | None = None
 
     def as_json(self) -> dict[str, Any]:
         """Return it as a JSON document."""
@@ -75,6 +78,7 @@ class Try:
             "recount": None if self.recount is None else self.recount.model_dump(mode="json"),
             "logged": [each.as_json() for each in self.logged],
             "waiting": self.waiting,
+            "task": self.task,
         }
 
 
@@ -147,7 +151,8 @@ def explain(  # noqa: PLR0913  (what is asked about)
         ExplainError: AWS refused; names what.
     """
     s3 = session.client("s3", region_name=config.region, config=CLIENT_CONFIG)
-    reading = _Reading(s3, Ledger(s3, config.control_bucket), Around(session, config, source))
+    around, tasks = Around(session, config, source), Tasks(session, config, source)
+    reading = _Reading(s3, Ledger(s3, config.control_bucket), around, tasks)
     time_zone = config.time_zone_of(source)
     try:
         tries = list(reading.tries(config, source, log_group, on))
@@ -218,6 +223,7 @@ class _Reading:
     s3: "S3Client"
     ledger: Ledger
     around: Around
+    tasks: Tasks
 
     def tries(
         self, config: Config, source: SourceConfig, log_group: str, on: date
@@ -267,6 +273,7 @@ class _Reading:
         if not versions:
             return None
         is_there = any(each["IsLatest"] for each in listed)
+        submitted = None if record is None else record.submitted
         return Try(
             key=key,
             versions=versions,
@@ -274,6 +281,7 @@ class _Reading:
             recount=self._recount(in_recounts(key)),
             logged=[] if record is None else self.around.logged(record),
             waiting=self.around.waiting(record) if _is_under_way(record) else None,
+            task=None if submitted is None else self.tasks.told(submitted.task_id),
         )
 
     def _recount(self, key: str) -> Recounted | None:
@@ -364,6 +372,8 @@ def _lines(told: Try) -> Iterator[str]:
         yield from (f"  {'':19}  {fact}" for fact in more)
     if told.waiting is not None:
         yield f"  {told.waiting:,} requests wait in its lane"
+    if told.task is not None:
+        yield f"  its task, as AWS has it now: {told.task}"
     yield from (f"  log {each}" for each in told.logged)
     if (said := told.recount) is not None:
         yield f"  {datetime.fromisoformat(said.at):%Y-%m-%d %H:%M:%S}  {_counted(said)}"
