@@ -2,6 +2,8 @@
 
 import io
 import json
+from contextlib import AbstractContextManager, nullcontext
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +12,7 @@ import pytest
 from botocore.stub import Stubber
 
 from logferry.command import main
+from logferry.commands import operation
 from logferry.commands.console import BAD_INPUT, DONE, FAILED
 from logferry.config import Config
 from logferry.errors import ConfigError, PlanError
@@ -32,6 +35,7 @@ class Aws:
         self._answer = {"StatusCode": 200, **({"FunctionError": error} if error else {})}
         self._payload = answer
         self._listed = listed
+        self.notes: list[dict[str, Any]] = []
         self.asked: list[dict[str, Any]] = []
 
     def client(self, service: str, *, region_name: str, config: Any = None) -> Any:
@@ -40,6 +44,9 @@ class Aws:
     def invoke(self, *, FunctionName: str, Payload: bytes) -> dict[str, Any]:  # noqa: N803
         self.asked.append({"function": FunctionName, **json.loads(Payload)})
         return {**self._answer, "Payload": io.BytesIO(json.dumps(self._payload).encode())}
+
+    def list_objects_v2(self, *, Bucket: str, Prefix: str) -> dict[str, Any]:  # noqa: N803
+        return {"Contents": [each for each in self.notes if each["Key"].startswith(Prefix)]}
 
     def get_object(self, *, Bucket: str, Key: str) -> dict[str, Any]:  # noqa: N803
         return {"Body": io.BytesIO(json.dumps(self._listed).encode())}
@@ -250,3 +257,41 @@ def test_a_planner_that_is_not_there_is_named(config: Config) -> None:
         stub.add_client_error("invoke", "ResourceNotFoundException", "Function not found")
         with pytest.raises(PlanError, match=r"logferry-planner: .*Function not found"):
             plan(session, config, plan_request(config, "shop", dry_run=False))
+
+
+@pytest.mark.parametrize(
+    ("reader", "seconds", "size", "is_waited_for"),
+    [
+        ("direct", 20, 0, True),
+        ("slot", 119, 0, True),
+        ("direct", 121, 0, False),
+        ("direct", 20, 4, False),
+        ("planner", 20, 0, False),
+    ],
+)
+def test_it_says_for_whom_the_planner_waits_and_for_how_long(
+    deployed: Aws,
+    path: str,
+    monkeypatch: pytest.MonkeyPatch,
+    reader: str,
+    seconds: int,
+    size: int,
+    *,
+    is_waited_for: bool,
+) -> None:
+    at = datetime.now(UTC) - timedelta(seconds=seconds)
+    key = f"reading/444455556666/eu-west-1/{reader}"
+    deployed.notes = [{"Key": key, "LastModified": at, "Size": size}]
+    shown: list[str] = []
+
+    def status(text: str) -> AbstractContextManager[None]:
+        shown.append(text)
+        return nullcontext()
+
+    monkeypatch.setattr(operation.messages, "status", status)
+
+    assert run("plan", path, "--profile", "shop", "--dry-run") == DONE
+
+    [text] = shown
+    assert text.startswith("The planner plans shop")
+    assert ("waits for up to 40 s first" in text and text.endswith(reader)) == is_waited_for

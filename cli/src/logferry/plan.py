@@ -15,8 +15,10 @@ from logferry.config import Config, SourceConfig
 from logferry.errors import ConfigError, PlanError
 from logferry.given import dates_given
 from logferry_contracts import json_text
+from logferry_contracts.ledger_key import reading_prefix
 from logferry_contracts.plan_completed import PlanCompleted, PlanCompletedData, PlannedExport
 from logferry_contracts.plan_request import PlanRequest
+from logferry_contracts.reads import JOIN, LIVE, who_reads
 from logferry_contracts.wire import ContractError, emit, parse
 from logferry_ledger import ledger
 from logferry_ledger.ledger import in_utc
@@ -99,6 +101,31 @@ def plan(
     if completed.planned_location is None:
         return completed
     return completed.model_copy(update={"planned": _planned(session, config, completed)})
+
+
+def awaited(
+    session: "boto3.Session", config: Config, source: SourceConfig, now: datetime
+) -> str | None:
+    """Return that a source is planned, and for whom that waits and how long; None for nobody.
+
+    Where that cannot be seen nothing is said of it, as the plan itself tells what is wrong.
+    """
+    name = config.source_name(source)
+    try:
+        s3 = session.client("s3", region_name=config.region, config=ledger.CLIENT_CONFIG)
+        listed = s3.list_objects_v2(Bucket=config.control_bucket, Prefix=reading_prefix(name))
+    except AWS_ERRORS:
+        return None
+    notes = who_reads(name, listed.get("Contents", []))
+    others = sorted(
+        reader for reader, at in notes.items() if reader != "planner" and now - at < LIVE
+    )
+    if not others:
+        return None
+    return (
+        f"The planner plans {source.profile}; where it has to read log events, it waits for up to "
+        f"{JOIN.seconds} s first, to share the account's calls with: {', '.join(others)}"
+    )
 
 
 def interrupted(

@@ -84,7 +84,8 @@ def plan(  # noqa: PLR0913  (an option each)
         found = []
         for done, (hub, source, request) in enumerate(requests):
             try:
-                with messages.status(f"The planner plans {source.profile}"):
+                waits = planning.awaited(session, hub, source, datetime.now(UTC))
+                with messages.status(waits or f"The planner plans {source.profile}"):
                     completed = planning.plan(session, hub, request)
             except KeyboardInterrupt as error:
                 planned = [each.profile for _, each, _ in requests[:done]]
