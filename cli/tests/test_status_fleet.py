@@ -322,7 +322,10 @@ def test_dates_that_are_not_sealed_are_a_problem(
     monkeypatch.setattr(Clock, "day", 8)
     [need] = of_shop(logferry, shop)["needs"]
     assert need["what"] == "not sealed"
-    assert need["commands"] == [f"logferry seal {shop} --profile shop"]
+    assert need["commands"] == [
+        f"logferry retry {shop} --dead-letters --service sealer --dry-run",
+        f"logferry seal {shop} --profile shop",
+    ]
     world.sealed(SHOP, 1)
     assert of_shop(logferry, shop)["problems"] == ["nothing is sealed since 2026-11-22 15:00"]
     world.sealed(SHOP, 5)
@@ -392,7 +395,7 @@ def test_every_command_that_is_shown_is_one(
         for command in need["commands"]
     ]
 
-    assert {words[1] for words in shown} == {"plan", "waive", "diff", "seal"}
+    assert {words[1] for words in shown} == {"plan", "waive", "diff", "seal", "retry"}
     for program, *arguments in shown:
         assert program == "logferry"
         APP.parse_args(arguments, exit_on_error=False, print_error=False)

@@ -282,6 +282,7 @@ class _Needing:
             to_do=f"Compare the deployment, and look into the planner's dead letters: {WAYS_BACK}.",
             commands=[
                 ["logferry", "diff", self.config],
+                [*self._letters("planner"), "--profile", self.found.profile, "--dry-run"],
                 ["logferry", "plan", self.config, "--profile", self.found.profile],
             ],
         )
@@ -291,15 +292,22 @@ class _Needing:
             "not sealed",
             why=problem,
             to_do="Look at the sealer's alarms and dead letters, then ask it again.",
-            commands=[["logferry", "seal", self.config, "--profile", self.found.profile]],
+            commands=[
+                [*self._letters("sealer"), "--dry-run"],
+                ["logferry", "seal", self.config, "--profile", self.found.profile],
+            ],
         )
 
     def _dead_letters(self, count: int) -> Need:
         return self._of_source(
             "dead letters",
             why=f"{count:,} messages that the exporter could not do; each has its reason.",
-            to_do=f"Read their reasons, mend them, and put them back: {WAYS_BACK}.",
+            to_do=f"Read their reasons, mend them, and give them back: {WAYS_BACK}.",
+            commands=[[*self._letters("exporter"), "--profile", self.found.profile, "--dry-run"]],
         )
+
+    def _letters(self, service: str) -> list[str]:
+        return ["logferry", "retry", self.config, "--dead-letters", "--service", service]
 
     def _of_source(self, what: str, **said: Any) -> Need:
         return Need(profile=self.found.profile, what=what, time_zone=self.found.time_zone, **said)

@@ -25,9 +25,6 @@ from logferry_contracts.wire import parse
 
 LEAVES = Sort(LeavesMissingError, LeavesChangedError)
 
-_PIECE_BYTES = 28 * 1024
-"""To split more than 30,000 bytes by a text, CPython prepares anew for each leaf."""
-
 
 class Leaves:
     """The leaves of one seal, read line by line as often as they are wanted.
@@ -62,8 +59,7 @@ class Leaves:
 
     def _is_in_order(self, sealed: SealedWindows) -> bool:
         try:
-            read = pieces(self._store, self._key, piece_bytes=_PIECE_BYTES)
-            return is_in_order(read, sealed)
+            return is_in_order(pieces(self._store, self._key), sealed)
         except (Missing, Unreadable):
             return False
 
