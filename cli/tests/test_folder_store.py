@@ -94,7 +94,7 @@ def test_what_is_known_to_be_of_another_key_is_listed_as_that_alone(store: Folde
 
 
 def test_what_may_not_be_read_is_named(store: FolderStore, monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(*_: object) -> None:
+    def refuse(*_: object, **__: object) -> None:
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr("builtins.open", refuse)

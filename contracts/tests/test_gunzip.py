@@ -127,6 +127,6 @@ def test_zlib_stands_in_where_isa_l_is_not_installed(monkeypatch: pytest.MonkeyP
         def __getattr__(self, name: str) -> None:
             raise AssertionError(name)
 
-    monkeypatch.setattr(gunzip, "isal_zlib", Forbidden())
+    monkeypatch.setattr(gunzip, "igzip_lib", Forbidden())
 
     assert unpacked(gzip.compress(b"a\n"), 4096, by_zlib=True) == (b"a\n", 1, True)

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from logferry_contracts.digest import sha256_of_each
+from logferry_contracts.digest import sha256_of_each, sha256_of_pairs
 from logferry_contracts.merkle import (
     ProofError,
     RootHash,
@@ -258,4 +258,13 @@ def test_digests_of_texts_that_begin_alike_are_those_of_each() -> None:
     rests = [b"", b"one", b"x" * 200]
 
     assert sha256_of_each(begun, rests) == [sha256(b"begun " + each).digest() for each in rests]
+    assert begun.digest() == sha256(b"begun ").digest()
+
+
+def test_digests_of_texts_in_two_parts_are_those_of_the_whole_texts() -> None:
+    begun = sha256(b"begun ")
+    pairs = [(b"", b""), (b"one", b"two"), (b"", b"x" * 200)]
+
+    whole = [sha256(b"begun " + first + second).digest() for first, second in pairs]
+    assert sha256_of_pairs(begun, pairs) == whole
     assert begun.digest() == sha256(b"begun ").digest()

@@ -115,7 +115,8 @@ class FolderStore:
             # To open a pipe would wait for somebody to write into it.
             if not stat.S_ISREG(os.stat(path).st_mode):  # noqa: PTH116  (a path object takes twice the time)
                 raise Missing(f"{path} is no file")
-            return open(path, "rb")  # noqa: PTH123  (as above; whoever reads it closes it)
+            # Without a buffer, as it is read in large pieces; whoever reads it closes it.
+            return open(path, "rb", buffering=0)  # noqa: PTH123  (as above)
         except _NOT_THERE as error:
             raise Missing(f"{path}: {error.strerror}") from error
         except OSError as error:

@@ -6,9 +6,8 @@ passed off as a leaf. https://www.rfc-editor.org/rfc/rfc6962#section-2.1
 
 import hashlib
 from collections.abc import Iterable, Sequence
-from operator import add
 
-from logferry_contracts.digest import sha256_of_each
+from logferry_contracts.digest import sha256_of_pairs
 
 HASH_BYTES = 32
 """SHA-256."""
@@ -29,9 +28,9 @@ def leaf_hash(leaf: bytes) -> bytes:
     return hashlib.sha256(_LEAF + leaf).digest()
 
 
-def leaf_hashes(leaves: Iterable[bytes]) -> list[bytes]:
-    """Return the `leaf_hash` of each of many leaves: faster than one by one."""
-    return sha256_of_each(_BEGUN_LEAF, leaves)
+def leaf_hashes(leaves: Iterable[tuple[bytes, bytes]]) -> list[bytes]:
+    """Return the `leaf_hash` of each of many leaves, given in two parts: faster than one by one."""
+    return sha256_of_pairs(_BEGUN_LEAF, leaves)
 
 
 class RootHash:
@@ -57,12 +56,22 @@ class RootHash:
         """Add leaves of which the `leaf_hash` are at hand: faster than one by one."""
         at = 0
         while at < len(hashes):
-            # As many as are a full subtree here: those before it and those that are left allow it.
-            size = 1 << (len(hashes) - at).bit_length() - 1
-            if self.size:
-                size = min(size, self.size & -self.size)
-            self._add_subtree(_root_of(hashes[at : at + size]), size)
-            at += size
+            # A subtree begins where the size so far is a multiple of its own.
+            most = self.size & -self.size or len(hashes)
+            self._add_side_by_side(hashes[at : at + most])
+            at += most
+
+    def _add_side_by_side(self, hashes: Sequence[bytes]) -> None:
+        """Add leaves of no more than the size that a subtree may have here, level by level."""
+        level, size = hashes, 1
+        alone: list[tuple[bytes, int]] = []
+        """The full subtrees that have no neighbour, with their sizes."""
+        while level:
+            if len(level) % 2:
+                alone.append((level[-1], size))
+            level, size = _parents(level), 2 * size
+        for root, size_of_it in reversed(alone):
+            self._add_subtree(root, size_of_it)
 
     def _add_subtree(self, root: bytes, size: int) -> None:
         """Add a full subtree; its size is a power of two that divides the size so far."""
@@ -154,17 +163,15 @@ def _path_length(index: int, size: int) -> int:
     return length
 
 
-def _root_of(leaf_hashes: Sequence[bytes]) -> bytes:
-    level = leaf_hashes
-    while len(level) > 1:
-        level = _level_above(level)
-    return level[0]
-
-
 def _level_above(level: Sequence[bytes]) -> list[bytes]:
-    above = sha256_of_each(_BEGUN_NODE, map(add, level[::2], level[1::2]))
+    above = _parents(level)
     # The last one of an odd level goes up as it is.
     return [*above, level[-1]] if len(level) % 2 else above
+
+
+def _parents(level: Sequence[bytes]) -> list[bytes]:
+    """Return the hash of each two neighbours; the last one of an odd level has none."""
+    return sha256_of_pairs(_BEGUN_NODE, zip(level[::2], level[1::2], strict=False))
 
 
 def _node_hash(left: bytes, right: bytes) -> bytes:

@@ -49,7 +49,7 @@ from logferry_contracts.ledger_key import (
     windows_of,
 )
 from logferry_contracts.ledger_record import LedgerRecord
-from logferry_contracts.log_group import LogGroup
+from logferry_contracts.log_group import MOST_LOG_STREAMS, LogGroup
 from logferry_contracts.manifest import ArchivedObject, Manifest, ManifestLocation
 from logferry_contracts.source import Source, SourceName
 from logferry_contracts.window import Window
@@ -638,6 +638,7 @@ class FakeAccount:
         with cloud.call("logs.events"):
             if cloud.unreadable is not None:
                 raise cloud.unreadable
+            assert len(streams) <= MOST_LOG_STREAMS
             pages, number = cloud.pages.get(record.log_group.name, PAGES), int(next_token or 0)
             page = [
                 e

@@ -142,6 +142,17 @@ def test_of_some_streams_what_is_missing_is_added_and_of_no_others(
     assert len(added(archived)) == 2
 
 
+def test_more_streams_than_one_call_takes_are_compared_each_once(
+    archived: "Cloud", wanted: ExportRequestedData
+) -> None:
+    late = [Event(f"agent-{n}", FROM + n, "late") for n in range(250)]
+    put(archived, *late)
+    ask(archived, wanted, FIRST, [f"agent-{n}" for n in range(250)])
+    archived.run()
+    (event,) = added(archived)
+    assert lines(archived, event.data.manifest) == lines_of(*late)
+
+
 def test_a_reader_by_prefix_counts_no_event_twice(
     archived: "Cloud", wanted: ExportRequestedData
 ) -> None:

@@ -7,6 +7,7 @@ adds what CloudWatch Logs has by then. That they keep it is their own tests' con
 
 import random
 from collections import Counter
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -109,16 +110,15 @@ class Noted(Corrections):
     def counted(self, window: Window) -> int:
         return sum(each.window == window for each in self._archive.world.recounts.values())
 
-    def late(self, since_ms: int) -> list[Recount]:
+    def late(self, since_ms: int) -> Iterator[Recount]:
         self._archive.world.call("ListLate")
-        notes = self._archive.world.late_notes.values()
-        some = [each for each in notes if each.window.from_ms >= since_ms]
-        return [each for each in some if not self.is_asked(each)]
+        notes = list(self._archive.world.late_notes.values())
+        yield from (each for each in notes if each.window.from_ms >= since_ms)
 
-    def is_asked(self, recount: Recount) -> bool:
+    def is_asked(self, recount: Recount, _: datetime) -> bool:
         return (recount.export_id, recount.recount.at) in self._archive.noted
 
-    def note_asked(self, recount: Recount) -> None:
+    def note_asked(self, recount: Recount, _: datetime) -> None:
         self._archive.world.call("PutAsked")
         self._archive.noted.add((recount.export_id, recount.recount.at))
         self._archive.world.call("PutAsked done")

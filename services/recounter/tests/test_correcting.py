@@ -4,6 +4,7 @@ import json
 from collections import Counter
 from collections.abc import Iterator
 from datetime import timedelta
+from itertools import pairwise
 from typing import Any
 
 import boto3
@@ -134,6 +135,57 @@ def test_what_the_archive_lacks_is_asked_for_once_by_each_witness(hub: Hub) -> N
     hub.put(made, recounted_at=AGAIN)
     hub.look()
     assert [each.recounted_at for each in hub.asked()] == [AGAIN]
+
+
+def test_what_was_asked_for_and_lost_is_asked_for_again_and_not_without_an_end(hub: Hub) -> None:
+    made = hub.lacks(record("/a", lane="slot"))
+    asked = []
+    for _ in range(100):
+        hub.look()
+        asked += [hub.now for _ in hub.asked()]
+        hub.now += timedelta(hours=1)
+    hours = [(later - at) / timedelta(hours=1) for at, later in pairwise(asked)]
+    assert (len(asked), hours) == (3, [21, 21])
+    hub.put(made, recounted_at=timestamp(hub.now))
+    hub.look()
+    assert len(hub.asked()) == 1
+
+
+def test_a_note_of_asking_that_nobody_can_read_costs_asking_once_more(hub: Hub) -> None:
+    made = hub.lacks(record("/a", lane="slot"))
+    hub.look()
+    keys = hub.s3.list_objects_v2(Bucket=BUCKET)["Contents"]
+    [note] = [each["Key"] for each in keys if "!asked" in each["Key"]]
+    hub.s3.put_object(Bucket=BUCKET, Key=note, Body=b"?")
+    assert len(hub.asked()) == 1
+    hub.look()
+    hub.look()
+    assert hub.s3.get_object(Bucket=BUCKET, Key=note)["Body"].read() != b"?"
+    assert {each.export_id for each in hub.asked()} <= {made.export_id}
+
+
+def test_what_one_window_meets_keeps_no_other_from_being_asked_for(
+    hub: Hub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bad, good = hub.lacks(record("/a")), hub.lacks(record("/b"))
+    real = Control.recount
+
+    def denied(control: Control, window: Window, name: str) -> Recount | None:
+        if name == bad.export_id:
+            raise AwsError("GetObject", name, "AccessDenied", "not this one")
+        return real(control, window, name)
+
+    monkeypatch.setattr(Control, "recount", denied)
+    with pytest.raises(AwsError, match="not this one"):
+        hub.look()
+    assert [each.export_id for each in hub.asked()] == [good.export_id]
+
+
+def test_a_note_that_is_no_name_keeps_no_other_from_being_asked_for(hub: Hub) -> None:
+    hub.lacks(record("/a"), text=b"\xff\xfe")
+    good = hub.lacks(record("/b"))
+    hub.look()
+    assert [each.export_id for each in hub.asked()] == [good.export_id]
 
 
 def test_of_a_large_window_the_log_streams_are_compared_that_are_known(hub: Hub) -> None:

@@ -112,12 +112,18 @@ def test_a_window_whose_first_look_never_came_to_its_end_is_looked_at_again() ->
     assert said(world, made) == ("filter", 3)
 
 
-def test_a_window_that_was_never_counted_is_not_looked_at_again() -> None:
-    """It is older than what is counted: that was said when nobody counted."""
+def test_a_window_that_was_exported_when_it_was_old_is_looked_at_for_what_comes_in_since() -> None:
+    """As of a source that was added, or of a log group that an agent has made since."""
     world = World()
-    world.add(record("/a", lane="slot"), SOME)
+    small = world.add(record("/small", lane="slot", size=100), SOME)
+    large = world.add(record("/large", lane="slot", size=30_000_000), SOME)
+    world.now = ENDED + timedelta(days=9)
+    for each in ("/small", "/large"):
+        world.late(each, LATE)
     after(world, 14)
-    assert (world.recounts, world.looks_at) == ({}, {})
+    assert said(world, small) == ("filter", 3)
+    assert {look for _, look in world.looks_at} == {14}
+    assert world.late_notes[large.export_id].late_streams == ["agent"]
 
 
 def test_without_money_for_it_what_costs_nothing_is_counted_and_the_rest_is_written_down() -> None:

@@ -223,6 +223,19 @@ def test_what_the_ledger_says_of_other_chains_changes_nothing(
     assert len(world.cloud.sent) == 2
 
 
+def test_what_somebody_has_put_beside_the_inventories_keeps_no_source_from_its_seals(
+    new_world: Callable[..., World],
+) -> None:
+    world = new_world()
+    for stray in ("old/eu-west-1/x.jsonl", "111122223333/backup copy/x.jsonl", "readme.txt"):
+        world.cloud.put(CONTROL, f"inventories/{stray}", b"")
+    world.inventory("/a")
+
+    assert world.look(chain=None)
+
+    assert len(world.cloud.sent) == 1
+
+
 def test_truth_that_comes_later_is_sealed_also_where_somebody_has_removed_the_notes(
     world: World,
 ) -> None:

@@ -1,6 +1,7 @@
 """Sweeps of an archive in memory: what they find, what they mend, and what stops them."""
 # ruff: noqa: N803  boto3's own parameter names
 
+import hashlib
 import json
 from collections import Counter
 from datetime import UTC, datetime, timedelta
@@ -582,6 +583,27 @@ def test_what_was_added_and_not_announced_is_held_and_does_not_become_secured(sw
     world.put_ledger_record(record.as_told(addendum, at=NOW))
     assert found(sweeping.sweep(full=True), "mended") == {"not_secured": 1}
     assert world.ledger_state()[0] == "secured"
+
+
+@pytest.mark.parametrize("note", [b"{", b"{}", b"[]", b"\xff"])
+@pytest.mark.parametrize("what", ["replaced", "copying"])
+def test_a_damaged_note_of_a_copy_costs_its_own_object_and_no_sweep(sweeping, world, what, note):
+    other = keys(world, 2)[1]
+    world.put(world.LOG_FILE, **right(world) | {"hold": True, "kms_key_arn": world.OTHER_KEY_ARN})
+    first = world.only(world.LOG_FILE).id
+    world.put(world.LOG_FILE, **right(world) | {"hold": True, "kms_key_arn": world.OTHER_KEY_ARN})
+    world.put(other, encryption="AES256")
+    of_version = hashlib.sha256(f"{world.ARCHIVE}\n{first}\n{world.LOG_FILE}".encode())
+    of_key = hashlib.sha256(f"{world.ARCHIVE}\n{world.LOG_FILE}".encode())
+    name = (of_version if what == "replaced" else of_key).hexdigest()
+    world.control_object(f"{what}/{name}.json", note)
+
+    report = sweeping.sweep(full=True)
+
+    assert report.is_complete
+    assert found(report, "mended")["wrong_key"] == 1
+    details = [each.detail for each in report.examples if each.key == world.LOG_FILE]
+    assert any(f"{what}/{name}.json" in (each or "") for each in details)
 
 
 def test_a_record_that_says_untruly_that_objects_were_secured_has_failed_after_one_sweep(

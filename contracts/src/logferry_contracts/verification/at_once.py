@@ -8,7 +8,7 @@ import re
 from binascii import hexlify, unhexlify
 from collections.abc import Iterable, Sequence
 from hashlib import sha256
-from operator import add, lt
+from operator import lt
 from struct import unpack
 
 from logferry_contracts.day_seal import SealedWindows
@@ -21,12 +21,14 @@ _BLOCK = 256
 
 _BEGIN, _END = b'{"statement":"', b'.json"}\n'
 _BETWEEN = _END + _BEGIN
-_FOLDER = slice(-97)
-_WINDOW = slice(-97, -64)
-_HASH = slice(-64, None)
-"""Of a leaf: of what its line has between `_BEGIN` and `_END`."""
+_NAME_BYTES = len("/000000000000000-000000000000000/") + 2 * HASH_BYTES
+_FOLDER, _NAME = slice(-_NAME_BYTES), slice(-_NAME_BYTES, None)
+"""Of a leaf, which is what its line has between `_BEGIN` and `_END`: a log group's folder, and the
+window and the hash of its statement."""
+_OF_NAME_WINDOW, _OF_NAME_HASH = "33s64x", "33x64s"
+"""What `unpack` takes of a name."""
 _LONGEST = 900 - len(".json")
-_LONGEST_FOLDER = _LONGEST - 97
+_LONGEST_FOLDER = _LONGEST - _NAME_BYTES
 _EDGES = re.compile(rb"/[0-9]{15}-[0-9]{15}/")
 _MARK = b"!"
 _IN_LEAVES = b".-_/#0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
@@ -86,16 +88,18 @@ class _Day:
         return self._root.size > 0 and found == said
 
     def _is_block_in_order(self, leaves: Sequence[bytes]) -> bool:
-        windows, folders = [each[_WINDOW] for each in leaves], [each[_FOLDER] for each in leaves]
-        distinct = set(windows)
-        marks = _marks(folders, distinct)
-        hashes = None if marks is None else _statement_hashes(leaves)
-        if hashes is None:
+        folders = [each[_FOLDER] for each in leaves]
+        text = b"".join([each[_NAME] for each in leaves])
+        if len(text) != len(leaves) * _NAME_BYTES:  # one is shorter than any leaf
+            return False
+        written = unpack(_OF_NAME_HASH * len(leaves), text)
+        marks, hashes = _marks(folders), _hashes(written)
+        if marks is None or hashes is None:
             return False
         names = self._hashed_names(folders) if marks else self._hashed_names_with_slash(folders)
-        if not self._are_tiled(names, windows, distinct):
+        if not self._are_tiled(names, text, written):
             return False
-        self._root.add_hashes(leaf_hashes(map(add, names, hashes)))
+        self._root.add_hashes(leaf_hashes(zip(names, hashes, strict=True)))
         return True
 
     def _hashed_names(self, folders: Sequence[bytes]) -> list[bytes]:
@@ -107,13 +111,15 @@ class _Day:
         """Return the same of folders none of which is of a name without a slash: faster."""
         return sha256_of_each(sha256(self._salt + b"/"), folders)
 
-    def _are_tiled(
-        self, names: Sequence[bytes], windows: Sequence[bytes], distinct: set[bytes]
-    ) -> bool:
-        if self._reached == self._end and distinct == {self._whole}:
+    def _are_tiled(self, names: Sequence[bytes], text: bytes, written: Sequence[bytes]) -> bool:
+        """Whether windows join: those of a text of windows and hashes, which are these."""
+        are_of_whole_day = text == self._whole + self._whole.join(written)  # as most are
+        if are_of_whole_day and self._reached == self._end:
             begun, self._last = self._last, names[-1]
             return begun < names[0] and all(map(lt, names, names[1:]))
-        return self._are_tiled_one_by_one(names, windows)
+        windows = unpack(_OF_NAME_WINDOW * len(names), text)
+        is_written_so = all(map(_EDGES.fullmatch, set(windows)))
+        return is_written_so and self._are_tiled_one_by_one(names, windows)
 
     def _are_tiled_one_by_one(self, names: Sequence[bytes], windows: Sequence[bytes]) -> bool:
         begin, end, reached, last = self._begin, self._end, self._reached, self._last
@@ -130,30 +136,20 @@ class _Day:
         return True
 
 
-def _marks(folders: Sequence[bytes], windows: Iterable[bytes]) -> bytes | None:
-    """Return each ``!`` of some leaves; None where they are not written as `Leaf` does.
-
-    The hashes of the statements are for `_statement_hashes` to look at.
-
-    Args:
-        folders: Of all leaves of a block.
-        windows: Of these. What is shorter than any leaf has none that is whole.
-    """
+def _marks(folders: Sequence[bytes]) -> bytes | None:
+    """Return each ``!`` of some leaves' folders; None where they are not written as `Leaf` does."""
     others = b"".join(folders).translate(None, _IN_LEAVES)
-    is_written_so = (
-        all(map(_EDGES.fullmatch, windows))
-        and max(map(len, folders)) <= _LONGEST_FOLDER
-        and not others.strip(_MARK)
-    )
+    is_written_so = max(map(len, folders)) <= _LONGEST_FOLDER and not others.strip(_MARK)
     return others if is_written_so else None
 
 
-def _statement_hashes(leaves: Sequence[bytes]) -> Sequence[bytes] | None:
-    text = b"".join([each[_HASH] for each in leaves])
+def _hashes(written: Sequence[bytes]) -> Sequence[bytes] | None:
+    """Return hashes that are written in hexadecimal; None where one is not as `Leaf` writes it."""
+    text = b"".join(written)
     try:
         hashes = unhexlify(text)
     except ValueError:
         return None
     if hexlify(hashes) != text:  # other spellings are none of ours
         return None
-    return unpack(f"{HASH_BYTES}s" * len(leaves), hashes)
+    return unpack(f"{HASH_BYTES}s" * len(written), hashes)

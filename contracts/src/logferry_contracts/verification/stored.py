@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from hashlib import sha256
-from io import BufferedReader
+from io import BufferedReader, FileIO
 from typing import NamedTuple
 
 from logferry_contracts import json_text
@@ -67,7 +67,7 @@ class Reading:
         Those of a local file take turns in one place of memory. To have another one for each takes
         a tenth of the time of hashing them.
         """
-        if not isinstance(self._file, BufferedReader):
+        if not isinstance(self._file, FileIO | BufferedReader):
             while piece := self.read(piece_bytes):
                 yield piece
             return
@@ -80,7 +80,7 @@ class Reading:
         self._file.close()
 
     @staticmethod
-    def _read_into(file: BufferedReader, place: memoryview) -> int:
+    def _read_into(file: FileIO | BufferedReader, place: memoryview) -> int:
         try:
             return file.readinto(place)
         except OSError as error:

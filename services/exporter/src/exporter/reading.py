@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import batched
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from threading import Event
@@ -21,6 +22,7 @@ from exporter.errors import NotForDirectLaneError, TooMuchForDirectLaneError
 from exporter.spool import Spool, remove_leftovers
 from exporter.turns import Turn
 from logferry_contracts.ledger_record import LedgerRecord
+from logferry_contracts.log_group import MOST_LOG_STREAMS
 from logferry_contracts.manifest import ArchivedObject
 
 FOLDER_PREFIX = "logferry-window-"
@@ -149,11 +151,24 @@ class Reading:
         max_bytes: int,
         stopped: Event,
     ) -> None:
+        # No two batches have the same stream, whose events stay in their order.
+        for streams in list(batched(self.streams, MOST_LOG_STREAMS, strict=False)) or [()]:
+            self._read_pages(record, numbered, streams, spool, max_bytes, stopped)
+
+    def _read_pages(  # noqa: PLR0913, PLR0917  (what is read, and how far)
+        self,
+        record: LedgerRecord,
+        numbered: tuple[int, direct.Slice],
+        streams: Sequence[str],
+        spool: Spool,
+        max_bytes: int,
+        stopped: Event,
+    ) -> None:
         number, part = numbered
         next_token, is_last = None, False
         while not is_last and not stopped.is_set():
             self.wait(lambda: self._check_time(spool))
-            events, next_token = self.account.events(record, part, next_token, self.streams)
+            events, next_token = self.account.events(record, part, next_token, streams)
             spool.add(events, number)
             direct.check_size(spool.size_bytes, len(spool.stream_names), max_bytes=max_bytes)
             is_last = next_token is None

@@ -134,9 +134,20 @@ class Book:
         said = Recounted(by=NO, at=self.now, reason=why)
         self.settle(dict.fromkeys(candidates, said))
 
-    def close(self, listing_sha256: str) -> None:
-        """Note that nothing is left of all exports that there are."""
-        self._keep(listing_sha256=listing_sha256)
+    def close(self, listing_sha256: str, filling: Mapping[str, str], *, is_open: bool) -> None:
+        """Note that nothing is left of all exports that there are, if that is so.
+
+        Args:
+            listing_sha256: Of their ids.
+            filling: When exports of what was empty were asked for, that the ledger has not yet.
+            is_open: Whether some have not ended.
+        """
+        is_left = is_open or bool(filling)
+        changes = {"filling": dict(filling)} | (
+            {} if is_left else {"listing_sha256": listing_sha256}
+        )
+        if not is_left or self.note.filling != filling:
+            self._keep(**changes)
 
     def _put(self, recount: Recount) -> bool:
         """Write a recount; return whether an earlier look had counted other events.

@@ -17,7 +17,7 @@ from logferry_contracts.message import epoch_ms
 from logferry_contracts.recount import Recount
 from logferry_contracts.source import SourceName
 from logferry_contracts.window import Window
-from logferry_deliveries.errors import OutOfTimeError
+from logferry_deliveries.errors import OutOfTimeError, RetryError
 from recounter import due
 from recounter.aws.control import Control
 from recounter.aws.corrections import Corrections, Lacking
@@ -63,24 +63,34 @@ class Correcting:
         if not self.most_bytes:
             return
         since_ms = epoch_ms(turn.clock() - self.since)
+        errors: list[RetryError] = []
         lacking = dict.fromkeys(self.corrections.lacking(since_ms))
-        late = self._late(since_ms)
-        if not lacking and not late:
-            return
-        self._check([*(lacking | late)], since_ms)
+        late = self._late(since_ms, turn, errors)
+        if lacking or late:
+            self._check([*(lacking | late)], since_ms)
         for each, recount in [*lacking.items(), *late.items()]:
             try:
                 turn.check()
                 if not self._correct(each, recount, turn):
-                    return
+                    break
             except (OutOfTimeError, OvertakenError) as error:
                 logger.info("the next invocation goes on", reason=str(error))
-                return
+                break
+            except RetryError as error:  # of one window: the others need not wait for it
+                logger.exception("not asked for", log_group=each.log_group_name)
+                errors.append(error)
+        if errors:
+            raise errors[0]
 
-    def _late(self, since_ms: int) -> dict[Lacking, Recount]:
+    def _late(self, since_ms: int, turn: Turn, errors: list[RetryError]) -> dict[Lacking, Recount]:
         """Return which windows may lack events, as some came in late that no look has counted."""
         found = {}
         for recount in self.corrections.late(since_ms):
+            if isinstance(recount, RetryError):
+                errors.append(recount)
+                continue
+            if self.corrections.is_asked(recount, turn.clock()):
+                continue
             record = self.control.record(recount.window, recount.export_id)
             if record is not None:
                 found[Lacking(recount.window, record.log_group.name)] = recount
@@ -114,7 +124,7 @@ class Correcting:
             logger.warning("the rest is added tomorrow", most_bytes=self.most_bytes)
             return False
         self.requests.ask(record, recount, turn.clock())
-        self.corrections.note_asked(recount)
+        self.corrections.note_asked(recount, turn.clock())
         turn.counts[ASKED] += 1
         return True
 
@@ -127,7 +137,7 @@ class Correcting:
         if why is not None:
             logger.info("not added", export_id=record.export_id, why=why)
             return False
-        return not self.corrections.is_asked(recount)
+        return not self.corrections.is_asked(recount, turn.clock())
 
     def _record(self, lacking: Lacking) -> LedgerRecord | None:
         """Return the last try of a log group's window, if it is in the archive, and this source's.

@@ -4,13 +4,13 @@ A window that is too large to be counted again for nothing was counted before. W
 since is in log streams that were written to since: mostly in none, or in a few.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from logferry_contracts.ledger_record import LedgerRecord
-from logferry_contracts.log_group import MOST_LOG_STREAMS
+from logferry_contracts.log_group import MOST_NAMED_STREAMS
 from logferry_contracts.message import epoch_ms
 from logferry_contracts.recount import STREAMS, Recounted
 from logferry_contracts.window import Window
@@ -24,6 +24,8 @@ once, and pages take minutes."""
 BEFORE_STREAMS = timedelta(hours=2)
 """The same, where the log streams had told: that one was written to, CloudWatch Logs says within an
 hour, typically."""
+MOST_NAMES_BYTES = 100_000
+"""Of log streams' names in one message, which may have 256 KB with all that JSON makes of them."""
 AFTER = timedelta(minutes=65)
 """The same of what came in so soon after: a query may run for an hour."""
 
@@ -88,8 +90,8 @@ class Late:
             if ingested_ms >= exported_ms:
                 found.add(stream)
         known = None if before is None or not is_sure else before.events
-        named = sorted(found) if len(found) <= MOST_LOG_STREAMS else []
-        return Found(None if known is None else known + more, named, is_late=bool(found))
+        events = None if known is None else known + more
+        return Found(events, _named(found), is_late=bool(found))
 
     def before(self, record: LedgerRecord) -> Recounted | None:
         """Return what was said of an export before; None where that is nothing.
@@ -109,6 +111,12 @@ class Late:
         streams = self.account.streams(log_group_name, self.window, _ms(at, -BEFORE))
         events = self.account.ingested(log_group_name, self.window, streams, self.next_page)
         return sum(1 for _ in events)
+
+
+def _named(found: Collection[str]) -> list[str]:
+    """Return log streams as a message names them; none of them where they are too many for it."""
+    is_small = sum(len(each.encode()) for each in found) <= MOST_NAMES_BYTES
+    return sorted(found) if is_small and len(found) <= MOST_NAMED_STREAMS else []
 
 
 def _ms(at: str, later: timedelta = timedelta(0)) -> int:

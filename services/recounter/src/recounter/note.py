@@ -33,6 +33,7 @@ class Note(Message):
         running: Queries that have not ended.
         failed: How many queries have counted an export in vain.
         listing_sha256: Of the ids of all its exports, when all were done with; None before.
+        filling: When the next try of what was empty was asked for last, by the id of that one.
     """
 
     allowed: Count = 0
@@ -40,3 +41,4 @@ class Note(Message):
     running: list[Charge] = Field(default_factory=list)
     failed: dict[ExportId, Count] = Field(default_factory=dict)
     listing_sha256: Sha256 | None = None
+    filling: dict[ExportId, Timestamp] = Field(default_factory=dict)

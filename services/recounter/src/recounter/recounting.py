@@ -119,15 +119,16 @@ class Recounting:
             if self.control.note(window, look)[0].listing_sha256 == listing:
                 continue
             if look == FIRST or self._was_begun(window, pages.turn):
-                book = self._counted(window, look, export_ids, pages)
-                if not is_open:
-                    book.close(listing)
+                book, filling = self._counted(window, look, export_ids, pages)
+                book.close(listing, filling, is_open=is_open)
 
     def _was_begun(self, window: Window, turn: Turn) -> bool:
-        """Whether the first look is done with, or as far as it ever comes."""
-        note, etag = self.control.note(window, FIRST)
-        is_over = etag is not None and not self._is_young(window, turn)
-        return note.listing_sha256 is not None or is_over
+        """Whether the first look is done with, or as far as it ever comes.
+
+        A window that was exported when it was old already has none.
+        """
+        note, _ = self.control.note(window, FIRST)
+        return note.listing_sha256 is not None or not self._is_young(window, turn)
 
     def _is_young(self, window: Window, turn: Turn) -> bool:
         return epoch_ms(turn.clock() - self.look_back) <= window.from_ms
@@ -139,8 +140,14 @@ class Recounting:
         if again is not None:
             yield again
 
-    def _counted(self, window: Window, look: int, export_ids: Sequence[str], pages: Pages) -> Book:
-        """Count what a look has said nothing of yet."""
+    def _counted(
+        self, window: Window, look: int, export_ids: Sequence[str], pages: Pages
+    ) -> tuple[Book, dict[str, str]]:
+        """Count what a look has said nothing of yet, and have filled what was empty.
+
+        Returns:
+            The look's book, and when exports were asked for that the ledger has not yet.
+        """
         turn = pages.turn
         counted = self.control.counted(window, look)
         left = [each for each in export_ids if each not in counted]
@@ -152,25 +159,48 @@ class Recounting:
         if records or book.note.running:
             account, late = self._account, self._late(window, pages)
             Counting(account=account, window=window, book=book, turn=turn, late=late).count()
+        filling = dict[str, str]()
         if look != FIRST:
-            empty = [
-                each
-                for each in there
-                if due.is_empty(each) and next_export_id(each) not in export_ids
-            ]
-            self._fill(empty, look, pages)
-        return book
+            asked = [self.control.record(window, each) for each in book.note.filling]
+            empty, unfilled = (
+                [
+                    each
+                    for each in some
+                    if each and due.is_empty(each) and next_export_id(each) not in export_ids
+                ]
+                for some in (there, asked)
+            )
+            filling = self._fill(empty, unfilled, book, look, pages)
+        return book, filling
 
-    def _fill(self, empty: Sequence[LedgerRecord], look: int, pages: Pages) -> None:
-        """Have exported what a window that was skipped as empty has by now."""
-        if empty:
-            Empty(
+    def _fill(
+        self,
+        empty: Sequence[LedgerRecord],
+        unfilled: Sequence[LedgerRecord],
+        book: Book,
+        look: int,
+        pages: Pages,
+    ) -> dict[str, str]:
+        """Have exported what a window that was skipped as empty has by now.
+
+        Args:
+            empty: Those of which this look has said nothing yet.
+            unfilled: Those for which an export was asked that the ledger has not.
+            book: This look.
+            look: Which.
+            pages: That may be read.
+        """
+        filling = {each.export_id: book.note.filling[each.export_id] for each in unfilled}
+        if empty or unfilled:
+            found = Empty(
                 control=self.control,
                 requests=self.requests,
-                late=self._late(empty[0].window, pages),
+                late=self._late((*empty, *unfilled)[0].window, pages),
                 look=look,
                 turn=pages.turn,
-            ).count(empty)
+            )
+            filling = found.ask_again(unfilled, filling) | found.count(empty)
+        return filling
 
     def _late(self, window: Window, pages: Pages) -> Late:
         return Late(

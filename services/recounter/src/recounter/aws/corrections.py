@@ -7,6 +7,7 @@ of what somebody was asked to add what is missing, and how many bytes that takes
 
 from collections.abc import Iterator
 from contextlib import suppress
+from datetime import datetime, timedelta
 from typing import Annotated, NamedTuple
 
 from pydantic import Field, ValidationError
@@ -20,13 +21,19 @@ from logferry_contracts.ledger_key import (
     split_key,
     window_of,
 )
-from logferry_contracts.message import Count, Message
+from logferry_contracts.message import Count, Message, Timestamp, timestamp
 from logferry_contracts.recount import Recount
 from logferry_contracts.source import SourceName
 from logferry_contracts.window import Window
 from logferry_contracts.wire import ContractError, parse
 from logferry_deliveries.errors import AwsError
-from recounter.aws.bucket import Bucket, TooLateError
+from recounter.aws.bucket import Bucket
+from recounter.errors import OvertakenError
+
+LOST_AFTER = timedelta(hours=20)
+"""What was asked for before and is not there is asked for again, as its message may have gone."""
+MOST_TIMES = 3
+"""So often: what cannot be added is read again each time."""
 
 
 class Lacking(NamedTuple):
@@ -47,6 +54,18 @@ class Spent(Message):
     read_bytes: Count = 0
 
 
+class AskedFor(Message):
+    """That somebody was asked to add what is missing.
+
+    Attributes:
+        at: When, the last time.
+        times: How often.
+    """
+
+    at: Timestamp
+    times: Annotated[int, Field(ge=1)]
+
+
 class Corrections:
     """One source's part of the control bucket, as far as it is about differences."""
 
@@ -59,37 +78,56 @@ class Corrections:
         """Return what the newest seals say that lacks events, of windows that start since then."""
         prefix = seal_notes_prefix(LACKING_NOTES, self._source.account_id, self._source.region)
         return [
-            Lacking(window, text.decode())
+            Lacking(window, text.decode(errors="replace"))
             for key, window in self._noted(prefix)
             if window.from_ms >= since_ms and (text := self._text(key))
         ]
 
-    def late(self, since_ms: int) -> list[Recount]:
-        """Return what looks have said of exports that events came in late for, which none counted.
+    def late(self, since_ms: int) -> Iterator[Recount | AwsError]:
+        """Yield what looks have said of exports that events came in late for, which none counted.
 
-        Of windows that start since then, and of which nobody was asked to add what is missing.
+        Of windows that start since then. In the place of what nobody can read is what is wrong.
 
         Raises:
-            AwsError: Nobody can read what is noted, or S3 did not answer.
+            AwsError: S3 did not answer.
         """
-        noted = self._noted(late_prefix(self._source))
-        texts = (self._text(key) for key, window in noted if window.from_ms >= since_ms)
-        found = [_recount(text) for text in texts if text]
-        return [each for each in found if not self.is_asked(each)]
+        for key, window in self._noted(late_prefix(self._source)):
+            if window.from_ms >= since_ms and (text := self._text(key)):
+                yield _recount(key, text)
 
     def counted(self, window: Window) -> int:
         """Return of how many exports of a window it was said whether they were counted."""
         prefix = recounts_prefix(self._source, window)
         return sum(split_key(key)[0] == prefix for key in self._bucket.keys(Prefix=prefix))
 
-    def is_asked(self, recount: Recount) -> bool:
-        """Whether somebody was asked for what a witness says is missing of an export."""
-        return self._bucket.get(self._asked_key(recount)) is not None
+    def is_asked(self, recount: Recount, now: datetime) -> bool:
+        """Whether somebody was asked for what a witness says is missing of an export.
 
-    def note_asked(self, recount: Recount) -> None:
+        Nobody was whose message may have gone with its queue: asked again, a few times.
+        """
+        asked, _ = self._asked(recount)
+        if asked is None:
+            return False
+        is_late = now - datetime.fromisoformat(asked.at) > LOST_AFTER
+        return not is_late or asked.times >= MOST_TIMES
+
+    def note_asked(self, recount: Recount, now: datetime) -> None:
         """Note that somebody was asked."""
-        with suppress(TooLateError):
-            self._bucket.put(self._asked_key(recount), b"{}", IfNoneMatch="*")
+        before, etag = self._asked(recount)
+        asked = AskedFor(at=timestamp(now), times=1 if before is None else before.times + 1)
+        with suppress(OvertakenError):
+            body = asked.model_dump_json().encode()
+            self._bucket.replace(self._asked_key(recount), body, etag)
+
+    def _asked(self, recount: Recount) -> tuple[AskedFor | None, str | None]:
+        """Return what is noted of asking, and its ETag; what somebody has damaged says nothing."""
+        found = self._bucket.get(self._asked_key(recount))
+        if found is None:
+            return None, None
+        try:
+            return AskedFor.model_validate_json(found[0]), found[1]
+        except ValidationError:
+            return None, found[1]
 
     def spent(self, date: str) -> tuple[Spent, str | None]:
         """Return what was spent on a day, and the ETag of the note of it; None where it has none.
@@ -136,8 +174,8 @@ class Corrections:
         return b"" if found is None else found[0]
 
 
-def _recount(text: bytes) -> Recount:
+def _recount(key: str, text: bytes) -> Recount | AwsError:
     try:
         return parse(Recount, text)
     except ContractError as error:
-        raise AwsError("GetObject", "!late", "NotARecount", str(error)) from error
+        return AwsError("GetObject", key, "NotARecount", str(error))

@@ -2,11 +2,12 @@
 
 import hashlib
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
+from pydantic import ValidationError
 
 from logferry_contracts.chain import ChainName
 from logferry_contracts.inventory import ListedLogGroup
@@ -68,8 +69,11 @@ class Ledger:
         """Return every account and Region that has an inventory: others are not sealed."""
         accounts = self._folders("inventories/")
         regions = (region for account in accounts for region in self._folders(account))
-        parts = sorted(region.split("/") for region in regions)
-        return [ChainName(account_id=each[1], region=each[2]) for each in parts]
+        found = []
+        for each in sorted(region.split("/") for region in regions):
+            with suppress(ValidationError):  # what somebody has put there is no source
+                found.append(ChainName(account_id=each[1], region=each[2]))
+        return found
 
     def windows(self, chain: ChainName, from_ms: int, to_ms: int) -> set[Window]:
         """Return all windows that start in a time."""

@@ -12,7 +12,7 @@ from logferry_contracts.ledger_record import LedgerRecord
 from logferry_contracts.manifest import Manifest, ManifestLocation
 from logferry_contracts.object_secured import ObjectSecured
 from logferry_contracts.open_exports import is_open, note_key
-from logferry_contracts.wire import emit, parse
+from logferry_contracts.wire import ContractError, emit, parse
 from logferry_deliveries.errors import RefusedError
 from sse_enforcer.aws.json_objects import IN_ANY_CASE, JsonObjects, if_still
 
@@ -85,9 +85,17 @@ class ControlBucket:
         return parse(Manifest, text)
 
     def replacement(self, bucket: str, key: str, version_id: str) -> str | None:
-        """Return the id of the verified copy of a version, or None when none was recorded."""
-        found = self._objects.read(_replacement_key(bucket, key, version_id))
-        return None if found is None else parse(ObjectSecured, found[0]).data.version_id
+        """Return the id of the verified copy of a version, or None when none was recorded.
+
+        Raises:
+            RefusedError: ``note_damaged``: nobody can read what was recorded.
+        """
+        note = _replacement_key(bucket, key, version_id)
+        found = self._objects.read(note)
+        try:
+            return None if found is None else parse(ObjectSecured, found[0]).data.version_id
+        except ContractError as error:
+            raise _damaged(note, error) from error
 
     def record_replacement(self, version_id: str, event: ObjectSecured) -> None:
         """Write down that ``event`` is about a verified copy of the version ``version_id``."""
@@ -95,13 +103,21 @@ class ControlBucket:
         self._objects.write(key, emit(event), IN_ANY_CASE)
 
     def copying(self, bucket: str, key: str) -> tuple[Copying, str] | None:
-        """Return what was last written down about copying an object, and the record's ETag."""
-        found = self._objects.read(_copying_key(bucket, key))
+        """Return what was last written down about copying an object, and the record's ETag.
+
+        Raises:
+            RefusedError: As `replacement`.
+        """
+        note = _copying_key(bucket, key)
+        found = self._objects.read(note)
         if found is None:
             return None
-        fields = json_text.read(found[0])
-        fields["busy_until"] = datetime.fromisoformat(fields["busy_until"])
-        return Copying(**fields), found[1]
+        try:
+            fields = json_text.read(found[0])
+            fields["busy_until"] = datetime.fromisoformat(fields["busy_until"])
+            return Copying(**fields), found[1]
+        except (KeyError, TypeError, ValueError) as error:
+            raise _damaged(note, error) from error
 
     def record_copying(self, bucket: str, key: str, copying: Copying) -> None:
         """Write down that an object is being copied, whatever was written down before."""
@@ -126,6 +142,11 @@ class ControlBucket:
     ) -> str | None:
         fields = asdict(copying) | {"busy_until": copying.busy_until.isoformat()}
         return self._objects.write(_copying_key(bucket, key), json.dumps(fields), condition)
+
+
+def _damaged(note: str, error: Exception) -> RefusedError:
+    """Return why what a note is about cannot be done: a version may be gone, and its copy held."""
+    return RefusedError("note_damaged", f"{note}: {error}: put its former version back")
 
 
 def _replacement_key(bucket: str, key: str, version_id: str) -> str:
