@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 _REFUSED = ("AccessDenied", "AccessDeniedException", "RegionDisabledException")
 """What says that these credentials may not look, and not that something is wrong with the look."""
+_NOT_FOUND = "ResourceNotFoundException"
+"""What an unknown task might be called, where AWS's page has no such error, and an empty list."""
 
 
 class Tasks:
@@ -34,9 +36,12 @@ class Tasks:
         try:
             found = self._logs.describe_export_tasks(taskId=task_id)["exportTasks"]
         except ClientError as error:
-            if error.response["Error"]["Code"] not in _REFUSED:
+            code = error.response["Error"]["Code"]
+            if code in _REFUSED:
+                return f"not checked: {error}"
+            if code != _NOT_FOUND:
                 raise
-            return f"not checked: {error}"
+            found = []
         return _told(found[0]) if found else "unknown: nobody has it any more"
 
     @cached_property
