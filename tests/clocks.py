@@ -33,7 +33,7 @@ handle = getattr(own, name)
 
 
 def put_ahead(functions: Any, function_name: str, seconds: int) -> None:
-    """Put a function's clock ahead, or back; ``functions`` is a client of Lambda."""
+    """Put a function's clock ahead or back, also anew; ``functions`` is a client of Lambda."""
     code = io.BytesIO()
     with zipfile.ZipFile(code, "w") as layer:
         layer.writestr(f"python/{MODULE}.py", textwrap.dedent(CODE))
@@ -41,13 +41,16 @@ def put_ahead(functions: Any, function_name: str, seconds: int) -> None:
         LayerName=MODULE, Content={"ZipFile": code.getvalue()}, CompatibleRuntimes=["python3.13"]
     )["LayerVersionArn"]
     before = functions.get_function_configuration(FunctionName=function_name)
-    own = {"CLOCK_AHEAD_SECONDS": str(seconds), "CLOCK_HANDLER": before["Handler"]}
+    variables = before["Environment"]["Variables"]
+    handler = variables.get("CLOCK_HANDLER", before["Handler"])
     _configure(
         functions,
         function_name,
         Handler=f"{MODULE}.handle",
         Layers=[arn],
-        Environment={"Variables": before["Environment"]["Variables"] | own},
+        Environment={
+            "Variables": variables | {"CLOCK_AHEAD_SECONDS": str(seconds), "CLOCK_HANDLER": handler}
+        },
     )
 
 
