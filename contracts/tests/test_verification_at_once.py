@@ -1,5 +1,6 @@
 """A list that is found in order as a whole is one in which nothing is found line by line."""
 
+import re
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from itertools import pairwise
@@ -147,6 +148,19 @@ def test_a_list_of_which_its_seal_says_something_else_is_not_in_order(field: str
 
     assert not changed.is_in_order()
     assert changed.found()
+
+
+@pytest.mark.parametrize("edges", [[0, 24], [0, 5, 24]])
+@pytest.mark.parametrize("between", [b"_", b"0", b"/"])
+def test_windows_that_no_leaf_has_are_not_in_order(edges: list[int], between: bytes) -> None:
+    written = listed(leaves_of_day({"/a": edges}))
+    found = re.search(rb"/[0-9]{15}-", written.text)
+    assert found
+    text = written.text[: found.end() - 1] + between + written.text[found.end() :]
+
+    resealed = sealed(text, written.sealed.leaf_count, written.sealed.root_sha256)
+
+    assert not Listed(text, resealed).is_in_order()
 
 
 def test_an_empty_list_is_left_to_be_read_line_by_line() -> None:
