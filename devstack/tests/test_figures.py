@@ -26,9 +26,9 @@ def an_object(*events, kms_key_arn=KEY, legal_hold=True, key="shop/app/web/k.gz"
 SEALS = Seals(days=1, are_valid=True, log_groups=1, objects=1, events=1, findings=[])
 
 
-def run(*archive, told=frozenset(), days=1, ledger=(), seals=SEALS) -> Figures:
+def run(*archive, told=frozenset(), days=1, ledger=(), seals=SEALS, accounts=(SHOP,)) -> Figures:
     return figures(
-        accounts=[SHOP],
+        accounts=list(accounts),
         window=WINDOW,
         ledger=list(ledger),
         archive=list(archive),
@@ -95,6 +95,17 @@ def test_a_day_that_nobody_announced_is_a_problem():
 def test_seals_that_say_something_else_than_the_archive_are_a_problem(wrong, problem):
     assert problem in run(an_object(Y), seals=replace(SEALS, **wrong)).problems
     assert problem not in run(an_object(Y)).problems
+
+
+def test_what_came_in_late_is_to_be_there_once_as_all_else_and_by_an_addendum():
+    late = replace(SHOP, late=[LogGroup("/app/web", 0, [LogStream("a/b", [(1_001, "late")])])])
+    found = run(an_object(Y), accounts=[late])
+    assert (found.events_put_in_window, found.events_late) == (2, 1)
+    assert {"1 events missing", "0 addenda of 1 late events"} <= set(found.problems)
+    there = as_archived("shop", "/app/web", "a/b", 1_001, "late")
+    assert run(an_object(Y, there), accounts=[late]).events_missing == 0
+    twice = run(an_object(Y, there, there), accounts=[late])
+    assert "1 events more than were put in" in twice.problems
 
 
 def test_lines_that_go_on_belong_to_the_event_before_them():

@@ -41,6 +41,18 @@ def test_the_company_has_what_is_awkward_to_export():
     assert any(not stream.isascii() for stream in streams)
 
 
+def test_an_agent_that_was_offline_has_events_of_the_windows_end_in_a_stream_that_is_there():
+    (account,) = [account for account in ACCOUNTS if account.late]
+    (group,) = account.late
+    (stream,) = group.streams
+    (known,) = [each for each in account.log_groups if each.name == group.name]
+    there = next(each for each in known.streams if each.name == stream.name)
+    assert not set(stream.events) & set(there.events)
+    times = [at for at, _ in stream.events]
+    assert times == sorted(times)
+    assert WINDOW.from_ms < times[0] < times[-1] == WINDOW.to_ms - 1
+
+
 def test_no_event_is_in_the_future():
     assert max(event[2] for account in ACCOUNTS for event in account.events()) <= NOW_MS
 

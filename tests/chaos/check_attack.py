@@ -17,9 +17,9 @@ import pytest
 from tests.chaos import said
 from tests.chaos.storm import Storm
 from tests.chaos.unrest import described, strays
-from tests.clocks import put_ahead
 
 from devstack import seals
+from devstack.clocks import put_ahead
 from devstack.figures import Figures, figures
 from devstack.organisation import Account, organisation
 from devstack.suite import Suite, date_of, yesterday

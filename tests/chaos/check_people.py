@@ -21,9 +21,9 @@ from tests.chaos.mistakes import Place
 from tests.chaos.people import People
 from tests.chaos.storm import Storm
 from tests.chaos.unrest import described
-from tests.clocks import ahead
 
 from devstack import archive
+from devstack.clocks import ahead
 from devstack.organisation import LogGroup, LogStream
 from devstack.suite import REGION, Suite, date_of, yesterday
 from devstack.watch import Watch

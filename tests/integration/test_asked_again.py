@@ -6,7 +6,8 @@ from datetime import timedelta
 
 import pytest
 from tests.alarms import Alarms
-from tests.clocks import ahead
+
+from devstack.clocks import ahead
 
 pytestmark = pytest.mark.localstack
 

@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -18,6 +18,7 @@ from rich.table import Table
 from rich.text import Text
 
 from devstack import archive, localstack, seals
+from devstack.comeback import Comeback, ComebackError
 from devstack.figures import Figures, figures
 from devstack.organisation import Account, organisation
 from devstack.suite import REGION, Suite, date_of, yesterday
@@ -99,7 +100,12 @@ def run(options: Options, console: Console) -> Figures:
             direct_lane_bytes=options.events_per_stream * _BYTES_OF_ONE_STREAM,
         )
         _prepare(suite, accounts, zips, console)
-        watch = _follow(suite, accounts, options, console)
+        with ThreadPoolExecutor(1) as deployer:
+            late = next(account for account in accounts if account.late)
+            recounter = deployer.submit(suite.deploy_recounter, zips, late.profile)
+            queue_url = suite.subscribe("a-team-of-yours")
+            watch = _follow(suite, accounts, queue_url, options, console)
+            _come_back(suite, late, recounter.result(), watch, queue_url, options, console)
         with console.status("Reading the archive back"):
             found = archive.read(suite.client("s3"), suite.archive_bucket)
             result = figures(
@@ -154,15 +160,16 @@ def _prepare(suite: Suite, accounts: list[Account], zips: list[Zip], console: Co
         console.print("Accounts, with the logs of the last days:")
         for account in accounts:
             suite.put_logs(account.account_id, account.log_groups)
-            events = sum(1 for _ in account.events())
+            events = sum(len(each.events) for log in account.log_groups for each in log.streams)
             console.print(
                 f"  {account.profile}: {len(account.log_groups)} log groups, {events:,} events"
             )
 
 
-def _follow(suite: Suite, accounts: list[Account], options: Options, console: Console) -> Watch:
+def _follow(
+    suite: Suite, accounts: list[Account], queue_url: str, options: Options, console: Console
+) -> Watch:
     """Let the schedules fire and show what happens until every export has ended."""
-    queue_url = suite.subscribe("a-team-of-yours")
     profiles = [account.profile for account in accounts]
     for profile in profiles:
         if options.kill_exporter_every:
@@ -190,6 +197,33 @@ def _follow(suite: Suite, accounts: list[Account], options: Options, console: Co
         while take_in():
             pass
     return watch
+
+
+def _come_back(  # noqa: PLR0913, PLR0917  (what has happened, and where it is shown)
+    suite: Suite,
+    account: Account,
+    recounter: str,
+    watch: Watch,
+    queue_url: str,
+    options: Options,
+    console: Console,
+) -> None:
+    """Let an agent come back that was offline, and show how its events are found and added."""
+    began = time.monotonic()
+
+    def wait(is_so: Callable[[], bool]) -> None:
+        while not is_so():
+            if time.monotonic() > began + options.patience.total_seconds():
+                raise DemoError(f"after {options.patience}: what came in late is not sealed yet")
+            for body in suite.receive(queue_url):
+                console.print(Text(f"          {watch.take(body)}", style="dim"))
+
+    console.print(f"An agent of {account.profile} was offline:")
+    try:
+        for line in Comeback(suite, account, recounter, watch, wait).steps():
+            console.print(f"  {time.monotonic() - began:4.1f} s  {line}")
+    except ComebackError as error:
+        raise DemoError(str(error)) from error
 
 
 def _not_ended(suite: Suite, accounts: list[Account], watch: Watch) -> list[str]:
@@ -287,6 +321,7 @@ def _show(result: Figures, window: Window, options: Options, console: Console) -
             f"{result.events_missing}, {result.events_surplus}, "
             f"{result.events_archived_outside_window}"
         ),
+        "come in late, added by addenda": f"{result.events_late}, {result.addenda}",
         "objects, under the right key, held": (
             f"{result.objects}, {result.objects_under_right_key}, {result.objects_held}"
         ),

@@ -32,8 +32,9 @@ class Figures:
     """A whole run.
 
     ``events_missing`` and ``events_surplus`` compare event by event (log group, stream, time and
-    message), not only their numbers; an event on the boundary millisecond is no surplus, since
-    AWS may read the window's end as inclusive. What the seals say is compared with it.
+    message), not only their numbers, and late ones as all others; an event on the boundary
+    millisecond is no surplus, since AWS may read the window's end as inclusive. What the seals say
+    is compared with it.
     """
 
     accounts: int
@@ -48,6 +49,8 @@ class Figures:
     events_archived_outside_window: int
     events_missing: int
     events_surplus: int
+    events_late: int
+    addenda: int
     objects: int
     objects_under_right_key: int
     objects_held: int
@@ -94,7 +97,15 @@ class Figures:
                 f"{self.objects_held} of {self.objects} objects on legal hold",
             ),
             (not self.write_tests_left, f"{self.write_tests_left} write-test objects left"),
-            (told == done, f"{told} completion events for {done} completed exports"),
+            (
+                told == done + self.addenda,
+                f"{told} completion events for {done} completed exports"
+                + (f" and {self.addenda} addenda" if self.addenda else ""),
+            ),
+            (
+                bool(self.addenda) == bool(self.events_late),
+                f"{self.addenda} addenda of {self.events_late} late events",
+            ),
             (
                 self.days_announced == self.accounts,
                 f"{self.days_announced} of {self.accounts} accounts' days announced as complete",
@@ -171,6 +182,10 @@ def figures(  # noqa: PLR0913  (each is one of the run's independent witnesses)
         events_archived_outside_window=archived.total() - archived_in.total() - on_boundary,
         events_missing=(put_in - archived_in).total(),
         events_surplus=(archived_in - put_in).total(),
+        events_late=sum(
+            len(each.events) for account in accounts for log in account.late for each in log.streams
+        ),
+        addenda=sum(len(record.addenda or ()) for record in ledger),
         objects=len(logs),
         objects_under_right_key=sum(version.kms_key_arn == kms_key_arn for version in logs),
         objects_held=sum(version.legal_hold for version in logs),

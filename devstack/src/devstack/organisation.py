@@ -13,6 +13,8 @@ from datetime import datetime, timedelta
 from logferry_contracts.window import Window
 
 DAY_MS = 86_400_000
+OFFLINE_MS = DAY_MS // 8
+LATE_EVENTS = 24
 
 
 @dataclass(frozen=True)
@@ -46,15 +48,21 @@ class LogGroup:
 
 @dataclass(frozen=True)
 class Account:
-    """A source account and its logs."""
+    """A source account and its logs.
+
+    Attributes:
+        late: What an agent that was offline sends once its window was exported: log groups that
+            are there, with these events alone.
+    """
 
     profile: str
     account_id: str
     log_groups: list[LogGroup]
+    late: list[LogGroup] = field(default_factory=list)
 
     def events(self) -> Iterator[tuple[str, str, int, str]]:
         """Yield ``(log group, stream, timestamp in milliseconds, message)`` of every event."""
-        for log_group in self.log_groups:
+        for log_group in [*self.log_groups, *self.late]:
             for stream in log_group.streams:
                 for timestamp_ms, message in stream.events:
                     yield log_group.name, stream.name, timestamp_ms, message
@@ -156,6 +164,14 @@ class _Company:
         events = [(end_ms - 2000, "starting"), (end_ms - 1, "listening"), (created_ms, "hello")]
         return LogGroup(name, created_ms, [LogStream("main", events)])
 
+    def offline(self, name: str, writer: _Writer, stream: str) -> LogGroup:
+        """Make what an agent has logged in the last hours of the window, and could not send."""
+        first, end = self._window.to_ms - OFFLINE_MS, self._window.to_ms
+        gap_ms = OFFLINE_MS // LATE_EVENTS
+        times = [first + n * gap_ms for n in range(LATE_EVENTS - 1)] + [end - 1]
+        events = [(at, writer(self._rng, n)) for n, at in enumerate(times)]
+        return LogGroup(name, self._founded_ms, [LogStream(stream, events)])
+
     def _events(self, writer: _Writer) -> list[tuple[int, str]]:
         first, end = self._window.from_ms, self._window.to_ms
         edges = [first - 1, first, end - 1, end, end + 1]
@@ -181,11 +197,16 @@ def organisation(window: Window, *, now_ms: int, events_per_stream: int = 60) ->
         events_per_stream: How many events each stream has in or around the window, at least 8.
     """
     company = _Company(window, now_ms=now_ms, events_per_stream=events_per_stream)
+    shop, payments, platform = _shop(company), _payments(company), _platform(company)
     return [
-        Account("shop", "444455556666", _shop(company)),
-        Account("payments", "555566667777", _payments(company)),
-        Account("platform", "777788889999", _platform(company)),
+        Account("shop", "444455556666", shop),
+        Account("payments", "555566667777", payments, [_late(company)]),
+        Account("platform", "777788889999", platform),
     ]
+
+
+def _late(company: _Company) -> LogGroup:
+    return company.offline("bastion.messages", _syslog_line, "i-0377be99224f")
 
 
 def _shop(company: _Company) -> list[LogGroup]:

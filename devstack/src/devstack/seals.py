@@ -1,6 +1,6 @@
 """The seals of a run, checked as whoever has the archive and the public key checks them."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Self
 
@@ -16,8 +16,12 @@ from logferry.audit import Audit
 from logferry.bucket_store import BucketStore
 from logferry.resuming import Progress, Task
 from logferry_contracts.signatures import TrustedKey
-from logferry_contracts.verification.chain import read_chain
+from logferry_contracts.statement import Statement
+from logferry_contracts.verification.chain import Chain, read_chain
+from logferry_contracts.verification.leaves import Leaves
 from logferry_contracts.verification.objects import Level
+from logferry_contracts.verification.statements import read_statement
+from logferry_contracts.verification.store import Store
 
 LEVEL: Level = "events"
 """Every byte is hashed, and every event counted."""
@@ -25,7 +29,7 @@ LEVEL: Level = "events"
 
 @dataclass(frozen=True, kw_only=True)
 class Seals:
-    """What the seals of some chains say, and whether it is so.
+    """What the seals of some chains say in the end, and whether it is so.
 
     Attributes:
         days: How many of them are the first of a date's windows.
@@ -44,18 +48,21 @@ class Seals:
     findings: list[str]
 
     @classmethod
-    def of(cls, days: int, reports: Sequence[verify.Report], findings: list[str]) -> Self:
+    def of(
+        cls,
+        chains: Sequence[Chain],
+        reports: Sequence[verify.Report],
+        said: Sequence[Statement],
+        findings: list[str],
+    ) -> Self:
         """Add up what was found of each chain."""
-
-        def total(name: str) -> int:
-            return sum(report.counts.get(name, 0) for report in reports)
-
+        objects = [each for statement in said for each in statement.objects or []]
         return cls(
-            days=days,
+            days=sum(link.kind == "day" for chain in chains for link in chain.links),
             are_valid=bool(reports) and all(report.verdict == "valid" for report in reports),
-            log_groups=total("leaves"),
-            objects=total("objects"),
-            events=total("events"),
+            log_groups=len(said),
+            objects=len(objects),
+            events=sum(each.events for each in objects),
             findings=findings,
         )
 
@@ -65,9 +72,7 @@ def check(suite: Suite) -> Seals:
     store = BucketStore(suite.client("s3"), suite.archive_bucket)
     keys = (signing_key(suite),)
     names = store.chains()
-    days = [
-        link for name in names for link in read_chain(store, name, keys).links if link.kind == "day"
-    ]
+    chains = [read_chain(store, name, keys) for name in names]
     findings: list[str] = []
     reports = verify.check(
         store,
@@ -79,7 +84,22 @@ def check(suite: Suite) -> Seals:
         tell=lambda _, finding: findings.append(verify.line(finding)),
         watch=lambda _: None,
     )
-    return Seals.of(len(days), list(reports), findings)
+    said = [each for chain in chains for each in last_words(store, chain)]
+    return Seals.of(chains, list(reports), said, findings)
+
+
+def last_words(store: Store, chain: Chain) -> Iterator[Statement]:
+    """Yield the last word of a chain's seals on each window of a log group."""
+    last = {
+        (leaf.name.log_group_name, leaf.name.window): leaf
+        for link in chain.links
+        if link.sealed is not None
+        for leaf in Leaves(store, chain.name, link.sealed)
+    }
+    for leaf in last.values():
+        statement = read_statement(store, chain.name, leaf).statement
+        if statement is not None:
+            yield statement
 
 
 def signing_key(suite: Suite) -> TrustedKey:
