@@ -70,7 +70,8 @@ class World:
         """Do what was shown, as somebody who says yes and has the account's credentials."""
         program, *words = shlex.split(command)
         if program == "aws":
-            self.environment.setenv("AWS_ACCESS_KEY_ID", self.suite.hub_account_id)
+            account_id = self.source if words[0] == "account" else self.suite.hub_account_id
+            self.environment.setenv("AWS_ACCESS_KEY_ID", account_id)
             call_by_words(words)
             return
         assert program == "logferry"
@@ -89,8 +90,9 @@ def call_by_words(words: list[str]) -> None:
     name = client.meta.method_to_api_mapping[operation.replace("-", "_")]
     shape = client.meta.service_model.operation_model(name).input_shape
     members = {f"--{xform_name(each, '-')}": each for each in shape.members}
+    kinds: dict[str, Callable[[str], Any]] = {"list": lambda value: [value], "double": float}
     values = {
-        members[option]: [value] if shape.members[members[option]].type_name == "list" else value
+        members[option]: kinds.get(shape.members[members[option]].type_name, str)(value)
         for option, value in said.items()
     }
     getattr(client, operation.replace("-", "_"))(**values)
@@ -245,6 +247,20 @@ def role_trusts_nobody(world: World) -> None:
     )
 
 
+def too_few_executions(world: World) -> None:
+    quota = {"account": world.suite.hub_account_id, "quota": "lambda/L-B99A9384", "value": 31}
+    world.suite.control("limits", quota)
+
+
+def region_off(world: World) -> None:
+    world.suite.control("limits", {"account": world.source, "region_off": REGION})
+
+
+def reads_too_slow(world: World) -> None:
+    quota = {"account": world.source, "quota": "logs/L-32C48FDC", "value": 2}
+    world.suite.control("limits", quota)
+
+
 SCHEDULE = ("resource", f"doctored-exporter-{BROKEN} Schedule")
 BROKEN_THINGS: dict[Break, tuple[str, str]] = {
     schedule_off: SCHEDULE,
@@ -262,6 +278,8 @@ BROKEN_THINGS: dict[Break, tuple[str, str]] = {
     not_indexed: ("index", BROKEN),
     planner_reaches_nobody: ("resource", "doctored-planner Role"),
     exporter_takes_nothing: ("resource", f"doctored-exporter-{BROKEN} Role"),
+    too_few_executions: ("concurrency", REGION),
+    region_off: ("plan", BROKEN),
 }
 
 
@@ -277,6 +295,23 @@ def test_what_is_broken_in_the_hub_is_named_alone_and_mended_as_shown(
 
     assert [(each["check"], each["subject"]) for each in found] == [named], found
     for command in found[0]["mend"]:
+        world.mend(command)
+    assert world.wrong() == []
+
+
+def test_a_quota_of_reads_that_is_lower_than_what_is_used_is_named_and_mended_as_shown(
+    world: World,
+) -> None:
+    reads_too_slow(world)
+
+    [found] = world.wrong()
+
+    assert (found["check"], found["subject"]) == ("reads", BROKEN)
+    assert "set direct_lane.calls_per_second" in found["why"]
+    document = yaml.safe_load((world.folder / FILE).read_text())
+    document["direct_lane"]["calls_per_second"] = 2
+    (world.folder / FILE).write_text(yaml.safe_dump(document))
+    for command in found["mend"]:
         world.mend(command)
     assert world.wrong() == []
 

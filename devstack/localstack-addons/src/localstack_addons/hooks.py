@@ -35,6 +35,7 @@ ADD_ONS = (
     "lambda_.states",
     "lambda_.polling",
     "scheduler.firing",
+    "account.limits",
     "faults.api",
     "authorization.api",
 )

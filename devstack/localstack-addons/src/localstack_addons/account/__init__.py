@@ -1,0 +1,1 @@
+"""What an account may use: Regions, and how much of it."""
