@@ -135,7 +135,8 @@ def _on_arrival(chain: Any, context: Any, response: Any) -> None:
     service = context.service.service_name if context.operation else None
     asked = context.service_request or {}
     if service == "sts" and context.operation.name == "AssumeRole":
-        account_id = asked["RoleArn"].split(":")[4]
+        # Whether it is an ARN at all is STS's to say.
+        account_id = "".join(asked["RoleArn"].split(":")[4:5])
         if _limits.is_off(account_id, context.region):
             told = f"STS is not activated in this region for account:{account_id}."
             raise CommonServiceException("RegionDisabledException", told, 403)
