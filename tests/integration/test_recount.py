@@ -255,6 +255,7 @@ def test_late_events_of_a_large_window_are_found_by_their_stream_and_added(
     assert [texts(suite, some) for some in (own, added)] == [["hello"], ["late"]]
 
 
+@pytest.mark.deep
 def test_late_events_that_no_look_can_count_are_compared_and_added(
     suite, recounter, tap, name, records, some_logs
 ):
@@ -277,6 +278,7 @@ def test_late_events_that_no_look_can_count_are_compared_and_added(
     assert [texts(suite, some) for some in (own, added)] == [["hello"], ["late"]]
 
 
+@pytest.mark.deep
 def test_a_window_that_was_skipped_as_empty_is_exported_once_it_is_not(
     suite, recounter, tap, name, records, some_logs
 ):
