@@ -424,6 +424,11 @@ class Config(_Part):
             return source.role_arn
         return f"arn:{self.partition}:iam::{source.account_id}:role/{self.name}-source"
 
+    def reached(self, source: SourceConfig, role_arn: str | None = None) -> Source:
+        """Return a source with the role that reaches it: its own, or another one in its account."""
+        named, role_arn = self.source_name(source).model_dump(), role_arn or self.role_arn(source)
+        return Source(**named, role_arn=role_arn, external_id=self.external_id)
+
     def schedule_input(self, source: SourceConfig) -> str:
         """Return what a source's schedule asks the planner for, as JSON text.
 
@@ -453,13 +458,7 @@ class Config(_Part):
     def plan_request_data(self, source: SourceConfig) -> PlanRequestData:
         """Return what a source's schedule asks the planner for."""
         return PlanRequestData(
-            source=Source(
-                profile=source.profile,
-                account_id=source.account_id,
-                region=self.region,
-                role_arn=self.role_arn(source),
-                external_id=self.external_id,
-            ),
+            source=self.reached(source),
             bucket=self.archive_bucket,
             window_rule=source.window_rule or WindowRule(unit="day", time_zone=self.time_zone),
             selection=source.selection,

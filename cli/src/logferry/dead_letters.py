@@ -4,7 +4,6 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
 from rich.box import SIMPLE_HEAD
@@ -14,6 +13,7 @@ from rich.table import Table
 from logferry.aws_errors import AWS_ERRORS
 from logferry.config import Config, SourceConfig
 from logferry.errors import RetryError
+from logferry.given import matches
 from logferry.stack import CLIENT_CONFIG
 from logferry_contracts import json_text
 from logferry_contracts.message_attributes import DEAD_LETTER_REASON
@@ -111,9 +111,9 @@ class Chosen:
     def has(self, letter: Letter) -> bool:
         """Whether a letter is one of them."""
         return (
-            _matches(letter.reason, self.reasons)
-            and _matches(letter.profile, self.profiles)
-            and _matches(letter.about, self.log_groups)
+            matches(letter.reason, self.reasons)
+            and matches(letter.profile, self.profiles)
+            and matches(letter.about, self.log_groups)
         )
 
 
@@ -258,10 +258,6 @@ def table(found: Sequence[Letter]) -> "RenderableType":
         since = f"{each.sent_at:%Y-%m-%d %H:%M}"
         shown.add_row(each.box.service, each.profile, since, each.reason, escape(why))
     return shown
-
-
-def _matches(text: str, patterns: Sequence[str]) -> bool:
-    return not patterns or any(fnmatchcase(text, each) for each in patterns)
 
 
 def _queue_of(letter: Letter) -> str:

@@ -8,7 +8,7 @@ from botocore.exceptions import ClientError
 
 from logferry.config import Config, SourceConfig
 from logferry.stack import CLIENT_CONFIG
-from logferry_contracts.source import Source, signed_with
+from logferry_contracts.source import signed_with
 
 if TYPE_CHECKING:
     import boto3
@@ -50,13 +50,7 @@ class Tasks:
         if sts.get_caller_identity()["Account"] == self._source.account_id:
             logs: CloudWatchLogsClient = self._client("logs")
             return logs
-        reached = Source(
-            profile=self._source.profile,
-            account_id=self._source.account_id,
-            region=region,
-            role_arn=self._config.role_arn(self._source),
-            external_id=self._config.external_id,
-        )
+        reached = self._config.reached(self._source)
         credentials = sts.assume_role(**reached.assumed_by("explain"))["Credentials"]
         return self._session.client(
             "logs",

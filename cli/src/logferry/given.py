@@ -1,8 +1,15 @@
 """What was typed after an option, read and refused in one way."""
 
+from collections.abc import Sequence
 from datetime import date
+from fnmatch import fnmatchcase
 
 from logferry.errors import ConfigError
+
+
+def matches(text: str, patterns: Sequence[str]) -> bool:
+    """Whether a text matches one of some patterns, such as ``/ecs/*``; any does where none are."""
+    return not patterns or any(fnmatchcase(text, each) for each in patterns)
 
 
 def date_given(option: str, text: str) -> date:

@@ -3,7 +3,6 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from fnmatch import fnmatchcase
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
@@ -15,6 +14,7 @@ from logferry import plan as planning
 from logferry.aws_errors import AWS_ERRORS
 from logferry.config import Config, SourceConfig
 from logferry.errors import RetryError
+from logferry.given import matches
 from logferry_contracts.ledger_record import LedgerRecord
 from logferry_contracts.plan_completed import PlanCompletedData
 from logferry_contracts.source import SourceName
@@ -55,7 +55,7 @@ class Wanted:
         name = record.log_group.name
         reason = None if record.failed is None else record.failed.reason
         return (
-            (not self.log_groups or any(fnmatchcase(name, glob) for glob in self.log_groups))
+            matches(name, self.log_groups)
             and (not self.reasons or reason in self.reasons)
             and self.has_date(on)
         )

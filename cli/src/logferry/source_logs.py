@@ -15,7 +15,7 @@ from logferry.config import Config, SourceConfig
 from logferry.errors import RetentionError
 from logferry_contracts import insights
 from logferry_contracts.insights import Answer
-from logferry_contracts.source import Source, signed_with
+from logferry_contracts.source import signed_with
 from logferry_contracts.window import Window
 from logferry_ledger.ledger import CLIENT_CONFIG
 
@@ -200,15 +200,8 @@ def reach(session: "boto3.Session", hub: Config, source: SourceConfig) -> Source
         RetentionError: The role cannot be assumed.
     """
     role_arn = f"arn:{hub.partition}:iam::{source.account_id}:role/{hub.name}-retention"
-    reached = Source(
-        profile=source.profile,
-        account_id=source.account_id,
-        region=hub.region,
-        role_arn=role_arn,
-        external_id=hub.external_id,
-    )
     sts = session.client("sts", region_name=hub.region, config=CLIENT_CONFIG)
-    asked: Any = reached.assumed_by("retention")
+    asked: Any = hub.reached(source, role_arn).assumed_by("retention")
     with _calling("AssumeRole", role_arn):
         credentials = sts.assume_role(**asked)["Credentials"]
 
