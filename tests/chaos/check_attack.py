@@ -24,6 +24,7 @@ from devstack.figures import Figures, figures
 from devstack.organisation import Account, organisation
 from devstack.suite import Suite, date_of, yesterday
 from devstack.watch import Watch
+from exporter.patience import PAUSES
 from logferry.package import Zip
 from logferry_contracts.message import timestamp
 from logferry_contracts.window import Window
@@ -33,7 +34,7 @@ pytestmark = pytest.mark.localstack
 ATTACK_S = 45
 LONGEST_ATTACK_S = 120
 PATIENCE_S = 100
-PAUSE_S = 300
+PAUSE_S = round(PAUSES[0].total_seconds())
 """Before the next try of an export that has met nothing but faults: so far the clocks go ahead."""
 EVENTS_PER_STREAM = 8
 FEWEST_KILLS = 10
