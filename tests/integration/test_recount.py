@@ -219,15 +219,29 @@ def invoke(suite, function, revisit_days):
     return b64decode(answer.get("LogResult", "")).decode()
 
 
-def test_late_events_of_a_large_window_are_found_by_their_stream_and_added(
-    suite, recounter, tap, name, records, some_logs
-):
-    control, window = suite.parameter("/logferry/control/bucket"), days_ago(yesterday(), 2)
+def exported_as_large(suite, tap, name, records, window):
+    """Have one event exported as if there were more than what is counted by pages."""
     put(suite, name, window, "web", (window.from_ms, "hello"))
     asked = request_at(suite, name, window)
     suite.send_request(asked.model_copy(update={"estimated_bytes": 30_000_000}))
     tap.until(lambda: [r.state for r in records(name)] == ["secured"])
     (done,) = records(name)
+    return done
+
+
+def added_to(suite, tap, name, records):
+    """Wait for one addendum, and return the texts of the export's own events and of those added."""
+    tap.until(lambda: all(r.addenda and r.state == "secured" for r in records(name)))
+    (done,) = records(name)
+    own, (added,) = split_manifest(done.export_id, done.completed.manifest)
+    return [texts(suite, some) for some in (own, added)]
+
+
+def test_late_events_of_a_large_window_are_found_by_their_stream_and_added(
+    suite, recounter, tap, name, records, some_logs
+):
+    control, window = suite.parameter("/logferry/control/bucket"), days_ago(yesterday(), 2)
+    done = exported_as_large(suite, tap, name, records, window)
     invoke(suite, recounter, "none")
     assert recount(suite, control, done).events == 1
     come_in(suite, name, "agent", (window.to_ms - 1, "late"))
@@ -249,10 +263,7 @@ def test_late_events_of_a_large_window_are_found_by_their_stream_and_added(
     note = seal_note_key(LACKING_NOTES, *where)
     suite.client("s3").put_object(Bucket=control, Key=note, Body=name.encode())
     invoke(suite, recounter, "none")
-    tap.until(lambda: all(r.addenda and r.state == "secured" for r in records(name)))
-    (done,) = records(name)
-    own, (added,) = split_manifest(done.export_id, done.completed.manifest)
-    assert [texts(suite, some) for some in (own, added)] == [["hello"], ["late"]]
+    assert added_to(suite, tap, name, records) == [["hello"], ["late"]]
 
 
 @pytest.mark.deep
@@ -261,21 +272,14 @@ def test_late_events_that_no_look_can_count_are_compared_and_added(
 ):
     """They came in at about the time of the count: nobody knows whether they are in it."""
     control, window = suite.parameter("/logferry/control/bucket"), days_ago(yesterday(), 2)
-    put(suite, name, window, "web", (window.from_ms, "hello"))
-    asked = request_at(suite, name, window)
-    suite.send_request(asked.model_copy(update={"estimated_bytes": 30_000_000}))
-    tap.until(lambda: [r.state for r in records(name)] == ["secured"])
-    (done,) = records(name)
+    done = exported_as_large(suite, tap, name, records, window)
     invoke(suite, recounter, "none")
     come_in(suite, name, "agent", (window.to_ms - 1, "late"))
     invoke(suite, recounter, "1")
     assert recount(suite, control, done).events == 1  # as it was
 
     invoke(suite, recounter, "none")
-    tap.until(lambda: all(r.addenda and r.state == "secured" for r in records(name)))
-    (done,) = records(name)
-    own, (added,) = split_manifest(done.export_id, done.completed.manifest)
-    assert [texts(suite, some) for some in (own, added)] == [["hello"], ["late"]]
+    assert added_to(suite, tap, name, records) == [["hello"], ["late"]]
 
 
 @pytest.mark.deep
