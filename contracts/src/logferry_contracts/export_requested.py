@@ -1,6 +1,6 @@
 """ExportRequested: the planner asks a source's exporter for one export."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field
@@ -11,6 +11,10 @@ from logferry_contracts.log_group import LogGroup, LogStreamNames
 from logferry_contracts.message import CloudEvent, Count, Message, Timestamp
 from logferry_contracts.source import Source
 from logferry_contracts.window import Window
+
+LOST_AFTER = timedelta(hours=20)
+"""So long after it was asked for, what is not in the ledger is asked for again, or waited for no
+longer: the message may have gone with its queue. If it has not, once more does no harm."""
 
 _OF_ADDENDA = frozenset({"recounted_at", "streams"})
 

@@ -15,6 +15,7 @@ from threading import Lock
 from typing import Any
 
 from logferry_contracts.backfill import ENDED, PACED_DATES, Asked, Fed
+from logferry_contracts.export_requested import LOST_AFTER
 from logferry_contracts.ledger_record import Half, LedgerRecord, generations
 from logferry_contracts.message import timestamp
 from logferry_contracts.open_exports import record_key, whole_key
@@ -41,9 +42,6 @@ REST = timedelta(seconds=15)
 """After a feed that could do nothing, or failed."""
 AT_ONCE = 8
 """Sources that are looked at side by side."""
-LOST_AFTER = timedelta(hours=20)
-"""What was asked for before is not waited for: its message may have gone with a queue. If it has
-not, what is fed comes behind it."""
 STUCK_AFTER = timedelta(hours=3)
 """For so long the same problem may keep one from going on before somebody hears of it."""
 READ_AT_ONCE = 50

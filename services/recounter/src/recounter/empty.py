@@ -6,12 +6,12 @@ from datetime import datetime
 
 from aws_lambda_powertools import Logger
 
+from logferry_contracts.export_requested import LOST_AFTER
 from logferry_contracts.ledger_record import LedgerRecord
 from logferry_contracts.message import timestamp
 from logferry_contracts.recount import NO, STREAMS, Recount, Recounted
 from recounter import due
 from recounter.aws.control import Control
-from recounter.aws.corrections import LOST_AFTER
 from recounter.aws.requests import Requests
 from recounter.errors import CannotCountError, UndecidedError
 from recounter.late import Late

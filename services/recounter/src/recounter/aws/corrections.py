@@ -7,11 +7,12 @@ of what somebody was asked to add what is missing, and how many bytes that takes
 
 from collections.abc import Iterator
 from contextlib import suppress
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Annotated, NamedTuple
 
 from pydantic import Field, ValidationError
 
+from logferry_contracts.export_requested import LOST_AFTER
 from logferry_contracts.ledger_key import (
     LACKING_NOTES,
     late_prefix,
@@ -30,10 +31,8 @@ from logferry_deliveries.errors import AwsError
 from recounter.aws.bucket import Bucket
 from recounter.errors import OvertakenError
 
-LOST_AFTER = timedelta(hours=20)
-"""What was asked for before and is not there is asked for again, as its message may have gone."""
 MOST_TIMES = 3
-"""So often: what cannot be added is read again each time."""
+"""So often somebody is asked: what cannot be added is read again each time."""
 
 
 class Lacking(NamedTuple):
