@@ -221,7 +221,7 @@ def invoke(suite, function, revisit_days):
 
 def exported_as_large(suite, tap, name, records, window):
     """Have one event exported as if there were more than what is counted by pages."""
-    put(suite, name, window, "web", (window.from_ms, "hello"))
+    put(suite, name, window, "web/1", (window.from_ms, "hello"))
     asked = request_at(suite, name, window)
     suite.send_request(asked.model_copy(update={"estimated_bytes": 30_000_000}))
     tap.until(lambda: [r.state for r in records(name)] == ["secured"])
@@ -244,7 +244,7 @@ def test_late_events_of_a_large_window_are_found_by_their_stream_and_added(
     done = exported_as_large(suite, tap, name, records, window)
     invoke(suite, recounter, "none")
     assert recount(suite, control, done).events == 1
-    come_in(suite, name, "agent", (window.to_ms - 1, "late"))
+    come_in(suite, name, "web-1", (window.from_ms, "hello"), (window.to_ms - 1, "late"))
     # As if it had been counted hours before the agent came back.
     said = {"by": "insights", "at": timestamp(datetime.now(UTC) - timedelta(hours=3)), "events": 1}
     told = Recount.of(
@@ -256,14 +256,14 @@ def test_late_events_of_a_large_window_are_found_by_their_stream_and_added(
     found = suite.client("s3").get_object(Bucket=control, Key=key)["Body"].read()
     late = parse(Recount, found)
     assert (late.recount.by, late.recount.events, late.late_streams) == (
-        ("streams", 2, ["agent"])
+        ("streams", 3, ["web-1", "web/1"])  # their events are in one folder
     ), answered
 
     where = (done.source.account_id, done.source.region, window, name)
     note = seal_note_key(LACKING_NOTES, *where)
     suite.client("s3").put_object(Bucket=control, Key=note, Body=name.encode())
     invoke(suite, recounter, "none")
-    assert added_to(suite, tap, name, records) == [["hello"], ["late"]]
+    assert added_to(suite, tap, name, records) == [["hello"], ["hello", "late"]]
 
 
 @pytest.mark.deep

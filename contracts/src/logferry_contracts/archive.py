@@ -20,6 +20,7 @@ from itertools import repeat
 from typing import TYPE_CHECKING, NamedTuple, Protocol, cast
 
 from logferry_contracts.gunzip import Gunzip
+from logferry_contracts.log_group import stream_in_key as stream_in_key  # noqa: PLC0414  (readers have it here)
 from logferry_contracts.log_line import parted
 from logferry_contracts.manifest import ArchivedObject, Manifest
 from logferry_contracts.message import from_epoch_ms
@@ -109,14 +110,6 @@ class LogFile:
         if found is None:
             raise ArchiveError(f"{key}: not <prefix>/<task id>/<stream>/<number>.gz")
         return cls(found["prefix"], found["task_id"], found["stream"], int(found["number"]))
-
-
-def stream_in_key(stream_name: str) -> str:
-    """Return how a log stream's name stands in keys: CloudWatch Logs writes a slash as a dash.
-
-    There is no way back: ``web/1`` and ``web-1`` share a folder.
-    """
-    return stream_name.replace("/", "-")
 
 
 def events(

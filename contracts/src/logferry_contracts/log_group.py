@@ -46,6 +46,14 @@ def log_group_of_folder(folder: str) -> str:
     return name if name != folder else f"/{folder}"
 
 
+def stream_in_key(stream_name: str) -> str:
+    """Return how a log stream's name stands in keys: CloudWatch Logs writes a slash as a dash.
+
+    There is no way back: ``web/1`` and ``web-1`` share a folder.
+    """
+    return stream_name.replace("/", "-")
+
+
 LogGroupArn = Annotated[
     str,
     Field(

@@ -142,6 +142,24 @@ def test_of_some_streams_what_is_missing_is_added_and_of_no_others(
     assert len(added(archived)) == 2
 
 
+def test_what_one_of_two_streams_lacks_that_share_a_folder_is_added_where_both_are_named(
+    cloud: "Cloud", wanted: ExportRequestedData
+) -> None:
+    known = [Event("a-b", FROM, "of both"), Event("a/b", FROM, "of both"), Event("a-b", FROM, "x")]
+    cloud.pages[LOG_GROUP] = [known]
+    cloud.request(wanted)
+    cloud.run()
+    late = [Event("a/b", FROM + 1, "late"), Event("a/b", FROM, "of both")]
+    put(cloud, *late, Event("other", FROM, "of nobody who is named"))
+    ask(cloud, wanted, FIRST, ["a/b"])  # whose events are not all that the folder has
+    cloud.run()
+    assert added(cloud) == []
+    ask(cloud, wanted, SECOND, ["a-b", "a/b"])
+    cloud.run()
+    (event,) = added(cloud)
+    assert lines(cloud, event.data.manifest) == lines_of(*late)
+
+
 def test_more_streams_than_one_call_takes_are_compared_each_once(
     archived: "Cloud", wanted: ExportRequestedData
 ) -> None:

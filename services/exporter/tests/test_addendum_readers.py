@@ -24,6 +24,7 @@ from services.exporter.tests.test_addendum import (
     SECOND,
     TO,
     add,
+    ask,
     exported,
     put,
     recorded,
@@ -45,6 +46,7 @@ MORE = [
     Event("web/1", FROM, "first"),  # the same event once more
     Event("web/1", FROM + 9, "Traceback:\n  File x\n"),
     Event("agent", FROM + 9, ""),
+    Event("web-1", FROM + 9, "in the folder of web/1"),
 ]
 ALL = [*KNOWN, *LATE, *MORE]
 
@@ -62,7 +64,8 @@ def archived(cloud: "Cloud", wanted: ExportRequestedData) -> dict[str, bytes]:
     put(cloud, *LATE)
     add(cloud, wanted)
     put(cloud, *MORE)
-    add(cloud, wanted, SECOND)
+    ask(cloud, wanted, SECOND, ["agent", "web-1", "web/1"])
+    cloud.run()
     bodies = {each.version_id: each.body for each in cloud.archive}
     objects = recorded(cloud, wanted).objects or []
     assert len({each.key.split("/")[-3] for each in objects}) == 3

@@ -21,7 +21,7 @@ from logferry_contracts.wire import emit, parse
 from logferry_deliveries.errors import AwsError
 from recounter.aws.control import FIRST, Control
 from recounter.aws.requests import Requests
-from recounter.aws.source_account import SourceAccount
+from recounter.aws.source_account import SourceAccount, Streams
 from recounter.due import is_news
 from recounter.errors import BusyError, CannotCountError, OvertakenError, UndecidedError
 from recounter.note import Note
@@ -93,6 +93,7 @@ class World:
     Attributes:
         events: Of each log group, by their times.
         came: Those that came in late: log stream, time, and when.
+        streams: Log streams that each log group has had from the beginning.
         listed_after: How long after that log streams are listed as written to.
         late_notes: What is noted of late events that no look has counted, by export.
         undecided: Log groups of too many log streams.
@@ -110,6 +111,7 @@ class World:
     events: dict[str, list[int]] = field(default_factory=dict)
     event_bytes: int = 100
     came: dict[str, list[tuple[str, int, int]]] = field(default_factory=dict)
+    streams: list[str] = field(default_factory=list)
     listed_after: timedelta = timedelta(0)
     late_notes: dict[str, Recount] = field(default_factory=dict)
     undecided: set[str] = field(default_factory=set)
@@ -267,13 +269,15 @@ class Account(SourceAccount):
         self._world.found.setdefault(f"{window}", {})[log_group_name] = events
         return events
 
-    def streams(self, log_group_name: str, window: Window, since_ms: int) -> list[str]:
+    def streams(self, log_group_name: str, window: Window, since_ms: int) -> Streams:
         self._world.call("DescribeLogStreams")
         if log_group_name in self._world.undecided:
             raise UndecidedError(log_group_name)
         came = self._world.came.get(log_group_name, [])
         listed_ms = round((self._world.now - self._world.listed_after).timestamp() * 1000)
-        return sorted({stream for stream, _, at_ms in came if since_ms <= at_ms <= listed_ms})
+        written = {stream for stream, _, at_ms in came if since_ms <= at_ms <= listed_ms}
+        others = {*self._world.streams, *(stream for stream, _, _ in came)} - written
+        return Streams(sorted(written), sorted(others))
 
     def ingested(
         self,

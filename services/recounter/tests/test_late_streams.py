@@ -88,6 +88,17 @@ def test_what_came_in_late_is_counted_by_when_it_came_in_and_its_streams_are_nam
     assert world.calls.count("StartQuery") == 1
 
 
+def test_streams_whose_events_are_in_the_same_folder_of_the_archive_are_named_together() -> None:
+    """Of one of them alone nobody can tell there what is missing."""
+    world, made = counted()
+    world.streams = ["a-b", "a/b", "a.b"]
+    go(world, 2)
+    world.late("/a", LATE, stream="a/b")
+    after(world, 3)
+    assert said(world, made) == ("streams", 3)
+    assert world.recounts[made.export_id].late_streams == ["a-b", "a/b"]
+
+
 def test_what_each_look_finds_comes_to_what_was_found_before() -> None:
     world, made = counted()
     for number, (day, stream) in enumerate([(2, "a"), (5, "b")], start=1):
@@ -384,8 +395,9 @@ def test_streams_are_listed_by_their_last_ingestion_and_their_events_have_their_
     put(logs, "older", window.from_ms - 1)
     put(logs, "empty")
     account = SourceAccount(logs, logs)
-    assert sorted(account.streams("/a", window, now_ms)) == ["agent", "empty", "other"]
-    assert account.streams("/a", window, now_ms + DAY) == ["empty"]
+    assert sorted(account.streams("/a", window, now_ms).written) == ["agent", "empty", "other"]
+    later = account.streams("/a", window, now_ms + DAY)
+    assert (later.written, sorted(later.others)) == (["empty"], ["agent", "other"])
     found = list(account.ingested("/a", window, ["agent"], lambda: None))
     assert [stream for stream, _ in found] == ["agent", "agent"]
     assert all(now_ms - 1 <= at_ms <= now_ms + DAY for _, at_ms in found)
@@ -402,12 +414,12 @@ def test_more_streams_or_pages_than_are_looked_at_are_not_decided(
     window = Window(from_ms=now_ms - DAY, to_ms=now_ms)
     put(logs, "agent", window.from_ms)
     account = SourceAccount(logs, logs)
-    assert account.streams("/a", window, now_ms) == ["agent"]
+    assert account.streams("/a", window, now_ms).written == ["agent"]
     with pytest.raises(UndecidedError):
         list(account.ingested("/a", window, ["agent"], lambda: None))
     for n in range(50):
         put(logs, f"{n}", window.from_ms - 1)
-    assert account.streams("/a", window, now_ms) == ["agent"]  # what lies behind is older
+    assert account.streams("/a", window, now_ms).written == ["agent"]  # what lies behind is older
     for n in range(50, 100):
         put(logs, f"{n}", window.from_ms + 1)
     with pytest.raises(UndecidedError):

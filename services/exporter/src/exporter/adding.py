@@ -17,6 +17,7 @@ from exporter.reading import FOLDER_PREFIX, Reading
 from exporter.spool import Spool, remove_leftovers
 from logferry_contracts.addendum import MOST_ADDED_BYTES, addenda_of, addendum_folder
 from logferry_contracts.ledger_record import LedgerRecord
+from logferry_contracts.log_group import stream_in_key
 from logferry_contracts.manifest import ArchivedObject
 
 MOST_EVENTS = 600_000
@@ -65,14 +66,14 @@ class Adding:
     def _compare(self, record: LedgerRecord, read: Spool, found: Spool) -> None:
         """Put into ``found`` what was read and the archive has not."""
         archived = defaultdict[str, list[ArchivedObject]](list)
-        compared = {direct.stream_in_key(each) for each in self.reading.streams}
+        compared = {stream_in_key(each) for each in self.reading.streams}
         for each in _objects(record):
             stream = each.key.split("/")[-2]
             if not compared or stream in compared:
                 archived[stream].append(each)
         names = defaultdict[str, list[str]](list)
         for name in sorted(read.stream_names):
-            names[direct.stream_in_key(name)].append(name)
+            names[stream_in_key(name)].append(name)
         for stream in sorted(archived.keys() | names.keys()):
             there = self._there(record, archived[stream])
             for name in names[stream]:

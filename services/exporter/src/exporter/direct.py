@@ -14,6 +14,7 @@ from typing import NamedTuple
 import msgspec
 
 from exporter.errors import NotForDirectLaneError, TooMuchForDirectLaneError
+from logferry_contracts.log_group import stream_in_key
 from logferry_contracts.window import Window
 
 READABLE_CLASS = "STANDARD"
@@ -134,11 +135,6 @@ def lines(events: Iterable[Event]) -> dict[str, bytes]:
             known_s, moment = at_s, f"{datetime.fromtimestamp(at_s, UTC):%Y-%m-%dT%H:%M:%S}"
         found[event.stream_name].append(f"{moment}.{milliseconds:03d}Z {event.message}\n")
     return {stream_name: "".join(some).encode() for stream_name, some in found.items()}
-
-
-def stream_in_key(stream_name: str) -> str:
-    """Return how a log stream's name stands in keys."""
-    return stream_name.replace("/", "-")
 
 
 def keys(folder: str, stream_names: Iterable[str]) -> dict[str, str]:

@@ -10,12 +10,12 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from logferry_contracts.ledger_record import LedgerRecord
-from logferry_contracts.log_group import MOST_NAMED_STREAMS
+from logferry_contracts.log_group import MOST_NAMED_STREAMS, stream_in_key
 from logferry_contracts.message import epoch_ms
 from logferry_contracts.recount import STREAMS, Recounted
 from logferry_contracts.window import Window
 from recounter.aws.control import Control
-from recounter.aws.source_account import SourceAccount
+from recounter.aws.source_account import SourceAccount, Streams
 from recounter.errors import UndecidedError
 
 BEFORE = timedelta(minutes=15)
@@ -36,8 +36,9 @@ class Found(NamedTuple):
     Attributes:
         events: How many there are, with what was counted before; None where nobody has, or some
             came in at about that time, so that they may be among these.
-        streams: The log streams with events that came in since the export was begun; none of them
-            where they are too many to be compared by themselves.
+        streams: The log streams with events that came in since the export was begun, and those
+            that share a folder of the archive with one of them; none where they are too many to be
+            compared by themselves.
         is_late: Whether there are such events.
     """
 
@@ -80,10 +81,10 @@ class Late:
         first_ms = _ms(counted_at, -BEFORE_STREAMS if is_by_streams else -BEFORE)
         last_ms = _ms(counted_at, AFTER)
         streams = self.account.streams(name, self.window, min(exported_ms, first_ms))
-        if streams and not is_readable:
+        if streams.written and not is_readable:
             raise UndecidedError(f"{name} was written to since, and cannot be read")
         more, is_sure, found = 0, True, set[str]()
-        ingested = self.account.ingested(name, self.window, streams, self.next_page)
+        ingested = self.account.ingested(name, self.window, streams.written, self.next_page)
         for stream, ingested_ms in ingested:
             is_sure &= not first_ms <= ingested_ms <= last_ms
             more += ingested_ms > last_ms
@@ -91,7 +92,7 @@ class Late:
                 found.add(stream)
         known = None if before is None or not is_sure else before.events
         events = None if known is None else known + more
-        return Found(events, _named(found), is_late=bool(found))
+        return Found(events, _named(_with_others(found, streams)), is_late=bool(found))
 
     def before(self, record: LedgerRecord) -> Recounted | None:
         """Return what was said of an export before; None where that is nothing.
@@ -109,8 +110,18 @@ class Late:
             UndecidedError, CannotCountError, AwsError: As `since`.
         """
         streams = self.account.streams(log_group_name, self.window, _ms(at, -BEFORE))
-        events = self.account.ingested(log_group_name, self.window, streams, self.next_page)
+        events = self.account.ingested(log_group_name, self.window, streams.written, self.next_page)
         return sum(1 for _ in events)
+
+
+def _with_others(found: Collection[str], streams: Streams) -> set[str]:
+    """Return log streams with those whose events are in the same folder of the archive.
+
+    What the archive has of one stream alone nobody can tell there.
+    """
+    folders = set(map(stream_in_key, found))
+    listed = (*streams.written, *streams.others)
+    return {*found, *(each for each in listed if stream_in_key(each) in folders)}
 
 
 def _named(found: Collection[str]) -> list[str]:

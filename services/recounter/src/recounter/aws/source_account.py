@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import batched
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import boto3
 from botocore.config import Config
@@ -43,6 +43,18 @@ _KINDS: dict[str, type[AwsError]] = {
     "ResourceNotFoundException": GoneError,
     "AccessDeniedException": NotAllowedError,
 }
+
+
+class Streams(NamedTuple):
+    """Log streams that may have events of a window.
+
+    Attributes:
+        written: Those that were written to since a time.
+        others: Those that were not.
+    """
+
+    written: list[str]
+    others: list[str]
 
 
 class SourceAccount:
@@ -106,8 +118,8 @@ class SourceAccount:
         pages = self._pages(log_group_name, window, next_page)
         return sum(len(events) for events in pages)
 
-    def streams(self, log_group_name: str, window: Window, since_ms: int) -> list[str]:
-        """Return the log streams that may have events of a window which came in since then.
+    def streams(self, log_group_name: str, window: Window, since_ms: int) -> Streams:
+        """Return the log streams that may have events of a window, by whether some came in since.
 
         They are listed by their newest event, down to the window's begin: what lies behind has no
         event of it. CloudWatch Logs says both times within an hour, typically.
@@ -118,7 +130,7 @@ class SourceAccount:
             CannotCountError: The role may not, or the log group is gone.
             AwsError: AWS did not answer.
         """
-        found, token = list[str](), dict[str, Any]()
+        found, token = Streams([], []), dict[str, Any]()
         for _ in range(MOST_STREAM_PAGES):
             with calling("DescribeLogStreams", log_group_name, _KINDS):
                 page = self._logs.describe_log_streams(
@@ -127,12 +139,10 @@ class SourceAccount:
             streams = page["logStreams"]
             # One whose events are not known yet has neither time.
             newest = [each.get("lastEventTimestamp", window.from_ms) for each in streams]
-            found += [
-                each["logStreamName"]
-                for each, newest_ms in zip(streams, newest, strict=True)
-                if newest_ms >= window.from_ms
-                and each.get("lastIngestionTime", since_ms) >= since_ms
-            ]
+            for each, newest_ms in zip(streams, newest, strict=True):
+                if newest_ms >= window.from_ms:
+                    is_since = each.get("lastIngestionTime", since_ms) >= since_ms
+                    (found.written if is_since else found.others).append(each["logStreamName"])
             if "nextToken" not in page or min(newest, default=window.from_ms) < window.from_ms:
                 return found
             token = {"nextToken": page["nextToken"]}
