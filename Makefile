@@ -121,8 +121,8 @@ ways-back-check: install ## On LocalStack: the ways back of docs/ways-back.md, e
 	$(BIN)/python -m pytest --quiet docs/tests/check_ways_back.py
 
 .PHONY: report-check
-report-check: install ## The auditor's page in a Chromium (Debian: chromium): on screens, in the dark, on paper
-	$(BIN)/python -m pytest --quiet cli/tests/check_report.py
+report-check: install ## The auditor's page in a Chromium (Debian: chromium): on screens, in the dark, on paper; the messages' page on a phone
+	$(BIN)/python -m pytest --quiet cli/tests/check_report.py docs/tests/check_events_page.py
 
 .PHONY: coverage-check
 coverage-check: install ## The coverage page in a Chromium (Debian: chromium): clicked, filtered, by keyboard, in the dark, on paper

@@ -59,9 +59,20 @@ def test_no_name_of_a_message_is_broken_where_the_page_is_narrow() -> None:
     of_messages = [f'href="#{message}"' for message in MESSAGES]
     links = re.findall(r"<a [^>]*>", text)
     found = [each for each in links if any(href in each for href in of_messages)]
+    headings = re.findall(r"<h2[^>]*>(.*?)</h2>", text)
+    names = {model.__name__ for model in MESSAGES.values()}
     assert found
     assert all('class="message"' in each for each in found)
-    assert "a.message, h2 { white-space: nowrap; }" in text
+    assert set(re.findall(r'<h2 class="message">(.*?)</h2>', text)) == names & set(headings)
+    assert ".message { white-space: nowrap; }" in text
+
+
+def test_what_is_longer_than_a_name_breaks_where_the_page_is_narrow() -> None:
+    """A channel's title that does not break makes the whole page wider than a phone."""
+    kept_together = re.findall(r"<(\w+) class=\"message\"[^>]*>(.*?)</\1>", page())
+    assert kept_together
+    assert [words for _, words in kept_together if " " in words] == []
+    assert "nowrap" not in page().replace(".message { white-space: nowrap; }", "")
 
 
 @pytest.fixture(scope="module")

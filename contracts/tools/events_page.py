@@ -32,7 +32,7 @@ table { border-collapse: collapse; display: block; overflow-x: auto; }
 th, td { border-bottom: 1px solid var(--line); padding: .3rem .75rem .3rem 0; text-align: left;
   vertical-align: top; }
 a, code { overflow-wrap: anywhere; }
-a.message, h2 { white-space: nowrap; }
+.message { white-space: nowrap; }
 nav ul { columns: 3 14rem; list-style: none; padding: 0; }
 section { border-top: 1px solid var(--line); margin-top: 2rem; }
 summary { cursor: pointer; padding: .25rem 0; }
@@ -220,7 +220,9 @@ def _to_message(message: str) -> str:
 
 def _section(name: str, title: str, *parts: str) -> str:
     inside = "\n".join(part for part in parts if part)
-    return f'<section id="{name}">\n<h2>{escape(title)}</h2>\n{inside}\n</section>'
+    # A channel's title is a sentence, which has to break on a phone.
+    kind = ' class="message"' if name in MESSAGES else ""
+    return f'<section id="{name}">\n<h2{kind}>{escape(title)}</h2>\n{inside}\n</section>'
 
 
 def _table(heads: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
