@@ -50,7 +50,11 @@ def page() -> Iterator[Page]:
 @pytest.fixture(scope="module")
 def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("pages") / "small.html"
-    path.write_text("".join(written(fleet(40, 120), "organization.yaml", "archive", now=NOW)))
+    some = fleet(40, 120)
+    for source in some:
+        first, *_, last = source.days.values()
+        first.state, last.state = "before", "not yet due"
+    path.write_text("".join(written(some, "organization.yaml", "archive", now=NOW)))
     return path
 
 
@@ -149,7 +153,7 @@ def test_states_are_told_apart_without_colours(page: Page, small: Path) -> None:
     page.screenshot(SHOTS / "grey.png")
     page.call("Emulation.setEmulatedVisionDeficiency", type="none")
     marks = page.value('[...document.querySelectorAll("#legend span")].map(e => e.innerText)')
-    assert [each for each in marks if each] == ["w", "…", "×", "?"]  # noqa: RUF001
+    assert [each for each in marks if each] == ["w", "…", "×", "?", "·"]  # noqa: RUF001
 
 
 def test_on_paper_there_is_what_needs_a_look(page: Page, small: Path) -> None:

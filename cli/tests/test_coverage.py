@@ -5,6 +5,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ from logferry_contracts.source import SourceName
 from logferry_contracts.window import Window
 from logferry_contracts.wire import emit
 from logferry_ledger.coverage import Day, Missing, SourceCoverage, state_of
-from logferry_ledger.coverage_page import OF_A_DATE, page
+from logferry_ledger.coverage_page import IN_WORDS, OF_A_DATE, page
 from logferry_ledger.ledger import Ledger
 
 DAY_MS = 86_400_000
@@ -220,6 +221,42 @@ def test_400_days_fit_in_6_kb_for_each_account(accounts: int) -> None:
     text = "".join(page(fleet(accounts, 400), "organization.yaml", "archive", now=NOW))
 
     assert len(text.encode()) <= 6_000 * accounts
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_no_two_states_look_alike_even_to_who_sees_no_colours(scheme: str) -> None:
+    """By their marks, or else by how light they are; a mark stands out from its own ground."""
+    text = "".join(page(fleet(2, 3), "organization.yaml", "archive", now=NOW))
+    light, dark = re.findall(r":root {(.*?)}", text.partition("@media print")[0], re.DOTALL)
+    told = light if scheme == "light" else light + dark
+    colours = dict(re.findall(r"(--\w+): (#\w+);", told))
+    legend = re.findall(
+        r"<li><span style=\"background:var\((.*?)\);color:var\((.*?)\)\">(.*?)<", text
+    )
+    looks = [(mark, lightness(colours[ground])) for ground, _, mark in legend]
+
+    assert len(legend) == len(IN_WORDS)
+    for one, other in combinations(looks, 2):
+        assert one[0] != other[0] or contrast(one[1], other[1]) > 1.2, (one, other)
+    for ground, ink, mark in legend:
+        assert not mark or contrast(lightness(colours[ground]), lightness(colours[ink])) > 4.5
+
+
+def lightness(colour: str) -> float:
+    """Return the relative luminance of ``#rgb`` or ``#rrggbb``.
+
+    https://www.w3.org/TR/WCAG22/#dfn-relative-luminance
+    """
+    digits = colour.removeprefix("#")
+    pairs = [each * 2 for each in digits] if len(digits) == 3 else re.findall("..", digits)
+    parts = [int(each, 16) / 255 for each in pairs]
+    red, green, blue = (c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in parts)
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
+def contrast(one: float, other: float) -> float:
+    """Return WCAG's contrast ratio, 1 for what is alike and 21 at most."""
+    return (max(one, other) + 0.05) / (min(one, other) + 0.05)
 
 
 def test_a_log_group_that_is_called_like_markup_is_text() -> None:

@@ -4,7 +4,6 @@ const by = id => document.getElementById(id);
 const [map, canvas, space] = [by("map"), by("map").querySelector("canvas"), by("space")];
 const SIDE = 15, HEAD = 34, DAY = 86400000;
 const LETTERS = data.letters;
-const MARKS = {f: "×", g: "?", w: "w", u: "…"};
 const dates = Array.from({length: data.days}, (_, n) => new Date(Date.parse(data.first) + n * DAY).toISOString().slice(0, 10));
 const label = () => innerWidth < 600 ? 110 : 240;
 let rows = [], account = null, at = [0, 0], asked = false;
@@ -56,6 +55,7 @@ function draw() {
   const pen = canvas.getContext("2d");
   pen.scale(scale, scale);
   pen.fillStyle = style("--paper"); pen.fillRect(0, 0, wide, high);
+  const marks = Object.fromEntries(Object.entries(data.marks).map(([letter, [mark, name]]) => [letter, [mark, style(name)]]));
   const paint = Object.fromEntries(Object.entries(LETTERS).map(([letter, [, name]]) => [letter, style(name)]));
   const [top, from] = [Math.floor(map.scrollTop / SIDE), Math.floor(map.scrollLeft / SIDE)];
   pen.font = "bold 11px sans-serif"; pen.textAlign = "center"; pen.textBaseline = "middle";
@@ -63,7 +63,7 @@ function draw() {
     for (let c = from; c < data.days && (c - from - 1) * SIDE < wide - left; c++) {
       const [x, y, letter] = [left + c * SIDE - map.scrollLeft, HEAD + r * SIDE - map.scrollTop, rows[r].cells[c]];
       pen.fillStyle = paint[letter]; pen.fillRect(x, y, SIDE - 1, SIDE - 1);
-      if (MARKS[letter]) { pen.fillStyle = "#000"; pen.fillText(MARKS[letter], x + SIDE / 2, y + SIDE / 2); }
+      if (marks[letter]) { pen.fillStyle = marks[letter][1]; pen.fillText(marks[letter][0], x + SIDE / 2, y + SIDE / 2); }
       if (r === at[0] && c === at[1]) { pen.strokeStyle = style("--ink"); pen.lineWidth = 2; pen.strokeRect(x, y, SIDE - 1, SIDE - 1); }
     }
   pen.textAlign = "left"; pen.font = "12px sans-serif";

@@ -36,7 +36,13 @@ IN_WORDS: dict[State, str] = {
     "not yet due": "not yet due",
     "before": "before the first plan",
 }
-MARKS: dict[State, str] = {"waived": "w", "under way": "…", "failed": "×", "gap": "?"}  # noqa: RUF001
+MARKS: dict[State, str] = {
+    "waived": "w",
+    "under way": "…",
+    "failed": "×",  # noqa: RUF001
+    "gap": "?",
+    "not yet due": "·",
+}
 """Beside their colours, for whom these are alike."""
 COUNTED = ("archived", "skipped", "waived", "failed", "under way", "disposed")
 """In the order of the page's numbers."""
@@ -102,7 +108,7 @@ def _map() -> Iterator[str]:
     yield '<output id="shown"></output></form>\n<ul id="legend">'
     for state, (_, colour) in LETTERS.items():
         mark = escaped(MARKS.get(state, ""))
-        yield f'<li><span style="background:var({colour})">{mark}</span>'
+        yield f'<li><span style="background:var({colour});color:var({_ink(state)})">{mark}</span>'
         yield f"{escaped(IN_WORDS[state])}</li>"
     yield '</ul>\n<p id="keys">Arrow keys, Page Up and Down, Home and End move; Enter shows a '
     yield "source's log groups, Escape goes back.</p>\n"
@@ -110,6 +116,11 @@ def _map() -> Iterator[str]:
     yield 'aria-labelledby="where" aria-describedby="keys">'
     yield '<canvas></canvas><div id="space"></div></div>\n'
     yield '<div id="cell" role="status" aria-live="polite"></div>\n'
+
+
+def _ink(state: State) -> str:
+    """Return the colour of a state's mark: of the paper's own where it has no other."""
+    return "--ink" if state == "not yet due" else "--mark"
 
 
 def _listed(found: Sequence[SourceCoverage]) -> Iterator[str]:
@@ -147,6 +158,7 @@ def _data(found: Sequence[SourceCoverage], config: str) -> dict[str, object]:
         "first": str(dates[0] if dates else date.min),
         "days": len(dates),
         "letters": {letter: (IN_WORDS[state], to) for state, (letter, to) in LETTERS.items()},
+        "marks": {LETTERS[state][0]: (mark, _ink(state)) for state, mark in MARKS.items()},
         "whole": "".join(LETTERS[state][0] for state in LETTERS if state in WHOLE),
         "rows": [_row(source, dates, words) for source in found],
         "words": words.all,
