@@ -5,8 +5,8 @@ import shlex
 from datetime import datetime
 from pathlib import Path
 
-from devstack.demo import CONFIGURATION, HUB_ACCOUNT_ID, KEPT, keep_configuration, to_try
-from devstack.localstack import REPOSITORY
+from devstack.demo import CONFIGURATION, HUB_ACCOUNT_ID, keep_configuration, kept, to_try
+from devstack.localstack import DEFAULT_PORT, HOST, REPOSITORY
 from devstack.organisation import previous_day
 from devstack.suite import TIME_ZONE, Suite
 from logferry.command import _app
@@ -44,5 +44,6 @@ def test_the_readme_shows_a_search_and_a_fetch_as_the_demo_does() -> None:
     assert shown is not None
     typed = [line.removeprefix("$ ") for line in shown[1].splitlines() if line.startswith("$ ")]
     told = [line.replace("2026-11-22", "yesterday") for line in to_try(Path("build/demo"), WINDOW)]
-    exports = [line for line in KEPT if line.startswith("export ")]
+    endpoint = f"http://{HOST}:{DEFAULT_PORT}"
+    exports = [line for line in kept(endpoint) if line.startswith("export ")]
     assert typed == ["make demo KEEP=1", *exports, *told[:2], "wc -l cart.log"]

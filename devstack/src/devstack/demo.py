@@ -35,14 +35,6 @@ SUMMARY = "summary.json"
 CONFIGURATION = "organization.yaml"
 FEWEST_CALLS_BETWEEN_KILLS = 8
 """A new process makes some calls before it can write down that it got anywhere."""
-KEPT = (
-    "LocalStack goes on running: make localstack-status, make localstack-down",
-    f"export AWS_ENDPOINT_URL=http://127.0.0.1:{localstack.DEFAULT_PORT}",
-    f"export AWS_ACCESS_KEY_ID={HUB_ACCOUNT_ID} AWS_SECRET_ACCESS_KEY=any",
-    f"export AWS_DEFAULT_REGION={REGION}",
-    f"aws s3 ls --recursive s3://logferry-archive-{HUB_ACCOUNT_ID}-{REGION}",
-    f"aws s3 ls --recursive s3://logferry-control-{HUB_ACCOUNT_ID}-{REGION}/ledger/",
-)
 NOT_KEPT = (
     "make demo KEEP=1  the same, and LocalStack goes on running, to look around in it",
     "services/*/README.md  what each service did, and what it does when something fails",
@@ -66,8 +58,9 @@ class Options:
         events_per_stream: How many events each log stream has.
         kill_exporter_every: Kill the exporter's process after every so many AWS calls, at least
             `FEWEST_CALLS_BETWEEN_KILLS`; None never kills it.
-        keep: Leave LocalStack running at the end.
+        keep: Leave LocalStack running at the end, or use the one that runs already.
         patience: How long to wait for the exports.
+        kept: The state folder of the LocalStack that is left running.
     """
 
     directory: Path
@@ -75,6 +68,7 @@ class Options:
     kill_exporter_every: int | None = None
     keep: bool = False
     patience: timedelta = timedelta(minutes=4)
+    kept: Path = localstack.STATE
 
 
 def run(options: Options, console: Console) -> Figures:
@@ -123,7 +117,12 @@ def run(options: Options, console: Console) -> Figures:
     _write(result, options.directory / SUMMARY)
     if options.keep:
         keep_configuration(suite.config, options.directory)
-    _show(result, window, options, console)
+    _show(result, window, console)
+    console.print("\nWhere to look next:")
+    console.print(f"  {_shown(options.directory / SUMMARY)}  the same figures, as JSON")
+    there = [*kept(endpoint), *to_try(options.directory, window)]
+    for line in there if options.keep else NOT_KEPT:
+        console.print(f"  {line}", markup=False)
     return result
 
 
@@ -134,7 +133,7 @@ def _localstack_and_zips(options: Options, console: Console) -> Iterator[tuple[s
         built = builder.submit(build_zips, options.directory / "zips")
         with console.status("Starting LocalStack, building the Lambda zips"):
             if options.keep:
-                started = localstack.status() or localstack.start_detached()
+                started = localstack.status(options.kept) or localstack.start_detached(options.kept)
             else:
                 state = options.directory / "localstack"
                 started = running.enter_context(localstack.running(state))
@@ -296,7 +295,7 @@ def _write(result: Figures, path: Path) -> None:
     path.write_text(json.dumps(result.as_json(), indent=2) + "\n")
 
 
-def _show(result: Figures, window: Window, options: Options, console: Console) -> None:
+def _show(result: Figures, window: Window, console: Console) -> None:
     console.print(f"\nThe window [{_utc(window.start)}, {_utc(window.end)})", markup=False)
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
     table.add_column("account")
@@ -342,16 +341,24 @@ def _show(result: Figures, window: Window, options: Options, console: Console) -
     }
     for name, value in facts.items():
         console.print(f"  {name:<40}{value}")
-    console.print("\nWhere to look next:")
-    console.print(f"  {_shown(options.directory / SUMMARY)}  the same figures, as JSON")
-    for line in [*KEPT, *to_try(options.directory, window)] if options.keep else NOT_KEPT:
-        console.print(f"  {line}", markup=False)
 
 
 def keep_configuration(config: Config, directory: Path) -> None:
     """Write down what is deployed, as the operator's command takes it."""
     text = yaml.safe_dump(config.model_dump(mode="json", exclude_none=True), sort_keys=False)
     (directory / CONFIGURATION).write_text(text)
+
+
+def kept(endpoint: str) -> tuple[str, ...]:
+    """Return what to type first, to look around in a LocalStack that goes on running."""
+    return (
+        "LocalStack goes on running: make localstack-status, make localstack-down",
+        f"export AWS_ENDPOINT_URL={endpoint}",
+        f"export AWS_ACCESS_KEY_ID={HUB_ACCOUNT_ID} AWS_SECRET_ACCESS_KEY=any",
+        f"export AWS_DEFAULT_REGION={REGION}",
+        f"aws s3 ls --recursive s3://logferry-archive-{HUB_ACCOUNT_ID}-{REGION}",
+        f"aws s3 ls --recursive s3://logferry-control-{HUB_ACCOUNT_ID}-{REGION}/ledger/",
+    )
 
 
 def to_try(directory: Path, window: Window) -> list[str]:
