@@ -15,8 +15,15 @@ from pydantic import Field
 from logferry_contracts.manifest import ArchivedObject, Manifest
 from logferry_contracts.message import Message, Timestamp
 
-MOST_ADDED_BYTES = 64_000_000
-"""Of the lines that are read, and compared with the archive, for one addendum."""
+MOST_ADDED_BYTES = 500_000_000
+"""Of the lines of a window that are read, and compared with the archive, for one addendum: at 5
+calls of FilterLogEvents a second 2 to 3 of the 15 minutes that a function may run."""
+MOST_NAMED_BYTES = 100_000_000
+"""Of the lines of log streams that are named: so many pages of 1 MB who names them has read."""
+LEAST_READ_BYTES = 64_000_000
+"""So much of a window may be read, whatever was guessed."""
+_UNPACKED = 10
+"""How much larger events are taken to be than in the archive, where no plan has guessed."""
 
 
 class Addendum(Message):
@@ -64,6 +71,28 @@ def addenda_of(export_id: str, manifest: Manifest) -> list[str]:
         manifest: With its objects; of one that has them elsewhere nothing is known.
     """
     return addendum_folders(export_id, {folder_in_key(each.key) for each in manifest.objects or ()})
+
+
+def guessed_bytes(estimated_bytes: int | None, manifest: Manifest) -> int:
+    """Return how large the lines of a completed export's window are taken to be.
+
+    Args:
+        estimated_bytes: By the plan; None where it has not guessed.
+        manifest: What is in the archive.
+    """
+    return _UNPACKED * manifest.total_bytes if estimated_bytes is None else estimated_bytes
+
+
+def most_read_bytes(size_bytes: int, *, are_streams_named: bool) -> int:
+    """Return how much is read at most for one addendum, as lines.
+
+    Args:
+        size_bytes: What the window was taken to have: there may be twice as much of it.
+        are_streams_named: Whether some log streams are read alone.
+    """
+    if are_streams_named:
+        return MOST_NAMED_BYTES
+    return min(MOST_ADDED_BYTES, max(LEAST_READ_BYTES, 2 * size_bytes))
 
 
 def split_manifest(export_id: str, manifest: Manifest) -> tuple[Manifest, list[Manifest]]:

@@ -5,6 +5,8 @@ import random
 from collections import Counter
 from collections.abc import Callable, Iterator
 from datetime import timedelta
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Literal
 
 import pytest
@@ -12,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from exporter import adding, direct, missing
+from exporter.comparison import EVENTS_AT_ONCE, Comparison
 from exporter.direct import Event
 from exporter.errors import ExportRefusedError, TransientError
 from logferry_contracts.addendum import Addendum, addendum_folder, folder_in_key
@@ -19,7 +22,6 @@ from logferry_contracts.export_completed import ExportCompleted
 from logferry_contracts.export_requested import ExportRequested, ExportRequestedData
 from logferry_contracts.ledger_record import Disposed, LedgerRecord
 from logferry_contracts.manifest import ArchivedObject, Manifest
-from logferry_contracts.window import Window
 from logferry_contracts.wire import emit
 
 if TYPE_CHECKING:
@@ -314,9 +316,44 @@ def test_what_the_ledger_does_not_have_is_not_made_up(
 def test_a_window_that_is_too_much_is_left_to_a_person(
     archived: "Cloud", wanted: ExportRequestedData, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(adding, "MOST_ADDED_BYTES", 1000)
+    monkeypatch.setattr("logferry_contracts.addendum.LEAST_READ_BYTES", 1000)
     before = list(archived.archive)
-    put(archived, Event("web/1", FROM + 1, "x" * 1000))
+    put(archived, Event("web/1", FROM + 1, "x" * 10_000))
+    add(archived, wanted)
+    assert (archived.archive, added(archived), archived.dead_letters) == (before, [], [])
+
+
+def test_of_a_window_that_was_guessed_to_be_large_twice_as_much_is_read(
+    archived: "Cloud", wanted: ExportRequestedData, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("logferry_contracts.addendum.LEAST_READ_BYTES", 1000)
+    archived.put_record(archived.record(wanted).model_copy(update={"estimated_bytes": 1000}))
+    late = Event("web/1", FROM + 1, "x" * 1500)
+    put(archived, late)
+    add(archived, wanted)
+    assert lines(archived, recorded(archived, wanted)) == lines_of(*KNOWN, late)
+    put(archived, late)
+    add(archived, wanted, SECOND)
+    assert len(added(archived)) == 1
+
+
+def test_late_events_of_more_log_streams_than_a_message_names_are_added(
+    archived: "Cloud", wanted: ExportRequestedData, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(adding, "WRITING_S", 0.01)  # the clock stands still meanwhile
+    late = [Event(f"lambda/{n}", FROM + n, "late") for n in range(direct.MAX_STREAMS + 100)]
+    put(archived, *late)
+    add(archived, wanted)
+    assert lines(archived, recorded(archived, wanted)) == lines_of(*KNOWN, *late)
+
+
+@pytest.mark.parametrize("most", ["MOST_STREAMS", "WRITING_S"])
+def test_nothing_is_written_of_what_is_of_too_many_log_streams(
+    archived: "Cloud", wanted: ExportRequestedData, monkeypatch: pytest.MonkeyPatch, most: str
+) -> None:
+    monkeypatch.setattr(adding, most, {"MOST_STREAMS": 2, "WRITING_S": 3600}[most])
+    before = list(archived.archive)
+    put(archived, *LATE)
     add(archived, wanted)
     assert (archived.archive, added(archived), archived.dead_letters) == (before, [], [])
 
@@ -540,9 +577,27 @@ def test_events_are_the_same_however_their_text_comes_in_pieces(text: bytes, siz
     assert b"".join(each + b"\n" for each in whole) == text
 
 
-def test_of_several_alike_as_many_are_missing_as_there_are_more() -> None:
-    window = Window(from_ms=FROM, to_ms=TO)
-    alike = [b"2026-11-21T00:00:00.000Z a"] * 3
-    there = Counter(missing.digests(alike[:2], window))
-    assert list(missing.missing(alike, there, window)) == alike[:1]
-    assert there.total() == 0
+def test_of_several_alike_as_many_are_missing_as_there_are_more(tmp_path: Path) -> None:
+    alike = [missing.digest(b"2026-11-21T00:00:00.000Z a")] * 3
+    comparison = Comparison(tmp_path, 100)
+    comparison.put_there(alike[:2])
+    numbers, left = comparison.missing(alike)
+    assert ([each in numbers for each in range(3)], left) == ([False, False, True], 0)
+
+
+@given(st.lists(st.integers(0, 9)), st.lists(st.integers(0, 9)), st.integers(0, 2000))
+def test_what_is_missing_is_the_same_in_however_many_files_it_is_compared(
+    read: list[int], there: list[int], files: int
+) -> None:
+    digests = [missing.digest(str(each).encode()) for each in range(10)]
+    size_bytes = files * EVENTS_AT_ONCE * 26
+    with TemporaryDirectory() as name:
+        comparison = Comparison(Path(name), size_bytes)
+        comparison.put_there(digests[each] for each in there)
+        numbers, left = comparison.missing(digests[each] for each in read)
+    found = Counter(each for number, each in enumerate(read) if number in numbers)
+    more = Counter(there) - Counter(read)
+    if len(there) > len(read):
+        assert (found, left) == (Counter(), len(there) - len(read))
+    else:
+        assert (found, left) == (Counter(read) - Counter(there), more.total())

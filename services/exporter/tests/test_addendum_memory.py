@@ -11,10 +11,9 @@ from typing import Any
 
 import pytest
 
-from exporter import adding, direct
+from exporter import comparison, direct
 from exporter.adding import Adding
 from exporter.direct import Event, Slice
-from exporter.errors import NotAddedError
 from exporter.reading import Reading
 from exporter.turns import Turn
 from logferry_contracts.ledger_record import Completed, LedgerRecord
@@ -85,21 +84,20 @@ def record(request_for: Any) -> LedgerRecord:
 
 
 @pytest.mark.deep
-def test_as_many_short_events_as_are_compared_fit_into_the_function(
+def test_however_many_short_events_are_compared_they_fit_into_the_function(
     record: LedgerRecord, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("TMPDIR", str(tmp_path))
     # A process of its own: what one has taken at most it does not give back.
     with get_context("fork").Pool(1) as pool:
-        grown_mb, written = pool.apply(compare, (record, adding.MOST_EVENTS + 1))
+        grown_mb, written = pool.apply(compare, (record, 3 * comparison.EVENTS_AT_ONCE))
     assert written == 1
     assert 0 < grown_mb < MOST_GROWTH_MB
 
 
-def test_more_events_of_a_stream_than_fit_are_left_to_a_person(
+def test_more_events_of_a_stream_than_are_remembered_are_compared(
     record: LedgerRecord, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(adding, "MOST_EVENTS", 10)
-    assert compare(record, 11)[1] == 1
-    with pytest.raises(NotAddedError, match="more than 10 events"):
-        compare(record, 12)
+    monkeypatch.setattr(comparison, "EVENTS_AT_ONCE", 10)
+    assert compare(record, 12)[1] == 1
+    assert compare(record, 1200)[1] == 1

@@ -192,10 +192,10 @@ def test_of_a_large_window_the_log_streams_are_compared_that_are_known(hub: Hub)
     large = record("/large", lane="slot", size=3_000_000_000)
     hub.lacks(large, late_streams=["agent"])
     hub.lacks(record("/small", size=10), late_streams=["agent"])
-    hub.look(most_bytes=70_000_000)
+    hub.look(most_bytes=110_000_000)
     assert {each.export_id: each.streams for each in hub.asked()}[large.export_id] == ["agent"]
     hub.put(large, recounted_at=AGAIN, late_streams=["agent"])
-    hub.look(most_bytes=70_000_000)
+    hub.look(most_bytes=110_000_000)
     assert hub.asked() == []  # the day's bytes are up
 
 
@@ -219,7 +219,7 @@ def late(hub: Hub, made: LedgerRecord, text: bytes | None = None) -> Recount:
 def test_what_came_in_late_and_nobody_has_counted_is_compared_once(hub: Hub) -> None:
     made = record("/large", lane="slot", size=3_000_000_000)
     late(hub, made)
-    assert hub.look(most_bytes=70_000_000)["AddendaAsked"] == 1
+    assert hub.look(most_bytes=100_000_000)["AddendaAsked"] == 1
     (asked,) = hub.asked()
     assert (asked.export_id, asked.streams) == (made.export_id, ["agent"])
     assert hub.look(most_bytes=200_000_000)["AddendaAsked"] == 0
@@ -285,7 +285,7 @@ def failed(made: LedgerRecord) -> LedgerRecord:
 @pytest.mark.parametrize(
     "made",
     [
-        record("/large", size=20_000_001),
+        record("/large", size=500_000_001),
         record("/class", log_group_class="INFREQUENT_ACCESS"),
         record("/expired", retention_days=1),
         failed(record("/failed")),
@@ -322,6 +322,20 @@ def test_no_more_is_read_on_a_day_than_was_said(hub: Hub) -> None:
     assert len(hub.asked()) == 2
     hub.look(most_bytes=0)
     assert hub.asked() == []
+
+
+def test_what_is_more_than_a_day_allows_keeps_no_other_waiting(
+    hub: Hub, caplog: pytest.LogCaptureFixture
+) -> None:
+    large, small = record("/a", size=300_000_000), record("/b", size=200_000_000)
+    for each in (large, small):
+        hub.lacks(each)
+    hub.look(most_bytes=200_000_000)
+    assert [each.export_id for each in hub.asked()] == [small.export_id]
+    assert "larger than what is added on a day" in caplog.text
+    hub.now += timedelta(days=1)
+    hub.look(most_bytes=300_000_000)
+    assert [each.export_id for each in hub.asked()] == [large.export_id]
 
 
 def of_a_date(hub: Hub, differing: int, others: int) -> None:

@@ -3,6 +3,7 @@
 Each may be done again: what was read anew is compared with what the archive has by then.
 """
 
+from dataclasses import replace
 from uuid import UUID
 
 from aws_lambda_powertools.metrics import MetricUnit
@@ -78,7 +79,8 @@ def _add(errand: Errand, entry: LedgerEntry) -> None:
 def _add_what_is_missing(errand: Errand, entry: LedgerEntry) -> None:
     record, recounted_at = entry.record, errand.request.recounted_at
     assert recounted_at is not None  # noqa: S101  (that is what is asked)
-    objects = Adding(reading=reading(errand)).objects(record)
+    whole = replace(reading(errand), most_streams=adding.MOST_STREAMS)
+    objects = Adding(reading=whole).objects(record)
     if not objects:
         logger.info("nothing is missing")
         return

@@ -4,24 +4,30 @@ It is written only where everything that the archive has was found in CloudWatch
 nobody could say of an event that it is missing, and not only written otherwise.
 """
 
-from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import chain
+from datetime import timedelta
+from itertools import chain, groupby
+from operator import itemgetter
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from exporter import direct, missing, task
+from exporter.comparison import Comparison
 from exporter.errors import NotAddedError, NotForDirectLaneError
 from exporter.reading import FOLDER_PREFIX, Reading
 from exporter.spool import Spool, remove_leftovers
-from logferry_contracts.addendum import MOST_ADDED_BYTES, addenda_of, addendum_folder
+from logferry_contracts.addendum import addenda_of, addendum_folder, guessed_bytes, most_read_bytes
 from logferry_contracts.ledger_record import LedgerRecord
 from logferry_contracts.log_group import stream_in_key
 from logferry_contracts.manifest import ArchivedObject
 
-MOST_EVENTS = 600_000
-"""That are remembered at once, of one log stream: they take some 70 MB of the function's 256."""
+MOST_STREAMS = 5000
+"""That are compared: each is read from the archive, some fifteen a second."""
+WRITING_S = 0.2
+"""What a log stream's object takes at most, usually half of that. Nothing is written where not all
+of it would be: what is in no manifest would be found by readers all the same."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,57 +63,102 @@ class Adding:
             remove_leftovers(folder)
             read, found = (_spool(folder / each) for each in ("read", "missing"))
             try:
-                self.reading.spool(record, 0, read, MOST_ADDED_BYTES)
+                self._read(record, read)
                 self._compare(record, read, found)
                 return self._written(record, found)
             except OSError as error:
                 raise NotForDirectLaneError(f"no room on disk: {error}") from error
 
+    def _read(self, record: LedgerRecord, read: Spool) -> None:
+        """Read what is compared: of some streams nobody has guessed how much that is."""
+        assert record.completed is not None  # noqa: S101  (only asked of a completed export)
+        size_bytes = guessed_bytes(record.estimated_bytes, record.completed.manifest)
+        are_named = bool(self.reading.streams)
+        most_bytes = most_read_bytes(size_bytes, are_streams_named=are_named)
+        self.reading.spool(record, 0 if are_named else size_bytes, read, most_bytes)
+
     def _compare(self, record: LedgerRecord, read: Spool, found: Spool) -> None:
-        """Put into ``found`` what was read and the archive has not."""
+        """Put into ``found`` what was read and the archive has not, folder by folder."""
         archived = defaultdict[str, list[ArchivedObject]](list)
         compared = {stream_in_key(each) for each in self.reading.streams}
         for each in _objects(record):
-            stream = each.key.split("/")[-2]
-            if not compared or stream in compared:
-                archived[stream].append(each)
+            folder = each.key.split("/")[-2]
+            if not compared or folder in compared:
+                archived[folder].append(each)
         names = defaultdict[str, list[str]](list)
         for name in sorted(read.stream_names):
             names[stream_in_key(name)].append(name)
-        for stream in sorted(archived.keys() | names.keys()):
-            there = self._there(record, archived[stream])
-            for name in names[stream]:
-                found.keep(
-                    name,
-                    missing.missing(missing.events(read.texts(name)), there, record.window),
-                )
-            if there.total():
-                raise NotAddedError(
-                    f"{there.total()} events of {stream} in the archive are not, or not so, in "
-                    "CloudWatch Logs"
-                )
+        for folder in sorted(archived.keys() | names.keys()):
+            self.reading.check_until(read)
+            self._compare_folder(record, archived[folder], read, names[folder], found)
 
-    def _there(self, record: LedgerRecord, objects: list[ArchivedObject]) -> Counter[bytes]:
-        """Return what the archive has of a stream, of all folders."""
-        there = Counter[bytes]()
+    def _compare_folder(
+        self,
+        record: LedgerRecord,
+        archived: Sequence[ArchivedObject],
+        read: Spool,
+        names: Sequence[str],
+        found: Spool,
+    ) -> None:
+        """Compare what a folder has with all log streams that share it."""
+        size_bytes = sum(map(read.size_of, names))
+        with TemporaryDirectory(dir=read.folder) as name:
+            comparison = Comparison(Path(name), size_bytes)
+            comparison.put_there(map(missing.digest, self._there(record, archived, read)))
+            numbers, left = comparison.missing(
+                missing.digest(each) for _, each in self._events(record, read, names)
+            )
+        if left:
+            stream = archived[0].key.split("/")[-2]
+            raise NotAddedError(
+                f"{left} events of {stream} in the archive are not, or not so, in CloudWatch Logs"
+            )
+        if not numbers.count:
+            return
+        lacking = (
+            each
+            for number, each in enumerate(self._events(record, read, names))
+            if number in numbers
+        )
+        for name, some in groupby(lacking, key=itemgetter(0)):
+            found.keep(name, (event for _, event in some))
+
+    def _events(
+        self, record: LedgerRecord, read: Spool, names: Iterable[str]
+    ) -> Iterator[tuple[str, bytes]]:
+        """Yield the events of log streams that were read, always in the same order."""
+        for name in names:
+            texts = self._timed(read.texts(name), read)
+            for event in missing.inside(missing.events(texts), record.window):
+                yield name, event
+
+    def _there(
+        self, record: LedgerRecord, archived: Iterable[ArchivedObject], read: Spool
+    ) -> Iterator[bytes]:
+        """Yield the events that the archive has of log streams, in all folders of the export."""
         by_folder = defaultdict[str, list[ArchivedObject]](list)
-        for each in objects:
+        for each in archived:
             by_folder[each.key.rpartition("/")[0]].append(each)
         for of_folder in by_folder.values():
             # By the number of each, which has six digits or more.
             ordered = sorted(of_folder, key=lambda each: (len(each.key), each.key))
             texts = chain.from_iterable(self._texts(record, each) for each in ordered)
-            for digest in missing.digests(missing.events(texts), record.window):
-                there[digest] += 1
-                if len(there) > MOST_EVENTS:
-                    raise NotAddedError(f"a log stream has more than {MOST_EVENTS} events")
-        return there
+            events = missing.events(self._timed(texts, read))
+            yield from missing.inside(events, record.window)
+
+    def _timed(self, texts: Iterable[bytes], read: Spool) -> Iterator[bytes]:
+        for each in texts:
+            self.reading.check_until(read)
+            yield each
 
     def _texts(self, record: LedgerRecord, each: ArchivedObject) -> Iterator[bytes]:
         bucket = record.destination.bucket
         return self.reading.archive.texts(record.source.region, bucket, each)
 
     def _written(self, record: LedgerRecord, found: Spool) -> list[ArchivedObject]:
+        takes = timedelta(seconds=WRITING_S * len(found.stream_names))
+        if self.reading.clock() + takes > self.reading.until:
+            raise NotAddedError(f"no time to write {len(found.stream_names)} objects")
         folder = task.folder(record, addendum_folder(record.export_id, next_number(record)))
         self.reading.write(record, folder, found)
         return self.reading.archive.objects(record.source.region, record.destination.bucket, folder)

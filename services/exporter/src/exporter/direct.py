@@ -160,13 +160,16 @@ def keys(folder: str, stream_names: Iterable[str]) -> dict[str, str]:
     return found
 
 
-def check_size(size_bytes: int, stream_count: int, *, max_bytes: int) -> None:
+def check_size(
+    size_bytes: int, stream_count: int, *, max_bytes: int, max_streams: int = MAX_STREAMS
+) -> None:
     """Check what has been read so far.
 
     Args:
         size_bytes: Of the lines, uncompressed.
         stream_count: Of the streams that have events.
         max_bytes: The most that this lane may take.
+        max_streams: Of so many log streams.
 
     Raises:
         TooMuchForDirectLaneError: It is too much, and its parts may not be.
@@ -174,5 +177,5 @@ def check_size(size_bytes: int, stream_count: int, *, max_bytes: int) -> None:
     """
     if size_bytes > max_bytes:
         raise TooMuchForDirectLaneError(f"more than {max_bytes} bytes")
-    if stream_count > MAX_STREAMS:
-        raise NotForDirectLaneError(f"more than {MAX_STREAMS} log streams")
+    if stream_count > max_streams:
+        raise NotForDirectLaneError(f"more than {max_streams} log streams")

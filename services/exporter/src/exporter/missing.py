@@ -1,18 +1,17 @@
-"""What CloudWatch Logs has of a window and the archive has not: rules only.
+"""Events as they are compared to find what the archive lacks: rules only.
 
 Events are compared as they stand in the archive, line by line: so an event whose message holds a
 line that begins like one is taken for two on both sides, and both sides together are what they
 were, whichever of two alike is taken for the missing one.
 """
 
-from collections import Counter
 from collections.abc import Iterable, Iterator
 from hashlib import blake2b
 
 from logferry_contracts.log_line import STAMP_LENGTH, begins_event, stamp
 from logferry_contracts.window import Window
 
-_DIGEST_BYTES = 16
+DIGEST_BYTES = 16
 
 
 def events(texts: Iterable[bytes]) -> Iterator[bytes]:
@@ -38,32 +37,12 @@ def events(texts: Iterable[bytes]) -> Iterator[bytes]:
         yield b"\n".join(event)
 
 
-def digests(some: Iterable[bytes], window: Window) -> Iterator[bytes]:
-    """Yield the digest of each event of a window that is among some."""
-    return map(_digest, _inside(some, window))
-
-
-def missing(some: Iterable[bytes], there: Counter[bytes], window: Window) -> Iterator[bytes]:
-    """Yield those of a window that are not there, in their order.
-
-    Args:
-        some: Events, as CloudWatch Logs has them now.
-        there: How often each is, by its digest. What was found again is taken out of it.
-        window: The export's, half-open.
-    """
-    for event in _inside(some, window):
-        digest = _digest(event)
-        if there[digest] > 1:
-            there[digest] -= 1
-        elif not there.pop(digest, 0):
-            yield event
-
-
-def _inside(some: Iterable[bytes], window: Window) -> Iterator[bytes]:
+def inside(some: Iterable[bytes], window: Window) -> Iterator[bytes]:
+    """Yield the events of a window, half-open, that are among some."""
     begin, end = stamp(window.from_ms), stamp(window.to_ms)
     return (each for each in some if begin <= each[:STAMP_LENGTH] < end)
 
 
-def _digest(event: bytes) -> bytes:
+def digest(event: bytes) -> bytes:
     """Return what tells one event from another; newlines that end a message do not."""
-    return blake2b(event.rstrip(b"\n"), digest_size=_DIGEST_BYTES).digest()
+    return blake2b(event.rstrip(b"\n"), digest_size=DIGEST_BYTES).digest()

@@ -49,6 +49,7 @@ class Reading:
         max_bytes: The most that is read, as lines, uncompressed.
         until: When to give up.
         streams: Log streams that are read alone; all where there are none.
+        most_streams: Of so many log streams at most.
         readers: How many slices are read at once.
         together: How they are, side by side.
         turn: To read.
@@ -64,6 +65,7 @@ class Reading:
     until: datetime
     clock: Callable[[], datetime]
     streams: Sequence[str] = ()
+    most_streams: int = direct.MAX_STREAMS
     readers: int = direct.LEAST_READERS
     together: Together = side_by_side
 
@@ -167,10 +169,15 @@ class Reading:
         number, part = numbered
         next_token, is_last = None, False
         while not is_last and not stopped.is_set():
-            self.wait(lambda: self._check_time(spool))
+            self.wait(lambda: self.check_until(spool))
             events, next_token = self.account.events(record, part, next_token, streams)
             spool.add(events, number)
-            direct.check_size(spool.size_bytes, len(spool.stream_names), max_bytes=max_bytes)
+            direct.check_size(
+                spool.size_bytes,
+                len(spool.stream_names),
+                max_bytes=max_bytes,
+                max_streams=self.most_streams,
+            )
             is_last = next_token is None
 
     def write(self, record: LedgerRecord, folder: str, spool: Spool) -> list[ArchivedObject]:
@@ -183,7 +190,7 @@ class Reading:
         """
         written = []
         for stream_name, key in direct.keys(folder, spool.stream_names).items():
-            self._check_time(spool)
+            self.check_until(spool)
             written.append(
                 self.archive.put(
                     record.source.region,
@@ -194,7 +201,13 @@ class Reading:
             )
         return written
 
-    def _check_time(self, spool: Spool) -> None:
+    def check_until(self, spool: Spool) -> None:
+        """Make sure that there is time left.
+
+        Raises:
+            TooMuchForDirectLaneError, NotForDirectLaneError: There is none, and a part of it would
+                have taken less, or not.
+        """
         if self.clock() < self.until:
             return
         why = "it takes longer than an invocation has time for"

@@ -42,12 +42,13 @@ class Spool:
     Readers of different slices may add pages at the same time.
 
     Attributes:
+        folder: With all of it.
         size_bytes: Of all lines, uncompressed.
     """
 
     def __init__(self, folder: Path) -> None:
         """Use an empty folder."""
-        self._folder = folder
+        self.folder = folder
         self._files: dict[str, dict[int, Path]] = {}
         self._numbers = count()
         self._lock = Lock()
@@ -86,6 +87,10 @@ class Spool:
             for event in chain([first], some):
                 file.write(event + b"\n")
 
+    def size_of(self, stream_name: str) -> int:
+        """Return the size of a stream's lines, uncompressed."""
+        return sum(part.stat().st_size for part in self._files[stream_name].values())
+
     def texts(self, stream_name: str) -> Iterator[bytes]:
         """Yield a stream's lines, in pieces and in their order."""
         for _, part in sorted(self._files[stream_name].items()):
@@ -98,7 +103,7 @@ class Spool:
         with self._lock:
             files = self._files.setdefault(stream_name, {})
             if slice_number not in files:
-                files[slice_number] = self._folder / f"{next(self._numbers)}.log"
+                files[slice_number] = self.folder / f"{next(self._numbers)}.log"
             return files[slice_number]
 
     def compressed(self, stream_name: str) -> Path:
@@ -109,7 +114,7 @@ class Spool:
         Raises:
             OSError: The disk is full.
         """
-        path = self._folder / "compressed.gz"
+        path = self.folder / "compressed.gz"
         # Without a name and a time in the header, which would differ at each try.
         packer = isal_zlib.compressobj(GZIP_LEVEL, wbits=GZIP_WBITS)
         with path.open("wb") as packed:

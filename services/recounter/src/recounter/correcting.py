@@ -120,7 +120,11 @@ class Correcting:
         recount = late or self.control.recount(record.window, record.export_id)
         if recount is None or not self._is_due(record, recount, turn):
             return True
-        if not self._pay(due.read_bytes(record, recount), turn):
+        size_bytes = due.read_bytes(record, recount)
+        if size_bytes > self.most_bytes:  # it would keep all others waiting, for good
+            logger.warning("larger than what is added on a day", export_id=record.export_id)
+            return True
+        if not self._pay(size_bytes, turn):
             logger.warning("the rest is added tomorrow", most_bytes=self.most_bytes)
             return False
         self.requests.ask(record, recount, turn.clock())

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 
-from logferry_contracts.addendum import MOST_ADDED_BYTES
+from logferry_contracts.addendum import MOST_ADDED_BYTES, MOST_NAMED_BYTES, guessed_bytes
 from logferry_contracts.ledger_record import LedgerRecord
 from logferry_contracts.message import epoch_ms
 from logferry_contracts.recount import FILTER, Recount
@@ -12,8 +12,6 @@ from recounter.budget import INGESTION, Candidate
 
 MOST_FILTERED_BYTES = 20_000_000
 """Read page by page, which costs nothing but calls: 20 to 80 of them."""
-UNPACKED = 10
-"""How much larger events are taken to be than in the archive, where no plan has guessed."""
 DAY_MS = 86_400_000
 STANDARD = "STANDARD"
 EMPTY = "empty"
@@ -54,10 +52,10 @@ def is_empty(record: LedgerRecord) -> bool:
 def is_correctable(record: LedgerRecord, recount: Recount) -> bool:
     """Whether what a witness says is missing of an export can be added, and has not been since.
 
-    What is larger is read again by no invocation with certainty, unless it is known of which log
+    What is too large is read again by no invocation with certainty, unless it is known of which log
     streams something is missing: it is left to a person.
     """
-    is_small = recount.late_streams is not None or size_bytes(record) <= MOST_FILTERED_BYTES
+    is_small = recount.late_streams is not None or size_bytes(record) <= MOST_ADDED_BYTES
     is_added = any(each.recounted_at >= recount.recount.at for each in record.addenda or ())
     return is_small and record.log_group.log_group_class == STANDARD and not is_added
 
@@ -65,7 +63,7 @@ def is_correctable(record: LedgerRecord, recount: Recount) -> bool:
 def read_bytes(record: LedgerRecord, recount: Recount) -> int:
     """Return how much is read at most to add what is missing, as far as anybody has guessed."""
     size = size_bytes(record)
-    return size if recount.late_streams is None else min(size, MOST_ADDED_BYTES)
+    return size if recount.late_streams is None else min(size, MOST_NAMED_BYTES)
 
 
 def objection(record: LedgerRecord, now: datetime) -> str | None:
@@ -129,10 +127,8 @@ def is_news(before: Recount | None, now: Recount, *, only_more: bool) -> bool:
 
 def size_bytes(record: LedgerRecord) -> int:
     """Return how large the events of an export's window are, as far as anybody has guessed."""
-    if record.estimated_bytes is not None:
-        return record.estimated_bytes
     assert record.completed is not None  # noqa: S101  (only asked of a completed export)
-    return UNPACKED * record.completed.manifest.total_bytes
+    return guessed_bytes(record.estimated_bytes, record.completed.manifest)
 
 
 def candidate(record: LedgerRecord) -> Candidate:
