@@ -833,7 +833,6 @@ def test_alarms_watch_dead_letters_ages_and_errors(deployed: Deployed) -> None:
         "logferry-sealer-contradicted": ("Contradicted", "sealer"),
         "logferry-sealer-recounts-differ": ("RecountsDiffering", "sealer"),
         "logferry-sealer-tampered": ("SealsTampered", "sealer"),
-        "logferry-sealer-records-damaged": ("LedgerRecordsDamaged", "sealer"),
         "logferry-exporter-shop-queue-age": (age, "log-sqs-shop-collect.fifo"),
         "logferry-exporter-shop-dead-letters": (depth, "log-sqs-shop-collect-dlq.fifo"),
         "logferry-exporter-pay_ments-queue-age": (age, "log-sqs-pay_ments-collect.fifo"),
@@ -865,6 +864,7 @@ def test_alarms_on_several_metrics_calculate_with_all_of_them(deployed: Deployed
     assert calculated == {
         "logferry-gap": gap,
         "logferry-exports-failed": ({"Sum": "DeadLetters"}, 4, 0, "notBreaching"),
+        "logferry-sealer-records-damaged": ({"Sum": "NotesDamaged"}, 4, 0, "notBreaching"),
     }
 
 

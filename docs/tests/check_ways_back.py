@@ -21,13 +21,20 @@ from devstack.organisation import LogGroup, LogStream, previous_day
 from devstack.suite import TIME_ZONE, Suite, date_of, yesterday
 from logferry.checkout import ROOT
 from logferry.package import Zip
-from logferry_contracts.backfill import ASKED, backfill_prefix
+from logferry_contracts.backfill import ASKED, FED, backfill_prefix
 from logferry_contracts.export import Lane, export_id
 from logferry_contracts.export_completed import ExportCompleted
 from logferry_contracts.export_requested import ExportRequestedData
-from logferry_contracts.ledger_key import source_prefix
+from logferry_contracts.ledger_key import (
+    in_recounts,
+    late_prefix,
+    recounts_prefix,
+    source_prefix,
+    source_recounts_prefix,
+)
 from logferry_contracts.ledger_record import LedgerRecord
 from logferry_contracts.message import timestamp
+from logferry_contracts.recount import Recount
 from logferry_contracts.source import Source
 from logferry_contracts.window import Window
 from logferry_contracts.wire import emit
@@ -77,12 +84,14 @@ class Scene:
     Attributes:
         name: A log group's.
         profile: The source's.
+        zips: Of what not every source has.
         began_ms: Before the accident.
     """
 
     suite: Suite
     name: str
     profile: str = "shop"
+    zips: Sequence[Zip] = ()
     began_ms: int = field(default_factory=lambda: round(time.time() * 1000))
 
     @property
@@ -163,7 +172,11 @@ class Scene:
         self.suite.client("s3").put_object(Bucket=bucket, Key=key, Body=body)
 
     def create_task(self, request: ExportRequestedData) -> str:
-        """Create the export task of a request, which nobody records; return its id."""
+        """Create the export task of a request, let it complete, and record it; return its id.
+
+        For three seconds an exporter goes by the list of tasks that it has seen, and would create
+        one of its own where the record names none.
+        """
         logs = self.suite.client("logs", self.account_id)
         task_id: str = logs.create_export_task(
             taskName=request.export_id,
@@ -173,14 +186,10 @@ class Scene:
             destination=request.destination.bucket,
             destinationPrefix=request.destination.prefix,
         )["taskId"]
+        submitted = {"task_id": task_id, "at": timestamp(datetime.now(UTC))}
+        self.suite.write_record(request, state="submitted", submitted=submitted)
+        self.until(lambda: _has_completed(logs, task_id))
         return task_id
-
-    def has_completed(self, task_id: str) -> bool:
-        """Return whether an export task has completed."""
-        logs = self.suite.client("logs", self.account_id)
-        [task] = logs.describe_export_tasks(taskId=task_id)["exportTasks"]
-        code: str = task["status"]["code"]
-        return code == "COMPLETED"
 
     def refuse_tasks(self, error: dict[str, Any], *, times: int) -> None:
         """Let AWS refuse the source's exporter its next export tasks."""
@@ -219,6 +228,12 @@ class Scene:
         for prefix in (source_prefix(self.source), "plans/", "outbox/"):
             for found in s3.list_objects_v2(Bucket=bucket, Prefix=prefix).get("Contents", []):
                 s3.delete_object(Bucket=bucket, Key=found["Key"])
+
+
+def _has_completed(logs: Any, task_id: str) -> bool:
+    [task] = logs.describe_export_tasks(taskId=task_id)["exportTasks"]
+    code: str = task["status"]["code"]
+    return code == "COMPLETED"
 
 
 def _window(days_ago: int = 1) -> Window:
@@ -421,11 +436,9 @@ def _complete_without_objects(scene: Scene, name: str) -> None:
     """Let a log group's third task end without an object, as its events come in afterwards."""
     request = scene.request(name, generation=3, lane="direct")
     scene.suite.put_logs(scene.account_id, [LogGroup(name, request.log_group.created_ms)])
-    task_id = scene.create_task(request)
-    scene.until(lambda: scene.has_completed(task_id))
+    scene.create_task(request)
     scene.put_logs(name, lane="direct")
-    # Not the first try, as there is a task of its name.
-    scene.suite.send_request(request, tries=1)
+    scene.suite.send_request(request)
     scene.until(lambda: scene.states(name) == ["failed"])
 
 
@@ -577,7 +590,7 @@ def _records_are_false(scene: Scene) -> Iterator[None]:
     scene.until(lambda: scene.states(false) == ["failed", "secured"])
     request = scene.request(removed)
     _remove_an_object_before_it_is_listed(scene, request)
-    scene.suite.send_request(request, tries=1)
+    scene.suite.send_request(request)
     scene.until(lambda: scene.states(removed) == ["failed", "secured"])
     scene.until(lambda: scene.suite.waiting(scene.letters) == len(names))
     yield
@@ -588,7 +601,6 @@ def _remove_an_object_before_it_is_listed(scene: Scene, request: ExportRequested
     task_id, s3 = scene.create_task(request), scene.suite.client("s3")
     bucket = {"Bucket": request.destination.bucket}
     folder = f"{request.destination.prefix}/{task_id}/"
-    scene.until(lambda: scene.has_completed(task_id))
     [written] = s3.list_objects_v2(**bucket, Prefix=folder)["Contents"]
     s3.delete_object(**bucket, Key=written["Key"])
 
@@ -609,15 +621,24 @@ def _record_is_untrue(scene: Scene) -> Iterator[None]:
 @contextmanager
 def _sweeping_at_once(scene: Scene) -> Iterator[None]:
     """Let a sweep not leave to messages what is younger than an hour."""
-    lambda_, name = scene.suite.client("lambda"), "logferry-sse-enforcer-sweep"
-    before = lambda_.get_function_configuration(FunctionName=name)["Environment"]["Variables"]
-    for variables in (before | {"SWEEP_GRACE_MINUTES": "0"}, before):
-        lambda_.update_function_configuration(
-            FunctionName=name, Environment={"Variables": variables}
-        )
-        lambda_.get_waiter("function_updated_v2").wait(FunctionName=name)
-        if variables != before:
-            yield
+    name = "logferry-sse-enforcer-sweep"
+    before = _variables(scene, name)
+    _set_variables(scene, name, before | {"SWEEP_GRACE_MINUTES": "0"})
+    yield
+    _set_variables(scene, name, before)
+
+
+def _variables(scene: Scene, function: str) -> dict[str, str]:
+    found = scene.suite.client("lambda").get_function_configuration(FunctionName=function)
+    return dict(found["Environment"]["Variables"])
+
+
+def _set_variables(scene: Scene, function: str, variables: dict[str, str]) -> None:
+    lambda_ = scene.suite.client("lambda")
+    lambda_.update_function_configuration(
+        FunctionName=function, Environment={"Variables": variables}
+    )
+    lambda_.get_waiter("function_updated_v2").wait(FunctionName=function)
 
 
 @accident("A topic, queue, rule or setting was changed by hand")
@@ -703,10 +724,48 @@ def _retention_gets_shorter(scene: Scene) -> Iterator[None]:
 @accident("A backfill does not go on")
 def _backfill_is_damaged(scene: Scene) -> Iterator[None]:
     scene.put_logs()
-    scene.overwrite(f"{backfill_prefix(scene.source.name)}{ASKED}", b"{")
+    for each in (ASKED, FED):
+        scene.overwrite(f"{backfill_prefix(scene.source.name)}{each}", b"{")
     yield
     scene.suite.fire_schedule("backfill")
     scene.until(scene.is_secured)
+
+
+@accident("What a recounter has noted is damaged")
+def _recounts_are_damaged(scene: Scene) -> Iterator[None]:
+    """Of one export events came in late, which nobody has counted; the other one is to be."""
+    late, counted = names = [f"{scene.name}/{n}" for n in range(2)]
+    for name in names:
+        scene.put_logs(name, lane="direct")
+        scene.suite.send_request(scene.request(name, lane="direct"))
+    scene.until(lambda: scene.is_secured(*names))
+    s3, there = scene.suite.client("s3"), {"Bucket": scene.suite.config.control_bucket}
+    policy = json.loads(s3.get_bucket_policy(**there)["Policy"])
+    kept = [each for each in policy["Statement"] if each["Sid"] != "RecountersAloneCount"]
+    assert len(kept) == len(policy["Statement"]) - 1
+    s3.put_bucket_policy(**there, Policy=json.dumps(policy | {"Statement": kept}))
+    [record] = scene.records(late)
+    of_export = {"source": scene.source, "window": _window(), "export_id": record.export_id}
+    said = {"by": "no", "at": TOLD_AT, "reason": "budget"}
+    noted = Recount.of(**of_export, recount=said, late_streams=["web/1"]).text()
+    scene.overwrite(f"{late_prefix(scene.source, _window())}{record.export_id}.json", noted)
+    scene.overwrite(f"{source_recounts_prefix(scene.source)}!added.json", b"{")
+    scene.overwrite(f"{recounts_prefix(scene.source, _window())}!note.json", b"{")
+    function = scene.suite.deploy_recounter(scene.zips, scene.profile)
+    _set_variables(scene, function, _variables(scene, function) | {"LAG_MINUTES": "0"})
+    scene.suite.fire_schedule(f"recounter-{scene.profile}")
+    [record] = scene.records(counted)
+    scene.until(lambda: _has_object(scene, in_recounts(record.key)))
+    yield
+    now = json.loads(s3.get_bucket_policy(**there)["Policy"])
+    assert [each["Sid"] for each in now["Statement"]] == [e["Sid"] for e in policy["Statement"]]
+    assert Alarms(scene.suite, since_ms=scene.began_ms).is_on("sealer-records-damaged")
+
+
+def _has_object(scene: Scene, key: str) -> bool:
+    bucket = scene.suite.config.control_bucket
+    found = scene.suite.client("s3").list_objects_v2(Bucket=bucket, Prefix=key)
+    return bool(found.get("Contents"))
 
 
 @accident("A function fails")
@@ -797,12 +856,14 @@ def aws_is_away(suite: Suite) -> Scene:
 
 
 @pytest.fixture
-def scene(request: pytest.FixtureRequest, suite: Suite, aws_is_away: Scene) -> Scene:
+def scene(
+    request: pytest.FixtureRequest, suite: Suite, zips: list[Zip], aws_is_away: Scene
+) -> Scene:
     """Where an accident is to happen."""
     if request.getfixturevalue("heading") == AWAY:
         return aws_is_away
     profile = PROFILES.get(request.getfixturevalue("heading"), "shop")
-    made = Scene(suite, _log_group_name(), profile)
+    made = Scene(suite, _log_group_name(), profile, zips)
     made.clear()
     return made
 

@@ -127,12 +127,13 @@ class Noted(Corrections):
         spent = self._archive.spent
         return Spent(date=date, read_bytes=spent[date]), str(spent[date])
 
-    def keep_spent(self, spent: Spent, etag: str | None) -> None:
+    def keep_spent(self, spent: Spent, etag: str | None) -> str:
         self._archive.world.call("PutSpent")
         if str(self._archive.spent[spent.date]) != etag:
             raise OvertakenError("somebody was faster")
         self._archive.spent[spent.date] = spent.read_bytes
         self._archive.world.call("PutSpent done")
+        return str(spent.read_bytes)
 
 
 class Asked(Requests):

@@ -57,6 +57,7 @@ class Hub:
             QueueName=SOURCE.direct_queue_name, Attributes={"FifoQueue": "true"}
         )["QueueUrl"]
         self.now = NOW
+        self.damaged: list[str] = []
 
     def put(
         self,
@@ -100,6 +101,7 @@ class Hub:
             stop_share=stop_share,
             since=LONGEST_WAIT,
         ).look(turn)
+        self.damaged += bucket.damaged
         return turn.counts
 
     def asked(self) -> list[ExportRequestedData]:
@@ -243,10 +245,24 @@ def test_too_many_late_ones_stop_a_source_as_others_do(hub: Hub) -> None:
     assert hub.asked() == []
 
 
-def test_a_note_of_late_events_that_nobody_can_read_is_not_passed_over(hub: Hub) -> None:
-    late(hub, record("/a"), b"?")
-    with pytest.raises(AwsError, match="NotARecount"):
-        hub.look()
+@pytest.mark.parametrize("is_said", [True, False])
+def test_a_note_of_late_events_that_nobody_can_read_is_written_anew_by_what_its_look_has_said(
+    hub: Hub,
+    is_said: bool,  # noqa: FBT001  (a parameter of the test)
+) -> None:
+    made, other = record("/large", size=3_000_000_000), record("/other")
+    told = late(hub, made, b"{}")
+    late(hub, other)
+    if is_said:
+        Control(Bucket(hub.s3, BUCKET), SOURCE).put(told, 3)
+    hub.look(most_bytes=200_000_000)
+    of_look = {made.export_id} if is_said else set()
+    assert {each.export_id for each in hub.asked()} == {other.export_id, *of_look}
+    key = f"{late_prefix(SOURCE, made.window)}{made.export_id}.json"
+    there = hub.s3.get_object(Bucket=BUCKET, Key=key)["Body"].read()
+    assert there == (told.text() if is_said else b"")
+    hub.look(most_bytes=200_000_000)
+    assert (hub.asked(), hub.damaged) == ([], [key])
 
 
 def test_what_was_skipped_is_asked_for_as_the_next_generation_and_once(hub: Hub) -> None:
@@ -393,10 +409,16 @@ def test_who_died_asks_again_and_the_queue_takes_it_once(
     assert hub.look()["AddendaAsked"] == 0
 
 
-def test_a_note_of_what_was_spent_that_nobody_can_read_stops_the_spending(hub: Hub) -> None:
-    hub.lacks(record("/a"))
+@pytest.mark.parametrize("text", [b"?", b'{"date": "2026-11-22", "read_by', b'{"spent": {}}'])
+def test_a_note_of_what_was_spent_that_nobody_can_read_stops_the_spending_for_its_day(
+    hub: Hub, text: bytes
+) -> None:
+    made = hub.lacks(record("/a"))
     key = f"recounts/{SOURCE.account_id}/{SOURCE.region}/!added.json"
-    hub.s3.put_object(Bucket=BUCKET, Key=key, Body=b"?")
-    with pytest.raises(AwsError, match="NotANote"):
+    hub.s3.put_object(Bucket=BUCKET, Key=key, Body=text)
+    for _ in range(2):
         hub.look()
-    assert hub.asked() == []
+    assert (hub.asked(), hub.damaged) == ([], [key])
+    hub.now += timedelta(days=1)
+    hub.look()
+    assert [each.export_id for each in hub.asked()] == [made.export_id]

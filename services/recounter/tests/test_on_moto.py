@@ -15,12 +15,13 @@ from logferry_contracts.ledger_record import LedgerRecord
 from logferry_contracts.open_exports import note_of, whole_key
 from logferry_contracts.recount import Recount, Recounted
 from logferry_contracts.wire import ContractError, emit
-from logferry_deliveries.errors import AwsError
-from recounter import handler
+from recounter import budget, handler
 from recounter.aws.bucket import Bucket
 from recounter.aws.control import FIRST, Control
+from recounter.book import Book
 from recounter.errors import OvertakenError
 from recounter.note import Charge, Note
+from recounter.turn import Turn
 
 BUCKET = "control-bucket"
 MADE = record("/a")
@@ -143,12 +144,21 @@ def test_of_two_that_note_something_one_is_overtaken(control: Control) -> None:
         control.keep(WINDOW, FIRST, Note(), etag)
 
 
-def test_a_note_that_cannot_be_read_stops_the_spending(s3: Any, control: Control) -> None:
+@pytest.mark.parametrize("text", [b"{}x", b'{"spent": -1}', b"", b"\xff"])
+def test_a_note_that_cannot_be_read_costs_its_look_all_that_it_might_have_spent(
+    s3: Any, text: bytes
+) -> None:
+    bucket = Bucket(s3, BUCKET)
+    control = Control(bucket, SOURCE)
     control.keep(WINDOW, FIRST, Note(), None)
     [entry] = s3.list_objects_v2(Bucket=BUCKET, Prefix="recounts/")["Contents"]
-    s3.put_object(Bucket=BUCKET, Key=entry["Key"], Body=b"{}x")
-    with pytest.raises(AwsError, match="NotANote"):
-        control.note(WINDOW, FIRST)
+    s3.put_object(Bucket=BUCKET, Key=entry["Key"], Body=text)
+    turn = Turn(clock=lambda: NOW, has_time=lambda: True, sleep=lambda _: None)
+    book = Book(control, WINDOW, FIRST, [MADE], turn, 1000)
+    assert budget.chosen(book.candidates, book.left)[0] == []
+    assert bucket.damaged == {entry["Key"]}
+    book.close("0" * 64, {}, is_open=False)
+    assert control.note(WINDOW, FIRST)[0].listing_sha256 == "0" * 64
 
 
 def test_the_handler_looks_at_its_source_and_takes_nothing_but_its_request(

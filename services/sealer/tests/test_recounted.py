@@ -167,6 +167,30 @@ def test_what_a_damaged_or_foreign_object_among_the_recounts_says_is_passed_over
     assert [each.recount_says for each in world.leaves(seal)] == ["agrees"]
 
 
+def test_a_recount_that_nobody_can_read_costs_its_export_the_witness_and_is_told(
+    world: World, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    world.restart(recount_within=12 * HOUR)
+    done, other = (world.exported(name, day(0)) for name in ("/a", "/b"))
+    key = recount_key(done.source, done.window, done.export_id)
+    counted(world, done, events=2)
+    body = world.cloud.body(CONTROL, key)
+    assert body is not None
+    world.cloud.put(CONTROL, key, body[:40])
+    counted(world, other, events=2)
+    world.inventory("/a", "/b", at=FIRST + DAY + HOUR)
+    world.look()
+    assert world.check() == []
+    assert '"NotesDamaged"' in capsys.readouterr().out
+    assert key in [getattr(each, "key", None) for each in caplog.records]
+
+    world.now += 11 * HOUR
+    world.look()
+    (seal,) = world.check()
+    found = {each.log_group.name: each.recount_says for each in world.leaves(seal)}
+    assert (found["/b"], found["/a"]) == ("agrees", None)
+
+
 def test_where_nobody_counts_nothing_is_waited_or_looked_for(world: World) -> None:
     counted(world, world.exported("/a", day(0)), events=2)
     world.inventory("/a", at=FIRST + DAY + HOUR)

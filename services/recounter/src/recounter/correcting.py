@@ -65,7 +65,7 @@ class Correcting:
         since_ms = epoch_ms(turn.clock() - self.since)
         errors: list[RetryError] = []
         lacking = dict.fromkeys(self.corrections.lacking(since_ms))
-        late = self._late(since_ms, turn, errors)
+        late = self._late(since_ms, turn)
         if lacking or late:
             self._check([*(lacking | late)], since_ms)
         for each, recount in [*lacking.items(), *late.items()]:
@@ -82,13 +82,10 @@ class Correcting:
         if errors:
             raise errors[0]
 
-    def _late(self, since_ms: int, turn: Turn, errors: list[RetryError]) -> dict[Lacking, Recount]:
+    def _late(self, since_ms: int, turn: Turn) -> dict[Lacking, Recount]:
         """Return which windows may lack events, as some came in late that no look has counted."""
         found = {}
         for recount in self.corrections.late(since_ms):
-            if isinstance(recount, RetryError):
-                errors.append(recount)
-                continue
             if self.corrections.is_asked(recount, turn.clock()):
                 continue
             record = self.control.record(recount.window, recount.export_id)

@@ -24,6 +24,7 @@ from recounter.aws.corrections import Corrections
 from recounter.aws.requests import Requests
 from recounter.aws.source_account import assume
 from recounter.correcting import LONGEST_WAIT, Correcting
+from recounter.metrics import DAMAGED
 from recounter.recounting import Recounting
 from recounter.settings import Settings
 from recounter.turn import Turn
@@ -52,6 +53,8 @@ def handle(event: dict[str, Any], context: LambdaContext) -> None:
     parse(RecountRequest, json.dumps(event))
     counts: Counter[str] = Counter()
     errors: list[RetryError] = []
+    settings, s3, *_ = _made()
+    bucket = Bucket(s3, settings.control_bucket)
     try:
         with ThreadPoolExecutor(THREADS) as threads:
             turn = Turn(
@@ -61,21 +64,22 @@ def handle(event: dict[str, Any], context: LambdaContext) -> None:
                 counts=counts,
                 mapped=threads.map,
             )
-            for work in (correcting(), recounting()):
+            for work in (correcting(bucket), recounting(bucket)):
                 try:
                     work.look(turn)
                 except RetryError as error:
                     errors.append(error)
     finally:
+        if bucket.damaged:
+            counts[DAMAGED] = len(bucket.damaged)
         emit(counts)
     if errors:
         raise errors[0]
 
 
-def correcting() -> Correcting:
+def correcting(bucket: Bucket) -> Correcting:
     """Return what has added what the archive lacks."""
-    settings, s3, _, sqs = _made()
-    bucket = Bucket(s3, settings.control_bucket)
+    settings, *_, sqs = _made()
     return Correcting(
         control=Control(bucket, settings.source),
         corrections=Corrections(bucket, settings.source),
@@ -87,11 +91,11 @@ def correcting() -> Correcting:
     )
 
 
-def recounting() -> Recounting:
+def recounting(bucket: Bucket) -> Recounting:
     """Return what counts: the session in the source's account is as old as an invocation."""
-    settings, s3, sts, sqs = _made()
+    settings, _, sts, sqs = _made()
     return Recounting(
-        control=Control(Bucket(s3, settings.control_bucket), settings.source),
+        control=Control(bucket, settings.source),
         requests=Requests(sqs, settings.source),
         reach=lambda: assume(sts, settings.source),
         share=settings.share,

@@ -10,7 +10,7 @@ from aws_lambda_powertools import Logger
 from logferry_contracts.chain import ChainName
 from logferry_contracts.digest import sha256
 from logferry_contracts.inventory import ListedLogGroup
-from logferry_contracts.ledger_key import ledger_key
+from logferry_contracts.ledger_key import in_recounts, ledger_key
 from logferry_contracts.ledger_record import LedgerRecord, key_folders
 from logferry_contracts.message import timestamp
 from logferry_contracts.recount import Recounted
@@ -38,7 +38,7 @@ from sealer.draft import NOT_LISTED, Group, LeafRow
 from sealer.errors import OfflineError, TooLargeError
 from sealer.head import says
 from sealer.measuring import Measuring
-from sealer.metrics import RECOUNTS_DIFFER
+from sealer.metrics import NOTES_DAMAGED, RECOUNTS_DIFFER
 from sealer.outcome import Outcome, of_listing, of_tries, stated_exports, stated_log_group
 from sealer.turn import Turn
 
@@ -184,7 +184,7 @@ class Stating:
             return fields | disposed
         outcome = of_tries(tries)
         if outcome.outcome == ARCHIVED:
-            recount = self._recounted(last)
+            recount = self._recounted(last, turn)
             if recount is None and self._is_awaited(last, turn) and not wanted.is_overdue:
                 return None
             try:
@@ -254,9 +254,16 @@ class Stating:
             fields |= {"outcome": CONTRADICTED, "differences": found.differences}
         return fields
 
-    def _recounted(self, record: LedgerRecord) -> Recounted | None:
-        """Return what CloudWatch Logs counted of an export; None where nobody has tried yet."""
+    def _recounted(self, record: LedgerRecord, turn: Turn) -> Recounted | None:
+        """Return what CloudWatch Logs counted of an export; None where nobody has tried yet.
+
+        What nobody can read costs the export its second witness, and is told.
+        """
         found = self.ledger.recount(record)
+        if isinstance(found, ContractError):
+            turn.counts[NOTES_DAMAGED] += 1
+            logger.error("a recount is damaged", key=in_recounts(record.key), detail=str(found))
+            return None
         return None if found is None else found.recount
 
     def _is_awaited(self, record: LedgerRecord, turn: Turn) -> bool:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+from aws_lambda_powertools import Logger
 from botocore.exceptions import ClientError
 
 from logferry_deliveries.calls import calling
@@ -11,6 +12,9 @@ from recounter.errors import OvertakenError
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
+
+
+logger = Logger()
 
 
 class TooLateError(AwsError):
@@ -24,12 +28,17 @@ _KINDS: dict[str, type[AwsError]] = dict.fromkeys(
 
 
 class Bucket:
-    """One bucket."""
+    """One bucket.
+
+    Attributes:
+        damaged: Keys of objects that nobody can read, as far as that was seen.
+    """
 
     def __init__(self, s3: "S3Client", bucket: str) -> None:
         """Use ``s3`` for every call."""
         self._s3 = s3
         self._bucket = bucket
+        self.damaged = set[str]()
 
     def keys(self, **which: Any) -> Iterator[str]:
         """Yield the keys below a ``Prefix``, in their order.
@@ -60,6 +69,11 @@ class Bucket:
                 if error.response["Error"]["Code"] == "NoSuchKey":
                     return None
                 raise
+
+    def tell_damaged(self, key: str, error: Exception) -> None:
+        """Tell that nobody can read what an object says."""
+        logger.error("a note is damaged, and written anew", key=key, detail=str(error))
+        self.damaged.add(key)
 
     def put(self, key: str, body: bytes, **condition: Any) -> str:
         """Write an object, and return its ETag.

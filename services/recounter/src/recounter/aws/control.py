@@ -25,13 +25,13 @@ from logferry_contracts.ledger_key import (
     window_of,
 )
 from logferry_contracts.ledger_record import LedgerRecord
+from logferry_contracts.message import MAX_SAFE_INTEGER
 from logferry_contracts.open_exports import open_prefix, record_key, whole_key
 from logferry_contracts.reads import Reader, reading_key, who_reads
 from logferry_contracts.recount import Recount
 from logferry_contracts.source import SourceName
 from logferry_contracts.window import Window
 from logferry_contracts.wire import ContractError, parse
-from logferry_deliveries.errors import AwsError
 from recounter.aws.bucket import Bucket, TooLateError
 from recounter.due import is_news
 from recounter.note import Note
@@ -130,14 +130,24 @@ class Control:
         self._bucket.put(key, recount.text())
 
     def note(self, window: Window, look: int) -> tuple[Note, str | None]:
-        """Return what is noted of a look at a window, and its ETag; None where that is nothing."""
-        found = self._bucket.get(self._key(window, _NOTE, look))
+        """Return what is noted of a look at a window, and its ETag; None where that is nothing.
+
+        Of one that nobody can read nobody knows what was spent: it is written anew as if that were
+        more than there is, so that the look is made to its end without another query.
+
+        Raises:
+            OvertakenError: Somebody else has written it anew.
+        """
+        key = self._key(window, _NOTE, look)
+        found = self._bucket.get(key)
         if found is None:
             return Note(), None
         try:
             return Note.model_validate_json(found[0]), found[1]
-        except ValidationError as error:  # nobody knows what was spent
-            raise AwsError("GetObject", _NOTE, "NotANote", str(error)) from error
+        except ValidationError as error:
+            self._bucket.tell_damaged(key, error)
+            note = Note(spent=MAX_SAFE_INTEGER)
+            return note, self.keep(window, look, note, found[1])
 
     def keep(self, window: Window, look: int, note: Note, etag: str | None) -> str:
         """Note something over what was read, and return the new ETag.

@@ -22,12 +22,11 @@ from logferry_contracts.ledger_key import (
     split_key,
     window_of,
 )
-from logferry_contracts.message import Count, Message, Timestamp, timestamp
+from logferry_contracts.message import MAX_SAFE_INTEGER, Count, Message, Timestamp, timestamp
 from logferry_contracts.recount import Recount
 from logferry_contracts.source import SourceName
 from logferry_contracts.window import Window
 from logferry_contracts.wire import ContractError, parse
-from logferry_deliveries.errors import AwsError
 from recounter.aws.bucket import Bucket
 from recounter.errors import OvertakenError
 
@@ -82,17 +81,36 @@ class Corrections:
             if window.from_ms >= since_ms and (text := self._text(key))
         ]
 
-    def late(self, since_ms: int) -> Iterator[Recount | AwsError]:
+    def late(self, since_ms: int) -> Iterator[Recount]:
         """Yield what looks have said of exports that events came in late for, which none counted.
 
-        Of windows that start since then. In the place of what nobody can read is what is wrong.
+        Of windows that start since then. A note that nobody can read is written anew, by what the
+        looks themselves have said.
 
         Raises:
             AwsError: S3 did not answer.
         """
         for key, window in self._noted(late_prefix(self._source)):
-            if window.from_ms >= since_ms and (text := self._text(key)):
-                yield _recount(key, text)
+            found = self._bucket.get(key) if window.from_ms >= since_ms else None
+            if found is None or not found[0]:
+                continue
+            try:
+                yield parse(Recount, found[0])
+            except ContractError as error:
+                self._bucket.tell_damaged(key, error)
+                said = self._said(window, split_key(key)[1])
+                with suppress(OvertakenError):
+                    self._bucket.replace(key, said.text() if said else b"", found[1])
+                if said is not None:
+                    yield said
+
+    def _said(self, window: Window, export_id: str) -> Recount | None:
+        """Return the newest word of a look on an export that names late streams; None for none."""
+        there = self._bucket.keys(Prefix=f"{recounts_prefix(self._source, window)}!")
+        of_it = [key for key in there if split_key(key)[1] == export_id]
+        read = [_read(self._text(key)) for key in of_it]
+        naming = [each for each in read if each is not None and each.late_streams]
+        return max(naming, key=lambda each: each.recount.at, default=None)
 
     def counted(self, window: Window) -> int:
         """Return of how many exports of a window it was said whether they were counted."""
@@ -131,8 +149,12 @@ class Corrections:
     def spent(self, date: str) -> tuple[Spent, str | None]:
         """Return what was spent on a day, and the ETag of the note of it; None where it has none.
 
+        Of one that nobody can read nobody knows what was spent: it is written anew as if that were
+        more than there is on this day.
+
         Raises:
-            AwsError: Nobody can read what is noted, or S3 did not answer.
+            OvertakenError: Somebody else has written it anew.
+            AwsError: S3 did not answer.
         """
         found = self._bucket.get(self._spent_key)
         if found is None:
@@ -140,16 +162,18 @@ class Corrections:
         try:
             spent = Spent.model_validate_json(found[0])
         except ValidationError as error:
-            raise AwsError("GetObject", self._spent_key, "NotANote", str(error)) from error
+            self._bucket.tell_damaged(self._spent_key, error)
+            spent = Spent(date=date, read_bytes=MAX_SAFE_INTEGER)
+            return spent, self.keep_spent(spent, found[1])
         return (spent if spent.date == date else Spent(date=date)), found[1]
 
-    def keep_spent(self, spent: Spent, etag: str | None) -> None:
-        """Note what is spent over what was read.
+    def keep_spent(self, spent: Spent, etag: str | None) -> str:
+        """Note what is spent over what was read, and return the new ETag.
 
         Raises:
             OvertakenError: Somebody else has, since.
         """
-        self._bucket.replace(self._spent_key, spent.model_dump_json().encode(), etag)
+        return self._bucket.replace(self._spent_key, spent.model_dump_json().encode(), etag)
 
     @property
     def _spent_key(self) -> str:
@@ -173,8 +197,8 @@ class Corrections:
         return b"" if found is None else found[0]
 
 
-def _recount(key: str, text: bytes) -> Recount | AwsError:
+def _read(text: bytes) -> Recount | None:
     try:
         return parse(Recount, text)
-    except ContractError as error:
-        return AwsError("GetObject", key, "NotARecount", str(error))
+    except ContractError:
+        return None

@@ -134,15 +134,18 @@ class Ledger:
         except ContractError:
             return None
 
-    def recount(self, record: LedgerRecord) -> Recount | None:
-        """Return what CloudWatch Logs counted of an export; None where nobody has tried yet."""
+    def recount(self, record: LedgerRecord) -> Recount | ContractError | None:
+        """Return what CloudWatch Logs counted of an export, or what is wrong with that.
+
+        None where nobody has tried yet.
+        """
         if not self._has_recounts:
             return None
         text = self._read(recount_key(record.source, record.window, record.export_id))
         try:
             return None if text is None else parse(Recount, text)
-        except ContractError:  # of another major, say: nobody has, as far as this one knows
-            return None
+        except ContractError as error:
+            return error
 
     def inventories(self, chain: ChainName, from_ms: int) -> Iterator[ListedInventory]:
         """Yield the inventories of plans that began to list then or later, oldest first."""

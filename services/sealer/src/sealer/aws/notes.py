@@ -16,6 +16,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Self
 
+from aws_lambda_powertools import Logger
 from botocore.exceptions import ClientError
 from pydantic import Field, ValidationError
 
@@ -35,6 +36,9 @@ from sealer.errors import OvertakenError
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
+
+
+logger = Logger()
 
 
 class _OvertakenError(AwsError):
@@ -137,7 +141,8 @@ class Notes:
         found = self._get(chain_note_key(chain.account_id, chain.region))
         if found is None:
             return None
-        return _parsed(ChainNote, found[0]) or ChainNote(dates=[]), found[1]
+        key = chain_note_key(chain.account_id, chain.region)
+        return _parsed(ChainNote, key, found[0]) or ChainNote(dates=[]), found[1]
 
     def keep_chain(self, chain: ChainName, note: ChainNote, etag: str | None) -> str:
         """Note what is known of a chain over what was read, and return the new ETag.
@@ -188,7 +193,7 @@ class Notes:
 
     def _read[M: Message](self, key: str, kind: type[M]) -> M | None:
         found = self._get(key)
-        return None if found is None else _parsed(kind, found[0])
+        return None if found is None else _parsed(kind, key, found[0])
 
     def _get(self, key: str) -> tuple[bytes, str] | None:
         with calling("GetObject", key):
@@ -215,10 +220,11 @@ class Notes:
             )["ETag"]
 
 
-def _parsed[M: Message](kind: type[M], text: bytes) -> M | None:
+def _parsed[M: Message](kind: type[M], key: str, text: bytes) -> M | None:
     try:
         return kind.model_validate_json(text)
-    except ValidationError:  # of another release, say
+    except ValidationError as error:  # of another release, say
+        logger.exception("a note is damaged, and written anew", key=key, detail=str(error))
         return None
 
 
