@@ -218,6 +218,22 @@ def test_a_source_that_is_none_any_more_is_named_and_ended(
     assert (code, "nobody: none of Pay_ments" in out) == (BAD_INPUT, True)
 
 
+def test_a_damaged_note_of_a_source_that_is_none_any_more_hides_no_other_and_is_named(
+    world: World, backfill: Any, path: str
+) -> None:
+    backfill(*SPAN, "--yes")
+    without_shop(path)
+    for key in (f"{SHOP}asked.json", "backfill/of-nobody/asked.json"):
+        world.s3.put_object(Bucket=world.bucket, Key=key, Body=b"{")
+
+    code, out = backfill("--status")
+
+    assert (code, "2026-10-30" in out) == (FAILED, True), out
+    assert f"444455556666: {SHOP}asked.json" in " ".join(out.split())
+    world.s3.delete_object(Bucket=world.bucket, Key=f"{SHOP}asked.json")
+    assert backfill("--status")[0] == DONE
+
+
 def test_the_status_corrects_its_end_by_the_dates_that_are_done(
     world: World, backfill: Any
 ) -> None:

@@ -217,6 +217,13 @@ def left_a_backfill(world: World) -> None:
     )
 
 
+def damaged_a_backfill(world: World) -> None:
+    source = world.config.source_name(world.config.source("shop"))
+    world.client("s3").put_object(
+        Bucket=world.config.control_bucket, Key=f"{backfill_prefix(source)}{ASKED}", Body=b"{"
+    )
+
+
 @pytest.mark.parametrize(
     ("break_it", "check", "subject", "mend"),
     [
@@ -238,6 +245,12 @@ def left_a_backfill(world: World) -> None:
             "backfills",
             "gone",
             "logferry backfill FILE --cancel --profile gone",
+        ),
+        (
+            damaged_a_backfill,
+            "backfills",
+            "shop",
+            "logferry backfill FILE --status --profile shop",
         ),
         (not_indexed, "index", "shop", "logferry index rebuild FILE --profile shop"),
     ],

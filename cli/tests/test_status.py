@@ -18,7 +18,12 @@ from logferry.commands import status as commands
 from logferry.commands.console import DONE, FAILED
 from logferry.config import Config
 from logferry.status import status, table
-from logferry_contracts.ledger_key import CONTRADICTED_NOTES, LACKING_NOTES, seal_note_key
+from logferry_contracts.ledger_key import (
+    CONTRADICTED_NOTES,
+    LACKING_NOTES,
+    chain_note_key,
+    seal_note_key,
+)
 from logferry_contracts.ledger_record import LedgerRecord
 from logferry_contracts.source import SourceName
 from logferry_contracts.window import Window
@@ -283,3 +288,20 @@ def test_what_a_seal_has_amiss_is_a_problem_until_it_is_sealed_otherwise(
 
     s3.put_object(Bucket=config.control_bucket, Key=key, Body=b"")
     assert of_shop(session, config).problems == []
+
+
+@pytest.mark.parametrize("body", [b"", b'{"published": 1, "da', b"[]", b'{"dates": [{}]}', b"\xff"])
+def test_what_the_sealer_has_noted_and_nobody_can_read_hides_no_status(
+    session: boto3.Session, config: Config, put: Put, body: bytes
+) -> None:
+    """The sealer writes it anew."""
+    put("secured", "/a")
+    name = config.source_name(config.source("shop"))
+    window = Window(from_ms=FIRST_MS, to_ms=FIRST_MS + DAY_MS)
+    noted = seal_note_key(LACKING_NOTES, name.account_id, name.region, window, "/a")
+    stray = f"{noted.rsplit('/', 2)[0]}/stray.json"
+    chain = chain_note_key(name.account_id, name.region)
+    for key, text in ((chain, body), (noted, b"/a\xff"), (stray, b"/b")):
+        session.client("s3").put_object(Bucket=config.control_bucket, Key=key, Body=text)
+
+    assert of_shop(session, config).problems == ["CloudWatch has more events of 1 exports"]

@@ -6,6 +6,7 @@ a note in the control bucket, and how far it is another one: see `logferry_contr
 
 import uuid
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from math import ceil
@@ -209,10 +210,10 @@ class Backfills:
         Who was taken out of the configuration may still be fed.
 
         Raises:
-            BackfillError: AWS refused, or a note breaks its contract.
+            BackfillError: AWS refused.
         """
-        found = (self._read(f"{each}{ASKED}", Asked) for each in self._prefixes() - self._places)
-        left = [each[0].request.source.name for each in found if each is not None]
+        found = map(self._whose, self._prefixes() - self._places)
+        left = [each for each in found if each is not None]
         known = map(self._config.source_name, self._config.sources)
         return [*known, *sorted(left, key=lambda each: each.profile)]
 
@@ -294,6 +295,20 @@ class Backfills:
         except AWS_ERRORS as error:
             raise BackfillError(f"{BACKFILL}: {error}") from error
         return {key.removesuffix(ASKED) for key in keys if key.endswith(f"/{ASKED}")}
+
+    def _whose(self, prefix: str) -> SourceName | None:
+        """Return whose notes these are; where nobody can read them, by the account's id alone.
+
+        None where nobody's are: what somebody has put there is no note.
+        """
+        try:
+            found = self._read(f"{prefix}{ASKED}", Asked)
+            return None if found is None else found[0].request.source.name
+        except BackfillError:  # whoever looks for the backfill is told
+            account_id, _, region = prefix.removeprefix(BACKFILL).rstrip("/").partition("/")
+            with suppress(ValueError):
+                return SourceName(profile=account_id, account_id=account_id, region=region)
+            return None
 
     def _read[M: Message](self, key: str, message: type[M]) -> tuple[M, str] | None:
         """Return a note and its ETag; None where there is none."""

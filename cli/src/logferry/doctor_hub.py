@@ -8,6 +8,7 @@ from pathlib import Path
 from logferry.backfill import Backfills
 from logferry.doctor_finding import Finding, looked_at, wrong
 from logferry.doctor_looking import Looking
+from logferry.errors import BackfillError
 from logferry.hub_stacks import hub_stacks
 from logferry.package import Zip
 from logferry.services import NAMES
@@ -99,7 +100,12 @@ class Hub(Looking):
         """Yield what is fed though nobody has its source in the configuration any more."""
         backfills = Backfills(self.session, self.config)
         for source in backfills.sources():
-            there = backfills.find(source, self.now())
+            try:
+                there = backfills.find(source, self.now())
+            except BackfillError as error:
+                mend = self.command("backfill", "--status", "--profile", source.profile)
+                yield wrong("backfills", source.profile, str(error), mend)
+                continue
             if there is None or there.is_configured or there.problem is None:
                 continue
             mend = self.command("backfill", "--cancel", "--profile", source.profile)

@@ -1,6 +1,7 @@
 """Whether a source is planned and sealed, by what planner and sealer have written down."""
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -113,12 +114,17 @@ class Notes:
     ) -> datetime | None:
         """Return up to when a source is sealed, where more should be; None where not.
 
+        What the sealer has noted and nobody can read, it writes anew: until then nothing is known.
+
         Args:
             source: As it is scheduled.
             within: How long after its end a date is sealed at the latest.
             now: Aware.
         """
-        sealed = self._sealed_until(source.name)
+        dates = self._sealed_dates(source.name)
+        if dates is None:
+            return None
+        sealed = from_epoch_ms(max(each.to_ms for each in dates)) if dates else None
         if sealed is None:
             first = self._first_inventory(source.name)
             if first is None:
@@ -153,12 +159,14 @@ class Notes:
             Bucket=self._bucket, Prefix=prefix
         )
         there = (each["Key"] for page in pages for each in page.get("Contents", []))
-        named = ((key, b"".join(self._lines(key)).decode()) for key in there)
-        return [
-            Noted(log_group, window_of(f"/{key.removeprefix(prefix).partition('/')[0]}/"))
-            for key, log_group in named
-            if log_group  # otherwise a later seal says otherwise
-        ]
+        found = []
+        for key in there:
+            with suppress(ValueError):  # what somebody has put there is no note
+                window = window_of(f"/{key.removeprefix(prefix).partition('/')[0]}/")
+                log_group = b"".join(self._lines(key)).decode(errors="replace")
+                if log_group:  # otherwise a later seal says otherwise
+                    found.append(Noted(log_group, window))
+        return found
 
     def amiss(self, name: SourceName) -> dict[str, list[Noted]]:
         """Return what is amiss with the last seals, of each kind that `of_seals` knows.
@@ -179,21 +187,20 @@ class Notes:
 
     def sealed(self, name: SourceName) -> Sealed:
         """Return which windows of a source are sealed."""
-        covers = [Window.model_validate(each["covers"]) for each in self._sealed_dates(name)]
-        return Sealed(covers, self._first_inventory(name))
+        return Sealed(self._sealed_dates(name) or [], self._first_inventory(name))
 
-    def _sealed_until(self, name: SourceName) -> datetime | None:
-        ends = [each["covers"]["to_ms"] for each in self._sealed_dates(name)]
-        return from_epoch_ms(max(ends)) if ends else None
-
-    def _sealed_dates(self, name: SourceName) -> list[dict[str, Any]]:
+    def _sealed_dates(self, name: SourceName) -> list[Window] | None:
+        """Return the dates that the sealer has noted; None where nobody can read that."""
         key = chain_note_key(name.account_id, name.region)
         try:
             body = self._s3.get_object(Bucket=self._bucket, Key=key)["Body"].read()
         except self._s3.exceptions.NoSuchKey:
             return []
-        dates: list[dict[str, Any]] = json_text.read(body).get("dates", [])
-        return dates
+        try:
+            dates = json_text.read(body).get("dates", [])
+            return [Window.model_validate(each["covers"]) for each in dates]
+        except (ValueError, TypeError, AttributeError, KeyError):
+            return None
 
     def _first_inventory(self, name: SourceName) -> datetime | None:
         prefix = inventories_prefix(name)
