@@ -18,7 +18,12 @@ from cli.tests.ledgers import EXAMPLES, hub_on_moto, record_like
 from logferry.command import _app
 from logferry.commands.console import BAD_INPUT, DONE, FAILED
 from logferry.config import Config
-from logferry_contracts.ledger_key import LACKING_NOTES, recount_key, seal_note_key
+from logferry_contracts.ledger_key import (
+    LACKING_NOTES,
+    looks_prefix,
+    recount_key,
+    seal_note_key,
+)
 from logferry_contracts.ledger_record import LedgerRecord
 from logferry_contracts.recount import Recount
 from logferry_contracts.source import SourceName
@@ -232,6 +237,36 @@ def test_it_is_told_what_cloudwatch_itself_counted(
     assert f"2026-11-23 06:31:12  {words}" in shown
     _, story = explain("--json")
     assert json.loads(story)["tries"][0]["recount"] == {"events": None, "reason": None, **counted}
+
+
+def test_it_is_told_what_later_looks_have_found_and_which_nobody_has_counted(
+    world: World, explain: Explain
+) -> None:
+    record = world.put("secured")
+    found: dict[int, dict[str, Any]] = {
+        14: {"by": "no", "reason": "budget"},
+        3: {"by": "streams", "events": 1235},
+    }
+    for days, said in found.items():
+        at = f"2026-11-{20 + days // 2}T06:31:12.004Z"
+        told = Recount.of(
+            source=SHOP, window=WHOLE, export_id=record.export_id, recount={"at": at, **said}
+        )
+        key = f"{looks_prefix(SHOP, WHOLE, days)}{record.export_id}.json"
+        world.s3.put_object(Bucket=world.bucket, Key=key, Body=told.text())
+    asked = f"{looks_prefix(SHOP, WHOLE, 3).removesuffix('3/')}asked/{record.export_id}.json"
+    world.s3.put_object(Bucket=world.bucket, Key=asked, Body=b"{}")
+    _, shown = explain()
+    lines = [line.strip() for line in shown.splitlines() if "looked at again" in line]
+    assert lines[0] == (
+        "2026-11-21 06:31:12  looked at again after 3 days: "
+        "counted in CloudWatch (streams): 1,235 events"
+    )
+    assert lines[1].startswith(
+        "2026-11-27 06:31:12  looked at again after 14 days: not counted in CloudWatch: budget ("
+    )
+    _, story = explain("--json")
+    assert list(json.loads(story)["tries"][0]["looks"]) == ["3", "14"]
 
 
 def test_where_cloudwatch_has_more_there_is_something_to_do(world: World, explain: Explain) -> None:

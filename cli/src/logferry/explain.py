@@ -1,8 +1,8 @@
 """The story of a log group's date, by all that the ledger's versions still have of its exports."""
 
 import shlex
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from itertools import count
 from typing import TYPE_CHECKING, Any, TypeGuard
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     import boto3
     from mypy_boto3_s3 import S3Client
 
+_WHY = "services/recounter/README.md, What is counted, and by what"
 _COPY = "services/recounter/README.md, Where they differ"
 
 
@@ -54,6 +55,7 @@ class Try:
         versions: Those that S3 still has, oldest first.
         record: As it is now; None where that is damaged or gone.
         recount: What CloudWatch Logs itself counted of it; None where nobody has.
+        looks: What later looks have found, by the days after its window's end.
         logged: What its exporters have logged of it.
         waiting: How many requests wait in its lane while it is under way; None where it is not, or
             where that is not known.
@@ -64,6 +66,7 @@ class Try:
     versions: list[Version]
     record: LedgerRecord | None
     recount: Recounted | None = None
+    looks: Mapping[int, Recounted] = field(default_factory=dict)
     logged: Sequence[Logged] = ()
     waiting: int | None = None
     task: str | None = None
@@ -76,6 +79,7 @@ class Try:
             "versions": [{"at": timestamp(each.at), "told": each.told} for each in self.versions],
             "record": None if record is None else record.model_dump(by_alias=True, mode="json"),
             "recount": None if self.recount is None else self.recount.model_dump(mode="json"),
+            "looks": {days: each.model_dump(mode="json") for days, each in self.looks.items()},
             "logged": [each.as_json() for each in self.logged],
             "waiting": self.waiting,
             "task": self.task,
@@ -279,6 +283,7 @@ class _Reading:
             versions=versions,
             record=record if is_there else None,
             recount=self._recount(in_recounts(key)),
+            looks=dict(self._looks(in_recounts(key))),
             logged=[] if record is None else self.around.logged(record),
             waiting=self.around.waiting(record) if _is_under_way(record) else None,
             task=None if submitted is None else self.tasks.told(submitted.task_id),
@@ -290,6 +295,18 @@ class _Reading:
             return parse(Recount, found).recount
         except (self.s3.exceptions.NoSuchKey, ContractError):
             return None
+
+    def _looks(self, key: str) -> Iterator[tuple[int, Recounted]]:
+        """Yield what later looks have found, the first one first."""
+        folder, _, name = key.rpartition("/")
+        listed = self.s3.list_objects_v2(
+            Bucket=self.ledger.bucket, Prefix=f"{folder}/!", Delimiter="/"
+        )
+        of_looks = (each["Prefix"] for each in listed.get("CommonPrefixes", []))
+        days = (each.removeprefix(f"{folder}/!").rstrip("/") for each in of_looks)
+        for each in sorted(int(each) for each in days if each.isdecimal()):
+            if (found := self._recount(f"{folder}/!{each}/{name}")) is not None:
+                yield each, found
 
     def _version(self, key: str, version_id: str) -> LedgerRecord | None:
         found = self.s3.get_object(Bucket=self.ledger.bucket, Key=key, VersionId=version_id)
@@ -377,9 +394,12 @@ def _lines(told: Try) -> Iterator[str]:
     yield from (f"  log {each}" for each in told.logged)
     if (said := told.recount) is not None:
         yield f"  {datetime.fromisoformat(said.at):%Y-%m-%d %H:%M:%S}  {_counted(said)}"
+    for days, said in told.looks.items():
+        found = f"looked at again after {days} days: {_counted(said)}"
+        yield f"  {datetime.fromisoformat(said.at):%Y-%m-%d %H:%M:%S}  {found}"
 
 
 def _counted(said: Recounted) -> str:
     if said.events is None:
-        return f"not counted in CloudWatch: {said.reason}"
+        return f"not counted in CloudWatch: {said.reason} ({_WHY})"
     return f"counted in CloudWatch ({said.by}): {said.events:,} events"
