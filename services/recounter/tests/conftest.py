@@ -179,7 +179,7 @@ class Bucket(Control):
     def prefix(self, window: Window) -> str:
         return f"{window.from_ms}-{window.to_ms}/"
 
-    def record(self, window: Window, export_id: str) -> LedgerRecord | None:
+    def read(self, window: Window, export_id: str) -> LedgerRecord | None:
         return self._world.records.get(export_id)
 
     def counted(self, window: Window, look: int) -> set[str]:

@@ -326,6 +326,19 @@ def test_the_last_try_of_a_window_is_added_to(hub: Hub) -> None:
     assert [each.export_id for each in hub.asked()] == [name]
 
 
+def test_a_try_that_nobody_can_read_hides_the_last_one_from_nobody(hub: Hub) -> None:
+    first = hub.lacks(record("/a"))
+    name = export_id(first.source, "/a", WINDOW, 2)
+    last = hub.put(first.model_copy(update={"generation": 2, "export_id": name}))
+    hub.s3.put_object(Bucket=BUCKET, Key=first.key, Body=b"{")
+    hub.look()
+    assert [each.export_id for each in hub.asked()] == [name]
+    hub.put(last, recounted_at=AGAIN)
+    hub.s3.put_object(Bucket=BUCKET, Key=last.key, Body=b"{")
+    hub.look()
+    assert hub.asked() == []
+
+
 def test_no_more_is_read_on_a_day_than_was_said(hub: Hub) -> None:
     for n in range(4):
         window = Window(from_ms=FROM - n * DAY, to_ms=FROM + DAY - n * DAY)

@@ -17,6 +17,7 @@ from logferry_contracts.message import epoch_ms
 from logferry_contracts.recount import Recount
 from logferry_contracts.source import SourceName
 from logferry_contracts.window import Window
+from logferry_contracts.wire import ContractError
 from logferry_deliveries.errors import OutOfTimeError, RetryError
 from recounter import due
 from recounter.aws.control import Control
@@ -143,18 +144,23 @@ class Correcting:
     def _record(self, lacking: Lacking) -> LedgerRecord | None:
         """Return the last try of a log group's window, if it is in the archive, and this source's.
 
-        Of an account's other profile another recounter asks.
+        Of an account's other profile another recounter asks. A try that nobody can read hides no
+        later one.
         """
         last, generation = None, 1
         while (found := self._try(lacking, generation)) is not None:
             last, generation = found, generation + 1
-        if last is None or not due.is_countable(last) or last.source != self.source:
+        if (
+            not isinstance(last, LedgerRecord)
+            or not due.is_countable(last)
+            or last.source != self.source
+        ):
             return None
         return last
 
-    def _try(self, lacking: Lacking, generation: int) -> LedgerRecord | None:
+    def _try(self, lacking: Lacking, generation: int) -> LedgerRecord | ContractError | None:
         window, name = lacking
-        return self.control.record(window, export_id(self.source, name, window, generation))
+        return self.control.read(window, export_id(self.source, name, window, generation))
 
     def _pay(self, size_bytes: int, turn: Turn) -> bool:
         """Note that an export is read again, before it is; False where the day's bytes are up."""

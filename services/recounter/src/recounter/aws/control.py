@@ -75,11 +75,16 @@ class Control:
 
     def record(self, window: Window, export_id: str) -> LedgerRecord | None:
         """Return a record; None where there is none, or none that can be read."""
+        found = self.read(window, export_id)
+        return found if isinstance(found, LedgerRecord) else None  # the sealer tells
+
+    def read(self, window: Window, export_id: str) -> LedgerRecord | ContractError | None:
+        """Return a record, or what is wrong with it; None where there is none."""
         found = self._bucket.get(ledger_key(self._source, window, export_id))
         try:
             return None if found is None else parse(LedgerRecord, found[0])
-        except ContractError:  # the sealer tells
-            return None
+        except ContractError as error:
+            return error
 
     def counted(self, window: Window, look: int) -> set[str]:
         """Return the ids of the exports of a window that a look has said something of."""
