@@ -4,6 +4,9 @@ People purge queues and make them again, delete, cut off and falsify ledger reco
 forbid exports and ask for another source's profile, while processes die and AWS throttles and
 breaks. Then what was forbidden is allowed again, and the date is planned as operators plan it: each
 window is in the archive, whole and announced, and no export has kept the others for an hour.
+
+Meanwhile and for days afterwards events come in late, a recounter looks, and what it notes is cut
+off. After its last look each of them is in the archive once, and every addendum is announced.
 """
 
 import random
@@ -45,17 +48,21 @@ def _quiet(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         logger.setLevel(level)
 
 
-def test_whatever_happens_every_window_ends_whole_and_announced_and_nobody_waits_for_an_hour(
+def test_whatever_happens_all_ends_whole_and_announced_with_late_events_and_nobody_waits_an_hour(
     rng: random.Random, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    seed, met = rng.random(), 0
+    seed, met, added, damaged = rng.random(), 0, 0, 0
     for number in range(SCHEDULES):
         schedule = Schedule(random.Random(f"{seed} {number}"))  # noqa: S311  (to be repeatable)
         monkeypatch.setattr(planner_handler, "_wiring", schedule.planner.wiring)
         schedule.run(STEPS)
-        assert list(schedule.problems()) == [], f"schedule {number}: {schedule.told}"
+        assert list(schedule.late_problems()) == [], f"schedule {number}: {schedule.told}"
         met += schedule.faults.trouble.met
+        added += schedule.recounts.added
+        damaged += len(schedule.recounts.objects.damaged)
     assert met > SCHEDULES // 5  # of the planner's calls
+    assert added > SCHEDULES // 5  # addenda
+    assert damaged > SCHEDULES // 20  # of the recounter's notes, written anew
 
 
 def kinds_of(call: str) -> dict[str, list[str]]:

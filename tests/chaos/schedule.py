@@ -2,7 +2,7 @@
 
 import itertools
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from datetime import timedelta
 from typing import Any, Literal
@@ -10,6 +10,7 @@ from typing import Any, Literal
 from services.exporter.tests.conftest import Plan, export_request
 from services.planner.tests.fakes import log_group
 from tests.chaos.accidents import Faults, Mistakes, request_for_date
+from tests.chaos.recounted import Recounts
 from tests.chaos.simulated import (
     NAME_IS_FREE_AFTER,
     Groups,
@@ -20,6 +21,7 @@ from tests.chaos.simulated import (
 )
 
 from exporter.errors import TransientError
+from logferry_contracts.addendum import split_manifest
 from logferry_contracts.ledger_record import LedgerRecord
 from logferry_contracts.window import Window
 from planner.errors import AwsError
@@ -29,6 +31,10 @@ RUNNING_S = (*(0.1, 4.0, 300.0) * 6, 100_000.0)
 """How long tasks of a whole day take; more than a day has to be split."""
 MOST_PLANS = 8
 """One a day, within which every window has to be in the archive: each is another try."""
+KEYS = ("web-1/000000.gz", "web-2/000000.gz")
+"""What a task writes of the log group that events come in late for."""
+MOST_LOOKS = 8
+"""What a look asks for, and a queue loses, is asked for again after 20 hours."""
 LONGEST_HOLD = timedelta(hours=1)
 """For which errors of one export may keep the others waiting, a running task's time apart."""
 
@@ -53,10 +59,12 @@ class Schedule:
             self.cloud.plans[name] = Plan(
                 running_s=rng.choice(RUNNING_S),
                 outcomes=(*outcomes, "COMPLETED"),
+                keys=KEYS if name == self.names[-1] else Plan.keys,
             )
         self._share()
         self.mistakes = Mistakes(rng, self.cloud, self.names, self._run)
         self.faults = Faults(rng, self.cloud, self.planner, self.names)
+        self.recounts = Recounts(rng, self.cloud, self.names[-1])
 
     def _share(self) -> None:
         planner, cloud = self.planner, self.cloud
@@ -78,13 +86,18 @@ class Schedule:
     def run(self, steps: int) -> None:
         """Let so many things happen, and then come to rest."""
         for _ in range(steps):
-            self.step()
+            self.step([*self.mistakes.all(), *self.faults.all(), *(self.plan,) * 3])
         self.come_to_rest()
+        queues = [self.mistakes.purge_a_queue, self.mistakes.make_a_queue_again]
+        for _ in range(steps):
+            self.step([*queues, *(self.recounts.wait,) * 3])
+        self.look_for_the_last_time()
 
-    def step(self) -> None:
-        """Do one thing at random; deliveries and plans are almost half of it."""
-        usual: list[Callable[[], str]] = [*(self.deliver,) * 10, *(self.plan,) * 3]
-        happening = self.rng.choice([*usual, *self.mistakes.all(), *self.faults.all()])
+    def step(self, happenings: Sequence[Callable[[], str]]) -> None:
+        """Do one thing at random, of some or of what goes on all the time."""
+        late = [*(self.recounts.let_an_agent_come_back,) * 2, *(self.recounts.count_again,) * 3]
+        usual = [*(self.deliver,) * 10, *late, self.recounts.damage_a_note]
+        happening = self.rng.choice([*usual, *happenings])
         self.told.append(f"{happening.__name__} {happening()}".rstrip())
 
     def deliver(self) -> str:
@@ -150,6 +163,14 @@ class Schedule:
             if not list(self.problems()):
                 return
 
+    def look_for_the_last_time(self) -> None:
+        """Let the recounter's last look come, and what it asks for; a day has bytes for it."""
+        self.cloud.now = max(self.cloud.now + NAME_IS_FREE_AFTER, self.recounts.last_look)
+        self.recounts.is_calm = True
+        for _ in range(MOST_LOOKS):
+            self.recounts.count_again()
+            self.cloud.work_for(hours=7)
+
     def problems(self) -> Iterator[str]:
         """Yield what is not as it has to be once it has come to rest."""
         for name in self.names:
@@ -163,6 +184,11 @@ class Schedule:
             if not event.data.reason:
                 yield f"{event.id} failed without a reason"
         yield from self._of_waiting()
+
+    def late_problems(self) -> Iterator[str]:
+        """Yield what is not as it has to be after the recounter's last look."""
+        yield from self.problems()
+        yield from self.recounts.problems()
 
     def _of_waiting(self) -> Iterator[str]:
         for message_id, held_s in self.cloud.held.items():
@@ -183,7 +209,8 @@ class Schedule:
         if record.completed is None:
             yield f"{record.log_group.name} ends {record.state} for {record.failed}"
             return
-        keys = {each.key for each in record.completed.manifest.objects or []}
+        own, _ = split_manifest(record.export_id, record.completed.manifest)
+        keys = {each.key for each in own.objects or []}
         jobs = [job for job in self.cloud.jobs if any(f"/{job.task_id}/" in key for key in keys)]
         of_tasks = {f"{job.prefix}/{job.task_id}/{key}" for job in jobs for key in job.keys}
         edges = [(job.window.from_ms, job.window.to_ms) for job in jobs if job.window]
