@@ -10,7 +10,6 @@ that yields them one by one and forgets what it is given.
 
 import json
 import os
-import resource
 import subprocess
 import sys
 import threading
@@ -40,6 +39,7 @@ from rich.console import Console
 from rich.table import Table
 
 from devstack.localstack import running
+from devstack.memory import own_peak_bytes
 from devstack.organisation import previous_day
 from logferry_contracts.ledger_record import LedgerRecord
 from logferry_contracts.log_group import LogGroup
@@ -563,18 +563,6 @@ def _peak_mib(log_groups: int) -> float:
     return float(ended.stdout.split()[-1])
 
 
-def _own_peak_mib() -> float:
-    """Return the peak memory of this process.
-
-    Linux's getrusage counts that of the process which started it, too.
-    """
-    status = Path("/proc/self/status")
-    if status.exists():
-        (peak,) = (line for line in status.read_text().splitlines() if line.startswith("VmHWM:"))
-        return int(peak.split()[1]) / 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024**2
-
-
 if __name__ == "__main__":
     _plan_in_memory(int(sys.argv[1]))
-    print(_own_peak_mib())  # noqa: T201  (for the parent)
+    print(own_peak_bytes() / 1024**2)  # noqa: T201  (for the parent)

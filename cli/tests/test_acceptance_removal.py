@@ -5,6 +5,8 @@ import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
+from itertools import groupby
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +28,7 @@ from logferry.template import load_template
 REGION = "eu-west-1"
 A_FEW = ("CreateChangeSet", "CreateEventSourceMapping")
 """Calls after which a run is cut off: while it makes things, and late among the probes."""
-READING = ("Describe", "Filter", "Get", "Head", "List")
+READING = ("Describe", "Filter", "Get", "Head", "List", "Receive")
 NOT_IN_MOTO = ("logs.PutDataProtectionPolicy", "s3.UpdateObjectEncryption")
 NOON = datetime(2026, 11, 27, 12, tzinfo=UTC)
 
@@ -200,8 +202,12 @@ def calls_before_removal(account: Account, folder: Path, **asked: Any) -> list[s
 
 
 def places_to_cut(calls: Sequence[str]) -> list[int]:
-    """Return the numbers of the calls that change something: after any other all is as before."""
-    return [n for n, name in enumerate(calls, 1) if not name.startswith(READING)]
+    """Return the numbers of the calls that change something: after any other all is as before.
+
+    Of several that are alike in a row, the last one: then the most is there to be removed.
+    """
+    changes = [(n, name) for n, name in enumerate(calls, 1) if not name.startswith(READING)]
+    return [list(alike)[-1][0] for _, alike in groupby(changes, key=itemgetter(1))]
 
 
 def look_that_nothing_is_left(account: Account, folder: Path, places: Iterable[int | str]) -> None:

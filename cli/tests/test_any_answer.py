@@ -5,7 +5,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime
-from itertools import count
+from itertools import count, cycle
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -248,17 +248,15 @@ def test_what_an_operation_meets_is_told(hubs: Hubs, aws: Aws, told: Told, name:
 
 
 @pytest.mark.deep
-@pytest.mark.parametrize("answer", ANSWERS)
 @pytest.mark.parametrize("name", COMMANDS)
-def test_what_any_call_meets_is_told(
-    hubs: Hubs,
-    aws: Aws,
-    told: Told,
-    name: str,
-    answer: Callable[[str], Exception],
-) -> None:
+def test_what_any_call_meets_is_told(hubs: Hubs, aws: Aws, told: Told, name: str) -> None:
+    """A command's first call of each operation meets all answers, each other call one of them."""
+    seen, answers = set[str](), cycle(ANSWERS)
     for call in calls_of(hubs, aws, name):
-        assert_told(told(name, call, answer), call, answer)
+        is_first = call.operation not in seen
+        seen.add(call.operation)
+        for answer in ANSWERS if is_first else [next(answers)]:
+            assert_told(told(name, call, answer), call, answer)
 
 
 @pytest.mark.parametrize("name", [name for name in COMMANDS if "{out}" in COMMANDS[name]])

@@ -1,6 +1,5 @@
 """What is added is compared in the memory of a function of 256 MB, however short the events are."""
 
-import resource
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -11,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from devstack.memory import own_peak_bytes
 from exporter import comparison, direct
 from exporter.adding import Adding
 from exporter.direct import Event, Slice
@@ -57,7 +57,7 @@ class Stream:
 
 def compare(record: LedgerRecord, events: int) -> tuple[float, int]:
     """Compare a stream of so many events; return by how many MB memory grew, and what was added."""
-    before_kb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    before = own_peak_bytes()
     stream: Any = Stream(record.window.from_ms, events)
     Adding(
         reading=Reading(
@@ -71,8 +71,7 @@ def compare(record: LedgerRecord, events: int) -> tuple[float, int]:
             check_time=lambda: None,
         )
     ).objects(record)
-    grown_kb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before_kb
-    return grown_kb / 1024, stream.written
+    return (own_peak_bytes() - before) / 1024**2, stream.written
 
 
 @pytest.fixture

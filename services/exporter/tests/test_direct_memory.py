@@ -1,6 +1,5 @@
 """That the direct lane takes as much memory for three gigabytes as for ten megabytes."""
 
-import resource
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -11,6 +10,7 @@ from typing import Any, cast
 
 import pytest
 
+from devstack.memory import own_peak_bytes
 from exporter import direct
 from exporter.direct import Event, Slice
 from exporter.reading import Reading
@@ -80,7 +80,7 @@ def peak_mb(record: LedgerRecord, size_bytes: int) -> tuple[float, int, int]:
             turn=Turn(lambda _seconds: None),
             check_time=lambda: None,
         ).objects(record.model_copy(update={"window": window}), size_bytes // len(windows))
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, len(windows), pages.read_bytes
+    return own_peak_bytes() / 1024**2, len(windows), pages.read_bytes
 
 
 @pytest.mark.deep

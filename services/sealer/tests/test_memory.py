@@ -1,6 +1,5 @@
 """What reading an object keeps in memory does not grow with the object."""
 
-import resource
 import tracemalloc
 import zlib
 from concurrent.futures import ProcessPoolExecutor
@@ -12,6 +11,7 @@ from typing import Any
 import pytest
 from services.sealer.tests.conftest import day
 
+from devstack.memory import own_peak_bytes
 from sealer.aws.archive import Archive
 
 MB = 1_000_000
@@ -67,7 +67,7 @@ def peak_of(size_bytes: int) -> int:
 
 def resident_of(size_bytes: int) -> int:
     measured(size_bytes)
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    return own_peak_bytes()
 
 
 def test_the_peak_is_the_same_for_an_object_of_1_mb_and_of_many() -> None:
