@@ -342,6 +342,14 @@ def test_accounts_of_the_organisation_that_are_no_source_are_named(world: World)
     assert f"{account_id} (new)" in found.why
 
 
+def test_a_hub_of_no_organisation_has_no_accounts_that_are_left_out(world: World) -> None:
+    world.client("organizations").delete_organization()
+
+    [found] = [each for each in world.look() if each.check == "organisation"]
+
+    assert (found.verdict, found.why) == ("ok", "")
+
+
 def test_a_region_that_an_account_has_not_enabled_is_mended_by_enabling_it(world: World) -> None:
     told = "refused: region eu-west-1 is not enabled in account 444455556666"
     world.refused["shop"] = PlanError(told, reason="refused_region")

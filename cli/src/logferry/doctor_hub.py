@@ -116,13 +116,17 @@ class Hub(Looking):
         return limits
 
     def _organization(self) -> Iterator[Finding]:
-        pages = self._client("organizations").get_paginator("list_accounts").paginate()
+        organizations = self._client("organizations")
+        pages = organizations.get_paginator("list_accounts").paginate()
         known = {source.account_id for source in self.config.sources} | {self.config.hub_account_id}
-        others = [
-            f"{account['Id']} ({account.get('Name', 'without a name')})"
-            for page in pages
-            for account in page["Accounts"]
-            if account["Status"] == "ACTIVE" and account["Id"] not in known
-        ]
+        try:
+            others = [
+                f"{account['Id']} ({account.get('Name', 'without a name')})"
+                for page in pages
+                for account in page["Accounts"]
+                if account["Status"] == "ACTIVE" and account["Id"] not in known
+            ]
+        except organizations.exceptions.AWSOrganizationsNotInUseException:
+            others = []
         why = f"of the organisation, and no source: {', '.join(others)}" if others else ""
         yield Finding(check="organisation", subject="accounts", verdict="ok", why=why)
