@@ -34,6 +34,16 @@ def test_a_quota_that_was_lowered_is_listed_and_raised():
         limits.answer("RequestServiceQuotaIncrease", SHOP, asked)
 
 
+def test_the_accounts_of_an_organisation_are_told_to_its_management_account_alone():
+    limits = Limits()
+    limits.change({"account": "111122223333", "organisation": {SHOP: "shop"}})
+
+    told = limits.answer("ListAccounts", "111122223333", {})["Accounts"]
+    assert [each["Id"] for each in told] == ["111122223333", SHOP]
+    with pytest.raises(Refusal, match="not a member of an organization"):
+        limits.answer("ListAccounts", SHOP, {})
+
+
 def test_what_is_not_known_is_refused():
     with pytest.raises(Refusal, match="CloseAccount"):
         Limits().answer("CloseAccount", SHOP, {})

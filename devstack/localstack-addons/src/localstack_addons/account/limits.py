@@ -1,10 +1,11 @@
-"""Regions that an account has not enabled, and quotas.
+"""Regions that an account has not enabled, quotas, and the accounts of an organisation.
 
 `/_devstack/limits` takes POST (change what is named), and DELETE (all is as it was):
 
     {"account": "444455556666", "region_off": "eu-west-1"}
     {"account": "444455556666", "quota": "logs/L-32C48FDC", "value": 3}
     {"account": "111122223333", "quota": "lambda/L-B99A9384", "value": 30}
+    {"account": "111122223333", "organisation": {"444455556666": "shop"}}
 
 From documentation: EnableRegion, GetRegionOptStatus and its status
 (https://docs.aws.amazon.com/accounts/latest/reference/API_EnableRegion.html and the next page);
@@ -12,12 +13,14 @@ RegionDisabledException of AssumeRole
 (https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html); ListServiceQuotas and
 RequestServiceQuotaIncrease (https://docs.aws.amazon.com/servicequotas/2019-06-24/apireference/);
 that Lambda's account limit is the quota L-B99A9384
-(https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html).
+(https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html); ListAccounts
+(https://docs.aws.amazon.com/organizations/latest/APIReference/API_ListAccounts.html).
 
 Unverified, chosen here: the code of FilterLogEvents' quota, and the words of refusals.
 
 Not as on AWS: a Region is enabled, and a quota raised, at once, which takes minutes to days there;
-any Region can be off, also one that AWS enables by default; Lambda's limit is that of all accounts.
+any Region can be off, also one that AWS enables by default; Lambda's limit is that of all accounts;
+the account that is named is the management account, and its organisation's accounts are no others'.
 """
 
 import json
@@ -41,6 +44,7 @@ class Limits:
     def __init__(self) -> None:
         self._off: set[tuple[str, str]] = set()
         self._quotas: dict[tuple[str, str], float] = {}
+        self._organisations: dict[str, dict[str, str]] = {}
 
     def change(self, asked: dict[str, Any]) -> None:
         """Do what the control route was asked."""
@@ -48,6 +52,8 @@ class Limits:
             self._off.add((asked["account"], asked["region_off"]))
         if "quota" in asked:
             self._quotas[asked["account"], asked["quota"]] = float(asked["value"])
+        if "organisation" in asked:
+            self._organisations[asked["account"]] = asked["organisation"]
 
     def quota(self, account_id: str, quota: str) -> float:
         """How much an account may."""
@@ -62,7 +68,7 @@ class Limits:
         return (account_id, region) in self._off
 
     def answer(self, operation: str, account_id: str, asked: dict[str, Any]) -> dict[str, Any]:
-        """Answer an operation of the services account and service-quotas.
+        """Answer an operation of the services account, service-quotas and organizations.
 
         Raises:
             Refusal: It is not known here, or not allowed.
@@ -72,6 +78,12 @@ class Limits:
         if operation == "ListServiceQuotas":
             of_service = [each for each in NAMES if each.startswith(f"{asked['ServiceCode']}/")]
             return {"Quotas": [self._quota(account_id, each) for each in of_service]}
+        if operation == "ListAccounts":
+            if (names := self._organisations.get(account_id)) is None:
+                told = "Your account is not a member of an organization."
+                raise Refusal("AWSOrganizationsNotInUseException", told, 400)
+            accounts = [(account_id, "management"), *names.items()]
+            return {"Accounts": [{"Id": i, "Name": n, "Status": "ACTIVE"} for i, n in accounts]}
         if operation == "RequestServiceQuotaIncrease":
             quota = f"{asked['ServiceCode']}/{asked['QuotaCode']}"
             if quota not in NAMES:
@@ -100,7 +112,7 @@ _limits = Limits()
 
 
 def install() -> None:
-    """Answer for both services, refuse in Regions that are off, and serve the control route."""
+    """Answer for these services, refuse in Regions that are off, and serve the control route."""
     from localstack.aws import handlers  # noqa: PLC0415
     from localstack.services.edge import ROUTER  # noqa: PLC0415
 
@@ -140,7 +152,7 @@ def _on_arrival(chain: Any, context: Any, response: Any) -> None:
         if _limits.is_off(account_id, context.region):
             told = f"STS is not activated in this region for account:{account_id}."
             raise CommonServiceException("RegionDisabledException", told, 403)
-    if service in {"account", "service-quotas"}:
+    if service in {"account", "service-quotas", "organizations"}:
         try:
             answer = _limits.answer(context.operation.name, context.account_id, asked)
         except Refusal as error:
