@@ -1,9 +1,11 @@
 """What holds of each command: how it ends where something is missing, wrong or stopped."""
 
 import os
+import socket
 from pathlib import Path
 from typing import Any
 
+import boto3
 import pytest
 from botocore.client import BaseClient
 from cli.tests.conftest import Run
@@ -11,6 +13,9 @@ from cli.tests.conftest import Run
 from logferry import command
 from logferry.commands import acceptance, deployment
 from logferry.commands.console import BAD_INPUT, DONE, STOPPED
+from logferry.config import Config
+from logferry.credentials import account_of
+from logferry.errors import DeployError
 from logferry.package import Zip
 
 OF_SHOP = ("--profile", "shop")
@@ -121,3 +126,19 @@ def test_dates_that_are_reversed_are_bad_input(arguments: Any, logferry: Run, na
     code, _, said = logferry(*arguments(name, to="2026-10-31"))
     assert code == BAD_INPUT
     assert "2026-10-31" in said
+
+
+def test_an_endpoint_at_which_nobody_answers_is_told_as_that_within_seconds(
+    config: Config, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Such as of a LocalStack that was stopped: it is no fault of the credentials."""
+    waited: list[float] = []
+    monkeypatch.setattr("botocore.endpoint.time.sleep", waited.append)
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{taken.getsockname()[1]}")
+        session = boto3.Session(aws_access_key_id="a", aws_secret_access_key="b")
+        with pytest.raises(DeployError, match=r"^AWS cannot be reached: "):
+            account_of(session, config)
+    assert 1 < len(waited) < 5
+    assert sum(waited) < 10

@@ -2,24 +2,34 @@
 
 from typing import TYPE_CHECKING
 
+from botocore.config import Config as ClientConfig
+from botocore.exceptions import ConnectionError as NoConnectionError
+from botocore.exceptions import HTTPClientError
+
 from logferry.aws_errors import AWS_ERRORS
 from logferry.config import Config
 from logferry.errors import DeployError
-from logferry.stack import CLIENT_CONFIG
 
 if TYPE_CHECKING:
     import boto3
+
+CLIENT_CONFIG = ClientConfig(
+    connect_timeout=10, retries={"mode": "legacy", "total_max_attempts": 4}
+)
+"""Who is asked first says within seconds that nobody answers: a proxy, a wrong endpoint."""
 
 
 def account_of(session: "boto3.Session", config: Config) -> str:
     """Return the id of the account that the credentials are of.
 
     Raises:
-        DeployError: There are none, or they are not valid.
+        DeployError: There are none, they are not valid, or nobody answers.
     """
     try:
         sts = session.client("sts", region_name=config.region, config=CLIENT_CONFIG)
         return sts.get_caller_identity()["Account"]
+    except (NoConnectionError, HTTPClientError) as error:
+        raise DeployError(f"AWS cannot be reached: {error}") from error
     except AWS_ERRORS as error:
         raise DeployError(f"no credentials: {error}") from error
 
