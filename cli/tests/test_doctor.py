@@ -19,7 +19,7 @@ from botocore.stub import Stubber
 from cli.tests.ledgers import backfill_of
 from moto import mock_aws
 
-from logferry import doctor, doctor_looking, doctor_sources, drift
+from logferry import __version__, doctor, doctor_looking, doctor_sources, drift
 from logferry import plan as planning
 from logferry.change import Change, Difference
 from logferry.checkout import TEMPLATES
@@ -93,7 +93,9 @@ class World:
 
 def deployed(wanted: Stack) -> Deployed:
     template = (TEMPLATES / wanted.template).read_text()
-    parameters = dict(wanted.parameters) | {"CodeKey": "of/the/last-release.zip"}
+    # Of the same release, and not of the same bytes.
+    code = f"{wanted.template.removesuffix('.yaml')}/{__version__}-{'0' * 64}.zip"
+    parameters = dict(wanted.parameters) | {"CodeKey": code}
     return Deployed(wanted.name, template, parameters, {}, "111122223333", "eu-west-1")
 
 
@@ -164,6 +166,12 @@ def of_another_release(world: World) -> None:
     world.stacks["logferry-planner"] = replace(there, template="Resources: {}")
 
 
+def with_code_of_another_release(world: World) -> None:
+    there = world.stacks["logferry-planner"]
+    parameters = {**there.parameters, "CodeKey": f"planner/0.1.9-{'0' * 64}.zip"}
+    world.stacks["logferry-planner"] = replace(there, parameters=parameters)
+
+
 def of_other_settings(world: World) -> None:
     there = world.stacks["logferry-planner"]
     parameters = {**there.parameters, "LookbackDays": "3"}
@@ -229,6 +237,12 @@ def damaged_a_backfill(world: World) -> None:
     [
         (not_deployed, "stack", "logferry-sealer", "logferry deploy FILE --only sealer"),
         (of_another_release, "stack", "logferry-planner", "logferry deploy FILE --only planner"),
+        (
+            with_code_of_another_release,
+            "stack",
+            "logferry-planner",
+            "logferry deploy FILE --only planner",
+        ),
         (of_other_settings, "stack", "logferry-planner", "logferry deploy FILE --only planner"),
         (
             changed_by_hand,

@@ -1,5 +1,6 @@
 """What doctor looks at with: credentials, configuration, and the time."""
 
+import re
 import shlex
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     import boto3
 
 _OF_ZIPS = ("CodeKey", "Architecture")
+_VERSION = re.compile(r"[^/]+/(?P<version>[^/-]+)-[0-9a-f]{64}\.zip")
+"""Of a zip's key in the artifact bucket, as `hub_stacks.code_key` makes it."""
 
 
 @dataclass(frozen=True)
@@ -58,10 +61,15 @@ class Looking:
         if there is None:
             yield wrong("stack", wanted.name, "not deployed", mend)
             return
-        if comparable(load_template(there.template)) != comparable(
-            load_template((TEMPLATES / wanted.template).read_text(encoding="utf-8"))
+        template = load_template((TEMPLATES / wanted.template).read_text(encoding="utf-8"))
+        code = _VERSION.fullmatch(there.parameters.get("CodeKey", ""))
+        version = __version__ if code is None else code["version"]
+        if version != __version__ or comparable(load_template(there.template)) != comparable(
+            template
         ):
             why = f"deployed by another release than this checkout, {__version__}"
+            if version != __version__:
+                why += f": its code is of {version}"
             yield wrong("stack", wanted.name, why, mend)
         for name, value in wanted.parameters.items():
             actual = there.parameters.get(name)
