@@ -5,6 +5,8 @@ forbid exports and ask for another source's profile, while processes die and AWS
 breaks. Then what was forbidden is allowed again, and the date is planned as operators plan it: each
 window is in the archive, whole and announced, and no export has kept the others for an hour.
 
+The date before is archived by a backfill, which people pause, and ask for again.
+
 Meanwhile and for days afterwards events come in late, a recounter looks, and what it notes is cut
 off. After its last look each of them is in the archive once, and every addendum is announced.
 """
@@ -25,7 +27,7 @@ from logferry_contracts.export import Lane
 from planner import handler as planner_handler
 from planner.telemetry import logger as planner_logger
 
-SCHEDULES = 150
+SCHEDULES = 100
 STEPS = 30
 BAD, GOOD = "/bad", "/good"
 FOR_EVER, FOR_A_WHILE = 100_000, 8

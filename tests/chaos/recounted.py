@@ -21,10 +21,11 @@ from tests.chaos.simulated import Groups, Killed, SharedLedger
 
 from exporter import direct
 from exporter.direct import Event
-from logferry_contracts.ledger_key import LACKING_NOTES, recount_key, seal_note_key
+from logferry_contracts.ledger_key import LACKING_NOTES, LEDGER, recount_key, seal_note_key
 from logferry_contracts.ledger_record import LedgerRecord
 from logferry_contracts.open_exports import note_of
 from logferry_contracts.recount import Recount
+from logferry_contracts.window import Window
 from logferry_contracts.wire import ContractError, parse
 from logferry_deliveries.errors import AwsError, RetryError
 from recounter.aws.bucket import Bucket, TooLateError
@@ -53,21 +54,23 @@ class Objects(Bucket):
         self.own: dict[str, tuple[bytes, str]] = {}
         self.damaged = set()
 
-    def _there(self) -> dict[str, tuple[bytes, str]]:
-        ledger = {key: (body.encode(), etag) for key, (body, etag) in self.cloud.ledger.items()}
-        ended = {each.key for each in SharedLedger(self.cloud).readable() if has_ended(each)}
-        open_ones = {note_of(key): (b"", "") for key in ledger.keys() - ended}
-        return ledger | open_ones | self.own
-
     def listed(self, **which: Any) -> Iterator[Mapping[str, Any]]:
         self.meet("ListObjectsV2")
-        for key, (body, _) in sorted(self._there().items()):
+        sizes = {key: len(body) for key, (body, _) in self.own.items()}
+        sizes |= dict.fromkeys(self.cloud.ledger, 1)
+        if which["Prefix"].startswith(note_of(LEDGER)):
+            ended = {each.key for each in SharedLedger(self.cloud).readable() if has_ended(each)}
+            sizes |= {note_of(key): 0 for key in self.cloud.ledger.keys() - ended}
+        for key in sorted(sizes):
             if key.startswith(which["Prefix"]) and key > which.get("StartAfter", ""):
-                yield {"Key": key, "Size": len(body), "LastModified": self.cloud.now}
+                yield {"Key": key, "Size": sizes[key], "LastModified": self.cloud.now}
 
     def get(self, key: str) -> tuple[bytes, str] | None:
         self.meet("GetObject")
-        return self._there().get(key)
+        if key in self.cloud.ledger:
+            body, etag = self.cloud.ledger[key]
+            return body.encode(), etag
+        return self.own.get(key)
 
     def put(self, key: str, body: bytes, **condition: Any) -> str:
         self.meet("PutObject")
@@ -82,6 +85,12 @@ class Objects(Bucket):
 def has_ended(record: LedgerRecord) -> bool:
     """Return whether nobody works on an export any more."""
     return record.state not in {"requested", "submitted"}
+
+
+def is_whole_export(record: LedgerRecord, name: str, window: Window) -> bool:
+    """Return whether a record is of a log group's window, and no half: it counts in its whole."""
+    is_of_it = (record.log_group.name, record.window) == (name, window)
+    return is_of_it and record.parent_export_id is None
 
 
 class Recounts:
@@ -172,11 +181,8 @@ class Recounts:
 
     def last(self) -> LedgerRecord | None:
         """Return the last try of the log group's window."""
-        whole = [
-            each
-            for each in SharedLedger(self.cloud).readable()
-            if each.log_group.name == self.name and each.parent_export_id is None
-        ]
+        records = SharedLedger(self.cloud).readable()
+        whole = [each for each in records if is_whole_export(each, self.name, self.window)]
         return max(whole, key=lambda each: each.generation, default=None)
 
     @property

@@ -3,14 +3,15 @@
 import itertools
 import random
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from datetime import timedelta
 from typing import Any, Literal
 
 from services.exporter.tests.conftest import Plan, export_request
 from services.planner.tests.fakes import log_group
 from tests.chaos.accidents import Faults, Mistakes, request_for_date
-from tests.chaos.recounted import Recounts
+from tests.chaos.backfilled import Backfill
+from tests.chaos.recounted import Recounts, is_whole_export
 from tests.chaos.simulated import (
     NAME_IS_FREE_AFTER,
     Groups,
@@ -65,6 +66,7 @@ class Schedule:
         self.mistakes = Mistakes(rng, self.cloud, self.names, self._run)
         self.faults = Faults(rng, self.cloud, self.planner, self.names)
         self.recounts = Recounts(rng, self.cloud, self.names[-1])
+        self.backfill = Backfill(rng, self.cloud, self.planner)
 
     def _share(self) -> None:
         planner, cloud = self.planner, self.cloud
@@ -85,8 +87,9 @@ class Schedule:
 
     def run(self, steps: int) -> None:
         """Let so many things happen, and then come to rest."""
+        plans = [*(self.plan,) * 3, *(self.feed,) * 2, self.backfill.pause_or_resume]
         for _ in range(steps):
-            self.step([*self.mistakes.all(), *self.faults.all(), *(self.plan,) * 3])
+            self.step([*self.mistakes.all(), *self.faults.all(), *plans])
         self.come_to_rest()
         queues = [self.mistakes.purge_a_queue, self.mistakes.make_a_queue_again]
         for _ in range(steps):
@@ -112,6 +115,18 @@ class Schedule:
 
     def plan(self) -> str:
         """Plan the date again, perhaps by a planner that is killed or throttled."""
+        with self._planner_may_end():
+            self._run(request_for_date())
+        return ""
+
+    def feed(self) -> str:
+        """Let a backfill of the date before be fed, perhaps by such a planner."""
+        with self._planner_may_end():
+            self.backfill.feed()
+        return self.backfill.state
+
+    @contextmanager
+    def _planner_may_end(self) -> Iterator[None]:
         if self.rng.random() < 0.3:
             calls = itertools.count()
             ends_at = self.rng.randint(0, len(self.names))
@@ -123,9 +138,8 @@ class Schedule:
 
             self.ledger.before_create = end
         with suppress(Killed):
-            self._run(request_for_date())
+            yield
         self.ledger.before_create = lambda: None
-        return ""
 
     def _run(self, request: dict[str, Any]) -> None:
         """Run a plan as far as it comes: Lambda's own tries of it are the next plans here."""
@@ -153,13 +167,17 @@ class Schedule:
     # -- the end ------------------------------------------------------------------------------
 
     def come_to_rest(self) -> None:
-        """Mend what is refused, and do what operators do: plan the date, until it has ended."""
+        """Mend what is refused, and do what operators do: plan the date, until it has ended.
+
+        The date before is asked for by a backfill, as often.
+        """
         self.faults.mend()
         self.cloud.now += NAME_IS_FREE_AFTER
         self.cloud.dead_letters.clear()
         for _ in range(MOST_PLANS):
             self._run(request_for_date())
-            self.cloud.work_for(hours=24)
+            self.backfill.begin()
+            self.backfill.feed_to_the_end()
             if not list(self.problems()):
                 return
 
@@ -174,7 +192,10 @@ class Schedule:
     def problems(self) -> Iterator[str]:
         """Yield what is not as it has to be once it has come to rest."""
         for name in self.names:
-            yield from self._of_log_group(name)
+            for window in (self.recounts.window, self.backfill.window):
+                yield from self._of_log_group(name, window)
+        if self.backfill.state != "completed":
+            yield f"the backfill is {self.backfill.state}"
         if not self.cloud.day_events():
             yield "the date was not announced"
         for letter in self.cloud.dead_letters:
@@ -195,10 +216,10 @@ class Schedule:
             if timedelta(seconds=held_s) > LONGEST_HOLD:
                 yield f"{message_id} was in others' way for {held_s} s"
 
-    def _of_log_group(self, name: str) -> Iterator[str]:
-        whole = [each for each in self.ledger.readable() if _is_whole_export(each, name)]
+    def _of_log_group(self, name: str, window: Window) -> Iterator[str]:
+        whole = [each for each in self.ledger.readable() if is_whole_export(each, name, window)]
         if not whole:
-            yield f"{name}: in no record"
+            yield f"{name}: in no record of {window}"
             return
         last = max(whole, key=lambda record: record.generation)
         if last.source != self.own:
@@ -218,24 +239,21 @@ class Schedule:
             if keys != of_tasks or not _is_whole(edges, record.window):
                 yield f"{record.export_id}: {len(keys)} objects, of {jobs}"
         else:  # wholly read directly, or in parts some of which a task has taken over
-            yield from _of_read(record, keys - of_tasks, edges)
+            yield from self._of_read(record, keys - of_tasks, edges)
         told = [each for each in self.cloud.completed_events() if each.id == record.export_id]
         if not told or record.completed.published_at is None:
             yield f"{record.export_id} is completed, and announced {len(told)} times"
 
+    def _of_read(
+        self, record: LedgerRecord, keys: set[str], of_tasks: list[tuple[int, int]]
+    ) -> Iterator[str]:
+        """Yield what is wrong with what was read directly, by whoever has read at the events' time.
 
-def _of_read(
-    record: LedgerRecord, keys: set[str], of_tasks: list[tuple[int, int]]
-) -> Iterator[str]:
-    """Yield what is wrong with what was read directly, whose events are at a window's start."""
-    is_start_read = record.window.from_ms not in {start for start, _ in of_tasks}
-    if {key.split("/")[-2] for key in keys} != ({"web-1", "web-2"} if is_start_read else set()):
-        yield f"{record.export_id}: read directly, and only {keys}, and {of_tasks} by tasks"
-
-
-def _is_whole_export(record: LedgerRecord, name: str) -> bool:
-    """Return whether a record is of a log group, and no half: those count with their whole."""
-    return record.log_group.name == name and record.parent_export_id is None
+        They are at the start of the date, which is the end of the date before, and read with it.
+        """
+        is_read = self.recounts.window.from_ms not in {edge for part in of_tasks for edge in part}
+        if {key.split("/")[-2] for key in keys} != ({"web-1", "web-2"} if is_read else set()):
+            yield f"{record.export_id}: read directly, and only {keys}, and {of_tasks} by tasks"
 
 
 def _is_whole(parts: list[tuple[int, int]], window: Window) -> bool:
