@@ -6,7 +6,8 @@ thing, looks, does what it is told, and looks again.
 
 import json
 import shlex
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -15,15 +16,18 @@ import pytest
 import yaml
 from botocore import xform_name
 from cli.tests.conftest import Run
+from cli.tests.skewed import Clock, elsewhere
 from tests.deployed import deployed
 
 from devstack.suite import REGION, Suite
+from logferry import __version__
 from logferry.checkout import TEMPLATES
 from logferry.commands import deployment
 from logferry.commands.console import DONE
 from logferry.config import Config
 from logferry.package import Zip
 from logferry.role_policy import needs
+from logferry.template import load_template
 from logferry_contracts.open_exports import whole_key
 
 pytestmark = pytest.mark.localstack
@@ -58,13 +62,23 @@ class World:
         code, out, err = self.run(*words)
         return code, out or err
 
-    def wrong(self) -> list[dict[str, Any]]:
-        """Return what is wrong, by the hub's credentials and by the source's."""
+    def looked_at(self) -> list[dict[str, Any]]:
+        """Return what is found, by the hub's credentials and by the source's."""
         found: list[dict[str, Any]] = []
         for account_id in (self.suite.hub_account_id, self.source):
             _, out = self.command("doctor", FILE, "--json", account_id=account_id)
             found += json.loads(out)
-        return [each for each in found if each["verdict"] == "wrong"]
+        return found
+
+    def wrong(self) -> list[dict[str, Any]]:
+        """Return what of it is wrong."""
+        return [each for each in self.looked_at() if each["verdict"] == "wrong"]
+
+    def told(self, check: str) -> list[str]:
+        """Return what is told of a check, of which nothing is wrong."""
+        found = [each for each in self.looked_at() if each["check"] == check]
+        assert {each["verdict"] for each in found} == {"ok"}, found
+        return [each["why"] for each in found if each["why"]]
 
     def mend(self, command: str) -> None:
         """Do what was shown, as somebody who says yes and has the account's credentials."""
@@ -185,15 +199,38 @@ def archive_public(world: World) -> None:
 
 
 def of_other_settings(world: World) -> None:
-    stacks, name = world.client("cloudformation"), "doctored-observability"
-    stacks.update_stack(
-        StackName=name,
+    change_stack(
+        world.client("cloudformation"),
+        "doctored-observability",
         TemplateBody=(TEMPLATES / "observability.yaml").read_text(),
         Parameters=[
             {"ParameterKey": "Name", "ParameterValue": "doctored"},
             {"ParameterKey": "GapHours", "ParameterValue": "77"},
         ],
     )
+
+
+def of_another_release(template: str) -> str:
+    """Return a template that lets one thing more be, as another release's may."""
+    document = load_template((TEMPLATES / template).read_text("utf-8"))
+    document["Outputs"] = {**document.get("Outputs", {}), "OfAnotherRelease": {"Value": "yes"}}
+    return json.dumps(document)
+
+
+def hub_of_another_release(world: World) -> None:
+    replace_template(world.client("cloudformation"), "doctored-observability", "observability.yaml")
+
+
+def replace_template(stacks: Any, name: str, template: str) -> None:
+    """Have a stack of another release, with the values that it has."""
+    [there] = stacks.describe_stacks(StackName=name)["Stacks"]
+    body = of_another_release(template)
+    change_stack(stacks, name, TemplateBody=body, Parameters=there["Parameters"])
+
+
+def change_stack(stacks: Any, name: str, **wanted: Any) -> None:
+    """Update a stack, and wait until it is."""
+    stacks.update_stack(StackName=name, Capabilities=["CAPABILITY_NAMED_IAM"], **wanted)
     stacks.get_waiter("stack_update_complete").wait(
         StackName=name, WaiterConfig={"Delay": 1, "MaxAttempts": 60}
     )
@@ -274,6 +311,7 @@ BROKEN_THINGS: dict[Break, tuple[str, str]] = {
     archive_with_acls: ("resource", "doctored-archive Archive"),
     archive_public: ("resource", "doctored-archive Archive"),
     of_other_settings: ("stack", "doctored-observability"),
+    hub_of_another_release: ("stack", "doctored-observability"),
     stack_gone: ("stack", "doctored-observability"),
     not_indexed: ("index", BROKEN),
     planner_reaches_nobody: ("resource", "doctored-planner Role"),
@@ -326,6 +364,62 @@ def test_a_role_that_lets_nobody_in_is_named_from_both_sides_and_mended_as_shown
     assert_role_is_mended(world)
 
 
+def test_a_source_account_of_another_release_than_this_checkout_is_named_and_mended_as_shown(
+    world: World,
+) -> None:
+    stacks = world.of_source("cloudformation")
+    replace_template(stacks, "doctored-source", "source-account.yaml")
+
+    [found] = assert_role_is_mended(world)
+
+    assert found["why"] == f"deployed by another release than this checkout, {__version__}"
+
+
+def test_accounts_of_the_organisation_that_are_no_source_are_named(world: World) -> None:
+    """Whoever leaves one out may have a reason: it is no fault, and told."""
+    others = {"999999999999": "sandbox", world.source: BROKEN}
+    assert world.told("organisation") == []
+    world.suite.control("limits", {"account": world.suite.hub_account_id, "organisation": others})
+
+    assert world.told("organisation") == [
+        "of the organisation, and no source: 999999999999 (sandbox)"
+    ]
+    assert world.wrong() == []
+
+
+def test_a_task_of_somebody_else_in_the_slot_is_named_for_as_long_as_it_runs(world: World) -> None:
+    with world.suite.busy_slot(BROKEN) as task_id:
+        [told] = world.told("tasks")
+        assert told == f"others' export tasks, for which the slot waits: {task_id}"
+        assert world.wrong() == []
+    assert world.told("tasks") == []
+
+
+@pytest.fixture
+def skewed(world: World, monkeypatch: pytest.MonkeyPatch) -> Iterator[Clock]:
+    """AWS as a machine sees it whose clock is off."""
+    with elsewhere(world.suite.endpoint) as (endpoint, clock):
+        monkeypatch.setenv("AWS_ENDPOINT_URL", endpoint)
+        yield clock
+
+
+@pytest.mark.parametrize("minutes", [-3, 3])
+def test_a_clock_that_is_off_is_named_alone_and_told_how_to_be_set(
+    world: World, skewed: Clock, minutes: int
+) -> None:
+    skewed.ahead = timedelta(minutes=minutes)
+
+    found = world.wrong()
+
+    assert {(each["check"], each["subject"]) for each in found} == {("clock", "this machine")}
+    assert {tuple(each["mend"]) for each in found} == {("sudo timedatectl set-ntp true",)}
+    off = {int(each["why"].split()[0]) for each in found}
+    assert {abs(each + minutes * 60) <= 5 for each in off} == {True}, off
+    # What timedatectl does to this machine's clock.
+    skewed.ahead = timedelta()
+    assert world.wrong() == []
+
+
 ACTIONS = sorted(
     {
         each.action
@@ -358,8 +452,14 @@ def assert_role_is_mended(world: World) -> list[dict[str, Any]]:
     return found
 
 
+def tasks_of(world: World) -> list[str]:
+    """Return the log groups of the source's export tasks, but for those of somebody else."""
+    tasks = world.of_source("logs").describe_export_tasks()["exportTasks"]
+    names = [each["logGroupName"] for each in tasks]
+    return [each for each in names if not each.startswith("/somebody-else/")]
+
+
 def test_looking_has_asked_for_nothing(world: World) -> None:
     """A look changes nothing: no record, message or task has come of all these."""
     assert world.suite.ledger() == []
-    tasks = world.of_source("logs").describe_export_tasks()["exportTasks"]
-    assert tasks == []
+    assert tasks_of(world) == []
