@@ -38,6 +38,7 @@ PIXEL = """
   return new Set(new Uint32Array(data.buffer)).size;
 })()
 """
+LAST_OF_LEGEND = 'by("legend").lastElementChild.innerText.trim()'
 SHOWN = """
 ["legend", "where", "map", "cell", "keys", "open"].filter(id => by(id).checkVisibility())
 """
@@ -141,8 +142,11 @@ def test_the_keyboard_moves_goes_into_a_source_and_back(page: Page, small: Path)
     press(page, "Enter")
     assert page.value('by("where").innerText') == "team-001"
     assert page.value('by("shown").innerText') == "20 log groups that are not wholly archived"
+    assert page.value(LAST_OF_LEGEND) == "wholly archived, or not asked"
+    assert "Of all its log groups: " in page.value('by("cell").innerText')
     page.screenshot(SHOTS / "log-groups.png", whole=True)
     press(page, "Escape")
+    assert page.value(LAST_OF_LEGEND) == "before the first plan"
     assert page.value('by("where").innerText') == "All sources"
     assert "team-001" in page.value('by("cell").innerText')
 

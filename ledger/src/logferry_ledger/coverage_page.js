@@ -10,6 +10,8 @@ let rows = [], account = null, at = [0, 0], asked = false;
 
 // A state's colour; both schemes have their own.
 const style = name => getComputedStyle(document.documentElement).getPropertyValue(name);
+// Of a source's log groups only what is not whole is in the page.
+const inWords = letter => letter === "." && account !== null ? "wholly archived, or not asked" : LETTERS[letter][0];
 const quoted = word => /^[\w@%+=:,.\/-]+$/.test(word) ? word : "'" + word.replaceAll("'", `'"'"'`) + "'";
 const isWhole = letter => data.whole.includes(letter);
 
@@ -39,6 +41,7 @@ function filled() {
   by("shown").textContent = `${rows.length.toLocaleString("en")} ${what}`;
   by("where").textContent = account === null ? "All sources" : data.rows[account].profile;
   by("back").hidden = account === null;
+  by("legend").lastElementChild.lastChild.data = inWords(".");
   space.style.width = `${label() + data.days * SIDE}px`;
   space.style.height = `${HEAD + Math.max(rows.length, 1) * SIDE}px`;
   map.style.height = `${Math.min(innerHeight * 0.65, HEAD + Math.max(rows.length, 1) * SIDE + 4)}px`;
@@ -99,10 +102,10 @@ function told() {
   panel.replaceChildren();
   if (!row) { panel.append(piece("p", "Nothing matches.")); return; }
   const date = dates[at[1]], of = data.rows[row.n], letter = row.cells[at[1]];
-  panel.append(piece("strong", `${row.title}, ${date} (${of.zone}): ${letter === "." && account !== null ? "wholly archived, or not asked" : LETTERS[letter][0]}`));
+  panel.append(piece("strong", `${row.title}, ${date} (${of.zone}): ${inWords(letter)}`));
   const numbers = of.counts.split(",")[at[1]].split(".");
   const counts = data.counted.map((name, n) => numbers[n] ? `${Number(numbers[n]).toLocaleString("en")} ${name}` : "").filter(Boolean).join(", ");
-  if (counts) panel.append(piece("p", counts));
+  if (counts) panel.append(piece("p", account === null ? counts : `Of all its log groups: ${counts}`));
   let some = of.missing[at[1]] || [];
   if (account !== null) some = some.filter(each => data.words[each[0]] === row.name);
   const list = document.createElement("ul");
