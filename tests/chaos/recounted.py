@@ -9,7 +9,7 @@ import gzip
 import itertools
 import random
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from datetime import timedelta
 from typing import Any
@@ -21,6 +21,7 @@ from tests.chaos.simulated import Groups, Killed, SharedLedger
 
 from exporter import direct
 from exporter.direct import Event
+from logferry_contracts.addendum import addendum_folder
 from logferry_contracts.ledger_key import LACKING_NOTES, LEDGER, recount_key, seal_note_key
 from logferry_contracts.ledger_record import LedgerRecord
 from logferry_contracts.open_exports import note_of
@@ -87,10 +88,20 @@ def has_ended(record: LedgerRecord) -> bool:
     return record.state not in {"requested", "submitted"}
 
 
-def is_whole_export(record: LedgerRecord, name: str, window: Window) -> bool:
-    """Return whether a record is of a log group's window, and no half: it counts in its whole."""
-    is_of_it = (record.log_group.name, record.window) == (name, window)
-    return is_of_it and record.parent_export_id is None
+def last_tries(records: Iterable[LedgerRecord], name: str, date: Window) -> list[LedgerRecord]:
+    """Return the last try of each window of a log group's date, without halves.
+
+    It is one window, or several: of a date whose record somebody has deleted the ledger has those
+    of its halves, and so they are planned.
+    """
+    found: dict[tuple[int, int], LedgerRecord] = {}
+    for each in sorted(records, key=lambda each: each.generation):
+        edges = each.window.from_ms, each.window.to_ms
+        is_of_date = date.from_ms <= edges[0] < date.to_ms
+        if is_of_date and each.log_group.name == name and each.parent_export_id is None:
+            found[edges] = each
+    whole = found.get((date.from_ms, date.to_ms))
+    return [found[edges] for edges in sorted(found)] if whole is None else [whole]
 
 
 class Recounts:
@@ -164,10 +175,12 @@ class Recounts:
         return ""
 
     def seal(self) -> None:
-        """Note of the export whether more was counted than the archive has, as seals do."""
-        last = self.last()
-        if last is None or last.completed is None or last.completed.published_at is None:
-            return
+        """Note of each window whether more was counted than the archive has, as seals do."""
+        for each in self.last():
+            if each.completed is not None and each.completed.published_at is not None:
+                self._seal(each)
+
+    def _seal(self, last: LedgerRecord) -> None:
         counted = None
         with suppress(ContractError, KeyError):
             text, _ = self.objects.own[recount_key(last.source, last.window, last.export_id)]
@@ -179,21 +192,19 @@ class Recounts:
 
     # -- what there is ------------------------------------------------------------------------
 
-    def last(self) -> LedgerRecord | None:
-        """Return the last try of the log group's window."""
-        records = SharedLedger(self.cloud).readable()
-        whole = [each for each in records if is_whole_export(each, self.name, self.window)]
-        return max(whole, key=lambda each: each.generation, default=None)
+    def last(self) -> list[LedgerRecord]:
+        """Return the last try of each window of the log group's date."""
+        return last_tries(SharedLedger(self.cloud).readable(), self.name, self.window)
 
     @property
     def added(self) -> int:
-        """How many addenda the export has got."""
-        last = self.last()
-        return 0 if last is None else len(last.addenda or ())
+        """How many addenda the exports have got."""
+        return sum(len(each.addenda or ()) for each in self.last())
 
     def archived(self, record: LedgerRecord) -> Counter[bytes]:
         """Return how often each line of the log group is in an export's objects."""
-        assert record.completed is not None
+        if record.completed is None:
+            return Counter()
         bodies = {each.version_id: each.body for each in self.cloud.archive}
         return Counter(
             line
@@ -203,18 +214,17 @@ class Recounts:
 
     def problems(self) -> Iterator[str]:
         """Yield which events are not in the archive once."""
-        last = self.last()
-        if last is None or last.completed is None:
-            yield f"{self.name} is not in the archive"
-            return
-        there, lines = self.archived(last), direct.lines(self.events())
+        there = sum((self.archived(each) for each in self.last()), Counter[bytes]())
+        lines = direct.lines(self.events())
         wanted = Counter(line for text in lines.values() for line in text.splitlines())
         if there != wanted:
             yield f"{self.name}: missing {wanted - there}, too often {there - wanted}"
-        told = Counter(each.data.addendum for each in self.cloud.completed_events())
-        for each in last.addenda or ():
-            if not told[each.number] or each.published_at is None:
-                yield f"addendum {each.number} is told {told[each.number]} times"
+        told = {each.id for each in self.cloud.completed_events()}
+        for last in self.last():
+            for each in last.addenda or ():
+                is_told = addendum_folder(last.export_id, each.number) in told
+                if not is_told or each.published_at is None:
+                    yield f"addendum {each.number} of {last.export_id} is not told"
 
     # -- how ----------------------------------------------------------------------------------
 

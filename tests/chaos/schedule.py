@@ -11,7 +11,7 @@ from services.exporter.tests.conftest import Plan, export_request
 from services.planner.tests.fakes import log_group
 from tests.chaos.accidents import Faults, Mistakes, request_for_date
 from tests.chaos.backfilled import Backfill
-from tests.chaos.recounted import Recounts, is_whole_export
+from tests.chaos.recounted import Recounts, last_tries
 from tests.chaos.simulated import (
     NAME_IS_FREE_AFTER,
     Groups,
@@ -216,15 +216,14 @@ class Schedule:
             if timedelta(seconds=held_s) > LONGEST_HOLD:
                 yield f"{message_id} was in others' way for {held_s} s"
 
-    def _of_log_group(self, name: str, window: Window) -> Iterator[str]:
-        whole = [each for each in self.ledger.readable() if is_whole_export(each, name, window)]
-        if not whole:
-            yield f"{name}: in no record of {window}"
-            return
-        last = max(whole, key=lambda record: record.generation)
-        if last.source != self.own:
-            yield f"{name}: is left to {last.source.profile}"
-        yield from self._of_last(last)
+    def _of_log_group(self, name: str, date: Window) -> Iterator[str]:
+        found = last_tries(self.ledger.readable(), name, date)
+        if not _is_whole([(each.window.from_ms, each.window.to_ms) for each in found], date):
+            yield f"{name}: of {date} there are records of {[each.window for each in found]}"
+        for last in found:
+            if last.source != self.own:
+                yield f"{name}: is left to {last.source.profile}"
+            yield from self._of_last(last)
 
     def _of_last(self, record: LedgerRecord) -> Iterator[str]:
         if record.completed is None:
@@ -251,7 +250,10 @@ class Schedule:
 
         They are at the start of the date, which is the end of the date before, and read with it.
         """
-        is_read = self.recounts.window.from_ms not in {edge for part in of_tasks for edge in part}
+        at, window = self.recounts.window.from_ms, record.window
+        is_read = at in {window.from_ms, window.to_ms} and at not in {
+            edge for part in of_tasks for edge in part
+        }
         if {key.split("/")[-2] for key in keys} != ({"web-1", "web-2"} if is_read else set()):
             yield f"{record.export_id}: read directly, and only {keys}, and {of_tasks} by tasks"
 

@@ -1,6 +1,7 @@
 """A source's recounter as it is deployed, and the sealer that takes its word into a seal."""
 
 import gzip
+import secrets
 import time
 from base64 import b64decode
 from datetime import UTC, datetime, timedelta
@@ -14,6 +15,7 @@ from logferry.bucket_store import BucketStore
 from logferry_contracts.addendum import split_manifest
 from logferry_contracts.documents import examples
 from logferry_contracts.export import export_id
+from logferry_contracts.export_requested import ExportRequested
 from logferry_contracts.ledger_key import LACKING_NOTES, recount_key, seal_note_key
 from logferry_contracts.ledger_record import Skipped
 from logferry_contracts.message import timestamp
@@ -130,9 +132,6 @@ def test_what_came_in_late_is_added_to_what_either_lane_has_archived(
     answer = suite.client("lambda").invoke(FunctionName=recounter, Payload=request)
     assert "FunctionError" not in answer, answer["Payload"].read()
 
-    def is_added(record):
-        return bool(record.addenda) and record.state == "secured"
-
     tap.until(lambda: all(is_added(each) for name in lanes for each in records(name)))
     for each in lanes:
         (done,) = records(each)
@@ -149,6 +148,51 @@ def texts(suite, manifest):
     ]
     lines = [line for body in bodies for line in gzip.decompress(body).decode().splitlines()]
     return [line.split(" ", 1)[1] for line in lines if not line.endswith(" next")]
+
+
+def test_what_was_added_and_not_told_is_told_once_its_export_is_asked_for_again(
+    suite, tap, name, records
+):
+    """Whoever adds may die before the event of it, and its message may be purged then."""
+    window = yesterday()
+    put(suite, name, window, "web", (window.from_ms, "hello"))
+    asked = suite.export_request("alpha", name, lane="direct", log_group_class="STANDARD")
+    suite.send_request(asked)
+    tap.until(lambda: [r.state for r in records(name)] == ["secured"])
+    put(suite, name, window, "web", (window.to_ms - 1, "late"))
+    ask(suite, asked.model_copy(update={"recounted_at": timestamp(datetime.now(UTC))}))
+
+    def told():
+        return [each for each in tap.of("export.completed", name) if each.get("addendum") == 1]
+
+    tap.until(lambda: told() and all(is_added(each) for each in records(name)))
+    (done,) = records(name)
+    [addendum] = done.addenda
+    untold = [addendum.model_copy(update={"published_at": None})]
+    again = done.model_copy(update={"addenda": untold, "state": "completed", "secured": None})
+    control = suite.parameter("/logferry/control/bucket")
+    suite.client("s3").put_object(Bucket=control, Key=again.key, Body=emit(again).encode())
+    tap.events.clear()
+    ask(suite, asked)
+    tap.until(lambda: told() and all(is_added(each) for each in records(name)))
+    (done,) = records(name)
+    assert done.addenda[0].published_at is not None
+
+
+def ask(suite, asked):
+    """Put a request into the direct lane's queue, which takes it whatever came before."""
+    event = ExportRequested.of(asked, id=asked.export_id, source="urn:test", time=datetime.now(UTC))
+    suite.client("sqs").send_message(
+        QueueUrl=suite.queue_url(asked.source.direct_queue_name),
+        MessageBody=emit(event),
+        MessageGroupId=asked.source.direct_slot,
+        MessageDeduplicationId=secrets.token_hex(16),
+    )
+
+
+def is_added(record):
+    """Whether an export has an addendum, and all of its objects are held."""
+    return bool(record.addenda) and record.state == "secured"
 
 
 def test_a_seal_says_what_was_counted_and_whoever_verifies_it_is_told_of_a_difference(suite, tap):

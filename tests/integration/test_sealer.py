@@ -8,6 +8,7 @@ from tests.sealed_account import Account, public_pem
 
 from logferry.bucket_store import BucketStore
 from logferry.command import main
+from logferry_contracts.wire import emit
 from logferry_ledger.ledger import Ledger
 
 pytestmark = pytest.mark.localstack
@@ -30,6 +31,26 @@ def test_a_date_is_sealed_and_found_valid_to_the_event(suite, tap, account):
     store = BucketStore(suite.client("s3"), suite.archive_bucket)
     assert store.is_held(event.data.location.key, event.data.location.version_id)
     assert len(account.checked().links) == 1
+
+
+def test_a_completed_record_that_nobody_has_announced_is_sealed_once_somebody_has(
+    suite, tap, account
+):
+    """Somebody may have written it: its exporter checks that before it announces anything."""
+    untold = account.export("/a")
+    assert untold.completed.published_at is None
+    account.put(untold.key, emit(untold).encode())
+    account.inventory("/a", excluded="/b")
+    account.ask()
+    tap.until(lambda: suite.waiting(f"{suite.name}-sealer") == 0 and tap.idle())
+    assert account.sealed(tap) == []
+
+    told = untold.as_published(at=account.window.end)
+    account.put(told.key, emit(told).encode())
+    account.ask()
+    tap.until(lambda: account.sealed(tap))
+    [event] = account.sealed(tap)
+    assert event.data.sealed.outcomes == {"archived": 1, "excluded": 1}
 
 
 @pytest.fixture

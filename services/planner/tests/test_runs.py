@@ -266,6 +266,24 @@ def test_a_date_that_is_planned_again_asks_for_the_export_beside_a_damaged_recor
     assert counts(again) == {"requested": 0, "already_in_ledger": 2, "skipped": {}}
 
 
+@pytest.mark.parametrize("state", ["requested", "completed"])
+def test_a_half_of_a_whole_that_is_gone_is_no_export_of_a_window_that_is_planned_by_itself(
+    world: World, state: str
+) -> None:
+    """So it is where records of other halves are damaged as well, and are planned for that."""
+    world.run(plan_request())
+    whole = world.record("/app/a")
+    half = whole.model_copy(update={"parent_export_id": "0" * 32, "state": state})
+    world.ledger.objects[half.key] = half
+    world.queues.sent.clear()
+
+    answer = world.run(plan_request(collect_date="2026-11-21"), request_id="request-2")
+
+    assert counts(answer) == {"requested": 1, "already_in_ledger": 1, "skipped": {}}
+    asked = {each.data.log_group.name: each.data for each in world.queues.sent}
+    assert (asked["/app/a"].generation, asked["/app/a"].parent_export_id) == (2, None)
+
+
 def test_a_record_of_a_later_major_is_left_to_a_later_release(world: World) -> None:
     world.run(plan_request())
     damage(world, "/app/a", is_later=True)

@@ -205,15 +205,14 @@ def next_generation(
 
     Whoever plans a date again whose exports failed has mended what they failed by, or hopes so. A
     window that cannot be exported any more stays failed, and what somebody had removed is not put
-    back.
+    back. A half whose window is planned by itself has lost its whole: it is announced to nobody.
 
     Up to 0.2.0 what ended before its log group was created was skipped without a look. Every plan
     that reads such a record makes up for that.
     """
     was_not_looked_at = record.skipped is not None and record.skipped.reason == CREATED_AFTER_WINDOW
-    is_open = was_not_looked_at or (
-        by_date and record.state == "failed" and record.disposed is None
-    )
+    has_to_be_again = record.state == "failed" or record.parent_export_id is not None
+    is_open = was_not_looked_at or (by_date and has_to_be_again and record.disposed is None)
     if not is_open or skip_reason(plan, log_group, record.window) is not None:
         return None
     return record.generation + 1
