@@ -756,10 +756,11 @@ def _recounts_are_damaged(scene: Scene) -> Iterator[None]:
     scene.suite.fire_schedule(f"recounter-{scene.profile}")
     [record] = scene.records(counted)
     scene.until(lambda: _has_object(scene, in_recounts(record.key)))
+    alarms = Alarms(scene.suite, since_ms=scene.began_ms)
+    scene.until(lambda: alarms.is_on("sealer-records-damaged"))
     yield
     now = json.loads(s3.get_bucket_policy(**there)["Policy"])
     assert [each["Sid"] for each in now["Statement"]] == [e["Sid"] for e in policy["Statement"]]
-    assert Alarms(scene.suite, since_ms=scene.began_ms).is_on("sealer-records-damaged")
 
 
 def _has_object(scene: Scene, key: str) -> bool:

@@ -70,11 +70,11 @@ BUSY = ("logs.create_task", "LimitExceededException")
 NOTHING = Manifest(object_count=0, stream_count=0, total_bytes=0, objects=[])
 
 
-def request_for_date(profile: str | None = None) -> dict[str, Any]:
-    """Return a request for the date, of the source's own profile or of another."""
+def request_for_date(profile: str | None = None, date: str = DATE) -> dict[str, Any]:
+    """Return a request for a date, of the source's own profile or of another."""
     source = export_request().source.model_dump(mode="json", exclude_none=True)
     return plan_request(
-        source=source | ({"profile": profile} if profile else {}), collect_date=DATE
+        source=source | ({"profile": profile} if profile else {}), collect_date=date
     )
 
 

@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from services.exporter.tests.conftest import Plan, export_request
 from services.planner.tests.fakes import log_group
+from tests.chaos import accidents, backfilled
 from tests.chaos.accidents import Faults, Mistakes, request_for_date
 from tests.chaos.backfilled import Backfill
 from tests.chaos.recounted import Recounts, last_tries
@@ -169,13 +170,15 @@ class Schedule:
     def come_to_rest(self) -> None:
         """Mend what is refused, and do what operators do: plan the date, until it has ended.
 
-        The date before is asked for by a backfill, as often.
+        The date before is asked for by a backfill, as often, and planned as well: what a queue has
+        lost after its date was told, a plan by date alone sends again.
         """
         self.faults.mend()
         self.cloud.now += NAME_IS_FREE_AFTER
         self.cloud.dead_letters.clear()
         for _ in range(MOST_PLANS):
-            self._run(request_for_date())
+            for date in (backfilled.DATE, accidents.DATE):
+                self._run(request_for_date(date=date))
             self.backfill.begin()
             self.backfill.feed_to_the_end()
             if not list(self.problems()):
