@@ -4,8 +4,20 @@ import re
 import shlex
 from datetime import datetime
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
-from devstack.demo import CONFIGURATION, HUB_ACCOUNT_ID, keep_configuration, kept, to_try
+import pytest
+
+from devstack.demo import (
+    CONFIGURATION,
+    HUB_ACCOUNT_ID,
+    DemoError,
+    keep_configuration,
+    kept,
+    refuse_another,
+    to_try,
+)
 from devstack.localstack import DEFAULT_PORT, HOST, REPOSITORY
 from devstack.organisation import previous_day
 from devstack.suite import TIME_ZONE, Suite
@@ -22,6 +34,26 @@ def test_the_configuration_is_what_was_deployed(tmp_path: Path) -> None:
     )
     keep_configuration(suite.config, tmp_path)
     assert load(tmp_path / CONFIGURATION) == suite.config
+
+
+class Kept(Suite):
+    """A suite in a LocalStack that has some buckets."""
+
+    def __init__(self, *buckets: str) -> None:
+        accounts = {"alpha": "222233334444"}
+        super().__init__("http://127.0.0.1:4566", hub_account_id=HUB_ACCOUNT_ID, accounts=accounts)
+        self.buckets = buckets
+
+    def client(self, service: str, account_id: str | None = None) -> Any:
+        assert (service, account_id) == ("s3", None)
+        listed = {"Buckets": [{"Name": each} for each in self.buckets]}
+        return SimpleNamespace(list_buckets=lambda: listed)
+
+
+def test_a_second_demo_beside_one_that_was_kept_is_refused_at_once() -> None:
+    refuse_another(Kept("somebody-elses"))
+    with pytest.raises(DemoError, match="make localstack-down"):
+        refuse_another(Kept(Kept().config.archive_bucket))
 
 
 WINDOW = previous_day(datetime(2026, 11, 23, 1, tzinfo=zone_named(TIME_ZONE)))

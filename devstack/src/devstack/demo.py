@@ -75,7 +75,7 @@ def run(options: Options, console: Console) -> Figures:
     """Run the demo and return its figures, which are written to ``summary.json`` too.
 
     Raises:
-        DemoError: The exports did not end in time.
+        DemoError: The exports did not end in time, or the LocalStack that is kept has had a demo.
         LocalStackError: LocalStack could not be started.
         DeployError: A stack could not be deployed.
     """
@@ -93,6 +93,7 @@ def run(options: Options, console: Console) -> Figures:
             accounts={account.profile: account.account_id for account in accounts},
             direct_lane_bytes=options.events_per_stream * _BYTES_OF_ONE_STREAM,
         )
+        refuse_another(suite)
         _prepare(suite, accounts, zips, console)
         with ThreadPoolExecutor(1) as deployer:
             late = next(account for account in accounts if account.late)
@@ -139,6 +140,21 @@ def _localstack_and_zips(options: Options, console: Console) -> Iterator[tuple[s
                 started = running.enter_context(localstack.running(state))
             zips = built.result()
         yield started.endpoint, zips
+
+
+def refuse_another(suite: Suite) -> None:
+    """Make sure that no demo was kept there: its dates are archived, and would not be again.
+
+    Raises:
+        DemoError: One was; says what to do.
+    """
+    there = {each["Name"] for each in suite.client("s3").list_buckets()["Buckets"]}
+    if suite.config.archive_bucket in there:
+        message = (
+            f"a demo was kept at {suite.endpoint}: look around in it, or end it first, "
+            "make localstack-down"
+        )
+        raise DemoError(message)
 
 
 def _prepare(suite: Suite, accounts: list[Account], zips: list[Zip], console: Console) -> None:
