@@ -30,6 +30,7 @@ SHARE = 4
 SHARE_A_SUITE = {
     "tests/integration/": "suite",
     "tests/faults/": "suite_apart",
+    "tests/iam/test_retention.py": "suite",
     "tests/iam/test_seals_access.py": "suite_apart",
 }
 """Which of the deployed suites a file's tests use, by how its path begins."""
