@@ -256,6 +256,19 @@ def test_the_table_has_dates_beside_utc_and_is_80_wide(
     assert lines[-1].startswith(f"{start.astimezone(zone):%Y-%m-%d} {start:%Y-%m-%d %H:%M}")
 
 
+def test_where_the_ledger_has_no_window_of_the_dates_it_is_said_in_place_of_a_table(
+    session: boto3.Session, config: Config, put: Put
+) -> None:
+    put("secured", "/a")
+    found = replace(of_shop(session, config), windows=[])
+
+    console = Console(file=StringIO(), width=1000)
+    console.print(table(found))
+
+    said = console.file.getvalue()  # type: ignore[attr-defined]
+    assert said == "shop: the ledger has no window of that time\n"
+
+
 @pytest.mark.parametrize(
     ("what", "problem", "need"),
     [

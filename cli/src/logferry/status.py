@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
+from rich.text import Text
 
 from logferry.aws_errors import AWS_ERRORS
 from logferry.config import Config, SourceConfig
@@ -233,7 +234,12 @@ def status(  # noqa: PLR0913  (an option each)
 
 
 def table(found: SourceStatus) -> "RenderableType":
-    """Return the windows of a source as a table, 80 characters wide where counts allow it."""
+    """Return the windows of a source as a table, 80 characters wide where counts allow it.
+
+    Where there are none, which columns alone would not say, that in words.
+    """
+    if not found.windows:
+        return Text(f"{found.profile}: the ledger has no window of that time")
     shown = Table(
         box=SIMPLE_HEAD,
         show_edge=False,
