@@ -734,6 +734,9 @@ def _backfill_is_damaged(scene: Scene) -> Iterator[None]:
 @accident("What a recounter has noted is damaged")
 def _recounts_are_damaged(scene: Scene) -> Iterator[None]:
     """Of one export events came in late, which nobody has counted; the other one is to be."""
+    # Its schedule may have it look as soon as it is there: before anything is damaged.
+    function = scene.suite.deploy_recounter(scene.zips, scene.profile)
+    _set_variables(scene, function, _variables(scene, function) | {"LAG_MINUTES": "0"})
     late, counted = names = [f"{scene.name}/{n}" for n in range(2)]
     for name in names:
         scene.put_logs(name, lane="direct")
@@ -751,8 +754,6 @@ def _recounts_are_damaged(scene: Scene) -> Iterator[None]:
     scene.overwrite(f"{late_prefix(scene.source, _window())}{record.export_id}.json", noted)
     scene.overwrite(f"{source_recounts_prefix(scene.source)}!added.json", b"{")
     scene.overwrite(f"{recounts_prefix(scene.source, _window())}!note.json", b"{")
-    function = scene.suite.deploy_recounter(scene.zips, scene.profile)
-    _set_variables(scene, function, _variables(scene, function) | {"LAG_MINUTES": "0"})
     scene.suite.fire_schedule(f"recounter-{scene.profile}")
     [record] = scene.records(counted)
     scene.until(lambda: _has_object(scene, in_recounts(record.key)))
