@@ -27,7 +27,7 @@ from logferry_contracts.export import Lane
 from planner import handler as planner_handler
 from planner.telemetry import logger as planner_logger
 
-SCHEDULES = 100
+SCHEDULES = 75
 STEPS = 30
 BAD, GOOD = "/bad", "/good"
 FOR_EVER, FOR_A_WHILE = 100_000, 8
