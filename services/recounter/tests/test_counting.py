@@ -1,6 +1,7 @@
 """What is counted of a window, by what, and what it may cost."""
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from services.recounter.tests.conftest import (
@@ -16,6 +17,8 @@ from services.recounter.tests.conftest import (
     said,
 )
 
+from logferry_contracts.ledger_record import Disposed, Waived
+from logferry_contracts.message import timestamp
 from logferry_contracts.window import Window
 from logferry_deliveries.errors import AwsError
 from recounter.budget import SCAN
@@ -120,6 +123,22 @@ def test_a_query_that_reads_more_than_there_is_money_for_is_stopped() -> None:
     look(world)
     assert len(world.stopped) == 1
     assert said(world, made) == ("no", "budget")
+
+
+@pytest.mark.parametrize(
+    "given_up",
+    [
+        {"waived": Waived(at=timestamp(NOW), by="arn:a", reason="why")},
+        {"disposed": Disposed(at=timestamp(NOW), by="arn:a", reason="why", statement="0" * 64)},
+    ],
+    ids=lambda each: next(iter(each)),
+)
+def test_what_somebody_answers_for_is_not_counted(given_up: dict[str, Any]) -> None:
+    world = World()
+    world.add(record("/a").model_copy(update=given_up), SOME)
+    other = world.add(record("/b"), SOME)
+    look(world)
+    assert world.recounts.keys() == {other.export_id}
 
 
 def test_the_window_is_left_alone_until_its_last_events_are_seen_and_its_exports_have_ended() -> (
