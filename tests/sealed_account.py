@@ -122,6 +122,11 @@ class Account:
             QueueUrl=self.suite.queue_url(f"{self.suite.name}-sealer"), MessageBody=self.request()
         )
 
+    def is_left_for_later(self) -> bool:
+        """Return whether the sealer has looked at the date and noted what it knows of it."""
+        prefix = f"seals/{self.chain}/dates/"
+        return "Contents" in self.s3.list_objects_v2(Bucket=self.control, Prefix=prefix)
+
     def checked(self) -> Chain:
         """Make sure that there is one valid chain, without fork or hole, and return it."""
         store = BucketStore(self.s3, self.suite.archive_bucket)

@@ -42,7 +42,7 @@ def test_a_completed_record_that_nobody_has_announced_is_sealed_once_somebody_ha
     account.put(untold.key, emit(untold).encode())
     account.inventory("/a", excluded="/b")
     account.ask()
-    tap.until(lambda: suite.waiting(f"{suite.name}-sealer") == 0 and tap.idle())
+    tap.until(lambda: account.is_left_for_later() and tap.idle())
     assert account.sealed(tap) == []
 
     told = untold.as_published(at=account.window.end)
