@@ -601,3 +601,33 @@ def test_what_is_missing_is_the_same_in_however_many_files_it_is_compared(
         assert (found, left) == (Counter(), len(there) - len(read))
     else:
         assert (found, left) == (Counter(read) - Counter(there), more.total())
+
+
+@pytest.mark.usefixtures("quiet")
+def test_two_that_are_asked_for_at_once_put_no_event_into_both_folders(
+    new_cloud: Callable[[], "Cloud"], wanted: ExportRequestedData
+) -> None:
+    """The second one's message is taken up while the first one has written half of what it has."""
+    cloud = exported(new_cloud(), wanted)
+    cloud.warm = cloud.wiring()
+    put(cloud, *LATE)
+    ask(cloud, wanted, FIRST)
+    ask(cloud, wanted, SECOND, ["agent"])
+    writes: list[str] = []
+
+    def interrupt(call: str) -> None:
+        writes.extend([call] if call == "archive.put" else [])
+        if len(writes) == 2:
+            cloud.interrupt = lambda _call: None
+            cloud.invoke(cloud.letters[1:2])
+
+    cloud.interrupt = interrupt
+    cloud.run()
+
+    newest = {version.key: version for version in cloud.archive}
+    events = Counter(
+        (key.split("/")[-2], line)
+        for key, version in newest.items()
+        for line in gzip.decompress(version.body).splitlines()
+    )
+    assert events == lines_of(*KNOWN, *LATE)

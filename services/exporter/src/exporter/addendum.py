@@ -3,6 +3,8 @@
 Each may be done again: what was read anew is compared with what the archive has by then.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from uuid import UUID
 
@@ -16,6 +18,7 @@ from exporter.errand import Errand, retry_conflicts
 from exporter.errors import (
     ExportRefusedError,
     NotAddedError,
+    NotFinishedError,
     NotForDirectLaneError,
     ObjectsRemovedError,
 )
@@ -26,6 +29,9 @@ from logferry_contracts.ledger_record import LedgerRecord
 from logferry_contracts.message import timestamp
 from logferry_contracts.open_exports import untold
 
+AGAIN_S = 60
+"""After which it is looked again whether the other message of an export has been done with."""
+
 
 def add(errand: Errand) -> None:
     """Add what CloudWatch Logs has more of than the archive. On return the message is done with.
@@ -33,13 +39,35 @@ def add(errand: Errand) -> None:
     Where that cannot be, the export stays as it is: who has counted tells that it differs.
 
     Raises:
+        NotFinishedError: Another message adds to it just now.
         TransientError: AWS was busy, or others kept changing the ledger record.
         ContractError: The ledger record breaks its contract, or belongs to another export.
     """
     if errand.read() is None:
         _leave("the ledger has no such export")
         return
-    retry_conflicts(lambda: _add(errand, errand.read_or_create()))
+    with _alone(errand):
+        retry_conflicts(lambda: _add(errand, errand.read_or_create()))
+
+
+@contextmanager
+def _alone(errand: Errand) -> Iterator[None]:
+    """Let no other message add to the export meanwhile.
+
+    Both would take the same number. The slower one would find the record changed, and write what it
+    had already written into that number's folder into the next one's, too. Messages of an export
+    are in one group, of which one invocation at a time has some.
+
+    Raises:
+        NotFinishedError: Another one does.
+    """
+    export_id, mine, adding_to = errand.request.export_id, object(), errand.wiring.adding_to
+    if adding_to.setdefault(export_id, mine) is not mine:
+        raise NotFinishedError(AGAIN_S)
+    try:
+        yield
+    finally:
+        del adding_to[export_id]
 
 
 def tell(errand: Errand, entry: LedgerEntry, _step: task.TellAddenda) -> LedgerEntry | None:

@@ -1,7 +1,7 @@
 """What all messages are worked on with, for as long as the function's environment lives."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property, partial
 
@@ -18,7 +18,12 @@ from logferry_contracts.reads import Reads
 
 @dataclass(frozen=True, kw_only=True)
 class Wiring:
-    """The settings, AWS, the time, and what is remembered from message to message."""
+    """The settings, AWS, the time, and what is remembered from message to message.
+
+    Attributes:
+        adding_to: The exports that something is added to just now, each with who does. Messages are
+            worked on side by side.
+    """
 
     settings: Settings
     ledger: Ledger
@@ -29,6 +34,7 @@ class Wiring:
     clock: Callable[[], datetime]
     sleep: Callable[[float], None]
     together: Together = side_by_side
+    adding_to: dict[str, object] = field(default_factory=dict)
 
     def reads(self, request: ExportRequestedData) -> Reads:
         """Return what all exports of a lane may take of their account's API quota together."""
