@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from itertools import pairwise
 from typing import Any
@@ -201,7 +201,9 @@ def test_of_a_large_window_the_log_streams_are_compared_that_are_known(hub: Hub)
     assert hub.asked() == []  # the day's bytes are up
 
 
-def late(hub: Hub, made: LedgerRecord, text: bytes | None = None) -> Recount:
+def late(
+    hub: Hub, made: LedgerRecord, text: bytes | None = None, streams: Sequence[str] = ("agent",)
+) -> Recount:
     """Let a look have seen that events came in late for an export, without counting them."""
     hub.s3.put_object(Bucket=BUCKET, Key=made.key, Body=emit(made).encode())
     told = Recount.of(
@@ -209,7 +211,7 @@ def late(hub: Hub, made: LedgerRecord, text: bytes | None = None) -> Recount:
         window=made.window,
         export_id=made.export_id,
         recount={"by": "no", "at": RECOUNTED, "reason": "budget"},
-        late_streams=["agent"],
+        late_streams=list(streams) or None,
     )
     Control(Bucket(hub.s3, BUCKET), SOURCE).note_late(told)
     if text is not None:
@@ -263,6 +265,27 @@ def test_a_note_of_late_events_that_nobody_can_read_is_written_anew_by_what_its_
     assert there == (told.text() if is_said else b"")
     hub.look(most_bytes=200_000_000)
     assert (hub.asked(), hub.damaged) == ([], [key])
+
+
+def test_a_window_of_more_late_streams_than_are_named_is_compared_though_its_note_is_damaged(
+    hub: Hub,
+) -> None:
+    made = record("/a")
+    Control(Bucket(hub.s3, BUCKET), SOURCE).put(late(hub, made, b"{}", streams=()), 3)
+    hub.look()
+    (asked,) = hub.asked()
+    assert (asked.export_id, asked.streams) == (made.export_id, None)
+
+
+def test_that_nothing_is_added_of_what_came_in_late_is_told(
+    hub: Hub, caplog: pytest.LogCaptureFixture
+) -> None:
+    made = record("/large", size=3_000_000_000)
+    late(hub, made, streams=())
+    hub.look()
+    assert hub.asked() == []
+    [told] = [each for each in caplog.records if each.message == "late events cannot be added"]
+    assert vars(told)["export_id"] == made.export_id
 
 
 def test_what_was_skipped_is_asked_for_as_the_next_generation_and_once(hub: Hub) -> None:

@@ -132,8 +132,12 @@ class Correcting:
 
     def _is_due(self, record: LedgerRecord, recount: Recount, turn: Turn) -> bool:
         """Whether what a recount says is missing of an export is to be added now."""
-        is_of_it = recount.export_id == record.export_id  # and not of a former try
-        if not is_of_it or not due.is_correctable(record, recount):
+        is_of_former_try = recount.export_id != record.export_id
+        if is_of_former_try or due.is_added(record, recount):
+            return False
+        if not due.is_addable(record, recount):
+            if recount.recount.reason is not None:  # nobody has counted them: no seal tells of them
+                logger.warning("late events cannot be added", export_id=record.export_id)
             return False
         why = due.objection(record, turn.clock())
         if why is not None:

@@ -49,15 +49,19 @@ def is_empty(record: LedgerRecord) -> bool:
     return record.skipped is not None and record.skipped.reason == EMPTY and record.waived is None
 
 
-def is_correctable(record: LedgerRecord, recount: Recount) -> bool:
-    """Whether what a witness says is missing of an export can be added, and has not been since.
+def is_addable(record: LedgerRecord, recount: Recount) -> bool:
+    """Whether what a witness says is missing of an export can be added.
 
     What is too large is read again by no invocation with certainty, unless it is known of which log
     streams something is missing: it is left to a person.
     """
     is_small = recount.late_streams is not None or size_bytes(record) <= MOST_ADDED_BYTES
-    is_added = any(each.recounted_at >= recount.recount.at for each in record.addenda or ())
-    return is_small and record.log_group.log_group_class == STANDARD and not is_added
+    return is_small and record.log_group.log_group_class == STANDARD
+
+
+def is_added(record: LedgerRecord, recount: Recount) -> bool:
+    """Whether something was added to an export since a witness said that it lacks something."""
+    return any(each.recounted_at >= recount.recount.at for each in record.addenda or ())
 
 
 def read_bytes(record: LedgerRecord, recount: Recount) -> int:

@@ -105,12 +105,15 @@ class Corrections:
                     yield said
 
     def _said(self, window: Window, export_id: str) -> Recount | None:
-        """Return the newest word of a look on an export that names late streams; None for none."""
+        """Return the newest word of a look on an export, best one that names late streams.
+
+        Of more streams than are named there is none: the window is compared as a whole then.
+        """
         there = self._bucket.keys(Prefix=f"{recounts_prefix(self._source, window)}!")
         of_it = [key for key in there if split_key(key)[1] == export_id]
-        read = [_read(self._text(key)) for key in of_it]
-        naming = [each for each in read if each is not None and each.late_streams]
-        return max(naming, key=lambda each: each.recount.at, default=None)
+        read = [each for key in of_it if (each := _read(self._text(key))) is not None]
+        naming = [each for each in read if each.late_streams]
+        return max(naming or read, key=lambda each: each.recount.at, default=None)
 
     def counted(self, window: Window) -> int:
         """Return of how many exports of a window it was said whether they were counted."""
