@@ -14,9 +14,10 @@ if TYPE_CHECKING:
     import boto3
 
 CLIENT_CONFIG = ClientConfig(
-    connect_timeout=10, retries={"mode": "legacy", "total_max_attempts": 4}
+    connect_timeout=3, read_timeout=10, retries={"mode": "legacy", "total_max_attempts": 3}
 )
-"""Who is asked first says within seconds that nobody answers: a proxy, a wrong endpoint."""
+"""Who is asked first says within half a minute that nobody answers, at once where a connection is
+refused: a proxy, a wrong endpoint."""
 
 
 def account_of(session: "boto3.Session", config: Config) -> str:
