@@ -21,7 +21,7 @@ MOST_LOG_STREAMS = 100
 https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_FilterLogEvents.html
 """
 MOST_NAMED_STREAMS = 500
-"""In one message: more the exporter writes of no window that it reads."""
+"""In one message: as many as the direct lane exports of a window."""
 LogStreamNames = Annotated[list[LogStreamName], Field(min_length=1, max_length=MOST_NAMED_STREAMS)]
 LogGroupClass = Annotated[str, Field(max_length=64, pattern=r"^[A-Z][A-Z0-9_]*$")]
 """``STANDARD``, ``INFREQUENT_ACCESS``, ``DELIVERY``, ``ESSENTIALS``, or what AWS adds next.
