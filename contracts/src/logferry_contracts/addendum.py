@@ -20,7 +20,7 @@ MOST_ADDED_BYTES = 500_000_000
 calls of FilterLogEvents a second 2 to 3 of the 15 minutes that a function may run."""
 MOST_NAMED_BYTES = 100_000_000
 """Of the lines of log streams that are named: so many pages of 1 MB who names them has read."""
-LEAST_READ_BYTES = 64_000_000
+ALWAYS_READ_BYTES = 64_000_000
 """So much of a window may be read, whatever was guessed."""
 _UNPACKED = 10
 """How much larger events are taken to be than in the archive, where no plan has guessed."""
@@ -92,7 +92,7 @@ def most_read_bytes(size_bytes: int, *, are_streams_named: bool) -> int:
     """
     if are_streams_named:
         return MOST_NAMED_BYTES
-    return min(MOST_ADDED_BYTES, max(LEAST_READ_BYTES, 2 * size_bytes))
+    return min(MOST_ADDED_BYTES, max(ALWAYS_READ_BYTES, 2 * size_bytes))
 
 
 def split_manifest(export_id: str, manifest: Manifest) -> tuple[Manifest, list[Manifest]]:

@@ -316,7 +316,7 @@ def test_what_the_ledger_does_not_have_is_not_made_up(
 def test_a_window_that_is_too_much_is_left_to_a_person(
     archived: "Cloud", wanted: ExportRequestedData, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("logferry_contracts.addendum.LEAST_READ_BYTES", 1000)
+    monkeypatch.setattr("logferry_contracts.addendum.ALWAYS_READ_BYTES", 1000)
     before = list(archived.archive)
     put(archived, Event("web/1", FROM + 1, "x" * 10_000))
     add(archived, wanted)
@@ -326,7 +326,7 @@ def test_a_window_that_is_too_much_is_left_to_a_person(
 def test_of_a_window_that_was_guessed_to_be_large_twice_as_much_is_read(
     archived: "Cloud", wanted: ExportRequestedData, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("logferry_contracts.addendum.LEAST_READ_BYTES", 1000)
+    monkeypatch.setattr("logferry_contracts.addendum.ALWAYS_READ_BYTES", 1000)
     archived.put_record(archived.record(wanted).model_copy(update={"estimated_bytes": 1000}))
     late = Event("web/1", FROM + 1, "x" * 1500)
     put(archived, late)

@@ -104,7 +104,7 @@ class Control:
     def recount(self, window: Window, export_id: str) -> Recount | None:
         """Return what was counted of an export; None where nobody has, or it cannot be read."""
         found = self._bucket.get(self._key(window, export_id, FIRST))
-        return None if found is None else _recount(found[0])
+        return None if found is None else read_recount(found[0])
 
     def correct(self, recount: Recount, *, only_more: bool) -> bool:
         """Replace what was counted of an export, if a later look has counted other events.
@@ -120,7 +120,7 @@ class Control:
         """
         key = self._key(recount.window, recount.export_id, FIRST)
         found = self._bucket.get(key)
-        before = None if found is None else _recount(found[0])
+        before = None if found is None else read_recount(found[0])
         if not is_news(before, recount, only_more=only_more):
             return False
         if found is None:
@@ -181,7 +181,8 @@ class Control:
         return f"{self._prefix(window, look)}{name}.json"
 
 
-def _recount(text: bytes) -> Recount | None:
+def read_recount(text: bytes) -> Recount | None:
+    """Return what was said of an export; None where nobody can read it."""
     try:
         return parse(Recount, text)
     except ContractError:

@@ -28,6 +28,7 @@ from logferry_contracts.source import SourceName
 from logferry_contracts.window import Window
 from logferry_contracts.wire import ContractError, parse
 from recounter.aws.bucket import Bucket
+from recounter.aws.control import read_recount
 from recounter.errors import OvertakenError
 
 MOST_TIMES = 3
@@ -111,7 +112,7 @@ class Corrections:
         """
         there = self._bucket.keys(Prefix=f"{recounts_prefix(self._source, window)}!")
         of_it = [key for key in there if split_key(key)[1] == export_id]
-        read = [each for key in of_it if (each := _read(self._text(key))) is not None]
+        read = [each for key in of_it if (each := read_recount(self._text(key))) is not None]
         naming = [each for each in read if each.late_streams]
         return max(naming or read, key=lambda each: each.recount.at, default=None)
 
@@ -198,10 +199,3 @@ class Corrections:
     def _text(self, key: str) -> bytes:
         found = self._bucket.get(key)
         return b"" if found is None else found[0]
-
-
-def _read(text: bytes) -> Recount | None:
-    try:
-        return parse(Recount, text)
-    except ContractError:
-        return None

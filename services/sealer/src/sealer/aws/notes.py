@@ -138,10 +138,10 @@ class Notes:
 
     def chain(self, chain: ChainName) -> tuple[ChainNote, str] | None:
         """Return what is noted of a chain, and its ETag; None for nothing."""
-        found = self._get(chain_note_key(chain.account_id, chain.region))
+        key = chain_note_key(chain.account_id, chain.region)
+        found = self._get(key)
         if found is None:
             return None
-        key = chain_note_key(chain.account_id, chain.region)
         return _parsed(ChainNote, key, found[0]) or ChainNote(dates=[]), found[1]
 
     def keep_chain(self, chain: ChainName, note: ChainNote, etag: str | None) -> str:
