@@ -34,11 +34,12 @@ from logferry_contracts.ledger_record import LedgerRecord, Skipped
 from logferry_contracts.message import epoch_ms, timestamp
 from logferry_contracts.wire import emit
 
-SLACK_BYTES = {250: 900_000, 2_000: 1_500_000}
-"""What threads hold at once, of which ten log groups are not enough to fill all, nor hundreds."""
-RESIDENT_SLACK_BYTES = 18 * 1024**2
-"""SQLite's caches, which 1,000 log groups do not fill: 75 MB were seen of these, 80 of 4,000, 84 of
-8,000, 88 of 16,000, and no more of 50,000."""
+SLACK_BYTES = 1_000_000
+"""What threads hold at once, of which ten log groups are not enough to fill all, nor hundreds: 820
+KB were seen of 2,000, and of 5,000."""
+RESIDENT_SLACK_BYTES = 9 * 1024**2
+"""SQLite's cache, which 1,000 log groups do not fill: 77.1 MB were seen of these, 82.0 of 10,000,
+82.3 of 20,000."""
 PAGE = 50
 """Keys of a listing: of so few that a page of them is not what is measured."""
 LONG_BYTES = 16 * 1024
@@ -123,6 +124,9 @@ class Wide:
     def _keys(self, *, Prefix: str, **_: Any) -> Iterator[dict[str, Any]]:  # noqa: N803
         if Prefix.startswith("inventories/"):
             yield {"Contents": [{"Key": INVENTORY, "ETag": "i"}]}
+            return
+        if not Prefix.startswith("ledger/"):  # what is noted for people, of which there is nothing
+            yield {}
             return
         tag = etag(self.reason.encode())
         for numbers in itertools.batched(range(self.count), PAGE, strict=False):
@@ -238,7 +242,7 @@ def test_the_peak_is_the_same_for_ten_log_groups_and_for_many(tmp_path: Path, co
     few, many = peaks(tmp_path, 10), peaks(tmp_path, count)
 
     for what, peak in many.items():
-        assert peak < few[what] + SLACK_BYTES[count], what
+        assert peak < few[what] + SLACK_BYTES, what
 
 
 def _resident(tmp_path: Path, count: int) -> int:
@@ -246,12 +250,12 @@ def _resident(tmp_path: Path, count: int) -> int:
 
 
 @pytest.mark.deep
-def test_a_process_that_seals_20_000_log_groups_is_as_large_as_one_that_seals_1_000(
+def test_a_process_that_seals_10_000_log_groups_is_as_large_as_one_that_seals_1_000(
     tmp_path: Path,
 ) -> None:
     """As large as Lambda takes it for: tracing each allocation would take an hour."""
     sizes = []
-    for count in (1_000, 20_000):
+    for count in (1_000, 10_000):
         with ProcessPoolExecutor(1, get_context("spawn")) as process:
             sizes.append(process.submit(_resident, tmp_path, count).result())
 
