@@ -14,6 +14,7 @@ from logferry.command import COMMANDS, EVENTS, LEDGER, main
 
 AWS = {"boto3", "botocore", "s3transfer", "logferry.config", "yaml"}
 OF_COMMANDS = {"logferry_contracts", "pydantic", "cryptography", "rich.markdown"}
+OF_MUCH = {"multiprocessing", "rich.status", "logferry.token_indexes", "duckdb"}
 SHOWN = {"cyclopts", "rich"}
 
 PROGRAM = """\
@@ -48,6 +49,15 @@ def test_a_folder_is_checked_without_the_sdk_of_aws(tmp_path: Path) -> None:
     modules = imported("verify", str(tmp_path / "copy"), "--key", str(key))
     assert modules & {*AWS, "urllib.request"} == set()
     assert "logferry.verify" in modules
+
+
+def test_little_of_a_folder_is_searched_without_what_it_does_not_take(tmp_path: Path) -> None:
+    archive = Archive(Copy(tmp_path / "copy"))
+    archive.days(1)
+    date = ("--from", "2026-11-21", "--to", "2026-11-21")
+    modules = imported("search", "", str(tmp_path / "copy"), "--log-group", "*", *date)
+    assert modules & {*AWS, *OF_MUCH} == set()
+    assert "logferry.search" in modules
 
 
 def test_what_a_process_does_of_a_check_imports_nothing_that_prints() -> None:

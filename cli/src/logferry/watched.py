@@ -1,19 +1,22 @@
 """An archive that tells, while it is read, how much of it was looked at."""
 
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from logferry.pace import Pace
 from logferry.workers import Threads
 from logferry_contracts.archive import Readable
 from logferry_contracts.seal_key import SEALS
-from logferry_contracts.verification.objects import Level
 from logferry_contracts.verification.store import Store, Unreadable, Version
+
+if TYPE_CHECKING:
+    from logferry_contracts.verification.objects import Level
 
 
 class Watched:
     """An archive whose pace is told each thing that is looked at."""
 
-    def __init__(self, archive: Store, level: Level, pace: Pace, threads: Threads) -> None:
+    def __init__(self, archive: Store, level: "Level", pace: Pace, threads: Threads) -> None:
         self._archive = archive
         self._threads = threads
         self._counts_bytes = level in {"bytes", "events"}

@@ -1,15 +1,19 @@
-"""Threads and processes that work side by side, and take few things ahead."""
+"""Threads and processes that work side by side, and take few things ahead.
 
-import multiprocessing
+What processes need is imported once there are any: most that is read is read by threads.
+"""
+
 import signal
 import sys
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from importlib.util import find_spec
-from multiprocessing.context import BaseContext
 from pathlib import Path
-from typing import Self
+from typing import TYPE_CHECKING, Self
+
+if TYPE_CHECKING:
+    from multiprocessing.context import BaseContext
 
 _TASKS = Path("/proc/self/task")
 """https://man7.org/linux/man-pages/man5/proc_pid_task.5.html"""
@@ -51,8 +55,10 @@ class Processes:
     Work and things are pickled. Without any work no process is begun.
     """
 
-    def __init__(self, workers: int, context: BaseContext | None = None) -> None:
+    def __init__(self, workers: int, context: "BaseContext | None" = None) -> None:
         """Have so many, begun as a context says."""
+        from concurrent.futures import ProcessPoolExecutor  # noqa: PLC0415  (see above)
+
         self._ahead = 2 * workers
         self._pool = ProcessPoolExecutor(workers, context or _context(), initializer=_begin)
 
@@ -62,6 +68,8 @@ class Processes:
 
         That is on Linux, and while no other thread of this process may hold a lock.
         """
+        import multiprocessing  # noqa: PLC0415  (see above)
+
         is_sound = sys.platform == "linux" and len(list(_TASKS.iterdir())) == 1
         forked = cls(workers, multiprocessing.get_context("fork") if is_sound else None)
         if is_sound:
@@ -80,6 +88,8 @@ class Processes:
 
     def stop(self) -> None:
         """End them, whatever is under way."""
+        import multiprocessing  # noqa: PLC0415  (see above)
+
         results = getattr(self._pool, "_result_queue", None)
         self._pool.shutdown(wait=False, cancel_futures=True)
         for process in multiprocessing.active_children():
@@ -90,8 +100,10 @@ class Processes:
             results._writer.close()  # noqa: SLF001  (it has no other name)
 
 
-def _context() -> BaseContext:
+def _context() -> "BaseContext":
     """Return how processes are begun: not by a plain fork, which copies locks of other threads."""
+    import multiprocessing  # noqa: PLC0415  (see above)
+
     main = sys.modules["__main__"]
     if main.__spec__ is None:
         # As `python -m logferry`, of which they import nothing, and not as a script, which they

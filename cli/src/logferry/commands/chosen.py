@@ -11,7 +11,7 @@ from cyclopts import Parameter
 
 from logferry import search as searching
 from logferry import thaw as thawing
-from logferry.commands.console import DONE, FAILED, NOT_WHOLE, messages
+from logferry.commands.console import DONE, FAILED, NOT_WHOLE, messages, under_way
 from logferry.place import Place
 from logferry.places import places_of
 from logferry.thaw import Noting, Winter
@@ -131,7 +131,7 @@ def planned(
     now = datetime.now(UTC)
     winter = Winter()
     noting = Noting(place.store)
-    with messages.status(f"Looking for what {place.store} has"):
+    with under_way(f"Looking for what {place.store} has"):
         # What does not wait needs no threads, and without any this process may fork.
         mapped = map if place.store.readers == 1 else threads.mapped
         noted = place._replace(store=noting)

@@ -3,7 +3,8 @@
 import json
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Annotated, Any
 
 from cyclopts import Parameter
@@ -38,6 +39,23 @@ messages = Console(stderr=True, highlight=False, soft_wrap=True, emoji=False)
 
 type Json = Annotated[bool, Parameter(name="--json", negative="", show_default=False)]
 type Flag = Annotated[bool, Parameter(negative="", show_default=False)]
+
+
+@contextmanager
+def under_way(told: str) -> Iterator[Callable[[str], None]]:
+    """Show what is under way as long as it is, and what is told instead of it, on a terminal.
+
+    Elsewhere nobody would see it, or wait for the import of what draws it.
+    """
+    if not messages.is_terminal:
+        yield _told_to_nobody
+        return
+    with messages.status(told) as shown:
+        yield shown.update
+
+
+def _told_to_nobody(told: str) -> None:
+    del told
 
 
 def told_errors() -> tuple[type[Exception], ...]:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import IO, Annotated, Any
+from typing import IO, TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter, validators
 
@@ -29,12 +29,14 @@ from logferry.commands.console import (
 from logferry.commands.side_by_side import reading
 from logferry.errors import ConfigError
 from logferry.place import Place
-from logferry.token_indexes import RulingOut, kept_at
 from logferry.workers import Threads
 from logferry_contracts.retrieval.pattern import Pattern
 from logferry_contracts.retrieval.plan import Plan
 from logferry_contracts.retrieval.search import Match, Report, Search
 from logferry_contracts.verification.store import Unreadable
+
+if TYPE_CHECKING:
+    from logferry.token_indexes import RulingOut
 
 type Positive = Annotated[int, Parameter(validator=validators.Number(gte=1))]
 
@@ -199,7 +201,10 @@ class _Searching:
             stopped, count = self._show(search, stop, limit)
         return self._end(plan, search.report, is_stopped=stopped), count
 
-    def _ruling_out(self, index: str) -> RulingOut:
+    def _ruling_out(self, index: str) -> "RulingOut":
+        # Who has no index does not wait for what reads one.
+        from logferry.token_indexes import RulingOut, kept_at  # noqa: PLC0415
+
         return RulingOut(
             kept_at(index), self.pattern.text, lambda told: messages.print(told, markup=False)
         )

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 
-from logferry.commands.console import messages
+from logferry.commands.console import under_way
 from logferry.pace import Pace
 from logferry.place import Place
 from logferry.streams_together import streams_together
@@ -26,15 +26,15 @@ type Reading = tuple[Store, Mapped, Callable[[], None]]
 def reading(place: Place, plan: Plan, threads: Threads) -> Iterator[Reading]:
     """Read with processes where nothing has to be waited for, and otherwise with threads."""
     if place.store.readers > 1 or plan.size_bytes < _MUCH_BYTES:
-        with messages.status("Reading") as shown:
-            pace = Pace(plan.size_bytes, watch=shown.update, clock=time.monotonic)
+        with under_way("Reading") as show:
+            pace = Pace(plan.size_bytes, watch=show, clock=time.monotonic)
             store = Watched(place.store, "bytes", pace, threads)
             yield store, threads.mapped, threads.stop
         return
     processes = Processes.forked(os.process_cpu_count() or 1)
     try:
-        with messages.status("Reading") as shown:
-            pace = Pace(plan.size_bytes, watch=shown.update, clock=time.monotonic)
+        with under_way("Reading") as show:
+            pace = Pace(plan.size_bytes, watch=show, clock=time.monotonic)
             yield place.store, partial(streams_together, processes, pace.add), processes.stop
     finally:
         processes.stop()
