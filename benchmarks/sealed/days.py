@@ -10,7 +10,7 @@ import random
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
-from itertools import repeat
+from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -52,10 +52,19 @@ class Days:
     objects: list[list[Path]]
 
 
-def make(root: Path, dates: int, objects: int, object_bytes: int, windows: int = 1) -> Days:
+def make(  # noqa: PLR0913  (how much of what)
+    root: Path,
+    dates: int,
+    objects: int,
+    object_bytes: int,
+    windows: int = 1,
+    *,
+    are_short: bool = False,
+) -> Days:
     """Write so many objects of about so many bytes, unpacked, and seal them for each date.
 
-    A date is cut into so many windows, which have as many of the objects each.
+    A date is cut into so many windows, which have as many of the objects each. Short lines say
+    nothing of the thread and the class that have logged them: 125 bytes, and not 173.
     """
     archive = Archive(Folder(root), SealingKey())
     first = archive.window()
@@ -63,8 +72,8 @@ def make(root: Path, dates: int, objects: int, object_bytes: int, windows: int =
     files = [root.with_name(f"{root.name}-{n}.gz") for n in range(objects)]
     with ProcessPoolExecutor(mp_context=get_context("spawn")) as processes:
         of = [parts[n // LOG_GROUPS % windows] for n in range(objects)]
-        each = (files, range(objects), repeat(object_bytes), of)
-        made = list(processes.map(_write, *each))
+        write = partial(_write, size_bytes=object_bytes, are_short=are_short)
+        made = list(processes.map(write, files, range(objects), of))
     measured = [found for _, found in made]
     sealed = [_seal(archive, root, files, measured, parts) for _ in range(dates)]
     key = root.with_suffix(".pem")
@@ -86,21 +95,24 @@ def _parts(window: Window, number: int) -> list[Window]:
     return [Window(from_ms=at_ms, to_ms=at_ms + length_ms) for at_ms in begins]
 
 
-def _write(file: Path, number: int, object_bytes: int, window: Window) -> tuple[int, Measured]:
+def _write(
+    file: Path, number: int, window: Window, *, size_bytes: int, are_short: bool
+) -> tuple[int, Measured]:
     """Write an object; return how long its text is, and what it is."""
-    text = "".join(_lines(number, object_bytes, window.from_ms)).encode()
+    text = "".join(_lines(number, size_bytes, window.from_ms, are_short=are_short)).encode()
     file.write_bytes(gzip.compress(text, 6, mtime=0))
     return len(text), measure(lambda: file.open("rb"), window)
 
 
-def _lines(number: int, size_bytes: int, from_ms: int) -> Iterator[str]:
+def _lines(number: int, size_bytes: int, from_ms: int, *, are_short: bool) -> Iterator[str]:
     drawn = random.Random(number)  # noqa: S311  (no secret)
     at_ms, written = from_ms, 0
     while written < size_bytes:
         at_ms += drawn.randrange(2 * _MS_BETWEEN)
         id_ = drawn.randbytes(16).hex()
+        by = "" if are_short else f"[http-nio-8080-exec-{id_[0]}] c.e.shop.OrderController "
         line = (
-            f"{stamp(at_ms).decode()} INFO [http-nio-8080-exec-{id_[0]}] c.e.shop.OrderController "
+            f"{stamp(at_ms).decode()} INFO {by}"
             f"requestId={id_[:8]}-{id_[8:12]}-{id_[12:16]}-{id_[16:20]}-{id_[20:]} "
             f"GET /api/v2/orders/{drawn.randrange(100_000)} "
             f"status={drawn.choice(_STATUS)} took={drawn.randrange(2000)}ms\n"
