@@ -57,7 +57,7 @@ def run() -> dict[str, float]:
         paths = "\n".join(str(path) for path in made.objects[0])
         output = Path(scratch) / "fetched.log"
         grepped, searched, unpacked, fetched, queried = [], [], [], [], []
-        whole, hour = [], []
+        whole, hour, started = [], [], []
         for number in range(ROUNDS):
             console.print(f"round {number + 1} of {ROUNDS}", style="dim")
             grepped.append(_shell(f"xargs zcat | grep -c {WORDS}", paths))
@@ -71,6 +71,7 @@ def run() -> dict[str, float]:
             queried.append(took(asked))
             whole.append(_logferry(hours, "search", WORDS))
             hour.append(_logferry(hours, "search", WORDS, times=HOUR))
+            started.append(_logferry(hours, "search", WORDS, "--dry-run", times=HOUR))
     turns = {
         "zcat | grep -c": grepped,
         "search": searched,
@@ -79,6 +80,7 @@ def run() -> dict[str, float]:
         "DuckDB macro of 0.2.0": queried,
         "search of 24 windows": whole,
         "search of one of them": hour,
+        "its plan alone": started,
     }
     console.print(_table(made, turns))
     return {
@@ -88,6 +90,7 @@ def run() -> dict[str, float]:
         "search.text_over_duckdb_macro_0_2.cpu": _cpu_over(searched, queried),
         "search.hour_over_day": _over(hour, whole),
         "search.hour_over_day.cpu": _cpu_over(hour, whole),
+        "search.hour_over_day.reading": _reading_over(hour, whole, started),
         "search.peak_mb": max(each.peak_mb for each in searched),
         "fetch.sorted_over_cat": _over(fetched, unpacked),
         "fetch.sorted_over_cat.cpu": _cpu_over(fetched, unpacked),
@@ -118,6 +121,12 @@ def _over(ours: Sequence[Took], theirs: Sequence[Took]) -> float:
 
 def _cpu_over(ours: Sequence[Took], theirs: Sequence[Took]) -> float:
     return median(our.cpu_s / their.cpu_s for our, their in zip(ours, theirs, strict=True))
+
+
+def _reading_over(hour: Sequence[Took], whole: Sequence[Took], plan: Sequence[Took]) -> float:
+    """Return the ratio of what is beside the command's start and the plan of the hour."""
+    rounds = zip(hour, whole, plan, strict=True)
+    return median((h.wall_s - p.wall_s) / (w.wall_s - p.wall_s) for h, w, p in rounds)
 
 
 def _table(made: Days, turns: dict[str, list[Took]]) -> Table:
