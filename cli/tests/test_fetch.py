@@ -399,3 +399,12 @@ def test_runs_are_merged_wherever_they_are_cut(
             for event in some_
         ]
     assert found == sorted(events, key=lambda event: event[:24])
+
+
+def test_what_is_remembered_of_a_file_is_where_its_own_time_is_in_it(tmp_path: Path) -> None:
+    years = 730 * DAY_MS
+    cuts = cuts_of(START_MS, START_MS + years, 10**12)
+    at = (START_MS + years // 2, START_MS + years // 2 + DAY_MS // 10)
+    run = write_run(tmp_path / "run", [stamp(each) + b" " for each in at], cuts)
+    assert len(run.places) == 2
+    assert [n for n in range(len(cuts) + 1) if parts_of([run], n)] == [run.first]

@@ -13,7 +13,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from itertools import accumulate, count
+from itertools import count
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -118,7 +118,7 @@ class Folder:
         self.runs += runs
         line = {
             "numbers": list(numbers),
-            "runs": [[run.path.name, run.places] for run in runs],
+            "runs": [[run.path.name, run.first, run.places] for run in runs],
             "told": [[each.thing, each.why] for each in report.unchecked],
             **{name: getattr(report, name) for name in _COUNTED},
         }
@@ -137,9 +137,9 @@ class Folder:
         found: dict[str, Any] = json.loads(rows.fetchone()[0])
         return found
 
-    def slices(self) -> list[list[Part]]:
-        """Return what there is of each slice of time, from the oldest on."""
-        return [parts_of(self.runs, number) for number in range(len(self.cuts) + 1)]
+    def slices(self) -> Iterator[list[Part]]:
+        """Yield what there is of each slice of time, from the oldest on."""
+        return (parts_of(self.runs, number) for number in range(len(self.cuts) + 1))
 
     def _read(self, state: Path, task: str) -> None:
         first, *lines = state.read_text(encoding="utf-8").strip().splitlines()
@@ -152,7 +152,7 @@ class Folder:
             except ValueError:
                 continue  # it was cut off while it was written
             self.done.update(said["numbers"])
-            self.runs += [Run(self.path / name, places) for name, places in said["runs"]]
+            self.runs += [Run(self.path / name, *rest) for name, *rest in said["runs"]]
             for name in _COUNTED:
                 setattr(self.report, name, getattr(self.report, name) + said[name])
             self.report.findings += [Unchecked(thing, why, _TOLD) for thing, why in said["told"]]
@@ -296,11 +296,16 @@ def write_lines(folder: Folder, path: Path, mapped: Mapped = map) -> None:
         mapped: Writes several slices, such as with processes.
     """
     path.write_bytes(b"")
-    slices = folder.slices()
-    sizes = (sum(part.end - part.begin for part in parts) for parts in slices)
-    places = accumulate(sizes, initial=0)
-    for _ in mapped(SliceWriter(path), zip(places, slices, strict=False)):
+    for _ in mapped(SliceWriter(path), _placed(folder.slices())):
         pass
+
+
+def _placed(slices: Iterable[list[Part]]) -> Iterator[tuple[int, list[Part]]]:
+    """Yield each slice with where it begins in the file."""
+    place = 0
+    for parts in slices:
+        yield place, parts
+        place += sum(part.end - part.begin for part in parts)
 
 
 def _batches(plan: Plan, done: set[int]) -> Iterator[Batch]:

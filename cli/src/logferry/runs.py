@@ -3,11 +3,11 @@
 An event is a line, or several, that begins with its time: sorting by the first letters sorts by
 time. What happened in the same millisecond stays in the order in which it was written.
 
-Time is cut into slices, and every file knows where each begins in it: slices are merged one by one,
-in any order or side by side.
+Time is cut into slices, and every file knows where those that it has begin in it: slices are merged
+one by one, in any order or side by side. Years are thousands of files, each of a few slices.
 """
 
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise
 from operator import attrgetter, itemgetter
@@ -35,10 +35,13 @@ class Run(NamedTuple):
     """A file of sorted events.
 
     Attributes:
-        places: Where each slice begins in it, and where the last one ends.
+        first: The number of the slice that it begins in.
+        places: Where each slice from that one on begins in it, and where the last one that it has
+            ends.
     """
 
     path: Path
+    first: int
     places: list[int]
 
 
@@ -71,19 +74,23 @@ def write_run(path: Path, events: list[bytes], cuts: Cuts) -> Run:
         cuts: Where time is cut.
     """
     events.sort(key=_AT)
-    begun = [0, *(bisect_left(events, cut, key=_AT) for cut in cuts), len(events)]
+    first, last = (bisect_right(cuts, _AT(each)) for each in (events[0], events[-1]))
+    begins = (bisect_left(events, cut, key=_AT) for cut in cuts[first:last])
+    begun = [0, *begins, len(events)]
     places = [0]
     with path.open("wb") as file:
         for begin, end in pairwise(begun):
             text = _NEWLINE.join(events[begin:end]) + _NEWLINE if begin < end else b""
             file.write(text)
             places.append(places[-1] + len(text))
-    return Run(path, places)
+    return Run(path, first, places)
 
 
 def parts_of(runs: Iterable[Run], number: int) -> list[Part]:
     """Return what runs have of a slice."""
-    parts = (Part(run.path, run.places[number], run.places[number + 1]) for run in runs)
+    of = ((run, number - run.first) for run in runs)
+    having = ((run, n) for run, n in of if 0 <= n < len(run.places) - 1)
+    parts = (Part(run.path, run.places[n], run.places[n + 1]) for run, n in having)
     return [part for part in parts if part.begin < part.end]
 
 
