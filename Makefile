@@ -184,7 +184,7 @@ bench: install .venv-awscli/installed ## Benchmarks against the baseline and the
 	$(BIN)/python -m benchmarks
 
 # The longest first, so that both ends of the list end together. Most of a part's time is waiting.
-CHECKS := coverage iam-check doctor-check chaos acceptance-check upgrade-check ways-back-check demo-check report-check coverage-check second-verifier-check terraform-apply-check lint policy-check terraform-check
+CHECKS := coverage ways-back-check iam-check chaos upgrade-check doctor-check terraform-apply-check demo-check second-verifier-check acceptance-check report-check coverage-check lint policy-check terraform-check
 AT_ONCE := 2
 check: export PARTS := $(filter-out $(LEFT_OUT),$(CHECKS))
 .PHONY: check
