@@ -22,7 +22,7 @@ from logferry_contracts.source import SourceName
 enforcers = importlib.import_module("services.sse-enforcer.tests.conftest")
 Enforcer, operation_of = enforcers.World, enforcers.operation_of
 
-SCHEDULES = 60
+SCHEDULES = 40
 STEPS = 25
 DATES = 3
 MOST_RECEIVES = 20

@@ -1,4 +1,4 @@
-"""Hundreds of random schedules of people's mistakes, kills and faults, in memory.
+"""Random schedules of people's mistakes, kills and faults, in memory.
 
 People purge queues and make them again, delete, cut off and falsify ledger records, delete objects,
 forbid exports and ask for another source's profile, while processes die and AWS throttles and
@@ -27,7 +27,7 @@ from logferry_contracts.export import Lane
 from planner import handler as planner_handler
 from planner.telemetry import logger as planner_logger
 
-SCHEDULES = 75
+SCHEDULES = 50
 STEPS = 30
 BAD, GOOD = "/bad", "/good"
 FOR_EVER, FOR_A_WHILE = 100_000, 8

@@ -89,7 +89,7 @@ def test_however_many_short_events_are_compared_they_fit_into_the_function(
     monkeypatch.setenv("TMPDIR", str(tmp_path))
     # A process of its own: what one has taken at most it does not give back.
     with get_context("fork").Pool(1) as pool:
-        grown_mb, written = pool.apply(compare, (record, 6 * comparison.EVENTS_AT_ONCE))
+        grown_mb, written = pool.apply(compare, (record, 3 * comparison.EVENTS_AT_ONCE))
     assert written == 1
     assert 0 < grown_mb < MOST_GROWTH_MB
 

@@ -1,4 +1,4 @@
-"""A thousand schedules of what can go wrong, one on top of the other, and what holds all the same.
+"""Hundreds of schedules of what can go wrong, one on top of the other, and what holds all the same.
 
 Each schedule is a few exports and a row of deliveries, at any of whose AWS calls the process dies,
 AWS throttles, an answer is lost or the same message is worked on a second time, while tasks fail,
@@ -30,7 +30,7 @@ from logferry_contracts.ledger_record import LedgerRecord
 if TYPE_CHECKING:
     from services.exporter.tests.conftest import Cloud, Job, Plan
 
-SCHEDULES, ALL_SCHEDULES = 40, 990
+SCHEDULES, ALL_SCHEDULES = 40, 500
 STEPS = 5
 ENDS = {"COMPLETED", "FAILED", "CANCELLED"}
 

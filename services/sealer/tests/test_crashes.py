@@ -287,7 +287,7 @@ def test_what_is_begun_is_also_ended(world: World) -> None:
 
 
 @pytest.mark.parametrize(
-    "log_groups", [pytest.param(1_000), pytest.param(50_000, marks=pytest.mark.deep)], ids=str
+    "log_groups", [pytest.param(1_000), pytest.param(20_000, marks=pytest.mark.deep)], ids=str
 )
 def test_memory_stays_flat_however_many_leaves_a_date_has(tmp_path: Path, log_groups: int) -> None:
     """What grows is SQLite's file, and the listing of one date's records."""

@@ -77,9 +77,9 @@ def test_the_peak_is_the_same_for_an_object_of_1_mb_and_of_many() -> None:
 
 
 @pytest.mark.deep
-def test_a_process_that_reads_5_gb_is_as_large_as_one_that_reads_1_mb() -> None:
+def test_a_process_that_reads_1_gb_is_as_large_as_one_that_reads_1_mb() -> None:
     sizes = []
-    for size_bytes in (MB, 5_000 * MB):
+    for size_bytes in (MB, 1_000 * MB):
         with ProcessPoolExecutor(1, get_context("spawn")) as process:
             sizes.append(process.submit(resident_of, size_bytes).result())
 
