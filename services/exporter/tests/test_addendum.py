@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporter import adding, direct, missing
+from exporter import addendum, adding, direct, missing
 from exporter.comparison import EVENTS_AT_ONCE, Comparison
 from exporter.direct import Event
 from exporter.errors import ExportRefusedError, TransientError
@@ -347,15 +347,48 @@ def test_late_events_of_more_log_streams_than_a_message_names_are_added(
     assert lines(archived, recorded(archived, wanted)) == lines_of(*KNOWN, *late)
 
 
-@pytest.mark.parametrize("most", ["MOST_STREAMS", "WRITING_S"])
 def test_nothing_is_written_of_what_is_of_too_many_log_streams(
-    archived: "Cloud", wanted: ExportRequestedData, monkeypatch: pytest.MonkeyPatch, most: str
+    archived: "Cloud", wanted: ExportRequestedData, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(adding, most, {"MOST_STREAMS": 2, "WRITING_S": 3600}[most])
+    monkeypatch.setattr(adding, "MOST_STREAMS", 2)
     before = list(archived.archive)
     put(archived, *LATE)
     add(archived, wanted)
     assert (archived.archive, added(archived), archived.dead_letters) == (before, [], [])
+
+
+def test_nothing_is_written_where_there_is_never_time_for_all_of_it(
+    archived: "Cloud",
+    wanted: ExportRequestedData,
+    monkeypatch: pytest.MonkeyPatch,
+    emitted: Callable[[str], list[float]],
+) -> None:
+    """It is tried for a while, and told then: by whoever has counted, and by a metric."""
+    monkeypatch.setattr(adding, "WRITING_S", 3600)
+    before, begun_at = list(archived.archive), archived.now
+    put(archived, *LATE)
+    add(archived, wanted)
+    assert (archived.archive, added(archived), archived.dead_letters) == (before, [], [])
+    assert addendum.TRIED_FOR < archived.now - begun_at < 2 * addendum.TRIED_FOR
+    assert emitted("AddendaRefused") == [1]
+
+
+@pytest.mark.parametrize("call", ["ledger.note_reading", "logs.events", "archive.texts"])
+def test_what_runs_out_of_an_invocations_time_is_added_minutes_later(
+    archived: "Cloud", wanted: ExportRequestedData, call: str
+) -> None:
+    """Others' calls may have taken the time, or their windows, which were read before."""
+    put(archived, *LATE)
+    ask(archived, wanted)
+    begun_at, slow = archived.now, iter([60, 60])
+
+    def interrupt(name: str) -> None:
+        archived.sleep(next(slow, 0) if name == call else 0)
+
+    archived.interrupt = interrupt
+    archived.run()
+    assert lines(archived, recorded(archived, wanted)) == lines_of(*KNOWN, *LATE)
+    assert archived.now - begun_at < timedelta(minutes=10)
 
 
 def test_a_refusal_is_a_dead_letter_and_leaves_the_export_alone(

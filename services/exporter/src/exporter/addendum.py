@@ -6,11 +6,12 @@ Each may be done again: what was read anew is compared with what the archive has
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from datetime import timedelta
 from uuid import UUID
 
 from aws_lambda_powertools.metrics import MetricUnit
 
-from exporter import adding, proof, task
+from exporter import adding, proof, task, waiting
 from exporter.adding import Adding
 from exporter.cloud import LedgerEntry
 from exporter.direct_lane import reading
@@ -21,6 +22,7 @@ from exporter.errors import (
     NotFinishedError,
     NotForDirectLaneError,
     ObjectsRemovedError,
+    OutOfTimeError,
 )
 from exporter.telemetry import count, logger, measure
 from logferry_contracts.addendum import Addendum, addendum_folder
@@ -31,6 +33,9 @@ from logferry_contracts.open_exports import untold
 
 AGAIN_S = 60
 """After which it is looked again whether the other message of an export has been done with."""
+TRIED_FOR = timedelta(minutes=45)
+"""For how long what an invocation has no time for is tried again. Others may have taken it, by their
+messages or by their calls; what takes more than a whole one is told, as all that cannot be added."""
 
 
 def add(errand: Errand) -> None:
@@ -39,7 +44,7 @@ def add(errand: Errand) -> None:
     Where that cannot be, the export stays as it is: who has counted tells that it differs.
 
     Raises:
-        NotFinishedError: Another message adds to it just now.
+        NotFinishedError: Another message adds to it just now, or there was no time for it.
         TransientError: AWS was busy, or others kept changing the ledger record.
         ContractError: The ledger record breaks its contract, or belongs to another export.
     """
@@ -98,6 +103,8 @@ def _add(errand: Errand, entry: LedgerEntry) -> None:
         return
     try:
         _add_what_is_missing(errand, entry)
+    except OutOfTimeError as error:
+        _try_again(errand, str(error))
     except (NotAddedError, NotForDirectLaneError, ObjectsRemovedError) as error:
         _leave(str(error))
     except ExportRefusedError as error:
@@ -141,6 +148,21 @@ def _event(errand: Errand, record: LedgerRecord, addendum: Addendum) -> ExportCo
     named = record.model_copy(update={"export_id": name})
     location = errand.wiring.ledger.put_manifest(named, event.data.manifest)
     return event.with_objects_at(location)
+
+
+def _try_again(errand: Errand, why: str) -> None:
+    """Leave it to the next invocation, unless several had no time for it.
+
+    Raises:
+        NotFinishedError: It is to come back in a moment.
+    """
+    delivery = errand.delivery
+    if errand.now() - delivery.first_received_at > TRIED_FOR:
+        _leave(f"{why}, received {delivery.receive_count} times")
+        return
+    interval_s = waiting.error_interval_s(delivery.receive_count)
+    logger.info("given back", waits_for="an invocation's time", why=why, interval_s=interval_s)
+    raise NotFinishedError(interval_s)
 
 
 def _leave(why: str) -> None:

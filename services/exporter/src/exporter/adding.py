@@ -15,7 +15,7 @@ from tempfile import TemporaryDirectory
 
 from exporter import direct, missing, task
 from exporter.comparison import Comparison
-from exporter.errors import NotAddedError, NotForDirectLaneError
+from exporter.errors import NotAddedError, NotForDirectLaneError, OutOfTimeError
 from exporter.reading import FOLDER_PREFIX, Reading
 from exporter.spool import Spool, remove_leftovers
 from logferry_contracts.addendum import addenda_of, addendum_folder, guessed_bytes, most_read_bytes
@@ -53,7 +53,8 @@ class Adding:
             None of them where nothing is missing.
 
         Raises:
-            NotAddedError: Nobody can say what is missing, or it is too much.
+            NotAddedError: Nobody can say what is missing.
+            OutOfTimeError: It takes longer than what is left of the invocation.
             NotForDirectLaneError: It cannot be read in this way.
             ExportRefusedError: A person has to mend something first.
             TransientError: AWS was busy.
@@ -89,7 +90,7 @@ class Adding:
         for name in sorted(read.stream_names):
             names[stream_in_key(name)].append(name)
         for folder in sorted(archived.keys() | names.keys()):
-            self.reading.check_until(read)
+            self.reading.check_until()
             self._compare_folder(record, archived[folder], read, names[folder], found)
 
     def _compare_folder(
@@ -104,7 +105,7 @@ class Adding:
         size_bytes = sum(map(read.size_of, names))
         with TemporaryDirectory(dir=read.folder) as name:
             comparison = Comparison(Path(name), size_bytes)
-            comparison.put_there(map(missing.digest, self._there(record, archived, read)))
+            comparison.put_there(map(missing.digest, self._there(record, archived)))
             numbers, left = comparison.missing(
                 missing.digest(each) for _, each in self._events(record, read, names)
             )
@@ -128,12 +129,12 @@ class Adding:
     ) -> Iterator[tuple[str, bytes]]:
         """Yield the events of log streams that were read, always in the same order."""
         for name in names:
-            texts = self._timed(read.texts(name), read)
+            texts = self._timed(read.texts(name))
             for event in missing.inside(missing.events(texts), record.window):
                 yield name, event
 
     def _there(
-        self, record: LedgerRecord, archived: Iterable[ArchivedObject], read: Spool
+        self, record: LedgerRecord, archived: Iterable[ArchivedObject]
     ) -> Iterator[bytes]:
         """Yield the events that the archive has of log streams, in all folders of the export."""
         by_folder = defaultdict[str, list[ArchivedObject]](list)
@@ -143,12 +144,12 @@ class Adding:
             # By the number of each, which has six digits or more.
             ordered = sorted(of_folder, key=lambda each: (len(each.key), each.key))
             texts = chain.from_iterable(self._texts(record, each) for each in ordered)
-            events = missing.events(self._timed(texts, read))
+            events = missing.events(self._timed(texts))
             yield from missing.inside(events, record.window)
 
-    def _timed(self, texts: Iterable[bytes], read: Spool) -> Iterator[bytes]:
+    def _timed(self, texts: Iterable[bytes]) -> Iterator[bytes]:
         for each in texts:
-            self.reading.check_until(read)
+            self.reading.check_until()
             yield each
 
     def _texts(self, record: LedgerRecord, each: ArchivedObject) -> Iterator[bytes]:
@@ -158,7 +159,7 @@ class Adding:
     def _written(self, record: LedgerRecord, found: Spool) -> list[ArchivedObject]:
         takes = timedelta(seconds=WRITING_S * len(found.stream_names))
         if self.reading.clock() + takes > self.reading.until:
-            raise NotAddedError(f"no time to write {len(found.stream_names)} objects")
+            raise OutOfTimeError(f"no time to write {len(found.stream_names)} objects")
         folder = task.folder(record, addendum_folder(record.export_id, next_number(record)))
         self.reading.write(record, folder, found)
         return self.reading.archive.objects(record.source.region, record.destination.bucket, folder)

@@ -51,6 +51,10 @@ class NotForDirectLaneError(Exception):
     """Hand the export over to the slot: the direct lane cannot do it, or not in time."""
 
 
+class OutOfTimeError(NotForDirectLaneError):
+    """As above; or try again, as the next invocation may have more time."""
+
+
 class NotAddedError(Exception):
     """Leave a completed export as it is: nobody can say what is missing of it, or add that."""
 

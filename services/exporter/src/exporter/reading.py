@@ -18,7 +18,11 @@ from threading import Event
 
 from exporter import direct, task
 from exporter.cloud import Archive, SourceAccount
-from exporter.errors import NotForDirectLaneError, TooMuchForDirectLaneError
+from exporter.errors import (
+    NotForDirectLaneError,
+    OutOfTimeError,
+    TooMuchForDirectLaneError,
+)
 from exporter.spool import Spool, remove_leftovers
 from exporter.turns import Turn
 from logferry_contracts.ledger_record import LedgerRecord
@@ -96,6 +100,10 @@ class Reading:
                 )
             except OSError as error:
                 raise NotForDirectLaneError(f"no room on disk: {error}") from error
+            except OutOfTimeError as error:
+                if spool.size_bytes < direct.LEAST_READ_BYTES:
+                    raise
+                raise TooMuchForDirectLaneError(str(error)) from error  # a part takes less
 
     def spool(
         self, record: LedgerRecord, estimated_bytes: int, spool: Spool, max_bytes: int
@@ -110,6 +118,7 @@ class Reading:
 
         Raises:
             OSError: There is no room for them.
+            OutOfTimeError: There is no time for more.
             TooMuchForDirectLaneError, NotForDirectLaneError, ExportRefusedError, TransientError:
                 As `objects`.
         """
@@ -169,7 +178,7 @@ class Reading:
         number, part = numbered
         next_token, is_last = None, False
         while not is_last and not stopped.is_set():
-            self.wait(lambda: self.check_until(spool))
+            self.wait(self.check_until)
             events, next_token = self.account.events(record, part, next_token, streams)
             spool.add(events, number)
             direct.check_size(
@@ -185,12 +194,13 @@ class Reading:
 
         Raises:
             OSError: There is no room to pack it.
+            OutOfTimeError: There is no time for more.
             TooMuchForDirectLaneError, NotForDirectLaneError, ExportRefusedError, TransientError:
                 As `objects`.
         """
         written = []
         for stream_name, key in direct.keys(folder, spool.stream_names).items():
-            self.check_until(spool)
+            self.check_until()
             written.append(
                 self.archive.put(
                     record.source.region,
@@ -201,16 +211,11 @@ class Reading:
             )
         return written
 
-    def check_until(self, spool: Spool) -> None:
+    def check_until(self) -> None:
         """Make sure that there is time left.
 
         Raises:
-            TooMuchForDirectLaneError, NotForDirectLaneError: There is none, and a part of it would
-                have taken less, or not.
+            OutOfTimeError: There is none.
         """
-        if self.clock() < self.until:
-            return
-        why = "it takes longer than an invocation has time for"
-        if spool.size_bytes < direct.LEAST_READ_BYTES:
-            raise NotForDirectLaneError(why)
-        raise TooMuchForDirectLaneError(why)
+        if self.clock() >= self.until:
+            raise OutOfTimeError("it takes longer than an invocation has time for")
