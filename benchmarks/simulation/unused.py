@@ -56,6 +56,10 @@ class Unused:
         """Of the archive, for a refusal."""
         _unused("region_of")
 
+    def send_beside(self, _event: ExportRequested, *, asked_by: str) -> None:
+        """Of the queue, for an addendum that a person has put into the slot's."""
+        _unused(f"send_beside asked by {asked_by}")
+
     def send_to_the_tail(self, _event: ExportRequested, *, instead_of: str, tries: int) -> None:
         """Of the queue, for an error that lasts."""
         _unused(f"send_to_the_tail instead of {instead_of}, {tries} tries")

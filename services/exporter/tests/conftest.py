@@ -237,6 +237,8 @@ class Letter:
     visible_at: datetime = START
     sent_at: datetime = START
     attributes: dict[str, str] = field(default_factory=dict)
+    is_moved: bool = False
+    """Into the slot's queue, by a person."""
 
 
 @dataclass
@@ -359,6 +361,7 @@ class Cloud:
         for letter in self.dead_letters:
             attributes = {"reason": letter.reason, "detail": letter.detail}
             self.enqueue(letter.body, letter.group_id, attributes)
+            self.letters[-1].is_moved = True
         self.dead_letters.clear()
 
     def put_record(self, record: LedgerRecord) -> None:
@@ -447,7 +450,7 @@ class Cloud:
             "eventSource": "aws:sqs",
             "eventSourceARN": (
                 "arn:aws:sqs:eu-west-1:999988887777:log-sqs-shop-direct.fifo"
-                if letter.group_id.endswith(".direct")
+                if letter.group_id.endswith(".direct") and not letter.is_moved
                 else "arn:aws:sqs:eu-west-1:999988887777:log-sqs-shop-collect.fifo"
             ),
             "attributes": {
@@ -758,6 +761,15 @@ class FakeQueue:
             if sent is None or cloud.now - sent > DEDUPLICATION:
                 cloud.sent[deduplication_id] = cloud.now
                 cloud.enqueue(emit(event), group_of(event.data))
+
+    def send_beside(self, event: ExportRequested, *, asked_by: str) -> None:
+        cloud = self.cloud
+        deduplication_id = f"beside-{event.id}-{asked_by}"
+        with cloud.call("queue.send_beside"):
+            sent = cloud.sent.get(deduplication_id)
+            if sent is None or cloud.now - sent > DEDUPLICATION:
+                cloud.sent[deduplication_id] = cloud.now
+                cloud.enqueue(emit(event), event.data.source.direct_slot)
 
     def send_to_the_tail(self, event: ExportRequested, *, instead_of: str, tries: int) -> None:
         cloud = self.cloud

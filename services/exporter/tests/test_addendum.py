@@ -664,3 +664,38 @@ def test_two_that_are_asked_for_at_once_put_no_event_into_both_folders(
         for line in gzip.decompress(version.body).splitlines()
     )
     assert events == lines_of(*KNOWN, *LATE)
+
+
+@pytest.mark.usefixtures("quiet")
+@pytest.mark.parametrize("group", ["direct", "slot"])
+def test_one_that_a_person_has_put_into_the_slots_queue_is_added_by_the_direct_lane_alone(
+    new_cloud: Callable[[], "Cloud"], wanted: ExportRequestedData, group: Literal["direct", "slot"]
+) -> None:
+    """The slot's function is another process, that knows nothing of what the lane is adding."""
+    cloud = exported(new_cloud(), wanted)
+    cloud.warm = lane = cloud.wiring()
+    put(cloud, *LATE)
+    ask(cloud, wanted, FIRST)
+    ask(cloud, wanted.model_copy(update={"lane": group}), SECOND, ["agent"])
+    moved = cloud.letters.pop()
+    moved.is_moved = True
+    writes: list[str] = []
+
+    def interrupt(call: str) -> None:
+        writes.extend([call] if call == "archive.put" else [])
+        if len(writes) == 2:
+            cloud.interrupt, cloud.warm = lambda _call: None, cloud.wiring()
+            cloud.invoke([moved])
+            cloud.warm = lane
+
+    cloud.interrupt = interrupt
+    cloud.run()
+
+    newest = {version.key: version for version in cloud.archive}
+    events = Counter(
+        (key.split("/")[-2], line)
+        for key, version in newest.items()
+        for line in gzip.decompress(version.body).splitlines()
+    )
+    assert events == lines_of(*KNOWN, *LATE)
+    assert cloud.calls.count("queue.send_beside") == 1

@@ -176,6 +176,9 @@ METHODS: dict[tuple[type, str], Method] = {
     (Queue, "send"): Method(
         lambda it, given: it.send(given.event, asked_by="message-1"), ("SendMessage",)
     ),
+    (Queue, "send_beside"): Method(
+        lambda it, given: it.send_beside(given.event, asked_by="message-1"), ("SendMessage",)
+    ),
     (Queue, "send_to_the_tail"): Method(
         lambda it, given: it.send_to_the_tail(given.event, instead_of="message-1", tries=1),
         ("SendMessage",),

@@ -41,13 +41,20 @@ messages or by their calls; what takes more than a whole one is told, as all tha
 def add(errand: Errand) -> None:
     """Add what CloudWatch Logs has more of than the archive. On return the message is done with.
 
-    Where that cannot be, the export stays as it is: who has counted tells that it differs.
+    Where that cannot be, the export stays as it is: who has counted tells that it differs. Of
+    whatever queue a person has put it into, the direct lane's function alone adds.
 
     Raises:
         NotFinishedError: Another message adds to it just now, or there was no time for it.
         TransientError: AWS was busy, or others kept changing the ledger record.
         ContractError: The ledger record breaks its contract, or belongs to another export.
     """
+    request, delivery = errand.request, errand.delivery
+    if delivery.queue_name != request.source.direct_queue_name:
+        asked = request.model_copy(update={"lane": "direct"})
+        errand.wiring.queue.send_beside(errand.requested(asked), asked_by=delivery.message_id)
+        logger.info("asked the direct lane")
+        return
     if errand.read() is None:
         _leave("the ledger has no such export")
         return
@@ -60,8 +67,9 @@ def _alone(errand: Errand) -> Iterator[None]:
     """Let no other message add to the export meanwhile.
 
     Both would take the same number. The slower one would find the record changed, and write what it
-    had already written into that number's folder into the next one's, too. Messages of an export
-    are in one group, of which one invocation at a time has some.
+    had already written into that number's folder into the next one's, too. All addenda of a source
+    are messages of one queue and group, of which one invocation at a time has some. So this process
+    is the only one, and what it remembers is enough.
 
     Raises:
         NotFinishedError: Another one does.

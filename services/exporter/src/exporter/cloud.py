@@ -212,6 +212,9 @@ class Queue(Protocol):
     def send(self, event: ExportRequested, *, asked_by: str) -> None:
         """Put a request at the end of its slot, once for each message that asks for it."""
 
+    def send_beside(self, event: ExportRequested, *, asked_by: str) -> None:
+        """Put a request into the direct lane's queue, as `send`."""
+
     def send_to_the_tail(self, event: ExportRequested, *, instead_of: str, tries: int) -> None:
         """Put a request at the end of its slot that is there already, at the head.
 

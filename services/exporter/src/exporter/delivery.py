@@ -28,6 +28,7 @@ class Delivery:
     """One delivery of a message.
 
     Attributes:
+        queue_name: The slot's, or the direct lane's.
         group_id: The slot, the direct lane beside it, or a date.
         receive_count: 1 for the first delivery.
         sent_at: When it was put into its queue.
@@ -42,6 +43,7 @@ class Delivery:
 
     body: str
     message_id: str
+    queue_name: str
     group_id: str
     receive_count: int
     first_received_at: datetime
@@ -61,6 +63,7 @@ class Delivery:
         return cls(
             body=record.body,
             message_id=record.message_id,
+            queue_name=record.event_source_arn.rpartition(":")[2],
             group_id=attributes.message_group_id or "",
             receive_count=int(attributes.approximate_receive_count),
             first_received_at=from_epoch_ms(int(attributes.approximate_first_receive_timestamp)),

@@ -44,6 +44,15 @@ class Queue:
             MessageDeduplicationId=f"{event.id}-{asked_by}",
         )
 
+    def send_beside(self, event: ExportRequested, *, asked_by: str) -> None:
+        """Put a request into the direct lane's queue, once for each message as `send`."""
+        self._send(
+            self._beside(event.data.source.direct_queue_name),
+            emit(event),
+            MessageGroupId=event.data.source.direct_slot,
+            MessageDeduplicationId=f"{event.id}-{asked_by}",
+        )
+
     def send_to_the_tail(self, event: ExportRequested, *, instead_of: str, tries: int) -> None:
         """Put a request at the end of its slot that is there already, at the head.
 
@@ -86,9 +95,7 @@ class Queue:
             What SQS did not take, or did not say that it has: those messages come back when the
             queue's own visibility timeout is over, and the batch's others are done with.
         """
-        # Both lanes' queues are of one account and Region, so their URLs differ by the name.
-        base_url, _, _ = self._queue_url.rpartition("/")
-        queue_url = f"{base_url}/{queue_arn.rpartition(':')[2]}"
+        queue_url = self._beside(queue_arn.rpartition(":")[2])
         entries: list[ChangeMessageVisibilityBatchRequestEntryTypeDef] = [
             {"Id": str(place), "ReceiptHandle": handle, "VisibilityTimeout": interval_s}
             for place, handle in enumerate(receipt_handles)
@@ -125,6 +132,11 @@ class Queue:
             send(MessageAttributes=attributes)
         except CallRefusedError:
             send()
+
+    def _beside(self, name: str) -> str:
+        """Return the URL of a lane's queue: both are of one account and Region."""
+        base_url, _, _ = self._queue_url.rpartition("/")
+        return f"{base_url}/{name}"
 
     def _send(self, queue_url: str, body: str, **rest: Any) -> None:
         with calling("SendMessage", queue_url):
