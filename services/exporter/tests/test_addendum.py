@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from exporter import addendum, adding, direct, missing
 from exporter.comparison import EVENTS_AT_ONCE, Comparison
 from exporter.direct import Event
-from exporter.errors import ExportRefusedError, TransientError
+from exporter.errors import ExportRefusedError, OutOfTimeError, TransientError
 from logferry_contracts.addendum import Addendum, addendum_folder, folder_in_key
 from logferry_contracts.export_completed import ExportCompleted
 from logferry_contracts.export_requested import ExportRequested, ExportRequestedData
@@ -616,6 +616,21 @@ def test_of_several_alike_as_many_are_missing_as_there_are_more(tmp_path: Path) 
     comparison.put_there(alike[:2])
     numbers, left = comparison.missing(alike)
     assert ([each in numbers for each in range(3)], left) == ([False, False, True], 0)
+
+
+def test_a_comparison_ends_where_there_is_no_time_left(tmp_path: Path) -> None:
+    digests = [missing.digest(str(each).encode()) for each in range(10)]
+    comparison = Comparison(tmp_path, 3 * EVENTS_AT_ONCE * 26)
+    comparison.put_there(digests)
+    looks: list[int] = []
+
+    def check_time() -> None:
+        looks.append(1)
+        if len(looks) == 2:
+            raise OutOfTimeError("late")
+
+    with pytest.raises(OutOfTimeError):
+        comparison.missing(digests, check_time)
 
 
 @given(st.lists(st.integers(0, 9)), st.lists(st.integers(0, 9)), st.integers(0, 2000))

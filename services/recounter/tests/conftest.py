@@ -97,6 +97,7 @@ class World:
         listed_after: How long after that log streams are listed as written to.
         late_notes: What is noted of late events that no look has counted, by export.
         undecided: Log groups of too many log streams.
+        endless: Log streams of too many pages.
         filled: What an exporter was asked for, as its window is not empty any more.
         found: What a query has found, as of its start, and filtering a window, by log group.
         before: Called before each call of AWS, with its name; raises what becomes of the call.
@@ -115,6 +116,7 @@ class World:
     listed_after: timedelta = timedelta(0)
     late_notes: dict[str, Recount] = field(default_factory=dict)
     undecided: set[str] = field(default_factory=set)
+    endless: set[str] = field(default_factory=set)
     filled: list[str] = field(default_factory=list)
     refused: dict[str, str] = field(default_factory=dict)
     queries: dict[str, tuple[tuple[str, ...], Window]] = field(default_factory=dict)
@@ -289,6 +291,8 @@ class Account(SourceAccount):
         for stream in streams:
             next_page()
             self._world.call("FilterLogEvents")
+            if stream in self._world.endless:
+                raise UndecidedError(stream)
             for each, event_ms, at_ms in self._world.came.get(log_group_name, []):
                 if each == stream and window.from_ms <= event_ms < window.to_ms:
                     yield stream, at_ms

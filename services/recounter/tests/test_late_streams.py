@@ -99,6 +99,18 @@ def test_streams_whose_events_are_in_the_same_folder_of_the_archive_are_named_to
     assert world.recounts[made.export_id].late_streams == ["a-b", "a/b"]
 
 
+def test_none_is_named_where_one_that_shares_a_folder_has_too_much_to_be_read() -> None:
+    """The window is compared as a whole then, or told: what is read of named ones has an end."""
+    world, made = counted()
+    world.streams = ["a-b"]
+    world.endless = {"a-b"}
+    go(world, 2)
+    world.late("/a", LATE, stream="a/b")
+    after(world, 3)
+    assert said(world, made) == ("streams", 3)
+    assert world.recounts[made.export_id].late_streams is None
+
+
 def test_what_each_look_finds_comes_to_what_was_found_before() -> None:
     world, made = counted()
     for number, (day, stream) in enumerate([(2, "a"), (5, "b")], start=1):

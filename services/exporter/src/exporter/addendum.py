@@ -34,8 +34,8 @@ from logferry_contracts.open_exports import untold
 AGAIN_S = 60
 """After which it is looked again whether the other message of an export has been done with."""
 TRIED_FOR = timedelta(minutes=45)
-"""For how long what an invocation has no time for is tried again. Others may have taken it, by their
-messages or by their calls; what takes more than a whole one is told, as all that cannot be added."""
+"""For how long what an invocation has no time for is tried again: others' messages, or their calls,
+may have taken it. What takes more than a whole one is told, as all that cannot be added."""
 
 
 def add(errand: Errand) -> None:

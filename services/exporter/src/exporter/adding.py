@@ -107,7 +107,8 @@ class Adding:
             comparison = Comparison(Path(name), size_bytes)
             comparison.put_there(map(missing.digest, self._there(record, archived)))
             numbers, left = comparison.missing(
-                missing.digest(each) for _, each in self._events(record, read, names)
+                (missing.digest(each) for _, each in self._events(record, read, names)),
+                self.reading.check_until,
             )
         if left:
             stream = archived[0].key.split("/")[-2]
@@ -133,9 +134,7 @@ class Adding:
             for event in missing.inside(missing.events(texts), record.window):
                 yield name, event
 
-    def _there(
-        self, record: LedgerRecord, archived: Iterable[ArchivedObject]
-    ) -> Iterator[bytes]:
+    def _there(self, record: LedgerRecord, archived: Iterable[ArchivedObject]) -> Iterator[bytes]:
         """Yield the events that the archive has of log streams, in all folders of the export."""
         by_folder = defaultdict[str, list[ArchivedObject]](list)
         for each in archived:

@@ -6,7 +6,7 @@ however much was read.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -69,7 +69,9 @@ class Comparison:
                 files[digest[0] % self._files].write(digest)
                 self.there_count += 1
 
-    def missing(self, digests: Iterable[bytes]) -> tuple[Numbers, int]:
+    def missing(
+        self, digests: Iterable[bytes], check_time: Callable[[], None] = lambda: None
+    ) -> tuple[Numbers, int]:
         """Return which of those that were read are not there, and how many that are were not read.
 
         The first ones of several alike are taken for those that are there. Where fewer were read
@@ -77,6 +79,8 @@ class Comparison:
 
         Args:
             digests: Of what was read, each as often as it was; their places are their numbers.
+            check_time: Called before some of them are compared, as often as there are files; raises
+                where there is no time for it.
 
         Raises:
             OSError: The disk is full.
@@ -92,6 +96,7 @@ class Comparison:
         if self.there_count > count:  # each file has as few as are remembered only of what was read
             return numbers, self.there_count - count
         for there_path, read_path in zip(self._paths("there"), self._paths("read"), strict=True):
+            check_time()
             there = Counter(_records(there_path, DIGEST_BYTES))
             for each in _records(read_path, DIGEST_BYTES + _NUMBER_BYTES):
                 digest = each[:DIGEST_BYTES]

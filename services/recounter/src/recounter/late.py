@@ -92,7 +92,23 @@ class Late:
                 found.add(stream)
         known = None if before is None or not is_sure else before.events
         events = None if known is None else known + more
-        return Found(events, _named(_with_others(found, streams)), is_late=bool(found))
+        return Found(events, self._named(name, found, streams), is_late=bool(found))
+
+    def _named(self, log_group_name: str, found: Collection[str], streams: Streams) -> list[str]:
+        """Return which log streams are compared: none where that is too much to be read of them.
+
+        Nobody has read the pages of those that only share a folder: they may have any number.
+        """
+        named = _with_others(found, streams)
+        if not named <= set(streams.written):
+            try:
+                for _ in self.account.ingested(
+                    log_group_name, self.window, sorted(named), self.next_page
+                ):
+                    pass
+            except UndecidedError:
+                return []
+        return _named(named)
 
     def before(self, record: LedgerRecord) -> Recounted | None:
         """Return what was said of an export before; None where that is nothing.
