@@ -865,6 +865,7 @@ def test_alarms_on_several_metrics_calculate_with_all_of_them(deployed: Deployed
         "logferry-gap": gap,
         "logferry-exports-failed": ({"Sum": "DeadLetters"}, 4, 0, "notBreaching"),
         "logferry-sealer-records-damaged": ({"Sum": "NotesDamaged"}, 4, 0, "notBreaching"),
+        "logferry-sealer-late-events-not-added": ({"Sum": "AddendaRefused"}, 3, 0, "notBreaching"),
     }
 
 

@@ -18,9 +18,13 @@ from cli.tests.ledgers import EXAMPLES, hub_on_moto, record_like
 from logferry.command import _app
 from logferry.commands.console import BAD_INPUT, DONE, FAILED
 from logferry.config import Config
+from logferry_contracts.addendum import Addendum
 from logferry_contracts.ledger_key import (
     LACKING_NOTES,
+    asked_key,
+    late_key,
     looks_prefix,
+    not_added_key,
     recount_key,
     seal_note_key,
 )
@@ -254,7 +258,7 @@ def test_it_is_told_what_later_looks_have_found_and_which_nobody_has_counted(
         )
         key = f"{looks_prefix(SHOP, WHOLE, days)}{record.export_id}.json"
         world.s3.put_object(Bucket=world.bucket, Key=key, Body=told.text())
-    asked = f"{looks_prefix(SHOP, WHOLE, 3).removesuffix('3/')}asked/{record.export_id}.json"
+    asked = asked_key(SHOP, WHOLE, record.export_id, "2026-11-21T06:31:12.004Z")
     world.s3.put_object(Bucket=world.bucket, Key=asked, Body=b"{}")
     _, shown = explain()
     lines = [line.strip() for line in shown.splitlines() if "looked at again" in line]
@@ -267,6 +271,57 @@ def test_it_is_told_what_later_looks_have_found_and_which_nobody_has_counted(
     )
     _, story = explain("--json")
     assert list(json.loads(story)["tries"][0]["looks"]) == ["3", "14"]
+
+
+BECAME: dict[str, tuple[str, dict[str, Any] | None]] = {
+    "not asked": ("not asked for yet", None),
+    "asked": ("the exporter was asked to add them, the last time 2026-11-24 05:00:00", None),
+    "not added": ("nobody can add them: the window is too large", {"why": "size"}),
+    "why to come": ("nobody can add them: why_to_come", {"why": "why_to_come"}),
+    "damaged": ("what became of them is noted, and damaged", {"why": 7}),
+    "added": ("what was missing was added: 2026-11-24 06:00:00", None),
+}
+
+
+@pytest.mark.parametrize("streams", [["agent", "web/1"], [f"agent-{n}" for n in range(7)], None])
+@pytest.mark.parametrize("became", BECAME)
+def test_a_looks_late_streams_and_what_became_of_them_are_told(
+    world: World, explain: Explain, became: str, streams: list[str] | None
+) -> None:
+    record, at = world.put("secured"), "2026-11-24T04:00:00.000Z"
+    words, why = BECAME[became]
+    told = Recount.of(
+        source=SHOP,
+        window=WHOLE,
+        export_id=record.export_id,
+        recount={"by": "no", "reason": "budget", "at": at},
+        late_streams=streams,
+    )
+    of = SHOP, WHOLE, record.export_id
+    put = {
+        f"{looks_prefix(SHOP, WHOLE, 3)}{record.export_id}.json": told.text(),
+        late_key(*of): told.text(),
+    }
+    if became == "asked":
+        put[asked_key(*of, at)] = b'{"at": "2026-11-24T05:00:00.000Z", "times": 2}'
+    if why is not None:
+        put[not_added_key(*of, at)] = json.dumps({"at": at, **why}).encode()
+    if became == "added":
+        addendum = Addendum(number=1, recounted_at=at, at="2026-11-24T06:00:00.000Z")
+        added = record.model_copy(update={"addenda": [addendum]})
+        put[record.key] = emit(added).encode()
+    for key, body in put.items():
+        world.s3.put_object(Bucket=world.bucket, Key=key, Body=body)
+    shown = " ".join(explain()[1].split())
+    named = {
+        None: "late events in more log streams than are named",
+        2: "late events in agent, web/1",
+        7: "late events in agent-0, agent-1, agent-2, agent-3, agent-4 and 2 more",
+    }
+    assert f"{named[None if streams is None else len(streams)]} {words}" in shown
+    [late] = json.loads(explain("--json")[1])["tries"][0]["late"].values()
+    assert late["streams"] == streams
+    assert late["became"].startswith(words)
 
 
 def test_where_cloudwatch_has_more_there_is_something_to_do(world: World, explain: Explain) -> None:

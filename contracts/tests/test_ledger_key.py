@@ -6,12 +6,18 @@ from hypothesis import strategies as st
 
 from logferry_contracts.ledger_key import (
     LEDGER,
+    asked_key,
+    beside_recounts,
+    days_of_looks,
     inventories_from,
     inventories_prefix,
     inventory_key,
+    late_key,
     ledger_key,
     ledger_prefix,
+    looks_prefix,
     manifest_key,
+    not_added_key,
     source_prefix,
     split_key,
     starting_at,
@@ -53,6 +59,21 @@ def test_a_key_says_which_export_of_which_window_it_is_of(window: Window, export
 
     assert (window_of(prefix), of_key) == (window, export_id)
     assert ledger_prefix(SOURCE, window_of(prefix)) == prefix
+
+
+@given(window=WINDOWS, days=st.sets(st.integers(1, 999_999)))
+def test_it_is_known_after_how_many_days_looks_were_made(window: Window, days: set[int]) -> None:
+    there = [looks_prefix(SOURCE, window, each) for each in days]
+    others = [
+        key.rpartition("/")[0] + "/"
+        for key in (
+            asked_key(SOURCE, window, "ab" * 16, "2026-11-26T02:12:00.000Z"),
+            not_added_key(SOURCE, window, "ab" * 16, "2026-11-26T02:12:00.000Z"),
+            late_key(SOURCE, window, "ab" * 16),
+        )
+    ]
+    assert days_of_looks([*there, *others, f"{beside_recounts(SOURCE, window)}03/"]) == sorted(days)
+    assert all(each.startswith(beside_recounts(SOURCE, window)) for each in there)
 
 
 @given(first=WINDOWS, second=WINDOWS)

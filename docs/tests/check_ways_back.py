@@ -27,7 +27,7 @@ from logferry_contracts.export_completed import ExportCompleted
 from logferry_contracts.export_requested import ExportRequestedData
 from logferry_contracts.ledger_key import (
     in_recounts,
-    late_prefix,
+    late_key,
     recounts_prefix,
     source_prefix,
     source_recounts_prefix,
@@ -751,7 +751,7 @@ def _recounts_are_damaged(scene: Scene) -> Iterator[None]:
     of_export = {"source": scene.source, "window": _window(), "export_id": record.export_id}
     said = {"by": "no", "at": TOLD_AT, "reason": "budget"}
     noted = Recount.of(**of_export, recount=said, late_streams=["web/1"]).text()
-    scene.overwrite(f"{late_prefix(scene.source, _window())}{record.export_id}.json", noted)
+    scene.overwrite(late_key(scene.source, _window(), record.export_id), noted)
     scene.overwrite(f"{source_recounts_prefix(scene.source)}!added.json", b"{")
     scene.overwrite(f"{recounts_prefix(scene.source, _window())}!note.json", b"{")
     scene.suite.fire_schedule(f"recounter-{scene.profile}")

@@ -1,8 +1,8 @@
 """The story of a log group's date, by all that the ledger's versions still have of its exports."""
 
 import shlex
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from datetime import date, datetime
 from itertools import count
 from typing import TYPE_CHECKING, Any, TypeGuard
@@ -11,13 +11,14 @@ from logferry.aws_errors import AWS_ERRORS
 from logferry.config import Config, SourceConfig
 from logferry.errors import ExplainError
 from logferry.explain_logs import Around, Logged
+from logferry.explain_looks import Look, Looks
 from logferry.explain_tasks import Tasks
 from logferry_contracts.export import export_id
 from logferry_contracts.export_failed import LOST
-from logferry_contracts.ledger_key import LACKING_NOTES, in_recounts, ledger_key
+from logferry_contracts.ledger_key import LACKING_NOTES, ledger_key
 from logferry_contracts.ledger_record import LedgerRecord
 from logferry_contracts.message import timestamp
-from logferry_contracts.recount import Recount, Recounted
+from logferry_contracts.recount import Recounted
 from logferry_contracts.window import Window
 from logferry_contracts.wire import ContractError, parse
 from logferry_contracts.zones import zone_named
@@ -55,7 +56,7 @@ class Try:
         versions: Those that S3 still has, oldest first.
         record: As it is now; None where that is damaged or gone.
         recount: What CloudWatch Logs itself counted of it; None where nobody has.
-        looks: What later looks have found, by the days after its window's end.
+        looks: What later looks have found, in their order.
         logged: What its exporters have logged of it.
         waiting: How many requests wait in its lane while it is under way; None where it is not, or
             where that is not known.
@@ -66,7 +67,7 @@ class Try:
     versions: list[Version]
     record: LedgerRecord | None
     recount: Recounted | None = None
-    looks: Mapping[int, Recounted] = field(default_factory=dict)
+    looks: Sequence[Look] = ()
     logged: Sequence[Logged] = ()
     waiting: int | None = None
     task: str | None = None
@@ -79,7 +80,8 @@ class Try:
             "versions": [{"at": timestamp(each.at), "told": each.told} for each in self.versions],
             "record": None if record is None else record.model_dump(by_alias=True, mode="json"),
             "recount": None if self.recount is None else self.recount.model_dump(mode="json"),
-            "looks": {days: each.model_dump(mode="json") for days, each in self.looks.items()},
+            "looks": {each.days: each.said.model_dump(mode="json") for each in self.looks},
+            "late": {each.days: each.late.as_json() for each in self.looks if each.late},
             "logged": [each.as_json() for each in self.logged],
             "waiting": self.waiting,
             "task": self.task,
@@ -156,7 +158,8 @@ def explain(  # noqa: PLR0913  (what is asked about)
     """
     s3 = session.client("s3", region_name=config.region, config=CLIENT_CONFIG)
     around, tasks = Around(session, config, source), Tasks(session, config, source)
-    reading = _Reading(s3, Ledger(s3, config.control_bucket), around, tasks)
+    looks = Looks(s3, config.control_bucket, config.source_name(source))
+    reading = _Reading(s3, Ledger(s3, config.control_bucket), around, tasks, looks)
     time_zone = config.time_zone_of(source)
     try:
         tries = list(reading.tries(config, source, log_group, on))
@@ -228,6 +231,7 @@ class _Reading:
     ledger: Ledger
     around: Around
     tasks: Tasks
+    looks: Looks
 
     def tries(
         self, config: Config, source: SourceConfig, log_group: str, on: date
@@ -282,31 +286,12 @@ class _Reading:
             key=key,
             versions=versions,
             record=record if is_there else None,
-            recount=self._recount(in_recounts(key)),
-            looks=dict(self._looks(in_recounts(key))),
+            recount=self.looks.first(key),
+            looks=self.looks.later(key, record if is_there else None),
             logged=[] if record is None else self.around.logged(record),
             waiting=self.around.waiting(record) if _is_under_way(record) else None,
             task=None if submitted is None else self.tasks.told(submitted.task_id),
         )
-
-    def _recount(self, key: str) -> Recounted | None:
-        try:
-            found = self.s3.get_object(Bucket=self.ledger.bucket, Key=key)["Body"].read()
-            return parse(Recount, found).recount
-        except (self.s3.exceptions.NoSuchKey, ContractError):
-            return None
-
-    def _looks(self, key: str) -> Iterator[tuple[int, Recounted]]:
-        """Yield what later looks have found, the first one first."""
-        folder, _, name = key.rpartition("/")
-        listed = self.s3.list_objects_v2(
-            Bucket=self.ledger.bucket, Prefix=f"{folder}/!", Delimiter="/"
-        )
-        of_looks = (each["Prefix"] for each in listed.get("CommonPrefixes", []))
-        days = (each.removeprefix(f"{folder}/!").rstrip("/") for each in of_looks)
-        for each in sorted(int(each) for each in days if each.isdecimal()):
-            if (found := self._recount(f"{folder}/!{each}/{name}")) is not None:
-                yield each, found
 
     def _version(self, key: str, version_id: str) -> LedgerRecord | None:
         found = self.s3.get_object(Bucket=self.ledger.bucket, Key=key, VersionId=version_id)
@@ -394,9 +379,10 @@ def _lines(told: Try) -> Iterator[str]:
     yield from (f"  log {each}" for each in told.logged)
     if (said := told.recount) is not None:
         yield f"  {datetime.fromisoformat(said.at):%Y-%m-%d %H:%M:%S}  {_counted(said)}"
-    for days, said in told.looks.items():
-        found = f"looked at again after {days} days: {_counted(said)}"
-        yield f"  {datetime.fromisoformat(said.at):%Y-%m-%d %H:%M:%S}  {found}"
+    for look in told.looks:
+        found = f"looked at again after {look.days} days: {_counted(look.said)}"
+        yield f"  {datetime.fromisoformat(look.said.at):%Y-%m-%d %H:%M:%S}  {found}"
+        yield from (f"  {'':19}  {line}" for line in (look.late.lines() if look.late else ()))
 
 
 def _counted(said: Recounted) -> str:

@@ -28,6 +28,7 @@ _INVENTORIES = "inventories/"
 _READING = "reading/"
 _MANIFESTS = "manifest/"
 _RECOUNTS = "recounts/"
+_LOOK = re.compile(r"/!([1-9][0-9]{0,5})/\Z", re.ASCII)
 _WINDOW = re.compile(r"/([0-9]{15})-([0-9]{15})/\Z", re.ASCII)
 
 
@@ -61,9 +62,46 @@ def recounts_prefix(source: SourceName, window: Window) -> str:
     return in_recounts(ledger_prefix(source, window))
 
 
+def beside_recounts(source: SourceName, window: Window) -> str:
+    """Return what the keys begin with of all that is noted of a window beside its recounts."""
+    return f"{recounts_prefix(source, window)}!"
+
+
 def looks_prefix(source: SourceName, window: Window, days: int) -> str:
     """Return what the keys begin with of what was found so many days after a window's end."""
-    return f"{recounts_prefix(source, window)}!{days}/"
+    return f"{beside_recounts(source, window)}{days}/"
+
+
+def days_of_looks(prefixes: Iterable[str]) -> list[int]:
+    """Return after how many days looks were made, in order.
+
+    Args:
+        prefixes: What S3 lists below `beside_recounts`, up to a slash: a `looks_prefix` each, or
+            others.
+    """
+    return sorted(int(found[1]) for each in prefixes if (found := _LOOK.search(each)) is not None)
+
+
+def asked_key(source: SourceName, window: Window, export_id: str, recounted_at: str) -> str:
+    """Return the key of the note that an exporter was asked to add what a witness has seen.
+
+    Args:
+        source: Whose export it is.
+        window: The export's.
+        export_id: The export's.
+        recounted_at: The ``at`` of what the witness has said.
+    """
+    return f"{beside_recounts(source, window)}asked/{export_id}-{recounted_at}.json"
+
+
+def not_added_key(source: SourceName, window: Window, export_id: str, recounted_at: str) -> str:
+    """Return the key of the note that nobody can add it; see `asked_key`."""
+    return f"{beside_recounts(source, window)}not-added/{export_id}-{recounted_at}.json"
+
+
+def late_key(source: SourceName, window: Window, export_id: str) -> str:
+    """Return the key of what a look has said that has seen late events and has not counted them."""
+    return f"{late_prefix(source, window)}{export_id}.json"
 
 
 def late_prefix(source: SourceName, window: Window | None = None) -> str:

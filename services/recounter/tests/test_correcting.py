@@ -17,7 +17,8 @@ from logferry_contracts.export import export_id
 from logferry_contracts.export_requested import ExportRequested, ExportRequestedData
 from logferry_contracts.ledger_key import (
     LACKING_NOTES,
-    late_prefix,
+    late_key,
+    not_added_key,
     recount_key,
     seal_note_key,
 )
@@ -215,7 +216,7 @@ def late(
     )
     Control(Bucket(hub.s3, BUCKET), SOURCE).note_late(told)
     if text is not None:
-        key = f"{late_prefix(SOURCE, made.window)}{made.export_id}.json"
+        key = late_key(SOURCE, made.window, made.export_id)
         hub.s3.put_object(Bucket=BUCKET, Key=key, Body=text)
     return told
 
@@ -260,7 +261,7 @@ def test_a_note_of_late_events_that_nobody_can_read_is_written_anew_by_what_its_
     hub.look(most_bytes=200_000_000)
     of_look = {made.export_id} if is_said else set()
     assert {each.export_id for each in hub.asked()} == {other.export_id, *of_look}
-    key = f"{late_prefix(SOURCE, made.window)}{made.export_id}.json"
+    key = late_key(SOURCE, made.window, made.export_id)
     there = hub.s3.get_object(Bucket=BUCKET, Key=key)["Body"].read()
     assert there == (told.text() if is_said else b"")
     hub.look(most_bytes=200_000_000)
@@ -277,15 +278,44 @@ def test_a_window_of_more_late_streams_than_are_named_is_compared_though_its_not
     assert (asked.export_id, asked.streams) == (made.export_id, None)
 
 
-def test_that_nothing_is_added_of_what_came_in_late_is_told(
-    hub: Hub, caplog: pytest.LogCaptureFixture
+NOT_ADDED = [
+    (record("/large", size=3_000_000_000), "size"),
+    (record("/limit", size=20_000_000), "add_mb_per_day"),
+    (record("/class", log_group_class="INFREQUENT_ACCESS"), "log_group_class"),
+    (record("/expired", retention_days=1), "expired"),
+]
+
+
+@pytest.mark.parametrize(
+    ("made", "why"), [pytest.param(made, why, id=why) for made, why in NOT_ADDED]
+)
+def test_that_nothing_is_added_of_what_came_in_late_is_told_and_counted_once(
+    hub: Hub, caplog: pytest.LogCaptureFixture, made: LedgerRecord, why: str
 ) -> None:
-    made = record("/large", size=3_000_000_000)
-    late(hub, made, streams=())
-    hub.look()
+    told = late(hub, made, streams=())
+    assert [hub.look()["LateEventsNotAdded"] for _ in range(3)] == [1, 0, 0]
     assert hub.asked() == []
-    [told] = [each for each in caplog.records if each.message == "late events cannot be added"]
-    assert vars(told)["export_id"] == made.export_id
+    said = [each for each in caplog.records if each.message == "late events cannot be added"]
+    assert [(vars(each)["export_id"], vars(each)["why"]) for each in said] == 3 * [
+        (made.export_id, why)
+    ]
+    key = not_added_key(SOURCE, made.window, made.export_id, told.recount.at)
+    assert json.loads(hub.s3.get_object(Bucket=BUCKET, Key=key)["Body"].read())["why"] == why
+    hub.s3.put_object(Bucket=BUCKET, Key=key, Body=b"?")
+    assert hub.look()["LateEventsNotAdded"] == 1
+    if why == "add_mb_per_day":
+        hub.look(most_bytes=20_000_000)
+        assert [each.export_id for each in hub.asked()] == [made.export_id]
+
+
+def test_late_ones_that_nobody_can_add_hold_back_no_others(hub: Hub) -> None:
+    """They would count as differing for as long as they are remembered."""
+    for made, _ in NOT_ADDED:
+        late(hub, made, streams=())
+    good = record("/good", size=10)
+    late(hub, good)
+    hub.look()
+    assert [each.export_id for each in hub.asked()] == [good.export_id]
 
 
 def test_what_was_skipped_is_asked_for_as_the_next_generation_and_once(hub: Hub) -> None:

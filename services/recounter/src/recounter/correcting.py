@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
 
 from aws_lambda_powertools import Logger
 
@@ -24,7 +25,7 @@ from recounter.aws.control import Control
 from recounter.aws.corrections import Corrections, Lacking
 from recounter.aws.requests import Requests
 from recounter.errors import OvertakenError, TooManyDifferError
-from recounter.metrics import ASKED
+from recounter.metrics import ASKED, NOT_ADDED
 from recounter.turn import Turn
 
 LONGEST_WAIT = timedelta(days=30)
@@ -34,6 +35,13 @@ LEAST_DIFFERING = 3
 """So many exports of a date have to differ for it to be too many: of a few, one is a large part."""
 
 logger = Logger()
+
+
+class Due(NamedTuple):
+    """An export that something is to be added to, and what a witness says of it."""
+
+    record: LedgerRecord
+    recount: Recount
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,10 +77,10 @@ class Correcting:
         late = self._late(since_ms, turn)
         if lacking or late:
             self._check([*(lacking | late)], since_ms)
-        for each, recount in [*lacking.items(), *late.items()]:
+        for each, found in [*lacking.items(), *late.items()]:
             try:
                 turn.check()
-                if not self._correct(each, recount, turn):
+                if not self._correct(found or self._due(each, None, turn), turn):
                     break
             except (OutOfTimeError, OvertakenError) as error:
                 logger.info("the next invocation goes on", reason=str(error))
@@ -83,15 +91,21 @@ class Correcting:
         if errors:
             raise errors[0]
 
-    def _late(self, since_ms: int, turn: Turn) -> dict[Lacking, Recount]:
-        """Return which windows may lack events, as some came in late that no look has counted."""
+    def _late(self, since_ms: int, turn: Turn) -> dict[Lacking, Due]:
+        """Return which windows lack events, as some came in late that no look has counted.
+
+        Those alone that would be asked for now: what nobody can add is told, and would hold back
+        the others of its date for as long as it is remembered.
+        """
         found = {}
         for recount in self.corrections.late(since_ms):
             if self.corrections.is_asked(recount, turn.clock()):
                 continue
             record = self.control.record(recount.window, recount.export_id)
             if record is not None:
-                found[Lacking(recount.window, record.log_group.name)] = recount
+                each = Lacking(recount.window, record.log_group.name)
+                if (due := self._due(each, recount, turn)) is not None:
+                    found[each] = due
         return found
 
     def _check(self, lacking: Sequence[Lacking], since_ms: int) -> None:
@@ -110,19 +124,12 @@ class Correcting:
         if stopped:
             raise TooManyDifferError(stopped)
 
-    def _correct(self, lacking: Lacking, late: Recount | None, turn: Turn) -> bool:
+    def _correct(self, found: Due | None, turn: Turn) -> bool:
         """Ask for what one window lacks, where that is due; return whether there is money left."""
-        record = self._record(lacking)
-        if record is None:
+        if found is None:
             return True
-        recount = late or self.control.recount(record.window, record.export_id)
-        if recount is None or not self._is_due(record, recount, turn):
-            return True
-        size_bytes = due.read_bytes(record, recount)
-        if size_bytes > self.most_bytes:  # it would keep all others waiting, for good
-            logger.warning("larger than what is added on a day", export_id=record.export_id)
-            return True
-        if not self._pay(size_bytes, turn):
+        record, recount = found
+        if not self._pay(due.read_bytes(record, recount), turn):
             logger.warning("the rest is added tomorrow", most_bytes=self.most_bytes)
             return False
         self.requests.ask(record, recount, turn.clock())
@@ -130,20 +137,35 @@ class Correcting:
         turn.counts[ASKED] += 1
         return True
 
-    def _is_due(self, record: LedgerRecord, recount: Recount, turn: Turn) -> bool:
-        """Whether what a recount says is missing of an export is to be added now."""
-        is_of_former_try = recount.export_id != record.export_id
-        if is_of_former_try or due.is_added(record, recount):
-            return False
-        if not due.is_addable(record, recount):
-            if recount.recount.reason is not None:  # nobody has counted them: no seal tells of them
-                logger.warning("late events cannot be added", export_id=record.export_id)
-            return False
-        why = due.objection(record, turn.clock())
-        if why is not None:
-            logger.info("not added", export_id=record.export_id, why=why)
-            return False
-        return not self.corrections.is_asked(recount, turn.clock())
+    def _due(self, lacking: Lacking, late: Recount | None, turn: Turn) -> Due | None:
+        """Return what is to be added to one window now; None where that is nothing.
+
+        Args:
+            lacking: Which.
+            late: What a look has said that has seen late events; None where a seal says that it
+                lacks some, by its recount.
+            turn: This one.
+        """
+        record = self._record(lacking)
+        if record is None:
+            return None
+        recount = late or self.control.recount(record.window, record.export_id)
+        is_of_it = recount is not None and recount.export_id == record.export_id
+        if recount is None or not is_of_it or due.is_added(record, recount):
+            return None
+        why = due.objection_to_adding(record, recount, turn.clock(), self.most_bytes)
+        if why is None:
+            is_asked = self.corrections.is_asked(recount, turn.clock())
+            return None if is_asked else Due(record, recount)
+        if late is None:  # the seal tells of it, and the sealer's alarm
+            if why == due.LIMIT:
+                logger.warning("larger than what is added on a day", export_id=record.export_id)
+            else:
+                logger.info("not added", export_id=record.export_id, why=why)
+        else:
+            logger.warning("late events cannot be added", export_id=record.export_id, why=why)
+            turn.counts[NOT_ADDED] += self.corrections.note_not_added(recount, why, turn.clock())
+        return None
 
     def _record(self, lacking: Lacking) -> LedgerRecord | None:
         """Return the last try of a log group's window, if it is in the archive, and this source's.

@@ -14,6 +14,8 @@ MOST_FILTERED_BYTES = 20_000_000
 """Read page by page, which costs nothing but calls: 20 to 80 of them."""
 DAY_MS = 86_400_000
 STANDARD = "STANDARD"
+LIMIT = "add_mb_per_day"
+"""Larger than what may be read again on a day: a higher limit has it added."""
 EMPTY = "empty"
 """The planner's reason to skip a window whose events it could look for."""
 
@@ -49,14 +51,30 @@ def is_empty(record: LedgerRecord) -> bool:
     return record.skipped is not None and record.skipped.reason == EMPTY and record.waived is None
 
 
-def is_addable(record: LedgerRecord, recount: Recount) -> bool:
-    """Whether what a witness says is missing of an export can be added.
+def objection_to_adding(
+    record: LedgerRecord, recount: Recount, now: datetime, most_bytes: int
+) -> str | None:
+    """Return why what a witness says is missing of an export is left to a person; None: it is not.
 
     What is too large is read again by no invocation with certainty, unless it is known of which log
-    streams something is missing: it is left to a person.
+    streams something is missing.
+
+    Args:
+        record: The export's.
+        recount: What the witness says.
+        now: The time.
+        most_bytes: How much may be read again on a day. What is more would keep all others waiting.
+
+    Returns:
+        ``log_group_class``, ``size``, `LIMIT` or ``expired``.
     """
-    is_small = recount.late_streams is not None or size_bytes(record) <= MOST_ADDED_BYTES
-    return is_small and record.log_group.log_group_class == STANDARD
+    if record.log_group.log_group_class != STANDARD:
+        return "log_group_class"
+    if recount.late_streams is None and size_bytes(record) > MOST_ADDED_BYTES:
+        return "size"
+    if read_bytes(record, recount) > most_bytes:
+        return LIMIT
+    return objection(record, now)
 
 
 def is_added(record: LedgerRecord, recount: Recount) -> bool:

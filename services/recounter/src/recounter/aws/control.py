@@ -13,7 +13,7 @@ from itertools import groupby
 from pydantic import ValidationError
 
 from logferry_contracts.ledger_key import (
-    late_prefix,
+    late_key,
     ledger_key,
     ledger_prefix,
     looks_prefix,
@@ -131,7 +131,7 @@ class Control:
 
     def note_late(self, recount: Recount) -> None:
         """Note that events came in late, of which no look says how many there are."""
-        key = f"{late_prefix(self._source, recount.window)}{recount.export_id}.json"
+        key = late_key(self._source, recount.window, recount.export_id)
         self._bucket.put(key, recount.text())
 
     def note(self, window: Window, look: int) -> tuple[Note, str | None]:

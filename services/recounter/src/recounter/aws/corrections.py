@@ -13,16 +13,20 @@ from typing import Annotated, NamedTuple
 from pydantic import Field, ValidationError
 
 from logferry_contracts.export_requested import LOST_AFTER
+from logferry_contracts.late_events import AskedFor, NotAdded
 from logferry_contracts.ledger_key import (
     LACKING_NOTES,
+    asked_key,
+    beside_recounts,
     late_prefix,
+    not_added_key,
     recounts_prefix,
     seal_notes_prefix,
     source_recounts_prefix,
     split_key,
     window_of,
 )
-from logferry_contracts.message import MAX_SAFE_INTEGER, Count, Message, Timestamp, timestamp
+from logferry_contracts.message import MAX_SAFE_INTEGER, Count, Message, timestamp
 from logferry_contracts.recount import Recount
 from logferry_contracts.source import SourceName
 from logferry_contracts.window import Window
@@ -51,18 +55,6 @@ class Spent(Message):
 
     date: Annotated[str, Field(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$")]
     read_bytes: Count = 0
-
-
-class AskedFor(Message):
-    """That somebody was asked to add what is missing.
-
-    Attributes:
-        at: When, the last time.
-        times: How often.
-    """
-
-    at: Timestamp
-    times: Annotated[int, Field(ge=1)]
 
 
 class Corrections:
@@ -110,7 +102,7 @@ class Corrections:
 
         Of more streams than are named there is none: the window is compared as a whole then.
         """
-        there = self._bucket.keys(Prefix=f"{recounts_prefix(self._source, window)}!")
+        there = self._bucket.keys(Prefix=beside_recounts(self._source, window))
         of_it = [key for key in there if split_key(key)[1] == export_id]
         read = [each for key in of_it if (each := read_recount(self._text(key))) is not None]
         naming = [each for each in read if each.late_streams]
@@ -139,6 +131,25 @@ class Corrections:
         with suppress(OvertakenError):
             body = asked.model_dump_json().encode()
             self._bucket.replace(self._asked_key(recount), body, etag)
+
+    def note_not_added(self, recount: Recount, why: str, now: datetime) -> bool:
+        """Note why nobody can add what came in late; return whether that was not known.
+
+        Raises:
+            AwsError: S3 did not answer.
+        """
+        of = recount.window, recount.export_id, recount.recount.at
+        key = not_added_key(self._source, *of)
+        found = self._bucket.get(key)
+        with suppress(ValidationError):  # what somebody has damaged says nothing
+            if found is not None and NotAdded.model_validate_json(found[0]).why == why:
+                return False
+        body = NotAdded(at=timestamp(now), why=why).model_dump_json().encode()
+        try:
+            self._bucket.replace(key, body, None if found is None else found[1])
+        except OvertakenError:
+            return False
+        return True
 
     def _asked(self, recount: Recount) -> tuple[AskedFor | None, str | None]:
         """Return what is noted of asking, and its ETag; what somebody has damaged says nothing."""
@@ -184,8 +195,8 @@ class Corrections:
         return f"{source_recounts_prefix(self._source)}!added.json"
 
     def _asked_key(self, recount: Recount) -> str:
-        prefix = recounts_prefix(self._source, recount.window)
-        return f"{prefix}!asked/{recount.export_id}-{recount.recount.at}.json"
+        of = recount.window, recount.export_id, recount.recount.at
+        return asked_key(self._source, *of)
 
     def _noted(self, prefix: str) -> Iterator[tuple[str, Window]]:
         """Yield the keys of notes that have a content, each with its window."""
