@@ -29,6 +29,7 @@ from planner.errors import (
     BackfillStuckError,
     LedgerUnreadableError,
     PlanRefusedError,
+    WorklistDamagedError,
 )
 from planner.feeding import AHEAD, MOST_S
 
@@ -205,6 +206,29 @@ def test_a_worklist_that_expired_during_a_pause_is_made_anew(around: Surrounding
     assert fed(world).plan is not None
     world.files.there.clear()
     world.now += timedelta(minutes=20)
+
+    run(around)
+
+    assert is_whole(around)
+
+
+@pytest.mark.parametrize("damage", ["?", "header", "tables"])
+def test_a_worklist_that_nobody_can_read_is_made_anew_and_told_once(
+    around: Surroundings, damage: str
+) -> None:
+    world = around.world
+    world.timeout_s = 200
+    world.run(feed_request(), request_id="tick")
+    assert fed(world).plan is not None
+    [(key, kept)] = world.files.there.items()
+    world.files.there[key] = {
+        "?": b"?" * 5000,
+        "header": kept[:100],
+        "tables": kept[:4096] + b"?" * (len(kept) - 4096),
+    }[damage]
+    world.now += timedelta(minutes=20)
+    with pytest.raises(WorklistDamagedError, match=key):
+        world.run(feed_request(), request_id="tock")
 
     run(around)
 

@@ -6,6 +6,7 @@ before have ended. So a task that is killed anywhere costs nothing: the next one
 is, and the ledger says of each export whether it was asked for.
 """
 
+import sqlite3
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
@@ -28,6 +29,7 @@ from planner.errors import (
     LedgerUnreadableError,
     MessagesNotSentError,
     PlanRefusedError,
+    WorklistDamagedError,
 )
 from planner.feeding import AHEAD, Feeding, Room, is_cut
 from planner.run import Run, continued_run, open_run, timer
@@ -69,7 +71,7 @@ def feed_all(wiring: Wiring, invocation: Invocation) -> dict[str, Any]:
         with ThreadPoolExecutor(AT_ONCE) as threads:
             under_way = sum(threads.map(feeder.look, prefixes))
         if not under_way or not has_time():
-            for error in feeder.errors.values():
+            for error in (*feeder.errors.values(), *feeder.damaged):
                 raise error
             return {"status": "fed", "under_way": under_way}
         wiring.pause(PAUSE_S)
@@ -83,6 +85,7 @@ class Feeder:
         resting: Until when a backfill is left alone.
         failed: Keys of records that have failed, and need no second look.
         errors: What somebody has to hear of, by the prefix of the backfill's notes.
+        damaged: The same, of what was made anew, so that it does not come again.
     """
 
     wiring: Wiring
@@ -90,6 +93,7 @@ class Feeder:
     resting: dict[str, datetime] = field(default_factory=dict)
     failed: set[str] = field(default_factory=set)
     errors: dict[str, Exception] = field(default_factory=dict)
+    damaged: list[Exception] = field(default_factory=list)
     completing: Lock = field(default_factory=Lock)
 
     def look(self, prefix: str) -> bool:
@@ -247,7 +251,28 @@ class Feeder:
     def _feed_date(
         self, prefix: str, asked: Asked, fed: Fed, room: Room, after: list[Callable[[], None]]
     ) -> Fed | None:
-        """Plan as much of a date as there is room for."""
+        """Plan as much of a date as there is room for.
+
+        Where nobody can read its worklist, it is planned anew, as where that is not there any more:
+        the ledger says of each export whether it was asked for.
+        """
+        try:
+            return self._feed_some(prefix, asked, fed, room, after)
+        except sqlite3.DatabaseError as error:
+            if fed.plan is None:
+                raise
+            key = fed.plan.worklist.key
+            told = f"{key}: not a valid worklist: {error}; the date is planned anew"
+            logger.exception("a worklist is damaged", prefix=prefix, key=key, detail=str(error))
+            after += [
+                lambda: self.damaged.append(WorklistDamagedError(told)),
+                lambda: self.wiring.control.files.remove(key),
+            ]
+            return fed.model_copy(update={"plan": None})
+
+    def _feed_some(
+        self, prefix: str, asked: Asked, fed: Fed, room: Room, after: list[Callable[[], None]]
+    ) -> Fed | None:
         source, control, plan = asked.request.source, self.wiring.control, fed.plan
         with file_of_run() as path:
             goes_on = plan is not None and control.files.get(plan.worklist.key, path)

@@ -51,6 +51,10 @@ class BackfillStuckError(Exception):
     """A backfill has not gone on for hours, and says why in its note: page."""
 
 
+class WorklistDamagedError(Exception):
+    """A backfill's worklist cannot be read, and is made anew: page, as somebody has changed it."""
+
+
 class InfrastructureBusyError(Exception):
     """Others were changing an exporter's queue or function all the time: retry the plan."""
 

@@ -59,15 +59,27 @@ class Database:
     """An open file, which has an SQL function ``export_id(name, from_ms, to_ms, generation)``."""
 
     def __init__(self, path: Path, source: SourceName) -> None:
-        """Open the file, or begin it. It is complete whenever no method runs."""
+        """Open the file, or begin it. It is complete whenever no method runs.
+
+        Raises:
+            sqlite3.DatabaseError: It is no such file.
+        """
         is_new = not path.exists()
         # A run that is cut goes back to the copy it began with, so that nothing has to be undone.
         self._connection = sqlite3.connect(path, autocommit=True)
+        self.close = self._connection.close
+        self._source = source
+        try:
+            self._begin(is_new=is_new)
+        except sqlite3.DatabaseError:
+            self.close()
+            raise
+
+    def _begin(self, *, is_new: bool) -> None:
         self._connection.executescript(
             f"PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA temp_store = FILE;"
             f"PRAGMA cache_size = -{CACHE_KIB};"
         )
-        self._source = source
         self._connection.create_function("export_id", 4, self._export_id, deterministic=True)
         if is_new:
             self._connection.executescript(_TABLES)
@@ -75,7 +87,6 @@ class Database:
         self._connection.execute(_PARTS)
         self._connection.execute(_ASKED_AGAIN)
         self._connection.execute(_WORK)
-        self.close = self._connection.close
 
     def execute(self, statement: str, values: Any = ()) -> sqlite3.Cursor:
         """Run one statement."""
