@@ -4,6 +4,7 @@ An object in the control bucket for each export, beside nobody else's: what the 
 the sealer states. A later look at the same window that has counted other events replaces it.
 """
 
+import re
 from typing import Annotated, Self
 
 from pydantic import Field, model_validator
@@ -22,6 +23,8 @@ FILTER = "filter"
 STREAMS = "streams"
 """What came in since it was counted before, by the log streams that have got events since."""
 NO = "no"
+
+_LATER = re.compile(rb'"schema"\s*:\s*"urn:logferry:schema:recount:(?!1\.)[0-9]+\.[0-9]+"')
 
 
 class Recounted(Message):
@@ -80,6 +83,11 @@ class Recount(Message):
             ValidationError: It was put together wrongly.
         """
         return cls.model_validate({"schema": RECOUNT_SCHEMA, **said})
+
+    @staticmethod
+    def is_of_later_major(text: bytes) -> bool:
+        """Return whether what breaks this contract says that a later release has written it."""
+        return _LATER.search(text) is not None
 
     def text(self) -> bytes:
         """Return what is stored.

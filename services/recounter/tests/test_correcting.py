@@ -445,6 +445,55 @@ def test_a_few_or_a_small_part_of_a_date_may_differ(hub: Hub, differing: int, ot
     assert len(hub.asked()) == differing
 
 
+@pytest.mark.parametrize(
+    ("said", "only_more", "becomes"),
+    [
+        ({"by": "insights", "events": 7}, False, ("insights", 7, None)),
+        ({"by": "no", "reason": "budget"}, False, ("no", None, "budget")),
+        ({"by": "filter", "events": 7}, True, ("no", None, "damaged")),
+    ],
+)
+def test_a_recount_that_nobody_can_read_is_written_anew_by_the_next_look_whatever_it_finds(
+    hub: Hub,
+    said: dict[str, Any],
+    only_more: bool,  # noqa: FBT001  (a parameter of the test)
+    becomes: tuple[str, int | None, str | None],
+) -> None:
+    made = hub.put(record("/a"))
+    key = recount_key(made.source, made.window, made.export_id)
+    hub.s3.put_object(Bucket=BUCKET, Key=key, Body=b'{"schema')
+    look = Recount.of(
+        source=made.source,
+        window=made.window,
+        export_id=made.export_id,
+        recount={"at": AGAIN, **said},
+    )
+    bucket = Bucket(hub.s3, BUCKET)
+    Control(bucket, SOURCE).correct(look, only_more=only_more)
+    found = Control(bucket, SOURCE).recount(made.window, made.export_id)
+    assert found is not None
+    now = found.recount
+    assert ((now.by, now.events, now.reason), bucket.damaged) == (becomes, {key})
+
+
+def test_a_recount_of_a_later_release_is_kept(hub: Hub) -> None:
+    made = hub.put(record("/a"))
+    key = recount_key(made.source, made.window, made.export_id)
+    body = hub.s3.get_object(Bucket=BUCKET, Key=key)["Body"].read()
+    later = body.replace(b"recount:1.", b"recount:2.")
+    hub.s3.put_object(Bucket=BUCKET, Key=key, Body=later)
+    bucket = Bucket(hub.s3, BUCKET)
+    look = Recount.of(
+        source=made.source,
+        window=made.window,
+        export_id=made.export_id,
+        recount={"by": "insights", "at": AGAIN, "events": 7},
+    )
+    assert not Control(bucket, SOURCE).correct(look, only_more=False)
+    assert hub.s3.get_object(Bucket=BUCKET, Key=key)["Body"].read() == later
+    assert bucket.damaged == set()
+
+
 class Killed(BaseException):
     """The process died."""
 

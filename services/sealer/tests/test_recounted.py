@@ -191,6 +191,25 @@ def test_a_recount_that_nobody_can_read_costs_its_export_the_witness_and_is_told
     assert (found["/b"], found["/a"]) == ("agrees", None)
 
 
+def test_a_recount_of_a_later_release_is_no_damage_and_is_said_to_be_what_it_is(
+    world: World, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    world.restart(recount_within=12 * HOUR)
+    done = world.exported("/a", day(0))
+    key = recount_key(done.source, done.window, done.export_id)
+    counted(world, done, events=2)
+    body = world.cloud.body(CONTROL, key)
+    assert body is not None
+    world.cloud.put(CONTROL, key, body.replace(b"recount:1.", b"recount:2."))
+    world.inventory("/a", at=FIRST + DAY + 13 * HOUR)
+    world.now += 13 * HOUR
+    world.look()
+    (seal,) = world.check()
+    assert [each.recount for each in world.leaves(seal)] == [None]
+    assert '"NotesDamaged"' not in capsys.readouterr().out
+    assert "later release" in caplog.text
+
+
 def test_where_nobody_counts_nothing_is_waited_or_looked_for(world: World) -> None:
     counted(world, world.exported("/a", day(0)), events=2)
     world.inventory("/a", at=FIRST + DAY + HOUR)

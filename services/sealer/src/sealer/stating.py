@@ -31,7 +31,7 @@ from logferry_contracts.statement import (
 )
 from logferry_contracts.window import Window
 from logferry_contracts.wire import ContractError, parse
-from sealer.aws.ledger import Ledger
+from sealer.aws.ledger import Ledger, OfLaterMajor
 from sealer.aws.notes import MeasuredExport
 from sealer.aws.seals import Seals
 from sealer.draft import NOT_LISTED, Group, LeafRow
@@ -260,6 +260,10 @@ class Stating:
         What nobody can read costs the export its second witness, and is told.
         """
         found = self.ledger.recount(record)
+        if isinstance(found, OfLaterMajor):
+            told = "a recount is of a later release, which alone can read it"
+            logger.warning(told, key=in_recounts(record.key))
+            return None
         if isinstance(found, ContractError):
             turn.counts[NOTES_DAMAGED] += 1
             logger.error("a recount is damaged", key=in_recounts(record.key), detail=str(found))

@@ -28,7 +28,7 @@ from logferry_contracts.ledger_record import LedgerRecord
 from logferry_contracts.message import MAX_SAFE_INTEGER
 from logferry_contracts.open_exports import open_prefix, record_key, whole_key
 from logferry_contracts.reads import Reader, reading_key, who_reads
-from logferry_contracts.recount import Recount
+from logferry_contracts.recount import NO, Recount, Recounted
 from logferry_contracts.source import SourceName
 from logferry_contracts.window import Window
 from logferry_contracts.wire import ContractError, parse
@@ -38,6 +38,8 @@ from recounter.note import Note
 
 _NOTE = "!note"
 
+LOST = "damaged"
+"""Why an export is not counted whose recount somebody has damaged."""
 FIRST = 0
 """The first look at a window; others are named by the days after its end."""
 
@@ -109,7 +111,8 @@ class Control:
     def correct(self, recount: Recount, *, only_more: bool) -> bool:
         """Replace what was counted of an export, if a later look has counted other events.
 
-        Where the first look has come to no word, the later look's is it.
+        Where the first look has come to no word, the later look's is it. So it is where nobody can
+        read that word, or it is said that nobody has counted. One of a later release is kept.
 
         Args:
             recount: What the later look says.
@@ -121,6 +124,13 @@ class Control:
         key = self._key(recount.window, recount.export_id, FIRST)
         found = self._bucket.get(key)
         before = None if found is None else read_recount(found[0])
+        if found is not None and before is None:
+            if Recount.is_of_later_major(found[0]):
+                return False
+            self._bucket.tell_damaged(key, ValueError("not a valid Recount"))
+            if only_more or recount.recount.events is None:
+                self._bucket.put(key, _uncounted(recount).text())
+                return False
         if not is_news(before, recount, only_more=only_more):
             return False
         if found is None:
@@ -179,6 +189,13 @@ class Control:
 
     def _key(self, window: Window, name: str, look: int) -> str:
         return f"{self._prefix(window, look)}{name}.json"
+
+
+def _uncounted(recount: Recount) -> Recount:
+    """Return that nobody has counted: what was is lost, and this look is no witness of it."""
+    said = recount.recount
+    lost = Recounted(by=NO, at=said.at, reason=said.reason or LOST)
+    return recount.model_copy(update={"recount": lost, "query_id": None})
 
 
 def read_recount(text: bytes) -> Recount | None:

@@ -56,6 +56,10 @@ class ListedInventory:
     planned_at_ms: int
 
 
+class OfLaterMajor:
+    """What a later release has written: nothing is wrong with it."""
+
+
 class Ledger:
     """What the planner, the exporters and the sse-enforcer have written down."""
 
@@ -134,7 +138,7 @@ class Ledger:
         except ContractError:
             return None
 
-    def recount(self, record: LedgerRecord) -> Recount | ContractError | None:
+    def recount(self, record: LedgerRecord) -> Recount | ContractError | OfLaterMajor | None:
         """Return what CloudWatch Logs counted of an export, or what is wrong with that.
 
         None where nobody has tried yet.
@@ -145,7 +149,8 @@ class Ledger:
         try:
             return None if text is None else parse(Recount, text)
         except ContractError as error:
-            return error
+            is_later = text is not None and Recount.is_of_later_major(text)
+            return OfLaterMajor() if is_later else error
 
     def inventories(self, chain: ChainName, from_ms: int) -> Iterator[ListedInventory]:
         """Yield the inventories of plans that began to list then or later, oldest first."""
