@@ -138,6 +138,29 @@ def test_a_log_group_that_there_is_none_of_is_refused(run: Run, folder: str) -> 
     assert "/app/z: no log group of this name" in err
 
 
+def test_a_name_that_is_not_whole_is_told_what_finds_it(run: Run, folder: str) -> None:
+    dates = ("--from", "2026-11-21", "--to", "2026-11-21")
+    code, _, err = run("", folder, "--log-group", "a", *dates)
+    assert code == 2
+    assert "it takes whole names, or globs in quotes, such as '*a*'" in err
+    assert run("", folder, "--log-group", "*a*", *dates)[0] == 0
+
+
+def test_a_log_group_of_a_time_of_which_nothing_is_there_is_told_so(run: Run, folder: str) -> None:
+    dates = ("--from", "2026-12-24", "--to", "2026-12-24")
+    code, _, err = run("", folder, "--log-group", NAME, *dates)
+    assert code == 2
+    of = "of 2026-12-23T23:00:00.000Z to 2026-12-24T23:00:00.000Z no log group is known"
+    assert f"{of}: nothing says what became of it" in err
+
+
+def test_events_that_were_found_and_not_shown_are_told(run: Run, folder: str) -> None:
+    dates = ("--from", "2026-11-21", "--to", "2026-11-21")
+    code, out, err = run("", folder, "--log-group", NAME, *dates, "--limit", "1")
+    assert (code, len(out.splitlines())) == (0, 1)
+    assert "Shown of these events: 1, by --limit." in err
+
+
 def test_seals_of_a_key_that_is_not_trusted_make_what_is_found_no_evidence(
     run: Run, folder: str, tmp_path: Path
 ) -> None:

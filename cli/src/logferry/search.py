@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import lru_cache
+from glob import has_magic
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -108,12 +109,18 @@ def planned(
         _add(plan, place, chain, of, mapped)
     plan.finish()
     if not plan.log_groups and not plan.findings:
-        names = ", ".join(wanted.log_groups)
-        told = (
-            f"{names}: no log group of this name from {span(plan.asked.from_ms, plan.asked.to_ms)}"
-        )
-        raise ConfigError("--log-group", [told])
+        raise ConfigError("--log-group", list(_no_log_group(plan)))
     return plan
+
+
+def _no_log_group(plan: Plan) -> Iterator[str]:
+    """Yield why there may be none: the name, or a time of which nothing is there."""
+    names, time = plan.asked.log_groups, span(plan.asked.from_ms, plan.asked.to_ms)
+    yield f"{', '.join(names)}: no log group of this name from {time}"
+    for each in plan.absences.values():
+        yield f"of {each.examples[0]} no log group is known: {each.why}"
+    if (whole := next((each for each in names if not has_magic(each)), None)) is not None:
+        yield f"it takes whole names, or globs in quotes, such as '*{whole.strip('/')}*'"
 
 
 def _seals(

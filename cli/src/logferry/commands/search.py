@@ -199,7 +199,7 @@ class _Searching:
                 mapped=mapped,
             )
             stopped, count = self._show(search, stop, limit)
-        return self._end(plan, search.report, is_stopped=stopped), count
+        return self._end(plan, search.report, count, is_stopped=stopped), count
 
     def _ruling_out(self, index: str) -> "RulingOut":
         # Who has no index does not wait for what reads one.
@@ -241,7 +241,7 @@ class _Searching:
         shown = searching.on_a_terminal if sys.stdout.isatty() else searching.as_it_is
         _write(searching.line_of(match, shown=shown))
 
-    def _end(self, plan: Plan, report: Report, *, is_stopped: bool) -> int:
+    def _end(self, plan: Plan, report: Report, count: int, *, is_stopped: bool) -> int:
         """Say what came of it, and return the exit code."""
         if self.as_json:
             are_signed = bool(self.chosen.key)
@@ -251,6 +251,8 @@ class _Searching:
         if is_stopped:
             messages.print("stopped: the rest was not looked at", markup=False)
         tell_report(self.archive, self.chosen, plan, report)
+        if count < report.matches:
+            messages.print(f"Shown of these events: {count:,}, by --limit.", markup=False)
         return STOPPED if is_stopped else code_of_report(plan, report)
 
 
