@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 _TASKS = Path("/proc/self/task")
 """https://man7.org/linux/man-pages/man5/proc_pid_task.5.html"""
+_ENDING_S = 10.0
+"""More than it takes a thread to see that its processes have ended."""
 READERS = 16
 """Objects that are read side by side."""
 
@@ -91,6 +93,7 @@ class Processes:
         import multiprocessing  # noqa: PLC0415  (see above)
 
         results = getattr(self._pool, "_result_queue", None)
+        manager = getattr(self._pool, "_executor_manager_thread", None)
         self._pool.shutdown(wait=False, cancel_futures=True)
         for process in multiprocessing.active_children():
             process.terminate()
@@ -98,6 +101,9 @@ class Processes:
         # waited for as long as somebody may write it, who is only this process by now.
         if results is not None:
             results._writer.close()  # noqa: SLF001  (it has no other name)
+        # Python wakes it when it ends itself, and prints an error where it is just ending.
+        if manager is not None:
+            manager.join(_ENDING_S)
 
 
 def _context() -> "BaseContext":
