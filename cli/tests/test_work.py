@@ -197,12 +197,11 @@ def test_what_is_under_way_in_other_processes_is_ended() -> None:
     while not under_way.running():
         wait([under_way], 0.01)
     children = multiprocessing.active_children()
-    manager = processes._pool._executor_manager_thread
+    manager: Any = processes._pool._executor_manager_thread
 
     processes.stop()
 
     # It would be woken when Python ends, which prints an error if it is just ending itself.
-    assert manager is not None
     assert not manager.is_alive()
     for each in children:
         each.join(10)

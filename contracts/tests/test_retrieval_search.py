@@ -70,6 +70,22 @@ def test_log_groups_and_streams_are_chosen_by_globs() -> None:
     }
 
 
+@pytest.mark.parametrize(
+    "stream",
+    [
+        "2026/11/22/[$LATEST]0a1b",
+        "2026-11-22-[$LATEST]0a1b",
+        "2026/11/22/[$LATEST]*",
+        "*]0a1b",
+        "2026-11-2[12]-?$LATEST]0a1b",
+    ],
+)
+def test_a_name_of_lambdas_finds_its_stream(stream: str) -> None:
+    chosen = asked(log_groups=("*",), streams=(stream,))
+    assert chosen.has_stream("2026-11-22-[$LATEST]0a1b")
+    assert not chosen.has_stream("2026-11-22-[1]9b8a")
+
+
 def test_a_time_is_exact_to_the_millisecond_at_both_ends() -> None:
     archive = sealed({"web/000000": lines(*((START_MS + n, str(n)) for n in range(10)))})
     wanted = asked(Window(from_ms=START_MS + 3, to_ms=START_MS + 6))

@@ -16,7 +16,8 @@ class Asked:
         log_groups: Globs of whole names, of which one has to match, case-sensitively.
         from_ms: Inclusive start, in milliseconds since 1970.
         to_ms: Exclusive end, later than the start.
-        streams: Globs of log streams; without any, all.
+        streams: Globs of log streams; without any, all. A bracket also stands for itself: it is in
+            most names of Lambda's, ``2026/11/22/[$LATEST]0a1b``.
         is_open_ended: Whether nobody has said where the end is, so that what comes after all that
             is known is not missing.
     """
@@ -33,8 +34,11 @@ class Asked:
 
     def has_stream(self, name_in_key: str) -> bool:
         """Whether a log stream is among them, by its name as keys have it."""
-        globs = map(stream_in_key, self.streams)
-        return not self.streams or any(fnmatchcase(name_in_key, glob) for glob in globs)
+        if not self.streams:
+            return True
+        names = [stream_in_key(each) for each in self.streams]
+        globs = (*names, *(each.replace("[", "[[]") for each in names))
+        return any(fnmatchcase(name_in_key, glob) for glob in globs)
 
     def may_have(self, window: Window) -> bool:
         """Whether a window's objects may have events of this time.
