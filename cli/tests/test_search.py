@@ -154,6 +154,14 @@ def test_a_log_group_of_a_time_of_which_nothing_is_there_is_told_so(run: Run, fo
     assert f"{of}: nothing says what became of it" in err
 
 
+def test_a_stream_that_there_is_none_of_is_told(run: Run, folder: str) -> None:
+    dates = ("--from", "2026-11-21", "--to", "2026-11-21", "--stream")
+    code, out, err = run("", folder, "--log-group", NAME, *dates, "stream-9")
+    assert (code, out) == (0, "")
+    assert "nothing is there of a log stream stream-9" in err
+    assert "nothing is there" not in run("", folder, "--log-group", NAME, *dates, "stream-0")[2]
+
+
 def test_events_that_were_found_and_not_shown_are_told(run: Run, folder: str) -> None:
     dates = ("--from", "2026-11-21", "--to", "2026-11-21")
     code, out, err = run("", folder, "--log-group", NAME, *dates, "--limit", "1")

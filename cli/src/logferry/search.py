@@ -173,6 +173,8 @@ def plan_lines(plan: Plan) -> Iterator[str]:
     groups, objects = counted(len(plan.log_groups), "log group"), counted(plan.objects, "object")
     time = span(plan.asked.from_ms, plan.asked.to_ms)
     yield f"{groups}, {time}: {objects}, {plan.size_bytes:,} bytes"
+    if plan.asked.streams and not plan.objects + plan.ruled_out:
+        yield visible(f"  nothing is there of a log stream {', '.join(plan.asked.streams)}")
     if plan.ruled_out:
         yield f"  {counted(plan.ruled_out, 'other object')} cannot have it, as the index says"
     requests, out = _dollars(plan)
