@@ -153,14 +153,18 @@ def texts(suite, manifest):
 def test_what_was_added_and_not_told_is_told_once_its_export_is_asked_for_again(
     suite, tap, name, records
 ):
-    """Whoever adds may die before the event of it, and its message may be purged then."""
+    """Whoever adds may die before the event of it, and its message may be purged then.
+
+    What asks to add is put into the slot's queue, as a person does with a dead letter.
+    """
     window = yesterday()
     put(suite, name, window, "web", (window.from_ms, "hello"))
     asked = suite.export_request("alpha", name, lane="direct", log_group_class="STANDARD")
     suite.send_request(asked)
     tap.until(lambda: [r.state for r in records(name)] == ["secured"])
     put(suite, name, window, "web", (window.to_ms - 1, "late"))
-    ask(suite, asked.model_copy(update={"recounted_at": timestamp(datetime.now(UTC))}))
+    late = asked.model_copy(update={"recounted_at": timestamp(datetime.now(UTC))})
+    ask(suite, late, asked.source.queue_name)
 
     def told():
         return [each for each in tap.of("export.completed", name) if each.get("addendum") == 1]
@@ -179,11 +183,11 @@ def test_what_was_added_and_not_told_is_told_once_its_export_is_asked_for_again(
     assert done.addenda[0].published_at is not None
 
 
-def ask(suite, asked):
-    """Put a request into the direct lane's queue, which takes it whatever came before."""
+def ask(suite, asked, queue_name=None):
+    """Put a request into a queue, the direct lane's by default, whatever came before."""
     event = ExportRequested.of(asked, id=asked.export_id, source="urn:test", time=datetime.now(UTC))
     suite.client("sqs").send_message(
-        QueueUrl=suite.queue_url(asked.source.direct_queue_name),
+        QueueUrl=suite.queue_url(queue_name or asked.source.direct_queue_name),
         MessageBody=emit(event),
         MessageGroupId=asked.source.direct_slot,
         MessageDeduplicationId=secrets.token_hex(16),
