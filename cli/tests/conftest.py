@@ -1,11 +1,14 @@
+import functools
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from cyclopts import CycloptsError
 
-from logferry.command import main
+from logferry import typed
+from logferry.command import _app, main
 from logferry.config import Config
 from logferry.package import Zip
 from logferry.services import NAMES
@@ -14,6 +17,28 @@ type Run = Callable[..., tuple[int, str, str]]
 """Runs the command; returns its exit code and what it has printed to stdout and stderr."""
 
 HUB = "111122223333"
+
+
+@functools.cache
+def _is_taken(words: tuple[str, ...]) -> bool:
+    try:
+        _app(are_listed=False).parse_args(words, exit_on_error=False, print_error=False)
+    except CycloptsError:
+        return False
+    return True
+
+
+@pytest.fixture(autouse=True)
+def commands_are_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever a test has told to be typed is parsed by the command itself."""
+    made = typed.words_of
+
+    def parsed(*words: str) -> list[str]:
+        told = made(*words)
+        assert _is_taken(tuple(told[1:])), f"{told} is told to be typed, and is not taken"
+        return told
+
+    monkeypatch.setattr(typed, "words_of", parsed)
 
 
 @pytest.fixture

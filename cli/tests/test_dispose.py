@@ -186,7 +186,8 @@ def test_what_never_came_into_the_archive_is_to_be_waived_instead(
     gone = {"state": "failed", "failed": failed, "completed": None, "secured": None}
     keep(session, config, secured.model_copy(update=gone))
 
-    with pytest.raises(DisposeError, match=r"not in the archive: .*: failed; .* logferry waive"):
+    told = r"(?s)not in the archive: .*: failed; .*\n  logferry waive organization.yaml --profile "
+    with pytest.raises(DisposeError, match=told):
         find(session, config, config.source("shop"), ["/app/personal"], ON, ON)
 
 

@@ -9,13 +9,18 @@ from rich.table import Table
 
 from logferry.config import Config
 from logferry.stack_set import UNLISTED, Instance
+from logferry.typed import typed
 
 GETS_ROLE = "gets the role"
 NOT_A_SOURCE = "joined, not collected yet: add it to sources"
-MANAGEMENT = (
-    "the management account gets no role from a stack set: logferry deploy-source-account makes it"
-)
 NO_ROLE = "no role: it is in none of the organizational units, or it is the management account"
+
+
+def of_management(config: Config, account_id: str) -> str:
+    """Return why an organisation's management account has no role, and what makes it one."""
+    [profile] = [each.profile for each in config.sources if each.account_id == account_id]
+    made = typed("deploy-source-account", config.file, "--profile", profile)
+    return f"the management account gets no role from a stack set: {made}"
 
 
 @dataclass(frozen=True)

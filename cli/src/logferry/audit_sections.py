@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from logferry.audit import CHAIN_ROWS, MONTH_ROWS, About, Audit, Missing, OfChain, Told, Without
 from logferry.audit_counts import UNKNOWN, UNREAD, Counts, Listed
+from logferry.typed import typed
 from logferry_contracts.message import from_epoch_ms, timestamp
 from logferry_contracts.statement import (
     ARCHIVED,
@@ -302,7 +303,7 @@ def again(audit: Audit, about: About) -> Iterator[str]:
     )
     sources = filter(_is_bucket, about.archives)
     copies = [f"aws s3 sync {shlex.quote(each)} copy" for each in sources]
-    verify = "logferry verify copy --key seals.pem --level events"
+    verify = typed("verify", "copy", "--key", "seals.pem", "--level", "events")
     yield from _commands("The same check, of a copy", [*copies, _FINGERPRINT, verify])
     signed = _newest_by_a_given_key(audit, about)
     if signed is not None:

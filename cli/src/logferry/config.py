@@ -8,13 +8,7 @@ from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Field,
-    ValidationError,
-    model_validator,
-)
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError, model_validator
 
 from logferry.errors import ConfigError
 from logferry.fields import (
@@ -316,6 +310,7 @@ class Config(_Part):
     observability: ObservabilityConfig = ObservabilityConfig()
     log_retention: LogRetentionConfig = LogRetentionConfig()
     sources: Annotated[list[SourceConfig], Field(min_length=1, max_length=MAX_SOURCES)]
+    _file: str = PrivateAttr("organization.yaml")
 
     @model_validator(mode="after")
     def _sources_go_together(self) -> Self:
@@ -325,9 +320,7 @@ class Config(_Part):
         ]
         page = self.observability.page_action_arn
         if page is not None and page == self.alarm_action_arn:
-            problems.append(
-                "observability.page_action_arn is alarm_action_arn, which would be told twice"
-            )
+            problems.append("observability.page_action_arn is alarm_action_arn: it is told twice")
         if self.organization_id is None and len(self.sources) > MAX_SOURCES_WITHOUT_ORGANIZATION:
             problems.append(
                 f"{len(self.sources)} sources are more than the {MAX_SOURCES_WITHOUT_ORGANIZATION}"
@@ -352,6 +345,11 @@ class Config(_Part):
         written = [self.queue_key_arn, self.alarm_action_arn, self.observability.page_action_arn]
         written += [source.role_arn for source in self.sources]
         return [arn for arn in written if arn is not None]
+
+    @property
+    def file(self) -> str:
+        """Where it was read, as typed."""
+        return self._file
 
     @property
     def partition(self) -> str:
@@ -473,10 +471,12 @@ def load(path: Path) -> Config:
     """
     document = mapping_in(path)
     try:
-        return Config.model_validate(document)
+        config = Config.model_validate(document)
     except ValidationError as error:
         problems = error.errors(include_url=False)
         raise ConfigError(str(path), [_problem(problem) for problem in problems]) from error
+    config._file = str(path)  # noqa: SLF001  (nobody else sets it)
+    return config
 
 
 def _problem(problem: Any) -> str:

@@ -7,7 +7,7 @@ each by its hash; the sealer then seals that, and whoever may lifts their holds 
 import sys
 import uuid
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import date, datetime
@@ -25,6 +25,7 @@ from logferry.config import Config, SourceConfig
 from logferry.errors import DisposeError, SealError
 from logferry.plan import REQUESTER
 from logferry.seal import Asking, ask
+from logferry.waive import waive_command
 from logferry.workers import READERS
 from logferry_contracts.chain import ChainName
 from logferry_contracts.ledger_key import ledger_prefix
@@ -157,7 +158,8 @@ def find(  # noqa: PLR0913, PLR0917  (where, and of what)
             for on, windows in _by_date(ledger, name, zone_named(zone), first, last):
                 tries = _tries(ledger, windows, log_groups)
                 what = f"{source.profile}: {{}} on {on}"
-                wanted = _archived(what, tries, is_one_date=first == last)
+                waive = partial(waive_command, config, source, on)
+                wanted = _archived(what, tries, waive, is_one_date=first == last)
                 sealed = _sealed(store, chain, [record for _, record in wanted])
                 one = partial(_disposable, store, chain.name, shared, what)
                 leaves = [sealed[_name_of(record)] for _, record in wanted]
@@ -270,12 +272,15 @@ def _tries(ledger: Ledger, prefixes: Iterable[str], log_groups: Sequence[str]) -
     ]
 
 
-def _archived(what: str, tries: Sequence[Try], *, is_one_date: bool) -> list[Try]:
+def _archived(
+    what: str, tries: Sequence[Try], waive: Callable[[str], str], *, is_one_date: bool
+) -> list[Try]:
     """Return those that are in the archive, where no other may come there yet.
 
     Args:
         what: Says of which source and date they are; ``{}`` is for the log group.
         tries: The last ones.
+        waive: Returns what is typed to waive a log group.
         is_one_date: Whether somebody has named this very date.
     """
     never = [record for _, record in tries if record.completed is None]
@@ -287,7 +292,7 @@ def _archived(what: str, tries: Sequence[Try], *, is_one_date: bool) -> list[Try
         states = ", ".join(f"{in_utc(each.window)}: {each.state}" for each in its)
         raise DisposeError(
             f"{what.format(name)}: not in the archive: {states}; what never came there can be "
-            "waived: logferry waive"
+            f"waived:\n  {waive(name)}"
         )
     return [(key, record) for key, record in tries if record.completed is not None]
 

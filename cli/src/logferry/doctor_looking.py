@@ -1,7 +1,6 @@
 """What doctor looks at with: credentials, configuration, and the time."""
 
 import re
-import shlex
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -15,6 +14,7 @@ from logferry.drift_resource import comparable
 from logferry.hub import stacks_of
 from logferry.stack import CLIENT_CONFIG, Stack
 from logferry.template import load_template
+from logferry.typed import typed
 
 if TYPE_CHECKING:
     import boto3
@@ -52,8 +52,7 @@ class Looking:
 
     def command(self, command: str, *options: str) -> str:
         """Return a command of this one with the configuration's file, as it is to be typed."""
-        name, *rest = command.split()
-        return shlex.join(["logferry", name, *rest, self.file, *options])
+        return typed(command, self.file, *options)
 
     def as_deployed(self, wanted: Stack, mend: str) -> Iterator[Finding]:
         """Yield how a stack differs from configuration, checkout and its own template."""

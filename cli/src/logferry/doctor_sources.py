@@ -1,7 +1,6 @@
 """What doctor looks at of each source: from the hub, and in the source's own account."""
 
 import json
-import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -16,6 +15,7 @@ from logferry.doctor_looking import Looking
 from logferry.errors import PlanError
 from logferry.hub_stacks import source_account_stack
 from logferry.source_limits import reads_per_second, tasks_of_others
+from logferry.typed import typed
 from logferry_contracts.open_exports import whole_key
 from logferry_ledger.ledger import CLIENT_CONFIG as MANY_READERS
 from logferry_ledger.ledger import Ledger
@@ -189,4 +189,4 @@ def _reads(quotas: Any, profile: str, wanted: int, file: str) -> Iterator[Findin
             f"FilterLogEvents may be called {allowed:g} times a second, which AWS does not raise: "
             f"set direct_lane.calls_per_second, {wanted}, to that or less in {file}"
         )
-        yield wrong("reads", profile, why, shlex.join(["logferry", "deploy", file]))
+        yield wrong("reads", profile, why, typed("deploy", file))

@@ -1,6 +1,5 @@
 """The story of a log group's date, by all that the ledger's versions still have of its exports."""
 
-import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -13,6 +12,7 @@ from logferry.errors import ExplainError
 from logferry.explain_logs import Around, Logged
 from logferry.explain_looks import Look, Looks
 from logferry.explain_tasks import Tasks
+from logferry.typed import typed
 from logferry_contracts.export import export_id
 from logferry_contracts.export_failed import LOST
 from logferry_contracts.ledger_key import LACKING_NOTES, ledger_key
@@ -193,7 +193,7 @@ def explain(  # noqa: PLR0913  (what is asked about)
         tries=tries,
         lacking=lacking,
         to_do=to_do,
-        commands=[shlex.join(["logferry", *asked[each]]) for each in commands],
+        commands=[typed(*asked[each]) for each in commands],
     )
 
 

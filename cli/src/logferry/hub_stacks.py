@@ -8,6 +8,7 @@ from logferry.errors import DeployError
 from logferry.package import Zip
 from logferry.services import SERVICES, Service, role_arn_patterns
 from logferry.stack import Stack
+from logferry.typed import typed
 
 ACCOUNTS_PER_PARAMETER = 300
 """A stack parameter's value has room for 4,096 bytes; an account id and its comma take 13.
@@ -112,7 +113,7 @@ def _function_parameters(
     config: Config, zips: Mapping[str, Zip], service: Service
 ) -> dict[str, str]:
     if service.name not in zips:
-        raise DeployError(f"no zip of {service.name}: build it with logferry package")
+        raise DeployError(f"no zip of {service.name}: build it with `{typed('package')}`")
     some = {
         "ArchiveBucketName": f"/{config.name}/archive/bucket",
         "TopicArn": f"/{config.name}/topic/arn",

@@ -11,6 +11,7 @@ from itertools import groupby
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from logferry import typed
 from logferry.status import SourceStatus
 from logferry_contracts.ledger_record import LedgerRecord
 from logferry_contracts.window import Window
@@ -254,10 +255,8 @@ class _Needing:
 
     def _of_seal(self, found: Noted, what: str, **said: Any) -> Need:
         on = str(date_of(found.window, self._zone))
-        explain = [
-            *("logferry", "explain", self.config, "--profile", self.found.profile),
-            *("--log-group", found.log_group, "--date", on),
-        ]
+        of = ("--profile", self.found.profile, "--log-group", found.log_group, "--date", on)
+        explain = typed.words_of("explain", self.config, *of)
         return self._of_source(
             what, log_group=found.log_group, window=found.window, commands=[explain], **said
         )
@@ -281,9 +280,9 @@ class _Needing:
             why=problem,
             to_do=f"Compare the deployment, and look into the planner's dead letters: {WAYS_BACK}.",
             commands=[
-                ["logferry", "diff", self.config],
+                typed.words_of("diff", self.config),
                 [*self._letters("planner"), "--profile", self.found.profile, "--dry-run"],
-                ["logferry", "plan", self.config, "--profile", self.found.profile],
+                typed.words_of("plan", self.config, "--profile", self.found.profile),
             ],
         )
 
@@ -294,7 +293,7 @@ class _Needing:
             to_do="Look at the sealer's alarms and dead letters, then ask it again.",
             commands=[
                 [*self._letters("sealer"), "--dry-run"],
-                ["logferry", "seal", self.config, "--profile", self.found.profile],
+                typed.words_of("seal", self.config, "--profile", self.found.profile),
             ],
         )
 
@@ -307,7 +306,7 @@ class _Needing:
         )
 
     def _letters(self, service: str) -> list[str]:
-        return ["logferry", "retry", self.config, "--dead-letters", "--service", service]
+        return typed.words_of("retry", self.config, "--dead-letters", "--service", service)
 
     def _of_source(self, what: str, **said: Any) -> Need:
         return Need(profile=self.found.profile, what=what, time_zone=self.found.time_zone, **said)
@@ -334,14 +333,12 @@ class _Needing:
     def _planned(self, window: Window) -> list[str]:
         last = date_of(Window(from_ms=window.to_ms - 1, to_ms=window.to_ms), self._zone)
         dates = ["--from", str(date_of(window, self._zone)), "--to", str(last)]
-        return ["logferry", "plan", self.config, "--profile", self.found.profile, *dates]
+        return typed.words_of("plan", self.config, "--profile", self.found.profile, *dates)
 
     def _waive(self, record: LedgerRecord) -> list[str]:
         on = str(date_of(record.window, self._zone))
-        return [
-            *("logferry", "waive", self.config, "--profile", self.found.profile),
-            *("--log-group", record.log_group.name, "--date", on, "--reason", "WHY"),
-        ]
+        what = ("--log-group", record.log_group.name, "--date", on, "--reason", "WHY")
+        return typed.words_of("waive", self.config, "--profile", self.found.profile, *what)
 
     @property
     def _zone(self) -> ZoneInfo:

@@ -16,6 +16,7 @@ from logferry.errors import ConfigError, PlanError
 from logferry.given import dates_given
 from logferry_contracts import json_text
 from logferry_contracts.ledger_key import reading_prefix
+from logferry.typed import typed
 from logferry_contracts.plan_completed import PlanCompleted, PlanCompletedData, PlannedExport
 from logferry_contracts.plan_request import PlanRequest
 from logferry_contracts.reads import JOIN, LIVE, who_reads
@@ -150,7 +151,7 @@ def interrupted(
     )
     return (
         f"interrupted; {before}The planner goes on with {source.profile}, and what it asks for is "
-        f"exported: logferry status CONFIG --profile {source.profile}\n"
+        f"exported: {typed('status', config.file, '--profile', source.profile)}\n"
         "To stop that, empty the queues once the planner has ended, after 15 minutes at most:\n"
         f"{emptied}\n"
         "What is under way ends by itself. What was in the queues stays open in the ledger, and "

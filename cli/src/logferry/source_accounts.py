@@ -9,7 +9,7 @@ import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal
 
-from logferry.account_roles import GETS_ROLE, MANAGEMENT, Result, account_roles
+from logferry.account_roles import GETS_ROLE, Result, account_roles, of_management
 from logferry.config import Config
 from logferry.credentials import account_of
 from logferry.errors import ConfigError, DeclinedError
@@ -61,8 +61,8 @@ def deploy_source_accounts(session: "boto3.Session", config: Config, options: Op
             status, instances = "changed", stack_set.instances()
 
     excused = {source.account_id: GETS_ROLE for source in proposal.missing if options.dry_run}
-    if management is not None:
-        excused[management] = MANAGEMENT
+    if management in {source.account_id for source in config.sources}:
+        excused[management] = of_management(config, management)
     accounts = account_roles(config, instances, excused, stack_set.reasons)
     without_effect = [] if options.dry_run else stack_set.without_effect()
     return Result(stack_set.name, status, accounts, without_effect)

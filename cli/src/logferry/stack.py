@@ -151,7 +151,7 @@ class Stacks:
                 if dry_run:
                     raise DeployError(
                         f"{stack.name}: {found['StackStatus']}: its first creation failed, and "
-                        "nothing can be proposed before logferry deploy has cleared that away"
+                        "nothing can be proposed before a deployment has cleared that away"
                     )
                 self._delete(stack.name)
                 found = None

@@ -16,6 +16,7 @@ from rich.text import Text
 from logferry.aws_errors import AWS_ERRORS
 from logferry.config import Config
 from logferry.errors import SweepError
+from logferry.typed import typed
 from logferry_contracts import json_text
 
 if TYPE_CHECKING:
@@ -149,7 +150,7 @@ def sweep(  # noqa: PLR0913  (two to test by)
         "limit_s": SLICE_S,
     }
     while True:
-        answer = _answer(client, f"{config.name}-sse-enforcer-sweep", request, watch, pause)
+        answer = _answer(client, config, request, watch, pause)
         try:
             report = SweepReport.model_validate(answer)
         except ValidationError as error:
@@ -183,13 +184,13 @@ def table(report: SweepReport) -> "RenderableType":
 
 def _answer(
     client: "LambdaClient",
-    function_name: str,
+    config: Config,
     request: dict[str, Any],
     watch: Callable[[str], None],
     pause: Callable[[float], None],
 ) -> dict[str, Any]:
     """Invoke the function; where another sweep has it, wait for that."""
-    waited_s = 0
+    function_name, waited_s = f"{config.name}-sse-enforcer-sweep", 0
     while True:
         try:
             answered = client.invoke(FunctionName=function_name, Payload=json.dumps(request))
@@ -201,9 +202,8 @@ def _answer(
             pause(BUSY_PAUSE_S)
             waited_s += BUSY_PAUSE_S
         except client.exceptions.ResourceNotFoundException as error:
-            raise SweepError(
-                f"{function_name} is not deployed: logferry deploy CONFIG --only sse-enforcer"
-            ) from error
+            mend = typed("deploy", config.file, "--only", "sse-enforcer")
+            raise SweepError(f"{function_name} is not deployed: {mend}") from error
         except AWS_ERRORS as error:
             raise SweepError(f"{function_name}: {error}") from error
         else:

@@ -24,6 +24,7 @@ from logferry.errors import ConfigError
 from logferry.folder_store import FolderStore, is_odd
 from logferry.pace import Pace
 from logferry.resuming import Checked, Progress
+from logferry.typed import typed
 from logferry.watched import Watched
 from logferry.workers import READERS, Processes, Threads
 from logferry_contracts.chain import ChainName
@@ -411,7 +412,7 @@ class _Check:
             return Unchecked(
                 f"the chain {self.chain.name}",
                 "there is no seal of it",
-                "Look whether the sealer runs, or seal it: logferry seal",
+                f"Look whether the sealer runs, or ask it to: {typed('seal --help')}",
             )
         dates = f"{self.asked.first or 'the first one'} to {self.asked.last or 'the last one'}"
         told = f"there is no seal of {dates}"
@@ -430,7 +431,7 @@ class _Check:
         if self.asked.last is not None and str(self.asked.last) > last:
             told.append(f"{self.asked.last} was asked for, and no date after {last} is sealed")
         for each in told:
-            mend = "Give dates that are sealed, or seal these: logferry seal"
+            mend = f"Give dates that are sealed, or have these sealed: {typed('seal --help')}"
             yield Unchecked(f"the chain {self.chain.name}", each, mend)
 
     def _nothing_drawn(self, links: Iterable[Link]) -> list[Finding]:

@@ -11,6 +11,7 @@ from rich.table import Table
 from logferry.aws_errors import AWS_ERRORS
 from logferry.config import Config, SourceConfig
 from logferry.errors import WaiveError
+from logferry.typed import typed
 from logferry_contracts.ledger_record import WAIVABLE, LedgerRecord, TransitionError, Waived
 from logferry_contracts.message import timestamp
 from logferry_ledger.errors import LedgerError
@@ -57,6 +58,12 @@ class Waivable:
         }
 
 
+def waive_command(config: Config, source: SourceConfig, on: date, log_group: str) -> str:
+    """Return what is typed to waive a log group's date, but for why."""
+    what = ("--log-group", log_group, "--date", str(on), "--reason", "WHY")
+    return typed("waive", config.file, "--profile", source.profile, *what)
+
+
 def find(
     session: "boto3.Session", config: Config, source: SourceConfig, log_group: str, on: date
 ) -> list[Waivable]:
@@ -82,9 +89,10 @@ def find(
         raise WaiveError(f"{source.profile}: {error}") from error
     what = f"{source.profile}: {log_group} on {on}"
     if not last:
+        dates = ("--from", str(on), "--to", str(on))
         raise WaiveError(
-            f"{what}: the ledger has nothing of it; ask for it: "
-            f"logferry plan --profile {source.profile} --from {on} --to {on}"
+            f"{what}: the ledger has nothing of it; ask for it:\n  "
+            + typed("plan", config.file, "--profile", source.profile, *dates)
         )
     missing = [each for each in last if each.record.state in WAIVABLE]
     if not missing:

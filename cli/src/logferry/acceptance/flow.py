@@ -50,8 +50,8 @@ SECURED = Question(
     question="Is every export archived, under the archive's key and on hold?",
     expected="standard: secured; infrequent: secured",
     relies="services/exporter/src/exporter/export.py",
-    means="logferry status names what failed and why. Where a task found nothing although events "
-    "are there, the exporter tries again after hours: go on with --resume.",
+    means="The command status names what failed and why. Where a task found nothing although "
+    "events are there, the exporter tries again after hours: go on with --resume.",
 )
 SEALED = Question(
     name="flow-sealed",

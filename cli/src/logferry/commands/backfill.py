@@ -15,6 +15,7 @@ from logferry.commands.console import Flag, Json, agree, exit_code, messages, ta
 from logferry.config import Config, SourceConfig, load
 from logferry.errors import BackfillError, ConfigError
 from logferry.given import dates_given
+from logferry.typed import typed
 from logferry_contracts.backfill import Wanted
 
 AT_ONCE = 8
@@ -176,6 +177,6 @@ def _begin(
         filling.Backfills(session, hub).begin(each, datetime.now(UTC))
     messages.print(
         "Begun: the planner feeds it from the next quarter of an hour on, without this terminal. "
-        f"How far it is: logferry backfill {config} --status",
+        f"How far it is: {typed('backfill', config, '--status')}",
         markup=False,
     )

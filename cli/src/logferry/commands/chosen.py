@@ -1,6 +1,5 @@
 """What somebody wants back of an archive: the options that all who read one have, and its plan."""
 
-import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -16,6 +15,7 @@ from logferry.place import Place
 from logferry.places import places_of
 from logferry.thaw import Noting, Winter
 from logferry.trusted import trusted_keys
+from logferry.typed import typed
 from logferry.workers import Threads
 from logferry_contracts.message import from_epoch_ms, timestamp
 from logferry_contracts.retrieval.asked import Asked
@@ -92,8 +92,7 @@ class Chosen:
             ),
             *(("--key", str(each)) for each in self.key),
         ]
-        words = ["logferry", "thaw", archive, *(word for option in options for word in option)]
-        return shlex.join(words)
+        return typed("thaw", archive, *(word for option in options for word in option))
 
 
 class Planned(NamedTuple):

@@ -27,6 +27,7 @@ from logferry.commands.console import (
 from logferry.config import Config, load
 from logferry.errors import ConfigError
 from logferry.given import dates_given
+from logferry.typed import typed
 
 WATCHED_S = 30
 """Between two looks."""
@@ -139,6 +140,6 @@ def _say_what_was_read(found: Sequence[archived.SourceStatus], config: str) -> N
         some = ", ".join(unindexed[:3]) + (" and others" * (len(unindexed) > 3))  # noqa: PLR2004
         messages.print(
             f"The whole ledger of {some} was read, as not all that is open has a note. "
-            f"Once: logferry index rebuild {config}",
+            f"Once: {typed('index rebuild', config)}",
             markup=False,
         )
