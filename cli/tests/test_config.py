@@ -249,11 +249,13 @@ def test_arns_of_another_partition_are_told_at_once(document: dict[str, Any]) ->
         "queue_key_arn": "arn:aws:kms:cn-north-1:111122223333:key/0123-abcd",
         "alarm_action_arn": "arn:aws:sns:cn-north-1:111122223333:on-call",
         "observability": {"page_action_arn": "arn:aws:sns:cn-north-1:111122223333:pager"},
+        "archive": {"signing_key_arn": "arn:aws:kms:cn-north-1:111122223333:key/4567-abcd"},
+        "sealer": {"former_signing_key_arns": ["arn:aws:kms:cn-north-1:111122223333:key/89-ab"]},
     }
     document["sources"][0]["role_arn"] = "arn:aws:iam::444455556666:role/logs"
     with pytest.raises(ValidationError) as caught:
         Config.model_validate(document | {"region": "cn-north-1"} | arns)
-    assert str(caught.value).count("is not in partition aws-cn, which cn-north-1 is in") == 4
+    assert str(caught.value).count("is not in partition aws-cn, which cn-north-1 is in") == 6
 
 
 def test_an_unknown_profile_is_told_with_the_known_ones(config: Config) -> None:

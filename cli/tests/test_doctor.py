@@ -14,6 +14,7 @@ from typing import Any
 
 import boto3
 import pytest
+from botocore.client import BaseClient
 from botocore.exceptions import ClientError
 from botocore.stub import Stubber
 from cli.tests.ledgers import backfill_of
@@ -565,6 +566,34 @@ def test_with_an_accounts_credentials_that_has_no_part_in_it_nothing_else_is_loo
     [found] = world.look()
 
     assert (found.check, found.subject, found.verdict) == ("credentials", "777788889999", "wrong")
+
+
+def test_credentials_of_another_partition_are_no_credentials(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of a source in China, for example, which no hub elsewhere reaches."""
+    there = {"Account": SHOP, "Arn": f"arn:aws-cn:iam::{SHOP}:user/somebody"}
+    monkeypatch.setattr(BaseClient, "_make_api_call", lambda *_: there)
+
+    [found] = world.look()
+
+    assert (found.check, found.verdict) == ("credentials", "wrong")
+    assert found.why.startswith("the credentials are of partition aws-cn, and eu-west-1 is in aws:")
+
+
+def test_keys_that_aws_does_not_know_there_may_be_of_another_partition(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        code = {"Code": "InvalidClientTokenId", "Message": "The security token is invalid."}
+        raise ClientError({"Error": code}, "GetCallerIdentity")
+
+    monkeypatch.setattr(BaseClient, "_make_api_call", refuse)
+
+    [found] = world.look()
+
+    assert found.check == "credentials"
+    assert found.why.endswith("keys of another partition than aws are not known there")
 
 
 def test_only_the_chosen_sources_are_tried(world: World) -> None:

@@ -171,9 +171,10 @@ def fake() -> FakeStackSets:
 @pytest.fixture
 def session(fake: FakeStackSets) -> Any:
     """The management account's."""
+    caller = {"Account": MANAGEMENT, "Arn": f"arn:aws:iam::{MANAGEMENT}:root"}
     clients = {
         "cloudformation": fake,
-        "sts": SimpleNamespace(get_caller_identity=lambda: {"Account": MANAGEMENT}),
+        "sts": SimpleNamespace(get_caller_identity=lambda: caller),
     }
     return SimpleNamespace(client=lambda service, **_: clients[service])
 

@@ -343,6 +343,7 @@ class Config(_Part):
     def _arns(self) -> list[str]:
         """Return the ARNs that somebody has written."""
         written = [self.queue_key_arn, self.alarm_action_arn, self.observability.page_action_arn]
+        written += [self.archive.signing_key_arn, *self.sealer.former_signing_key_arns]
         written += [source.role_arn for source in self.sources]
         return [arn for arn in written if arn is not None]
 

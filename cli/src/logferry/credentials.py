@@ -24,15 +24,24 @@ def account_of(session: "boto3.Session", config: Config) -> str:
     """Return the id of the account that the credentials are of.
 
     Raises:
-        DeployError: There are none, they are not valid, or nobody answers.
+        DeployError: There are none, they are not valid or of another partition, or nobody answers.
     """
     try:
         sts = session.client("sts", region_name=config.region, config=CLIENT_CONFIG)
-        return sts.get_caller_identity()["Account"]
+        caller = sts.get_caller_identity()
     except (NoConnectionError, HTTPClientError) as error:
         raise DeployError(f"AWS cannot be reached: {error}") from error
     except AWS_ERRORS as error:
-        raise DeployError(f"no credentials: {error}") from error
+        other = f"; keys of another partition than {config.partition} are not known there"
+        told = other if "InvalidClientTokenId" in str(error) else ""
+        raise DeployError(f"no credentials: {error}{told}") from error
+    partition = caller["Arn"].split(":")[1]
+    if partition != config.partition:
+        raise DeployError(
+            f"the credentials are of partition {partition}, and {config.region} is in "
+            f"{config.partition}: no role of the one is assumed in the other"
+        )
+    return caller["Account"]
 
 
 def check_account(session: "boto3.Session", config: Config, account_id: str) -> None:
