@@ -29,7 +29,7 @@ from logferry.commands.console import DONE, FAILED, NOT_WHOLE
 from logferry.config import Config
 from logferry.denials import explained
 from logferry.doctor import Doctor
-from logferry.doctor_finding import Finding
+from logferry.doctor_finding import WIDTH, Finding, lines
 from logferry.doctor_hub import EXECUTIONS_OF_A_SOURCE, EXECUTIONS_OF_ALL, Hub
 from logferry.errors import PlanError
 from logferry.hub_stacks import hub_stacks, source_account_stack
@@ -38,6 +38,7 @@ from logferry.services import NAMES
 from logferry.source_limits import reads_per_second, tasks_of_others
 from logferry.stack import Deployed, Stack
 from logferry.template import load_template
+from logferry.typed import typed
 from logferry_contracts.backfill import ASKED, backfill_prefix
 from logferry_contracts.open_exports import whole_key
 from logferry_contracts.source import SourceName
@@ -628,6 +629,24 @@ def test_the_exit_code_says_what_was_found(
         main(("doctor", path))
     shown = capsys.readouterr().out
     assert all(mark in shown for mark in ("✔", "✘", "?", "[shop]", "$ y"))
+    assert "3 looked at: 1 in order, 1 to be mended, 1 not checked" in shown
+
+
+def test_what_is_shown_fits_a_terminal_and_what_can_be_copied_stays_whole() -> None:
+    command = typed("deploy", "/a/file/in/a/folder/that/is/deep.yaml", "--only", "exporter-shop")
+    why = f"changed by hand: {', '.join(f'Environment/Variables/VALUE_{n}' for n in range(9))}"
+    found = [
+        Finding(check="resource", subject="a", verdict="wrong", why=why, mend=(command,)),
+        Finding(check="key", subject="k", verdict="ok"),
+    ]
+
+    shown = list(lines(found))
+
+    of_why = [each for each in shown if "VALUE_" in each]
+    assert len(of_why) > 1
+    assert all(len(each) <= WIDTH for each in of_why)
+    assert " ".join(" ".join(of_why).split()) == why
+    assert [each.split("$ ")[1] for each in shown if "$ " in each] == [command]
 
 
 def test_as_many_executions_are_reckoned_with_as_the_templates_allow() -> None:

@@ -1,22 +1,27 @@
 """What was found of one thing that was looked at, and how it is shown."""
 
-from collections.abc import Callable, Iterable, Sequence
+import textwrap
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
-from rich.box import SIMPLE_HEAD
 from rich.markup import escape
-from rich.table import Table
 
 from logferry.aws_errors import AWS_ERRORS
 from logferry_ledger.errors import LogferryError
 
-if TYPE_CHECKING:
-    from rich.console import RenderableType
-
-_MARKS = {"ok": "[green]✔[/]", "wrong": "[red]✘[/]", "not checked": "[yellow]?[/]"}
-
 type Verdict = Literal["ok", "wrong", "not checked"]
+
+WIDTH = 80
+AS_WRITTEN: Any = {"break_long_words": False, "break_on_hyphens": False}
+"""What can be copied stays whole."""
+_MARKS: dict[Verdict, str] = {
+    "ok": "[green]✔[/]",
+    "wrong": "[red]✘[/]",
+    "not checked": "[yellow]?[/]",
+}
+_IN_WORDS = {"ok": "in order", "wrong": "to be mended", "not checked": "not checked"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,7 +32,7 @@ class Finding:
         check: What was looked at, such as ``stack``.
         subject: Of what, such as a stack's name or a profile.
         why: What is wrong, or why it was not checked; empty for what is as it should be.
-        mend: The commands or statements that mend it.
+        mend: The commands or statements that mend it, or that look at what was not checked.
     """
 
     check: str
@@ -41,17 +46,21 @@ class Finding:
         return asdict(self) | {"mend": list(self.mend)}
 
 
-def table(found: Iterable[Finding]) -> "RenderableType":
-    """Return what was found as a table."""
-    shown = Table(box=SIMPLE_HEAD, pad_edge=False)
-    for name in ("", "check", "subject"):
-        shown.add_column(name, no_wrap=True)
-    shown.add_column("why, and what mends it", overflow="fold")
+def lines(found: Sequence[Finding]) -> Iterator[str]:
+    """Yield what was found, with markup: as wide as `WIDTH`, but for commands and names."""
+    wide = max((len(each.check) for each in found), default=0)
     for each in found:
-        mark = _MARKS[each.verdict]
-        lines = [escape(each.why), *(f"  $ {escape(mend)}" for mend in each.mend)]
-        shown.add_row(mark, each.check, escape(each.subject), "\n".join(filter(None, lines)))
-    return shown
+        yield f"{_MARKS[each.verdict]} {each.check:{wide}}  {escape(each.subject)}".rstrip()
+        indent = " " * (wide + 4)
+        for line in textwrap.wrap(
+            each.why, WIDTH, initial_indent=indent, subsequent_indent=indent, **AS_WRITTEN
+        ):
+            yield escape(line)
+        yield from (f"{indent}$ {escape(mend)}" for mend in each.mend)
+    counts = Counter(each.verdict for each in found)
+    told = (f"{counts[each]:,} {_IN_WORDS[each]}" for each in _MARKS if counts[each])
+    yield ""
+    yield f"{len(found):,} looked at: {', '.join(told)}"
 
 
 def ok(check: str, subject: str) -> Finding:
@@ -64,9 +73,9 @@ def wrong(check: str, subject: str, why: str, *mend: str) -> Finding:
     return Finding(check=check, subject=subject, verdict="wrong", why=why, mend=mend)
 
 
-def unchecked(check: str, subject: str, why: str) -> Finding:
-    """Return why something was not looked at."""
-    return Finding(check=check, subject=subject, verdict="not checked", why=why)
+def unchecked(check: str, subject: str, why: str, *see: str) -> Finding:
+    """Return why something was not looked at, and what looks at it."""
+    return Finding(check=check, subject=subject, verdict="not checked", why=why, mend=see)
 
 
 def looked_at(check: str, subject: str, look: Callable[[], Iterable[Finding]]) -> list[Finding]:

@@ -47,7 +47,8 @@ class Sources(Looking):
                 "role",
                 source.profile,
                 f"what its exporter may do in {source.account_id} only credentials of that account "
-                f"show: {self.command('doctor', '--profile', source.profile)}",
+                "show:",
+                self.command("doctor", "--profile", source.profile),
             ),
         ]
 

@@ -14,9 +14,9 @@ from logferry.aws_errors import AWS_ERRORS
 from logferry.config import Config, SourceConfig
 from logferry.errors import ConfigError, PlanError
 from logferry.given import dates_given
+from logferry.typed import typed
 from logferry_contracts import json_text
 from logferry_contracts.ledger_key import reading_prefix
-from logferry.typed import typed
 from logferry_contracts.plan_completed import PlanCompleted, PlanCompletedData, PlannedExport
 from logferry_contracts.plan_request import PlanRequest
 from logferry_contracts.reads import JOIN, LIVE, who_reads
@@ -40,6 +40,10 @@ CLIENT_CONFIG = ClientConfig(
     connect_timeout=5,
     read_timeout=PLANNER_SECONDS + 10,
 )
+
+
+WAITED = f"a source whose logs are being read is waited for, {JOIN.total_seconds():.0f} s"
+"""Whoever reads as well shares the calls with those who do, once they know."""
 
 
 def plan_request(  # noqa: PLR0913  (what a plan may be told)

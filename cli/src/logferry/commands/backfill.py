@@ -15,6 +15,7 @@ from logferry.commands.console import Flag, Json, agree, exit_code, messages, ta
 from logferry.config import Config, SourceConfig, load
 from logferry.errors import BackfillError, ConfigError
 from logferry.given import dates_given
+from logferry.plan import WAITED
 from logferry.typed import typed
 from logferry_contracts.backfill import Wanted
 
@@ -160,7 +161,7 @@ def _forecast(
         for each in () if is_dry_run else sources:
             filling.Backfills(session, hub).check_free(hub.source_name(each), datetime.now(UTC))
         with (
-            messages.status("The planner tries some dates"),
+            messages.status(f"The planner tries some dates; {WAITED}"),
             ThreadPoolExecutor(AT_ONCE) as threads,
         ):
             tried = [

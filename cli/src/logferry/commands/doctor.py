@@ -17,12 +17,12 @@ from logferry.commands.console import (
     code_of,
     messages,
     results,
-    tables,
     told,
     told_errors,
 )
 from logferry.config import load
-from logferry.doctor_finding import table
+from logferry.doctor_finding import lines
+from logferry.plan import WAITED
 
 
 def doctor(
@@ -50,7 +50,7 @@ def doctor(
     try:
         chosen = load(config).chosen(profile)
         session = boto3.Session()
-        with messages.status("Looking"):
+        with messages.status(f"Looking; {WAITED}"):
             found = [
                 finding
                 for hub, sources in chosen
@@ -63,7 +63,8 @@ def doctor(
     if as_json:
         results.print_json(json.dumps([each.as_json() for each in found]))
     else:
-        tables.print(table(found))
+        for line in lines(found):
+            results.print(line)
     verdicts = {each.verdict for each in found}
     if "wrong" in verdicts:
         return FAILED
