@@ -25,7 +25,10 @@ if TYPE_CHECKING:
     import boto3
 
 AT_ONCE = 8
-"""Stacks, and then sources, that are looked at side by side."""
+"""Stacks that are looked at side by side."""
+SOURCES_AT_ONCE = 32
+"""The same of sources: each plan waits for whoever reads its logs as well (ADR 61), and is one
+Lambda function, of the four that the account has room for by each source."""
 MOST_SKEW = timedelta(minutes=1)
 """Of this machine's clock: AWS refuses what is signed five minutes off.
 
@@ -73,11 +76,11 @@ class Doctor(Looking):
 
     def _hub(self) -> Iterator[Finding]:
         hub = Hub(*self._by)
-        found = [*_side_by_side(hub.stack, hub.stacks()), *hub.findings()]
+        found = [*_side_by_side(hub.stack, hub.stacks(), AT_ONCE), *hub.findings()]
         yield from found
         is_whole = not any(each.verdict == "wrong" and each.check in PLANS_NEED for each in found)
         sources = Sources(*self._by, is_hub_whole=is_whole)
-        yield from _side_by_side(sources.findings, self.sources)
+        yield from _side_by_side(sources.findings, self.sources, SOURCES_AT_ONCE)
         yield from hub.organization()
 
     @property
@@ -93,7 +96,9 @@ class Doctor(Looking):
             yield wrong("clock", "this machine", why, "sudo timedatectl set-ntp true")
 
 
-def _side_by_side[T](look: Callable[[T], list[Finding]], on: Iterable[T]) -> Iterator[Finding]:
-    with ThreadPoolExecutor(AT_ONCE) as threads:
+def _side_by_side[T](
+    look: Callable[[T], list[Finding]], on: Iterable[T], at_once: int
+) -> Iterator[Finding]:
+    with ThreadPoolExecutor(at_once) as threads:
         for found in threads.map(look, on):
             yield from found

@@ -1,5 +1,6 @@
 """What doctor looks at with: credentials, configuration, and the time."""
 
+import functools
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -10,14 +11,22 @@ from logferry import __version__, drift
 from logferry.checkout import TEMPLATES
 from logferry.config import Config, SourceConfig
 from logferry.doctor_finding import Finding, wrong
-from logferry.drift_resource import comparable
+from logferry.drift_resource import Clients, comparable
 from logferry.hub import stacks_of
-from logferry.stack import CLIENT_CONFIG, Stack
+from logferry.stack import Stack, Stacks
 from logferry.template import load_template
 from logferry.typed import typed
 
 if TYPE_CHECKING:
     import boto3
+
+
+@functools.cache
+def _of_checkout(template: str) -> tuple[str, Any]:
+    """Return the text of a template of this checkout, which sources share, and what compares."""
+    text = (TEMPLATES / template).read_text(encoding="utf-8")
+    return text, comparable(load_template(text))
+
 
 _OF_ZIPS = ("CodeKey", "Architecture")
 _VERSION = re.compile(r"[^/]+/(?P<version>[^/-]+)-[0-9a-f]{64}\.zip")
@@ -42,13 +51,18 @@ class Looking:
     file: str
     now: Callable[[], datetime]
 
+    @functools.cached_property
+    def _clients(self) -> Clients:
+        """Those in the hub's Region, one for all that this looks at."""
+        return drift.clients_of(self.session, self.config.region)
+
     def _client(self, service: str) -> Any:
         """Return a client in the hub's Region."""
-        return self.session.client(
-            service,  # type: ignore[call-overload]  # any service
-            region_name=self.config.region,
-            config=CLIENT_CONFIG,
-        )
+        return self._clients(service)
+
+    @functools.cached_property
+    def _stacks(self) -> Stacks:
+        return stacks_of(self.session, self.config)
 
     def command(self, command: str, *options: str) -> str:
         """Return a command of this one with the configuration's file, as it is to be typed."""
@@ -56,16 +70,15 @@ class Looking:
 
     def as_deployed(self, wanted: Stack, mend: str) -> Iterator[Finding]:
         """Yield how a stack differs from configuration, checkout and its own template."""
-        there = stacks_of(self.session, self.config).deployed(wanted.name)
+        there = self._stacks.deployed(wanted.name)
         if there is None:
             yield wrong("stack", wanted.name, "not deployed", mend)
             return
-        template = load_template((TEMPLATES / wanted.template).read_text(encoding="utf-8"))
+        text, template = _of_checkout(wanted.template)
+        differs = there.template != text and comparable(load_template(there.template)) != template
         code = _VERSION.fullmatch(there.parameters.get("CodeKey", ""))
         version = __version__ if code is None else code["version"]
-        if version != __version__ or comparable(load_template(there.template)) != comparable(
-            template
-        ):
+        if version != __version__ or differs:
             why = f"deployed by another release than this checkout, {__version__}"
             if version != __version__:
                 why += f": its code is of {version}"
@@ -76,8 +89,7 @@ class Looking:
             if actual is not None and actual != value and not is_found_out:
                 why = f"{name} is {actual or 'empty'}, and {value or 'empty'} in {self.file}"
                 yield wrong("stack", wanted.name, why, mend)
-        clients = drift.clients_of(self.session, self.config.region)
-        for change in drift.find(clients, there):
+        for change in drift.find(self._clients, there):
             parts = ", ".join(each.name for each in change.differences)
             why = f"changed by hand: {change.resource_type}: {parts}"
             yield wrong("resource", f"{wanted.name} {change.logical_id}", why, mend)

@@ -1,5 +1,6 @@
 """What doctor looks at of each source: from the hub, and in the source's own account."""
 
+import functools
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -37,6 +38,12 @@ class Sources(Looking):
     """
 
     is_hub_whole: bool = True
+
+    @functools.cached_property
+    def _ledger(self) -> Ledger:
+        with planning.MAKING:
+            s3 = self.session.client("s3", region_name=self.config.region, config=MANY_READERS)
+        return Ledger(s3, self.config.control_bucket)
 
     def findings(self, source: SourceConfig) -> list[Finding]:
         """Return what was found of a source."""
@@ -81,9 +88,8 @@ class Sources(Looking):
             yield wrong("plan", source.profile, why, mend)
 
     def _indexed(self, source: SourceConfig) -> Iterator[Finding]:
-        s3 = self.session.client("s3", region_name=self.config.region, config=MANY_READERS)
         key = whole_key(self.config.source_name(source))
-        if Ledger(s3, self.config.control_bucket).note(key) is None:
+        if self._ledger.note(key) is None:
             why = "not all that is open has a note, so that status reads the whole ledger"
             mend = self.command("index rebuild", "--profile", source.profile)
             yield wrong("index", source.profile, why, mend)

@@ -4,8 +4,8 @@ The template that was deployed is compared with what the services answer, for th
 those that events, requests and their keeping hang on.
 """
 
-import functools
 import json
+import threading
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -66,14 +66,20 @@ def mend(clients: Clients, stacks: Stacks, name: str, watch: Watch) -> None:
 
 def clients_of(session: "boto3.Session", region: str) -> Clients:
     """Return clients of a Region, each made when it is needed first."""
+    made: dict[str, Any] = {}
+    # Several threads want one at once, and making one is not for several threads.
+    # https://docs.aws.amazon.com/boto3/latest/guide/session.html#multithreading-or-multiprocessing-with-sessions
+    making = threading.Lock()
 
-    @functools.cache
     def client(service: str) -> Any:
-        return session.client(
-            service,  # type: ignore[call-overload]  # any service
-            region_name=region,
-            config=CLIENT_CONFIG,
-        )
+        with making:
+            if service not in made:
+                made[service] = session.client(
+                    service,  # type: ignore[call-overload]  # any service
+                    region_name=region,
+                    config=CLIENT_CONFIG,
+                )
+            return made[service]
 
     return client
 

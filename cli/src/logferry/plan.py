@@ -4,6 +4,7 @@ import json
 import uuid
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 from botocore.config import Config as ClientConfig
@@ -42,6 +43,11 @@ CLIENT_CONFIG = ClientConfig(
 )
 
 
+MAKING = Lock()
+"""Sources are planned by several threads, and a session makes clients for one at a time.
+
+https://docs.aws.amazon.com/boto3/latest/guide/session.html#multithreading-or-multiprocessing-with-sessions
+"""
 WAITED = f"a source whose logs are being read is waited for, {JOIN.total_seconds():.0f} s"
 """Whoever reads as well shares the calls with those who do, once they know."""
 
@@ -204,7 +210,8 @@ def _row(export: PlannedExport) -> tuple[str, ...]:
 def _invoke(session: "boto3.Session", config: Config, request: PlanRequest) -> dict[str, Any]:
     function_name = f"{config.name}-planner"
     try:
-        client = session.client("lambda", region_name=config.region, config=CLIENT_CONFIG)
+        with MAKING:
+            client = session.client("lambda", region_name=config.region, config=CLIENT_CONFIG)
         answered = client.invoke(FunctionName=function_name, Payload=emit(request).encode())
         payload: dict[str, Any] = json_text.read(answered["Payload"].read())
     except AWS_ERRORS as error:
