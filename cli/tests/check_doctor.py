@@ -221,6 +221,21 @@ def hub_of_another_release(world: World) -> None:
     replace_template(world.client("cloudformation"), "doctored-observability", "observability.yaml")
 
 
+def code_of_another_release(world: World) -> None:
+    """The same code, under the key that another release's would have."""
+    stacks, name = world.client("cloudformation"), "doctored-sse-enforcer"
+    [there] = stacks.describe_stacks(StackName=name)["Stacks"]
+    values = {each["ParameterKey"]: each["ParameterValue"] for each in there["Parameters"]}
+    bucket = world.suite.parameter("/doctored/artifacts/bucket")
+    key = values["CodeKey"].replace(f"/{__version__}-", "/0.1.9-")
+    source = {"Bucket": bucket, "Key": values["CodeKey"]}
+    world.client("s3").copy_object(Bucket=bucket, Key=key, CopySource=source)
+    of_other = (values | {"CodeKey": key}).items()
+    parameters = [{"ParameterKey": each, "ParameterValue": value} for each, value in of_other]
+    body = (TEMPLATES / "sse-enforcer.yaml").read_text()
+    change_stack(stacks, name, TemplateBody=body, Parameters=parameters)
+
+
 def replace_template(stacks: Any, name: str, template: str) -> None:
     """Have a stack of another release, with the values that it has."""
     [there] = stacks.describe_stacks(StackName=name)["Stacks"]
@@ -229,8 +244,19 @@ def replace_template(stacks: Any, name: str, template: str) -> None:
 
 
 def change_stack(stacks: Any, name: str, **wanted: Any) -> None:
-    """Update a stack, and wait until it is."""
-    stacks.update_stack(StackName=name, Capabilities=["CAPABILITY_NAMED_IAM"], **wanted)
+    """Update a stack, and wait until it is.
+
+    By a change set: LocalStack 4.14 takes what the last executed one has made for what is there,
+    so that after ``update_stack`` the next one leaves out what is as it was before.
+    """
+    of_it = {"StackName": name, "ChangeSetName": "of-somebody-else"}
+    stacks.create_change_set(
+        **of_it, ChangeSetType="UPDATE", Capabilities=["CAPABILITY_NAMED_IAM"], **wanted
+    )
+    stacks.get_waiter("change_set_create_complete").wait(
+        **of_it, WaiterConfig={"Delay": 1, "MaxAttempts": 60}
+    )
+    stacks.execute_change_set(**of_it)
     stacks.get_waiter("stack_update_complete").wait(
         StackName=name, WaiterConfig={"Delay": 1, "MaxAttempts": 60}
     )
@@ -312,6 +338,7 @@ BROKEN_THINGS: dict[Break, tuple[str, str]] = {
     archive_public: ("resource", "doctored-archive Archive"),
     of_other_settings: ("stack", "doctored-observability"),
     hub_of_another_release: ("stack", "doctored-observability"),
+    code_of_another_release: ("stack", "doctored-sse-enforcer"),
     stack_gone: ("stack", "doctored-observability"),
     not_indexed: ("index", BROKEN),
     planner_reaches_nobody: ("resource", "doctored-planner Role"),
