@@ -30,6 +30,7 @@ ROUNDS = 3
 LIMITS = {
     "replay_dry_run.cpu_over_0_2_0": 0.06,
     f"replay_dry_run.cpu_over_0_2_0.days{MANY_DAYS}": 0.06,
+    f"replay_dry_run.mb_over_days{DAYS}.days{MANY_DAYS}": 1.1,
 }
 
 
@@ -56,6 +57,8 @@ def run() -> dict[str, float]:
     return {
         "replay_dry_run.cpu_over_0_2_0": median(map(cpu_s, now)) / before.cpu_s,
         f"replay_dry_run.cpu_over_0_2_0.days{MANY_DAYS}": median(map(cpu_s, many)) / before.cpu_s,
+        f"replay_dry_run.mb_over_days{DAYS}.days{MANY_DAYS}": median(map(peak_mb, many))
+        / median(map(peak_mb, now)),
     }
 
 

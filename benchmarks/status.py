@@ -29,6 +29,7 @@ LIMITS = {
     f"status.cpu_over_0_2_0.days{MANY_DAYS}": 0.06,
     "status.calls_over_0_2_0": 0.02,
     f"status.calls_over_0_2_0.days{MANY_DAYS}": 0.02,
+    f"status.mb_over_days{DAYS}.days{MANY_DAYS}": 1.1,
 }
 
 
@@ -62,4 +63,6 @@ def run() -> dict[str, float]:
         f"status.cpu_over_0_2_0.days{MANY_DAYS}": cpu_of_many,
         "status.calls_over_0_2_0": calls,
         f"status.calls_over_0_2_0.days{MANY_DAYS}": calls_of_many,
+        f"status.mb_over_days{DAYS}.days{MANY_DAYS}": median(map(peak_mb, many))
+        / median(map(peak_mb, now)),
     }
