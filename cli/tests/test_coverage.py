@@ -17,6 +17,7 @@ from logferry.command import main
 from logferry.commands.console import DONE
 from logferry.config import Config
 from logferry.coverage import cover
+from logferry_contracts.ledger_key import ledger_prefix
 from logferry_contracts.ledger_record import LedgerRecord, Waived
 from logferry_contracts.open_exports import note_key, whole_key
 from logferry_contracts.source import SourceName
@@ -125,6 +126,15 @@ def test_the_states(
 
 def test_a_source_that_plans_no_longer_has_a_gap_up_to_what_is_due(world: World) -> None:
     world.put("completed", "/a", day=-4)
+
+    assert world.states()["18"] == "gap"
+    assert world.states()["28"] == "not yet due"
+
+
+def test_a_key_that_looks_like_a_window_without_end_hides_no_gap(world: World) -> None:
+    world.put("completed", "/a", day=-4)
+    odd = Window(from_ms=window(-4).to_ms, to_ms=253402300799999)
+    world.put_object(f"{ledger_prefix(SHOP, odd)}x", b"")
 
     assert world.states()["18"] == "gap"
     assert world.states()["28"] == "not yet due"

@@ -318,3 +318,18 @@ def test_what_the_sealer_has_noted_and_nobody_can_read_hides_no_status(
         session.client("s3").put_object(Bucket=config.control_bucket, Key=key, Body=text)
 
     assert of_shop(session, config).problems == ["CloudWatch has more events of 1 exports"]
+
+
+def test_a_key_that_looks_like_a_window_without_end_is_named_and_hides_no_gap(
+    session: boto3.Session, config: Config, put: Put
+) -> None:
+    for day in (0, 2):
+        put("secured", "/a", day=day)
+    key = f"ledger/444455556666/eu-west-1/{FIRST_MS:015d}-253402300799999/x"
+    session.client("s3").put_object(Bucket=config.control_bucket, Key=key, Body=b"")
+
+    found = of_shop(session, config)
+
+    assert [gap.from_ms for gap in found.gaps] == [FIRST_MS + DAY_MS]
+    assert f"{key.removesuffix('x')} is longer than any window: remove it" in found.problems
+    assert found.as_json()["complete_until"] is not None

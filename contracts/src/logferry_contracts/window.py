@@ -11,6 +11,13 @@ TimeZone = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[A-Za-z0
 """The name of an IANA time zone, such as ``Europe/Berlin``."""
 
 
+LONGEST_WINDOW_MS = 3 * 86_400_000
+"""No window of any zone is longer: a date has 27 hours where a clock goes back by three, and may be
+followed by one that its zone left out."""
+CLOCKS_DIFFER_MS = 3_600_000
+"""By so much, at most, two clocks are taken to differ."""
+
+
 class Window(Message):
     """The half-open range ``[from_ms, to_ms)`` of event timestamps.
 
@@ -56,6 +63,19 @@ class Window(Message):
         while halves is not None and self not in halves:
             halves = halves[self.from_ms >= halves[0].to_ms].halves
         return halves is not None
+
+    @property
+    def is_too_long(self) -> bool:
+        """Whether no rule has such a window: what somebody has put there covers no date."""
+        return self.to_ms - self.from_ms > LONGEST_WINDOW_MS
+
+    def can_be_planned(self, now: datetime) -> bool:
+        """Return whether a plan can have come to it: no rule's is longer, and it has to be over.
+
+        Args:
+            now: Aware.
+        """
+        return not self.is_too_long and self.to_ms <= epoch_ms(now) + CLOCKS_DIFFER_MS
 
     @property
     def in_keys(self) -> str:

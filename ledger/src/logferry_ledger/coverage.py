@@ -168,7 +168,8 @@ class _Covering:
         name, zone = self.source.name, zone_named(self.source.time_zone)
         last = self.now.astimezone(zone).date()
         shown = [last - timedelta(days=back) for back in reversed(range(days))]
-        there = whole_windows(self.ledger.windows(name))
+        listed = self.ledger.windows(name)
+        there = whole_windows([each for each in listed if not each[1].is_too_long])
         windows = [each for _, each in there if date_of(each, zone) >= shown[0]]
         counted, read = self._counted(name, windows)
         by_date: dict[date, list[Window]] = {}

@@ -15,6 +15,8 @@ from exporter.telemetry import metrics
 from logferry_contracts.environment import SettingsError
 from logferry_contracts.export_requested import ExportRequestedData
 from logferry_contracts.ledger_record import LedgerRecord
+from logferry_contracts.message import epoch_ms
+from logferry_contracts.window import Window
 from logferry_contracts.wire import emit
 
 if TYPE_CHECKING:
@@ -569,6 +571,23 @@ def test_a_request_for_another_source_is_dead_lettered_before_anything_is_read(
     assert letter.reason == "wrong_source"
     assert what in letter.detail
     assert cloud.calls == ["queue.dead_letter"]
+    assert cloud.ledger == before
+
+
+@pytest.mark.parametrize("is_long", [True, False], ids=["long", "not over"])
+def test_a_window_that_no_plan_has_is_dead_lettered_before_it_gets_a_record(
+    cloud: "Cloud", request_for: RequestFor, *, is_long: bool
+) -> None:
+    data = request_for()
+    now_ms, day_ms = epoch_ms(cloud.now), 86_400_000
+    from_ms, to_ms = (0, now_ms - day_ms) if is_long else (now_ms, now_ms + day_ms)
+    window = Window(from_ms=from_ms, to_ms=to_ms)
+    cloud.request(data.model_copy(update={"window": window}), is_planned=False)
+    before = dict(cloud.ledger)
+    cloud.run()
+    (letter,) = cloud.dead_letters
+    assert letter.reason == "contract"
+    assert "is longer than a plan's, or not over" in letter.detail
     assert cloud.ledger == before
 
 

@@ -13,6 +13,7 @@ from logferry_contracts.ledger_record import Completed, Failed, LedgerRecord, Sk
 from logferry_contracts.manifest import Manifest
 from logferry_contracts.message import epoch_ms
 from logferry_contracts.plan_completed import PlanCompletedData, PlannedExport
+from logferry_contracts.window import Window
 from planner import handler, run, telling
 from planner.cloud import DamagedRecord, UnreadableLogGroup
 from planner.errors import MessagesNotSentError
@@ -989,3 +990,38 @@ def test_what_there_is_no_time_to_look_into_is_left_to_the_next_invocation(world
     answer = world.run(world.continuations.sent.pop())
     assert answer["data"]["skipped"] == {"empty": 100}
     assert sorted(name for name, _ in world.account.looked_into) == names
+
+
+@pytest.mark.parametrize("days", [4, 400])
+def test_a_key_that_looks_like_a_long_window_keeps_no_date_from_being_planned(
+    world: World, log: StringIO, capsys: pytest.CaptureFixture[str], days: int
+) -> None:
+    world.run(plan_request())
+    record = world.record("/app/a")
+    start = record.window.to_ms
+    long = Window(from_ms=start, to_ms=start + days * DAY_MS)
+    other = record.model_copy(update={"window": long, "state": "failed"})
+    world.ledger.objects[other.key] = other
+
+    for ahead in range(1, 7):
+        world.now += timedelta(days=1)
+        answer = world.run(plan_request(), request_id=f"request-{ahead}")
+        [window] = answer["data"]["windows"]
+        assert window["from_ms"] == start + (ahead - 1) * DAY_MS
+        assert answer["data"]["requested"] == 2
+
+    assert f"{long.in_keys}/" in log.getvalue()
+    assert '"LedgerWindowsPassedOver":[1.0]' in capsys.readouterr().out
+
+
+def test_a_key_without_a_record_is_no_window_of_the_ledger(world: World) -> None:
+    world.run(plan_request())
+    record = world.record("/app/a")
+    start = record.window.to_ms
+    odd = record.model_copy(update={"window": Window(from_ms=start, to_ms=start + 2 * DAY_MS)})
+    world.ledger.objects[odd.key.replace(".json", "/backup.json")] = odd
+
+    for ahead in (1, 2, 3):
+        world.now += timedelta(days=1)
+        answer = world.run(plan_request(), request_id=f"request-{ahead}")
+        assert answer["data"]["requested"] == 2

@@ -17,7 +17,7 @@ from logferry_contracts.ledger_record import (
     split_task_ids,
 )
 from logferry_contracts.source import SourceName
-from logferry_contracts.window import Window
+from logferry_contracts.window import LONGEST_WINDOW_MS, Window
 from logferry_contracts.wire import ContractError
 
 FIRST_GENERATION = 1
@@ -97,7 +97,7 @@ class Family:
 
         None when the ledger has no such export.
         """
-        since_ms = half.window.to_ms - split.LONGEST_WINDOW_MS
+        since_ms = half.window.to_ms - LONGEST_WINDOW_MS
         windows = self._ledger.windows(half.source, since_ms, half.window.from_ms)
         # Those of its parent's parents are longer.
         for window in sorted(windows, key=lambda each: each.to_ms - each.from_ms):

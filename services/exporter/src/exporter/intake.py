@@ -13,6 +13,7 @@ from logferry_contracts.day_planned import DayPlanned
 from logferry_contracts.export_requested import ExportRequested, ExportRequestedData
 from logferry_contracts.message import Message
 from logferry_contracts.source import SourceName
+from logferry_contracts.window import Window
 from logferry_contracts.wire import ContractError, parse
 
 type Asked = Errand | DayEnd
@@ -57,7 +58,7 @@ def _asked(wiring: Wiring, delivery: Delivery) -> Asked:
     """Return what a message asks for.
 
     Raises:
-        ContractError: It is no message that this service knows.
+        ContractError: It is no message that this service knows, or its window is no plan's.
         WrongSourceError: It is for another exporter.
     """
     if _is_day(delivery.body):
@@ -66,6 +67,7 @@ def _asked(wiring: Wiring, delivery: Delivery) -> Asked:
         return DayEnd(wiring, planned, delivery)
     request = _as_sent(parse(ExportRequested, delivery.body).data, delivery.group_id)
     _check_source(wiring, request.source)
+    _check_window(wiring, request.window)
     return Errand(wiring, request, delivery)
 
 
@@ -121,6 +123,17 @@ def _check_source(wiring: Wiring, source: SourceName) -> None:
     objection = wiring.settings.objection(source)
     if objection is not None:
         raise WrongSourceError(f"asked for {objection}")
+
+
+def _check_window(wiring: Wiring, window: Window) -> None:
+    """Make sure that a plan can have come to a window: its record would stand for all of its time.
+
+    Raises:
+        ContractError: It is longer than any rule's, or not over.
+    """
+    if not window.can_be_planned(wiring.clock()):
+        told = f"data.window: {window.in_keys} is longer than a plan's, or not over"
+        raise ContractError(ExportRequested.__name__, [told])
 
 
 class _Typed(Message):

@@ -19,10 +19,6 @@ from logferry_contracts.message import timestamp
 from logferry_contracts.window import Window
 from logferry_contracts.wire import ContractError
 
-LONGEST_WINDOW_MS = 25 * 3_600_000
-"""A day, and the hour that it gets when daylight saving ends."""
-
-
 TASK_BYTES = 40_000_000_000
 """The most that a task is asked for of what both lanes share, divided by the direct lane's calls a
 second: it can take nothing out of a task that runs, and each task takes its time to begin."""

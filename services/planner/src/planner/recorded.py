@@ -10,13 +10,22 @@ from planner.cloud import Ledger
 from planner.windows import as_recorded
 
 
-def recorded_windows(ledger: Ledger, source: SourceName, due: Sequence[Window]) -> list[Window]:
+def recorded_windows(
+    ledger: Ledger, source: SourceName, due: Sequence[Window], listed: Sequence[Window]
+) -> list[Window]:
     """Return the windows with records that may overlap some, but for those of halves alone.
 
     A half lies within its whole. Where the whole's record was removed, nobody may take its halves
-    for the date's windows: the log group would count as exported, and never as a whole again.
+    for the date's windows: the log group would count as exported, and never as a whole again. Nor
+    may a key that is no record's.
+
+    Args:
+        ledger: Where the records are read of windows in doubt.
+        source: Whose records.
+        due: The windows of the rule.
+        listed: What the ledger lists of their time, each of which can be a plan's.
     """
-    recorded = ledger.windows(source, due)
+    recorded = list(listed)
     while halves := _of_halves_alone(ledger, source, due, recorded):
         recorded = [each for each in recorded if each not in halves]
     return recorded
@@ -33,6 +42,7 @@ def _of_halves_alone(
     for window, export_id in ledger.known(source, ordered):
         if window in doubtful:
             [record] = ledger.read([ledger_key(source, window, export_id)])
-            if not isinstance(record, LedgerRecord) or record.parent_export_id is None:
+            is_half = isinstance(record, LedgerRecord) and record.parent_export_id is not None
+            if record is not None and not is_half:
                 doubtful.discard(window)
     return doubtful

@@ -1,7 +1,7 @@
 """One invocation's part of a plan: what it works with, how it hands over, and what it tells."""
 
 import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -9,6 +9,7 @@ from typing import Any
 from logferry_contracts.execution_variables import QueueOptions
 from logferry_contracts.export import Lane
 from logferry_contracts.inventory import EXCLUDED, SELECTED, UNREADABLE, ListedLogGroup
+from logferry_contracts.ledger_key import ledger_prefix
 from logferry_contracts.message import epoch_ms, timestamp
 from logferry_contracts.plan_completed import (
     InfrastructureChange,
@@ -17,6 +18,7 @@ from logferry_contracts.plan_completed import (
 )
 from logferry_contracts.plan_continued import PlanContinued, PlanContinuedData, PlanFile
 from logferry_contracts.plan_request import PlanRequestData
+from logferry_contracts.source import SourceName
 from logferry_contracts.window import Window
 from logferry_contracts.wire import emit
 from logferry_contracts.zones import ZONE_DATA
@@ -31,7 +33,7 @@ from planner.recorded import recorded_windows
 from planner.requesting import Requesting
 from planner.selection import is_selected
 from planner.summary import summarize
-from planner.telemetry import logger, report
+from planner.telemetry import logger, report, report_passed_over
 from planner.telling import LookedThrough, cliff, file_of_run, planned, report_late
 from planner.windows import (
     as_recorded,
@@ -80,7 +82,7 @@ def open_run(
         raise PlanRefusedError("role_arn", source.role_arn, f"is not in {source.account_id}")
     wiring.messages.queues.check(source)
     wiring.archive.check(request.bucket, source.region)
-    recorded = recorded_windows(wiring.control.ledger, source.name, due)
+    recorded = _recorded(wiring, source.name, due)
     settled_ms = epoch_ms(now - settle_of(request, default=wiring.settings.settle))
     settled = [each for each in as_recorded(due, recorded) if each.to_ms <= settled_ms]
     windows = not_too_many(request, settled)
@@ -119,7 +121,7 @@ def continued_run(
         part=continued.part,
         account=wiring.accounts.open(source),
         changes=continued.infrastructure_changes or [],
-        recorded=recorded_windows(wiring.control.ledger, source.name, worklist.scope.windows),
+        recorded=_recorded(wiring, source.name, worklist.scope.windows),
     )
 
 
@@ -402,6 +404,20 @@ class Run:
     def _key(self, name: str) -> str:
         source = self.request.source
         return f"plans/{source.account_id}/{source.region}/{self.id}/{name}"
+
+
+def _recorded(wiring: Wiring, source: SourceName, due: Sequence[Window]) -> list[Window]:
+    """Return the windows with records that may overlap some.
+
+    A key that looks like a window which no plan can have come to covers no date: otherwise none
+    after its start would ever be planned.
+    """
+    ledger, now = wiring.control.ledger, wiring.clock()
+    listed = ledger.windows(source, due)
+    odd = [each for each in listed if not each.can_be_planned(now)]
+    report_passed_over([ledger_prefix(source, each) for each in odd])
+    possible = [each for each in listed if each not in odd]
+    return recorded_windows(ledger, source, due, possible)
 
 
 def timer(invocation: Invocation) -> Callable[[], bool]:

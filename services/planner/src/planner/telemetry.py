@@ -1,5 +1,6 @@
 """What a plan says of itself: its log lines and its metrics."""
 
+from collections.abc import Sequence
 from datetime import timedelta
 
 from aws_lambda_powertools import Logger, Metrics, single_metric
@@ -53,6 +54,14 @@ def count_by_reason(name: str, reason: str, count: int) -> None:
     with single_metric(name, MetricUnit.Count, count, namespace=METRICS_NAMESPACE) as metric:
         metric.add_dimension("service", SERVICE)
         metric.add_dimension("reason", reason)
+
+
+def report_passed_over(prefixes: Sequence[str]) -> None:
+    """Tell which keys of the ledger look like windows that no plan can have come to."""
+    for prefix in prefixes:
+        logger.error("passed over", reason="no_window_of_a_plan", key=prefix)
+    if prefixes:
+        metrics.add_metric("LedgerWindowsPassedOver", MetricUnit.Count, len(prefixes))
 
 
 def report_overdue(profile: str, since_due: timedelta) -> None:

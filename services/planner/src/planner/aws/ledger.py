@@ -18,7 +18,7 @@ from logferry_contracts.ledger_key import (
 from logferry_contracts.ledger_record import LedgerRecord
 from logferry_contracts.open_exports import is_open, note_key, notes_before
 from logferry_contracts.source import SourceName
-from logferry_contracts.window import Window
+from logferry_contracts.window import LONGEST_WINDOW_MS, Window
 from planner.aws.calls import THREADS
 from planner.aws.control import ControlBucket
 from planner.cloud import DamagedRecord
@@ -27,8 +27,6 @@ from planner.errors import LedgerBusyError, LedgerUnreadableError
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
-LONGEST_WINDOW_MS = 3 * 86_400_000
-"""No window of any zone is longer: a date that is followed by one that its zone left out."""
 CREATE_ATTEMPTS = 3
 """How often a record is tried to be created while others are at it."""
 
