@@ -244,7 +244,7 @@ def test_a_second_sweep_finds_nothing_more_to_mend(sweeping, world):
     assert (world.state(), world.changes()) == (before, changes)
 
 
-def test_what_lies_over_a_held_object_is_found_and_left_alone(sweeping, world):
+def test_what_lies_over_a_held_object_is_an_open_finding_and_stays(sweeping, world):
     for name, over in (("covered", right(world)), ("copied", right(world) | {"hold": False})):
         key = f"{world.PREFIX}/direct/{name}/000000.gz"
         world.put(key, **right(world))
@@ -253,9 +253,9 @@ def test_what_lies_over_a_held_object_is_found_and_left_alone(sweeping, world):
 
     report = sweeping.sweep()
 
-    assert found(report, "left_alone") == {"overwritten": 2}
+    assert found(report, "refused") == {"overwritten": 2}
     assert [each.version_id for each in report.examples] == ["v2", "v2"]
-    assert report.open_count == 0
+    assert report.open_count == 2
     assert world.state() == before
 
 
@@ -264,8 +264,8 @@ def test_what_lies_over_a_held_object_may_be_a_copy_while_it_is_young(sweeping, 
     world.put(world.LOG_FILE, **right(world))
     sweeping.modified[world.LOG_FILE, "v2"] = NOW
 
-    assert found(sweeping.sweep(), "left_alone") == {}
-    assert found(sweeping.sweep(full=True, now=NOW + DAY), "left_alone") == {"overwritten": 1}
+    assert found(sweeping.sweep(), "refused") == {}
+    assert found(sweeping.sweep(full=True, now=NOW + DAY), "refused") == {"overwritten": 1}
 
 
 def test_a_copy_of_ours_over_a_held_object_is_no_finding(sweeping, world):
@@ -418,14 +418,26 @@ def test_a_locked_write_test_is_left(sweeping, world):
     assert world.only(world.WRITE_TEST)
 
 
-def test_a_log_file_under_a_delete_marker_is_reported(sweeping, world):
+def test_a_log_file_under_a_delete_marker_is_an_open_finding_until_it_is_read_again(
+    sweeping, world
+):
     world.put(world.LOG_FILE, **right(world))
     world.put(world.LOG_FILE, is_delete_marker=True)
 
-    report = sweeping.sweep()
-
-    assert found(report, "left_alone") == {"hidden": 1}
+    for days in range(2):  # the second one looks at what is new
+        report = sweeping.sweep(now=NOW + days * DAY)
+        assert found(report, "refused") == {"hidden": 1}
+        assert report.open_count == 1
     assert len(world.at()) == 2
+
+    world.at().pop()
+    assert sweeping.sweep(now=NOW + 2 * DAY).open_count == 0
+
+
+def test_a_delete_marker_that_covers_nothing_is_no_finding(sweeping, world):
+    world.put(world.LOG_FILE, is_delete_marker=True)
+
+    assert sweeping.sweep().found == {}
 
 
 def test_what_the_sealer_writes_is_neither_looked_at_nor_found(sweeping, world):

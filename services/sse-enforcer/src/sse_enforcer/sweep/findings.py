@@ -109,8 +109,9 @@ class KeyVersions:
 
     @property
     def is_hidden(self) -> bool:
-        """Whether a delete marker covers the key's versions."""
-        return any(entry.is_delete_marker and entry.is_latest for entry in self.entries)
+        """Whether a delete marker covers the key's versions. Alone it covers nothing."""
+        covered = any(entry.is_delete_marker and entry.is_latest for entry in self.entries)
+        return covered and bool(self.versions)
 
     @property
     def current(self) -> ListedVersion | None:

@@ -75,7 +75,10 @@ class VersionsSweep:
                     part.found(Finding.UNKNOWN_KEY, Action.LEFT_ALONE, each.key, version.version_id)
                 )
         elif what is Kind.LOG_FILE and each.is_hidden:
-            part.take_in(part.found(Finding.HIDDEN, Action.LEFT_ALONE, each.key))
+            detail = (
+                "a delete marker lies over it: remove the marker, or its versions where it may go"
+            )
+            part.take_in(part.found(Finding.HIDDEN, Action.REFUSED, each.key, detail=detail))
         elif any(look.is_covered for look in looks):
             self._take_in_overwritten(each)
         for look in looks:
@@ -86,9 +89,9 @@ class VersionsSweep:
         part, current = self._part, each.current
         if current is None or part.lookout.is_too_young(current):
             return
-        detail = "it lies over a version that is held: read that one by its version id"
+        detail = "it lies over a version that is held: remove it by its version id"
         part.take_in(
-            part.found(Finding.OVERWRITTEN, Action.LEFT_ALONE, each.key, current.version_id, detail)
+            part.found(Finding.OVERWRITTEN, Action.REFUSED, each.key, current.version_id, detail)
         )
 
     def _take_in_mended(self, looks: list[Look]) -> None:
