@@ -18,6 +18,7 @@ from logferry.commands import status as commands
 from logferry.commands.console import DONE, FAILED
 from logferry.config import Config
 from logferry.status import status, table
+from logferry_contracts.export import export_id
 from logferry_contracts.ledger_key import (
     CONTRADICTED_NOTES,
     LACKING_NOTES,
@@ -68,10 +69,11 @@ def put(session: boto3.Session, config: Config) -> Put:
         window = {"from_ms": FIRST_MS + day * DAY_MS, "to_ms": FIRST_MS + (day + 1) * DAY_MS}
         record |= {"source": SHOP.model_dump(), "window": window} | changes
         record["log_group"]["name"] = group
+        generation = record["generation"]
+        record["export_id"] = export_id(SHOP, group, Window(**window), generation)
         wanted = parse(LedgerRecord, json.dumps(record))
-        key = wanted.key.replace(wanted.export_id, f"{group.strip('/')}-{wanted.generation}")
         session.client("s3").put_object(
-            Bucket=config.control_bucket, Key=key, Body=emit(wanted).encode()
+            Bucket=config.control_bucket, Key=wanted.key, Body=emit(wanted).encode()
         )
 
     return put
@@ -220,6 +222,24 @@ def test_a_damaged_record_is_named_and_hides_no_other(
     [problem] = status_.problems
     where = f"s3://{config.control_bucket}/{found['Key']}"
     assert problem.startswith(f"a ledger record is damaged: {where} is not")
+
+
+def test_a_copy_of_a_record_beside_it_is_named_and_counts_for_nothing(
+    session: boto3.Session, config: Config, put: Put
+) -> None:
+    """Such as of before somebody has edited it."""
+    put("failed-before-a-task", "/a")
+    s3, bucket = session.client("s3"), config.control_bucket
+    [found] = s3.list_objects_v2(Bucket=bucket, Prefix="ledger/")["Contents"]
+    copied = f"{bucket}/{found['Key']}"
+    s3.copy_object(Bucket=bucket, Key=f"{found['Key']}.bak", CopySource=copied)
+    put("secured", "/a")
+
+    status_ = of_shop(session, config)
+
+    assert status_.windows[0].states == {"secured": 1}
+    [problem] = status_.problems
+    assert problem.endswith(f"{found['Key']}.bak is a copy of {found['Key']}: remove it")
 
 
 def test_the_exit_code_tells_a_healthy_source_from_one_with_problems(

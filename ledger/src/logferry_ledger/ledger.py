@@ -203,7 +203,7 @@ class Ledger:
         """Return one record.
 
         Raises:
-            LedgerError: It breaks its contract.
+            LedgerError: It breaks its contract, or is another one's, which somebody has copied.
         """
         return self._read_with_etag(key)[0]
 
@@ -242,6 +242,9 @@ class Ledger:
     def _read_with_etag(self, key: str) -> tuple[LedgerRecord, str]:
         found = self._s3.get_object(Bucket=self.bucket, Key=key)
         try:
-            return parse(LedgerRecord, found["Body"].read()), found["ETag"]
+            record = parse(LedgerRecord, found["Body"].read())
         except ContractError as error:
             raise LedgerError(f"s3://{self.bucket}/{key} is {error}") from error
+        if record.key != key:  # it says nothing that counts, old or new
+            raise LedgerError(f"s3://{self.bucket}/{key} is a copy of {record.key}: remove it")
+        return record, found["ETag"]
