@@ -268,6 +268,16 @@ def _object_covered(world: World) -> None:
     world.s3.put_object(Bucket=world.config.archive_bucket, Key=key, Body=b"another")
 
 
+def _object_exchanged(world: World) -> None:
+    """What was sealed is gone, and something of the same length held in its place."""
+    (key, version_id), bucket = world.objects()[0], world.config.archive_bucket
+    sealed = world.s3.get_object(Bucket=bucket, Key=key)["Body"].read()
+    world.hold(key, version_id, "OFF")
+    world.s3.delete_object(Bucket=bucket, Key=key, VersionId=version_id)
+    forged = world.s3.put_object(Bucket=bucket, Key=key, Body=bytes(len(sealed)))
+    world.hold(key, forged["VersionId"])
+
+
 def _object_added(world: World) -> None:
     key, _ = world.objects()[0]
     beside = f"{key.rpartition('/')[0]}/000001.gz"
@@ -302,6 +312,7 @@ HOSTILE: list[tuple[Callable[[World], None], str]] = [
     (_hold_lifted, "is not on legal hold"),
     (_object_hidden, "Remove the delete marker"),
     (_object_covered, "lies over it"),
+    (_object_exchanged, "with objects that are not as they were sealed"),
     (_object_added, "that were never sealed"),
     (_open, "an export of it is open: submitted"),
     (_record_damaged, "a ledger record is damaged"),
@@ -474,6 +485,24 @@ def test_a_note_that_would_shorten_is_not_believed(world: World) -> None:
     code, [found] = world.undo()
     assert (code, world.cloud.days) == (FAILED, 30)
     assert "which is no longer" in found["log_groups"][0]["why"]
+
+
+@pytest.mark.parametrize(("stray", "code"), [("old/", DONE), ("x.json", FAILED)])
+def test_what_is_no_note_keeps_nothing_from_being_put_back(
+    world: World, stray: str, code: int
+) -> None:
+    world.apply()
+    [note] = world.s3.list_objects_v2(Bucket=world.config.control_bucket, Prefix="retention/")[
+        "Contents"
+    ]
+    key = f"{note['Key'].rpartition('/')[0]}/{stray}"
+    world.s3.put_object(Bucket=world.config.control_bucket, Key=key)
+
+    ended, found = world.undo()
+
+    assert (ended, world.cloud.days) == (code, None)
+    told = [each["problem"] for each in found if each["problem"]]
+    assert [key in each for each in told] == [True] * (code == FAILED)
 
 
 def test_another_log_group_of_the_same_name_is_not_touched(world: World) -> None:

@@ -197,7 +197,7 @@ class Looking:
         amiss: list[Finding] = [each for each in findings if not isinstance(each, Note)]
         for each in there:
             key, version_id = each.stated.key, each.version_id
-            if each.lies_over:  # only its bytes tell
+            if version_id != each.stated.version_id:  # only its bytes tell
                 amiss += check_object(self._archive, "bytes", None, each)
             if not each.is_disposed and self._archive.is_held(key, version_id) is not True:
                 amiss.append(HoldLiftedError(key, f"{version_id} is not on legal hold"))

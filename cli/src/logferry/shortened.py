@@ -5,7 +5,6 @@ is asked, by conditional PUTs.
 """
 
 import hashlib
-from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Literal
 
 from botocore.exceptions import ClientError
@@ -17,6 +16,8 @@ from logferry_contracts.source import SourceName
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
+
+_NOTE = ".json"
 
 
 class Shortened(BaseModel):
@@ -50,23 +51,27 @@ class Notes:
         self._bucket = bucket
         self._prefix = f"retention/{source.account_id}/{source.region}/"
 
-    def all(self) -> Iterator[Shortened]:
-        """Yield each note.
+    def all(self) -> tuple[list[Shortened], list[str]]:
+        """Return each note, and what is wrong with those that cannot be read.
 
         Raises:
-            RetentionError: One is none, or AWS refused.
+            RetentionError: AWS refused to list them.
         """
         try:
             pages = self._s3.get_paginator("list_objects_v2").paginate(
                 Bucket=self._bucket, Prefix=self._prefix
             )
-            keys = [each["Key"] for page in pages for each in page.get("Contents", [])]
+            found = [each["Key"] for page in pages for each in page.get("Contents", [])]
         except AWS_ERRORS as error:
             raise RetentionError(f"ListObjectsV2 of {self._prefix}: {error}") from error
-        for key in keys:
-            found = self._read(key)
-            if found is not None:
-                yield found[0]
+        notes: list[Shortened] = []
+        problems: list[str] = []
+        for key in (each for each in found if each.endswith(_NOTE)):  # a folder is none
+            try:
+                notes += [note for note, _ in filter(None, [self._read(key)])]
+            except RetentionError as error:
+                problems.append(str(error))
+        return notes, problems
 
     def of(self, log_group: str) -> tuple[Shortened | None, str | None]:
         """Return a log group's note and its ETag; None for none.
@@ -96,7 +101,7 @@ class Notes:
             raise RetentionError(f"PutObject of {key}: {error}") from error
 
     def _key(self, log_group: str) -> str:
-        return f"{self._prefix}{hashlib.sha256(log_group.encode()).hexdigest()}.json"
+        return f"{self._prefix}{hashlib.sha256(log_group.encode()).hexdigest()}{_NOTE}"
 
     def _read(self, key: str) -> tuple[Shortened, str] | None:
         try:

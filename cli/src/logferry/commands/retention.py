@@ -228,21 +228,23 @@ def _undo(chosen: Sequence[tuple[Config, list[SourceConfig]]], asked: _Asked) ->
     """Put back what was set, and print what became of it."""
     session = boto3.Session()
     noted: list[tuple[Config, SourceConfig, list[Shortened]]] = []
+    unread: list[_Done] = []
     for hub, sources in chosen:
         for source in sources:
-            there = _notes(session, hub, source).all()
+            there, problems = _notes(session, hub, source).all()
             some = [each for each in there if each.state != "undone" and asked.has(each.log_group)]
             noted.append((hub, source, some))
+            unread += [_Done(source.profile, (), each) for each in problems]
     count = sum(len(some) for *_, some in noted)
     if not count:
-        return _tell([], "nothing was set that could be put back", asked)
+        return _tell(unread, "nothing was set that could be put back", asked)
     asked.agree(f"Have CloudWatch keep {count:,} log groups for as long as before?")
     done = [
         _of_source(session, hub, source, partial(_put_back, some))
         for hub, source, some in noted
         if some
     ]
-    return _tell(done, "", asked)
+    return _tell([*unread, *done], "", asked)
 
 
 def _of_source(
