@@ -44,6 +44,7 @@ OPERATIONS = {
     "queue.give_back": ("sqs", "ChangeMessageVisibilityBatch"),
     "queue.retention": ("sqs", "GetQueueAttributes"),
     "queue.send": ("sqs", "SendMessage"),
+    "queue.send_beside": ("sqs", "SendMessage"),
     "queue.send_to_the_tail": ("sqs", "SendMessage"),
     "topic.publish": ("sns", "Publish"),
 }
