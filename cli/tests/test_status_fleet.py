@@ -22,13 +22,14 @@ from logferry.commands.console import BAD_INPUT, DONE, FAILED
 from logferry.config import Config
 from logferry.needs import SHOWN, WIDTH
 from logferry_contracts.inventory import ListedLogGroup
-from logferry_contracts.ledger_key import chain_note_key, inventory_key
+from logferry_contracts.ledger_key import chain_note_key, inventories_prefix, inventory_key
 from logferry_contracts.ledger_record import Failed, LedgerRecord
 from logferry_contracts.message import epoch_ms, timestamp
 from logferry_contracts.open_exports import is_open, note_key, whole_key
 from logferry_contracts.source import SourceName
 from logferry_contracts.window import Window
 from logferry_contracts.wire import emit
+from logferry_ledger.plans_and_seals import NEVER_PLANNED
 
 DAY_MS = 86_400_000
 SEOUL_MS = 1_795_186_800_000
@@ -270,6 +271,18 @@ def test_a_source_with_log_groups_and_nothing_in_the_ledger_is_not_fine(
     world.listed(SHOP, "selected", Clock.now(UTC) - timedelta(hours=1))
 
     assert logferry("status", shop)[0] == FAILED
+
+
+@pytest.mark.parametrize("below", ["old/", "zzz.jsonl"])
+def test_what_is_no_inventory_says_nothing_of_a_source_that_was_never_planned(
+    world: World, shop: str, logferry: Run, below: str
+) -> None:
+    world.object(f"{inventories_prefix(SHOP)}{below}", b"")
+
+    found = of_shop(logferry, shop)
+
+    assert not found["has_nothing_to_archive"]
+    assert NEVER_PLANNED in found["problems"]
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from logferry_contracts.ledger_key import (
     inventories_from,
     inventories_prefix,
     inventory_key,
+    inventory_planned_at,
     late_key,
     ledger_key,
     ledger_prefix,
@@ -127,3 +128,18 @@ def test_the_windows_of_a_listing_are_those_that_services_wrote() -> None:
     listed = [ledger_prefix(SOURCE, WINDOW), *FOREIGN, ledger_prefix(SOURCE, later)]
 
     assert list(windows_of(listed)) == [WINDOW, later]
+
+
+@pytest.mark.parametrize(
+    ("below", "planned_at_ms"),
+    [
+        ("000001795215600000-x.jsonl", None),
+        ("001795215600000-ab12.jsonl", 1_795_215_600_000),
+        ("001795215600000-ab12.jsonl.bak", None),
+        ("001795215600000-ab12/x.jsonl", None),
+        ("old/", None),
+        ("", None),
+    ],
+)
+def test_what_is_no_inventory_is_told_by_its_key(below: str, planned_at_ms: int | None) -> None:
+    assert inventory_planned_at(SOURCE, f"{inventories_prefix(SOURCE)}{below}") == planned_at_ms

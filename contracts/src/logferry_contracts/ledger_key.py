@@ -28,6 +28,7 @@ _INVENTORIES = "inventories/"
 _READING = "reading/"
 _MANIFESTS = "manifest/"
 _RECOUNTS = "recounts/"
+_INVENTORY = re.compile(r"([0-9]{15})-[^/]+\.jsonl", re.ASCII)
 _LOOK = re.compile(r"/!([1-9][0-9]{0,5})/\Z", re.ASCII)
 _WINDOW = re.compile(r"/([0-9]{15})-([0-9]{15})/\Z", re.ASCII)
 
@@ -170,6 +171,15 @@ def inventory_key(source: SourceName, planned_at_ms: int, plan_id: str) -> str:
         plan_id: Tells it from another plan of the same millisecond.
     """
     return f"{inventories_from(source, planned_at_ms)}-{plan_id}.jsonl"
+
+
+def inventory_planned_at(source: SourceName, key: str) -> int | None:
+    """Return when the plan of an inventory began to list; None of what is no inventory's key.
+
+    Such as a folder that somebody has made there, whose name sorts after those of all inventories.
+    """
+    name = _INVENTORY.fullmatch(key.removeprefix(inventories_prefix(source)))
+    return None if name is None else int(name[1])
 
 
 def chain_note_key(account_id: str, region: str) -> str:

@@ -14,6 +14,7 @@ from logferry_contracts.ledger_key import (
     chain_note_key,
     inventories_from,
     inventories_prefix,
+    inventory_planned_at,
     seal_notes_prefix,
     window_of,
 )
@@ -30,6 +31,9 @@ if TYPE_CHECKING:
 NEVER_PLANNED = "nothing in the ledger: has it been planned?"
 LOOKED_BACK = timedelta(days=35)
 """How far back the newest inventory of a source without records is looked for."""
+
+FIRST_KEYS = 10
+"""So many are listed where the first inventory is looked for, which nearly always is the first."""
 
 
 @dataclass(frozen=True)
@@ -203,21 +207,28 @@ class Notes:
             return None
 
     def _first_inventory(self, name: SourceName) -> datetime | None:
-        prefix = inventories_prefix(name)
-        listed = self._s3.list_objects_v2(Bucket=self._bucket, Prefix=prefix, MaxKeys=1).get(
-            "Contents", []
+        pages = self._s3.get_paginator("list_objects_v2").paginate(
+            Bucket=self._bucket,
+            Prefix=inventories_prefix(name),
+            PaginationConfig={"PageSize": FIRST_KEYS},
         )
-        at = listed[0]["Key"].removeprefix(prefix).partition("-")[0] if listed else ""
-        return from_epoch_ms(int(at)) if at.isdecimal() else None
+        keys = (each["Key"] for page in pages for each in page.get("Contents", []))
+        times = (inventory_planned_at(name, key) for key in keys)
+        at_ms = next((each for each in times if each is not None), None)
+        return None if at_ms is None else from_epoch_ms(at_ms)
 
     def _inventories(self, name: SourceName, since: datetime) -> list[str]:
-        """Return the keys of the inventories of plans since then, oldest first."""
+        """Return the keys of the inventories of plans since then, oldest first.
+
+        What somebody has put there is none, and would be the newest by its name.
+        """
         pages = self._s3.get_paginator("list_objects_v2").paginate(
             Bucket=self._bucket,
             Prefix=inventories_prefix(name),
             StartAfter=inventories_from(name, max(0, epoch_ms(since))),
         )
-        return [each["Key"] for page in pages for each in page.get("Contents", [])]
+        keys = (each["Key"] for page in pages for each in page.get("Contents", []))
+        return [key for key in keys if inventory_planned_at(name, key) is not None]
 
     def _has_selected(self, key: str) -> bool:
         """Whether an inventory has a log group that is to be archived; in doubt, it has."""
