@@ -212,6 +212,21 @@ def test_a_window_that_failed_and_cannot_be_exported_any_more_stays_failed(world
     assert counts(answer) == {"requested": 0, "already_in_ledger": 1, "skipped": {}}
 
 
+def test_a_window_whose_retention_had_passed_is_asked_for_by_date_once_it_is_kept(
+    world: World,
+) -> None:
+    world.account.groups = [log_group("/app/a", retention_days=1)]
+    world.now += timedelta(days=9)
+    by_date = plan_request(collect_date="2026-11-21")
+    assert counts(world.run(by_date))["skipped"] == {"retention_passed": 1}
+    again = world.run(by_date, request_id="request-2")
+    assert counts(again) == {"requested": 0, "already_in_ledger": 1, "skipped": {}}
+
+    world.account.groups = [log_group("/app/a", retention_days=400)]
+    assert counts(world.run(by_date, request_id="request-3"))["requested"] == 1
+    assert [event.data.generation for event in world.queues.sent] == [2]
+
+
 def test_a_range_plans_every_date_of_it_and_the_ledger_lacks(world: World) -> None:
     world.run(plan_request(collect_date="2026-11-19"))
     answer = world.run(plan_request(**BACKFILL))

@@ -38,6 +38,7 @@ Agents create a group with the first events that they send, which are older than
 https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_PutLogEvents.html
 """
 CREATED_AFTER_WINDOW = "created_after_window"
+RETENTION_PASSED = "retention_passed"
 STANDARD = "STANDARD"
 """The log group class whose events can be read one by one, with FilterLogEvents.
 
@@ -203,15 +204,22 @@ def next_generation(
 ) -> int | None:
     """Return the generation to ask for where this record is the newest one; None for none.
 
-    Whoever plans a date again whose exports failed has mended what they failed by, or hopes so. A
-    window that cannot be exported any more stays failed, and what somebody had removed is not put
-    back. A half whose window is planned by itself has lost its whole: it is announced to nobody.
+    Whoever plans a date again whose exports failed has mended what they failed by, or hopes so. So
+    has who keeps a log group for longer than when its retention had passed: what CloudWatch Logs
+    had not deleted by then is still there. A window that cannot be exported any more stays failed,
+    and what somebody had removed is not put back. A half whose window is planned by itself has lost
+    its whole: it is announced to nobody.
 
     Up to 0.2.0 what ended before its log group was created was skipped without a look. Every plan
     that reads such a record makes up for that.
     """
-    was_not_looked_at = record.skipped is not None and record.skipped.reason == CREATED_AFTER_WINDOW
-    has_to_be_again = record.state == "failed" or record.parent_export_id is not None
+    why_skipped = None if record.skipped is None else record.skipped.reason
+    was_not_looked_at = why_skipped == CREATED_AFTER_WINDOW
+    has_to_be_again = (
+        record.state == "failed"
+        or record.parent_export_id is not None
+        or why_skipped == RETENTION_PASSED
+    )
     is_open = was_not_looked_at or (by_date and has_to_be_again and record.disposed is None)
     if not is_open or skip_reason(plan, log_group, record.window) is not None:
         return None
@@ -263,7 +271,7 @@ def skip_reason(plan: Plan, log_group: LogGroup, window: Window) -> str | None:
     if window.to_ms < log_group.created_ms - BACKDATED_MS:
         return CREATED_AFTER_WINDOW
     if has_passed(log_group, window, plan.policies, now=plan.now):
-        return "retention_passed"
+        return RETENTION_PASSED
     return None
 
 
