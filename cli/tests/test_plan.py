@@ -123,6 +123,19 @@ def test_a_pattern_that_no_log_group_matches_is_said(
     assert "shop: no log group matches /esc/*" in capsys.readouterr().err
 
 
+def test_a_time_of_which_nothing_is_due_is_said(
+    path: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    nothing = {"windows": [], "found": 0, "requested": 0, "skipped": {}, "already_in_ledger": 0}
+    aws = Aws(DRY_RUN | {"data": DRY_RUN["data"] | nothing})
+    monkeypatch.setattr(boto3, "Session", lambda: aws)
+
+    assert run("plan", path, "--profile", "shop", "--from", "2026-11-22") == DONE
+
+    told = " ".join(capsys.readouterr().err.split())
+    assert "shop: no window of that time is due yet, so nothing was planned" in told
+
+
 def test_a_date_that_is_none_is_bad_input(path: str, deployed: Aws, capsys: Any) -> None:
     assert run("plan", path, "--profile", "shop", "--from", "2026-02-30") == BAD_INPUT
     assert "--from 2026-02-30: " in capsys.readouterr().err

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from itertools import count
 from typing import Any
 
@@ -88,6 +88,22 @@ def test_all_dates_are_archived_and_each_is_told_once(around: Surroundings) -> N
     assert [each.data.date for each in world.queues.days] == list(DATES)
     assert [each.data.requested for each in world.topic.published] == [4, 4]
     assert (world.outbox.there, world.worklists()) == ({}, [])
+
+
+def test_a_date_that_is_not_due_is_waited_for(around: Surroundings) -> None:
+    world = around.world
+    world.backfills.wanted = asked("2026-11-21", "2026-11-22")
+    for number in range(40):
+        world.run(feed_request(), request_id=f"early-{number}")
+        around.advance(world.now)
+    assert world.now < datetime(2026, 11, 23, 23, tzinfo=UTC)
+    assert (fed(world).state, fed(world).date, fed(world).dates) == ("running", "2026-11-22", 1)
+
+    world.now = datetime(2026, 11, 23, 23, tzinfo=UTC)
+    run(around)
+
+    assert is_whole(around)
+    assert (fed(world).state, fed(world).dates, fed(world).exports) == ("completed", 2, 8)
 
 
 def test_no_task_is_longer_than_a_quarter_of_an_hour_and_the_parts_are_one_export(

@@ -94,6 +94,9 @@ def plan(  # noqa: PLR0913  (an option each)
             if completed is not None and completed.only and not completed.found:
                 patterns = " or ".join(log_group)
                 messages.print(f"{source.profile}: no log group matches {patterns}", markup=False)
+            if completed is not None and not completed.windows:
+                told = "no window of that time is due yet, so nothing was planned"
+                messages.print(f"{source.profile}: {told}", markup=False)
             if len(requests) > 1 and not as_json:
                 found.append({"profile": f"{source.profile}:"})
             found += _planned(completed, as_json=as_json)

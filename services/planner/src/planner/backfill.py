@@ -35,6 +35,7 @@ from planner.feeding import AHEAD, Feeding, Room, is_cut
 from planner.run import Run, continued_run, open_run, timer
 from planner.telemetry import logger
 from planner.telling import file_of_run
+from planner.windows import settle_of, windows_of_date, zone_named
 from planner.wiring import Invocation, Wiring
 from planner.worklist.file import Worklist
 
@@ -126,6 +127,8 @@ class Feeder:
         since = fed.problem_since
         if since is not None and self._now - datetime.fromisoformat(since) > STUCK_AFTER:
             self.errors[prefix] = BackfillStuckError(f"{prefix}: {fed.problem}")
+        if asked.wanted == "run" and self._waits_for_its_date(asked, fed):
+            return False  # for hours, through which no invocation has to stay
         return self._step(prefix, asked, fed, etag)
 
     def _step(self, prefix: str, asked: Asked, fed: Fed, etag: str | None) -> bool:
@@ -183,6 +186,19 @@ class Feeder:
         if asked.wanted == "cancel" or not (room.slot or room.direct):
             return None
         return self._feed_date(prefix, asked, fed, room, after)
+
+    def _waits_for_its_date(self, asked: Asked, fed: Fed) -> bool:
+        """Whether a window of the date to begin with is not due: so it would be left out."""
+        if fed.plan is not None or fed.parts:
+            return False
+        request = asked.request
+        settled = self._now - settle_of(request, default=self.wiring.settings.settle)
+        try:
+            zone = zone_named(request.window_rule.time_zone)
+        except PlanRefusedError:
+            return False  # whoever plans the date says so
+        of_date = windows_of_date(request.window_rule.unit, zone, date.fromisoformat(fed.date))
+        return any(each.end > settled for each in of_date)
 
     # --- what is under way
 
