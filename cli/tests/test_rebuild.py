@@ -10,21 +10,27 @@ import boto3
 import pytest
 from contracts.tests.sealed_archive import AT, DAY_MS, DISPOSAL, Archive, SealingKey
 from moto import mock_aws
+from services.planner.tests.fakes import World, plan_request
 from tests.attacks.places import S3Bucket
 
 from logferry.command import main
 from logferry.config import Config
 from logferry.rebuild import Believed, Report, rebuild
+from logferry.rebuilt_tries import tries_before
 from logferry.replay import find as find_completions
 from logferry.status import status
 from logferry_contracts.addendum import addendum_folder
-from logferry_contracts.ledger_record import LedgerRecord
+from logferry_contracts.export import export_id
+from logferry_contracts.ledger_record import Completed, LedgerRecord
 from logferry_contracts.log_group import LogGroup
+from logferry_contracts.manifest import Manifest
+from logferry_contracts.open_exports import is_open
 from logferry_contracts.source import SourceName
 from logferry_contracts.statement import Difference, StatedLogGroup, Statement, Waiver
 from logferry_contracts.window import Window
 from logferry_contracts.wire import emit
 from logferry_ledger.ledger import Ledger
+from planner import handler
 
 PINNED: list[SealingKey] = []
 """The key that is trusted."""
@@ -81,15 +87,22 @@ def run(
     return report
 
 
-def records(session: boto3.Session, config: Config) -> dict[str, LedgerRecord]:
+def tries(session: boto3.Session, config: Config) -> dict[str, list[LedgerRecord]]:
     ledger = Ledger(session.client("s3"), config.control_bucket)
-    found: dict[str, LedgerRecord] = {}
+    found: dict[str, list[LedgerRecord]] = {}
     for prefix, _ in ledger.windows(SHOP):
         for key, record in ledger.records(prefix):
             assert isinstance(record, LedgerRecord)
             assert key == record.key
-            found[record.log_group.name] = record
-    return found
+            found.setdefault(record.log_group.name, []).append(record)
+    return {
+        name: sorted(each, key=lambda record: record.generation) for name, each in found.items()
+    }
+
+
+def records(session: boto3.Session, config: Config) -> dict[str, LedgerRecord]:
+    """Return the newest record of each log group."""
+    return {name: each[-1] for name, each in tries(session, config).items()}
 
 
 def tried(archive: Archive, name: str, outcome: str, generation: int = 1, **more: Any) -> Statement:
@@ -126,6 +139,51 @@ def test_what_was_archived_is_completed_and_announced(
     assert [(each.key, each.version_id, each.size_bytes) for each in manifest.objects] == [
         (each.key, each.version_id, each.size_bytes) for each in statement.objects
     ]
+
+
+@pytest.mark.parametrize("stated", [[1, 2, 3], [3]], ids=["all", "the last alone"])
+def test_the_tries_before_are_there_so_that_nobody_takes_the_window_for_new(
+    session: boto3.Session, config: Config, archive: Archive, stated: list[int]
+) -> None:
+    statement = known(archive.archived("/a", archive.window(), generation=3))
+    before = [archive.export("/a", archive.window(), each) for each in (1, 2)]
+    exports = [each for each in [*before, statement.exports[-1]] if each.generation in stated]
+    sealed(archive, statement.model_copy(update={"exports": exports}))
+    assert run(session, config).made == 1
+
+    first, second, last = tries(session, config)["/a"]
+
+    assert [each.state for each in (first, second, last)] == ["failed", "failed", "completed"]
+    assert first.failed is not None
+    assert second.failed is not None
+    assert (first.failed.next_export_id, second.failed.next_export_id) == (
+        second.export_id,
+        last.export_id,
+    )
+    assert not any(map(is_open, (first, second, last)))
+    ids = [export_id(SHOP, "/a", statement.window, each) for each in (1, 2, 3)]
+    assert [each.export_id for each in (first, second, last)] == ids
+
+
+def test_the_planner_asks_for_nothing_that_was_made_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = World()
+    monkeypatch.setattr(handler, "_wiring", world.wiring)
+    world.run(plan_request())
+    there = list(world.ledger.objects.values())
+    assert len(there) == len(world.queues.sent) == 2
+    world.ledger.objects.clear()
+    for record in there:
+        ours = export_id(record.source, record.log_group.name, record.window, 2)
+        completed = Completed(at=AT, manifest=Manifest.of([]), published_at=AT)
+        second = record.model_copy(update={"generation": 2, "export_id": ours})
+        last = second.as_completed(completed)
+        for each in [*tries_before(last, []), last]:
+            world.ledger.objects[each.key] = each
+    on = there[0].window.end.date().isoformat()
+
+    for number, request in enumerate((plan_request(), plan_request(collect_date=on))):
+        answer = world.run(request, request_id=f"request-{number + 2}")["data"]
+        assert (answer["requested"], answer["already_in_ledger"]) == (0, 2)
 
 
 def test_an_object_that_was_copied_since_is_named_by_its_copy(

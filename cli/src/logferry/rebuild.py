@@ -23,6 +23,7 @@ from logferry.aws_errors import AWS_ERRORS
 from logferry.bucket_store import BucketStore
 from logferry.config import Config, SourceConfig
 from logferry.errors import RebuildError
+from logferry.rebuilt_tries import tries_before
 from logferry.workers import READERS, Threads
 from logferry_contracts.addendum import addendum_folders
 from logferry_contracts.chain import ChainName
@@ -376,6 +377,8 @@ class _Rebuilding:
             return Rebuilt("left", thing, str(error))
         if record is None:
             return Rebuilt("without", thing, statement.outcome)
+        for each in tries_before(record, statement.exports):
+            self._is_made(each)  # cut after these, it is the window that is made again
         state: State = "made" if self._is_made(record) else "there"
         return Rebuilt(state, thing, statement.outcome, is_sealed)
 

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from services.planner.tests.fakes import MANY, NOW, World, log_group, plan_request
 
+from logferry_contracts.ledger_key import ledger_prefix
 from logferry_contracts.ledger_record import Completed, Failed, LedgerRecord, Skipped
 from logferry_contracts.manifest import Manifest
 from logferry_contracts.message import epoch_ms
@@ -1033,8 +1034,8 @@ def test_a_key_without_a_record_is_no_window_of_the_ledger(world: World) -> None
     world.run(plan_request())
     record = world.record("/app/a")
     start = record.window.to_ms
-    odd = record.model_copy(update={"window": Window(from_ms=start, to_ms=start + 2 * DAY_MS)})
-    world.ledger.objects[odd.key.replace(".json", "/backup.json")] = odd
+    odd = Window(from_ms=start, to_ms=start + 2 * DAY_MS)
+    world.ledger.objects[f"{ledger_prefix(record.source, odd)}notes.txt"] = record
 
     for ahead in (1, 2, 3):
         world.now += timedelta(days=1)
