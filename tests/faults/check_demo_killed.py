@@ -1,16 +1,19 @@
 """The demo as a whole, while the exporters are killed again and again, and what it then shows."""
 
 import io
+import json
 import os
 import re
 import subprocess
+import sys
 
 import boto3
 import pytest
 from rich.console import Console
 
 from devstack import localstack
-from devstack.demo import HUB_ACCOUNT_ID, Options, run
+from devstack.demo import CONFIGURATION, HUB_ACCOUNT_ID, Options, run
+from devstack.suite import REGION
 
 pytestmark = pytest.mark.localstack
 
@@ -20,7 +23,7 @@ AS_PRINTED = {**os.environ, "COLUMNS": "80"}
 
 def test_killing_the_exporters_changes_no_figure_and_what_is_printed_to_be_tried_works(tmp_path):
     printed, state = io.StringIO(), tmp_path / "localstack"
-    with localstack.running(state):
+    with localstack.running(state) as started:
         options = Options(
             tmp_path, events_per_stream=8, kill_exporter_every=25, keep=True, kept=state
         )
@@ -31,7 +34,27 @@ def test_killing_the_exporters_changes_no_figure_and_what_is_printed_to_be_tried
         # A window is guessed smaller the longer ago it ended: later in the day more is read
         # directly.
         assert min(found.exports_by_lane.values()) >= SOME_AT_ANY_HOUR
+        assert_only_alarms_are_told_to_nobody(started.endpoint, tmp_path)
         assert_can_be_typed(printed.getvalue().partition("Where to look next:")[2], tmp_path)
+
+
+def assert_only_alarms_are_told_to_nobody(endpoint, folder):
+    """Look at what is kept by the doctor: the demo has no topic, and else is as it should be."""
+    as_hub = {
+        "AWS_ENDPOINT_URL": endpoint,
+        "AWS_ACCESS_KEY_ID": HUB_ACCOUNT_ID,
+        "AWS_SECRET_ACCESS_KEY": "any",
+        "AWS_DEFAULT_REGION": REGION,
+    }
+    looked = subprocess.run(
+        [sys.executable, "-m", "logferry", "doctor", str(folder / CONFIGURATION), "--json"],
+        check=False,
+        env=os.environ | as_hub,
+        capture_output=True,
+        text=True,
+    )
+    wrong = [each for each in json.loads(looked.stdout) if each["verdict"] == "wrong"]
+    assert [each["check"] for each in wrong] == ["settings"], wrong
 
 
 def assert_can_be_typed(told, folder):

@@ -117,6 +117,7 @@ def run(options: Options, console: Console) -> Figures:
             )
     _write(result, options.directory / SUMMARY)
     if options.keep:
+        suite.undo_changes()
         keep_configuration(suite.config, options.directory)
     _show(result, window, console)
     console.print("\nWhere to look next:")

@@ -18,8 +18,9 @@ from botocore.config import Config as ClientConfig
 from localstack_client.session import Session
 
 from devstack.organisation import LogGroup, previous_day
+from logferry import drift
 from logferry.config import Config
-from logferry.hub import Options, deploy_hub, deploy_source_account
+from logferry.hub import Options, deploy_hub, deploy_source_account, stacks_of
 from logferry.package import Target, Zip
 from logferry.stack import Watch
 from logferry_contracts.export import Destination, Lane, export_id
@@ -317,6 +318,18 @@ class Suite:
                 State="ENABLED",
             )
         return at
+
+    def undo_changes(self) -> None:
+        """Bring back what was changed behind the hub's stacks, such as schedules that have fired.
+
+        Raises:
+            DeployError: A service refuses.
+        """
+        with self._as_aws():
+            session = _session(self.hub_account_id)
+            clients, stacks = drift.clients_of(session, REGION), stacks_of(session, self.config)
+            for name in stacks.names():
+                drift.mend(clients, stacks, name, lambda _: None)
 
     def invoke_planner(self, event: Mapping[str, Any]) -> dict[str, Any]:
         """Invoke the planner with an event and return its answer.
