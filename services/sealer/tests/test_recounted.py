@@ -1,5 +1,6 @@
 """What CloudWatch Logs itself has counted is waited for, and goes into the statement."""
 
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -272,3 +273,109 @@ def test_a_window_that_is_exported_again_is_sealed_again_with_its_own_recount(
     later = world.check()[-1]
     (statement,) = world.leaves(later)
     assert (later.kind, statement.recount_difference) == ("later", 0)
+
+
+def gone(world: World, *records: LedgerRecord) -> None:
+    for each in records:
+        key = recount_key(each.source, each.window, each.export_id)
+        world.cloud.objects.pop((CONTROL, key))
+
+
+def damaged(world: World, *records: LedgerRecord) -> None:
+    for each in records:
+        world.cloud.put(CONTROL, recount_key(each.source, each.window, each.export_id), b"{")
+
+
+def switched_off(world: World, *_: LedgerRecord) -> None:
+    world.restart(recount_within=timedelta(0))
+
+
+def without_notes(world: World, *records: LedgerRecord) -> None:
+    gone(world, *records)
+    for key in world.cloud.below(CONTROL, "seals/"):
+        if "/dates/" in key:
+            world.cloud.objects.pop((CONTROL, key))
+
+
+def seal_again(world: World) -> None:
+    """Have the date looked at whole, as an operator does."""
+    world.look(seal_from="2026-11-21", seal_to="2026-11-21")
+
+
+@pytest.mark.parametrize("lose", [gone, damaged, switched_off, without_notes])
+@pytest.mark.parametrize("look", [World.look, seal_again])
+def test_a_sealed_recount_that_cannot_be_read_any_more_stays_sealed(
+    world: World, lose: Callable[..., None], look: Callable[[World], None]
+) -> None:
+    world.restart(recount_within=12 * HOUR)
+    done, other = world.exported("/a", day(0)), world.exported("/b", day(0))
+    counted(world, done, events=5)
+    counted(world, other, events=2)
+    world.inventory("/a", "/b", at=FIRST + DAY + HOUR)
+    world.look()
+    key = seal_note_key(LACKING_NOTES, done.source.account_id, done.source.region, day(0), "/a")
+
+    lose(world, done, other)
+    world.now += DAY
+    for _ in range(2):
+        look(world)
+
+    assert [each.kind for each in world.check()] == ["day"]
+    assert world.cloud.body(CONTROL, key) == b"/a"
+
+
+@pytest.mark.parametrize(("after", "told"), [(DAY, 1), (401 * DAY, 0)])
+def test_a_sealed_recount_that_is_gone_before_it_expires_is_told_once(
+    world: World, capsys: pytest.CaptureFixture[str], after: timedelta, told: int
+) -> None:
+    world.restart(recount_within=12 * HOUR)
+    done = world.exported("/a", day(0))
+    counted(world, done, events=2)
+    world.inventory("/a", at=FIRST + DAY + HOUR)
+    world.look()
+    gone(world, done)
+    world.now += after
+    for _ in range(2):
+        seal_again(world)
+    assert capsys.readouterr().out.count('"NotesDamaged":[1.0]') == told
+
+
+def test_what_changes_after_its_recount_is_gone_is_sealed_with_what_was_counted(
+    world: World,
+) -> None:
+    world.restart(recount_within=12 * HOUR)
+    done = world.exported("/a", day(0))
+    counted(world, done, events=5)
+    world.inventory("/a", at=FIRST + DAY + HOUR)
+    world.look()
+    gone(world, done)
+    at = timestamp(world.now)
+    late = f"{timestamp(day(0).start)} late\n".encode()
+    folder = f"{done.destination.prefix}/{addendum_folder(done.export_id, 1)}"
+    addendum = Addendum(number=1, recounted_at=at, at=at)
+    added = done.as_added([world.archived(f"{folder}/agent/000000.gz", late)], addendum)
+    world.keep(added.as_told(addendum, at=world.now))
+    world.look()
+    later = world.check()[-1]
+    (statement,) = world.leaves(later)
+    assert (later.kind, statement.recount_difference) == ("later", 2)
+
+
+def test_who_lacks_events_is_noted_until_the_next_export_is_counted(world: World) -> None:
+    world.restart(recount_within=12 * HOUR)
+    done = world.exported("/a", day(0))
+    counted(world, done, events=5)
+    world.inventory("/a", at=FIRST + DAY + HOUR)
+    world.look()
+    key = seal_note_key(LACKING_NOTES, done.source.account_id, done.source.region, day(0), "/a")
+
+    again = world.exported("/a", day(0), generation=2)
+    world.now += 13 * HOUR
+    world.look()
+    (statement,) = world.leaves(world.check()[-1])
+    assert (statement.exports[-1].generation, statement.recount) == (2, None)
+    assert world.cloud.body(CONTROL, key) == b"/a"
+
+    counted(world, again, events=2)
+    world.look()
+    assert world.cloud.body(CONTROL, key) == b""

@@ -21,6 +21,9 @@ CACHE_KIB = 4096
 NOT_LISTED = "not_listed"
 """What a leaf was stated by that neither ledger nor inventory has anything of."""
 
+NOT_COUNTED = -1
+"""What a leaf lacks of which that is not known: what was known before is not taken back."""
+
 _TABLES = """
 CREATE TABLE IF NOT EXISTS records (
   export_id TEXT PRIMARY KEY, etag TEXT NOT NULL, key TEXT NOT NULL,
@@ -84,7 +87,8 @@ class LeafRow:
         says: See `head.says`.
         statement: Its key below ``statements/``.
         reason: Why it replaces another one, if it does.
-        lacking: How many events CloudWatch Logs has that the archive has not.
+        lacking: How many events CloudWatch Logs has that the archive has not; `NOT_COUNTED` where
+            nobody has counted what it was stated by.
     """
 
     name: str

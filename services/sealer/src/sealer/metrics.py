@@ -12,5 +12,6 @@ TAMPERED = "SealsTampered"
 """Seals' keys that have not exactly one version."""
 DAMAGED = "LedgerRecordsDamaged"
 NOTES_DAMAGED = "NotesDamaged"
-"""Recounts that nobody can read: their exports are sealed as if nobody had counted."""
+"""Recounts that nobody can read, or that were sealed and are gone before they expire. What was
+sealed of them stays; else their exports are sealed as if nobody had counted."""
 DEAD = "DeadLettered"

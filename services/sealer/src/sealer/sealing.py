@@ -22,8 +22,7 @@ from logferry_contracts.chain import ChainName
 from logferry_contracts.day_seal import SealedWindows
 from logferry_contracts.ledger_key import CONTRADICTED_NOTES, LACKING_NOTES, seal_note_key
 from logferry_contracts.message import epoch_ms
-from logferry_contracts.on_disk import OnDisk
-from logferry_contracts.seal_key import StatementName, leaves_key
+from logferry_contracts.seal_key import leaves_key
 from logferry_contracts.seal_leaf import Leaf, LeafList
 from logferry_contracts.source import SourceName
 from logferry_contracts.statement import CONTRADICTED
@@ -45,9 +44,10 @@ from sealer.dates import (
     next_midnight,
     previous_midnight,
 )
-from sealer.draft import Draft, LeafRow
+from sealer.draft import NOT_COUNTED, Draft, LeafRow
 from sealer.head import says
 from sealer.links import Chain, Links
+from sealer.sealed_before import SealedBefore
 from sealer.stating import CHANGED, Wanted
 from sealer.stock import Stock, listing_sha256
 from sealer.turn import Turn
@@ -301,8 +301,8 @@ class Sealing:
         joined = frozenset(each for each in recorded - within if each.to_ms <= reached_ms)
         date = date_of(covers, within, zone_named(sealed.time_zone))
         # What has not ended again stays what it was until it has.
-        is_sealed = self._sealed_before(chain, lists, sealed)
-        wanted = Wanted(is_overdue=False, only=only, is_sealed=is_sealed)
+        before = SealedBefore(lambda: self._leaves(chain, lists(sealed)))
+        wanted = Wanted(is_overdue=False, only=only, is_sealed=before.has, last_sealed=before.last)
         with self._draft(chain.name, date) as draft:
             listed = self._records(chain, covers, within)
             waiting = self.stock.take(date, draft, listed, turn, wanted)
@@ -332,20 +332,6 @@ class Sealing:
         self.notes.keep_draft(chain.name, date.covers.from_ms, draft.path)
         self.links.append(chain, turn, kind="later", sealed=said)
         draft.mark_sealed()
-
-    def _sealed_before(
-        self, chain: Chain, lists: SealedLists, date: SealedDate
-    ) -> Callable[[StatementName], bool]:
-        """Return what tells whether a seal of the date has a statement; reads them when asked."""
-
-        @cache
-        def sealed_before() -> OnDisk:
-            known = OnDisk()
-            for leaf in self._leaves(chain, lists(date)):
-                known.add(leaf.statement)
-            return known
-
-        return lambda name: str(name) in sealed_before()
 
     def _leaves(self, chain: Chain, lists: Iterable[str]) -> Iterator[Leaf]:
         return (leaf for each in lists for leaf in self.seals.leaves(chain.name, each))
@@ -419,16 +405,18 @@ def _noted(notes: Notes, name: ChainName, rows: Iterable[LeafRow]) -> Iterator[L
     """Yield leaves; note for people what is amiss with which, and what was and is so no more."""
     there = {what: notes.for_people(what, name) for what in _AMISS}
     for row in rows:
-        for what, is_amiss in _AMISS.items():
-            if is_amiss(row) or there[what]:
+        for what, is_amiss_of in _AMISS.items():
+            is_amiss = is_amiss_of(row)
+            if is_amiss or (there[what] and is_amiss is not None):
                 window = Window(from_ms=row.from_ms, to_ms=row.to_ms)
                 key = seal_note_key(what, name.account_id, name.region, window, row.name)
-                if is_amiss(row) or key in there[what]:
-                    notes.note_for_people(key, row.name if is_amiss(row) else "")
+                if is_amiss or key in there[what]:
+                    notes.note_for_people(key, row.name if is_amiss else "")
         yield row
 
 
-_AMISS: dict[str, Callable[[LeafRow], bool]] = {
+_AMISS: dict[str, Callable[[LeafRow], bool | None]] = {
     CONTRADICTED_NOTES: lambda row: row.outcome == CONTRADICTED,
-    LACKING_NOTES: lambda row: row.lacking > 0,
+    LACKING_NOTES: lambda row: None if row.lacking == NOT_COUNTED else row.lacking > 0,
 }
+"""Whether a leaf is to be noted as such; None where it says nothing of that, and a note stays."""

@@ -13,7 +13,7 @@ from logferry_contracts.inventory import ListedLogGroup
 from logferry_contracts.ledger_key import in_recounts, ledger_key
 from logferry_contracts.ledger_record import LedgerRecord, key_folders
 from logferry_contracts.message import timestamp
-from logferry_contracts.recount import Recounted
+from logferry_contracts.recount import Recount, Recounted
 from logferry_contracts.seal_key import StatementName
 from logferry_contracts.seal_leaf import Leaf
 from logferry_contracts.source import SourceName
@@ -34,7 +34,7 @@ from logferry_contracts.wire import ContractError, parse
 from sealer.aws.ledger import Ledger, OfLaterMajor
 from sealer.aws.notes import MeasuredExport
 from sealer.aws.seals import Seals
-from sealer.draft import NOT_LISTED, Group, LeafRow
+from sealer.draft import NOT_COUNTED, NOT_LISTED, Group, LeafRow
 from sealer.errors import OfflineError, TooLargeError
 from sealer.head import says
 from sealer.measuring import Measuring
@@ -56,6 +56,8 @@ CHANGED = "changed_since"
 
 RECORD_UNREADABLE = "record_unreadable"
 WAITED_TOO_LONG = "it had not ended when its date was sealed"
+RECOUNTS_KEPT = timedelta(days=400)
+"""How long the control bucket keeps a recount: it expires then, and nobody has removed it."""
 MOST_CHARACTERS = 1024
 """The contract's limit of what is said of a difference."""
 
@@ -82,12 +84,14 @@ class Wanted:
         windows: The only windows that are; None for all.
         is_sealed: Tells whether a seal of the date has a statement already: only of such objects it
             is said that somebody had them removed.
+        last_sealed: Returns the leaf that the date's last seal has of a group; None for none.
     """
 
     is_overdue: bool
     only: str | None = None
     windows: frozenset[Window] | None = None
     is_sealed: Callable[[StatementName], bool] = lambda _: False
+    last_sealed: Callable[[Group], Leaf | None] = lambda _: None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -126,7 +130,7 @@ class Stating:
         Raises:
             OutOfTimeError: Its objects are not read to their end.
         """
-        said = self._said(group, turn, wanted)
+        said = self._said(group, before, turn, wanted)
         if said is None:
             return Stated(group=group, row=None)
         statement = Statement.of(
@@ -155,7 +159,9 @@ class Stating:
         """Return what the archive has of a completed export; as `Measuring.measured`."""
         return self.measuring.measured(record, self._task_ids(record), turn)
 
-    def _said(self, group: Group, turn: Turn, wanted: Wanted) -> dict[str, Any] | None:
+    def _said(
+        self, group: Group, before: LeafRow | None, turn: Turn, wanted: Wanted
+    ) -> dict[str, Any] | None:
         """Return a statement's fields; None where the group is waited for."""
         if not group.keys and group.line is None:
             return _not_listed(group)
@@ -168,10 +174,15 @@ class Stating:
             return self._unreadable(group, tries, damaged)
         if not tries:  # removed since it was listed
             return None
-        return self._of_tries(group, tries, turn, wanted)
+        return self._of_tries(group, before, tries, turn, wanted)
 
     def _of_tries(
-        self, group: Group, tries: Sequence[LedgerRecord], turn: Turn, wanted: Wanted
+        self,
+        group: Group,
+        before: LeafRow | None,
+        tries: Sequence[LedgerRecord],
+        turn: Turn,
+        wanted: Wanted,
     ) -> dict[str, Any] | None:
         """Return what is stated by the records of a window, of which the last one counts."""
         last = max(tries, key=lambda each: each.generation)
@@ -184,7 +195,7 @@ class Stating:
             return fields | disposed
         outcome = of_tries(tries)
         if outcome.outcome == ARCHIVED:
-            recount = self._recounted(last, turn)
+            recount = self._recounted(group, before, last, turn, wanted)
             if recount is None and self._is_awaited(last, turn) and not wanted.is_overdue:
                 return None
             try:
@@ -254,21 +265,51 @@ class Stating:
             fields |= {"outcome": CONTRADICTED, "differences": found.differences}
         return fields
 
-    def _recounted(self, record: LedgerRecord, turn: Turn) -> Recounted | None:
+    def _recounted(
+        self,
+        group: Group,
+        before: LeafRow | None,
+        record: LedgerRecord,
+        turn: Turn,
+        wanted: Wanted,
+    ) -> Recounted | None:
         """Return what CloudWatch Logs counted of an export; None where nobody has tried yet.
 
-        What nobody can read costs the export its second witness, and is told.
+        What was sealed of it stays true where nobody counts any more, and where the recount has
+        expired, was removed, or cannot be read, which is told: only another takes its place.
         """
         found = self.ledger.recount(record)
+        if isinstance(found, Recount):
+            return found.recount
+        sealed = self._recounted_before(group, before, record, wanted)
         if isinstance(found, OfLaterMajor):
             told = "a recount is of a later release, which alone can read it"
             logger.warning(told, key=in_recounts(record.key))
-            return None
-        if isinstance(found, ContractError):
+            return sealed
+        kept_since = timestamp(turn.now - RECOUNTS_KEPT)
+        is_gone = sealed is not None and bool(self.recount_within) and sealed.at > kept_since
+        if found is not None or is_gone:
             turn.counts[NOTES_DAMAGED] += 1
-            logger.error("a recount is damaged", key=in_recounts(record.key), detail=str(found))
+            why = "it was sealed, and is gone" if found is None else str(found)
+            logger.error("a recount is damaged", key=in_recounts(record.key), detail=why)
+        return sealed
+
+    def _recounted_before(
+        self, group: Group, before: LeafRow | None, record: LedgerRecord, wanted: Wanted
+    ) -> Recounted | None:
+        """Return what the last seal says was counted of the same export; None for nothing."""
+        if before is not None and before.is_sealed:
+            leaf: Leaf | None = Leaf(statement=before.statement)
+        else:
+            leaf = wanted.last_sealed(group)
+        try:
+            sealed = None if leaf is None else self._statement(group, leaf.name)
+        except ContractError:  # of a later release
             return None
-        return None if found is None else found.recount
+        if sealed is None or not sealed.exports:
+            return None
+        is_same = sealed.exports[-1].export_id == record.export_id
+        return sealed.recount if is_same else None
 
     def _is_awaited(self, record: LedgerRecord, turn: Turn) -> bool:
         """Whether an export is so new that it may still be counted."""
@@ -341,5 +382,14 @@ def _row(group: Group, statement: Statement, leaf: Leaf, digest: str) -> LeafRow
         events=sum(each.events for each in objects),
         stored_bytes=sum(each.size_bytes for each in objects),
         reason=REASONS.get(statement.outcome, CHANGED),
-        lacking=max(0, statement.recount_difference or 0) if is_archived else 0,
+        lacking=_lacking(statement),
     )
+
+
+def _lacking(statement: Statement) -> int:
+    """Return `LeafRow.lacking`: somebody who answers for a window has the last word on it."""
+    if statement.outcome in {WAIVED, DISPOSED}:
+        return 0
+    if statement.outcome != ARCHIVED or statement.recount_difference is None:
+        return NOT_COUNTED
+    return max(0, statement.recount_difference)
