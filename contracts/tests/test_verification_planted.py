@@ -60,6 +60,28 @@ def test_what_nobody_has_sealed_is_not_called_planted(archive: Archive, key: str
     assert checked(archive, "objects") == []
 
 
+BELOW = "shop-prod/{}/2026/11/22/00/x/1999/01/01/00/task/stream/000000.gz"
+
+
+@pytest.mark.parametrize("of", ["app/a", "app/unknown"])
+def test_what_hides_below_a_sealed_time_by_a_time_that_is_not_is_found(
+    archive: Archive, of: str
+) -> None:
+    archive.bucket.put(BELOW.format(of), gz([1]))
+
+    assert errors(checked(archive, "objects")) == [named.ObjectAddedError]
+
+
+def test_a_log_group_whose_name_has_a_date_may_have_what_nobody_has_sealed(
+    archive: Archive,
+) -> None:
+    window = archive.window()
+    archive.day([archive.statement("/app/a/2026/11/22/00/x", window, "excluded")], window)
+    archive.bucket.put(BELOW.format("app/a"), gz([1]))
+
+    assert checked(archive, "objects") == []
+
+
 def test_what_is_of_another_layout_is_noted(archive: Archive) -> None:
     archive.bucket.put("shop-prod/readme.txt", b"x")
     archive.bucket.put("shop-prod/app/a/2026/11/99/00/task/stream/000000.gz", b"x")

@@ -285,6 +285,14 @@ def test_a_folder_of_a_log_group_that_no_seal_names_is_planted(attacked, verify,
     assert_found(verify, attacked, "object_added", "objects")
 
 
+@pytest.mark.parametrize("of", ["app/a", "app/nobody"])
+def test_a_folder_of_a_time_that_is_not_sealed_is_planted_below_a_date(attacked, verify, of):
+    """Whoever reads the date by its prefix reads it."""
+    key = f"{SOURCE.profile}/{of}/2026/11/22/00/x/1999/01/01/00/task/stream/000000.gz"
+    attacked.place.put(key, gz([1]))
+    assert_found(verify, attacked, "object_added", "objects")
+
+
 @pytest.mark.parametrize("name", ["aws-logs-write-test", "aws-logs-write-test-2"])
 def test_a_log_is_planted_by_the_name_of_what_is_passed_over(attacked, verify, name):
     prefix = attacked.objects[0].rsplit("/", 3)[0]

@@ -170,6 +170,8 @@ function checkPlanted(days, statements, all) {
   for (const { it, zone } of statements.filter((each) => each.it.outcome === 'open')) {
     named.add(`${it.source.profile}/${folderOf(it.log_group.name)}/${clockOf(zone)(it.window.from_ms).slice(0, 10).replaceAll('-', '/')}`)
   }
+  const logGroups = new Set(statements.map(({ it }) => `${it.source.profile}/${folderOf(it.log_group.name)}`))
+  const leftovers = new Set(statements.flatMap(({ it }) => (it.leftovers ?? []).map((o) => `${o.key} ${o.size_bytes}`)))
   const hours = new Map()
   for (const day of days) {
     const at = clockOf(day.time_zone), covered = new Map(), { from_ms, to_ms } = day.covers
@@ -178,8 +180,11 @@ function checkPlanted(days, statements, all) {
   }
   const profiles = new Set(days.flatMap((day) => day.profiles))
   for (const { key, size } of all.filter((each) => profiles.has(each.key.split('/')[0]))) {
-    const [, prefix, folder, date, hour] = key.match(/^((.+)\/(\d{4}\/\d\d\/\d\d)\/(\d\d))\//) ?? [], on = date?.replaceAll('/', '-')
-    const isSealed = (hours.get(on) ?? []).some((day) => day.get(`${on} ${hour}:00`) ?? true)
+    const [, prefix, folder, date, hour] = key.match(/^((.+)\/(\d{4}\/\d\d\/\d\d)\/(\d\d))\//) ?? []
+    const isSealedAt = (path, at) => (hours.get(path?.replaceAll('/', '-')) ?? []).some((day) => day.get(`${path.replaceAll('/', '-')} ${at}:00`) ?? true)
+    const shorter = [...key.matchAll(/\/(\d{4}\/\d\d\/\d\d)\/(\d\d)(?=\/)/g)].slice(0, -1), isSealed = isSealedAt(date, hour)
+    const isBelow = shorter.some(([, path, at]) => isSealedAt(path, at)) && !logGroups.has(folder) && !leftovers.has(`${key} ${size}`)
+    check(!isBelow || isWriteTest({ key, size }, key.slice(0, key.lastIndexOf('/') + 1)), key, 'was planted below what is sealed')
     check(!isSealed || isWriteTest({ key, size }, key.slice(0, key.lastIndexOf('/') + 1)) || named.has(prefix) || named.has(`${folder}/${date}`), key, 'was planted')
   }
 }

@@ -36,6 +36,9 @@ _PLACE = re.compile(r"(.+/([0-9]{4}/[0-9]{2}/[0-9]{2})/([0-9]{2}))/", re.ASCII)
 """What begins with an export's prefix: a log group's folder, a date and an hour, by the source's
 clock."""
 
+_DATE_PATHS = re.compile(r"/([0-9]{4}/[0-9]{2}/[0-9]{2})/([0-9]{2})(?=/)", re.ASCII)
+"""Whatever in a key may be the end of an export's prefix: its date and hour."""
+
 _SHA256 = re.compile(r"[0-9a-f]{64}\.jsonl", re.ASCII)
 
 
@@ -61,6 +64,17 @@ class Named:
             named.add(f"{statement.source.profile}/{folder}/{date:%Y/%m/%d}/*/")
         for each in named:
             self._named.add(each)
+        self._named.add(f"{statement.source.profile}/{log_group_folder(statement.log_group.name)}")
+        for left in statement.leftovers or []:
+            self._named.add(f"{left.key} {left.size_bytes}")
+
+    def has_log_group(self, folder: str) -> bool:
+        """Whether anything is said of the log group whose exports' prefixes begin with this."""
+        return folder in self._named
+
+    def has_left(self, version: Version) -> bool:
+        """Whether it is sealed that something lay there which no export that counts has written."""
+        return f"{version.key} {version.size_bytes}" in self._named
 
     def has(self, prefix: str) -> bool:
         """Whether anything names an export's prefix, or is waited for on its date."""
@@ -114,16 +128,32 @@ def _of_folder(
     size_bytes = sum(each.size_bytes for each in there)
     objects = "1 object" if len(there) == 1 else f"{len(there)} objects"
     place = _PLACE.match(folder)
-    if place is not None and _is_sealed(place, days) and not named.has(place[1]):
+    if place is not None and _is_sealed(place[2], place[3], days) and not named.has(place[1]):
         told = f"{objects} of {size_bytes} bytes, of a log group and a time that no statement names"
+        yield ObjectAddedError(folder, told)
+    elif _is_planted_below(folder, named, days) and not all(map(named.has_left, there)):
+        told = f"{objects} of {size_bytes} bytes, below a time that is sealed, of no log group"
         yield ObjectAddedError(folder, told)
     elif not _is_log_file(there[0].key):
         yield Note(folder, f"{objects} that no export writes: their keys are of another layout")
 
 
-def _is_sealed(place: re.Match[str], days: Mapping[str, Sequence[SealedWindows]]) -> bool:
+def _is_planted_below(
+    folder: str, named: Named, days: Mapping[str, Sequence[SealedWindows]]
+) -> bool:
+    """Whether a folder of a time that is not sealed hides below one that is.
+
+    A log group's name may have a date path itself: then something is said of it.
+    """
+    places = list(_DATE_PATHS.finditer(folder))
+    if len(places) == 1 or not any(_is_sealed(each[1], each[2], days) for each in places[:-1]):
+        return False
+    return not named.has_log_group(folder[: places[-1].start()])
+
+
+def _is_sealed(date_path: str, hour: str, days: Mapping[str, Sequence[SealedWindows]]) -> bool:
     """Whether what begins with an export's prefix is of a time that is sealed."""
-    return any(_covers(day, place[3]) for day in days.get(place[2].replace("/", "-"), ()))
+    return any(_covers(day, hour) for day in days.get(date_path.replace("/", "-"), ()))
 
 
 def _covers(day: SealedWindows, hour: str) -> bool:
