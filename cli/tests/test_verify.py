@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 from cli.tests.conftest import Run
 from cli.tests.copies import Copy
 from contracts.tests.sealed_archive import SOURCE, Archive, SealingKey, gz
+from contracts.tests.witnessing import Witness, head_of
 
 from logferry import deployed_archives
 from logferry import verify as verifying
@@ -125,6 +127,30 @@ def test_a_profile_is_known_by_its_seals(run: Run) -> None:
     assert run("--profile", SOURCE.profile)[0] == 0
     code, _, err = run("--profile", "other")
     assert (code, "there is not a chain of the profile other in it" in err) == (2, True)
+
+
+@pytest.mark.parametrize("left", ["nothing", "no seal"])
+def test_a_profile_may_be_of_a_chain_whose_seals_are_all_gone(
+    run: Run, tmp_path: Path, archive: Archive, left: str
+) -> None:
+    witness, beside = Witness(), f"222233334444/{SOURCE.region}"
+    source = SOURCE.model_copy(update={"account_id": "222233334444"})
+    there = Archive(Copy(tmp_path / "copy"), archive.key, source)
+    there.days(1)
+    (tmp_path / "note").write_bytes(witness.note(head_of(there)))
+    (tmp_path / "vkey").write_text(f"{witness.key}\n")
+    chain = tmp_path / "copy/!seals" / beside
+    shutil.rmtree(chain if left == "nothing" else chain / "seals")
+
+    note = ("--witness", str(tmp_path / "note"), "--witness-key", str(tmp_path / "vkey"))
+    code, out, _ = run("--profile", SOURCE.profile, "--json", *note)
+
+    chains = {
+        each["chain"]: each["verdict"]
+        for each in map(json.loads, out.splitlines())
+        if "seals" in each
+    }
+    assert (code, chains[beside]) == (1, "invalid")
 
 
 def test_each_chain_of_a_folder_has_its_verdict(run: Run, tmp_path: Path, archive: Archive) -> None:

@@ -164,7 +164,9 @@ def percentage(text: str) -> float:
 def chains_of(
     archive: Archive, profile: str | None, witnessed: Iterable[ChainName] = ()
 ) -> list[ChainName]:
-    """Return the chains that an archive has or should have, or those that say they are a profile's.
+    """Return the chains that an archive has or should have, or those that may be a profile's.
+
+    A chain of which no seal can be read says of no profile that it is not that: it may be gone.
 
     Raises:
         ConfigError: There are none.
@@ -174,7 +176,8 @@ def chains_of(
     except Unreadable as error:
         raise ConfigError(str(archive), [f"its chains cannot be listed: {error}"]) from error
     if profile is not None:
-        found = [name for name in found if profile in _profiles(read_chain(archive, name, ()))]
+        said = {name: _profiles(read_chain(archive, name, ())) for name in found}
+        found = [name for name in found if not said[name] or profile in said[name]]
     if not found:
         what = "a chain" if profile is None else f"a chain of the profile {profile}"
         raise ConfigError(str(archive), [f"there is not {what} in it"])
