@@ -21,6 +21,20 @@ RULES = [
     },
     {"Id": "plans", "Status": "Enabled", "Prefix": "plans/", "ExpirationInDays": 30},
     {
+        "Id": "large-notes",
+        "Status": "Enabled",
+        "Prefix": "seals/",
+        "ObjectSizeGreaterThan": "512",
+        "ExpirationInDays": 400,
+    },
+    {
+        "Id": "empty-notes",
+        "Status": "Enabled",
+        "Prefix": "seals/",
+        "ObjectSizeLessThan": "1",
+        "ExpirationInDays": 400,
+    },
+    {
         "Id": "colder-storage",
         "Status": "Enabled",
         "Transitions": [{"StorageClass": "GLACIER", "TransitionInDays": "30"}],
@@ -41,6 +55,7 @@ def test_what_was_put_is_answered_as_it_was_declared() -> None:
         {"Expiration": {"Days": 30, "ExpiredObjectDeleteMarker": True}},
         {"Filter": {"Prefix": ""}},
         {"Filter": {"Tag": {"Key": "a", "Value": "b"}}},
+        {"Filter": {"And": {"Prefix": "plans/", "ObjectSizeLessThan": 1}}},
         {"Transitions": [{"StorageClass": "GLACIER", "Days": 1}]},
         {"NoncurrentVersionExpiration": {"NoncurrentDays": 1}},
     ],

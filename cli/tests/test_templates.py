@@ -16,6 +16,7 @@ from logferry.hub_stacks import hub_stacks
 from logferry.package import Zip
 from logferry.services import NAMES
 from logferry.template import Resolved, load_template
+from logferry_contracts.log_group import LogGroup
 from logferry_deliveries.delivery import MAX_RECEIVES
 
 PATHS = sorted(TEMPLATES.glob("*.yaml"))
@@ -149,6 +150,25 @@ def test_the_archives_objects_become_cheaper_only_where_that_is_asked_for() -> N
             }
         ],
     }
+
+
+def test_what_the_sealer_notes_for_people_expires_only_once_it_is_taken_back() -> None:
+    """Notes have a log group's name, or nothing."""
+    properties = resources(TEMPLATES / "archive.yaml")["Control"]["Properties"]
+    rules = properties["LifecycleConfiguration"]["Rules"]
+
+    def expires(size_bytes: int) -> bool:
+        return any(
+            int(each.get("ObjectSizeGreaterThan", -1))
+            < size_bytes
+            < int(each.get("ObjectSizeLessThan", 1 << 50))
+            for each in rules
+            if "ExpirationInDays" in each and "seals/".startswith(each.get("Prefix", ""))
+        )
+
+    longest = LogGroup.model_json_schema()["properties"]["name"]["maxLength"]
+    assert not any(map(expires, range(1, longest + 1)))
+    assert all(map(expires, (0, longest + 1, 1 << 30)))
 
 
 def test_what_of_the_control_bucket_expires_is_needed_by_nobody_any_more() -> None:

@@ -12,6 +12,9 @@ from logferry.drift_resource import Values, comparable, numbers_in
 _SAME = ("Status", "NoncurrentVersionExpiration", "AbortIncompleteMultipartUpload")
 """What both call by one name."""
 
+_SIZES = ("ObjectSizeGreaterThan", "ObjectSizeLessThan")
+"""What S3 has within a filter, and a template beside the prefix."""
+
 _OTHERWISE = ("ID", "Filter", "Prefix", "Expiration", "Transitions")
 """What S3 has otherwise than a template."""
 
@@ -34,7 +37,11 @@ def _rule_of(rule: Mapping[str, Any]) -> Values:
         found["ExpirationInDays"] = expiration.pop("Days")
     found |= expiration
     narrowed = dict(rule.get("Filter", {}))
+    both = dict(narrowed.get("And", {}))
+    if both and both.keys() <= {"Prefix", *_SIZES}:
+        narrowed = {name: each for name, each in narrowed.items() if name != "And"} | both
     prefix = narrowed.pop("Prefix", "") or rule.get("Prefix", "")
+    found |= {name: narrowed.pop(name) for name in _SIZES if name in narrowed}
     if prefix:
         found["Prefix"] = prefix
     if narrowed:
@@ -48,7 +55,9 @@ def _rule_of(rule: Mapping[str, Any]) -> Values:
 
 
 def _as_s3_rule(rule: Values) -> Values:
-    made: Values = {"ID": rule["Id"], "Filter": {"Prefix": rule.get("Prefix", "")}}
+    prefix = {"Prefix": rule.get("Prefix", "")}
+    sizes = {name: int(rule[name]) for name in _SIZES if name in rule}
+    made: Values = {"ID": rule["Id"], "Filter": {"And": prefix | sizes} if sizes else prefix}
     made |= {name: rule[name] for name in _SAME if name in rule}
     expiration: Values = {}
     if "ExpirationInDays" in rule:

@@ -55,10 +55,15 @@ def _rule(rule: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+_SIZES = ("ObjectSizeGreaterThan", "ObjectSizeLessThan")
+
+
 def _lifecycle_rule(rule: dict[str, Any]) -> dict[str, Any]:
     """A rule as S3 takes it, of what our templates have."""
-    made = {"ID": rule["Id"], "Status": rule["Status"]}
-    made["Filter"] = {"Prefix": rule.get("Prefix", "")}
+    made: dict[str, Any] = {"ID": rule["Id"], "Status": rule["Status"]}
+    prefix = {"Prefix": rule.get("Prefix", "")}
+    sizes = {name: int(rule[name]) for name in _SIZES if name in rule}
+    made["Filter"] = {"And": prefix | sizes} if sizes else prefix
     for name, member in (
         ("NoncurrentVersionExpiration", "NoncurrentDays"),
         ("AbortIncompleteMultipartUpload", "DaysAfterInitiation"),
