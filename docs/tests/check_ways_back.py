@@ -542,10 +542,6 @@ def _object_is_hidden(scene: Scene) -> Iterator[None]:
     [known] = record.completed.manifest.objects
     s3, there = scene.suite.client("s3"), {"Bucket": scene.suite.archive_bucket, "Key": known.key}
     s3.delete_object(**there)
-    with _sweeping_at_once(scene):
-        _sweep(scene)
-    alarms = Alarms(scene.suite, since_ms=scene.began_ms)
-    scene.until(lambda: alarms.is_on("sse-enforcer-sweep-findings"))
     yield
     assert s3.head_object(**there)["VersionId"] == known.version_id
 

@@ -40,7 +40,7 @@ class Shell:
         The AWS CLI is LocalStack's.
 
         Raises:
-            RuntimeError: One of them fails; says what they printed to stderr.
+            RuntimeError: One of them fails; says what they have printed.
         """
         inherited = {name: value for name, value in os.environ.items() if name != "VIRTUAL_ENV"}
         paths = (str(Path(sys.executable).parent), str(uv().parent), os.environ["PATH"])
@@ -60,5 +60,5 @@ class Shell:
             check=False,
         )
         if done.returncode != 0:
-            raise RuntimeError(done.stderr)
+            raise RuntimeError(done.stdout + done.stderr)
         return done.stdout

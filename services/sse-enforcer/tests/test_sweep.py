@@ -434,6 +434,17 @@ def test_a_log_file_under_a_delete_marker_is_an_open_finding_until_it_is_read_ag
     assert sweeping.sweep(now=NOW + 2 * DAY).open_count == 0
 
 
+def test_a_hidden_log_file_that_is_not_held_is_left_alone(sweeping, world):
+    """Such as of an export that has failed, as somebody has deleted it."""
+    world.put(world.LOG_FILE, **right(world) | {"hold": False})
+    world.put(world.LOG_FILE, is_delete_marker=True)
+
+    report = sweeping.sweep()
+
+    assert found(report, "left_alone") == {"hidden": 1}
+    assert report.open_count == 0
+
+
 def test_a_delete_marker_that_covers_nothing_is_no_finding(sweeping, world):
     world.put(world.LOG_FILE, is_delete_marker=True)
 

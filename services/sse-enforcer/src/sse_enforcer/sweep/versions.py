@@ -75,10 +75,11 @@ class VersionsSweep:
                     part.found(Finding.UNKNOWN_KEY, Action.LEFT_ALONE, each.key, version.version_id)
                 )
         elif what is Kind.LOG_FILE and each.is_hidden:
-            detail = (
-                "a delete marker lies over it: remove the marker, or its versions where it may go"
-            )
-            part.take_in(part.found(Finding.HIDDEN, Action.REFUSED, each.key, detail=detail))
+            # What is not on hold is nothing that counts, such as of a try that has failed.
+            is_held = any(look.is_covered for look in looks)
+            detail = "a delete marker lies over it: remove the marker" if is_held else None
+            action = Action.REFUSED if is_held else Action.LEFT_ALONE
+            part.take_in(part.found(Finding.HIDDEN, action, each.key, detail=detail))
         elif any(look.is_covered for look in looks):
             self._take_in_overwritten(each)
         for look in looks:
