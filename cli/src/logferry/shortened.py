@@ -68,9 +68,12 @@ class Notes:
         problems: list[str] = []
         for key in (each for each in found if each.endswith(_NOTE)):  # a folder is none
             try:
-                notes += [note for note, _ in filter(None, [self._read(key)])]
+                note = self._read(key)
             except RetentionError as error:
                 problems.append(str(error))
+                continue
+            if note is not None:  # removed since it was listed
+                notes.append(note[0])
         return notes, problems
 
     def of(self, log_group: str) -> tuple[Shortened | None, str | None]:

@@ -754,22 +754,20 @@ class FakeQueue:
     cloud: Cloud
 
     def send(self, event: ExportRequested, *, asked_by: str) -> None:
-        cloud = self.cloud
-        deduplication_id = f"{event.id}-{asked_by}"
-        with cloud.call("queue.send"):
-            sent = cloud.sent.get(deduplication_id)
-            if sent is None or cloud.now - sent > DEDUPLICATION:
-                cloud.sent[deduplication_id] = cloud.now
-                cloud.enqueue(emit(event), group_of(event.data))
+        with self.cloud.call("queue.send"):
+            self._enqueue_once(event, group_of(event.data), f"{event.id}-{asked_by}")
 
     def send_beside(self, event: ExportRequested, *, asked_by: str) -> None:
+        group = event.data.source.direct_slot
+        with self.cloud.call("queue.send_beside"):
+            self._enqueue_once(event, group, f"beside-{event.id}-{asked_by}")
+
+    def _enqueue_once(self, event: ExportRequested, group: str, deduplication_id: str) -> None:
         cloud = self.cloud
-        deduplication_id = f"beside-{event.id}-{asked_by}"
-        with cloud.call("queue.send_beside"):
-            sent = cloud.sent.get(deduplication_id)
-            if sent is None or cloud.now - sent > DEDUPLICATION:
-                cloud.sent[deduplication_id] = cloud.now
-                cloud.enqueue(emit(event), event.data.source.direct_slot)
+        sent = cloud.sent.get(deduplication_id)
+        if sent is None or cloud.now - sent > DEDUPLICATION:
+            cloud.sent[deduplication_id] = cloud.now
+            cloud.enqueue(emit(event), group)
 
     def send_to_the_tail(self, event: ExportRequested, *, instead_of: str, tries: int) -> None:
         cloud = self.cloud
