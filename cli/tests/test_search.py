@@ -1,6 +1,7 @@
 """The command `logferry search` over a folder, what is deployed, and a bucket alone."""
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -113,6 +114,8 @@ def test_another_zone_has_other_days(run: Run, folder: str) -> None:
     ("options", "told"),
     [
         (["--from", "tomorrow"], "--from tomorrow: "),
+        (["--from", "-999999w"], "--from -999999w: date value out of range"),
+        (["--from", "2026-11-21", "--context", str(10**21)], "Must be <= 100000"),
         (["--from", "2026-11-22", "--to", "2026-11-20"], "is not before --to 2026-11-20"),
         (["--from", "2026-11-21", "--time-zone", "Berlin"], "'Berlin' is not an IANA time zone"),
         (["--from", "2026-11-21", "--to", "2026-11-21", "--profile", "pay"], "the profile pay"),
@@ -125,10 +128,27 @@ def test_bad_input_is_refused(run: Run, folder: str, options: list[str], told: s
     assert told in err
 
 
-def test_an_expression_that_is_none_is_refused(run: Run, folder: str) -> None:
-    code, _, err = run("(", folder, "--regex", "--log-group", NAME, "--from", "2026-11-21")
+@pytest.mark.parametrize(
+    ("pattern", "told"),
+    [
+        ("(", "'(' is no regular expression"),
+        ("a{99999999999999999999}", "is no regular expression: the repetition number is too large"),
+        ("(" * 5000 + ")" * 5000, "is no regular expression: maximum recursion depth exceeded"),
+        (os.fsdecode(b"\xff"), r"'\udcff' is no UTF-8"),
+    ],
+)
+def test_an_expression_that_is_none_is_refused(
+    run: Run, folder: str, pattern: str, told: str
+) -> None:
+    code, _, err = run(pattern, folder, "--regex", "--log-group", NAME, "--from", "2026-11-21")
     assert code == 2
-    assert "'(' is no regular expression" in err
+    assert told in err
+
+
+def test_words_that_are_no_text_are_refused(run: Run, folder: str) -> None:
+    dates = ("--from", "2026-11-21")
+    code, _, err = run(os.fsdecode(b"\xff"), folder, "--log-group", NAME, *dates)
+    assert (code, r"'\udcff' is no UTF-8" in err) == (2, True)
 
 
 def test_a_log_group_that_there_is_none_of_is_refused(run: Run, folder: str) -> None:

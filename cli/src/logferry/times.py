@@ -28,11 +28,11 @@ def time_given(option: Literal["--from", "--to"], text: str, zone: ZoneInfo, now
     Raises:
         ConfigError: It is no time.
     """
-    if (ago := _AGO.fullmatch(text)) is not None:
-        return epoch_ms(now - timedelta(seconds=int(ago[1]) * _SECONDS[ago[2]]))
     if text == "now":
         return epoch_ms(now)
     try:
+        if (ago := _AGO.fullmatch(text)) is not None:
+            return epoch_ms(now - timedelta(seconds=int(ago[1]) * _SECONDS[ago[2]]))
         if (on := _date(text, zone, now)) is not None:
             day = on if option == "--from" else on + timedelta(days=1)
             return epoch_ms(datetime(day.year, day.month, day.day, tzinfo=zone))

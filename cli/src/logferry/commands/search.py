@@ -38,6 +38,9 @@ from logferry_contracts.verification.store import Unreadable
 if TYPE_CHECKING:
     from logferry.token_indexes import RulingOut
 
+_MOST_AROUND = 100_000
+"""Events before each one are in memory."""
+
 type Positive = Annotated[int, Parameter(validator=validators.Number(gte=1))]
 
 
@@ -51,7 +54,7 @@ def search(  # noqa: PLR0913  (an option each)
     ignore_case: Flag = False,
     is_id: Annotated[bool, Parameter(name="--id", negative="", show_default=False)] = False,
     index: Annotated[str | None, Parameter(show_default=False)] = None,
-    context: Annotated[int, Parameter(validator=validators.Number(gte=0))] = 0,
+    context: Annotated[int, Parameter(validator=validators.Number(gte=0, lte=_MOST_AROUND))] = 0,
     oldest_first: Flag = False,
     limit: Annotated[Positive | None, Parameter(show_default=False)] = None,
     sql: Annotated[str | None, Parameter(show_default=False)] = None,

@@ -33,8 +33,12 @@ class Pattern:
         """Make sure that it is one.
 
         Raises:
-            ValueError: It is no regular expression; says where. Or it is no id.
+            ValueError: It is no regular expression; says where. Or it is no id, or no text.
         """
+        try:
+            self.text.encode()
+        except UnicodeEncodeError as error:
+            raise ValueError(f"{self.text!r} is no UTF-8, as messages are") from error
         if self.is_id and (self.is_regex or not self.text or set(self.text) & set("\n\\")):
             raise ValueError(f"{self.text!r} is no id: words of one line, and no backslash")
         _ = self.has
@@ -49,7 +53,7 @@ class Pattern:
                 text, flags = _AS_ID.format(text), flags | re.ASCII
             try:
                 return re.compile(text, flags).search
-            except re.PatternError as error:
+            except (re.PatternError, OverflowError, RecursionError) as error:
                 raise ValueError(f"{self.text!r} is no regular expression: {error}") from error
         return self._is_in
 
