@@ -6,22 +6,23 @@ import hashlib
 import io
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import bagit
 import duckdb
 import pytest
 from cli.tests.copies import Copy
-from cli.tests.in_s3 import OnMoto, buckets_on_moto, in_utc, three_dates
+from cli.tests.in_s3 import OnMoto, buckets_on_moto, in_utc, recorded, three_dates
 from contracts.tests.corpus import MESSAGES
 from contracts.tests.retrieving import archived, lines, window
-from contracts.tests.sealed_archive import DAY_MS, START_MS, Archive
+from contracts.tests.sealed_archive import DAY_MS, HOUR_MS, START_MS, Archive
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from logferry import fetch as fetching
 from logferry import runs
+from logferry.bucket_store import BucketStore
 from logferry.command import main
 from logferry.commands import fetch as command
 from logferry.config import Config
@@ -29,7 +30,8 @@ from logferry.runs import cuts_of, merged, parts_of, write_run
 from logferry_contracts.log_line import stamp
 from logferry_contracts.proof import Proof
 from logferry_contracts.verification.proofs import check
-from logferry_contracts.wire import parse
+from logferry_contracts.verification.store import Unreadable
+from logferry_contracts.wire import emit, parse
 
 type Run = Callable[..., tuple[int, bytes, str]]
 
@@ -278,6 +280,12 @@ def test_a_file_is_written_and_nothing_else_is_left(run: Run, folder: str, tmp_p
     assert "is there already" in err
 
 
+@pytest.mark.parametrize("output", ["", "/"])
+def test_an_output_that_names_no_file_is_refused(run: Run, folder: str, output: str) -> None:
+    code, _, err = run(folder, "--log-group", "/a", *DATES, "-o", output)
+    assert (code, "name a file, which is not there yet" in err) == (2, True)
+
+
 def test_what_could_not_be_read_is_fetched_by_the_same_command(
     run: Run, folder: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -330,6 +338,67 @@ def test_what_is_read_later_replaces_nothing_that_was_read_before(
     path.write_bytes(stored)
     assert run(folder, "--log-group", "/a", *DATES, "-o", str(output))[0] == 0
     assert output.read_bytes() == run(folder, "--log-group", "/a", *DATES)[1]
+
+
+@pytest.fixture
+def halves(
+    path: str, config: Config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Callable[[], None]]:
+    """A fetch's first half, of a date that is not sealed yet; yield what seals the date.
+
+    The ledger knows of no event when it was. By the seal the second half comes first.
+    """
+    with buckets_on_moto(config, monkeypatch) as s3:
+        archive = three_dates(OnMoto(config.archive_bucket))
+        date = window(3)
+        logged = {"/app/a": (20, "evening"), "/app/b": (2, "morning")}
+        statements = []
+        for name, (hour, word) in logged.items():
+            events = ((date.from_ms + hour * HOUR_MS + n, f"{word} {n}") for n in range(3))
+            statements.append(archived(archive, date, {"web/000000": lines(*events)}, name))
+            record = recorded(statements[-1], config)
+            bucket = {"Bucket": config.control_bucket}
+            s3.put_object(**bucket, Key=record.key, Body=emit(record).encode())
+        opened = BucketStore.open
+
+        def refused(self: BucketStore, key: str, version_id: str | None) -> object:
+            if "/app/b/" in key:
+                raise Unreadable(f"{key}: SlowDown")
+            return opened(self, key, version_id)
+
+        def seal() -> None:
+            monkeypatch.setattr(BucketStore, "open", opened)
+            archive.day(statements, date, time_zone="Etc/UTC")
+
+        monkeypatch.setattr(BucketStore, "open", refused)
+        yield seal
+
+
+def test_a_fetch_goes_on_after_its_date_was_sealed_with_each_event_once(
+    run: Run, path: str, tmp_path: Path, halves: Callable[[], None]
+) -> None:
+    output, date = tmp_path / "a.log", window(3)
+    time = ("--from", in_utc(date.from_ms), "--to", in_utc(date.to_ms))
+    arguments = (path, "--profile", "shop", "--log-group", "/app/*", *time, "-o", str(output))
+    code, _, err = run(*arguments)
+    assert (code, "SlowDown" in err) == (3, True)
+    halves()
+    code, _, err = run(*arguments)
+    assert (code, "6 events in 2 of 2 objects" in err) == (0, True), err
+    told = [line.split(" ", 1)[1] for line in output.read_text().splitlines()]
+    assert told == [f"{word} {n}" for word in ("morning", "evening") for n in range(3)]
+
+
+def test_a_fetch_that_has_read_more_than_there_is_by_the_seal_does_not_go_on(
+    run: Run, path: str, tmp_path: Path, halves: Callable[[], None]
+) -> None:
+    output, at = tmp_path / "a.log", window(3).from_ms + HOUR_MS
+    time = ("--from", in_utc(at), "--to", in_utc(at + 2 * HOUR_MS))
+    arguments = (path, "--profile", "shop", "--log-group", "/app/*", *time, "-o", str(output))
+    assert run(*arguments)[0] == 3
+    halves()
+    code, _, err = run(*arguments)
+    assert (code, "not all that it has is to be read any more" in err) == (2, True), err
 
 
 def test_another_fetch_does_not_go_on_with_it(run: Run, folder: str, tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from logferry.errors import ConfigError, ProveError
+from logferry.fetch import identity
 from logferry_contracts.chain import ChainName
 from logferry_contracts.log_group import log_group_folder
 from logferry_contracts.retrieval.asked import Asked
@@ -154,10 +155,10 @@ class Bag:
         return "".join(lines)
 
 
-def pieces_of(plan: Plan, done: Collection[int]) -> Iterator[Piece]:
-    """Yield the objects of those streams of a plan that were read."""
-    for number, stream in enumerate(plan.streams()):
-        if number in done:
+def pieces_of(plan: Plan, done: Collection[str]) -> Iterator[Piece]:
+    """Yield the objects of those streams of a plan that were read, see `fetch.identity`."""
+    for stream in plan.streams():
+        if identity(stream) in done:
             yield from stream.pieces
 
 

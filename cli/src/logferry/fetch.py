@@ -10,7 +10,7 @@ import secrets
 import shutil
 import sqlite3
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import count
@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from logferry.errors import ConfigError
-from logferry.runs import RUN_BYTES, Cuts, Part, Run, merged, parts_of, write_run
+from logferry.runs import RUN_BYTES, Cuts, Part, Run, cuts_of, merged, parts_of, write_run
 from logferry_contracts.log_line import STAMP_LENGTH, stamp, whole_events
 from logferry_contracts.retrieval.asked import Asked
 from logferry_contracts.retrieval.plan import Plan
@@ -35,6 +35,7 @@ _STATE = "fetched.jsonl"
 _TAG_LETTERS = 12
 TAG = slice(STAMP_LENGTH + 1, STAMP_LENGTH + 1 + _TAG_LETTERS)
 """Where a line says from which object its event is, between its time and its message."""
+_IDENTITY_LETTERS = 32
 _COUNTED = ("streams", "objects", "size_bytes", "hashed", "matches")
 _TOLD = "Look at it by itself"
 
@@ -54,10 +55,10 @@ class Got(NamedTuple):
 
 
 class Batch(NamedTuple):
-    """Streams that are read into files of their own, by their places in the plan."""
+    """Streams that are read into files of their own, which have its number in their names."""
 
     number: int
-    streams: list[tuple[int, Stream]]
+    streams: list[Stream]
 
 
 class Folder:
@@ -65,27 +66,29 @@ class Folder:
 
     Attributes:
         begun: Is in the names of all files that are written from now on, and of no others.
-        done: The streams that are read, by their places in the plan.
+        done: The streams that are read, see `identity`.
         runs: The sorted files of these.
         cuts: Where time is cut in all of them.
         report: What came of them.
     """
 
-    def __init__(self, path: Path, task: str, cuts: Cuts) -> None:
+    def __init__(self, path: Path, task: str, plan: Plan) -> None:
         """Begin, or go on.
 
         Args:
             path: Of the folder.
             task: What is fetched, in words; another one does not go on.
-            cuts: Where to cut time, always the same for a task.
+            plan: What to read. It may be in another order than the one that was begun with, and
+                have more: a seal says more of an object than the ledger does. What was read has to
+                be in it.
 
         Raises:
             ConfigError: Something else was begun there, or it cannot be written.
         """
         self.path = path
-        self.cuts = cuts
+        self.cuts = cuts_of(*plan.span, plan.size_bytes)
         self.begun = secrets.token_hex(4)
-        self.done: set[int] = set()
+        self.done: set[str] = set()
         self.runs: list[Run] = []
         self.report = Report()
         self._lock = threading.Lock()
@@ -93,9 +96,10 @@ class Folder:
             path.mkdir(parents=True, exist_ok=True)
             state = path / _STATE
             if state.exists():
-                self._read(state, task)
+                self._read(state, task, plan)
             else:
-                state.write_text(f"{json.dumps({'task': task})}\n", encoding="utf-8")
+                head = {"task": task, "cuts": [each.decode() for each in self.cuts]}
+                state.write_text(f"{json.dumps(head)}\n", encoding="utf-8")
             self._sources = sqlite3.connect(
                 path / "sources", check_same_thread=False, autocommit=True
             )
@@ -112,12 +116,13 @@ class Folder:
         self.close()
         shutil.rmtree(self.path)
 
-    def add(self, numbers: Sequence[int], runs: Sequence[Run], report: Report) -> None:
+    def add(self, streams: Iterable[Stream], runs: Sequence[Run], report: Report) -> None:
         """Remember that streams are read, and what came of them."""
-        self.done.update(numbers)
+        read = list(map(identity, streams))
+        self.done.update(read)
         self.runs += runs
         line = {
-            "numbers": list(numbers),
+            "read": read,
             "runs": [[run.path.name, run.first, run.places] for run in runs],
             "told": [[each.thing, each.why] for each in report.unchecked],
             **{name: getattr(report, name) for name in _COUNTED},
@@ -141,21 +146,27 @@ class Folder:
         """Yield what there is of each slice of time, from the oldest on."""
         return (parts_of(self.runs, number) for number in range(len(self.cuts) + 1))
 
-    def _read(self, state: Path, task: str) -> None:
+    def _read(self, state: Path, task: str, plan: Plan) -> None:
         first, *lines = state.read_text(encoding="utf-8").strip().splitlines()
-        if json.loads(first)["task"] != task:
-            told = "it is of another fetch: name another file, or remove this folder"
-            raise ConfigError(str(self.path), [told])
+        head = json.loads(first)
+        if head["task"] != task:
+            raise self._of_another("it is of another fetch")
+        self.cuts = [each.encode() for each in head["cuts"]]
         for line in filter(None, lines):
             try:
                 said = json.loads(line)
             except ValueError:
                 continue  # it was cut off while it was written
-            self.done.update(said["numbers"])
+            self.done.update(said["read"])
             self.runs += [Run(self.path / name, *rest) for name, *rest in said["runs"]]
             for name in _COUNTED:
                 setattr(self.report, name, getattr(self.report, name) + said[name])
             self.report.findings += [Unchecked(thing, why, _TOLD) for thing, why in said["told"]]
+        if self.done and not self.done.issubset(map(identity, plan.streams())):
+            raise self._of_another("not all that it has is to be read any more")
+
+    def _of_another(self, told: str) -> ConfigError:
+        return ConfigError(str(self.path), [f"{told}: name another file, or remove this folder"])
 
 
 @dataclass(frozen=True)
@@ -174,16 +185,16 @@ class Reader:
     cuts: Cuts
     source_id: Callable[[dict[str, Any]], int] | None
 
-    def __call__(self, batch: Batch) -> tuple[Batch, list[tuple[int, Outcome[Got]]], list[Run]]:
+    def __call__(self, batch: Batch) -> tuple[Batch, list[Outcome[Got]], list[Run]]:
         """Return what came of each stream, and the files with their events."""
-        outcomes: list[tuple[int, Outcome[Got]]] = []
+        outcomes: list[Outcome[Got]] = []
         runs: list[Run] = []
         waiting: list[bytes] = []
         waiting_bytes = 0
         names = (Path(f"{self.files}-{batch.number}-{n}") for n in count())
-        for number, stream in batch.streams:
+        for stream in batch.streams:
             outcome = read(self.store, stream, partial(self._scan, stream, names))
-            outcomes.append((number, outcome))
+            outcomes.append(outcome)
             if outcome.found is not None:
                 runs += outcome.found.runs
                 waiting += outcome.found.rest
@@ -230,10 +241,19 @@ def _source(stream: Stream, piece: Piece) -> dict[str, Any]:
     }
 
 
-def task_of(archive: str, plan: Plan, form: str) -> str:
+def task_of(archive: str, asked: Asked, form: str) -> str:
     """Return what is fetched, in words that are the same for the same."""
-    names = hashlib.sha256("\n".join(sorted(plan.log_groups)).encode()).hexdigest()
-    return f"{archive} {plan.asked} {names} {plan.objects} {plan.size_bytes} {form}"
+    return f"{archive} {asked} {form}"
+
+
+def identity(stream: Stream) -> str:
+    """Return what is the same for the same events, whoever says where they are.
+
+    Not the times and the hash of an object, which are known once it is sealed.
+    """
+    objects = [(each.key, each.version_id) for each in stream.pieces]
+    digest = hashlib.sha256(repr((objects, stream.skipped_ms)).encode())
+    return digest.hexdigest()[:_IDENTITY_LETTERS]
 
 
 def fetch(  # noqa: PLR0913  (each from another place)
@@ -258,17 +278,17 @@ def fetch(  # noqa: PLR0913  (each from another place)
     source_id = folder.source_id if is_named else None
     reader = Reader(store, plan.asked, folder.path / folder.begun, folder.cuts, source_id)
     report = folder.report
-    for batch, outcomes, runs in mapped(reader, _batches(plan, folder.done)):
-        whole: list[int] = []
+    for batch, outcomes, runs in mapped(reader, _batches(plan, frozenset(folder.done))):
+        whole: list[Stream] = []
         of_batch = Report()
-        for number, outcome in outcomes:
+        for stream, outcome in zip(batch.streams, outcomes, strict=True):
             events = 0 if outcome.found is None else outcome.found.events
             report.add(outcome, events)
             if outcome.found is not None:
                 of_batch.add(outcome, events)
-                whole.append(number)
+                whole.append(stream)
         folder.add(whole, runs, of_batch)
-        watch(sum(stream.size_bytes for _, stream in batch.streams))
+        watch(sum(stream.size_bytes for stream in batch.streams))
     return report
 
 
@@ -308,19 +328,20 @@ def _placed(slices: Iterable[list[Part]]) -> Iterator[tuple[int, list[Part]]]:
         place += sum(part.end - part.begin for part in parts)
 
 
-def _batches(plan: Plan, done: set[int]) -> Iterator[Batch]:
-    streams: list[tuple[int, Stream]] = []
+def _batches(plan: Plan, done: Collection[str]) -> Iterator[Batch]:
+    numbers = count()
+    streams: list[Stream] = []
     size_bytes = 0
-    for number, stream in enumerate(plan.streams()):
-        if number in done:
+    for stream in plan.streams():
+        if done and identity(stream) in done:
             continue
-        streams.append((number, stream))
+        streams.append(stream)
         size_bytes += stream.size_bytes
         if size_bytes > _TOGETHER_BYTES:
-            yield Batch(streams[0][0], streams)
+            yield Batch(next(numbers), streams)
             streams, size_bytes = [], 0
     if streams:
-        yield Batch(streams[0][0], streams)
+        yield Batch(next(numbers), streams)
 
 
 def _wanted(asked: Asked, stream: Stream) -> Callable[[list[bytes]], list[bytes]]:

@@ -33,7 +33,6 @@ from logferry.fetch import Folder, task_of, write_lines
 from logferry.fetched_files import Form, written
 from logferry.pace import Pace
 from logferry.place import Place
-from logferry.runs import cuts_of
 from logferry.search import counted
 from logferry.watched import Watched
 from logferry.workers import Processes, Threads
@@ -116,6 +115,8 @@ def fetch(  # noqa: PLR0913  (an option each)
 
 
 def _check(form: Form, output: Path | None, sql: str | None) -> None:
+    if output is not None and not output.name:
+        raise ConfigError("--output", [f"{output}: name a file, which is not there yet"])
     if form in {"parquet", "bag"} and output is None:
         raise ConfigError("--output", [f"{form} cannot be written to stdout: name what to write"])
     if sql is not None:
@@ -155,8 +156,8 @@ class _Fetching:
         return self._into(beside, threads)
 
     def _into(self, path: Path, threads: Threads) -> Report:
-        cuts = cuts_of(*self.plan.span, self.plan.size_bytes)
-        folder = Folder(path, task_of(str(self.place.store), self.plan, self.form), cuts)
+        task = task_of(str(self.place.store), self.plan.asked, self.form)
+        folder = Folder(path, task, self.plan)
         is_much = self.form == "text" and self.plan.size_bytes >= _MUCH_BYTES
         processes = Processes.forked(os.process_cpu_count() or 1) if is_much else None
         try:
