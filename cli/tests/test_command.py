@@ -16,7 +16,7 @@ from botocore.exceptions import ClientError
 from logferry import command, hub
 from logferry import status as archived
 from logferry.command import main
-from logferry.commands import deployment, verification
+from logferry.commands import console, deployment, verification
 from logferry.commands.console import BAD_INPUT, DONE, FAILED
 from logferry.config import load
 from logferry.errors import ConfigError, DeployError, PackageError
@@ -109,6 +109,38 @@ def test_what_looks_like_a_picture_to_a_terminal_is_printed_as_it_is(
 ) -> None:
     assert run("verify", str(tmp_path / ":key:")) == BAD_INPUT
     assert ":key:" in capsys.readouterr().err
+
+
+def test_json_has_no_colours_where_there_is_no_terminal_and_is_not_looked_through_for_them(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    document = [{"log_group": "/grüße", "count": 1, "is": None}]
+    monkeypatch.setattr(console.results, "print_json", None)
+
+    console.show_json(document)
+
+    out = capsys.readouterr().out
+    assert json.loads(out) == document
+    assert out == json.dumps(document, indent=2, ensure_ascii=False) + "\n"
+
+
+def test_json_has_colours_on_a_terminal(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    output = console.Output(force_terminal=True, color_system="truecolor", soft_wrap=True)
+    monkeypatch.setattr(console, "results", output)
+
+    console.show_json({"count": 1})
+
+    assert "\x1b[" in capsys.readouterr().out
+
+
+def test_who_reads_only_the_beginning_of_json_is_no_failure(path: str) -> None:
+    big = "{'told': ['a log group'] * 200_000}"
+    code = f"import sys; from logferry.commands import console; console.show_json({big})"
+    piped = f'set -o pipefail; "{sys.executable}" -c "{code}" | head -1'
+    done = subprocess.run(["bash", "-c", piped], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "{\n", "")
 
 
 @pytest.mark.parametrize("arguments", [["verify"], ["verify", "--nonsense"], ["verify", "none"]])

@@ -3,7 +3,7 @@
 import json
 import shlex
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,8 @@ from cli.tests.ledgers import EXAMPLES, hub_on_moto, record_like
 from logferry.command import _app
 from logferry.commands.console import BAD_INPUT, DONE, FAILED
 from logferry.config import Config
+from logferry.explain import UNTOLD
+from logferry.ways_out import GONE, LATE
 from logferry_contracts.addendum import Addendum
 from logferry_contracts.ledger_key import (
     LACKING_NOTES,
@@ -29,6 +31,7 @@ from logferry_contracts.ledger_key import (
     seal_note_key,
 )
 from logferry_contracts.ledger_record import LedgerRecord
+from logferry_contracts.message import timestamp
 from logferry_contracts.recount import Recount
 from logferry_contracts.source import SourceName
 from logferry_contracts.window import Window
@@ -114,7 +117,7 @@ def test_each_version_tells_what_is_new(world: World, explain: Explain) -> None:
 def test_every_try_is_told_and_the_last_one_counts(world: World, explain: Explain) -> None:
     world.put("requested")
     failed = world.put("failed-before-a-task")
-    world.put("submitted", generation=2)
+    world.put("submitted", generation=2, requested_at=timestamp(datetime.now(UTC)))
 
     code, out = explain()
 
@@ -124,6 +127,46 @@ def test_every_try_is_told_and_the_last_one_counts(world: World, explain: Explai
     assert "try 1" in out
     assert "try 2" in out
     assert "To do: Wait until it has ended." in out
+
+
+def test_what_has_not_ended_for_too_long_is_not_waited_for(
+    world: World, explain: Explain, path: str
+) -> None:
+    long_ago = timestamp(datetime.now(UTC) - timedelta(days=4))
+    world.put("requested", requested_at=long_ago)
+
+    story = json.loads(explain("--json")[1])
+
+    assert story["to_do"] == LATE
+    assert story["commands"] == [
+        f"logferry plan {path} --profile shop --from 2026-11-21 --to 2026-11-21"
+    ]
+
+
+def test_what_nobody_has_announced_is_to_be_planned(world: World, explain: Explain) -> None:
+    """Its exporter was cut before it told: whoever asks for it again has it tell."""
+    record = world.put("completed", requested_at=timestamp(datetime.now(UTC)))
+    assert record.completed is not None
+    untold = record.completed.model_dump(exclude_none=True, exclude={"published_at"})
+    world.put("completed", requested_at=record.requested_at, completed=untold)
+
+    story = json.loads(explain("--json")[1])
+
+    assert story["to_do"] == UNTOLD
+    assert story["commands"][0].startswith("logferry plan ")
+
+
+def test_what_no_other_try_can_do_is_to_be_answered_for(world: World, explain: Explain) -> None:
+    """As status says it, of the same export."""
+    failed = world.put("failed-before-a-task").failed
+    assert failed is not None
+    gone = failed.model_dump(exclude_none=True) | {"reason": "log_group_deleted"}
+    world.put("failed-before-a-task", failed=gone)
+
+    story = json.loads(explain("--json")[1])
+
+    assert story["to_do"] == GONE
+    assert [each.split()[1] for each in story["commands"]] == ["waive"]
 
 
 def test_a_failure_is_told_with_both_ways_out_of_it(
@@ -471,6 +514,28 @@ def test_what_the_exporters_have_logged_of_it_is_told(
     assert "failed: access_denied" in out
     assert "of another export" not in out
     [told_of] = json.loads(explain("--json")[1])["tries"]
+    assert [each["message"] for each in told_of["logged"]] == ["failed"]
+
+
+def test_lines_of_other_exports_are_not_told_where_aws_gives_them(
+    world: World, explain: Explain, config: Config, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """LocalStack gives every line, Lambda's own among them."""
+    failed = world.put("failed-before-a-task")
+    log(config, SLOT_LOG, {"message": "failed", "export_id": failed.export_id})
+    call = BaseClient._make_api_call  # type: ignore[attr-defined]
+
+    def given(client: BaseClient, operation: str, asked: dict[str, Any]) -> Any:
+        found = call(client, operation, asked)
+        if operation == "FilterLogEvents":
+            line = {"timestamp": 0, "message": "START RequestId: 1 Version: $LATEST"}
+            found["events"].append(line)
+        return found
+
+    monkeypatch.setattr(BaseClient, "_make_api_call", given)
+
+    [told_of] = json.loads(explain("--json")[1])["tries"]
+
     assert [each["message"] for each in told_of["logged"]] == ["failed"]
 
 

@@ -78,6 +78,29 @@ def test_a_dry_run_shows_it_and_asks_nothing(
 @pytest.mark.parametrize(
     ("options", "told"),
     [
+        ((), "what is due"),
+        (("--from", "2026-01-01"), "2026-01-01 up to its first seal"),
+        (("--from", "2026-01-01", "--to", "2026-06-30"), "2026-01-01 to 2026-06-30"),
+    ],
+)
+def test_people_are_told_in_a_sentence(
+    sqs: Any,
+    queue: str,
+    path: str,
+    options: tuple[str, ...],
+    told: str,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert run(path, *options, "--dry-run") == 0
+    assert capsys.readouterr().out == f"logferry-sealer would be asked to seal {told} of {SHOP}\n"
+    assert sent(sqs, queue) == []
+    assert run(path, *options) == 0
+    assert capsys.readouterr().out == f"logferry-sealer was asked to seal {told} of {SHOP}\n"
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
         (("--from", "yesterday"), "--from yesterday: "),
         (("--from", "2026-02-30"), "--from 2026-02-30: "),
         (("--to", "2026-06-30"), "--to 2026-06-30: --from is missing"),

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from itertools import count
 from typing import TYPE_CHECKING, Any, TypeGuard
 
@@ -13,11 +13,13 @@ from logferry.explain_logs import Around, Logged
 from logferry.explain_looks import Look, Looks
 from logferry.explain_tasks import Tasks
 from logferry.typed import typed
+from logferry.ways_out import AGAIN, GONE, LATE, WAYS_BACK, is_gone
 from logferry_contracts.export import export_id
 from logferry_contracts.export_failed import LOST
 from logferry_contracts.ledger_key import LACKING_NOTES, ledger_key
 from logferry_contracts.ledger_record import LedgerRecord
 from logferry_contracts.message import timestamp
+from logferry_contracts.open_exports import is_open, untold
 from logferry_contracts.recount import Recounted
 from logferry_contracts.window import Window
 from logferry_contracts.wire import ContractError, parse
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
     import boto3
     from mypy_boto3_s3 import S3Client
 
+UNTOLD = "Its exporter has not announced all of it. If that stays so, ask for its date again."
 _WHY = "services/recounter/README.md, What is counted, and by what"
 _COPY = "services/recounter/README.md, Where they differ"
 
@@ -142,6 +145,7 @@ def explain(  # noqa: PLR0913  (what is asked about)
     on: date,
     *,
     file: str,
+    now: datetime,
 ) -> Story:
     """Return the story of a log group's date.
 
@@ -152,6 +156,7 @@ def explain(  # noqa: PLR0913  (what is asked about)
         log_group: Its whole name.
         on: The date on which its windows start, in the source's time zone.
         file: The configuration's, as it was typed.
+        now: Aware. What was asked for ``gap_hours`` before is under way for too long.
 
     Raises:
         ExplainError: AWS refused; names what.
@@ -170,7 +175,7 @@ def explain(  # noqa: PLR0913  (what is asked about)
     lacking = [
         each.window for each in noted if each.log_group == log_group and each.window in windows
     ]
-    to_do, commands = _next(tries)
+    to_do, commands = _next(tries, now - timedelta(hours=config.observability.gap_hours))
     if lacking and commands == ["fetch"]:
         to_do = f"Keep a copy of what CloudWatch has: {_COPY}."
     asked = {
@@ -340,24 +345,41 @@ def _answers(record: LedgerRecord) -> Iterator[str]:
         yield f"disposed of by {record.disposed.by}: {record.disposed.reason}"
 
 
-def _next(tries: Sequence[Try]) -> tuple[str, list[str]]:
-    """Return what a person does next, in words, and with which commands."""
+def _next(tries: Sequence[Try], late_before: datetime) -> tuple[str, list[str]]:
+    """Return what a person does next, in words, and with which commands.
+
+    Args:
+        tries: Of all windows of the date.
+        late_before: What was asked for before and has not ended is under way for too long.
+    """
     if not tries:
         return "The ledger has nothing of it. Ask for it.", ["plan"]
     if any(each.record is None for each in tries):
-        return "A record is damaged, or gone: docs/ways-back.md.", []
+        return f"A record is damaged, or gone: {WAYS_BACK}.", []
     last: dict[tuple[int, int], LedgerRecord] = {}
     for each in tries:
         if each.record is not None and each.record.parent_export_id is None:
             last[each.record.window.from_ms, each.record.window.to_ms] = each.record
     records = last.values()
-    if any(each.state == "failed" and each.waived is None for each in records):
-        return "Mend why it has failed, then ask for it again; or answer for it.", ["plan", "waive"]
-    if any(each.state in UNDER_WAY for each in records):
-        return "Wait until it has ended.", ["status"]
+    missed = [each for each in records if is_open(each) or untold(each)]
+    if missed:
+        return _next_of(missed, late_before)
     if any(each.state in IN_ARCHIVE and each.disposed is None for each in records):
         return "Nothing: it is in the archive.", ["fetch"]
     return "Nothing: nobody misses it.", []
+
+
+def _next_of(missed: Sequence[LedgerRecord], late_before: datetime) -> tuple[str, list[str]]:
+    """Return the same of the windows that are not wholly there, the worst of them first."""
+    failed = [each for each in missed if each.state == "failed"]
+    if failed:
+        return (GONE, ["waive"]) if all(map(is_gone, failed)) else (AGAIN, ["plan", "waive"])
+    not_ended = filter(is_open, missed)
+    if any(datetime.fromisoformat(each.requested_at) < late_before for each in not_ended):
+        return LATE, ["plan"]
+    if any(each.state in UNDER_WAY for each in missed):
+        return "Wait until it has ended.", ["status"]
+    return UNTOLD, ["plan"]
 
 
 def _lines(told: Try) -> Iterator[str]:

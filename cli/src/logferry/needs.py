@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 
 from logferry import typed
 from logferry.status import SourceStatus
+from logferry.ways_out import AGAIN, GONE, LATE, WAYS_BACK, is_gone
 from logferry_contracts.ledger_record import LedgerRecord
 from logferry_contracts.window import Window
 from logferry_contracts.zones import zone_named
@@ -26,9 +27,6 @@ ALL_ROWS = 12
 """Up to so many sources each has a line; of more only those that need a person."""
 LONGEST_WHY = 240
 """Characters, on the screen."""
-WAYS_BACK = "docs/ways-back.md"
-_GONE = ("log_group_deleted", "created_after_window")
-"""Why an export has failed that no other try can do."""
 _COLUMNS = ("profile", "what", "log_group", "date", "from", "to", "why", "to_do", "command")
 
 
@@ -216,14 +214,13 @@ class _Needing:
     def _failed(self, record: LedgerRecord) -> Need:
         assert record.failed is not None  # noqa: S101  (its state says so)
         reason, message = record.failed.reason, record.failed.message
-        is_gone = reason in _GONE
-        again = "Mend what it names, then ask for its date again; or answer for it."
+        no_other_try = is_gone(record)
         return self._of_record(
             record,
             "export failed",
             why=f"{reason}: {message}",
-            to_do="Nobody can export it any more: answer for it." if is_gone else again,
-            commands=[self._waive] if is_gone else [self._plan, self._waive],
+            to_do=GONE if no_other_try else AGAIN,
+            commands=[self._waive] if no_other_try else [self._plan, self._waive],
         )
 
     def _late(self, record: LedgerRecord) -> Need:
@@ -231,7 +228,7 @@ class _Needing:
             record,
             "under way for too long",
             why=f"{record.state}, asked for at {record.requested_at}",
-            to_do=f"See what holds it up ({WAYS_BACK}), or ask for its date again.",
+            to_do=LATE,
             commands=[self._plan],
         )
 

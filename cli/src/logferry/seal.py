@@ -41,6 +41,20 @@ class Asking:
             "id": self.request.id,
         }
 
+    def told(self, *, dry_run: bool) -> str:
+        """Return it for people.
+
+        Args:
+            dry_run: Whether it is only what would be asked.
+        """
+        data = self.request.data
+        what = "what is due"
+        if data.seal_from is not None:
+            until = "up to its first seal" if data.seal_to is None else f"to {data.seal_to}"
+            what = f"{data.seal_from} {until}"
+        verb = "would be asked" if dry_run else "was asked"
+        return f"{self.queue_name} {verb} to seal {what} of {data.chain}"
+
 
 def asking(
     config: Config,

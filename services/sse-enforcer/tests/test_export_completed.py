@@ -1,13 +1,17 @@
 import json
+import shlex
 
 import pytest
 
+from logferry.command import _app
 from logferry_contracts.addendum import Addendum, addendum_folder
 from logferry_contracts.export_completed import ExportCompleted
 from logferry_contracts.ledger_record import Failed
 from logferry_contracts.manifest import ArchivedObject
 from logferry_contracts.wire import emit
 from sse_enforcer.settings import Hold
+
+ASKED_AGAIN = "logferry retry CONFIG --profile shop-prod --log-group /aws/lambda/cart --reason"
 
 
 def reasons(world):
@@ -206,7 +210,9 @@ def test_who_was_told_of_an_export_is_told_that_an_object_of_it_is_missing(world
     assert event["data"]["export_id"] == told["data"]["export_id"]
     assert event["data"]["reason"] == "object_missing"
     assert lost in event["data"]["message"]
-    assert "logferry plan --from --to" in event["data"]["mend"]
+    _, again = event["data"]["mend"].split(": ")
+    assert again == f"{ASKED_AGAIN} object_missing"
+    _app(are_listed=False).parse_args(shlex.split(again)[1:], exit_on_error=False)
     record = world.ledger_record()
     assert record.failed.published_at is not None
     assert record.completed is not None
@@ -220,7 +226,7 @@ def test_a_dead_letter_of_a_lost_export_is_refused_until_it_was_asked_for_again(
 
     assert world.deliver(message) == []
     assert reasons(world) == ["object_missing", "object_missing"]
-    assert "logferry plan --from --to" in world.dead_letters[1][1]["detail"]
+    assert world.dead_letters[1][1]["detail"].endswith(f": {ASKED_AGAIN} object_missing")
     assert len(failures(world)) == 1
 
     world.next_generation()

@@ -31,6 +31,7 @@ from logferry.commands.console import (
     code_of,
     messages,
     results,
+    show_json,
     tables,
     told,
     told_errors,
@@ -236,7 +237,7 @@ def _plan_lines(plan: dict[str, Any]) -> list[str]:
 
 def _print_plan(plan: dict[str, Any], *, as_json: bool) -> int:
     if as_json:
-        results.print_json(json.dumps(plan))
+        show_json(plan)
     else:
         results.print("\n".join(_plan_lines(plan)), markup=False)
         results.print("Questions:\n" + "\n".join(f"  {each}" for each in plan["questions"]))
@@ -268,7 +269,7 @@ def _reported(state: State, outcome: Outcome, hidden: set[str], *, as_json: bool
         json.dumps(report.shareable(run, answers, hidden), indent=2, ensure_ascii=False) + "\n"
     )
     if as_json:
-        results.print_json(json.dumps(report.document(run, answers, outcome.left)))
+        show_json(report.document(run, answers, outcome.left))
     else:
         tables.print(report.table(answers))
         for verdict, count in report.counts(answers).items():
@@ -292,7 +293,7 @@ def _clean(bench: Bench, *, yes: bool, as_json: bool) -> int:
         left = remove(removals) if found else []
     if as_json:
         removed = [f"{each.kind} {each.id}" for each in found]
-        results.print_json(json.dumps({"found": removed, "left": left}))
+        show_json({"found": removed, "left": left})
     else:
         results.print(f"found  {len(found)}\nleft  {len(left)}")
     messages.print("\n".join(what_is_left(left, scheduled(removals))), markup=False)

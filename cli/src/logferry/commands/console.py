@@ -85,7 +85,7 @@ def told(error: Exception, code: int, *, as_json: bool) -> int:
     """Print what is wrong, and return the exit code."""
     messages.print(sentence(error), style="red", markup=False)
     if as_json:
-        results.print_json(json.dumps({"error": sentence(error)}))
+        show_json({"error": sentence(error)})
     return code
 
 
@@ -96,7 +96,7 @@ def exit_code(run: Callable[[], list[dict[str, Any]]], *, as_json: bool) -> int:
     except told_errors() as error:
         return told(error, code_of(error), as_json=as_json)
     if as_json:
-        results.print_json(json.dumps(result, default=str))
+        show_json(result)
     else:
         for entry in result:
             results.print("  ".join(str(value) for value in entry.values()), markup=False)
@@ -129,6 +129,23 @@ def agree(
         raise refused(otherwise)
 
 
-def one_or_all(documents: Sequence[Any]) -> str:
-    """Return the JSON text of a hub's document, or of the array of several hubs'."""
-    return json.dumps(documents[0] if len(documents) == 1 else documents)
+def one_or_all(documents: Sequence[Any]) -> Any:
+    """Return a hub's document, or the array of several hubs'."""
+    return documents[0] if len(documents) == 1 else documents
+
+
+def show_json(document: Any) -> None:
+    """Print a JSON document, indented; in colours on a terminal alone.
+
+    Whatever reads it elsewhere wants no colours, and finding out where they would be takes longer
+    than all the rest.
+    """
+    text = json.dumps(document, indent=2, ensure_ascii=False, default=str)
+    if results.is_terminal:
+        results.print_json(text)
+        return
+    try:
+        results.file.write(f"{text}\n")
+        results.file.flush()
+    except BrokenPipeError:
+        results.on_broken_pipe()

@@ -1,6 +1,5 @@
 """The commands that build, compare, deploy and delete."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -24,6 +23,7 @@ from logferry.commands.console import (
     messages,
     one_or_all,
     results,
+    show_json,
     tables,
     told,
     told_errors,
@@ -167,7 +167,7 @@ def diff(
     except told_errors() as error:
         return told(error, BAD_INPUT, as_json=as_json)
     if as_json:
-        results.print_json(json.dumps([each.as_json() for each in found]))
+        show_json([each.as_json() for each in found])
     else:
         for each in found:
             results.print(each.as_text(), markup=False)
@@ -244,7 +244,7 @@ def deploy_source_accounts(  # noqa: PLR0913  (an option each)
     except told_errors() as error:
         return told(error, code_of(error), as_json=as_json)
     if as_json:
-        results.print_json(one_or_all([result.as_json() for result in found]))
+        show_json(one_or_all([result.as_json() for result in found]))
     else:
         for result in found:
             results.print(f"{result.stack_set_name}  {result.status}")

@@ -1,6 +1,5 @@
 """The command that looks whether all is as it should be, before go-live and on any day after."""
 
-import json
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
@@ -17,6 +16,7 @@ from logferry.commands.console import (
     code_of,
     messages,
     results,
+    show_json,
     told,
     told_errors,
 )
@@ -61,7 +61,7 @@ def doctor(
     except told_errors() as error:
         return told(error, code_of(error), as_json=as_json)
     if as_json:
-        results.print_json(json.dumps([each.as_json() for each in found]))
+        show_json([each.as_json() for each in found])
     else:
         for line in lines(found):
             results.print(line)

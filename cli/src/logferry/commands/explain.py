@@ -1,7 +1,7 @@
 """The command that tells the story of a log group's date."""
 
 import sys
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -9,7 +9,16 @@ import boto3
 from cyclopts import Parameter
 
 from logferry import explain as telling
-from logferry.commands.console import DONE, Json, code_of, one_or_all, results, told, told_errors
+from logferry.commands.console import (
+    DONE,
+    Json,
+    code_of,
+    one_or_all,
+    results,
+    show_json,
+    told,
+    told_errors,
+)
 from logferry.config import Config, SourceConfig, load
 from logferry.errors import ConfigError
 from logferry.given import date_given
@@ -71,13 +80,15 @@ def explain(  # noqa: PLR0913  (options)
             hubs = load(config).chosen([profile])
             asked = [(hub, each, log_group, day) for hub, sources in hubs for each in sources]
         stories = [
-            telling.explain(session, hub, source, name, day, file=str(config))
+            telling.explain(
+                session, hub, source, name, day, file=str(config), now=datetime.now(UTC)
+            )
             for hub, source, name, day in asked
         ]
     except told_errors() as error:
         return told(error, code_of(error), as_json=as_json)
     if as_json:
-        results.print_json(one_or_all([each.as_json() for each in stories]))
+        show_json(one_or_all([each.as_json() for each in stories]))
     else:
         for story in stories:
             results.print("\n".join(story.lines()), markup=False)

@@ -1,6 +1,5 @@
 """The command that writes what is handed over."""
 
-import json
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
@@ -9,7 +8,16 @@ from cyclopts import Parameter
 
 from logferry import prove as proving
 from logferry.archives import archives_of
-from logferry.commands.console import DONE, Json, code_of, messages, results, told, told_errors
+from logferry.commands.console import (
+    DONE,
+    Json,
+    code_of,
+    messages,
+    results,
+    show_json,
+    told,
+    told_errors,
+)
 from logferry_contracts import check_proof
 from logferry_contracts.message import timestamp
 
@@ -62,7 +70,7 @@ def prove(  # noqa: PLR0913  (an option each)
     except told_errors() as error:
         return told(error, code_of(error), as_json=as_json)
     if as_json:
-        results.print_json(json.dumps(check_proof.as_json(proven)))
+        show_json(check_proof.as_json(proven))
     else:
         results.out("\n".join([f"{output}: written", *check_proof.in_words(proven)]))
     return DONE

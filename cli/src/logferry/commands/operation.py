@@ -22,7 +22,7 @@ from logferry.commands.console import (
     exit_code,
     messages,
     one_or_all,
-    results,
+    show_json,
     tables,
     told,
     told_errors,
@@ -211,7 +211,7 @@ def sweep(
     except told_errors() as error:
         return told(error, BAD_INPUT, as_json=as_json)
     if as_json:
-        results.print_json(one_or_all([answer for _, answer in found]))
+        show_json(one_or_all([answer for _, answer in found]))
     else:
         for report, _ in found:
             tables.print(sweeping.table(report))

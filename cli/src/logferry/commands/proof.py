@@ -56,7 +56,9 @@ def seal(  # noqa: PLR0913  (an option each)
         session = boto3.Session()
         for hub, asked in () if dry_run else found:
             sealing.ask(session, hub, asked)
-        return [asked.as_json() for _, asked in found]
+        if as_json:
+            return [asked.as_json() for _, asked in found]
+        return [{"told": asked.told(dry_run=dry_run)} for _, asked in found]
 
     return exit_code(run, as_json=as_json)
 

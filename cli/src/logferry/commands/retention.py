@@ -1,6 +1,5 @@
 """The command that says what keeping logs in CloudWatch for less long would save, and does it."""
 
-import json
 from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -23,6 +22,7 @@ from logferry.commands.console import (
     code_of,
     messages,
     results,
+    show_json,
     tables,
     told,
     told_errors,
@@ -100,7 +100,7 @@ def retention(  # noqa: PLR0913  (an option each)
     except told_errors() as error:
         return told(error, code_of(error), as_json=as_json)
     if as_json and not apply:
-        results.print_json(json.dumps([each.as_json() for each in found]))
+        show_json([each.as_json() for each in found])
     elif not as_json:
         _show(found, are_signed=bool(keys), is_all=not apply)
     failed = any(each.is_failed for each in found)
@@ -296,7 +296,7 @@ def _notes(session: boto3.Session, hub: Config, source: SourceConfig) -> Notes:
 def _tell(done: Sequence[_Done], nothing: str, asked: _Asked) -> int:
     """Print what became of log groups, and return the exit code."""
     if asked.as_json:
-        results.print_json(json.dumps([each.as_json() for each in done]))
+        show_json([each.as_json() for each in done])
     elif nothing:
         results.print(nothing)
     else:

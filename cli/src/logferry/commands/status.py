@@ -1,6 +1,5 @@
 """The commands that say how far the archive is, and what needs a person."""
 
-import json
 import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -20,6 +19,7 @@ from logferry.commands.console import (
     code_of,
     messages,
     results,
+    show_json,
     tables,
     told,
     told_errors,
@@ -120,7 +120,7 @@ def _status(
         documents = [
             each.as_json() | {"needs": [need.as_json() for need in some]} for each, some in told_of
         ]
-        results.print_json(json.dumps(documents, default=str))
+        show_json(documents)
     elif as_csv:
         results.out(needing.as_csv(needs), end="")
     else:

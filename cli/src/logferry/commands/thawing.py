@@ -22,7 +22,7 @@ from logferry.commands.console import (
     code_of,
     messages,
     one_or_all,
-    results,
+    show_json,
     told,
     told_errors,
 )
@@ -90,7 +90,7 @@ def thaw(  # noqa: PLR0913  (an option each)
     except told_errors() as error:
         return told(error, code_of(error), as_json=as_json)
     if as_json:
-        results.print_json(one_or_all(found))
+        show_json(one_or_all(found))
     return DONE if all(each["is_done"] for each in found) else NOT_WHOLE
 
 

@@ -1,5 +1,6 @@
 """What is done for a completed export: every object is secured, then its ledger record."""
 
+import shlex
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -36,15 +37,11 @@ UNKNOWN_KEY = "unknown_key"
 """What a manifest is refused for that no exporter can have written."""
 MESSAGE_CHARACTERS = 4096
 """The contract's limit."""
-PLAN_AGAIN = (
-    "and plan this date again, as long as the log group still has the events: "
-    "logferry plan --from --to."
-)
-MEND = {
-    OBJECT_MISSING: f"Find out in CloudTrail who has removed it, {PLAN_AGAIN}",
-    NOT_AS_RECORDED: f"Find out in CloudTrail who has written the ledger record, {PLAN_AGAIN}",
+TO_FIND_OUT = {
+    OBJECT_MISSING: "who has removed it",
+    NOT_AS_RECORDED: "who has written the ledger record",
 }
-"""What to do about an export that was taken back, by the reason."""
+"""What to look for in CloudTrail about an export that was taken back, by the reason."""
 
 logger = Logger()
 
@@ -187,7 +184,7 @@ class Exports:
             known = taken_back(record)
             if known is None or not is_untold(record):
                 return
-            self.topic.publish(ExportFailed.of_record(record, MEND[known.reason]))
+            self.topic.publish(ExportFailed.of_record(record, _mend(record, known.reason)))
             if self.control.replace_ledger_record(record.as_published(at=now), etag):
                 logger.error("export taken back", export_id=record.export_id, detail=known.detail)
                 return
@@ -204,7 +201,7 @@ class Exports:
         self.take_back(record.key, refusal, now)
         name = next_export_id(record)
         if self.control.ledger_record(ledger_key(record.source, record.window, name)) is None:
-            mend = MEND[refusal.reason]
+            mend = _mend(record, refusal.reason)
             raise RefusedError(refusal.reason, f"{refusal.detail}. {mend}")
         logger.info("export taken back, and asked for again", next_export_id=name)
 
@@ -288,9 +285,24 @@ class Exports:
 def taken_back(record: LedgerRecord) -> RefusedError | None:
     """Return why an export was taken back; None where it was not."""
     failed = record.failed
-    if not record.is_lost or failed is None or failed.reason not in MEND:
+    if not record.is_lost or failed is None or failed.reason not in TO_FIND_OUT:
         return None
     return RefusedError(failed.reason, failed.message)
+
+
+def _mend(record: LedgerRecord, reason: str) -> str:
+    """Return what to do about an export that was taken back, in words, and by which command.
+
+    Args:
+        record: The export's.
+        reason: One of those that exports are taken back for.
+    """
+    of = ("--profile", record.source.profile, "--log-group", record.log_group.name)
+    again = shlex.join(["logferry", "retry", "CONFIG", *of, "--reason", reason])
+    return (
+        f"Find out in CloudTrail {TO_FIND_OUT[reason]}, and ask for its date again, as long as the "
+        f"log group still has the events: {again}"
+    )
 
 
 def is_untold(record: LedgerRecord) -> bool:

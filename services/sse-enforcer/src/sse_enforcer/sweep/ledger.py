@@ -134,8 +134,9 @@ class LedgerSweep:
         """
         refusal = RefusedError(
             "not_announced",
-            "nobody has announced it, or what was added to it: its exporter does once it is asked "
-            "again, as by logferry plan --from --to",
+            "nobody has announced it, or what was added to it: its exporter does once its date is "
+            f"planned again, as `logferry explain CONFIG --profile {record.source.profile} --event "
+            f"{record.export_id}` says",
         )
         look = self._part.failed(Finding.NOT_SECURED, record.key, None, refusal)
         return [look, *self._secured(record, data, may_be_gone=True)]
