@@ -170,8 +170,22 @@ def test_a_log_group_of_a_time_of_which_nothing_is_there_is_told_so(run: Run, fo
     dates = ("--from", "2026-12-24", "--to", "2026-12-24")
     code, _, err = run("", folder, "--log-group", NAME, *dates)
     assert code == 2
-    of = "of 2026-12-23T23:00:00.000Z to 2026-12-24T23:00:00.000Z no log group is known"
+    time = "2026-12-23T23:00:00.000Z to 2026-12-24T23:00:00.000Z"
+    of = f"of 111122223333/eu-central-1 {time} no log group is known"
     assert f"{of}: nothing says what became of it" in err
+
+
+def test_a_time_of_which_nothing_is_there_is_told_of_each_source(
+    run: Run, folder: str, copy: Archive
+) -> None:
+    other = copy.source.model_copy(update={"profile": "other", "account_id": "444455556666"})
+    Archive(copy.bucket, source=other).days(4)
+    times = ("--from", "2026-11-20", "--to", "2026-11-21")
+    code, _, err = run("", folder, "--log-group", "*", *times)
+    before = "2026-11-19T23:00:00.000Z to 2026-11-20T23:00:00.000Z"
+    told = [f"{account}/eu-central-1 {before}" for account in ("111122223333", "444455556666")]
+    assert code == 3
+    assert f"(nothing says what became of it): {'; '.join(told)}" in err
 
 
 def test_a_stream_that_there_is_none_of_is_told(run: Run, folder: str) -> None:

@@ -68,7 +68,7 @@ def planned(archive: Archive, wanted: Asked, store: Any = None) -> Plan:
     seals = Seals.read(of, archive.chain, [archive.key.trusted], wanted.from_ms)
     add_sealed(plan, of, seals)
     for missing in seals.uncovered(wanted):
-        plan.add_unknown("", missing)
+        plan.add_unknown(archive.chain, missing)
     plan.finish()
     return plan
 

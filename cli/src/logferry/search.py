@@ -165,7 +165,7 @@ def _add(plan: Plan, place: Place, chain: ChainName, seals: Seals | None, mapped
         place.ledger.add_unsealed(plan, chain, missing)
     else:
         for window in missing:
-            plan.add_unknown("", window)
+            plan.add_unknown(chain, window)
 
 
 def plan_lines(plan: Plan) -> Iterator[str]:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from botocore.exceptions import ClientError
 
 from logferry_contracts.archive import Readable, whole_manifest
+from logferry_contracts.chain import ChainName
 from logferry_contracts.export import export_id
 from logferry_contracts.ledger_key import ledger_key, ledger_prefix
 from logferry_contracts.ledger_record import LedgerRecord
@@ -45,14 +46,14 @@ class Unsealed:
         Raises:
             ClientError: It may not be read.
         """
-        reached = time.from_ms
+        reached, chain = time.from_ms, ChainName.of(source)
         touching: list[Window] = []
         for window in self._windows(source, time):
             if window.to_ms <= time.from_ms:
                 touching.append(window)
                 continue
             if reached < window.from_ms:
-                plan.add_unknown("", Window(from_ms=reached, to_ms=window.from_ms))
+                plan.add_unknown(chain, Window(from_ms=reached, to_ms=window.from_ms))
             reached = max(reached, window.to_ms)
             records = self._records(plan.asked, source, window)
             if window.from_ms == plan.asked.from_ms:
@@ -60,7 +61,7 @@ class Unsealed:
             for record in records:
                 self._add(plan, record)
         if reached < time.to_ms:
-            plan.add_unknown("", Window(from_ms=reached, to_ms=time.to_ms))
+            plan.add_unknown(chain, Window(from_ms=reached, to_ms=time.to_ms))
 
     def _windows(self, source: SourceName, time: Window) -> Iterator[Window]:
         """Yield the windows of a time, after those that end where it begins."""

@@ -174,22 +174,29 @@ class Plan:
         self.log_groups.add(export.log_group_name)
         self._keep(self._joints.add(export))
 
-    def add_absence(self, outcome: str, why: str, name: str, window: Window) -> None:
-        """Take in what is not there, unless it only touches what was asked for."""
+    def add_absence(self, outcome: str, why: str, of: "str | ChainName", window: Window) -> None:
+        """Take in what is not there, unless it only touches what was asked for.
+
+        Args:
+            outcome: As statements have it, or `UNKNOWN`, or `NOT_YET`.
+            why: The reason.
+            of: A log group's name; or whose whole time it is, log groups being unknown.
+            window: The time.
+        """
         from_ms = max(window.from_ms, self.asked.from_ms)
         to_ms = min(window.to_ms, self.asked.to_ms)
-        if name:
-            self.log_groups.add(name)
+        if isinstance(of, str):
+            self.log_groups.add(of)
         if from_ms < to_ms:
             absence = self.absences.setdefault((outcome, why), Absences(outcome, why))
-            absence.add(f"{name} {span(from_ms, to_ms)}".strip())
+            absence.add(f"{of} {span(from_ms, to_ms)}")
 
-    def add_unknown(self, name: str, window: Window) -> None:
-        """Take in a time of which nothing says what became of it."""
+    def add_unknown(self, of: "str | ChainName", window: Window) -> None:
+        """Take in a time of which nothing says what became of it; ``of`` as in `add_absence`."""
         if self.asked.is_open_ended and window.to_ms >= self.asked.to_ms:
-            self.add_absence(NOT_YET, "not in the archive yet", name, window)
+            self.add_absence(NOT_YET, "not in the archive yet", of, window)
         else:
-            self.add_absence(UNKNOWN, "nothing says what became of it", name, window)
+            self.add_absence(UNKNOWN, "nothing says what became of it", of, window)
 
     def finish(self) -> None:
         """Know that this is all."""
