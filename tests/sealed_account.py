@@ -41,9 +41,11 @@ class Account:
 
     def __init__(self, suite: Any) -> None:
         self.suite, self.s3 = suite, suite.client("s3")
+        account_id = str(10**11 + secrets.randbelow(10**11))
         self.source = SourceName(
-            profile="sealed",
-            account_id=str(10**11 + secrets.randbelow(10**11)),
+            # Its own: another test's objects would lie over what this one's have sealed and held.
+            profile=f"sealed-{account_id}",
+            account_id=account_id,
             region=suite.config.region,
         )
         self.chain = ChainName.of(self.source)
@@ -58,7 +60,7 @@ class Account:
 
     def export(self, name: str) -> LedgerRecord:
         """Put an export into the archive and the ledger, as it is once it is secured."""
-        prefix = f"sealed{name}/{self.window.start:%Y/%m/%d/%H}"
+        prefix = f"{self.source.profile}{name}/{self.window.start:%Y/%m/%d/%H}"
         key, body = (
             f"{prefix}/{TASK}/web/000000.gz",
             gzip.compress(f"{timestamp(self.window.start)} hello\n".encode()),

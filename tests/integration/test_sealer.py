@@ -60,7 +60,8 @@ def command(suite, account, tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", suite.hub_account_id)
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "any")
     document = suite.config.model_dump(mode="json", exclude_none=True)
-    alone = {"profile": "sealed", "account_id": account.source.account_id}
+    profile = account.source.profile
+    alone = {"profile": profile, "account_id": account.source.account_id}
     document["sources"] = [alone | {"schedule": "rate(1 day)"}]
     path = tmp_path / "organization.yaml"
     path.write_text(yaml.safe_dump(document))
@@ -68,7 +69,7 @@ def command(suite, account, tmp_path, monkeypatch, capsys):
     def command(*words, **options):
         named = [word for name, value in options.items() for word in (f"--{name}", str(value))]
         with pytest.raises(SystemExit) as ended:
-            main([*words, str(path), "--profile", "sealed", *named, "--json"])
+            main([*words, str(path), "--profile", profile, *named, "--json"])
         return ended.value.code, capsys.readouterr().out
 
     return command
