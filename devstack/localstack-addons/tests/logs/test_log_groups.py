@@ -4,7 +4,13 @@ from typing import Any
 
 import pytest
 
-from localstack_addons.logs.log_groups import LogsError, check_readable, describe_page, page_of
+from localstack_addons.logs.log_groups import (
+    MAX_EVENTS,
+    LogsError,
+    check_readable,
+    describe_page,
+    page_of,
+)
 
 
 def group(name: str, **changes: Any) -> SimpleNamespace:
@@ -173,8 +179,11 @@ def test_events_of_another_class_are_not_read_through_the_api():
         check_readable(group("/app", log_group_class="INFREQUENT_ACCESS"), "FilterLogEvents")
 
 
-def events(count: int) -> list[dict[str, Any]]:
-    return [{"eventId": f"e{number}", "logStreamName": "a@b"} for number in range(count)]
+def events(count: int, message: str = "") -> list[dict[str, Any]]:
+    return [
+        {"eventId": f"e{number}", "logStreamName": "a@b", "message": message}
+        for number in range(count)
+    ]
 
 
 def test_pages_of_events_leave_none_out():
@@ -183,6 +192,23 @@ def test_pages_of_events_leave_none_out():
     third, last = page_of(events(5), 2, token)
     assert [*first, *second, *third] == events(5)
     assert last is None
+
+
+@pytest.mark.parametrize(
+    ("message_bytes", "in_a_page"),
+    # Of pages of 1,048,576 bytes: an event has 26 beside its message.
+    [(0, 10_000), (78, 10_000), (79, 9_986), (1022, 1_000), (1023, 999), (2_000_000, 1)],
+)
+def test_a_page_has_as_many_events_as_fit_into_a_megabyte(message_bytes: int, in_a_page: int):
+    some = events(in_a_page + 1, "x" * message_bytes)
+    first, token = page_of(some, MAX_EVENTS, None)
+    second, last = page_of(some, MAX_EVENTS, token)
+    assert (len(first), [*first, *second], last) == (in_a_page, some, None)
+
+
+def test_a_message_counts_as_many_bytes_as_it_has_in_utf8():
+    first, _ = page_of(events(1_001, "ü" * 511), MAX_EVENTS, None)
+    assert len(first) == 1_000
 
 
 @pytest.mark.parametrize("token", ["unknown", "YWZ0ZXI6ZTk="])

@@ -19,7 +19,8 @@ the API's own list of errors lacks, and its message
 (https://github.com/aws/karpenter-provider-aws/pull/9567).
 
 Unverified: that the page after a pattern's token is empty; that GetLogEvents refuses in the same
-way, and that ESSENTIALS and DELIVERY are refused as well.
+way, and that ESSENTIALS and DELIVERY are refused as well; that a page's megabyte is reckoned as
+that of a batch of PutLogEvents is.
 
 Not modelled: linked accounts (`includeLinkedAccounts` and `accountIdentifiers` are ignored),
 deletion protection.
@@ -30,7 +31,7 @@ import binascii
 import itertools
 import sys
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import wraps
 from typing import Any
 
@@ -44,6 +45,13 @@ https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_Describ
 MAX_EVENTS = 10_000
 """Events in a page of FilterLogEvents, and the default.
 https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_FilterLogEvents.html"""
+
+MAX_EVENTS_BYTES = 1_048_576
+"""The events of a page of FilterLogEvents, which are as many as fit into 1 MB (same page)."""
+
+EVENT_BYTES = 26
+"""What an event counts for beside its message in UTF-8.
+https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_PutLogEvents.html"""
 
 MAX_IDENTIFIERS = 50
 """`logGroupIdentifiers` in one request (same page)."""
@@ -105,9 +113,19 @@ def page_of(
         first = next(places, -1) + 1
         if not first:
             raise _invalid("The specified nextToken is invalid.")
-    page = events[first : first + limit]
-    more = len(events) > first + limit
+    page = list(_fitting(events[first : first + limit]))
+    more = len(events) > first + len(page)
     return page, _token_for(page[-1]["eventId"]) if more else None
+
+
+def _fitting(events: Iterable[Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:
+    """Yield the first event, and those behind it that fit into a page with it."""
+    size_bytes = 0
+    for number, event in enumerate(events):
+        size_bytes += len(event["message"].encode()) + EVENT_BYTES
+        if number and size_bytes > MAX_EVENTS_BYTES:
+            return
+        yield event
 
 
 def check_readable(group: Any, operation: str) -> None:
