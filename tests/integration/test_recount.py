@@ -7,6 +7,7 @@ from base64 import b64decode
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from tests.alarms import Alarms
 from tests.sealed_account import Account
 
 from devstack import organisation
@@ -18,7 +19,7 @@ from logferry_contracts.export import export_id
 from logferry_contracts.export_requested import ExportRequested
 from logferry_contracts.ledger_key import LACKING_NOTES, recount_key, seal_note_key
 from logferry_contracts.ledger_record import Skipped
-from logferry_contracts.message import timestamp
+from logferry_contracts.message import epoch_ms, timestamp
 from logferry_contracts.recount import Recount
 from logferry_contracts.verification.findings import Note
 from logferry_contracts.verification.verifier import Verifier
@@ -28,6 +29,7 @@ from logferry_contracts.wire import emit, parse
 pytestmark = pytest.mark.localstack
 
 PATIENCE_S = 300
+NOT_ADDED = "sealer-late-events-not-added"
 
 
 def variables(suite, function, **changes):
@@ -319,15 +321,26 @@ def test_late_events_of_a_large_window_are_found_by_their_stream_and_added(
 def test_late_events_that_no_look_can_count_are_compared_and_added(
     suite, recounter, tap, name, records, some_logs
 ):
-    """They came in at about the time of the count: nobody knows whether they are in it."""
+    """They came in at about the time of the count: nobody knows whether they are in it.
+
+    More than a day allows is told by an alarm, until the setting lets it be added.
+    """
     control, window = suite.parameter("/logferry/control/bucket"), days_ago(yesterday(), 2)
     done = exported_as_large(suite, tap, name, records, window)
     invoke(suite, recounter, "none")
     come_in(suite, name, "agent", (window.to_ms - 1, "late"))
+    began_ms = epoch_ms(datetime.now(UTC))
+    before = variables(suite, recounter, ADD_MB_PER_DAY="29")  # of this window there are 30
     invoke(suite, recounter, "1")
     assert recount(suite, control, done).events == 1  # as it was
+    assert not Alarms(suite, since_ms=began_ms).is_on(NOT_ADDED)
 
     invoke(suite, recounter, "none")
+    assert Alarms(suite, since_ms=began_ms).is_on(NOT_ADDED)
+    variables(suite, recounter, ADD_MB_PER_DAY=before["ADD_MB_PER_DAY"])  # as the page says
+    healed_ms = epoch_ms(datetime.now(UTC))
+    invoke(suite, recounter, "none")
+    assert not Alarms(suite, since_ms=healed_ms).is_on(NOT_ADDED)
     assert added_to(suite, tap, name, records) == [["hello"], ["late"]]
 
 
