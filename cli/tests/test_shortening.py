@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import yaml
+from botocore.client import BaseClient
 from cli.tests.conftest import Run
 from cli.tests.in_s3 import SHOP, OnMoto, buckets_on_moto
 from cli.tests.ledgers import record_like
@@ -133,6 +134,12 @@ class World:
             )
             for e in listing.get("Contents", [])
         ]
+
+    def forget(self) -> None:
+        """Have no note of what was set."""
+        bucket = self.config.control_bucket
+        for each in self.s3.list_objects_v2(Bucket=bucket, Prefix="retention/")["Contents"]:
+            self.s3.delete_object(Bucket=bucket, Key=each["Key"])
 
     def objects(self) -> list[tuple[str, str]]:
         listing = self.s3.list_object_versions(Bucket=self.config.archive_bucket, Prefix="shop/")
@@ -461,6 +468,103 @@ def test_a_note_that_cannot_be_written_costs_no_former_value(
     assert [(each["state"], each["former_days"]) for each in world.notes()] == [("set", None)]
     world.undo()
     assert world.cloud.days is None
+
+
+class Killed(BaseException):
+    """The process died."""
+
+
+class Cut:
+    """A process that dies right before one of its calls of AWS.
+
+    Attributes:
+        made: How many there were.
+        dies_before: Which one; None for none.
+    """
+
+    def __init__(self) -> None:
+        self.made = 0
+        self.dies_before: int | None = None
+
+    def call[T](self, make: Callable[[], T]) -> T:
+        """Make a call, or die."""
+        self.made += 1
+        if self.made == self.dies_before:
+            raise Killed(self.made)
+        return make()
+
+    def at(self, number: int, act: Callable[[], object]) -> bool:
+        """Die at a call of what is done; return whether it makes so many."""
+        self.made, self.dies_before = 0, number
+        try:
+            act()
+        except Killed:
+            return True
+        finally:
+            self.dies_before = None
+        return False
+
+
+@pytest.fixture
+def cut(world: World, monkeypatch: pytest.MonkeyPatch) -> Cut:
+    """Each call that the command makes, of the hub's and of the source's account."""
+    made = Cut()
+    hubs = BaseClient._make_api_call  # type: ignore[attr-defined]
+
+    def call_hub(client: Any, operation: str, parameters: Any) -> Any:
+        return made.call(lambda: hubs(client, operation, parameters))
+
+    def call_source(method: Callable[..., Any], *arguments: Any) -> Any:
+        return made.call(lambda: method(*arguments))
+
+    monkeypatch.setattr(BaseClient, "_make_api_call", call_hub)
+    for name in ("log_group", "has_retention_policy", "filtered", "queried", "keep_for"):
+        method = getattr(world.cloud, name)
+        monkeypatch.setattr(world.cloud, name, partial(call_source, method))
+    return made
+
+
+@pytest.mark.deep
+def test_cut_before_each_call_it_has_set_nothing_or_what_the_next_one_knows(
+    world: World, cut: Cut
+) -> None:
+    number, calls, set_by, states = 1, 0, 0, set[str]()
+    while cut.at(number, world.apply):
+        number += 1 if world.cloud.calls else 10  # what looks first is read once more then
+        calls += 1
+        notes = world.notes()
+        states |= {each["state"] for each in notes}
+        set_by += world.cloud.days == 30
+        assert world.cloud.days is None or notes
+        assert all(each["former_days"] is None for each in notes)
+        if not notes:
+            continue  # as it was before
+        world.apply()
+        assert world.cloud.days == 30
+        assert [(each["state"], each["former_days"]) for each in world.notes()] == [("set", None)]
+        world.undo()
+        assert world.cloud.days is None
+        world.forget()
+    assert (calls > 50, set_by, states) == (True, 1, {"asked"})
+    assert world.cloud.days == 30
+
+
+@pytest.mark.deep
+def test_cut_before_each_call_of_putting_back_the_next_one_puts_it_back(
+    world: World, cut: Cut
+) -> None:
+    world.apply()
+    calls, states = 0, set[str]()
+    while cut.at(calls + 1, world.undo):
+        calls += 1
+        [note] = world.notes()
+        states.add(f"{note['state']} {world.cloud.days}")
+        world.undo()
+        assert (world.cloud.days, world.notes()[0]["state"]) == (None, "undone")
+        world.forget()
+        world.apply()
+    assert states == {"set 30", "set None"}
+    assert (world.cloud.days, world.notes()[0]["state"]) == (None, "undone")
 
 
 # Putting back
