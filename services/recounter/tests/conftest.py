@@ -92,6 +92,7 @@ class World:
 
     Attributes:
         events: Of each log group, by their times.
+        expired: Those that were deleted since, as somebody has shortened the retention.
         came: Those that came in late: log stream, time, and when.
         streams: Log streams that each log group has had from the beginning.
         listed_after: How long after that log streams are listed as written to.
@@ -111,6 +112,7 @@ class World:
     reading: dict[str, datetime] = field(default_factory=dict)
     events: dict[str, list[int]] = field(default_factory=dict)
     event_bytes: int = 100
+    expired: dict[str, list[int]] = field(default_factory=dict)
     came: dict[str, list[tuple[str, int, int]]] = field(default_factory=dict)
     streams: list[str] = field(default_factory=list)
     listed_after: timedelta = timedelta(0)
@@ -141,6 +143,14 @@ class World:
         at_ms = round(self.now.timestamp() * 1000)
         self.events.setdefault(name, []).extend(events)
         self.came.setdefault(name, []).extend((stream, each, at_ms) for each in events)
+
+    def shorten(self, name: str, kept_from_ms: int) -> None:
+        """Let somebody shorten a log group's retention: what is older is deleted at once."""
+        there = self.events.get(name, [])
+        self.events[name] = [each for each in there if each >= kept_from_ms]
+        self.expired.setdefault(name, []).extend(each for each in there if each < kept_from_ms)
+        came = self.came.get(name, [])
+        self.came[name] = [each for each in came if each[1] >= kept_from_ms]
 
     def counted(self, name: str, window: Window) -> int:
         """How many events CloudWatch has now."""

@@ -17,6 +17,7 @@ from services.recounter.tests.conftest import (
 )
 from services.recounter.tests.conftest import look as look_with
 
+from logferry_contracts.ledger_record import LedgerRecord
 from logferry_contracts.window import Window
 from logferry_deliveries.errors import AwsError, RetryError
 from recounter.budget import INGESTION, SCAN
@@ -62,6 +63,7 @@ def lived(seed: int) -> tuple[World, int]:
                 window=window,
                 size=100 * min(events, 5000),
                 lane=chance.choice(["direct", "direct", "slot"]),
+                **chance.choice([{}, {}, {"retention_days": chance.choice([1, 3, 30])}]),
                 log_group_class=chance.choice(["STANDARD", "STANDARD", "INFREQUENT_ACCESS"]),
             )
             world.add(made, [window.from_ms + 1] * min(events, 5000))
@@ -75,6 +77,8 @@ def lived(seed: int) -> tuple[World, int]:
             world.add(record(f"/late/{chance.randint(0, 3)}", size=100), [FROM + 2])
         if chance.random() < 0.2:
             chance.choice(list(world.events.values())).append(FROM + 3)
+        if chance.random() < 0.05:  # a retention that deletes all of a window, or some of it
+            world.shorten(chance.choice(list(world.events)), FROM + chance.choice([0, 2, 3, DAY]))
     world.before = lambda _: None
     world.status = lambda _, __: "Complete"
     for _ in range(3):
@@ -94,7 +98,7 @@ def check(seed: int) -> None:
     sizes = [
         (
             each,
-            max(each.estimated_bytes or 0, 100 * world.counted(each.log_group.name, each.window)),
+            max(each.estimated_bytes or 0, 100 * had(world, each)),
         )
         for each in world.records.values()
     ]
@@ -103,6 +107,14 @@ def check(seed: int) -> None:
     # A look that was cut off until the next one was due leaves its query: nobody takes the answer.
     last = {window: note for (window, _), (note, _) in sorted(world.notes.items(), key=by_look)}
     assert all(not note.running for note in last.values())
+
+
+def had(world: World, made: LedgerRecord) -> int:
+    """Return how many events CloudWatch has had of a window, with those that are deleted."""
+    name, window = made.log_group.name, made.window
+    expired = world.expired.get(name, [])
+    there = sum(window.from_ms <= each < window.to_ms for each in expired)
+    return world.counted(name, window) + there
 
 
 def by_look(noted: tuple[tuple[Window, int], object]) -> int:
