@@ -20,6 +20,7 @@ from services.recounter.tests.conftest import look as look_with
 from logferry_contracts.ledger_record import LedgerRecord
 from logferry_contracts.window import Window
 from logferry_deliveries.errors import AwsError, RetryError
+from recounter import due
 from recounter.budget import INGESTION, SCAN
 
 FEW, MANY = range(40), range(40, 1000)
@@ -91,9 +92,15 @@ def check(seed: int) -> None:
     world, share = lived(seed)
     assert world.recounts.keys() == world.records.keys()
     for key, recount in world.recounts.items():
-        if recount.recount.events is not None:
-            found = world.found[recount.query_id or f"{recount.window}"]
-            assert recount.recount.events == found[world.records[key].log_group.name]
+        said, made = recount.recount, world.records[key]
+        if said.events is None:
+            continue
+        returned = world.found[recount.query_id or f"{recount.window}"][made.log_group.name]
+        if due.is_same_witness(made, said.by) and made.log_group.name in world.expired:
+            # That its own call finds no more what it had found, its word is not changed by.
+            assert returned <= said.events <= had(world, made)
+        else:
+            assert said.events == returned
     # What came in late is more than a plan had guessed, and was ingested as well.
     sizes = [
         (
