@@ -19,6 +19,7 @@ from services.sealer.tests.conftest import (
 from logferry_contracts.ledger_record import Waived
 from logferry_contracts.message import timestamp
 from logferry_contracts.seal_key import seal_key, seals_prefix
+from logferry_contracts.window import Window
 
 
 @pytest.fixture
@@ -254,3 +255,62 @@ def test_truth_that_comes_later_is_sealed_also_where_somebody_has_removed_the_no
     first, second, third = world.check()
     assert [each.kind for each in (first, second, third)] == ["day", "later", "later"]
     assert [name for name, *_ in world.outcomes(third)] == ["/c"]
+
+
+@pytest.fixture
+def unplanned(world: World) -> World:
+    """A world whose first date is sealed: nobody has planned its last hour."""
+    hours = [Window.between(FIRST + n * HOUR, FIRST + (n + 1) * HOUR) for n in range(23)]
+    for hour in hours:
+        world.exported("/a", hour)
+        world.exported("/b", hour)
+    world.inventory("/a", "/b", at=FIRST + DAY + HOUR)
+    world.now = FIRST + 4 * DAY
+    world.look()
+    assert ("/a", "open", "not_planned") in world.outcomes(world.check()[0])
+    return world
+
+
+def lose_drafts(world: World) -> None:
+    for key in world.cloud.below(CONTROL, "seals/"):
+        if "/dates/" in key:
+            world.cloud.objects.pop((CONTROL, key))
+
+
+def test_what_was_open_is_not_taken_for_skipped_where_the_draft_is_lost(unplanned: World) -> None:
+    lose_drafts(unplanned)
+    unplanned.exported("/b", day(0, HOUR), generation=2)
+    before = len(unplanned.check())
+
+    assert unplanned.look()
+
+    later = [each for each in unplanned.check()[before:] if each.kind == "later"]
+    assert [unplanned.outcomes(each) for each in later] == [[("/b", "archived", None)]]
+
+
+def test_windows_that_are_cut_anew_take_no_word_back_where_the_draft_is_lost(
+    unplanned: World,
+) -> None:
+    lose_drafts(unplanned)
+    unplanned.exported("/b", Window.between(FIRST + 23 * HOUR, FIRST + 23.5 * HOUR))
+    before = len(unplanned.check())
+
+    assert unplanned.look()
+
+    later = [each for each in unplanned.check()[before:] if each.kind == "later"]
+    assert [unplanned.outcomes(each) for each in later] == [[("/b", "archived", None)]]
+
+
+def test_a_record_that_somebody_removes_makes_no_lawful_skip_of_what_was_sealed(
+    world: World,
+) -> None:
+    half = DAY / 2
+    world.exported("/gone", day(0, half))
+    record = world.failed(world.record("/gone", Window.between(FIRST + half, FIRST + DAY)))
+    world.inventory(at=FIRST + DAY + HOUR)
+    world.look()
+    world.cloud.objects.pop((CONTROL, record.key))
+
+    assert world.look()
+
+    assert len(world.check()) == 1

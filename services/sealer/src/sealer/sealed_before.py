@@ -43,6 +43,14 @@ class SealedBefore:
         )
         return Leaf(statement=found[0][0]) if found else None
 
+    def tells_of(self, group: Group) -> bool:
+        """Whether any of the seals has a word on any of the time of a log group's window."""
+        found = self._all().run(
+            "SELECT 1 FROM last WHERE name = ? AND from_ms < ? AND to_ms > ? LIMIT 1",
+            (group.name, group.window.to_ms, group.window.from_ms),
+        )
+        return bool(found)
+
     def _all(self) -> Rows:
         with self._lock:
             if self._rows is None:

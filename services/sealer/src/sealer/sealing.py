@@ -302,7 +302,13 @@ class Sealing:
         date = date_of(covers, within, zone_named(sealed.time_zone))
         # What has not ended again stays what it was until it has.
         before = SealedBefore(lambda: self._leaves(chain, lists(sealed)))
-        wanted = Wanted(is_overdue=False, only=only, is_sealed=before.has, last_sealed=before.last)
+        wanted = Wanted(
+            is_overdue=False,
+            only=only,
+            is_sealed=before.has,
+            last_sealed=before.last,
+            is_told=before.tells_of,
+        )
         with self._draft(chain.name, date) as draft:
             listed = self._records(chain, covers, within)
             waiting = self.stock.take(date, draft, listed, turn, wanted)

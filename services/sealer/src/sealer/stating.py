@@ -85,6 +85,8 @@ class Wanted:
         is_sealed: Tells whether a seal of the date has a statement already: only of such objects it
             is said that somebody had them removed.
         last_sealed: Returns the leaf that the date's last seal has of a group; None for none.
+        is_told: Tells whether a seal of the date has a word on any of the time of a group: that
+            nothing is known of it now takes none back.
     """
 
     is_overdue: bool
@@ -92,6 +94,7 @@ class Wanted:
     windows: frozenset[Window] | None = None
     is_sealed: Callable[[StatementName], bool] = lambda _: False
     last_sealed: Callable[[Group], Leaf | None] = lambda _: None
+    is_told: Callable[[Group], bool] = lambda _: False
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -17,7 +17,7 @@ from logferry_contracts.window import Window
 from sealer.aws.calls import THREADS
 from sealer.aws.ledger import Ledger, ListedRecord
 from sealer.dates import DateToSeal
-from sealer.draft import Draft, Group, RecordRow
+from sealer.draft import NOT_LISTED, Draft, Group, RecordRow
 from sealer.metrics import DAMAGED, STATED
 from sealer.stating import Stated, Stating, Wanted
 from sealer.turn import Turn
@@ -64,9 +64,13 @@ class Stock:
             return self.stating.state(chain, group, before, turn, wanted)
 
         with ThreadPoolExecutor(THREADS) as threads:
-            for some in batched(
-                draft.due(date, wanted.only, wanted.windows), THREADS, strict=False
-            ):
+            due = (
+                each
+                for each in draft.due(date, wanted.only, wanted.windows)
+                # Inventories of a date that was sealed are gone with its draft, and later expire.
+                if each.basis != NOT_LISTED or not wanted.is_told(each)
+            )
+            for some in batched(due, THREADS, strict=False):
                 turn.check(f"{date.date} of {chain} is still to be stated")
                 stated_before = {(each.name, each.window): draft.leaf(each) for each in some}
                 stated = list(threads.map(state, some))
