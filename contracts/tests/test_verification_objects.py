@@ -106,6 +106,23 @@ def test_an_object_in_the_folder_of_a_window_that_was_skipped_as_empty_is_found(
     assert errors(checked(archive, "objects")) == [named.ObjectAddedError]
 
 
+@pytest.mark.parametrize("tasks", [0, 1], ids=["no task", "another one"])
+def test_an_object_is_found_beside_sealed_ones_whatever_task_is_said_to_have_written_these(
+    tasks: int,
+) -> None:
+    archive = Archive()
+    window = archive.window()
+    first = archive.archived("/a", window)
+    archive.day([first], window)
+    other = archive.export("/a", window, generation=2, tasks=tasks).task_ids
+    export = first.exports[-1].model_copy(update={"task_ids": other})
+    archive.later([first.model_copy(update={"exports": [export]})], window)
+    assert checked(archive, "objects") == []
+    archive.bucket.put(f"{first.exports[-1].folders[0]}planted/000000.gz", gz([START_MS]))
+
+    assert errors(checked(archive, "objects")) == [named.ObjectAddedError]
+
+
 def test_an_object_whose_hold_was_lifted_is_named(archive: Archive, key: str) -> None:
     archive.bucket.keys[key][0].is_held = False
 

@@ -278,6 +278,23 @@ def test_an_object_is_added(folder, verify, where):
     assert_found(verify, folder, "object_added", "objects")
 
 
+@pytest.mark.parametrize("leftovers", [None, []], ids=["open", "closed"])
+@pytest.mark.parametrize("tasks", [0, 1], ids=["no task", "another one"])
+def test_an_object_is_added_beside_those_of_a_task_that_is_not_named_any_more(
+    folder, verify, tasks, leftovers
+):
+    archive = folder.archive
+    window = archive.window()
+    first = archive.archived("/app/c", window, leftovers=leftovers)
+    archive.day([first], window)
+    other = archive.export("/app/c", window, generation=2, tasks=tasks).task_ids
+    export = first.exports[-1].model_copy(update={"task_ids": other})
+    archive.later([first.model_copy(update={"exports": [export]})], window)
+    assert verify(folder).code == 0
+    folder.place.put(f"{first.exports[-1].folders[0]}planted/000000.gz", gz([1]))
+    assert_found(verify, folder, "object_added", "objects")
+
+
 @pytest.mark.parametrize("of", ["app/nobody", "!/app/a"])
 def test_a_folder_of_a_log_group_that_no_seal_names_is_planted(attacked, verify, of):
     key = f"{SOURCE.profile}/{of}/2026/11/22/00/task/stream/000000.gz"

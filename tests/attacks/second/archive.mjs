@@ -118,6 +118,7 @@ function readStatement(leaf, name) { // null where it is not what was sealed
 // 7. Objects
 const LOG = /^(.+)\/([^/]+)\/[^/]+\/[0-9]{6,}\.gz$/
 const foldersOf = (exported) => exported.task_ids.map((id) => `${exported.destination.prefix}/${id}/`)
+const sealedFoldersOf = ({ it, exported }) => [...foldersOf(exported), ...it.objects.map(({ key }) => `${key.split('/').slice(0, -2).join('/')}/`)]
 const SILENT = [...TRIES, 'archived', 'waived'] // what is told at no level by itself
 const isOfObjects = (it) => ['archived', 'disposed'].includes(it.outcome)
 function checkObject(object, { outcome, window }) {
@@ -146,8 +147,8 @@ function checkAdded(counting, said, all) {
   const exports = counting.flatMap((it) => it.exports.map((exported) => ({ it, exported, isLast: exported === it.exports.at(-1) })))
   const prefixes = [...new Set(exports.map((each) => each.exported.destination.prefix))].sort((a, b) => b.length - a.length)
   const sealed = ({ it, isLast }) => isOfObjects(it) && isLast
-  const tasks = exports.filter((each) => sealed(each) && each.exported.lane === 'slot').flatMap((each) => foldersOf(each.exported))
-  const counted = exports.filter(sealed).flatMap((each) => foldersOf(each.exported))
+  const tasks = exports.filter((each) => sealed(each) && each.exported.lane === 'slot').flatMap(sealedFoldersOf)
+  const counted = exports.filter(sealed).flatMap(sealedFoldersOf)
   const abandoned = said.flatMap((it) => it.exports.flatMap(foldersOf)).filter((folder) => !counted.includes(folder))
   const isClosed = (it) => it.outcome === 'skipped' ? !it.exports.some((each) => each.task_ids.length) : isOfObjects(it) && it.leftovers
   const open = exports.filter(({ it }) => !isClosed(it)).map((each) => each.exported.destination.prefix)

@@ -233,9 +233,12 @@ def _prefixes(
             below.open.update(_names([statement]))
         if statement.outcome in _OF_OBJECTS and statement.exports:
             last = statement.exports[-1]
-            below.abandoned.difference_update(last.folders)
+            # Where its objects lie, too: a ledger may have lost, or been told, who wrote them.
+            in_keys = {each.key.rsplit("/", 2)[0] for each in statement.objects or []}
+            folders = {*last.folders, *(f"{each}/" for each in in_keys)}
+            below.abandoned.difference_update(folders)
             if last.lane == "slot":
-                below.tasks.update(last.folders)
+                below.tasks.update(folders)
     return below
 
 
