@@ -247,8 +247,7 @@ def record_of(
 
 def _submitted(export: StatedExport) -> dict[str, Any]:
     """Return the section of an export's one task; a split's several are told of by its halves."""
-    added = addendum_folders(export.export_id, export.task_ids)
-    tasks = [each for each in export.task_ids if each not in added]
+    tasks = export.own_task_ids
     if export.lane != "slot" or len(tasks) != 1:
         return {}
     return {"submitted": {"task_id": tasks[0], "at": export.requested_at}}

@@ -8,6 +8,7 @@ from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
+from logferry_contracts.addendum import addendum_folders
 from logferry_contracts.digest import Sha256
 from logferry_contracts.export import Destination, ExportId, Generation, Lane, ReasonCode, TaskId
 from logferry_contracts.log_group import LogGroupArn, LogGroupClass, LogGroupName, RetentionDays
@@ -95,6 +96,12 @@ class StatedExport(Message):
     requested_at: Timestamp
     ended_at: Timestamp | None = None
     artifact: Annotated[str, Field(min_length=1, max_length=256)] | None = None
+
+    @property
+    def own_task_ids(self) -> list[str]:
+        """Those without its addenda."""
+        added = addendum_folders(self.export_id, self.task_ids)
+        return [each for each in self.task_ids if each not in added]
 
     @property
     def folders(self) -> list[str]:

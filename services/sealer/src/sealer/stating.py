@@ -25,6 +25,7 @@ from logferry_contracts.statement import (
     SKIPPED,
     WAIVED,
     Difference,
+    StatedExport,
     StatedLogGroup,
     Statement,
     Waiver,
@@ -189,10 +190,11 @@ class Stating:
     ) -> dict[str, Any] | None:
         """Return what is stated by the records of a window, of which the last one counts."""
         last = max(tries, key=lambda each: each.generation)
+        exports = self._exports(group, before, tries, wanted)
         fields = {
             "source": last.source,
             "log_group": stated_log_group(last.log_group),
-            "exports": stated_exports(tries, self._task_ids),
+            "exports": exports,
         }
         if (disposed := self._disposed(group, last, wanted)) is not None:
             return fields | disposed
@@ -203,13 +205,40 @@ class Stating:
                 return None
             try:
                 return (
-                    fields | self._archived(last, turn) | ({"recount": recount} if recount else {})
+                    fields
+                    | self._archived(last, exports[-1].task_ids, turn)
+                    | ({"recount": recount} if recount else {})
                 )
             except (OfflineError, TooLargeError) as error:
                 outcome = Outcome(
                     outcome=OPEN, is_ended=False, reason=error.reason, detail=str(error)
                 )
         return _with_outcome(fields, outcome, wanted.is_overdue)
+
+    def _exports(
+        self,
+        group: Group,
+        before: LeafRow | None,
+        tries: Sequence[LedgerRecord],
+        wanted: Wanted,
+    ) -> list[StatedExport]:
+        """Return a window's tries as a statement has them.
+
+        A ledger that was made again does not know all tasks: what was sealed of them stays true.
+        """
+        exports = stated_exports(tries, self._task_ids)
+        if all(each.own_task_ids for each in exports):
+            return exports
+        sealed = self._sealed_before(group, before, wanted)
+        known = {each.export_id: each.own_task_ids for each in sealed.exports} if sealed else {}
+        return [
+            each
+            if each.own_task_ids
+            else each.model_copy(
+                update={"task_ids": [*known.get(each.export_id, ()), *each.task_ids]}
+            )
+            for each in exports
+        ]
 
     def _disposed(
         self, group: Group, record: LedgerRecord, wanted: Wanted
@@ -257,8 +286,10 @@ class Stating:
             "differences": told,
         }
 
-    def _archived(self, record: LedgerRecord, turn: Turn) -> dict[str, Any]:
-        found = self.measure(record, turn)
+    def _archived(
+        self, record: LedgerRecord, task_ids: Sequence[str], turn: Turn
+    ) -> dict[str, Any]:
+        found = self.measuring.measured(record, task_ids, turn)
         fields: dict[str, Any] = {
             "outcome": ARCHIVED,
             "objects": found.objects,
@@ -301,18 +332,24 @@ class Stating:
         self, group: Group, before: LeafRow | None, record: LedgerRecord, wanted: Wanted
     ) -> Recounted | None:
         """Return what the last seal says was counted of the same export; None for nothing."""
+        sealed = self._sealed_before(group, before, wanted)
+        if sealed is None or not sealed.exports:
+            return None
+        is_same = sealed.exports[-1].export_id == record.export_id
+        return sealed.recount if is_same else None
+
+    def _sealed_before(
+        self, group: Group, before: LeafRow | None, wanted: Wanted
+    ) -> Statement | None:
+        """Return what the last seal says of a window; None for nothing that can be read."""
         if before is not None and before.is_sealed:
             leaf: Leaf | None = Leaf(statement=before.statement)
         else:
             leaf = wanted.last_sealed(group)
         try:
-            sealed = None if leaf is None else self._statement(group, leaf.name)
+            return None if leaf is None else self._statement(group, leaf.name)
         except ContractError:  # of a later release
             return None
-        if sealed is None or not sealed.exports:
-            return None
-        is_same = sealed.exports[-1].export_id == record.export_id
-        return sealed.recount if is_same else None
 
     def _is_awaited(self, record: LedgerRecord, turn: Turn) -> bool:
         """Whether an export is so new that it may still be counted."""
