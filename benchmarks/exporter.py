@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import isinf
 from statistics import median
+from unittest.mock import patch
 
 from botocore.config import Config
 from rich.console import Console
@@ -29,6 +30,7 @@ from benchmarks.simulation.workload import (
     serial_bound_s,
     two_lane_optimum_s,
 )
+from exporter import waiting
 from exporter.aws.clients import CLIENT_CONFIG, CREATE_CONFIG
 from exporter.settings import (
     DEFAULT_DIRECT_LANE_CALLS_PER_SECOND,
@@ -86,6 +88,7 @@ class DirectLane:
         page_s: Until AWS has answered with a page of events.
         timeout_s: The function's.
         memory_mb: The function's; None for what it is given for so many calls.
+        look_s: Of the slot's time, that a look at a task is worth at most.
     """
 
     planned_bytes: int = SHIPPED.planned_bytes
@@ -94,6 +97,7 @@ class DirectLane:
     page_s: float = Latencies.page_s
     timeout_s: int = SHIPPED.function_timeout_s
     memory_mb: int | None = None
+    look_s: float = waiting.MOST_COST_S
 
 
 @dataclass(frozen=True)
@@ -154,13 +158,14 @@ def with_direct_lane(lane: DirectLane) -> Strategy:
     """Only those with events, which both lanes share."""
 
     def two_lanes(groups: Sequence[LogGroup], _seed: int) -> Usage:
-        usage = drain_both(
-            _smallest_first(active(groups)),
-            least_bytes=LEAST_OFFERED_BYTES,
-            most_bytes=lane.planned_bytes,
-            latencies=Latencies(page_s=lane.page_s),
-            functions={"slot": _slot_beside(lane), "direct": _function(lane)},
-        )
+        with patch.object(waiting, "MOST_COST_S", lane.look_s):
+            usage = drain_both(
+                _smallest_first(active(groups)),
+                least_bytes=LEAST_OFFERED_BYTES,
+                most_bytes=lane.planned_bytes,
+                latencies=Latencies(page_s=lane.page_s),
+                functions={"slot": _slot_beside(lane), "direct": _function(lane)},
+            )
         usage.calls["cloudwatch.GetMetricData"] += len(groups)
         return usage
 
@@ -197,6 +202,8 @@ OURS = "logferry"
 SKIPPING = "logferry, skipping"
 DIRECT = "logferry, skipping, direct lane"
 THEIRS = "aws-logs-export-to-s3"
+FEWER_LOOKS_S = 13.0
+"""With that even a few long tasks have about as many looks each as many short ones."""
 STRATEGIES: dict[str, Strategy] = {
     BOUND: bound,
     OURS: ours,
@@ -213,6 +220,9 @@ OTHER_LANES = {
     "direct lane: 1 GB of memory": DirectLane(memory_mb=1024),
     "direct lane: 10 calls a second": DirectLane(calls_per_s=10),
     "direct lane: 25 calls a second": DirectLane(calls_per_s=25),
+    "fewer looks": DirectLane(look_s=FEWER_LOOKS_S),
+    "fewer looks, 10 calls a second": DirectLane(calls_per_s=10, look_s=FEWER_LOOKS_S),
+    "fewer looks, 25 calls a second": DirectLane(calls_per_s=25, look_s=FEWER_LOOKS_S),
 }
 """What the direct lane's settings, and AWS, come to: each differs in one thing from the shipped."""
 

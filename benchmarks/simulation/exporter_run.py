@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from functools import partial
+from functools import cache, partial
 from itertools import islice
 from pathlib import Path
 from types import SimpleNamespace
@@ -33,6 +33,7 @@ from exporter.handler import work
 from exporter.settings import Settings
 from exporter.task import COMPLETED, Task
 from exporter.telemetry import logger
+from exporter.waiting import Ended
 from exporter.wiring import Wiring
 from logferry_contracts.day_completed import DayCompleted
 from logferry_contracts.export import Destination, Lane, export_id
@@ -127,11 +128,13 @@ class Function:
     Attributes:
         memory_mb: Which is its share of a CPU as well.
         settings: By name, where they are not its defaults.
+        known: What it remembers of tasks that have ended before.
     """
 
     timeout_s: int = 120
     memory_mb: int = SLOT_MEMORY_MB
     settings: Mapping[str, Any] = field(default_factory=dict)
+    known: Sequence[Ended] = ()
 
 
 @dataclass(frozen=True)
@@ -251,7 +254,7 @@ class SimulatedAws(Unused):
         self._wirings = {lane: self._wiring(each) for lane, each in functions.items()}
 
     def _wiring(self, function: Function) -> Wiring:
-        return Wiring(
+        wiring = Wiring(
             settings=Settings.from_env(ENVIRONMENT).model_copy(update=function.settings),
             ledger=self,
             accounts=self,
@@ -262,6 +265,8 @@ class SimulatedAws(Unused):
             sleep=self._pass,
             together=lambda jobs: self._clock.side_by_side(jobs, at_once=len(jobs)),
         )
+        wiring.slot.ended.extend(function.known)
+        return wiring
 
     @property
     def now_s(self) -> float:
@@ -294,7 +299,6 @@ class SimulatedAws(Unused):
                     continue
                 busy.add(lane)
                 self._deliver(lane, queue)
-                self.usage.makespan_s = self.now_s
             busy.discard(lane)
 
         with _silence(), self.outages:
@@ -497,6 +501,8 @@ class SimulatedAws(Unused):
         """Count an export as announced."""
         with self._call("sns.Publish"):
             self.usage.announced.add(event.id)
+        # What is left in a queue then, of exports that the other lane has done, holds up nobody.
+        self.usage.makespan_s = self.now_s
 
     # -- the clock ----------------------------------------------------------------------------
 
@@ -554,11 +560,16 @@ def _bytes_in(group: LogGroup, window: Window) -> int:
 
 def _bytes_until(group: LogGroup, at_ms: int) -> int:
     """Return how many of a log group's bytes in the window are older; its hours differ in load."""
-    rng = random.Random(group.name)  # noqa: S311  (reproducible, and no secret)
-    loads = [rng.lognormvariate(0, BUSY_HOURS_SIGMA) for _ in range(HOURS)]
+    loads = _loads(group.name)
     at = min((at_ms - WINDOW.from_ms) / (WINDOW.to_ms - WINDOW.from_ms), 1.0) * HOURS
     before = sum(load * min(max(at - hour, 0.0), 1.0) for hour, load in enumerate(loads))
     return round(group.size_bytes * before / sum(loads))
+
+
+@cache
+def _loads(name: str) -> tuple[float, ...]:
+    rng = random.Random(name)  # noqa: S311  (reproducible, and no secret)
+    return tuple(rng.lognormvariate(0, BUSY_HOURS_SIGMA) for _ in range(HOURS))
 
 
 def _time(at_s: float) -> datetime:
