@@ -18,13 +18,14 @@ from logferry.times import time_given, zone_given
 from logferry_contracts.chain import ChainName
 from logferry_contracts.message import epoch_ms, from_epoch_ms, timestamp
 from logferry_contracts.retrieval.asked import Asked
-from logferry_contracts.retrieval.plan import Plan, RulesOut
+from logferry_contracts.retrieval.plan import UNKNOWN, Plan, RulesOut
 from logferry_contracts.retrieval.sealed import Seals, add_sealed
 from logferry_contracts.retrieval.search import Match, Report
 from logferry_contracts.retrieval.stated import add_stated
 from logferry_contracts.signatures import TrustedKey
 from logferry_contracts.verification.joining import span
 from logferry_contracts.verification.store import Denied, Mapped
+from logferry_contracts.window import Window
 from logferry_contracts.zones import zone_named
 from logferry_ledger.markup import visible
 
@@ -99,7 +100,9 @@ def planned(
     seals = dict[ChainName, Seals | None]()
     for chain in place.chains:
         found = _seals(place, chain, wanted, max(earliest, 0), mapped)
-        if found is None or place.ledger or wanted.profile in {None, *found.profiles}:
+        of_others = found.profiles if found and not place.ledger and wanted.profile else None
+        # Whose a chain is of which no seal is there, nobody can say: they may have been removed.
+        if not of_others or wanted.profile in of_others:
             seals[chain] = found
     if not seals:
         told = f"there is no seal of the profile {wanted.profile}" if wanted.profile else "no seals"
@@ -108,9 +111,19 @@ def planned(
     for chain, of in seals.items():
         _add(plan, place, chain, of, mapped)
     plan.finish()
+    if plan.log_groups:
+        _add_no_log_groups(plan)
     if not plan.log_groups and not plan.findings:
         raise ConfigError("--log-group", list(_no_log_group(plan)))
     return plan
+
+
+def _add_no_log_groups(plan: Plan) -> None:
+    """Add the whole names that there is nothing of, where there is of others."""
+    whole = Window(from_ms=plan.asked.from_ms, to_ms=plan.asked.to_ms)
+    for name in sorted(set(plan.asked.log_groups) - plan.log_groups):
+        if not has_magic(name):
+            plan.add_absence(UNKNOWN, "no log group of this name", name, whole)
 
 
 def _no_log_group(plan: Plan) -> Iterator[str]:
@@ -139,9 +152,9 @@ def _seals(
 def _asked(place: Place, wanted: Wanted, seals: dict[ChainName, Seals | None]) -> Asked:
     if wanted.time_zone is not None:
         return wanted.asked(zone_given(wanted.time_zone))
-    utc = zone_named("Etc/UTC")
-    by_chain = {chain: _zone(place, chain, found) or utc for chain, found in seals.items()}
-    asked = {wanted.asked(zone) for zone in by_chain.values()}
+    zones = {chain: _zone(place, chain, found) for chain, found in seals.items()}
+    by_chain = {chain: zone for chain, zone in zones.items() if zone is not None}
+    asked = {wanted.asked(zone) for zone in by_chain.values() or [zone_named("Etc/UTC")]}
     if len(asked) > 1:
         told = ", ".join(f"{chain}: {zone}" for chain, zone in by_chain.items())
         raise ConfigError("--time-zone", [f"the clocks of these differ, so say which: {told}"])

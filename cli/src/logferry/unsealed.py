@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
 
+from logferry.unrecorded import Unrecorded
 from logferry_contracts.archive import Readable, whole_manifest
 from logferry_contracts.chain import ChainName
 from logferry_contracts.export import export_id
@@ -15,15 +16,13 @@ from logferry_contracts.retrieval.plan import UNKNOWN, Plan
 from logferry_contracts.retrieval.streams import Export, listed
 from logferry_contracts.source import SourceName
 from logferry_contracts.statement import DISPOSED, FAILED, OPEN, SKIPPED, WAIVED
-from logferry_contracts.window import Window
+from logferry_contracts.window import LONGEST_WINDOW_MS, Window
 from logferry_ledger.errors import LedgerError
 from logferry_ledger.ledger import Ledger, last_tries
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
-_LONGEST_MS = 25 * 3_600_000
-"""A window is a day at most, which may have 25 hours."""
 _NOT_THERE = ("404", "NoSuchKey")
 
 type _Record = LedgerRecord | LedgerError
@@ -41,13 +40,16 @@ class Unsealed:
         """Add what the ledger has of a source's time.
 
         One log group that is named, and no glob, costs a LIST of windows from that time on, and two
-        GETs for each window: the second says that there was no other try.
+        GETs for each window: the second says that there was no other try. Where it has no record of
+        a window, and of a glob, it is also looked at which log groups there were.
 
         Raises:
             ClientError: It may not be read.
         """
         reached, chain = time.from_ms, ChainName.of(source)
         touching: list[Window] = []
+        windows: list[Window] = []
+        own: dict[str, list[Window]] = {}
         for window in self._windows(source, time):
             if window.to_ms <= time.from_ms:
                 touching.append(window)
@@ -55,19 +57,23 @@ class Unsealed:
             if reached < window.from_ms:
                 plan.add_unknown(chain, Window(from_ms=reached, to_ms=window.from_ms))
             reached = max(reached, window.to_ms)
+            windows.append(window)
             records = self._records(plan.asked, source, window)
             if window.from_ms == plan.asked.from_ms:
                 self._add_ends(plan, source, touching, records)
             for record in records:
-                self._add(plan, record)
+                if isinstance(record, LedgerRecord):
+                    own.setdefault(record.log_group.name, []).append(record.window)
+                self._add(plan, source, record)
+        Unrecorded(self._s3, self._ledger.bucket, plan, source, time).add(windows, own)
         if reached < time.to_ms:
             plan.add_unknown(chain, Window(from_ms=reached, to_ms=time.to_ms))
 
     def _windows(self, source: SourceName, time: Window) -> Iterator[Window]:
         """Yield the windows of a time, after those that end where it begins."""
-        since = time.from_ms - _LONGEST_MS
+        since = time.from_ms - LONGEST_WINDOW_MS
         for window in self._ledger.windows_from(source, since, until_ms=time.to_ms):
-            if window.to_ms >= time.from_ms:
+            if window.to_ms >= time.from_ms and not window.is_too_long:
                 yield window
 
     def _add_ends(
@@ -87,7 +93,7 @@ class Unsealed:
         for window in before:
             for record in self._records(plan.asked, source, window):
                 if isinstance(record, LedgerError) or record.log_group.name not in there:
-                    self._add(plan, record)
+                    self._add(plan, source, record)
 
     def _records(self, asked: Asked, source: SourceName, window: Window) -> list[_Record]:
         """Return the last try of each log group that was asked for, and what cannot be read."""
@@ -119,9 +125,9 @@ class Unsealed:
                 return
             generation += 1
 
-    def _add(self, plan: Plan, record: _Record) -> None:
+    def _add(self, plan: Plan, source: SourceName, record: _Record) -> None:
         if isinstance(record, LedgerError):
-            plan.add_absence(UNKNOWN, str(record), "", self._whole(plan))
+            plan.add_absence(UNKNOWN, str(record), ChainName.of(source), self._whole(plan))
             return
         if (outcome := _outcome(record)) is not None:
             plan.add_absence(*outcome, record.log_group.name, record.window)

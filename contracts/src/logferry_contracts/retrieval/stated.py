@@ -21,6 +21,10 @@ from logferry_contracts.verification.store import Mapped, Store
 from logferry_contracts.window import Window
 
 _WINDOW = re.compile(r"[0-9]{15}-[0-9]{15}/", re.ASCII)
+_AWAITED_MS = 8 * 86_400_000
+"""So long after its end a window may be without a statement, as most sealers are set up: its export
+is waited for."""
+type _Stated = tuple[str, list[StatementName]]
 _MAGIC = re.compile(r"[*?\[]")
 
 
@@ -44,10 +48,11 @@ def add_stated(plan: Plan, store: Listed, name: ChainName, *, mapped: Mapped = m
         Unreadable: They cannot be listed.
     """
     plan.by_statements.append(name)
-    for folder, windows in _windows(store, name, plan.asked):
-        _add_unstated(plan, [_name(folder, each) for each in windows])
+    for folder, stated in _windows(store, name, plan.asked):
+        windows = [each for each in stated if plan.asked.may_have(each.window)]
+        _add_unstated(plan, windows or _that_may_go_on(plan.asked, stated))
         for window in windows:
-            names = _names(store, name, f"{folder}{window}")
+            names = _names(store, name, f"{folder}{window.window.in_keys}/")
             read = list(
                 mapped(lambda leaf: read_statement(store, name, leaf), [_leaf(e) for e in names])
             )
@@ -71,8 +76,20 @@ def _add_unstated(plan: Plan, windows: Iterable[StatementName]) -> None:
         plan.add_unknown(of, Window(from_ms=reached, to_ms=plan.asked.to_ms))
 
 
-def _windows(store: Listed, name: ChainName, asked: Asked) -> Iterator[tuple[str, list[str]]]:
-    """Yield each log group's folder, and its windows that are of the time, in order."""
+def _that_may_go_on(asked: Asked, stated: list[StatementName]) -> list[StatementName]:
+    """Return the last window of a log group that may have been there in a time of which none is.
+
+    Who asks for a whole name wants to know. Of a glob's a log group of which nothing was said for
+    long, or yet, was not there: otherwise each one that was ever deleted would be missed.
+    """
+    if stated[0].log_group_name in asked.log_groups:
+        return stated[-1:]
+    since_ms = asked.from_ms - _AWAITED_MS
+    return [each for each in stated if since_ms <= each.window.to_ms <= asked.from_ms][-1:]
+
+
+def _windows(store: Listed, name: ChainName, asked: Asked) -> Iterator[_Stated]:
+    """Yield each log group's folder, and all of its windows, in order."""
     root = statements_prefix(name)
     waiting = sorted({_beginning(glob) for glob in asked.log_groups})
     seen: set[str] = set()
@@ -86,7 +103,7 @@ def _windows(store: Listed, name: ChainName, asked: Asked) -> Iterator[tuple[str
         waiting += [f"{folder}{each}" for each in below if not _WINDOW.fullmatch(each)]
         of = log_group_of_folder(folder.removesuffix("/")) if folder else ""
         if windows and asked.has_log_group(of):
-            yield folder, [each for each in windows if asked.may_have(_name(folder, each).window)]
+            yield folder, [_name(folder, each) for each in windows]
 
 
 def _beginning(glob: str) -> str:
