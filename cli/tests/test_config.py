@@ -171,6 +171,29 @@ def test_a_value_that_yaml_takes_otherwise_is_told_to_be_quoted(tmp_path: Path, 
     assert "put a value into quotes" in problem
 
 
+@pytest.mark.parametrize(
+    ("value", "told"),
+    [
+        ("2026-13-45", "this is no timestamp, as YAML takes it for without quotes: month must be"),
+        ("!!timestamp x", "this is no timestamp"),
+        ("!!int abc", "this is no int"),
+        ("!!bool abc", "this is no bool"),
+        ("9" * 5000, "this is no int"),
+        ("[" * 3000 + "]" * 3000, "it has brackets in brackets without end"),
+    ],
+)
+def test_a_value_that_nothing_can_be_made_of_is_told(tmp_path: Path, value: str, told: str) -> None:
+    [problem] = problems_of(tmp_path, f"region: eu-west-1\nexternal_id: {value}\n")
+    assert told in problem
+
+
+@pytest.mark.parametrize("name", ["min_dollars", "dollars_per_gb_month", "count_dollars"])
+def test_dollars_have_an_end(tmp_path: Path, document: dict[str, Any], name: str) -> None:
+    document["log_retention"] = {"min_days": 30, name: float("inf")}
+    [problem] = problems_of(tmp_path, yaml.safe_dump(document))
+    assert problem.startswith(f"log_retention.{name}: ")
+
+
 @pytest.mark.parametrize("value", ["111122223333", "2026-11-21", "1.5", "yes"])
 def test_what_yaml_does_not_take_for_text_is_told_to_be_quoted(
     tmp_path: Path, document: dict[str, Any], value: str

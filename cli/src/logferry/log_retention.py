@@ -49,9 +49,9 @@ class LogRetentionConfig(BaseModel):
 
     min_days: Annotated[int, Field(ge=15, le=CHOICES[-1])] = 30
     exclude: list[Annotated[str, Field(min_length=1, max_length=512)]] = []
-    min_dollars: Annotated[float, Field(ge=0)] = 1.0
-    dollars_per_gb_month: Annotated[float, Field(gt=0)] = 0.03
-    count_dollars: Annotated[float, Field(ge=0)] = 25.0
+    min_dollars: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 1.0
+    dollars_per_gb_month: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 0.03
+    count_dollars: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 25.0
 
     @property
     def days(self) -> int:

@@ -38,6 +38,8 @@ def mapping_in(path: Path) -> dict[str, Any]:
         raise ConfigError(str(path), [f"{error}{_what_to_quote(error)}"]) from error
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(str(path), [str(error)]) from error
+    except RecursionError as error:
+        raise ConfigError(str(path), ["it has brackets in brackets without end"]) from error
     if document is None:
         raise ConfigError(str(path), [f"it is empty: begin with {EXAMPLE}"])
     if not isinstance(document, dict):
@@ -47,7 +49,19 @@ def mapping_in(path: Path) -> dict[str, Any]:
 
 
 class _EachKeyOnce(yaml.SafeLoader):
-    """YAML as its specification has it: PyYAML keeps the last of two values, silently."""
+    """YAML as its specification has it: PyYAML keeps the last of two values, silently.
+
+    And what is none, such as the date 2026-13-45, is an error with its place: PyYAML lets whatever
+    its parts meet go by.
+    """
+
+    def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:  # noqa: FBT001, FBT002  (PyYAML's)
+        try:
+            return super().construct_object(node, deep)
+        except (ArithmeticError, AttributeError, LookupError, ValueError) as error:
+            kind = node.tag.rpartition(":")[2]
+            problem = f"this is no {kind}, as YAML takes it for without quotes: {error}"
+            raise yaml.constructor.ConstructorError(None, None, problem, node.start_mark) from error
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:  # noqa: FBT001, FBT002  (PyYAML's)
         keys = (key for key, _ in node.value if isinstance(key, yaml.ScalarNode))
