@@ -43,3 +43,11 @@ def test_one_that_the_command_does_not_take_would_be_found() -> None:
 
 def test_a_file_with_a_space_is_one_word() -> None:
     assert typed("index rebuild", "my hub.yaml") == "logferry index rebuild 'my hub.yaml'"
+
+
+@pytest.mark.parametrize("name", ["-foo", "--foo"])
+def test_a_name_that_begins_with_a_hyphen_is_no_option(name: str) -> None:
+    wanted = ("--log-group", name, "--stream", name, "--from", "-2h")
+    told = typed("thaw", "organization.yaml", *wanted)
+    options = f"--log-group={name} --stream={name} --from -2h"
+    assert told == f"logferry thaw organization.yaml {options}"
