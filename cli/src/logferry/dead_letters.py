@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from rich.box import SIMPLE_HEAD
-from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 from logferry.aws_errors import AWS_ERRORS
 from logferry.config import Config, SourceConfig
@@ -256,7 +256,8 @@ def table(found: Sequence[Letter]) -> "RenderableType":
     for each in found:
         why = "\n".join(filter(None, (each.about, each.detail)))
         since = f"{each.sent_at:%Y-%m-%d %H:%M}"
-        shown.add_row(each.box.service, each.profile, since, each.reason, escape(why))
+        # Not as markup: what somebody has sent may have brackets.
+        shown.add_row(*map(Text, (each.box.service, each.profile, since, each.reason, why)))
     return shown
 
 
