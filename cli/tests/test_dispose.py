@@ -22,9 +22,10 @@ from logferry.dispose import dispose, find
 from logferry.errors import DisposeError
 from logferry.replay import find as find_completions
 from logferry.status import status
+from logferry_contracts.addendum import Addendum, addendum_folder
 from logferry_contracts.ledger_record import Completed, Failed, LedgerRecord, Skipped
 from logferry_contracts.log_group import LogGroup
-from logferry_contracts.manifest import Manifest
+from logferry_contracts.manifest import ArchivedObject, Manifest
 from logferry_contracts.message import timestamp
 from logferry_contracts.seal_request import SealRequest
 from logferry_contracts.source import SourceName
@@ -165,6 +166,64 @@ def test_what_is_not_sealed_yet_cannot_be_disposed_of(
 
     with pytest.raises(DisposeError, match="wait for the seal of its date"):
         find(session, config, config.source("shop"), ["/app/personal"], ON, ON)
+
+
+def added(sealed: Statement, before: LedgerRecord) -> LedgerRecord:
+    """Return a record that says since its seal that an object was added."""
+    objects = [
+        ArchivedObject(key=each.key, version_id=each.version_id, size_bytes=1, etag="any")
+        for each in sealed.objects or []
+    ]
+    assert before.completed is not None
+    completed = before.completed.model_copy(update={"manifest": Manifest.of(objects)})
+    folder = addendum_folder(before.export_id, 1)
+    late = objects[0].model_copy(
+        update={"key": f"{before.destination.prefix}/{folder}/late/000000.gz"}
+    )
+    at = timestamp(AT)
+    addendum = Addendum(number=1, recounted_at=at, at=at, published_at=at)
+    return before.model_copy(update={"completed": completed}).as_added([late], addendum)
+
+
+def test_what_has_objects_that_no_seal_has_yet_cannot_be_disposed_of(
+    session: boto3.Session, config: Config, sealed: Statement, arguments: tuple[str, ...]
+) -> None:
+    whole = keep(session, config, added(sealed, record(session, config)))
+
+    with pytest.raises(DisposeError, match="more in the archive than any seal says"):
+        find(session, config, config.source("shop"), ["/app/personal"], ON, ON)
+    assert run(*arguments, "--yes") == FAILED
+    assert record(session, config) == whole
+
+
+def test_what_was_exported_anew_and_is_not_sealed_yet_cannot_be_disposed_of(
+    session: boto3.Session, config: Config, archive: Archive, sealed: Statement
+) -> None:
+    first = record(session, config)
+    other = archive.export("/app/personal", first.window, generation=2)
+    assert first.completed is not None
+    objects = [
+        ArchivedObject(key=f"{other.folders[0]}s/000000.gz", version_id="v", size_bytes=1, etag="e")
+    ]
+    completed = first.completed.model_copy(update={"manifest": Manifest.of(objects)})
+    named = {"export_id": other.export_id, "generation": 2, "completed": completed}
+    keep(session, config, first.model_copy(update=named))
+
+    with pytest.raises(DisposeError, match="more in the archive than any seal says"):
+        find(session, config, config.source("shop"), ["/app/personal"], ON, ON)
+
+
+def test_what_is_added_while_somebody_thinks_about_it_is_not_disposed_of(
+    session: boto3.Session, config: Config, sealed: Statement
+) -> None:
+    found = find(session, config, config.source("shop"), ["/app/personal"], ON, ON)
+    whole = keep(session, config, added(sealed, record(session, config)))
+
+    with pytest.raises(DisposeError, match="more in the archive than any seal says"):
+        dispose(session, config, found, "Erasure.", None, now=AT)
+
+    assert record(session, config) == whole
+    assert asked(session) == []
 
 
 def test_what_was_sealed_as_failed_cannot_be_disposed_of(

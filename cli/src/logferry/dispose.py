@@ -144,8 +144,8 @@ def find(  # noqa: PLR0913, PLR0917  (where, and of what)
         last: The last one, inclusive.
 
     Raises:
-        DisposeError: One of the windows is not in the archive, or not sealed yet: nobody could say
-            which objects these are. Or a log group has none, or AWS refused.
+        DisposeError: One of the windows is not in the archive, or not all of it is sealed yet:
+            nobody could say which objects these are. Or a log group has none, or AWS refused.
     """
     s3 = session.client("s3", region_name=config.region, config=CLIENT_CONFIG)
     try:
@@ -317,6 +317,9 @@ def _disposable(  # noqa: PLR0913, PLR0917  (what the ledger says, and what seal
         raise_unread(findings)
         if statement is not None and statement.outcome == ARCHIVED:
             objects = statement.objects or []
+            if record.disposed is None:
+                is_same = record.export_id in {each.export_id for each in statement.exports[-1:]}
+                _refuse_unsealed(record, len(objects) if is_same else 0)
             return Disposable(
                 key=key,
                 chain=chain,
@@ -380,10 +383,29 @@ def _still_there(store: BucketStore, statement: Statement) -> int:
 def _written(ledger: Ledger, found: Disposable, **said: Any) -> Disposable:
     """Return it as disposed of; what somebody has ordered already stays as they said it."""
     disposed = Disposed(statement=found.statement, **said)
-    record = ledger.change(
-        found.key, lambda record: record if record.disposed else record.as_disposed(disposed)
-    )
-    return replace(found, disposed=Said.of(record))
+
+    def changed(record: LedgerRecord) -> LedgerRecord:
+        if record.disposed is not None:
+            return record
+        _refuse_unsealed(record, found.objects)
+        return record.as_disposed(disposed)
+
+    return replace(found, disposed=Said.of(ledger.change(found.key, changed)))
+
+
+def _refuse_unsealed(record: LedgerRecord, sealed: int) -> None:
+    """Refuse what has more objects than are sealed: the others would stay, and nobody tell of it.
+
+    Raises:
+        DisposeError: It has, by an addendum or by an export anew.
+    """
+    done = record.completed
+    if done is not None and done.manifest.object_count > sealed:
+        raise DisposeError(
+            f"{record.source.profile}: {record.log_group.name}: of {in_utc(record.window)} there "
+            "is more in the archive than any seal says, which would stay there: wait until the "
+            "sealer has looked at its date again"
+        )
 
 
 def _asking(config: Config, found: Sequence[Disposable], now: datetime) -> Asking:
