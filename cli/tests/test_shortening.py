@@ -366,11 +366,17 @@ def test_seals_by_another_key_make_nothing_safe(world: World) -> None:
     assert "signed" in found["problem"]
 
 
-def test_a_seal_that_is_missing_makes_nothing_safe(world: World) -> None:
+def test_a_seal_that_is_missing_makes_nothing_safe_whatever_somebody_writes_into_the_ledger(
+    world: World,
+) -> None:
     bucket = world.config.archive_bucket
     chain = ChainName.of(SHOP)
     [seal] = world.s3.list_object_versions(Bucket=bucket, Prefix=seal_key(chain, 1))["Versions"]
     world.s3.delete_object(Bucket=bucket, Key=seal["Key"], VersionId=seal["VersionId"])
+    for window in (FIRST, SECOND):
+        record = record_like("secured", SHOP, NAME, window)
+        body = emit(record).encode()
+        world.s3.put_object(Bucket=world.config.control_bucket, Key=record.key, Body=body)
     _, found = world.apply()
     assert (found["log_groups"], world.cloud.days, world.cloud.calls) == ([], None, [])
 
