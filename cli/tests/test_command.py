@@ -92,6 +92,21 @@ def test_arguments_that_are_wrong_are_bad_input(
     assert capsys.readouterr().err
 
 
+def test_json_and_csv_at_once_are_bad_input(path: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("status", path, "--json", "--csv") == BAD_INPUT
+    assert "--json and --csv: say one of them" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("name", "why"), [("none.yaml", "No such file"), (".", "Is a directory")])
+def test_a_file_that_cannot_be_read_is_told_in_words(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str, why: str
+) -> None:
+    assert run("status", str(tmp_path / name)) == BAD_INPUT
+    err = capsys.readouterr().err
+    assert why in err
+    assert "Errno" not in err
+
+
 def test_a_configuration_that_is_wrong_is_bad_input(
     capsys: pytest.CaptureFixture[str], calls: list[tuple[Any, ...]], tmp_path: Path
 ) -> None:

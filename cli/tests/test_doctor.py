@@ -649,6 +649,32 @@ def test_what_is_shown_fits_a_terminal_and_what_can_be_copied_stays_whole() -> N
     assert [each.split("$ ")[1] for each in shown if "$ " in each] == [command]
 
 
+def test_what_is_to_be_mended_is_not_lost_among_what_a_fleet_has_in_order() -> None:
+    found = [
+        finding
+        for number in range(100)
+        for finding in (
+            Finding(
+                check="plan", subject=f"shop-{number}", verdict="wrong" if number == 50 else "ok"
+            ),
+            Finding(check="tasks", subject=f"shop-{number}", verdict="ok", why="others' tasks"),
+            Finding(check="role", subject=f"shop-{number}", verdict="not checked", why="ask there"),
+        )
+    ]
+
+    shown = list(lines(found))
+
+    assert [each.split()[2:] for each in shown if " plan " in each] == [
+        ["99", "in", "order"],
+        ["shop-50"],
+    ]
+    assert sum(" tasks " in each for each in shown) == 100  # what is said of one is no count
+    of_roles = [each for each in shown if " role " in each]
+    assert len(of_roles) == 6
+    assert of_roles[-1].endswith("and 95 more: --json has all")
+    assert shown[-1] == "300 looked at: 199 in order, 1 to be mended, 100 not checked"
+
+
 def test_as_many_executions_are_reckoned_with_as_the_templates_allow() -> None:
     def template(name: str) -> Any:
         return load_template((TEMPLATES / f"{name}.yaml").read_text(encoding="utf-8"))

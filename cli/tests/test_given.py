@@ -14,3 +14,8 @@ def test_a_date_is_read() -> None:
 def test_what_is_none_is_told_with_its_option(text: str) -> None:
     with pytest.raises(ConfigError, match=f"--from {text}: "):
         date_given("--from", text)
+
+
+def test_what_is_no_date_at_all_is_shown_one() -> None:
+    with pytest.raises(ConfigError, match="--date yesterday: no date such as 2026-11-21"):
+        date_given("--date", "yesterday")

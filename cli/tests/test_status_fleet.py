@@ -20,7 +20,7 @@ from logferry.command import _app
 from logferry.commands import status as commands
 from logferry.commands.console import BAD_INPUT, DONE, FAILED
 from logferry.config import Config
-from logferry.needs import SHOWN, WIDTH
+from logferry.needs import SHOWN, WIDTH, Need, shown
 from logferry_contracts.inventory import ListedLogGroup
 from logferry_contracts.ledger_key import chain_note_key, inventories_prefix, inventory_key
 from logferry_contracts.ledger_record import Failed, LedgerRecord
@@ -425,6 +425,24 @@ def test_a_command_on_the_screen_is_one_that_a_shell_takes(
     words = shlex.split(waive.replace("$ logferry", "logferry", 1))
     assert words[words.index("--log-group") + 1] == name
     assert words[words.index("--date") + 1] == "2026-11-21"
+
+
+def test_what_is_so_of_all_sources_is_shown_of_some() -> None:
+    """Where no planner runs, five hundred sources have the same lines, of which five say it."""
+    needs = [
+        Need(profile=f"shop-{number}", what=what, time_zone="UTC", why="x", to_do="y")
+        for number in range(500)
+        for what in ("not planned", "gap")[: 1 + (number == 499)]
+    ]
+
+    out = list(shown(needs))
+
+    assert out.count("shop-4: not planned") == 1
+    assert "shop-5: not planned" not in out
+    assert "shop-499: gap" in out
+    assert out[-1] == f"  not planned: {500 - SHOWN}"
+    assert len(out) < 60
+    assert all(len(line) <= WIDTH for line in out)
 
 
 def test_of_many_alike_some_are_shown_and_csv_has_all(

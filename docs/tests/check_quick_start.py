@@ -59,7 +59,7 @@ def typed(
 ) -> Callable[[str], str]:
     """Type a block where the reader has cloned; only zips are left in this checkout."""
     clone = tmp_path_factory.mktemp("clone")
-    for folder in ("deploy", "examples"):
+    for folder in ("deploy", "examples", ".venv"):
         (clone / folder).symlink_to(ROOT / folder)
     shell = Shell(localstack, clone)
     exports = EXPORTS.replace(f"DAY={SHOWN_DAY:%F}", f"DAY={day:%F}")

@@ -60,15 +60,15 @@ def assert_only_alarms_are_told_to_nobody(endpoint, folder):
 def assert_can_be_typed(told, folder):
     """Type what the demo has printed, in a shell: each command of ours ends well."""
     lines = [line.strip() for line in told.splitlines()]
-    exports = [line for line in lines if line.startswith("export ")]
-    commands = [line for line in lines if line.startswith(".venv/bin/logferry ")]
-    assert len(exports) == 3
+    first = [line for line in lines if line.startswith(("export ", "source "))]
+    commands = [line for line in lines if line.startswith("logferry ")]
+    assert len(first) == 4
     assert len(commands) >= 3
     (folder / ".venv").symlink_to(localstack.REPOSITORY / ".venv")
     for command in commands:
-        typed = " && ".join([*exports, command])
+        typed = " && ".join([*first, command])
         done = subprocess.run(
-            ["sh", "-c", typed],
+            ["bash", "-c", typed],
             check=False,
             cwd=folder,
             env=AS_PRINTED,

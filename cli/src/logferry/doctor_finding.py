@@ -14,6 +14,10 @@ from logferry_ledger.errors import LogferryError
 type Verdict = Literal["ok", "wrong", "not checked"]
 
 WIDTH = 80
+ALL_LINES = 12
+"""Up to so many of a check each has its lines, as sources have in ``status``."""
+SHOWN = 5
+"""Of more that were not checked. JSON has all."""
 AS_WRITTEN: Any = {"break_long_words": False, "break_on_hyphens": False}
 """What can be copied stays whole."""
 _MARKS: dict[Verdict, str] = {
@@ -47,20 +51,53 @@ class Finding:
 
 
 def lines(found: Sequence[Finding]) -> Iterator[str]:
-    """Yield what was found, with markup: as wide as `WIDTH`, but for commands and names."""
+    """Yield what was found, with markup: as wide as `WIDTH`, but for commands and names.
+
+    Of more than `ALL_LINES` of a check what is in order is counted, and of what was not checked the
+    first are shown: what is to be mended would be lost among them.
+    """
     wide = max((len(each.check) for each in found), default=0)
+    alike = Counter(_kind(each) for each in found if _is_counted(each))
+    told = Counter[tuple[str, Verdict]]()
     for each in found:
-        yield f"{_MARKS[each.verdict]} {each.check:{wide}}  {escape(each.subject)}".rstrip()
-        indent = " " * (wide + 4)
-        for line in textwrap.wrap(
-            each.why, WIDTH, initial_indent=indent, subsequent_indent=indent, **AS_WRITTEN
-        ):
-            yield escape(line)
-        yield from (f"{indent}$ {escape(mend)}" for mend in each.mend)
+        kind = _kind(each)
+        if not _is_counted(each) or alike[kind] <= ALL_LINES:
+            yield from _lines(each, wide)
+            continue
+        told[kind] += 1
+        start = f"{_MARKS[each.verdict]} {each.check:{wide}}  "
+        if each.verdict == "ok":
+            if told[kind] == 1:
+                yield f"{start}{alike[kind]:,} in order"
+        elif told[kind] <= SHOWN:
+            yield from _lines(each, wide)
+        elif told[kind] == alike[kind]:
+            yield f"{start}and {alike[kind] - SHOWN:,} more: --json has all"
     counts = Counter(each.verdict for each in found)
-    told = (f"{counts[each]:,} {_IN_WORDS[each]}" for each in _MARKS if counts[each])
+    summed = (f"{counts[each]:,} {_IN_WORDS[each]}" for each in _MARKS if counts[each])
     yield ""
-    yield f"{len(found):,} looked at: {', '.join(told)}"
+    yield f"{len(found):,} looked at: {', '.join(summed)}"
+
+
+def _is_counted(finding: Finding) -> bool:
+    """Whether one that is like others may be told by their number alone."""
+    return finding.verdict == "not checked" or (finding.verdict == "ok" and not finding.why)
+
+
+def _kind(finding: Finding) -> tuple[str, Verdict]:
+    return finding.check, finding.verdict
+
+
+def _lines(finding: Finding, wide: int) -> Iterator[str]:
+    """Yield one of them, what is checked in a column of this width."""
+    mark = _MARKS[finding.verdict]
+    yield f"{mark} {finding.check:{wide}}  {escape(finding.subject)}".rstrip()
+    indent = " " * (wide + 4)
+    for line in textwrap.wrap(
+        finding.why, WIDTH, initial_indent=indent, subsequent_indent=indent, **AS_WRITTEN
+    ):
+        yield escape(line)
+    yield from (f"{indent}$ {escape(mend)}" for mend in finding.mend)
 
 
 def ok(check: str, subject: str) -> Finding:

@@ -25,7 +25,8 @@ def date_given(option: str, text: str) -> date:
     try:
         return date.fromisoformat(text)
     except ValueError as error:
-        raise ConfigError("the dates", [f"{option} {text}: {error}"]) from error
+        rule = "no date such as 2026-11-21" if "isoformat" in str(error) else str(error)
+        raise ConfigError("the dates", [f"{option} {text}: {rule}"]) from error
 
 
 def span_given(first: str | None, last: str | None) -> tuple[date | None, date | None]:

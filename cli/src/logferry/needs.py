@@ -4,6 +4,7 @@ import csv
 import io
 import shlex
 import textwrap
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, timedelta
@@ -22,7 +23,7 @@ from logferry_ledger.plans_and_seals import Noted
 
 WIDTH = 80
 SHOWN = 5
-"""Of one kind and source. JSON and CSV have all."""
+"""Of one kind and source, and so many sources of one kind. JSON and CSV have all."""
 ALL_ROWS = 12
 """Up to so many sources each has a line; of more only those that need a person."""
 LONGEST_WHY = 240
@@ -122,8 +123,15 @@ def summary(found: Sequence[tuple[SourceStatus, Sequence[Need]]]) -> list[str]:
 
 
 def shown(needs: Sequence[Need]) -> Iterator[str]:
-    """Yield what needs a person, line by line, at most `WIDTH` wide where words allow it."""
+    """Yield what needs a person, line by line, at most `WIDTH` wide where words allow it.
+
+    What is so everywhere, as no planner runs, is shown of the first sources.
+    """
+    sources = Counter[str]()
     for (profile, what), of_kind in groupby(needs, key=lambda each: (each.profile, each.what)):
+        sources[what] += 1
+        if sources[what] > SHOWN:
+            continue
         some = list(of_kind)
         yield ""
         yield f"{profile}: {what}" + (f" ({len(some):,})" if len(some) > 1 else "")
@@ -131,6 +139,11 @@ def shown(needs: Sequence[Need]) -> Iterator[str]:
             yield from _lines(each)
         if len(some) > SHOWN:
             yield f"  and {len(some) - SHOWN:,} more: --json and --csv have all"
+    more = {what: count - SHOWN for what, count in sources.items() if count > SHOWN}
+    if more:
+        yield ""
+        yield "The same of more sources, which --profile shows, and --json and --csv:"
+        yield from (f"  {what}: {count:,}" for what, count in more.items())
 
 
 def _row(found: SourceStatus, wide: int, *, count: int) -> str:

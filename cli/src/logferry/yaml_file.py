@@ -36,7 +36,9 @@ def mapping_in(path: Path) -> dict[str, Any]:
         document = yaml.load(path.read_text(encoding="utf-8"), _EachKeyOnce)  # noqa: S506  (safe)
     except yaml.YAMLError as error:
         raise ConfigError(str(path), [f"{error}{_what_to_quote(error)}"]) from error
-    except (OSError, UnicodeDecodeError) as error:
+    except OSError as error:
+        raise ConfigError(str(path), [error.strerror or str(error)]) from error
+    except UnicodeDecodeError as error:
         raise ConfigError(str(path), [str(error)]) from error
     except RecursionError as error:
         raise ConfigError(str(path), ["it has brackets in brackets without end"]) from error

@@ -373,6 +373,7 @@ def kept(endpoint: str) -> tuple[str, ...]:
         f"export AWS_ENDPOINT_URL={endpoint}",
         f"export AWS_ACCESS_KEY_ID={HUB_ACCOUNT_ID} AWS_SECRET_ACCESS_KEY=any",
         f"export AWS_DEFAULT_REGION={REGION}",
+        "source .venv/bin/activate",
         f"aws s3 ls --recursive s3://logferry-archive-{HUB_ACCOUNT_ID}-{REGION}",
         f"aws s3 ls --recursive s3://logferry-control-{HUB_ACCOUNT_ID}-{REGION}/ledger/",
     )
@@ -385,11 +386,11 @@ def to_try(directory: Path, window: Window) -> list[str]:
     dates = f"--from {day} --to {day}"
     lambdas = "--log-group '/aws/lambda/*'"
     return [
-        f".venv/bin/logferry search 'payment captured' {config} {lambdas} {dates} --limit 3",
-        f".venv/bin/logferry fetch {config} --log-group /aws/lambda/shop-cart {dates} -o cart.log",
-        f".venv/bin/logferry status {config}",
-        f".venv/bin/logferry sweep {config} --full",
-        f".venv/bin/logferry events replay {config} {dates} --dry-run",
+        f"logferry search 'payment captured' {config} {lambdas} {dates} --limit 3",
+        f"logferry fetch {config} --log-group /aws/lambda/shop-cart {dates} -o cart.log",
+        f"logferry status {config}",
+        f"logferry sweep {config} --full",
+        f"logferry events replay {config} {dates} --dry-run",
     ]
 
 

@@ -75,6 +75,8 @@ def status(  # noqa: PLR0913  (an option each)
         since, until = dates_given(first, last)
         if windows is not None and since is not None:
             raise ConfigError("the windows", ["--windows and --from: say one of them"])
+        if as_json and as_csv:
+            raise ConfigError("the output", ["--json and --csv: say one of them"])
         asked = archived.Asked(windows or 0, since, until)
         chosen = load(config).chosen(profile)
     except told_errors() as error:
