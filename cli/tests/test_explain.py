@@ -107,11 +107,38 @@ def test_each_version_tells_what_is_new(world: World, explain: Explain) -> None:
     count = record.completed.manifest.object_count
     assert facts[0].startswith("requested, for the ")
     assert f"export task {record.submitted.task_id}" in facts
-    assert any(each.startswith(f"in the archive: {count:,} objects") for each in facts)
+    assert any(each.startswith(f"in the archive: {count:,} object") for each in facts)
     assert facts[-1] == "encrypted and held"
     assert all(fact in out for fact in facts)
     assert "To do: Nothing: it is in the archive." in out
     assert "  $ logferry fetch " in out
+
+
+def test_versions_of_one_second_are_told_in_their_order(world: World, explain: Explain) -> None:
+    """S3 tells their times to the second, in which an exporter writes two."""
+    completed = record_like("completed", SHOP, "/a", WHOLE).completed
+    assert completed is not None
+    untold = completed.model_dump(exclude_none=True, exclude={"published_at"})
+    world.put("requested", revision=1)
+    world.put("completed", completed=untold, revision=3)
+    world.put("completed", revision=4)
+    call = BaseClient._make_api_call  # type: ignore[attr-defined]
+
+    def at_once(client: BaseClient, operation: str, asked: dict[str, Any]) -> Any:
+        found = call(client, operation, asked)
+        if operation == "ListObjectVersions":
+            found["Versions"] = [
+                each | {"LastModified": datetime(2026, 11, 23, tzinfo=UTC)}
+                for each in reversed(found.get("Versions", []))
+            ]
+        return found
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(BaseClient, "_make_api_call", at_once)
+        [facts] = told(json.loads(explain("--json")[1]))
+
+    assert facts[-1] == "announced"
+    assert facts[0].startswith("requested")
 
 
 def test_every_try_is_told_and_the_last_one_counts(world: World, explain: Explain) -> None:

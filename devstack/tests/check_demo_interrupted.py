@@ -22,7 +22,7 @@ def test_a_demo_that_is_interrupted_leaves_no_process_behind(tmp_path, wait_for)
     )
     try:
         # As soon as functions run, everything does that could be left over.
-        wait_for(lambda: localstack.lambda_processes(state), limit_s=90)
+        wait_for(lambda: localstack.lambda_processes(state), limit_s=300)
         os.killpg(demo.pid, signal.SIGINT)
         assert demo.wait(30) == INTERRUPTED
     finally:

@@ -32,6 +32,7 @@ from logferry_ledger.plans_and_seals import Notes
 if TYPE_CHECKING:
     import boto3
     from mypy_boto3_s3 import S3Client
+    from mypy_boto3_s3.type_defs import ObjectVersionTypeDef
 
 UNTOLD = "Its exporter has not announced all of it. If that stays so, ask for its date again."
 _WHY = "services/recounter/README.md, What is counted, and by what"
@@ -274,11 +275,11 @@ class _Reading:
             Bucket=self.ledger.bucket, Prefix=key
         )
         listed = [each for page in pages for each in page.get("Versions", [])]
+        read = [(each, self._version(key, each["VersionId"])) for each in listed]
         versions: list[Version] = []
         before: list[str] = []
         record: LedgerRecord | None = None
-        for each in sorted(listed, key=lambda each: (each["LastModified"], each["IsLatest"])):
-            record = self._version(key, each["VersionId"])
+        for each, record in sorted(read, key=_in_order):
             facts = ["damaged"] if record is None else _facts(record)
             new = [fact for fact in facts if fact not in before] or ["written anew"]
             versions.append(Version(at=each["LastModified"], told=new))
@@ -306,6 +307,13 @@ class _Reading:
             return None
 
 
+def _in_order(read: tuple["ObjectVersionTypeDef", LedgerRecord | None]) -> tuple[Any, ...]:
+    """Return what versions are sorted by: S3 tells times to the second, and many come in one."""
+    listed, record = read
+    revision = 0 if record is None else record.revision
+    return listed["IsLatest"], listed["LastModified"], revision
+
+
 def _is_under_way(record: LedgerRecord | None) -> TypeGuard[LedgerRecord]:
     return record is not None and record.state in UNDER_WAY
 
@@ -321,7 +329,8 @@ def _facts(record: LedgerRecord) -> list[str]:
         facts.append("its window given to two halves")
     if record.completed is not None:
         manifest = record.completed.manifest
-        size = f"{manifest.object_count:,} objects, {manifest.total_bytes:,} bytes"
+        objects = f"{manifest.object_count:,} object{'' if manifest.object_count == 1 else 's'}"
+        size = f"{objects}, {manifest.total_bytes:,} bytes"
         facts.append(f"in the archive: {size}")
         facts += ["announced"] if record.completed.published_at is not None else []
     facts += ["encrypted and held"] if record.secured is not None else []
