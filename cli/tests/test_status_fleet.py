@@ -355,12 +355,24 @@ def test_a_damaged_record_that_is_noted_is_named(world: World, shop: str, logfer
     assert problem.startswith(f"a ledger record is damaged: s3://{world.bucket}/{record.key} is")
 
 
+@pytest.mark.parametrize(
+    "typed",
+    [
+        "status",
+        "retry --dry-run",
+        "retry --dead-letters --dry-run",
+        "backfill --status",
+        "backfill --from 2026-10-01 --to 2026-10-02 --dry-run",
+    ],
+)
 def test_credentials_of_another_account_are_refused(
-    world: World, shop: str, logferry: Run, monkeypatch: pytest.MonkeyPatch
+    world: World, shop: str, logferry: Run, monkeypatch: pytest.MonkeyPatch, typed: str
 ) -> None:
+    """There is nothing of ours in it, which would look as if all were in order."""
     monkeypatch.setenv("MOTO_ACCOUNT_ID", "999999999999")
+    command, *options = typed.split()
 
-    code, out, err = logferry("status", shop)
+    code, out, err = logferry(command, shop, *options)
 
     assert code == FAILED
     assert out == ""

@@ -13,6 +13,7 @@ from cyclopts import Parameter
 from logferry import backfill as filling
 from logferry.commands.console import Flag, Json, agree, exit_code, messages, tables
 from logferry.config import Config, SourceConfig, load
+from logferry.credentials import check_account
 from logferry.errors import BackfillError, ConfigError
 from logferry.given import dates_given
 from logferry.plan import WAITED
@@ -84,6 +85,7 @@ def backfill(  # noqa: PLR0913  (an option each)
         since, until = dates_given(first, last)
         if since is None or until is None:
             raise ConfigError("the dates", ["--from and --to: say both"])
+        _refuse_others(session, wanted_config)
         begun = _forecast(session, chosen, (since, until), log_group, is_dry_run=dry_run)
         found = [each for _, each in begun]
         if not as_json:
@@ -102,6 +104,12 @@ def backfill(  # noqa: PLR0913  (an option each)
     return exit_code(run, as_json=as_json)
 
 
+def _refuse_others(session: boto3.Session, config: Config) -> None:
+    """Refuse credentials of another account, to which nothing looks as if it were begun."""
+    for hub in config.hubs():
+        check_account(session, hub, hub.hub_account_id)
+
+
 def _of_one(
     session: boto3.Session,
     config: Config,
@@ -111,6 +119,7 @@ def _of_one(
     as_json: bool,
 ) -> list[dict[str, Any]]:
     """Show how far backfills are, once what is asked for is wanted of them."""
+    _refuse_others(session, config)
     sources = [
         (backfills, source)
         for backfills in (filling.Backfills(session, hub) for hub in config.hubs())
