@@ -1,5 +1,6 @@
 """Log groups of which the ledger has nothing in a window that it has of others."""
 
+import hashlib
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -12,7 +13,8 @@ from contracts.tests.sealed_archive import HOUR_MS, Archive
 from logferry.config import Config
 from logferry.unsealed import Unsealed
 from logferry_contracts.inventory import ListedLogGroup
-from logferry_contracts.ledger_key import inventory_key
+from logferry_contracts.ledger_key import inventory_key, ledger_prefix
+from logferry_contracts.manifest import ManifestLocation
 from logferry_contracts.message import from_epoch_ms
 from logferry_contracts.retrieval.plan import Plan
 from logferry_contracts.window import Window
@@ -151,3 +153,43 @@ def test_windows_that_others_have_cut_otherwise_are_no_gap(
         record = record_of(archive, config, each, "/app/b")
         s3.put_object(Bucket=config.control_bucket, Key=record.key, Body=emit(record).encode())
     assert absences("/app/*") == {}
+
+
+def test_what_somebody_has_put_into_a_window_says_nothing_of_it(
+    s3: Any, config: Config, absences: Callable[..., Absences]
+) -> None:
+    date = window(6)
+    key = f"{ledger_prefix(SHOP, date)}notes.txt"
+    s3.put_object(Bucket=config.control_bucket, Key=key, Body=b"a note")
+    told = [of("444455556666/eu-west-1", date)]
+    assert absences("/app/a", time=date) == {("unknown", "nothing says what became of it"): told}
+
+
+@pytest.mark.parametrize(
+    ("body", "why"),
+    [
+        (b"damaged", "not the 2 bytes that were written"),
+        (b"{}", "Manifest"),
+        (None, "is gone from the control bucket"),
+    ],
+)
+def test_a_list_of_objects_that_cannot_be_read_costs_its_own_window_alone(
+    s3: Any,
+    config: Config,
+    archive: Archive,
+    absences: Callable[..., Absences],
+    body: bytes | None,
+    why: str,
+) -> None:
+    record = record_of(archive, config, SECOND, "/app/b")
+    assert record.completed is not None
+    place = {"bucket": config.control_bucket, "key": "manifest/long.json"}
+    location = ManifestLocation(**place, size_bytes=2, sha256=hashlib.sha256(b"{}").hexdigest())
+    manifest = record.completed.manifest.model_copy(update={"objects": None, "location": location})
+    completed = record.completed.model_copy(update={"manifest": manifest})
+    record = record.model_copy(update={"completed": completed})
+    s3.put_object(Bucket=config.control_bucket, Key=record.key, Body=emit(record).encode())
+    if body is not None:
+        s3.put_object(Bucket=config.control_bucket, Key=location.key, Body=body)
+    [((outcome, told), examples)] = absences("/app/*").items()
+    assert (outcome, why in told, examples) == ("unknown", True, [of("/app/b", SECOND)]), told

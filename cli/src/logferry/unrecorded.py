@@ -8,6 +8,7 @@ from bisect import bisect_left
 from collections.abc import Iterable, Iterator
 from functools import cache, cached_property
 from glob import has_magic
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from logferry_contracts.chain import ChainName
@@ -74,11 +75,15 @@ class Unrecorded:
                 for part in self._parts(window, own, name):
                     if self._is_silent(name, part, listed, is_known=name in own):
                         silent.setdefault(name, []).append(part)
+            if listed is None and not _touches(window, chain(own.values(), silent.values())):
+                # Whatever lies there, it says nothing of what was asked for.
+                silent.setdefault("", []).extend(self._parts(window, own, ""))
         for name, parts in sorted(silent.items()):
             for from_ms, to_ms in _joined(parts):
                 # Nothing is known of what comes after the last window either.
                 end_ms = self._time.to_ms if to_ms == reached else to_ms
-                self._plan.add_unknown(name, Window(from_ms=from_ms, to_ms=end_ms))
+                of = name or ChainName.of(self._source)
+                self._plan.add_unknown(of, Window(from_ms=from_ms, to_ms=end_ms))
 
     def _parts(self, window: Window, own: dict[str, list[Window]], name: str) -> list[Window]:
         """Return of what of a window, and of the time, a log group has no record."""
@@ -144,6 +149,14 @@ class Unrecorded:
             if self._plan.asked.has_log_group(found.log_group.name):
                 listed[found.log_group.name] = found
         return listed
+
+
+def _touches(window: Window, some: Iterable[list[Window]]) -> bool:
+    """Whether a window has a time in common with one of others."""
+    return any(
+        each.from_ms < window.to_ms and window.from_ms < each.to_ms
+        for each in chain.from_iterable(some)
+    )
 
 
 def _without(window: Window, own: Iterable[Window]) -> list[Window]:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from botocore.exceptions import ClientError
 
 from logferry.unrecorded import Unrecorded
-from logferry_contracts.archive import Readable, whole_manifest
+from logferry_contracts.archive import ArchiveError, Readable, whole_manifest
 from logferry_contracts.chain import ChainName
 from logferry_contracts.export import export_id
 from logferry_contracts.ledger_key import ledger_key, ledger_prefix
@@ -17,6 +17,7 @@ from logferry_contracts.retrieval.streams import Export, listed
 from logferry_contracts.source import SourceName
 from logferry_contracts.statement import DISPOSED, FAILED, OPEN, SKIPPED, WAIVED
 from logferry_contracts.window import LONGEST_WINDOW_MS, Window
+from logferry_contracts.wire import ContractError
 from logferry_ledger.errors import LedgerError
 from logferry_ledger.ledger import Ledger, last_tries
 
@@ -132,9 +133,18 @@ class Unsealed:
         if (outcome := _outcome(record)) is not None:
             plan.add_absence(*outcome, record.log_group.name, record.window)
         if record.completed is not None and record.disposed is None:
-            manifest = whole_manifest(record.completed.manifest, self._open)
-            pieces = tuple(map(listed, manifest.objects or []))
-            plan.add(Export(record.source, record.log_group.name, record.window, pieces))
+            try:
+                manifest = whole_manifest(record.completed.manifest, self._open)
+            except (ArchiveError, ContractError) as error:
+                plan.add_absence(UNKNOWN, f"{error}", record.log_group.name, record.window)
+            except ClientError as error:
+                if error.response["Error"]["Code"] not in _NOT_THERE:
+                    raise
+                told = "the list of its objects is gone from the control bucket"
+                plan.add_absence(UNKNOWN, told, record.log_group.name, record.window)
+            else:
+                pieces = tuple(map(listed, manifest.objects or []))
+                plan.add(Export(record.source, record.log_group.name, record.window, pieces))
 
     def _whole(self, plan: Plan) -> Window:
         return Window(from_ms=plan.asked.from_ms, to_ms=plan.asked.to_ms)
