@@ -515,6 +515,16 @@ def test_windows_are_shown_by_date_or_number(
     assert len(json.loads(out)[0]["windows"]) == count
 
 
+def test_sources_without_windows_of_a_time_have_a_line_each(
+    world: World, path: str, logferry: Run
+) -> None:
+    _, out, _ = logferry("status", path, "--from", "2025-01-01", "--to", "2025-01-02")
+
+    said = [line for line in out.splitlines() if "the ledger has no window of that time" in line]
+    assert len(said) > 1
+    assert all(line.count(":") == 1 for line in said)
+
+
 @pytest.mark.parametrize(
     "options",
     [

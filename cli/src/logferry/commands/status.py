@@ -129,7 +129,8 @@ def _status(
         if asked == archived.Asked():
             results.out("\n".join(needing.summary(told_of)), highlight=False)
         else:
-            tables.print(*map(archived.table, found), sep="")
+            for each in found:
+                tables.print(archived.table(each))
         results.out("\n".join(needing.shown(needs)), highlight=False)
         _say_what_was_read(found, config)
     return FAILED if needs else DONE
