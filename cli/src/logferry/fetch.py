@@ -243,7 +243,7 @@ def _source(stream: Stream, piece: Piece) -> dict[str, Any]:
 
 def task_of(archive: str, asked: Asked, form: str) -> str:
     """Return what is fetched, in words that are the same for the same."""
-    return f"{archive} {asked} {form}"
+    return f"{archive} {asked.log_groups} {asked.streams} {asked.from_ms} {asked.to_ms} {form}"
 
 
 def identity(stream: Stream) -> str:

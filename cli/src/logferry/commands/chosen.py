@@ -78,8 +78,8 @@ class Chosen:
         """
         return places_of(archive, self.profile, self.source)
 
-    def thaw_command(self, archive: str, asked: Asked) -> str:
-        """Return what to type, at any later time, to have this thawed."""
+    def command(self, name: str, archive: str, asked: Asked, *more: str) -> str:
+        """Return what to type, at any later time, to have this thawed, or fetched."""
         ends = ("--from", asked.from_ms), ("--to", asked.to_ms)
         options = [
             *(("--log-group", each) for each in self.log_group),
@@ -92,7 +92,7 @@ class Chosen:
             ),
             *(("--key", str(each)) for each in self.key),
         ]
-        return typed("thaw", archive, *(word for option in options for word in option))
+        return typed(name, archive, *(word for option in options for word in option), *more)
 
 
 class Planned(NamedTuple):
@@ -140,7 +140,7 @@ def planned(
     for line in (*searching.plan_lines(plan), *thawing.winter_lines(winter)):
         messages.print(line, markup=False)
     if winter.frozen or noting.frozen:
-        messages.print(f"  thaw first: {chosen.thaw_command(archive, plan.asked)}", markup=False)
+        messages.print(f"  thaw first: {chosen.command('thaw', archive, plan.asked)}", markup=False)
     return Planned(plan, winter)
 
 
@@ -153,7 +153,7 @@ def tell_report(archive: str, chosen: Chosen, plan: Plan, report: Report) -> Non
 def _told(archive: str, chosen: Chosen, plan: Plan, report: Report) -> Iterator[str]:
     yield from searching.report_lines(plan, report, are_signed=bool(chosen.key))
     if report.frozen:
-        yield f"Not all could be read. Thaw it: {chosen.thaw_command(archive, plan.asked)}"
+        yield f"Not all could be read. Thaw it: {chosen.command('thaw', archive, plan.asked)}"
 
 
 def code_of_report(plan: Plan, report: Report) -> int:

@@ -84,6 +84,7 @@ def fetch(  # noqa: PLR0913  (an option each)
             columns of csv, with the time as at_utc.
         dry_run: Only say what would be read.
     """
+    stopped, again = "stopped", ""
     try:
         _check(form, output, sql)
         place = _only(chosen.places(archive))
@@ -93,6 +94,10 @@ def fetch(  # noqa: PLR0913  (an option each)
             if dry_run:
                 return found.code
             plan = found.plan
+            if output is not None:
+                how = ("--output", str(output), "--format", form, *(("--sql", sql) if sql else ()))
+                again = chosen.command("fetch", archive, plan.asked, *how)
+                stopped = f"stopped; this goes on with what was read: {again}"
             fetching = _Fetching(
                 place=place,
                 plan=plan,
@@ -104,9 +109,11 @@ def fetch(  # noqa: PLR0913  (an option each)
         finally:
             threads.stop()
         tell_report(archive, chosen, plan, report)
+        if again and not report.is_whole:
+            messages.print(f"Once it can be read, this reads the rest: {again}", markup=False)
         return code_of_report(plan, report)
     except KeyboardInterrupt:
-        messages.print("stopped; the same command goes on with what was read", markup=False)
+        messages.print(stopped, markup=False)
         return STOPPED
     except Unreadable as error:
         return told(error, NOT_WHOLE, as_json=False)
