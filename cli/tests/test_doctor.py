@@ -14,7 +14,9 @@ from typing import Any
 
 import boto3
 import pytest
+from botocore.awsrequest import AWSResponse
 from botocore.client import BaseClient
+from botocore.compat import HTTPHeaders
 from botocore.exceptions import ClientError
 from botocore.stub import Stubber
 from cli.tests.ledgers import backfill_of
@@ -297,6 +299,25 @@ def test_a_disabled_key_is_mended_by_the_very_command(world: World) -> None:
     world.client("kms").cancel_key_deletion(KeyId=key_id)
     world.client("kms").enable_key(KeyId=key_id)
     assert world.wrong() == []
+
+
+def test_an_alarm_of_alarms_that_is_switched_off_is_told(world: World) -> None:
+    """Which AWS leaves out unless it is asked for, and moto has none.
+
+    https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_DescribeAlarms.html
+    """
+    name = "logferry-archive-at-risk"
+
+    def answer(params: dict[str, Any], **_: object) -> Any:
+        off = {"AlarmName": name, "ActionsEnabled": False}
+        found = {"CompositeAlarms": [off] if b"CompositeAlarm" in params["body"] else []}
+        return AWSResponse("", 200, HTTPHeaders(), None), found
+
+    world.session.events.register("before-call.cloudwatch.DescribeAlarms", answer)
+
+    [found] = world.wrong()
+    assert (found.check, found.subject) == ("alarms", name)
+    assert found.mend[0].startswith("aws cloudwatch enable-alarm-actions ")
 
 
 def test_an_alarm_that_is_told_to_nobody_is_a_problem(world: World) -> None:
@@ -640,7 +661,7 @@ def test_what_is_shown_fits_a_terminal_and_what_can_be_copied_stays_whole() -> N
         Finding(check="key", subject="k", verdict="ok"),
     ]
 
-    shown = list(lines(found))
+    shown = list(map(str, lines(found)))
 
     of_why = [each for each in shown if "VALUE_" in each]
     assert len(of_why) > 1
@@ -662,7 +683,7 @@ def test_what_is_to_be_mended_is_not_lost_among_what_a_fleet_has_in_order() -> N
         )
     ]
 
-    shown = list(lines(found))
+    shown = list(map(str, lines(found)))
 
     assert [each.split()[2:] for each in shown if " plan " in each] == [
         ["99", "in", "order"],

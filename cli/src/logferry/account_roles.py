@@ -6,7 +6,6 @@ from typing import Any, Literal
 
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
-from rich.text import Text
 
 from logferry.config import Config
 from logferry.stack_set import UNLISTED, Instance
@@ -74,8 +73,7 @@ class Result:
             table.add_column(name, no_wrap=True)
         table.add_column("", overflow="fold")
         for account in self.accounts:
-            row = (account.account_id, account.profile, account.status, account.detail)
-            table.add_row(*map(Text, row))  # not as markup: AWS's words may have brackets
+            table.add_row(account.account_id, account.profile, account.status, account.detail)
         for unit in self.without_effect:
             table.add_row(
                 unit, "", "", "no target: accounts that join it get no role by themselves"

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
-from rich.text import Text
 
 from logferry.aws_errors import AWS_ERRORS
 from logferry.config import Config, SourceConfig
@@ -256,8 +255,7 @@ def table(found: Sequence[Letter]) -> "RenderableType":
     for each in found:
         why = "\n".join(filter(None, (each.about, each.detail)))
         since = f"{each.sent_at:%Y-%m-%d %H:%M}"
-        # Not as markup: what somebody has sent may have brackets.
-        shown.add_row(*map(Text, (each.box.service, each.profile, since, each.reason, why)))
+        shown.add_row(each.box.service, each.profile, since, each.reason, why)
     return shown
 
 

@@ -65,7 +65,7 @@ class Display:
             if progress.is_final:
                 row.seconds = now - row.began
                 if not self._console.is_terminal:
-                    self._console.print(_line(progress.subject, row), markup=False)
+                    self._console.print(_line(progress.subject, row))
 
     def confirm(self, proposals: Sequence[Proposal], *, ask: bool) -> bool:
         """Show what would change, and ask whether to go on.
@@ -77,7 +77,7 @@ class Display:
         for proposal in proposals:
             new = " (new)" if proposal.is_new else ""
             lines = [f"{proposal.stack.name}{new}", *change_lines(proposal)]
-            self._console.print("\n".join(lines), markup=False)
+            self._console.print("\n".join(lines))
         return self._agreed("Change this?", ask=ask, instead="--yes or --dry-run")
 
     def confirm_lines(self, lines: Sequence[str], *, ask: bool) -> bool:
@@ -87,7 +87,7 @@ class Display:
             DeployError: There is nobody to ask.
         """
         self._live.stop()
-        self._console.print("\n".join(lines), markup=False)
+        self._console.print("\n".join(lines))
         return self._agreed("Change this?", ask=ask, instead="--yes or --dry-run")
 
     def confirm_deletion(self, names: Sequence[str], *, ask: bool) -> bool:
@@ -97,14 +97,14 @@ class Display:
             DeployError: There is nobody to ask.
         """
         self._live.stop()
-        self._console.print("\n".join(f"  - {name}" for name in names), markup=False)
+        self._console.print("\n".join(f"  - {name}" for name in names))
         question = "Delete these stacks? Buckets and keys stay."
         return self._agreed(question, ask=ask, instead="--yes")
 
     def _agreed(self, question: str, *, ask: bool, instead: str) -> bool:
         if ask and not self._console.is_terminal:
             raise DeployError(f"not a terminal, so nobody can be asked: add {instead}")
-        agreed = not ask or Confirm.ask(question, console=self._console, default=False)
+        agreed = not ask or Confirm.ask(Text(question), console=self._console, default=False)
         if self._console.is_terminal:
             self._rows.clear()  # what they did is above
             self._live.start()

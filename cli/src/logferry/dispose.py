@@ -18,7 +18,6 @@ from zoneinfo import ZoneInfo
 
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
-from rich.text import Text
 
 from logferry.aws_errors import AWS_ERRORS
 from logferry.bucket_store import BucketStore
@@ -239,8 +238,7 @@ def table(found: Sequence[Disposable]) -> "RenderableType":
             sum(each.stored_bytes for each in some),
             sum(each.still_there for each in some),
         )
-        row = (profile, log_group, in_utc(window), *(f"{each:,}" for each in counts), *said)
-        shown.add_row(*map(Text, row))  # not as markup: a reason may have brackets
+        shown.add_row(profile, log_group, in_utc(window), *(f"{each:,}" for each in counts), *said)
     return shown
 
 

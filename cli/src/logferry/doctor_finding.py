@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
-from rich.markup import escape
+from rich.text import Text
 
 from logferry.aws_errors import AWS_ERRORS
 from logferry_ledger.errors import LogferryError
@@ -20,10 +20,10 @@ SHOWN = 5
 """Of more that were not checked. JSON has all."""
 AS_WRITTEN: Any = {"break_long_words": False, "break_on_hyphens": False}
 """What can be copied stays whole."""
-_MARKS: dict[Verdict, str] = {
-    "ok": "[green]✔[/]",
-    "wrong": "[red]✘[/]",
-    "not checked": "[yellow]?[/]",
+_MARKS: dict[Verdict, tuple[str, str]] = {
+    "ok": ("✔", "green"),
+    "wrong": ("✘", "red"),
+    "not checked": ("?", "yellow"),
 }
 _IN_WORDS = {"ok": "in order", "wrong": "to be mended", "not checked": "not checked"}
 
@@ -50,8 +50,8 @@ class Finding:
         return asdict(self) | {"mend": list(self.mend)}
 
 
-def lines(found: Sequence[Finding]) -> Iterator[str]:
-    """Yield what was found, with markup: as wide as `WIDTH`, but for commands and names.
+def lines(found: Sequence[Finding]) -> Iterator[str | Text]:
+    """Yield what was found, marked in colours: as wide as `WIDTH`, but for commands and names.
 
     Of more than `ALL_LINES` of a check what is in order is counted, and of what was not checked the
     first are shown: what is to be mended would be lost among them.
@@ -65,14 +65,13 @@ def lines(found: Sequence[Finding]) -> Iterator[str]:
             yield from _lines(each, wide)
             continue
         told[kind] += 1
-        start = f"{_MARKS[each.verdict]} {each.check:{wide}}  "
         if each.verdict == "ok":
             if told[kind] == 1:
-                yield f"{start}{alike[kind]:,} in order"
+                yield _marked(each, wide, f"{alike[kind]:,} in order")
         elif told[kind] <= SHOWN:
             yield from _lines(each, wide)
         elif told[kind] == alike[kind]:
-            yield f"{start}and {alike[kind] - SHOWN:,} more: --json has all"
+            yield _marked(each, wide, f"and {alike[kind] - SHOWN:,} more: --json has all")
     counts = Counter(each.verdict for each in found)
     summed = (f"{counts[each]:,} {_IN_WORDS[each]}" for each in _MARKS if counts[each])
     yield ""
@@ -88,16 +87,18 @@ def _kind(finding: Finding) -> tuple[str, Verdict]:
     return finding.check, finding.verdict
 
 
-def _lines(finding: Finding, wide: int) -> Iterator[str]:
+def _lines(finding: Finding, wide: int) -> Iterator[str | Text]:
     """Yield one of them, what is checked in a column of this width."""
-    mark = _MARKS[finding.verdict]
-    yield f"{mark} {finding.check:{wide}}  {escape(finding.subject)}".rstrip()
+    yield _marked(finding, wide, finding.subject)
     indent = " " * (wide + 4)
-    for line in textwrap.wrap(
+    yield from textwrap.wrap(
         finding.why, WIDTH, initial_indent=indent, subsequent_indent=indent, **AS_WRITTEN
-    ):
-        yield escape(line)
-    yield from (f"{indent}$ {escape(mend)}" for mend in finding.mend)
+    )
+    yield from (f"{indent}$ {mend}" for mend in finding.mend)
+
+
+def _marked(finding: Finding, wide: int, what: str) -> Text:
+    return Text.assemble(_MARKS[finding.verdict], f" {finding.check:{wide}}  {what}".rstrip())
 
 
 def ok(check: str, subject: str) -> Finding:

@@ -69,7 +69,11 @@ class Hub(Looking):
     def _alarms(self) -> Iterator[Finding]:
         """Yield the alarms that are switched off, or tell nobody though they should."""
         pages = self._client("cloudwatch").get_paginator("describe_alarms")
-        of_hub = pages.paginate(AlarmNamePrefix=f"{self.config.name}-")
+        of_hub = pages.paginate(
+            AlarmNamePrefix=f"{self.config.name}-",
+            # Without it AWS answers with metric alarms alone, LocalStack with both.
+            AlarmTypes=["MetricAlarm", "CompositeAlarm"],
+        )
         for page in of_hub:
             for alarm in (*page.get("MetricAlarms", []), *page.get("CompositeAlarms", [])):
                 if not alarm["ActionsEnabled"]:

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 import boto3
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
-from rich.text import Text
 
 from logferry.bucket_store import BucketStore
 from logferry.config import Config, SourceConfig
@@ -220,9 +219,7 @@ def outcomes_table(found: Sequence[tuple[str, Sequence[Outcome]]]) -> Table:
     for profile, each in ((profile, each) for profile, some in found for each in some):
         days = kept_for(each.former_days), kept_for(each.days)
         counted = f"{each.events:,} events" if each.windows else ""
-        # Not as markup, here and below: a key of the archive or AWS's words may have brackets.
-        row = (profile, each.log_group, *days, counted, each.why or each.outcome)
-        shown.add_row(*map(Text, row))
+        shown.add_row(profile, each.log_group, *days, counted, each.why or each.outcome)
     return shown
 
 
@@ -240,6 +237,5 @@ def table(found: Sequence[Looked]) -> Table:
         could = "" if each.could_be_days is None else f"{each.could_be_days:,} days"
         saves = "" if each.could_be_days is None else f"${each.saves_dollars:,.2f}"
         counted = f"{each.counted:,} of {each.archived:,}"
-        row = (each.profile, each.log_group, kept, could, saves, counted, each.why)
-        shown.add_row(*map(Text, row))
+        shown.add_row(each.profile, each.log_group, kept, could, saves, counted, each.why)
     return shown

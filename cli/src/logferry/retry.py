@@ -9,7 +9,6 @@ from zoneinfo import ZoneInfo
 
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
-from rich.text import Text
 
 from logferry import plan as planning
 from logferry.aws_errors import AWS_ERRORS
@@ -166,8 +165,7 @@ def table(found: Sequence[Again]) -> "RenderableType":
         for record in (*each.wanted, *each.others):
             told = _told(record)
             why = told["why"] if record in each.wanted else f"{told['why']} (of the same date)"
-            row = (each.source.profile, dates, told["log_group"], in_utc(record.window), why)
-            shown.add_row(*map(Text, row))  # not as markup: AWS's words may have brackets
+            shown.add_row(each.source.profile, dates, told["log_group"], in_utc(record.window), why)
     return shown
 
 

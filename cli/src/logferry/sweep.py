@@ -174,9 +174,8 @@ def table(report: SweepReport) -> "RenderableType":
     for name in ("finding", "what became of it", "key", "version", "detail"):
         examples.add_column(name, overflow="fold")
     for each in report.examples:
-        # Not as markup: a Lambda function's log stream has brackets in its name.
         row = (each.finding, each.action, each.key, each.version_id or "", each.detail or "")
-        examples.add_row(*(Text(value) for value in row))
+        examples.add_row(*row)
     scope = "everything" if report.about.since is None else f"changes since {report.about.since}"
     summary = Text(f"{report.progress}; {scope}; report {report.report_key}")
     return Group(counts, examples, summary) if report.found else summary

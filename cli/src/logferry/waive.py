@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
-from rich.text import Text
 
 from logferry.aws_errors import AWS_ERRORS
 from logferry.config import Config, SourceConfig
@@ -151,9 +150,14 @@ def table(found: Sequence[Waivable]) -> "RenderableType":
     for each in found:
         record, waived = each.record, each.record.waived
         by, reason = ("", "") if waived is None else (waived.by, waived.reason)
-        window = in_utc(record.window)
-        row = (record.source.profile, record.log_group.name, window, each.outcome, by, reason)
-        shown.add_row(*map(Text, row))  # not as markup: a reason may have brackets
+        shown.add_row(
+            record.source.profile,
+            record.log_group.name,
+            in_utc(record.window),
+            each.outcome,
+            by,
+            reason,
+        )
     return shown
 
 

@@ -115,7 +115,7 @@ def acceptance(  # noqa: PLR0913  (an option each)
         plan = _plan(state.run, zips)
         if dry_run:
             return _print_plan(plan, as_json=as_json)
-        messages.print("\n".join(_plan_lines(plan)), markup=False)
+        messages.print("\n".join(_plan_lines(plan)))
         if not yes:
             _agree("Make all this, and remove it again?")
         outcome = _carry_out(bench, state, zips, keep=keep)
@@ -239,7 +239,7 @@ def _print_plan(plan: dict[str, Any], *, as_json: bool) -> int:
     if as_json:
         show_json(plan)
     else:
-        results.print("\n".join(_plan_lines(plan)), markup=False)
+        results.print("\n".join(_plan_lines(plan)))
         results.print("Questions:\n" + "\n".join(f"  {each}" for each in plan["questions"]))
     return DONE
 
@@ -249,14 +249,14 @@ def _agree(question: str) -> None:
 
 
 def _carry_out(bench: Bench, state: State, zips: list[Zip], *, keep: bool) -> Outcome:
-    messages.print(f"{state.run.name}: its state is in {state.path}", markup=False)
+    messages.print(f"{state.run.name}: its state is in {state.path}")
     with Display(messages) as display:
         return carry_out(
             bench,
             state,
             zips,
             keep=keep,
-            tell=lambda step: messages.print(f"- {step}", markup=False),
+            tell=lambda step: messages.print(f"- {step}"),
             watch=display.watch,
         )
 
@@ -274,7 +274,7 @@ def _reported(state: State, outcome: Outcome, hidden: set[str], *, as_json: bool
         tables.print(report.table(answers))
         for verdict, count in report.counts(answers).items():
             results.print(f"{verdict}  {count}")
-    messages.print(f"without account ids, names and ARNs: {shared}", markup=False)
+    messages.print(f"without account ids, names and ARNs: {shared}")
     verdicts = report.counts(answers).keys()
     if outcome.left or verdicts & {"differs", "failed"}:
         return FAILED
@@ -287,7 +287,7 @@ def _clean(bench: Bench, *, yes: bool, as_json: bool) -> int:
         removals = [Removal(each.client, display.watch) for each in bench.accounts]
         found = [thing for removal in removals for thing in removal.left()]
         if found:
-            messages.print("\n".join(f"  - {each.kind} {each.id}" for each in found), markup=False)
+            messages.print("\n".join(f"  - {each.kind} {each.id}" for each in found))
             if not yes:
                 _agree("Remove all this, with what is in it?")
         left = remove(removals) if found else []
@@ -296,5 +296,5 @@ def _clean(bench: Bench, *, yes: bool, as_json: bool) -> int:
         show_json({"found": removed, "left": left})
     else:
         results.print(f"found  {len(found)}\nleft  {len(left)}")
-    messages.print("\n".join(what_is_left(left, scheduled(removals))), markup=False)
+    messages.print("\n".join(what_is_left(left, scheduled(removals))))
     return FAILED if left else DONE

@@ -90,7 +90,7 @@ def backfill(  # noqa: PLR0913  (an option each)
         found = [each for _, each in begun]
         if not as_json:
             tables.print(filling.forecast_table(found, datetime.now(UTC)))
-            messages.print(filling.forecast_words(found), markup=False)
+            messages.print(filling.forecast_words(found))
         if not dry_run:
             if not yes:
                 agree(
@@ -153,7 +153,7 @@ def _tell(found: Sequence[filling.Backfill]) -> None:
     tables.print(filling.status_table(found))
     for each in found:
         if each.problem is not None:
-            messages.print(f"{each.source.profile}: {each.problem}", markup=False)
+            messages.print(f"{each.source.profile}: {each.problem}")
 
 
 def _forecast(
@@ -188,5 +188,4 @@ def _begin(
     messages.print(
         "Begun: the planner feeds it from the next quarter of an hour on, without this terminal. "
         f"How far it is: {typed('backfill', config, '--status')}",
-        markup=False,
     )

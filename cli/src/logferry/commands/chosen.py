@@ -138,16 +138,16 @@ def planned(
         if place.glacier is not None:
             winter = thawing.winter_of(place.glacier, plan, now, mapped=threads.mapped)
     for line in (*searching.plan_lines(plan), *thawing.winter_lines(winter)):
-        messages.print(line, markup=False)
+        messages.print(line)
     if winter.frozen or noting.frozen:
-        messages.print(f"  thaw first: {chosen.command('thaw', archive, plan.asked)}", markup=False)
+        messages.print(f"  thaw first: {chosen.command('thaw', archive, plan.asked)}")
     return Planned(plan, winter)
 
 
 def tell_report(archive: str, chosen: Chosen, plan: Plan, report: Report) -> None:
     """Tell what came of reading a plan."""
     for line in _told(archive, chosen, plan, report):
-        messages.print(line, markup=False)
+        messages.print(line)
 
 
 def _told(archive: str, chosen: Chosen, plan: Plan, report: Report) -> Iterator[str]:

@@ -5,14 +5,18 @@ import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 from rich.console import Console, RenderableType
 from rich.prompt import Confirm
+from rich.text import Text
 
 from logferry.errors import ConfigError
 from logferry_ledger.errors import LogferryError
+
+if TYPE_CHECKING:
+    from rich.status import Status
 
 DONE = 0
 FAILED = 1
@@ -31,11 +35,19 @@ class Output(Console):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-# ``:key:`` is no picture: names are printed as they are, and a table of pictures is not imported.
-results = Output(highlight=False, soft_wrap=True, emoji=False)
+class Messages(Console):
+    """The standard error, with what is under way in its last line where it is a terminal."""
+
+    def status(self, status: RenderableType, **options: Any) -> "Status":
+        """Show what is under way; of a text no bracket is a style."""
+        return super().status(Text(status) if isinstance(status, str) else status, **options)
+
+
+# Names and reasons are printed as they are: ``:key:`` is no picture, and ``[web]`` is no style.
+results = Output(highlight=False, soft_wrap=True, emoji=False, markup=False)
 # Whole, also where that is wider than the terminal: names are often told apart by their ends.
-tables = Output(highlight=False, width=1000, emoji=False)
-messages = Console(stderr=True, highlight=False, soft_wrap=True, emoji=False)
+tables = Output(highlight=False, width=1000, emoji=False, markup=False)
+messages = Messages(stderr=True, highlight=False, soft_wrap=True, emoji=False, markup=False)
 
 type Json = Annotated[bool, Parameter(name="--json", negative="", show_default=False)]
 type Flag = Annotated[bool, Parameter(negative="", show_default=False)]
@@ -83,7 +95,7 @@ def sentence(error: Exception) -> str:
 
 def told(error: Exception, code: int, *, as_json: bool) -> int:
     """Print what is wrong, and return the exit code."""
-    messages.print(sentence(error), style="red", markup=False)
+    messages.print(sentence(error), style="red")
     if as_json:
         show_json({"error": sentence(error)})
     return code
@@ -99,7 +111,7 @@ def exit_code(run: Callable[[], list[dict[str, Any]]], *, as_json: bool) -> int:
         show_json(result)
     else:
         for entry in result:
-            results.print("  ".join(str(value) for value in entry.values()), markup=False)
+            results.print("  ".join(str(value) for value in entry.values()))
     return DONE
 
 
@@ -125,7 +137,7 @@ def agree(
         raise refused("not a terminal, so nobody can be asked: add --yes or --dry-run")
     if shown is not None:
         messages.print(shown)
-    if not Confirm.ask(question, console=messages, default=False):
+    if not Confirm.ask(Text(question), console=messages, default=False):
         raise refused(otherwise)
 
 

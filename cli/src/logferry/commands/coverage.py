@@ -55,7 +55,7 @@ def coverage(
         counts = [{"profile": each.profile, "dates": each.by_state()} for each in found]
         if as_json:
             return counts
-        messages.print(f"written: {output}, {output.stat().st_size:,} bytes", markup=False)
+        messages.print(f"written: {output}, {output.stat().st_size:,} bytes")
         return []
 
     return exit_code(run, as_json=as_json)

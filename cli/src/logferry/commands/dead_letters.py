@@ -62,7 +62,7 @@ def _look(config: Config, chosen: Chosen) -> tuple[list[tuple[Mail, Box]], list[
     for (_, box), (_, others) in zip(looked, seen, strict=True):
         if others:
             where = "others, or behind these" if box.source else "others, which are left"
-            messages.print(f"{box.name}: {others:,} {where}", markup=False)
+            messages.print(f"{box.name}: {others:,} {where}")
     return looked, [letters for letters, _ in seen]
 
 

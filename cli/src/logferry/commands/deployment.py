@@ -70,7 +70,7 @@ def package(
             out.resolve(),
             services=service or NAMES,
             architecture=arch,
-            report=lambda line: messages.print(line, markup=False),
+            report=messages.print,
         )
         return [asdict(built) for built in zips]
 
@@ -123,7 +123,7 @@ def deploy(  # noqa: PLR0913  (an option each)
         for each, outcome in outcomes:
             if outcome.status == "left_over":
                 left_over = differing.left_over(each, outcome.stack_name)
-                messages.print(left_over.as_text(), markup=False)
+                messages.print(left_over.as_text())
         return [asdict(outcome) for _, outcome in outcomes]
 
     return exit_code(run, as_json=as_json)
@@ -170,7 +170,7 @@ def diff(
         show_json([each.as_json() for each in found])
     else:
         for each in found:
-            results.print(each.as_text(), markup=False)
+            results.print(each.as_text())
     return DONE if all(each.state == "same" for each in found) else FAILED
 
 

@@ -91,7 +91,7 @@ def explain(  # noqa: PLR0913  (options)
         show_json(one_or_all([each.as_json() for each in stories]))
     else:
         for story in stories:
-            results.print("\n".join(story.lines()), markup=False)
+            results.print("\n".join(story.lines()))
     return DONE
 
 

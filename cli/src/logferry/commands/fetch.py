@@ -110,10 +110,10 @@ def fetch(  # noqa: PLR0913  (an option each)
             threads.stop()
         tell_report(archive, chosen, plan, report)
         if again and not report.is_whole:
-            messages.print(f"Once it can be read, this reads the rest: {again}", markup=False)
+            messages.print(f"Once it can be read, this reads the rest: {again}")
         return code_of_report(plan, report)
     except KeyboardInterrupt:
-        messages.print(stopped, markup=False)
+        messages.print(stopped)
         return STOPPED
     except Unreadable as error:
         return told(error, NOT_WHOLE, as_json=False)
@@ -241,6 +241,4 @@ class _Fetching:
             }
         )
         begun.rename(output)
-        messages.print(
-            f"{output}: {counted(objects, 'object')}, {counted(proofs, 'proof')}", markup=False
-        )
+        messages.print(f"{output}: {counted(objects, 'object')}, {counted(proofs, 'proof')}")

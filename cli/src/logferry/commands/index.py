@@ -128,7 +128,7 @@ def tokens(
                 codes += [_tell(each) for each in _months(place, plan, threads, kept, again=again)]
         return next(code for code in (FAILED, NOT_WHOLE, DONE) if code in codes)
     except KeyboardInterrupt:
-        messages.print("stopped; the months that were told are written", markup=False)
+        messages.print("stopped; the months that were told are written")
         return STOPPED
     except Unreadable as error:
         return told(error, NOT_WHOLE, as_json=False)
@@ -158,10 +158,10 @@ def _whole(plan: Plan) -> Iterator[Stream]:
 
 def _tell(month: Month) -> int:
     for each in (*month.report.notes, *month.report.findings, *month.report.frozen):
-        messages.print(visible(str(each)), markup=False)
+        messages.print(visible(str(each)))
     size = "as it was" if month.size_bytes is None else f"{month.size_bytes:,} bytes"
     known = f"{month.added:,} streams read, {month.known:,} known before"
-    results.print(f"{month.name}: {known}; {size}", markup=False)
+    results.print(f"{month.name}: {known}; {size}")
     if month.report.is_wrong:
         return FAILED
     return DONE if month.report.is_whole else NOT_WHOLE

@@ -93,10 +93,10 @@ def plan(  # noqa: PLR0913  (an option each)
                 raise PlanError(told) from error
             if completed is not None and completed.only and not completed.found:
                 patterns = " or ".join(log_group)
-                messages.print(f"{source.profile}: no log group matches {patterns}", markup=False)
+                messages.print(f"{source.profile}: no log group matches {patterns}")
             if completed is not None and not completed.windows:
                 told = "no window of that time is due yet, so nothing was planned"
-                messages.print(f"{source.profile}: {told}", markup=False)
+                messages.print(f"{source.profile}: {told}")
             if len(requests) > 1 and not as_json:
                 found.append({"profile": f"{source.profile}:"})
             found += _planned(completed, as_json=as_json)
@@ -265,7 +265,6 @@ def replay(  # noqa: PLR0913  (an option each)
             messages.print(
                 f"The records of {uncounted:,} of {len(found):,} windows were read, as nobody had "
                 "counted them as they are now.",
-                markup=False,
             )
         if not dry_run and found:
             if not yes:

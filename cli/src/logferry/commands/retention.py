@@ -128,15 +128,15 @@ def _show(found: Sequence[Looked], *, are_signed: bool, is_all: bool) -> None:
         tables.print(keeping.table(found))
     for each in found:
         if each.problem is not None:
-            messages.print(f"{each.profile}: {each.problem}", style="red", markup=False)
+            messages.print(f"{each.profile}: {each.problem}", style="red")
         for finding in each.findings:
-            messages.print(f"{each.profile}: {finding}", style="red", markup=False)
+            messages.print(f"{each.profile}: {finding}", style="red")
         if each.small:
             small = f"{each.small:,} more can save too little to be looked at (log_retention)"
-            results.print(f"{each.profile}: {small}", markup=False)
+            results.print(f"{each.profile}: {small}")
     saves = sum(each.saves_dollars for each in found)
     changed = " Nothing was changed." if is_all else ""
-    results.print(f"At most ${saves:,.2f} a month.{changed}", markup=False)
+    results.print(f"At most ${saves:,.2f} a month.{changed}")
     if not are_signed:
         messages.print("Whether a key that you trust has signed the seals was not checked: --key.")
 
@@ -303,7 +303,7 @@ def _tell(done: Sequence[_Done], nothing: str, asked: _Asked) -> int:
         tables.print(keeping.outcomes_table([(each.profile, each.outcomes) for each in done]))
     for each in done:
         if each.problem is not None:
-            messages.print(f"{each.profile}: {each.problem}", style="red", markup=False)
+            messages.print(f"{each.profile}: {each.problem}", style="red")
     is_all_set = all(
         each.problem is None and all(one.outcome == "set" for one in each.outcomes) for each in done
     )

@@ -208,9 +208,7 @@ class _Searching:
         # Who has no index does not wait for what reads one.
         from logferry.token_indexes import RulingOut, kept_at  # noqa: PLC0415
 
-        return RulingOut(
-            kept_at(index), self.pattern.text, lambda told: messages.print(told, markup=False)
-        )
+        return RulingOut(kept_at(index), self.pattern.text, messages.print)
 
     def _show(
         self, search: Search, stop: Callable[[], None], limit: int | None
@@ -252,10 +250,10 @@ class _Searching:
             _write(f"{json.dumps({'read': document})}\n")
             sys.stdout.flush()
         if is_stopped:
-            messages.print("stopped: the rest was not looked at", markup=False)
+            messages.print("stopped: the rest was not looked at")
         tell_report(self.archive, self.chosen, plan, report)
         if count < report.matches:
-            messages.print(f"Shown of these events: {count:,}, by --limit.", markup=False)
+            messages.print(f"Shown of these events: {count:,}, by --limit.")
         return STOPPED if is_stopped else code_of_report(plan, report)
 
 

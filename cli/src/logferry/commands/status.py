@@ -144,5 +144,4 @@ def _say_what_was_read(found: Sequence[archived.SourceStatus], config: str) -> N
         messages.print(
             f"The whole ledger of {some} was read, as not all that is open has a note. "
             f"Once: {typed('index rebuild', config)}",
-            markup=False,
         )

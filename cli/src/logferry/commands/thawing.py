@@ -83,7 +83,7 @@ def thaw(  # noqa: PLR0913  (an option each)
     try:
         found = [how.at(place) for place in chosen.places(archive)]
     except KeyboardInterrupt:
-        messages.print("stopped: S3 goes on, and so does the same command", markup=False)
+        messages.print("stopped: S3 goes on, and so does the same command")
         return STOPPED
     except Unreadable as error:
         return told(error, NOT_WHOLE, as_json=as_json)
@@ -149,10 +149,10 @@ class _Thawing:
             if not noting.frozen:
                 raise
         if noting.frozen:
-            messages.print("What says which objects there are is frozen itself:", markup=False)
+            messages.print("What says which objects there are is frozen itself:")
         elif plan is not None:
             for line in searching.plan_lines(plan):
-                messages.print(line, markup=False)
+                messages.print(line)
         return plan, [Piece(key, version_id or "", 0) for key, version_id in noting.frozen]
 
     def _thaw(self, glacier: "Glacier", some: Iterable[Piece], threads: Threads) -> dict[str, Any]:
@@ -163,7 +163,7 @@ class _Thawing:
                 winter.add(cold)
         thawing.check_tier(winter, self.tier)
         for line in thawing.offer_lines(winter, self.tier, self.days):
-            messages.print(line, markup=False)
+            messages.print(line)
         document = thawing.offer_as_json(winter, self.tier, self.days)
         if self.is_dry_run:
             return document | {"asked": 0, "is_done": winter.is_over}
@@ -197,4 +197,4 @@ class _Thawing:
                 wait=lambda: time.sleep(LOOKED_S),
                 tell=lambda ready: shown.update(f"Waiting for S3: {ready:,} can be read"),
             )
-        messages.print("everything can be read", markup=False)
+        messages.print("everything can be read")
