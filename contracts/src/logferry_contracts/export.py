@@ -1,6 +1,7 @@
 """An export: one log group, one window, one generation."""
 
 import hashlib
+from collections.abc import Iterator
 from typing import Annotated, Literal
 
 from pydantic import Field
@@ -10,7 +11,8 @@ from logferry_contracts.source import BucketName, SourceName
 from logferry_contracts.window import Window
 
 ExportId = Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
-Generation = Annotated[int, Field(ge=1, le=1000)]
+LAST_GENERATION = 1000
+Generation = Annotated[int, Field(ge=1, le=LAST_GENERATION)]
 """1 for the first try of a window, one more for each new try after a failed one."""
 
 Lane = Literal["slot", "direct"]
@@ -52,3 +54,12 @@ def export_id(source: SourceName, log_group_name: str, window: Window, generatio
         str(generation),
     )
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:32]
+
+
+def export_ids(source: SourceName, log_group_name: str, window: Window) -> Iterator[str]:
+    """Yield the names of all tries that there may be of a log group's window, in their order.
+
+    Of those that there are, one between may be missing, as what somebody has removed.
+    """
+    for generation in range(1, LAST_GENERATION + 1):
+        yield export_id(source, log_group_name, window, generation)

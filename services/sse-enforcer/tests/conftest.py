@@ -51,6 +51,7 @@ LOG_FILE = f"{PREFIX}/{TASK_ID}/stream/000000.gz"
 WRITE_TEST = f"{PREFIX}/aws-logs-write-test"
 NEXT_YEAR = datetime.now(UTC).replace(microsecond=0) + timedelta(days=365)
 LAST_YEAR = NEXT_YEAR - timedelta(days=730)
+JUST_NOW = datetime.now(UTC)
 
 
 PLAIN = ObjectVersion(
@@ -102,6 +103,7 @@ class Version:
     part_sizes: tuple[int, ...] = ()
     restore: str | None = None
     customer_key: bool = False
+    last_modified: datetime = JUST_NOW
     is_delete_marker: bool = False
 
     @property
@@ -387,11 +389,28 @@ class World:
                 "VersionId": version.id,
                 "ContentLength": len(version.body) if version.size is None else version.size,
                 "ETag": version.etag,
+                "LastModified": version.last_modified,
                 "Metadata": version.metadata,
                 **version.headers,
                 **{f"Checksum{name}": value for name, value in version.checksums.items()},
                 **{name: value for name, value in optional.items() if value is not None},
             }
+
+    def list_objects_v2(
+        self, *, Bucket: str, Prefix: str, StartAfter: str = "", Delimiter: str | None = None
+    ) -> dict[str, Any]:
+        with self._call("list_objects_v2"):
+            keys = [
+                key
+                for (bucket, key), versions in sorted(self.versions.items())
+                if bucket == Bucket and key.startswith(Prefix) and key > StartAfter and versions
+            ]
+            if Delimiter is None:
+                return {"Contents": [{"Key": key} for key in keys]}
+            rest = [key.removeprefix(Prefix) for key in keys]
+            folders = {each.partition(Delimiter)[0] for each in rest if Delimiter in each}
+            found = sorted(f"{Prefix}{each}{Delimiter}" for each in folders)
+            return {"CommonPrefixes": [{"Prefix": each} for each in found]}
 
     def update_object_encryption(
         self, *, Bucket: str, Key: str, VersionId: str, ObjectEncryption: dict[str, Any]

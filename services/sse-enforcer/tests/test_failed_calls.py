@@ -40,6 +40,7 @@ from sse_enforcer.aws.encryption import Encryption
 from sse_enforcer.aws.holds import Holds
 from sse_enforcer.aws.json_objects import JsonObjects
 from sse_enforcer.aws.keys import KmsKeys
+from sse_enforcer.aws.ledger_keys import LedgerKeys
 from sse_enforcer.aws.removals import Removals
 from sse_enforcer.aws.uploads import Uploads
 from sse_enforcer.parts import Checksum, CopiedPart, Part
@@ -207,6 +208,10 @@ def json_objects(client: Any) -> JsonObjects:
     return JsonObjects(client, "b")
 
 
+def ledger_keys(client: Any) -> LedgerKeys:
+    return LedgerKeys(client, "b")
+
+
 def encoded(name: str) -> bytes:
     return (EXAMPLES / name).read_bytes()
 
@@ -312,6 +317,11 @@ USES: dict[str, Use] = {
     ),
     "KmsKeys.key_arn": Use(
         lambda client: KmsKeys(client, client, SCHEME, 300), lambda it, _: it.key_arn("k"), ""
+    ),
+    "LedgerKeys.sources": Use(ledger_keys, lambda it, _: it.sources("shop"), "b"),
+    "LedgerKeys.windows": Use(ledger_keys, lambda it, _: it.windows(RECORD.source, 0, 1), "b"),
+    "LedgerKeys.export_ids": Use(
+        ledger_keys, lambda it, _: it.export_ids(RECORD.source, RECORD.window), "b"
     ),
     "Listing.versions": Use(listing, lambda it, _: it.versions(Place(phase="versions")), "archive"),
     "Listing.below": Use(listing, lambda it, _: list(it.below("p/")), "archive"),

@@ -3,6 +3,7 @@ from functools import partial
 import pytest
 from botocore.exceptions import ClientError
 
+from logferry_contracts.ledger_record import Disposed
 from sse_enforcer.settings import Hold
 
 RETAINED = {"encryption": "AES256", "lock_mode": "COMPLIANCE"}
@@ -798,6 +799,19 @@ def test_a_hold_alone_is_published_too(world):
     world.deliver(world.put(encryption="aws:kms", kms_key_arn=world.KEY_ARN))
 
     assert world.published[0]["data"]["encryption"] == "already_right"
+
+
+def test_an_object_that_was_disposed_of_is_not_held_by_an_event_that_comes_late(world):
+    world.restart(hold=Hold.ON_CREATION)
+    event = world.put(
+        encryption="aws:kms", kms_key_arn=world.KEY_ARN, last_modified=world.LAST_YEAR
+    )
+    world.completed(world.LOG_FILE, state="secured")
+    said = {"at": "2027-03-02T10:00:00.000Z", "by": "x", "reason": "why", "statement": "0" * 64}
+    world.put_ledger_record(world.ledger_record().as_disposed(Disposed.model_validate(said)))
+
+    assert world.deliver(event) == []
+    assert world.changes() == []
 
 
 def test_an_object_on_hold_is_not_held_again(world):

@@ -751,6 +751,52 @@ def test_what_somebody_has_had_removed_is_neither_held_again_nor_lost(sweeping, 
     assert not world.versions[world.ARCHIVE, freed][-1].hold
 
 
+def dispose(world, *objects, elsewhere=False):
+    """Have a secured export with these objects disposed of."""
+    world.completed(*objects, state="secured", elsewhere=elsewhere)
+    world.put_ledger_record(world.ledger_record().as_disposed(DISPOSED))
+
+
+@pytest.mark.parametrize("elsewhere", [False, True])
+def test_where_all_is_held_what_somebody_has_had_removed_is_not_held_again(
+    sweeping, world, elsewhere
+):
+    freed, covered, beside = keys(world, 3)
+    old = right(world) | {"hold": False, "last_modified": world.LAST_YEAR}
+    for key in (freed, covered, covered, beside):
+        world.put(key, **old)
+    dispose(world, freed, covered, elsewhere=elsewhere)
+    sweeping.restart(hold=Hold.ON_CREATION)
+
+    reports = [sweeping.sweep(full=True), sweeping.sweep()]
+
+    assert [found(each, "mended") for each in reports] == [{"not_held": 1}, {}]
+    assert not world.only(freed).hold
+    assert not world.at(covered)[0].hold
+    assert world.only(beside).hold
+
+
+def test_what_is_disposed_of_is_still_put_under_the_key(sweeping, world):
+    world.put(world.LOG_FILE, last_modified=world.LAST_YEAR)
+    dispose(world, world.LOG_FILE)
+    sweeping.restart(hold=Hold.ON_CREATION)
+
+    assert found(sweeping.sweep(full=True), "mended") == {"wrong_key": 1}
+    assert (world.only().kms_key_arn, world.only().hold) == (world.KEY_ARN, False)
+
+
+@pytest.mark.parametrize("said", [None, b"{cut"])
+def test_where_nobody_says_that_it_was_disposed_of_all_is_held(sweeping, world, said):
+    world.put(world.LOG_FILE, **right(world) | {"hold": False, "last_modified": world.LAST_YEAR})
+    world.completed(world.LOG_FILE, state="secured")
+    if said is not None:
+        world.control_object(world.ledger_record().key, said)
+    world.control_object("ledger/stray/folder/note.json", b"{}")
+    sweeping.restart(hold=Hold.ON_CREATION)
+
+    assert found(sweeping.sweep(full=True), "mended") == {"not_held": 1}
+
+
 def test_one_half_of_an_export_is_left_to_the_whole(sweeping, world):
     world.put(world.LOG_FILE, **right(world))
     world.completed(world.LOG_FILE)

@@ -93,6 +93,7 @@ def _object_created(service: Service, created: ObjectCreatedDetail, delivery: De
             hold=service.settings.hold is Hold.ON_CREATION,
             may_copy=created.reason not in MAYBE_COPIED,
             now=delivery.now,
+            unless_disposed=True,
         ),
         has_time=delivery.has_time,
     )

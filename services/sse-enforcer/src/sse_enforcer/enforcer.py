@@ -19,6 +19,7 @@ from sse_enforcer.aws.control import ControlBucket, Copying
 from sse_enforcer.aws.encryption import Encryption
 from sse_enforcer.aws.holds import Holds
 from sse_enforcer.aws.removals import Removals
+from sse_enforcer.disposals import Disposals
 from sse_enforcer.errors import (
     EncryptionRefusedError,
     EncryptionUnsupportedError,
@@ -101,6 +102,7 @@ class Enforcer:
     holds: Holds
     removals: Removals
     control: ControlBucket
+    disposals: Disposals
     copy_limit_bytes: int
 
     def secure(
@@ -139,7 +141,7 @@ class Enforcer:
                 replaced_version_id=version_id,
             )
         if self._decide(secured.version, wanted).verdict is Verdict.HOLD:
-            secured = self._held(secured)
+            secured = self._held_unless_disposed(secured, wanted)
         logger.info(
             "secured",
             object_key=key,
@@ -329,7 +331,9 @@ class Enforcer:
         copy_id = self.control.replacement(self.archive.bucket, key, version_id)
         return None if copy_id is None else self.archive.describe(key, copy_id)
 
-    def _held(self, secured: Secured) -> Secured:
+    def _held_unless_disposed(self, secured: Secured, wanted: Wanted) -> Secured:
+        if wanted.unless_disposed and self.disposals.has(secured.version, wanted.now):
+            return secured
         self.holds.place(secured.version)
         return replace(
             secured,

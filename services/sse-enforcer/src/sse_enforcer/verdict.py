@@ -67,6 +67,7 @@ class ObjectVersion:
         event_hold: Whether an Object Lock event hold is on.
         checksums: Of the whole object, by algorithm, such as ``{"CRC64NVME": "AAAA..."}``.
         part_checksums: Checksums of its parts' checksums, such as ``{"CRC32": "AAAA...-3"}``.
+        last_modified: When it was created; None when nobody said.
         headers: Content headers, such as ``{"ContentType": "application/gzip"}``.
         missing_metadata: How many metadata entries S3 has that it cannot send.
     """
@@ -89,6 +90,7 @@ class ObjectVersion:
     missing_metadata: int
     tag_count: int
     part_checksums: Mapping[str, str] = field(default_factory=dict)
+    last_modified: datetime | None = None
 
     @property
     def name(self) -> str:
@@ -125,6 +127,8 @@ class Wanted:
         hold: Whether it is to be on legal hold.
         may_copy: False for what may have come about by a copy of ours. It could only be copied
             again because that copy did not help, so the copies would never end.
+        unless_disposed: Whether the hold is for whatever lies there, of whichever export: then not
+            for what somebody has had disposed of.
         now: The time at which retention periods have ended or not.
     """
 
@@ -132,6 +136,7 @@ class Wanted:
     hold: bool
     may_copy: bool
     now: datetime
+    unless_disposed: bool = False
 
 
 class Verdict(Enum):

@@ -11,8 +11,10 @@ from sse_enforcer.aws.control import ControlBucket
 from sse_enforcer.aws.encryption import Encryption
 from sse_enforcer.aws.holds import Holds
 from sse_enforcer.aws.keys import KmsKeys
+from sse_enforcer.aws.ledger_keys import LedgerKeys
 from sse_enforcer.aws.removals import Removals
 from sse_enforcer.aws.uploads import Uploads
+from sse_enforcer.disposals import Disposals
 from sse_enforcer.enforcer import Enforcer
 from sse_enforcer.exports import Exports
 from sse_enforcer.multipart import CopyInParts
@@ -50,6 +52,7 @@ def wire(settings: Settings, client: Callable[[str], Any]) -> Service:
         holds=Holds(s3, settings.archive_bucket),
         removals=Removals(s3, settings.archive_bucket),
         control=control,
+        disposals=Disposals(LedgerKeys(s3, settings.control_bucket), control),
         copy_limit_bytes=settings.copy_limit_bytes,
     )
     key = KmsKeys(
@@ -88,6 +91,7 @@ def wire_sweep(service: Service, s3: Any, pace: Pace) -> SweepWiring:
         archive=Archive(s3, settings.archive_bucket),
         uploads=Uploads(s3, settings.archive_bucket),
         enforcer=service.enforcer,
+        disposals=service.enforcer.disposals,
         exports=service.exports,
         control=ControlBucket(s3, settings.control_bucket),
         topic=service.topic,

@@ -134,6 +134,7 @@ def _version(key: str, head: Mapping[str, Any]) -> ObjectVersion:
         metadata=head["Metadata"],
         missing_metadata=head.get("MissingMeta", 0),
         tag_count=head.get("TagCount", 0),
+        last_modified=head.get("LastModified"),
     )
 
 

@@ -133,8 +133,11 @@ class VersionsSweep:
             # Whether it is a copy that did not help, the enforcer has written down.
             may_copy=False,
             now=self._part.now,
+            unless_disposed=True,
         )
         decision = on_log_file(found, wanted)
+        if decision.verdict is Verdict.HOLD and self._with.disposals.has(found, wanted.now):
+            return Look()
         finding = finding_of(found, decision.verdict)
         look = Look() if finding is None else self._mend(finding, version, found, decision, wanted)
         if found.legal_hold and not version.is_latest and not self._has_copy(version):
