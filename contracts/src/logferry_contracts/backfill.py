@@ -66,6 +66,7 @@ class Fed(Message):
         id: Of what was asked for.
         date: The one that it is at; the last one, when it has ended.
         plan: The plan of that date, as it is to be gone on with; None where it is to begin.
+        is_planned_anew: Whether the date's plan was lost, and what it had asked for with it.
         parts: Keys of the ledger records of parts of a long window, which are still to be sent.
         part: Key of the one that was sent last; None for none.
         dates: How many are done.
@@ -83,6 +84,7 @@ class Fed(Message):
     state: State
     date: Date
     plan: PlanContinuedData | None = None
+    is_planned_anew: bool = False
     parts: list[str]
     part: str | None = None
     dates: Count

@@ -1,6 +1,7 @@
 """Backfills: fed below the daily work, and gone on with wherever they were cut."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import count
@@ -226,6 +227,32 @@ def test_a_worklist_that_expired_during_a_pause_is_made_anew(around: Surrounding
     run(around)
 
     assert is_whole(around)
+
+
+@pytest.mark.parametrize("lost", [{}, None])
+def test_the_end_of_a_date_is_told_where_its_worklist_is_lost_once_all_was_asked_for(
+    around: Surroundings, lost: dict[str, bytes] | None
+) -> None:
+    """The last of it are parts, which are sent one after the other while the worklist is kept."""
+    world = around.world
+    world.timeout_s = 200
+    ticks = count()
+    while len(world.ledger.objects) < len(SIZES) or not fed(world).parts or fed(world).dates:
+        world.run(feed_request(), request_id=f"tick-{next(ticks)}")
+        around.advance(world.now + timedelta(minutes=20))
+        world.now += timedelta(minutes=20)
+    assert fed(world).plan is not None
+    if lost is None:
+        world.files.there = dict.fromkeys(world.files.there, b"?" * 5000)
+    else:
+        world.files.there.clear()
+
+    with suppress(WorklistDamagedError):
+        run(around)
+    run(around)
+
+    assert is_whole(around)
+    assert [each.data.date for each in world.queues.days] == list(DATES)
 
 
 @pytest.mark.parametrize("damage", ["?", "header", "tables"])

@@ -284,7 +284,7 @@ class Feeder:
                 lambda: self.damaged.append(WorklistDamagedError(told)),
                 lambda: self.wiring.control.files.remove(key),
             ]
-            return fed.model_copy(update={"plan": None})
+            return fed.model_copy(update={"plan": None, "is_planned_anew": True})
 
     def _feed_some(
         self, prefix: str, asked: Asked, fed: Fed, room: Room, after: list[Callable[[], None]]
@@ -292,6 +292,8 @@ class Feeder:
         source, control, plan = asked.request.source, self.wiring.control, fed.plan
         with file_of_run() as path:
             goes_on = plan is not None and control.files.get(plan.worklist.key, path)
+            if plan is not None and not goes_on:
+                fed = fed.model_copy(update={"is_planned_anew": True})
             if not goes_on or plan is None:
                 run, windows = open_run(
                     self.wiring, _of_date(asked, fed.date), None, self._as(asked)
@@ -322,7 +324,7 @@ class Feeder:
         parts = list(dict.fromkeys([*fed.parts, *(each.key for each in feeding.parts)]))
         if is_done and not parts:
             with self.completing:
-                answer = run.complete_fed(requesting)
+                answer = run.complete_fed(requesting, is_anew=fed.is_planned_anew)
             return _after_date(asked, fed, answer["data"])
         if fed.plan is not None and worklist.rows.done == before and parts == fed.parts:
             self.resting[prefix] = self._now + REST
@@ -401,6 +403,7 @@ def _after_date(asked: Asked, fed: Fed, completed: dict[str, Any]) -> Fed:
     counted = fed.model_copy(
         update={
             "plan": None,
+            "is_planned_anew": False,
             "parts": [],
             "dates": fed.dates + 1,
             "exports": fed.exports + completed["requested"],

@@ -339,9 +339,15 @@ class Run:
             infrastructure_changes=self.changes or None,
         )
 
-    def complete_fed(self, requesting: Requesting) -> dict[str, Any]:
-        """Do what is left of a backfill's date, once all of it is asked for."""
-        asked_for = any(each.outcome == "requested" for each in requesting.worklist.tally.totals)
+    def complete_fed(self, requesting: Requesting, *, is_anew: bool) -> dict[str, Any]:
+        """Do what is left of a backfill's date, once all of it is asked for.
+
+        Args:
+            requesting: What has asked for it.
+            is_anew: Whether a plan that was lost may have asked for some of it before.
+        """
+        totals = requesting.worklist.tally.totals
+        asked_for = is_anew or any(each.outcome == "requested" for each in totals)
         if not self._is_part and (asked_for or requesting.worklist.scope.new_windows()):
             requesting.days.note_dates(requesting.worklist.scope.windows)
         self.send_days(requesting)
