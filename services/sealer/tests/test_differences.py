@@ -10,6 +10,7 @@ import pytest
 from services.sealer.tests.cloud import refused
 from services.sealer.tests.conftest import ARCHIVE, CONTROL, DAY, FIRST, HOUR, World, day, lines
 
+from logferry_contracts.export_completed import ExportCompleted
 from logferry_contracts.ledger_key import CONTRADICTED_NOTES, seal_note_key
 from logferry_contracts.ledger_record import LedgerRecord
 from logferry_contracts.manifest import ArchivedObject, Checksum
@@ -116,6 +117,43 @@ def test_a_contradiction_is_noted_until_a_later_seal_says_otherwise(world: World
 
     assert len(world.chain()) == 2
     assert world.cloud.body(CONTROL, key) == b""
+
+
+@pytest.mark.parametrize("is_measured_before", [False, True])
+@pytest.mark.parametrize("spoil", [hidden, overlaid, beside])
+@pytest.mark.parametrize("asked", [{}, {"seal_from": "2026-11-21", "seal_to": "2026-11-21"}])
+def test_what_is_put_right_in_the_archive_alone_is_sealed_otherwise(
+    world: World, spoil: Spoil, asked: dict[str, str], *, is_measured_before: bool
+) -> None:
+    record = world.exported("/a", day(0))
+    world.exported("/b", day(0))
+    world.inventory("/a", "/b", at=FIRST + DAY + HOUR)
+    was = {key: list(versions) for key, versions in world.cloud.objects.items()}
+    spoil(world, record, only(record))
+    if is_measured_before:
+        world.deliver(emit(ExportCompleted.of_record(record)))
+    world.look()
+    world.look()
+    assert len(world.chain()) == 1
+    assert stated(world).outcome == "contradicted"
+
+    for key in [each for each in world.cloud.objects if each[0] == ARCHIVE]:
+        if key in was:
+            world.cloud.objects[key] = was[key]
+        elif "planted" in key[1]:
+            del world.cloud.objects[key]
+    assert world.look(**asked)
+
+    first, later = world.check()
+    assert (first.kind, later.kind) == ("day", "later")
+    assert later.sealed is not None
+    assert later.sealed.reason == "changed_since"
+    assert world.outcomes(later) == [("/a", "archived", None)]
+    [note] = [each for each in world.cloud.below(CONTROL, "seals/") if "/contradicted/" in each]
+    assert world.cloud.body(CONTROL, note) == b""
+    before = len(world.cloud.calls)
+    world.look()
+    assert not [key for name, key in world.cloud.calls[before:] if key.endswith(".gz")]
 
 
 def test_of_an_object_that_was_overlaid_both_versions_are_named(world: World) -> None:
@@ -300,6 +338,40 @@ def test_a_damaged_record_is_a_leaf_of_its_log_group(world: World) -> None:
     assert world.look()
 
     assert stated(world).outcome == "contradicted"
+    assert [each.what for each in stated(world).differences or []] == ["record_unreadable"]
+    assert stated(world, "/b").outcome == "archived"
+
+
+@pytest.mark.parametrize("is_in_another_window", [False, True])
+def test_a_copy_of_a_record_counts_nowhere_and_is_told(
+    world: World, capsys: pytest.CaptureFixture[str], *, is_in_another_window: bool
+) -> None:
+    record = world.exported("/a", day(0))
+    world.exported("/b", day(0))
+    key = record.key.replace(record.export_id, "x")
+    if is_in_another_window:
+        later = day(0).model_copy(update={"from_ms": day(0).from_ms + 1})
+        key = record.key.replace(day(0).in_keys, later.in_keys)
+    older = record.model_copy(update={"state": "requested", "completed": None, "secured": None})
+    world.cloud.put(CONTROL, key, emit(older).encode())
+    world.inventory("/a", "/b", at=FIRST + DAY + HOUR)
+
+    assert world.look()
+
+    for log_group in ("/a", "/b"):
+        assert stated(world, log_group).outcome == "archived"
+        assert len(stated(world, log_group).exports) == 1
+    assert len(world.leaves(world.chain()[0])) == 2
+    assert '"LedgerRecordsDamaged"' in capsys.readouterr().out
+
+
+def test_another_ones_record_over_a_record_is_a_damaged_one(world: World) -> None:
+    record, other = world.exported("/a", day(0)), world.exported("/b", day(0))
+    world.cloud.put(CONTROL, record.key, emit(other).encode())
+    world.inventory("/a", "/b", at=FIRST + DAY + HOUR)
+
+    assert world.look()
+
     assert [each.what for each in stated(world).differences or []] == ["record_unreadable"]
     assert stated(world, "/b").outcome == "archived"
 

@@ -265,8 +265,8 @@ USES: dict[str, Use] = {
     "JsonObjects.write": Use(json_objects, lambda it, _: it.write("x.json", "{}", {}), "x.json"),
     "ControlBucket.ledger_record": Use(
         control,
-        lambda it, _: it.ledger_record("ledger/x.json"),
-        "ledger/x.json",
+        lambda it, _: it.ledger_record(RECORD.key),
+        RECORD.key,
         encoded("ledger-record/1.0/accept/completed.json"),
     ),
     "ControlBucket.replace_ledger_record": Use(

@@ -856,6 +856,19 @@ def test_a_dry_run_takes_nothing_back_that_a_record_says_untruly(sweeping, world
     assert world.published == []
 
 
+def test_a_copy_of_a_record_is_reported_and_does_nothing(sweeping, world):
+    world.put(world.LOG_FILE, **right(world))
+    world.completed(world.LOG_FILE, state="secured")
+    record = world.ledger_record()
+    world.control_object(f"{record.key}.copy", emit(record).encode())
+
+    report = sweeping.sweep(full=True)
+
+    assert found(report, "refused") == {"unreadable": 1}
+    (example,) = report.examples
+    assert f"it is a copy of {record.key}: remove it" in example.detail
+
+
 def test_a_record_that_breaks_its_contract_is_reported_and_the_next_is_read(sweeping, world):
     world.control_object("ledger/000000000000/broken.json", b"{}")
     world.put(world.LOG_FILE, **right(world))

@@ -12,6 +12,7 @@ from typing import Any, Self
 
 from logferry_contracts.seal_leaf import Leaf, name_sha256
 from logferry_contracts.source import SourceName
+from logferry_contracts.statement import CONTRADICTED
 from logferry_contracts.window import Window
 from sealer.dates import DateToSeal
 
@@ -26,7 +27,7 @@ NOT_COUNTED = -1
 
 _TABLES = """
 CREATE TABLE IF NOT EXISTS records (
-  export_id TEXT PRIMARY KEY, etag TEXT NOT NULL, key TEXT NOT NULL,
+  export_id TEXT NOT NULL, etag TEXT NOT NULL, key TEXT PRIMARY KEY,
   name TEXT, from_ms INTEGER NOT NULL, to_ms INTEGER NOT NULL, is_half INTEGER NOT NULL,
   profile TEXT
 ) WITHOUT ROWID;
@@ -43,7 +44,7 @@ CREATE TABLE IF NOT EXISTS leaves (
   PRIMARY KEY (name, from_ms, to_ms)
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS inventories (key TEXT PRIMARY KEY) WITHOUT ROWID;
-CREATE TEMP TABLE seen (export_id TEXT PRIMARY KEY) WITHOUT ROWID;
+CREATE TEMP TABLE seen (key TEXT PRIMARY KEY) WITHOUT ROWID;
 CREATE TEMP TABLE sealed (
   name TEXT, from_ms INTEGER, to_ms INTEGER, statement TEXT NOT NULL,
   PRIMARY KEY (name, from_ms, to_ms)
@@ -173,16 +174,16 @@ class Draft:
     def __exit__(self, *_: object) -> None:
         self._connection.close()
 
-    def has_changed(self, export_id: str, etag: str) -> bool:
+    def has_changed(self, key: str, etag: str) -> bool:
         """Whether a record that the ledger lists is new, or has changed; `forget_unlisted` after.
 
         Args:
-            export_id: Of its export.
+            key: Its own: that of its export may lie in another window's folder as well, as a copy.
             etag: As it is listed.
         """
-        self._connection.execute("INSERT OR IGNORE INTO seen VALUES (?)", (export_id,))
+        self._connection.execute("INSERT OR IGNORE INTO seen VALUES (?)", (key,))
         found = self._connection.execute(
-            "SELECT etag FROM records WHERE export_id = ?", (export_id,)
+            "SELECT etag FROM records WHERE key = ?", (key,)
         ).fetchone()
         return bool(found != (etag,))
 
@@ -192,9 +193,7 @@ class Draft:
 
     def forget_unlisted(self) -> None:
         """Leave out records that somebody has removed from the ledger: it has listed all others."""
-        self._connection.execute(
-            "DELETE FROM records WHERE export_id NOT IN (SELECT export_id FROM seen)"
-        )
+        self._connection.execute("DELETE FROM records WHERE key NOT IN (SELECT key FROM seen)")
         self._connection.execute("DELETE FROM seen")
 
     def has_inventory(self, key: str) -> bool:
@@ -232,7 +231,9 @@ class Draft:
         only: str | None = None,
         windows: Container[Window] | None = None,
     ) -> Iterator[Group]:
-        """Yield what is not stated yet, or was stated by something else.
+        """Yield what is not stated yet, was stated by something else, or as contradicted.
+
+        What is contradicted somebody may have put right since, in the archive alone.
 
         Each log group that is known has leaves for all of the date: where the ledger has nothing of
         it, one for each of the date's windows.
@@ -253,8 +254,9 @@ class Draft:
                 if windows is not None and group.window not in windows:
                     continue
                 stated = self._connection.execute(
-                    "SELECT basis FROM leaves WHERE (name, from_ms, to_ms) = (?, ?, ?)",
-                    (name, group.window.from_ms, group.window.to_ms),
+                    "SELECT basis FROM leaves WHERE (name, from_ms, to_ms) = (?, ?, ?)"
+                    " AND outcome <> ?",
+                    (name, group.window.from_ms, group.window.to_ms, CONTRADICTED),
                 ).fetchone()
                 if stated != (group.basis,):
                     yield group

@@ -80,8 +80,10 @@ class Measuring:
                 differences=[],
                 is_complete=False,
             )
-        if note.is_complete:
+        if note.is_complete and not note.differences:
             return note
+        if note.is_complete:
+            note = _without_what_differs(note)
         return _Export(self, record, task_ids, note, turn).read(manifest)
 
 
@@ -224,3 +226,15 @@ class _Export:
         if latest is None or latest.version_id == archived.version_id:
             return None
         return self.of.archive.measured(archived.key, latest.version_id, window)
+
+
+def _without_what_differs(note: MeasuredExport) -> MeasuredExport:
+    """Return what was measured without what differed, which somebody may have put right since.
+
+    Of so many differences that some may be left out, nothing is kept.
+    """
+    differing = {each.key for each in note.differences}
+    is_told_whole = len(note.differences) < MOST_DIFFERENCES
+    kept = [each for each in note.objects if each.key not in differing] if is_told_whole else []
+    anew = {"leftovers": [], "differences": [], "begun": [], "is_complete": False}
+    return note.model_copy(update={"objects": kept, **anew})

@@ -292,7 +292,7 @@ class Sealing:
 
         Returns:
             Whether all its windows are of a time that is sealed, and none is waited for: a recount
-            comes without a change of the ledger.
+            comes without a change of the ledger, and so does what puts right what is contradicted.
         """
         covers = sealed.covers
         recorded = self._windows(chain, covers.from_ms, covers.to_ms)
@@ -321,7 +321,10 @@ class Sealing:
                 leaves = self._leaves(chain, lists(sealed))
                 draft.mark_known(leaves, lambda both: self._same(chain, turn, both))
             self._append_later(chain, turn, sealed, date, draft)
-        return joined == recorded - within and not waiting
+            is_settled = not waiting and all(
+                each.outcome != CONTRADICTED for each in draft.leaves()
+            )
+        return joined == recorded - within and is_settled
 
     def _append_later(
         self, chain: Chain, turn: Turn, sealed: SealedDate, date: DateToSeal, draft: Draft

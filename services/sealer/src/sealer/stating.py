@@ -149,6 +149,8 @@ class Stating:
         row = _row(group, statement, leaf, digest)
         if before is not None and before.is_sealed and self._is_recounted(chain, before, text):
             row = replace(row, reason=RECOUNTED)
+        elif before is not None and before.outcome == CONTRADICTED and before.basis == group.basis:
+            row = replace(row, reason=CHANGED)  # put right in the archive alone
         turn.counts[RECOUNTS_DIFFER] += row.lacking > 0
         return Stated(group=group, row=row)
 

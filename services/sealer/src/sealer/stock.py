@@ -103,7 +103,7 @@ class Stock:
 
     def _read(self, draft: Draft, listed: Iterable[ListedRecord], turn: Turn) -> None:
         """Read the records that are new or have changed."""
-        changed = (each for each in listed if draft.has_changed(each.export_id, each.etag))
+        changed = (each for each in listed if draft.has_changed(each.key, each.etag))
         with ThreadPoolExecutor(THREADS) as threads:
             for some in batched(changed, READ_AT_ONCE, strict=False):
                 turn.check("records of the ledger are still to be read")

@@ -36,7 +36,10 @@ class Disposals:
         self._keys = keys
         self._control = control
         self._lock = Lock()
-        self._forget(None)
+        self._as_of: datetime | None = None
+        self._sources: dict[str, list[SourceName]] = {}
+        self._exports: dict[tuple[SourceName, datetime], dict[Window, frozenset[str]]] = {}
+        self._disposed: dict[Hour, frozenset[str]] = {}
 
     def has(self, version: ObjectVersion, now: datetime) -> bool:
         """Return whether an object's export was disposed of, and the object with it.
@@ -56,16 +59,12 @@ class Disposals:
             return False
         with self._lock:
             if now != self._as_of:
-                self._forget(now)
+                self._as_of, self._disposed = now, {}
+                self._sources.clear()
+                self._exports.clear()
             if hour not in self._disposed:
                 self._disposed = {hour: frozenset(self._of(hour))}  # keys come in their order
             return version.key in self._disposed[hour]
-
-    def _forget(self, now: datetime | None) -> None:
-        self._as_of = now
-        self._sources: dict[str, list[SourceName]] = {}
-        self._exports: dict[tuple[SourceName, datetime], dict[Window, frozenset[str]]] = {}
-        self._disposed: dict[Hour, frozenset[str]] = {}
 
     def _of(self, hour: Hour) -> Iterator[str]:
         """Yield the keys of what was disposed of in an hour's prefix."""

@@ -24,7 +24,7 @@ from logferry_contracts.ledger_key import (
 )
 from logferry_contracts.ledger_record import LedgerRecord
 from logferry_contracts.manifest import Manifest, ManifestLocation
-from logferry_contracts.open_exports import is_open, note_key
+from logferry_contracts.open_exports import is_open, note_key, record_at
 from logferry_contracts.reads import Reader, reading_key, who_reads
 from logferry_contracts.source import SourceName
 from logferry_contracts.window import Window

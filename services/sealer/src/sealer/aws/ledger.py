@@ -24,6 +24,7 @@ from logferry_contracts.ledger_key import (
 )
 from logferry_contracts.ledger_record import LedgerRecord
 from logferry_contracts.manifest import Manifest, ManifestLocation
+from logferry_contracts.open_exports import record_at
 from logferry_contracts.recount import Recount
 from logferry_contracts.source import SourceName
 from logferry_contracts.window import Window
@@ -124,7 +125,7 @@ class Ledger:
         if text is None:
             return None
         try:
-            return parse(LedgerRecord, text)
+            return record_at(key, text)
         except ContractError as error:
             return error
 

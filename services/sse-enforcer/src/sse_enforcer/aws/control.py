@@ -11,7 +11,7 @@ from logferry_contracts import json_text
 from logferry_contracts.ledger_record import LedgerRecord
 from logferry_contracts.manifest import Manifest, ManifestLocation
 from logferry_contracts.object_secured import ObjectSecured
-from logferry_contracts.open_exports import is_open, note_key
+from logferry_contracts.open_exports import is_open, note_key, record_at
 from logferry_contracts.wire import ContractError, emit, parse
 from logferry_deliveries.errors import RefusedError
 from sse_enforcer.aws.json_objects import IN_ANY_CASE, JsonObjects, if_still
@@ -46,9 +46,13 @@ class ControlBucket:
         self.bucket = bucket
 
     def ledger_record(self, key: str) -> tuple[LedgerRecord, str] | None:
-        """Return a record and its ETag, or None when there is none."""
+        """Return a record and its ETag, or None when there is none.
+
+        Raises:
+            ContractError: It breaks its contract, or is another one's, which somebody has copied.
+        """
         found = self._objects.read(key)
-        return None if found is None else (parse(LedgerRecord, found[0]), found[1])
+        return None if found is None else (record_at(key, found[0]), found[1])
 
     def replace_ledger_record(self, record: LedgerRecord, etag: str) -> bool:
         """Write a record over the one with this ETag; False when somebody was faster.
