@@ -141,6 +141,16 @@ def test_versions_of_one_second_are_told_in_their_order(world: World, explain: E
     assert facts[0].startswith("requested")
 
 
+def test_a_try_is_told_where_the_one_before_never_was(world: World, explain: Explain) -> None:
+    world.put("requested")
+    world.put("secured", generation=3)
+
+    story = json.loads(explain("--json")[1])
+
+    assert [each[0].partition(",")[0] for each in told(story)] == ["requested", "requested"]
+    assert told(story)[-1][-1] == "encrypted and held"
+
+
 def test_every_try_is_told_and_the_last_one_counts(world: World, explain: Explain) -> None:
     world.put("requested")
     failed = world.put("failed-before-a-task")

@@ -394,10 +394,25 @@ def test_an_hour_that_is_not_sealed_yet_costs_three_calls_of_the_ledger(
     assert "1 of them are not sealed yet" in err
     assert [name for name, bucket, _ in calls if bucket == config.control_bucket] == [
         "ListObjectsV2",
-        "GetObject",
+        "ListObjectsV2",
         "GetObject",
     ]
     assert {name for name, bucket, _ in calls if bucket == config.archive_bucket} == {"GetObject"}
+
+
+def test_a_try_is_found_where_the_one_before_was_removed(
+    run: Run, path: str, s3: Any, deployed: Archive, config: Config
+) -> None:
+    fresh = START_MS + 3 * DAY_MS
+    hour = Window(from_ms=fresh, to_ms=fresh + HOUR_MS)
+    first = record_of(deployed, config, hour)
+    again = {"generation": 3, "export_id": export_id(SHOP, NAME, hour, 3)}
+    third = first.model_copy(update=again)
+    s3.put_object(Bucket=config.control_bucket, Key=third.key, Body=emit(third).encode())
+    time = ("--from", in_utc(fresh), "--to", in_utc(fresh + HOUR_MS))
+    code, out, _ = run("fresh", path, "--profile", "shop", "--log-group", NAME, *time)
+    assert code == 0
+    assert out
 
 
 def test_a_glob_finds_what_the_ledger_has_of_a_date_that_is_not_sealed(

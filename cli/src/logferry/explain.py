@@ -3,7 +3,6 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from itertools import count
 from typing import TYPE_CHECKING, Any, TypeGuard
 
 from logferry.aws_errors import AWS_ERRORS
@@ -14,13 +13,14 @@ from logferry.explain_looks import Look, Looks
 from logferry.explain_tasks import Tasks
 from logferry.typed import typed
 from logferry.ways_out import AGAIN, GONE, LATE, WAYS_BACK, is_gone
-from logferry_contracts.export import export_id
+from logferry_contracts.export import export_ids
 from logferry_contracts.export_failed import LOST
-from logferry_contracts.ledger_key import LACKING_NOTES, ledger_key
+from logferry_contracts.ledger_key import LACKING_NOTES, ledger_key, ledger_prefix
 from logferry_contracts.ledger_record import LedgerRecord
 from logferry_contracts.message import timestamp
 from logferry_contracts.open_exports import is_open, untold
 from logferry_contracts.recount import Recounted
+from logferry_contracts.source import SourceName
 from logferry_contracts.window import Window
 from logferry_contracts.wire import ContractError, parse
 from logferry_contracts.zones import zone_named
@@ -248,16 +248,24 @@ class _Reading:
         windows = self.ledger.windows_on(name, zone, on, on)
         # Wholes before their halves.
         for window in sorted(windows, key=lambda each: (each.from_ms, -each.to_ms)):
-            for generation in count(1):
-                key = ledger_key(name, window, export_id(name, log_group, window, generation))
+            for key in self._keys(name, log_group, window):
                 found = None if key in told else self._try(key)
                 if found is None:
-                    break
+                    continue
                 told.add(key)
                 yield found
                 for half in self._halves(found, told):
                     told.add(half.key)
                     yield half
+
+    def _keys(self, source: SourceName, log_group: str, window: Window) -> list[str]:
+        """Return the keys of the tries of a window of which there ever was a record, in order."""
+        pages = self.s3.get_paginator("list_object_versions").paginate(
+            Bucket=self.ledger.bucket, Prefix=ledger_prefix(source, window)
+        )
+        there = {each["Key"] for page in pages for each in page.get("Versions", [])}
+        keys = (ledger_key(source, window, id_) for id_ in export_ids(source, log_group, window))
+        return [key for key in keys if key in there]
 
     def _halves(self, found: Try, told: set[str]) -> Iterator[Try]:
         if found.record is None or found.record.split is None:

@@ -8,8 +8,8 @@ from botocore.exceptions import ClientError
 from logferry.unrecorded import Unrecorded
 from logferry_contracts.archive import ArchiveError, Readable, whole_manifest
 from logferry_contracts.chain import ChainName
-from logferry_contracts.export import export_id
-from logferry_contracts.ledger_key import ledger_key, ledger_prefix
+from logferry_contracts.export import export_ids
+from logferry_contracts.ledger_key import ledger_prefix, split_key
 from logferry_contracts.ledger_record import LedgerRecord
 from logferry_contracts.retrieval.asked import Asked
 from logferry_contracts.retrieval.plan import UNKNOWN, Plan
@@ -23,6 +23,7 @@ from logferry_ledger.ledger import Ledger, last_tries
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
+
 
 _NOT_THERE = ("404", "NoSuchKey")
 
@@ -40,9 +41,9 @@ class Unsealed:
     def add(self, plan: Plan, source: SourceName, time: Window) -> None:
         """Add what the ledger has of a source's time.
 
-        One log group that is named, and no glob, costs a LIST of windows from that time on, and two
-        GETs for each window: the second says that there was no other try. Where it has no record of
-        a window, and of a glob, it is also looked at which log groups there were.
+        One log group that is named, and no glob, costs a LIST of windows from that time on, and for
+        each window a LIST of its records and a GET for each try. Where it has no record of a
+        window, and of a glob, it is also looked at which log groups there were.
 
         Raises:
             ClientError: It may not be read.
@@ -102,29 +103,15 @@ class Unsealed:
         if any(set(name) & set("*?[") for name in names):
             read = self._ledger.records(ledger_prefix(source, window))
         else:
-            read = [each for name in names for each in self._tries(source, name, window)]
+            listed = self._ledger.listed(ledger_prefix(source, window))
+            there = {split_key(key)[1]: (key, etag) for key, etag in listed}
+            mine = [each for name in names for each in export_ids(source, name, window)]
+            read = self._ledger.read_listed(there[each] for each in mine if each in there)
         last = [record for _, record in last_tries(read).values()]
         return [
             *(record for _, record in read if isinstance(record, LedgerError)),
             *(each for each in last if asked.has_log_group(each.log_group.name)),
         ]
-
-    def _tries(
-        self, source: SourceName, name: str, window: Window
-    ) -> Iterator[tuple[str, _Record]]:
-        """Yield the generations of an export."""
-        generation = 1
-        while True:
-            key = ledger_key(source, window, export_id(source, name, window, generation))
-            try:
-                yield key, self._ledger.read(key)
-            except LedgerError as error:
-                yield key, error
-            except ClientError as error:
-                if error.response["Error"]["Code"] not in _NOT_THERE:
-                    raise
-                return
-            generation += 1
 
     def _add(self, plan: Plan, source: SourceName, record: _Record) -> None:
         if isinstance(record, LedgerError):

@@ -104,8 +104,10 @@ class Notes:
             found = self._inventories(source.name, now - LOOKED_BACK)
             is_empty = bool(found) and not self._has_selected(found[-1])
             return Plans(has_nothing=True) if is_empty else Plans(NEVER_PLANNED)
+        if newest.end >= now or not source.is_on:
+            return Plans()  # such as up to the last day that a clock can show
         due_at = newest.end + source.next_after
-        if now - due_at <= source.slack or not source.is_on:
+        if now - due_at <= source.slack:
             return Plans()
         found = self._inventories(source.name, due_at)
         if found and not self._has_selected(found[-1]):
@@ -134,6 +136,8 @@ class Notes:
             if first is None:
                 return None  # a planner of before there were seals
             sealed = first
+        if sealed >= now:
+            return None
         due_at = sealed + LONGEST_UNIT["day"] + within + source.slack
         return sealed if due_at < now else None
 

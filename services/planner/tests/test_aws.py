@@ -145,6 +145,32 @@ def test_records_that_were_created_are_known_and_read_back_in_order(
     assert parse(LedgerRecord, body) == new[0]
 
 
+def test_another_ones_record_under_a_key_is_a_damaged_one(backend: Backend, bucket: str) -> None:
+    ledger = ledger_in(backend, bucket)
+    mine, other = record("/app/a"), record("/app/b")
+    ledger.create([other])
+    s3 = backend.client("s3")
+    body = s3.get_object(Bucket=bucket, Key=other.key)["Body"].read()
+    s3.put_object(Bucket=bucket, Key=mine.key, Body=body)
+    [found] = ledger.read([mine.key])
+    assert isinstance(found, DamagedRecord)
+    assert f"{mine.key} is a copy of {other.key}: remove it" in found.problem
+
+
+def test_what_somebody_has_put_into_a_window_hides_none_of_its_records(
+    backend: Backend, bucket: str
+) -> None:
+    ledger = ledger_in(backend, bucket)
+    new = [record(f"/app/{number:02}") for number in range(3)]
+    ledger.create(new)
+    folder = new[0].key.rpartition("/")[0]
+    for stray in ("", "0/", "0/copy.json", "!/a.json"):
+        backend.client("s3").put_object(Bucket=bucket, Key=f"{folder}/{stray}", Body=b"")
+    found = {export_id for _, export_id in ledger.known(SOURCE, [WINDOW])}
+    assert found >= {each.export_id for each in new}
+    assert list(ledger.known(SOURCE, [])) == []
+
+
 def test_the_first_record_stays_and_the_second_writer_is_told_what_it_says(
     backend: Backend, bucket: str
 ) -> None:

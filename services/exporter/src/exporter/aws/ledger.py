@@ -28,7 +28,7 @@ from logferry_contracts.open_exports import is_open, note_key, record_at
 from logferry_contracts.reads import Reader, reading_key, who_reads
 from logferry_contracts.source import SourceName
 from logferry_contracts.window import Window
-from logferry_contracts.wire import ContractError, emit, parse
+from logferry_contracts.wire import ContractError, emit
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -67,7 +67,7 @@ class Ledger:
             except self._s3.exceptions.NoSuchKey:
                 return None
             body = found["Body"].read()
-        return LedgerEntry(parse(LedgerRecord, body), found["ETag"])
+        return LedgerEntry(record_at(key, body), found["ETag"])
 
     def keys(self, source: SourceName, windows: Sequence[Window]) -> list[str]:
         """Return the keys of all records of some windows; a thousand cost one call.
@@ -81,7 +81,8 @@ class Ledger:
         pages = self._pages(Prefix=source_prefix(source), StartAfter=prefixes[0])
         for key in (each["Key"] for page in pages for each in page.get("Contents", [])):
             prefix, _ = split_key(key)
-            if prefix > prefixes[-1]:
+            # A folder that somebody has made within the last one ends nothing.
+            if prefix > prefixes[-1] and not prefix.startswith(prefixes[-1]):
                 break
             if prefix in prefixes:
                 found.append(key)
@@ -99,7 +100,7 @@ class Ledger:
         with calling("GetObject", key):
             body = self._s3.get_object(Bucket=self._bucket, Key=key)["Body"].read()
         try:
-            return parse(LedgerRecord, body)
+            return record_at(key, body)
         except ContractError as error:
             return error
 

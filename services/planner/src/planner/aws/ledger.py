@@ -48,14 +48,17 @@ class Ledger:
 
         Args:
             source: Whose records.
-            windows: In the order of time; what lies between the first and the last is listed.
+            windows: Which; what lies between the first and the last is listed.
         """
         window_of = {ledger_prefix(source, window): window for window in windows}
-        prefixes = list(window_of)
-        pages = self._control.pages(source_prefix(source), StartAfter=prefixes[0])
+        if not window_of:
+            return
+        first, last = min(window_of), max(window_of)
+        pages = self._control.pages(source_prefix(source), StartAfter=first)
         for key in (entry["Key"] for page in pages for entry in page.get("Contents", [])):
             prefix, export_id = split_key(key)
-            if prefix > prefixes[-1]:
+            # A folder that somebody has made within the last one ends nothing.
+            if prefix > last and not prefix.startswith(last):
                 return
             if prefix in window_of:
                 yield window_of[prefix], export_id
@@ -135,6 +138,10 @@ class Ledger:
 
     def _read(self, key: str) -> LedgerRecord | DamagedRecord | None:
         try:
-            return self._control.read(key, LedgerRecord)
+            found = self._control.read(key, LedgerRecord)
         except LedgerUnreadableError as error:
             return DamagedRecord(str(error), is_later=bool(LATER_MAJOR.search(error.body)))
+        if found is not None and found.key != key:
+            problem = f"{self._control.uri(key)} is a copy of {found.key}: remove it"
+            return DamagedRecord(problem, is_later=False)
+        return found
