@@ -129,14 +129,14 @@ def test_a_last_try_that_failed_is_named_with_its_reason(
 def test_only_the_newest_windows_are_read_and_a_gap_before_them_is_seen(
     session: boto3.Session, config: Config, put: Put
 ) -> None:
-    for day in (0, 2, 3):
+    for day in (-2, 0, 1):
         put("secured", "/a", day=day)
 
     found = of_shop(session, config, newest=1)
 
-    assert [each.window.from_ms for each in found.windows] == [FIRST_MS + 3 * DAY_MS]
-    assert [gap.from_ms for gap in found.gaps] == [FIRST_MS + DAY_MS]
-    assert found.problems == ["nothing from 2026-11-21 23:00 to 2026-11-22 23:00"]
+    assert [each.window.from_ms for each in found.windows] == [FIRST_MS + DAY_MS]
+    assert [gap.from_ms for gap in found.gaps] == [FIRST_MS - DAY_MS]
+    assert found.problems == ["nothing from 2026-11-19 23:00 to 2026-11-20 23:00"]
 
 
 def test_the_halves_of_a_window_take_no_place_among_the_newest_windows(
@@ -340,16 +340,28 @@ def test_what_the_sealer_has_noted_and_nobody_can_read_hides_no_status(
     assert of_shop(session, config).problems == ["CloudWatch has more events of 1 exports"]
 
 
-def test_a_key_that_looks_like_a_window_without_end_is_named_and_hides_no_gap(
-    session: boto3.Session, config: Config, put: Put
+@pytest.mark.parametrize(
+    ("from_ms", "to_ms"),
+    [
+        (FIRST_MS, 253402300799999),
+        (FIRST_MS + 900 * DAY_MS, FIRST_MS + 901 * DAY_MS),
+        (253402300799998, 253402300799999),
+    ],
+)
+def test_a_key_that_looks_like_a_window_of_no_plan_is_named_and_hides_no_gap(
+    session: boto3.Session, config: Config, put: Put, from_ms: int, to_ms: int
 ) -> None:
-    for day in (0, 2):
+    for day in (-1, 1):
         put("secured", "/a", day=day)
-    key = f"ledger/444455556666/eu-west-1/{FIRST_MS:015d}-253402300799999/x"
+    before = of_shop(session, config)
+    key = f"ledger/444455556666/eu-west-1/{from_ms:015d}-{to_ms:015d}/x"
     session.client("s3").put_object(Bucket=config.control_bucket, Key=key, Body=b"")
 
     found = of_shop(session, config)
 
-    assert [gap.from_ms for gap in found.gaps] == [FIRST_MS + DAY_MS]
-    assert f"{key.removesuffix('x')} is longer than any window: remove it" in found.problems
-    assert found.as_json()["complete_until"] is not None
+    assert [gap.from_ms for gap in found.gaps] == [FIRST_MS]
+    told = f"{key.removesuffix('x')} is no window of a plan: remove it"
+    others = [each for each in found.problems if "a ledger record is damaged" not in each]
+    assert others == [*before.problems, told]
+    assert found.as_json()["complete_until"] == before.as_json()["complete_until"]
+    assert found.windows == before.windows

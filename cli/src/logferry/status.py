@@ -72,8 +72,8 @@ class SourceStatus:
         windows: Those of the ledger that were asked for, oldest first.
         newest: The newest window of the ledger; None where it has none.
         gaps: Between windows of the ledger that do not follow each other, of any age.
-        passed_over: What keys of the ledger begin with that look like windows which are longer
-            than any.
+        passed_over: What keys of the ledger begin with that look like windows which no plan can
+            have come to: longer than any, or not over.
         open: What is not in the archive and nobody answers for, of any age.
         late_before: What was asked for before and has not ended is late.
         planned: What is amiss with its plans, in words; None for nothing.
@@ -142,7 +142,7 @@ class SourceStatus:
             (self.dead_letters > 0, f"{self.dead_letters} dead letters"),
             *((True, f"a ledger record is damaged: {problem}") for problem in self.damaged),
             *((True, f"nothing from {in_utc(gap)}") for gap in self.gaps),
-            *((True, f"{key} is longer than any window: remove it") for key in self.passed_over),
+            *((True, f"{key} is no window of a plan: remove it") for key in self.passed_over),
         ]
         problems = [text for holds, text in checks if holds]
         if self.sealed_until is not None:
@@ -308,7 +308,7 @@ class _Looking:
         name, time_zone = due.name, due.time_zone
         late_before = self.now - timedelta(hours=self.config.observability.gap_hours)
         listed = self.ledger.windows(name)
-        windows = [each for each in listed if not each[1].is_too_long]
+        windows = [each for each in listed if each[1].can_be_planned(self.now)]
         found = [
             _window_status(self.ledger, prefix, window, late_before)
             for prefix, window in self.asked.of(whole_windows(windows), zone_named(time_zone))
@@ -321,7 +321,7 @@ class _Looking:
             windows=[each for each in found if each.states or each.damaged],
             newest=newest,
             gaps=gaps_between([window for _, window in windows]),
-            passed_over=[each[0] for each in listed if each[1].is_too_long],
+            passed_over=[each[0] for each in listed if not each[1].can_be_planned(self.now)],
             open=find_open(self.ledger, name),
             late_before=late_before,
             planned=plans.problem,

@@ -169,7 +169,7 @@ class _Covering:
         last = self.now.astimezone(zone).date()
         shown = [last - timedelta(days=back) for back in reversed(range(days))]
         listed = self.ledger.windows(name)
-        there = whole_windows([each for each in listed if not each[1].is_too_long])
+        there = whole_windows([each for each in listed if each[1].can_be_planned(self.now)])
         windows = [each for _, each in there if date_of(each, zone) >= shown[0]]
         counted, read = self._counted(name, windows)
         by_date: dict[date, list[Window]] = {}
