@@ -53,8 +53,9 @@ FOLLOWED = {
 SHOWN = re.compile(r"^\$ ((?:.*\\\n)*.*\n)((?:(?!\$ ).*\n)*)", re.MULTILINE)
 """A command, and what it prints."""
 SHOWN_LOG_GROUP = "/app/orders"
-SHOWN_DAY = re.compile(r"2026-11-(\d\d)")
-"""The page's DAY is the 22nd, which is yesterday here."""
+SHOWN_DAY = re.compile(r"2026-11-(\d\d)( 15:00)?")
+"""The page's DAY is the 22nd, which is yesterday here; there it begins on the 21st, in UTC."""
+SHOWN_ZONE = "Asia/Seoul"
 SEEN = re.compile(r"^- \*\*Seen\*\*: (.*?)(?=^- |^```)", re.DOTALL | re.MULTILINE)
 ALARM = re.compile(r"`…-([\w-]+)`")
 AT_ONCE = re.compile(r".*-dead-letters|exports-failed|sse-enforcer-objects-missing")
@@ -300,15 +301,23 @@ class Operator:
 
     def _meant(self, shown: str, scene: Scene) -> str:
         """Put what is there into the place of what the page has as an example."""
-        newest = date_of(yesterday())
         for example, value in (
             ("111122223333", self._suite.hub_account_id),
             ("444455556666", scene.account_id),
             (SHOWN_LOG_GROUP, scene.name),
             ("shop", scene.profile),
+            (SHOWN_ZONE, TIME_ZONE),
         ):
             shown = shown.replace(example, value)
-        return SHOWN_DAY.sub(lambda day: str(newest + timedelta(int(day[1]) - 22)), shown)
+        return SHOWN_DAY.sub(_meant_day, shown)
+
+
+def _meant_day(shown: re.Match[str]) -> str:
+    """Return the date here that one of the page stands for, or when that begins, in UTC."""
+    days = int(shown[1])
+    if shown[2] is None:
+        return str(date_of(yesterday()) + timedelta(days - 22))
+    return f"{yesterday().start + timedelta(days - 21):%Y-%m-%d %H:%M}"
 
 
 def _is_alike(printed: str, shown: str) -> bool:
