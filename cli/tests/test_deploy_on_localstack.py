@@ -817,6 +817,7 @@ def test_alarms_watch_dead_letters_ages_and_errors(deployed: Deployed) -> None:
         "logferry-planner-dead-letters": (depth, "logferry-planner-dlq"),
         "logferry-planner-slot-overcommitted": ("SlotOvercommitted", "planner"),
         "logferry-planner-exports-refused": ("ExportsRefused", "planner"),
+        "logferry-planner-windows-passed-over": ("LedgerWindowsPassedOver", "planner"),
         "logferry-planner-retention-cliff": ("RetentionCliffLogGroups", "planner"),
         "logferry-planner-exports-asked-again": ("DatesAskedAgain", "planner"),
         "logferry-sse-enforcer-errors": ("Errors", "logferry-sse-enforcer"),

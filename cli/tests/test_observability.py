@@ -236,12 +236,14 @@ def children() -> tuple[list[str], str]:
     return re.findall(r'ALARM\("([^"]+)"\)', rule), rule
 
 
-def test_what_is_paged_is_made_of_the_hubs_alarms_but_those_of_what_is_tried_again() -> None:
+NOTHING_LACKS = ("-errors", "-asked-again", "-windows-passed-over")
+"""What is tried again, and what is passed over as it is no window of a plan."""
+
+
+def test_what_is_paged_is_made_of_the_hubs_alarms_but_those_by_which_nothing_lacks() -> None:
     names, rule = children()
     of_the_hub = {name for name in alarms() if "${" not in name}
-    assert set(names) == {
-        name for name in of_the_hub if not name.endswith(("-errors", "-asked-again"))
-    }
+    assert set(names) == {name for name in of_the_hub if not name.endswith(NOTHING_LACKS)}
     assert len(names) <= CHILDREN
     assert len(rule.replace("logferry", "a-name-of-20-letters")) <= RULE_CHARACTERS
 

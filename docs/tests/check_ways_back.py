@@ -491,6 +491,23 @@ def _records_are_damaged(scene: Scene) -> Iterator[None]:
     assert [record for name in names for record in scene.records(name)] == before
 
 
+@accident("A key of the ledger is no window of a plan")
+def _window_is_of_no_plan(scene: Scene) -> Iterator[None]:
+    yesterday_ms = _window(1).from_ms
+    odd = Window(from_ms=yesterday_ms, to_ms=yesterday_ms + 40 * 86_400_000)
+    key = f"{source_prefix(scene.source.name)}{odd.in_keys}/x"
+    s3, bucket = scene.suite.client("s3"), scene.suite.config.control_bucket
+    scene.put_logs()
+    scene.plan()
+    scene.until(scene.is_secured)
+    [record] = scene.records()
+    s3.put_object(Bucket=bucket, Key=key, Body=emit(record).encode())
+    scene.plan()
+    assert Alarms(scene.suite, since_ms=scene.began_ms).is_on("planner-windows-passed-over")
+    yield
+    assert "Contents" not in s3.list_objects_v2(Bucket=bucket, Prefix=key)
+
+
 @accident("The ledger record of a split export was removed")
 def _half_without_its_whole(scene: Scene) -> Iterator[None]:
     other = f"{scene.name}/other"
@@ -551,8 +568,12 @@ def _object_is_hidden(scene: Scene) -> Iterator[None]:
     [known] = record.completed.manifest.objects
     s3, there = scene.suite.client("s3"), {"Bucket": scene.suite.archive_bucket, "Key": known.key}
     s3.delete_object(**there)
+    with _sweeping_at_once(scene):
+        _sweep(scene)
+    assert Alarms(scene.suite, since_ms=scene.began_ms).is_on("sse-enforcer-sweep-findings")
     yield
     assert s3.head_object(**there)["VersionId"] == known.version_id
+    scene.until(lambda: scene.suite.waiting(SEALER) == 0)
 
 
 @accident("The ledger counts on objects that are gone")
