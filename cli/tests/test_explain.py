@@ -36,6 +36,7 @@ from logferry_contracts.recount import Recount
 from logferry_contracts.source import SourceName
 from logferry_contracts.window import Window
 from logferry_contracts.wire import emit
+from logferry_contracts.zones import zone_named
 
 DAY_MS = 86_400_000
 SEOUL_MS = 1_795_186_800_000
@@ -239,6 +240,19 @@ def test_halves_are_told_with_their_whole(world: World, explain: Explain) -> Non
         half.export_id,
     ]
     assert "its window given to two halves" in told(story)[0]
+
+
+@pytest.mark.parametrize("days", [1, 400])
+def test_what_is_not_over_in_its_zone_is_waited_for(
+    world: World, explain: Explain, config: Config, days: int
+) -> None:
+    zone = zone_named(config.time_zone_of(config.source("shop")))
+    today = datetime.now(zone).date()
+
+    code, out = explain(on=str(today + timedelta(days=days)))
+    assert code == DONE
+    assert f"To do: Wait until it is over in {zone.key}" in out
+    assert "$ logferry" not in out
 
 
 def test_what_the_ledger_has_nothing_of_is_to_be_planned(world: World, explain: Explain) -> None:

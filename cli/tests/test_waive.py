@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterator
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import boto3
@@ -67,8 +67,18 @@ def read(session: boto3.Session, config: Config, record: LedgerRecord) -> Ledger
     return Ledger(session.client("s3"), config.control_bucket).read(record.key)
 
 
+def test_a_date_that_is_not_over_is_waited_for(session: boto3.Session, config: Config) -> None:
+    """Whose own planner refuses it: what it is in the source's zone, Asia/Seoul, counts."""
+    over_in = datetime(2026, 11, 21, 15, tzinfo=UTC)
+    shop = config.source("shop")
+    with pytest.raises(WaiveError, match=r"Wait until it is over in Asia/Seoul"):
+        find(session, config, shop, "/a", ON, now=over_in - timedelta(seconds=1))
+    with pytest.raises(WaiveError, match=r"ask for it:\n  logferry plan "):
+        find(session, config, shop, "/a", ON, now=over_in)
+
+
 def waived(session: boto3.Session, config: Config, group: str, reason: str = "Gone.") -> None:
-    found = find(session, config, config.source("shop"), group, ON)
+    found = find(session, config, config.source("shop"), group, ON, now=AT)
     waive(session, config, found, reason, now=AT)
 
 
@@ -132,7 +142,7 @@ def test_what_is_in_the_archive_or_under_way_is_not_waived(
     put(example, "/a")
 
     with pytest.raises(WaiveError, match=f"/a on 2026-11-21: nothing to waive: .*: {example}"):
-        find(session, config, config.source("shop"), "/a", ON)
+        find(session, config, config.source("shop"), "/a", ON, now=AT)
 
 
 def test_what_the_ledger_does_not_know_is_to_be_asked_for_instead(
@@ -141,7 +151,7 @@ def test_what_the_ledger_does_not_know_is_to_be_asked_for_instead(
     put("failed-before-a-task", "/b")
 
     with pytest.raises(WaiveError) as told:
-        find(session, config, config.source("shop"), "/a", ON)
+        find(session, config, config.source("shop"), "/a", ON, now=AT)
     assert str(told.value).endswith(
         "\n  logferry plan organization.yaml --profile shop --from 2026-11-21 --to 2026-11-21"
     )
@@ -151,7 +161,7 @@ def test_what_was_completed_since_it_was_shown_is_not_waived(
     session: boto3.Session, config: Config, put: Put
 ) -> None:
     put("failed-before-a-task", "/a")
-    found = find(session, config, config.source("shop"), "/a", ON)
+    found = find(session, config, config.source("shop"), "/a", ON, now=AT)
     name = found[0].record.export_id
     completed = put("completed", "/a", export_id=name)
 

@@ -12,7 +12,7 @@ from logferry.explain_logs import Around, Logged
 from logferry.explain_looks import Look, Looks
 from logferry.explain_tasks import Tasks
 from logferry.typed import typed
-from logferry.ways_out import AGAIN, GONE, LATE, WAYS_BACK, is_gone
+from logferry.ways_out import AGAIN, GONE, LATE, WAYS_BACK, is_gone, not_over
 from logferry_contracts.export import export_ids
 from logferry_contracts.export_failed import LOST
 from logferry_contracts.ledger_key import LACKING_NOTES, ledger_key, ledger_prefix
@@ -177,6 +177,8 @@ def explain(  # noqa: PLR0913  (what is asked about)
         each.window for each in noted if each.log_group == log_group and each.window in windows
     ]
     to_do, commands = _next(tries, now - timedelta(hours=config.observability.gap_hours))
+    if not tries and (waits := not_over(on, zone_named(time_zone), now)) is not None:
+        to_do, commands = waits, []
     if lacking and commands == ["fetch"]:
         to_do = f"Keep a copy of what CloudWatch has: {_COPY}."
     asked = {

@@ -12,8 +12,10 @@ from logferry.aws_errors import AWS_ERRORS
 from logferry.config import Config, SourceConfig
 from logferry.errors import WaiveError
 from logferry.typed import typed
+from logferry.ways_out import not_over
 from logferry_contracts.ledger_record import WAIVABLE, LedgerRecord, TransitionError, Waived
 from logferry_contracts.message import timestamp
+from logferry_contracts.zones import zone_named
 from logferry_ledger.errors import LedgerError
 from logferry_ledger.ledger import CLIENT_CONFIG, Ledger, in_utc, last_tries_on
 
@@ -64,8 +66,14 @@ def waive_command(config: Config, source: SourceConfig, on: date, log_group: str
     return typed("waive", config.file, "--profile", source.profile, *what)
 
 
-def find(
-    session: "boto3.Session", config: Config, source: SourceConfig, log_group: str, on: date
+def find(  # noqa: PLR0913  (what is asked about)
+    session: "boto3.Session",
+    config: Config,
+    source: SourceConfig,
+    log_group: str,
+    on: date,
+    *,
+    now: datetime,
 ) -> list[Waivable]:
     """Return what may be waived of a log group on a date, and was not yet.
 
@@ -75,6 +83,7 @@ def find(
         source: Of the configuration.
         log_group: Its name.
         on: The date on which the windows start, in the source's time zone.
+        now: Aware.
 
     Raises:
         WaiveError: There is nothing to be waived; says what the ledger has. Or AWS refused.
@@ -89,6 +98,9 @@ def find(
         raise WaiveError(f"{source.profile}: {error}") from error
     what = f"{source.profile}: {log_group} on {on}"
     if not last:
+        waits = not_over(on, zone_named(config.time_zone_of(source)), now)
+        if waits is not None:
+            raise WaiveError(f"{what}: the ledger has nothing of it. {waits}")
         dates = ("--from", str(on), "--to", str(on))
         raise WaiveError(
             f"{what}: the ledger has nothing of it; ask for it:\n  "

@@ -151,9 +151,9 @@ def waive(  # noqa: PLR0913  (an option each)
     def run() -> list[dict[str, Any]]:
         day = date_given("--date", on)
         said = words_given("--reason", "the reason", reason, waiving.LONGEST_REASON)
-        session = boto3.Session()
+        session, now = boto3.Session(), datetime.now(UTC)
         by_hub = [
-            (hub, waiving.find(session, hub, source, log_group, day))
+            (hub, waiving.find(session, hub, source, log_group, day, now=now))
             for hub, sources in load(config).chosen([profile])
             for source in sources
         ]
@@ -166,11 +166,11 @@ def waive(  # noqa: PLR0913  (an option each)
                     otherwise="nothing was waived",
                     shown=waiving.table(found),
                 )
-            now = datetime.now(UTC)
+            at = datetime.now(UTC)
             found = [
                 each
                 for hub, of_hub in by_hub
-                for each in waiving.waive(session, hub, of_hub, said, now=now)
+                for each in waiving.waive(session, hub, of_hub, said, now=at)
             ]
         if not as_json:
             tables.print(waiving.table(found))
