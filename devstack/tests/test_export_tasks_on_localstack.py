@@ -233,7 +233,7 @@ def test_another_region_has_a_place_of_its_own(collection: Collection, aws: Call
 
 
 def test_a_task_goes_through_its_states_and_is_cancelled(collection: Collection):
-    collection.settings(pending_s=0.3, running_s=30, cancel_s=0.3)
+    collection.settings(pending_s=3, running_s=30, cancel_s=3)
     task_id = collection.create()
     assert collection.task(task_id)["status"] == {"code": "PENDING"}
     collection.wait(task_id, "RUNNING")
@@ -297,7 +297,7 @@ def test_a_throughput_makes_bytes_take_time(collection: Collection):
 
 
 def test_the_bucket_loses_its_policy_and_the_task_fails(collection: Collection):
-    collection.settings(running_s=0.5)
+    collection.settings(running_s=3)
     collection.put("a", "m")
     task_id = collection.create()
     collection.s3.delete_bucket_policy(Bucket=collection.bucket)

@@ -216,6 +216,7 @@ class _Needing:
         yield from map(self._lacking, self.found.lacking)
         yield from map(self._damaged, self.found.damaged)
         yield from map(self._gap, self.found.gaps)
+        yield from map(self._passed_over, self.found.passed_over)
         if self.found.planned is not None:
             yield self._not_planned(self.found.planned)
         if self.found.sealed_until is not None:
@@ -250,8 +251,16 @@ class _Needing:
             found,
             "sealed as contradicted",
             why="Ledger and archive say different things of it; its statement says which.",
-            to_do="See what it is, and export it again: then it is sealed otherwise. "
-            f"{WAYS_BACK}, A seal says that something differs.",
+            to_do="See what it is. Put it right in the archive, or export it again: then it is "
+            f"sealed otherwise. {WAYS_BACK}, A seal says that something differs.",
+        )
+
+    def _passed_over(self, key: str) -> Need:
+        return self._of_source(
+            "no window of a plan",
+            why=f"{key} is no window of a plan: somebody has put it there.",
+            to_do="Ask CloudTrail who, and remove it: "
+            f"{WAYS_BACK}, A key of the ledger is no window of a plan.",
         )
 
     def _lacking(self, found: Noted) -> Need:

@@ -17,6 +17,8 @@ from logferry_contracts.ledger_record import LedgerRecord
 from logferry_contracts.source import SourceName
 from logferry_contracts.wire import ContractError, parse
 
+WAY_BACK_OF_A_COPY = "put its former version back; where it has none, remove it"
+"""Of a ledger record that has been copied over another's key, or to one that no record has."""
 _OPEN = "open/"
 _LOST = ".lost"
 _SUFFIX = ".json"
@@ -98,5 +100,5 @@ def record_at(key: str, body: bytes) -> LedgerRecord:
     """
     record = parse(LedgerRecord, body)
     if record.key != key:
-        raise ContractError("LedgerRecord", [f"it is a copy of {record.key}: remove it"])
+        raise ContractError("LedgerRecord", [f"it is a copy of {record.key}: {WAY_BACK_OF_A_COPY}"])
     return record

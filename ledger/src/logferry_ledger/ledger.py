@@ -19,7 +19,12 @@ from logferry_contracts.ledger_key import (
 )
 from logferry_contracts.ledger_record import LedgerRecord
 from logferry_contracts.message import epoch_ms
-from logferry_contracts.open_exports import is_open, note_key, open_prefix
+from logferry_contracts.open_exports import (
+    WAY_BACK_OF_A_COPY,
+    is_open,
+    note_key,
+    open_prefix,
+)
 from logferry_contracts.source import SourceName
 from logferry_contracts.window import Window
 from logferry_contracts.wire import ContractError, emit, parse
@@ -246,5 +251,6 @@ class Ledger:
         except ContractError as error:
             raise LedgerError(f"s3://{self.bucket}/{key} is {error}") from error
         if record.key != key:  # it says nothing that counts, old or new
-            raise LedgerError(f"s3://{self.bucket}/{key} is a copy of {record.key}: remove it")
+            told = f"is a copy of {record.key}: {WAY_BACK_OF_A_COPY}"
+            raise LedgerError(f"s3://{self.bucket}/{key} {told}")
         return record, found["ETag"]

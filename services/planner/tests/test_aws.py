@@ -154,7 +154,7 @@ def test_another_ones_record_under_a_key_is_a_damaged_one(backend: Backend, buck
     s3.put_object(Bucket=bucket, Key=mine.key, Body=body)
     [found] = ledger.read([mine.key])
     assert isinstance(found, DamagedRecord)
-    assert f"{mine.key} is a copy of {other.key}: remove it" in found.problem
+    assert f"{mine.key} is a copy of {other.key}: put its former version back" in found.problem
 
 
 def test_what_somebody_has_put_into_a_window_hides_none_of_its_records(

@@ -866,7 +866,7 @@ def test_a_copy_of_a_record_is_reported_and_does_nothing(sweeping, world):
 
     assert found(report, "refused") == {"unreadable": 1}
     (example,) = report.examples
-    assert f"it is a copy of {record.key}: remove it" in example.detail
+    assert f"it is a copy of {record.key}: put its former version back" in example.detail
 
 
 def test_a_record_that_breaks_its_contract_is_reported_and_the_next_is_read(sweeping, world):

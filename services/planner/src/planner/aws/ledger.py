@@ -16,7 +16,12 @@ from logferry_contracts.ledger_key import (
     windows_of,
 )
 from logferry_contracts.ledger_record import LedgerRecord
-from logferry_contracts.open_exports import is_open, note_key, notes_before
+from logferry_contracts.open_exports import (
+    WAY_BACK_OF_A_COPY,
+    is_open,
+    note_key,
+    notes_before,
+)
 from logferry_contracts.source import SourceName
 from logferry_contracts.window import LONGEST_WINDOW_MS, Window
 from planner.aws.calls import THREADS
@@ -142,6 +147,6 @@ class Ledger:
         except LedgerUnreadableError as error:
             return DamagedRecord(str(error), is_later=bool(LATER_MAJOR.search(error.body)))
         if found is not None and found.key != key:
-            problem = f"{self._control.uri(key)} is a copy of {found.key}: remove it"
+            problem = f"{self._control.uri(key)} is a copy of {found.key}: {WAY_BACK_OF_A_COPY}"
             return DamagedRecord(problem, is_later=False)
         return found
