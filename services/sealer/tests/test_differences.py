@@ -16,6 +16,7 @@ from logferry_contracts.ledger_record import LedgerRecord
 from logferry_contracts.manifest import ArchivedObject, Checksum
 from logferry_contracts.statement import Statement
 from logferry_contracts.wire import emit
+from sealer import stock
 
 type Spoil = Callable[[World, LedgerRecord, ArchivedObject], Any]
 
@@ -29,6 +30,21 @@ def only(record: LedgerRecord) -> ArchivedObject:
 def stated(world: World, name: str = "/a") -> Statement:
     (seal,) = world.chain()
     return next(each for each in world.leaves(seal) if each.log_group.name == name)
+
+
+def slow_look(world: World, seconds: float) -> bool:
+    """Look, where each object of the archive takes so many of an invocation's 900 seconds."""
+    before = len(world.cloud.calls)
+
+    def left_s() -> float:
+        read = [key for _, key in world.cloud.calls[before:] if key.endswith(".gz")]
+        return 900 - seconds * len(read)
+
+    world.left_s = left_s
+    try:
+        return world.look()
+    finally:
+        world.left_s = lambda: 900
 
 
 def gone(world: World, _record: LedgerRecord, archived: ArchivedObject) -> None:
@@ -133,7 +149,9 @@ def test_what_is_put_right_in_the_archive_alone_is_sealed_otherwise(
     if is_measured_before:
         world.deliver(emit(ExportCompleted.of_record(record)))
     world.look()
+    before = len(world.cloud.calls)
     world.look()
+    assert not [key for name, key in world.cloud.calls[before:] if key.endswith(".gz")]
     assert len(world.chain()) == 1
     assert stated(world).outcome == "contradicted"
 
@@ -154,6 +172,42 @@ def test_what_is_put_right_in_the_archive_alone_is_sealed_otherwise(
     before = len(world.cloud.calls)
     world.look()
     assert not [key for name, key in world.cloud.calls[before:] if key.endswith(".gz")]
+
+
+def test_what_is_contradicted_is_read_by_as_many_invocations_as_it_takes(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stock, "THREADS", 1)
+    records = [world.exported(name, day(0)) for name in ("/a", "/b", "/c")]
+    world.inventory("/a", "/b", "/c", at=FIRST + DAY + HOUR)
+
+    for count in (1, 2):  # when the date is sealed, and when it is looked back at
+        for record in records:
+            overlaid(world, record, only(record))
+        assert not slow_look(world, 300)
+        assert slow_look(world, 300)
+        seal = world.chain()[count - 1]
+        assert [outcome for _, outcome, _ in world.outcomes(seal)] == ["contradicted"] * 3
+        before = len(world.cloud.calls)
+        assert world.look()
+        assert not [key for name, key in world.cloud.calls[before:] if key.endswith(".gz")]
+        assert len(world.chain()) == count
+
+
+def test_what_is_put_right_while_the_others_are_read_is_read_again(world: World) -> None:
+    record = world.exported("/a", day(0), files=dict.fromkeys("12345", lines(day(0))))
+    world.inventory("/a", at=FIRST + DAY + HOUR)
+    was = {key: list(versions) for key, versions in world.cloud.objects.items()}
+    assert record.completed is not None
+    for each in record.completed.manifest.objects or []:
+        overlaid(world, record, each)
+    assert not slow_look(world, 120)
+
+    world.cloud.objects |= was
+    assert world.look()
+
+    outcomes = [world.outcomes(seal) for seal in world.check()]
+    assert outcomes == [[("/a", "contradicted", None)], [("/a", "archived", None)]]
 
 
 def test_of_an_object_that_was_overlaid_both_versions_are_named(world: World) -> None:

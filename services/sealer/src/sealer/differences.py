@@ -5,6 +5,7 @@ version of the same bytes, such as the sse-enforcer's copy under another key, is
 """
 
 import base64
+import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
@@ -116,6 +117,18 @@ def of_listing(
         elif each.is_latest and each.is_delete_marker:
             told[HIDDEN, each.key] = f"delete marker {each.version_id}"
     return [Difference(what=what, key=key, found=found) for (what, key), found in told.items()]
+
+
+def listing_sha256(versions: Iterable[ListedVersion]) -> str:
+    """Return the digest of what a listing shows, which whatever is put right changes."""
+    shown = sorted(
+        f"{each.key} {each.version_id} {each.is_latest} {each.is_delete_marker}\n"
+        for each in versions
+    )
+    digest = hashlib.sha256()
+    for each in shown:
+        digest.update(each.encode())
+    return digest.hexdigest()
 
 
 def leftovers(

@@ -82,8 +82,6 @@ class Measuring:
             )
         if note.is_complete and not note.differences:
             return note
-        if note.is_complete:
-            note = _without_what_differs(note)
         return _Export(self, record, task_ids, note, turn).read(manifest)
 
 
@@ -102,10 +100,20 @@ class _Export:
         whole = manifest if location is None else self.of.ledger.manifest(location)
         if whole is None:
             gone = Difference(what=MANIFEST, recorded=str(location)[:MOST_CHARACTERS])
-            return self.note.model_copy(update={"differences": [gone], "is_complete": True})
+            kept = _without_what_differs(self.note)
+            return kept.model_copy(update={"differences": [gone], "is_complete": True})
         objects = {each.key: each for each in whole.objects or ()}
         folders = self._folders(objects)
         listed = self._listed(folders)
+        shows = differences.listing_sha256(listed)
+        if self.note.is_complete:
+            if self.note.listed_sha256 == shows:
+                return self.note
+            self.note = _without_what_differs(self.note)
+        if not self.note.differences:
+            # Else it stays that by which the first of these was read: what is put right while the
+            # others are is read again, and no attempt costs the next one what it has read.
+            self.note = self.note.model_copy(update={"listed_sha256": shows})
         self._read_all(objects, listed)
         tasks = folders if self.record.lane == "slot" else ()
         told = [*self.note.differences, *differences.of_listing(listed, objects, tasks)]

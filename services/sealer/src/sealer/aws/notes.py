@@ -67,6 +67,8 @@ class MeasuredExport(Message):
         leftovers: What else lies below the prefix of its destination.
         is_complete: Whether all of them were.
         begun: What may be too large.
+        listed_sha256: Of what the archive's listing showed before what differs was read; None where
+            nobody knows.
     """
 
     manifest_sha256: Sha256
@@ -75,6 +77,7 @@ class MeasuredExport(Message):
     differences: list[Difference]
     is_complete: bool
     begun: list[Begun] = Field(default_factory=list)
+    listed_sha256: Sha256 | None = None
 
 
 class SealedDate(Message):
