@@ -1,3 +1,4 @@
+from datetime import timedelta
 from functools import partial
 
 import pytest
@@ -801,17 +802,75 @@ def test_a_hold_alone_is_published_too(world):
     assert world.published[0]["data"]["encryption"] == "already_right"
 
 
+def dispose(world, *objects):
+    world.completed(*objects, state="secured")
+    said = {"at": "2027-03-02T10:00:00.000Z", "by": "x", "reason": "why", "statement": "0" * 64}
+    world.put_ledger_record(world.ledger_record().as_disposed(Disposed.model_validate(said)))
+
+
 def test_an_object_that_was_disposed_of_is_not_held_by_an_event_that_comes_late(world):
     world.restart(hold=Hold.ON_CREATION)
     event = world.put(
         encryption="aws:kms", kms_key_arn=world.KEY_ARN, last_modified=world.LAST_YEAR
     )
-    world.completed(world.LOG_FILE, state="secured")
-    said = {"at": "2027-03-02T10:00:00.000Z", "by": "x", "reason": "why", "statement": "0" * 64}
-    world.put_ledger_record(world.ledger_record().as_disposed(Disposed.model_validate(said)))
+    dispose(world, world.LOG_FILE)
 
     assert world.deliver(event) == []
     assert world.changes() == []
+
+
+@pytest.mark.parametrize("note", ["as written", "cut"])
+def test_a_copy_of_what_was_disposed_of_is_not_held_either(world, note):
+    world.restart(hold=Hold.ON_CREATION)
+    event = world.put(last_modified=world.LAST_YEAR)
+    dispose(world, world.LOG_FILE)
+    world.failures = {"update_object_encryption": ["NotImplemented"]}
+
+    assert world.deliver(event) == []
+    if note == "cut":
+        (key,) = {key for _, key in world.versions if key.startswith("copying/")}
+        world.control_object(key, b"{cut")
+    assert world.deliver(world.events[-1]) == []  # the copy's own
+    assert (world.only().id, world.only().kms_key_arn) == ("v2", world.KEY_ARN)
+    assert not world.only().hold
+
+
+def test_the_ledger_is_not_listed_anew_for_each_object(world):
+    world.restart(hold=Hold.ON_CREATION)
+    old = {"encryption": "aws:kms", "kms_key_arn": world.KEY_ARN, "last_modified": world.LAST_YEAR}
+    disposed, other = world.LOG_FILE, world.LOG_FILE.replace("/00/", "/01/", 1)
+    elsewhere = disposed.replace("shop-prod", "shop-test")
+    first = [world.put(key, **old) for key in (disposed, other, elsewhere)]
+    dispose(world, disposed)
+
+    assert world.deliver(*first) == []
+    listed = world.calls.count("list_objects_v2")
+    assert listed == 6  # accounts, their Regions; windows and a window's exports, of two hours
+    again = [
+        world.put(key.replace("stream", "next"), **old) for key in (other, disposed, elsewhere)
+    ]
+    for minutes in (2, 4):
+        world.later = timedelta(minutes=minutes)
+        assert world.deliver(*again) == []
+    assert world.calls.count("list_objects_v2") == listed
+
+    world.later = timedelta(minutes=6)
+    assert world.deliver(world.put(disposed.replace("stream", "last"), **old)) == []
+    assert world.calls.count("list_objects_v2") == listed + 4
+    assert not world.only(disposed).hold
+    assert world.only(other).hold
+    assert world.only(elsewhere).hold
+
+
+@pytest.mark.parametrize("hour", ["0001/01/01/00", "9999/12/31/23"])
+def test_an_object_of_any_hour_is_held(world, hour):
+    world.restart(hold=Hold.ON_CREATION)
+    key = world.LOG_FILE.replace("2026/11/21/00", hour)
+    event = world.put(key, last_modified=world.LAST_YEAR)
+    world.completed(key)
+
+    assert world.deliver(event) == []
+    assert world.only(key).hold
 
 
 def test_an_object_on_hold_is_not_held_again(world):

@@ -785,6 +785,18 @@ def test_what_is_disposed_of_is_still_put_under_the_key(sweeping, world):
     assert (world.only().kms_key_arn, world.only().hold) == (world.KEY_ARN, False)
 
 
+def test_a_copy_of_what_was_disposed_of_is_not_held_by_a_sweep_that_comes_soon(sweeping, world):
+    world.put(world.LOG_FILE, last_modified=world.LAST_YEAR)
+    dispose(world, world.LOG_FILE)
+    sweeping.restart(hold=Hold.ON_CREATION)
+    world.failures = {"update_object_encryption": ["NotImplemented"]}
+
+    assert found(sweeping.sweep(full=True), "mended") == {"wrong_key": 1}
+    assert found(sweeping.sweep(full=True), "mended") == {}
+    assert (world.only().kms_key_arn, world.only().hold) == (world.KEY_ARN, False)
+    assert "copy_object" in world.calls
+
+
 @pytest.mark.parametrize("said", [None, b"{cut"])
 def test_where_nobody_says_that_it_was_disposed_of_all_is_held(sweeping, world, said):
     world.put(world.LOG_FILE, **right(world) | {"hold": False, "last_modified": world.LAST_YEAR})

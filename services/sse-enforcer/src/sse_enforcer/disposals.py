@@ -5,9 +5,10 @@ nothing else tells such an object from one that an attacker has freed. Its key n
 and the hour, and from these follow the keys of the records that may have its export.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 from threading import Lock
+from typing import Any
 
 from logferry_contracts.export import export_ids
 from logferry_contracts.ledger_key import ledger_key
@@ -22,10 +23,32 @@ from sse_enforcer.aws.ledger_keys import LedgerKeys
 from sse_enforcer.layout import Hour, hour_of
 from sse_enforcer.verdict import ObjectVersion
 
-AROUND = timedelta(days=1)
-"""No time zone's clock is a day from UTC."""
+HOUR_MS = 3_600_000
+EAST_MS, WEST_MS = 14 * HOUR_MS, 12 * HOUR_MS
+"""No clock is further ahead of UTC than Kiribati's, and none further behind than Baker Island's.
+
+https://data.iana.org/time-zones/tzdb/etcetera
+"""
 UNSEALED = timedelta(hours=1)
-"""What is younger is not disposed of yet: its date has to be sealed first."""
+"""What is younger is not disposed of yet: its date has to be sealed first. It is
+sealed by the run after it, and there is one in three hours (deploy/sealer.yaml).
+"""
+FRESH = timedelta(minutes=5)
+"""For how long what was read of the ledger is not read again.
+
+An order has to be sealed before anybody lifts a hold. Who is faster than this has to lift one that
+was placed anew; no object is without a hold for it.
+"""
+MISSING = 20
+"""After how many tries without a record in a row none is looked for any more.
+
+A try comes after one that has a record. So many are missing only where somebody has removed them,
+and what no record says to be disposed of is held.
+"""
+HOURS_KEPT = 100
+"""Of how many prefixes it is kept what was disposed of: messages come in no order."""
+STARTS_KEPT = 3
+"""Of how many windows' starts the exports are kept, of whatever log group: they are many."""
 
 
 class Disposals:
@@ -37,33 +60,37 @@ class Disposals:
         self._control = control
         self._lock = Lock()
         self._as_of: datetime | None = None
-        self._sources: dict[str, list[SourceName]] = {}
-        self._exports: dict[tuple[SourceName, datetime], dict[Window, frozenset[str]]] = {}
+        self._sources: list[SourceName] = []
+        """Of whichever profile: no key of the ledger has it."""
+        self._exports: dict[datetime, dict[SourceName, dict[Window, frozenset[str]]]] = {}
         self._disposed: dict[Hour, frozenset[str]] = {}
 
-    def has(self, version: ObjectVersion, now: datetime) -> bool:
+    def has(self, version: ObjectVersion, now: datetime, *, may_be_new: bool) -> bool:
         """Return whether an object's export was disposed of, and the object with it.
 
         A record that nobody can read says nothing: then it is held.
 
         Args:
             version: The object.
-            now: What was read of the ledger at the same time is not read again.
+            now: What was read of the ledger shortly before is not read again.
+            may_be_new: Whether it is as old as its version says; what a copy is of is older.
 
         Raises:
             RetryError: The ledger could not be read.
         """
         age = None if version.last_modified is None else now - version.last_modified
         hour = hour_of(version.key)
-        if hour is None or (age is not None and age < UNSEALED):
+        if hour is None or (may_be_new and age is not None and age < UNSEALED):
             return False
         with self._lock:
-            if now != self._as_of:
-                self._as_of, self._disposed = now, {}
+            if self._as_of is None or abs(now - self._as_of) > FRESH:
+                self._as_of = now
                 self._sources.clear()
                 self._exports.clear()
+                self._disposed.clear()
             if hour not in self._disposed:
-                self._disposed = {hour: frozenset(self._of(hour))}  # keys come in their order
+                self._disposed[hour] = frozenset(self._of(hour))
+                _drop_oldest(self._disposed, HOURS_KEPT)
             return version.key in self._disposed[hour]
 
     def _of(self, hour: Hour) -> Iterator[str]:
@@ -85,23 +112,47 @@ class Disposals:
 
     def _records(self, hour: Hour) -> Iterator[str]:
         """Yield the keys of the records that there are of a log group's windows of an hour."""
-        if hour.profile not in self._sources:
-            self._sources[hour.profile] = self._keys.sources(hour.profile)
-        for source in self._sources[hour.profile]:
-            for window, there in self._around(source, hour.starts_at).items():
+        for place, windows in self._starting(hour).items():
+            source = place.model_copy(update={"profile": hour.profile})
+            for window, there in windows.items():
                 for log_group in hour.log_groups:
-                    for name in export_ids(source, log_group, window) if there else ():
-                        if name in there:
-                            yield ledger_key(source, window, name)
+                    for name in _among(there, export_ids(source, log_group, window)):
+                        yield ledger_key(source, window, name)
 
-    def _around(self, source: SourceName, starts_at: datetime) -> dict[Window, frozenset[str]]:
-        if (source, starts_at) not in self._exports:
-            from_ms, until_ms = (epoch_ms(starts_at + by) for by in (-AROUND, AROUND))
-            self._exports[source, starts_at] = {
-                window: self._keys.export_ids(source, window)
-                for window in self._keys.windows(source, from_ms, until_ms)
-            }
-        return self._exports[source, starts_at]
+    def _starting(self, hour: Hour) -> dict[SourceName, dict[Window, frozenset[str]]]:
+        """Return the exports of each window that some zone's clocks show to start in an hour."""
+        if not self._sources:
+            self._sources = self._keys.sources(hour.profile)
+        known = self._exports.setdefault(hour.starts_at, {})
+        _drop_oldest(self._exports, STARTS_KEPT)
+        shown_ms = epoch_ms(hour.starts_at)
+        for source in self._sources:
+            if source not in known:
+                known[source] = {
+                    window: self._keys.export_ids(source, window)
+                    for window in self._keys.windows(
+                        source, shown_ms - EAST_MS, shown_ms + HOUR_MS + WEST_MS
+                    )
+                }
+        return known
+
+
+def _among(there: frozenset[str], names: Iterable[str]) -> Iterator[str]:
+    """Yield the names that are there."""
+    left, missing = len(there), 0
+    for name in names:
+        if not left or missing == MISSING:
+            return
+        if name in there:
+            left, missing = left - 1, 0
+            yield name
+        else:
+            missing += 1
+
+
+def _drop_oldest(kept: dict[Any, Any], at_most: int) -> None:
+    while len(kept) > at_most:
+        del kept[next(iter(kept))]
 
 
 def _is_disposed(record: LedgerRecord, hour: Hour) -> bool:

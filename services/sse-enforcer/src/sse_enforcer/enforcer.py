@@ -171,6 +171,21 @@ class Enforcer:
         logger.info("write-test removed")
         return {WRITE_TESTS_REMOVED: 1}
 
+    def is_disposed(self, version: ObjectVersion, wanted: Wanted, *, is_copy: bool = False) -> bool:
+        """Return whether a version, or what it is a copy of, is of what was disposed of.
+
+        Raises:
+            RetryError: The ledger, or what was written down about a copy, could not be read.
+        """
+        may_be_new = not is_copy and (wanted.may_copy or not self._may_be_copy_of_ours(version))
+        return self.disposals.has(version, wanted.now, may_be_new=may_be_new)
+
+    def _may_be_copy_of_ours(self, version: ObjectVersion) -> bool:
+        try:
+            return self.control.copying(self.archive.bucket, version.key) is not None
+        except RefusedError:  # nobody can read what was written down
+            return True
+
     def _decide(self, version: ObjectVersion, wanted: Wanted, *, in_place: bool = True) -> Decision:
         return on_log_file(
             version, wanted, copy_limit_bytes=self.copy_limit_bytes, in_place=in_place
@@ -332,7 +347,8 @@ class Enforcer:
         return None if copy_id is None else self.archive.describe(key, copy_id)
 
     def _held_unless_disposed(self, secured: Secured, wanted: Wanted) -> Secured:
-        if wanted.unless_disposed and self.disposals.has(secured.version, wanted.now):
+        is_copy = secured.encryption == "copied"
+        if wanted.unless_disposed and self.is_disposed(secured.version, wanted, is_copy=is_copy):
             return secured
         self.holds.place(secured.version)
         return replace(

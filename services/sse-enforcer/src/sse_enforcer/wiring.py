@@ -91,7 +91,6 @@ def wire_sweep(service: Service, s3: Any, pace: Pace) -> SweepWiring:
         archive=Archive(s3, settings.archive_bucket),
         uploads=Uploads(s3, settings.archive_bucket),
         enforcer=service.enforcer,
-        disposals=service.enforcer.disposals,
         exports=service.exports,
         control=ControlBucket(s3, settings.control_bucket),
         topic=service.topic,

@@ -15,7 +15,6 @@ from sse_enforcer.aws.archive import Archive
 from sse_enforcer.aws.control import ControlBucket
 from sse_enforcer.aws.keys import KmsKeys
 from sse_enforcer.aws.uploads import Uploads
-from sse_enforcer.disposals import Disposals
 from sse_enforcer.enforcer import Enforcer
 from sse_enforcer.exports import WORKERS, Exports
 from sse_enforcer.metrics import KEY_PROBLEM
@@ -64,7 +63,6 @@ class Wiring:
     archive: Archive
     uploads: Uploads
     enforcer: Enforcer
-    disposals: Disposals
     exports: Exports
     control: ControlBucket
     topic: Topic

@@ -136,7 +136,7 @@ class VersionsSweep:
             unless_disposed=True,
         )
         decision = on_log_file(found, wanted)
-        if decision.verdict is Verdict.HOLD and self._with.disposals.has(found, wanted.now):
+        if decision.verdict is Verdict.HOLD and self._with.enforcer.is_disposed(found, wanted):
             return Look()
         finding = finding_of(found, decision.verdict)
         look = Look() if finding is None else self._mend(finding, version, found, decision, wanted)

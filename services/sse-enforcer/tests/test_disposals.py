@@ -1,0 +1,85 @@
+"""Which names of exports are looked for, and how much of the ledger is kept in memory."""
+
+from datetime import UTC, datetime, timedelta
+from itertools import count
+
+import pytest
+
+from logferry_contracts.message import epoch_ms
+from logferry_contracts.source import SourceName
+from logferry_contracts.window import Window
+from sse_enforcer import disposals
+from sse_enforcer.disposals import Disposals
+
+NOW = datetime(2026, 11, 30, tzinfo=UTC)
+DAY = 86_400_000
+
+
+class Keys:
+    """A ledger with one source, and one record of another log group in each window."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[int, int]] = []
+
+    def sources(self, profile):
+        return [SourceName(profile=profile, account_id="1" * 12, region="eu-west-1")]
+
+    def windows(self, _, from_ms, until_ms):
+        self.asked.append((from_ms, until_ms))
+        return [Window(from_ms=from_ms, to_ms=from_ms + DAY)]
+
+    def export_ids(self, *_):
+        return frozenset({"0" * 32})
+
+
+class Control:
+    """A control bucket that is never asked: no record is of the log group."""
+
+
+def key(day, hour="00"):
+    return f"shop/app/2026/11/{day:02}/{hour}/direct/s/000000.gz"
+
+
+@pytest.fixture
+def keys():
+    return Keys()
+
+
+@pytest.fixture
+def has(keys, version_of):
+    looks = Disposals(keys, Control())
+
+    def ask(name):
+        version = version_of(key=name, last_modified=NOW - timedelta(days=99))
+        return looks.has(version, NOW, may_be_new=True)
+
+    ask.looks = looks
+    return ask
+
+
+def test_little_of_the_ledger_is_kept(has):
+    for day in range(1, 29):
+        for hour in range(8):
+            assert not has(key(day, f"{hour:02}"))
+
+    assert len(has.looks._exports) == disposals.STARTS_KEPT
+    assert len(has.looks._disposed) == disposals.HOURS_KEPT
+
+
+def test_windows_are_looked_for_in_each_zone_that_there_is(has, keys):
+    has(key(21))
+
+    at = epoch_ms(datetime(2026, 11, 21, tzinfo=UTC))
+    assert keys.asked == [(at - 14 * 3_600_000, at + 13 * 3_600_000)]
+
+
+def test_names_are_looked_for_until_all_are_found_or_too_many_are_not_there():
+    tried = count(1)
+    names = (str(number) for number in tried)
+    assert list(disposals._among(frozenset({"1", "3"}), names)) == ["1", "3"]
+    assert next(tried) <= 5
+
+    tried = count(1)
+    names = (str(number) for number in tried)
+    assert list(disposals._among(frozenset({"2", "x"}), names)) == ["2"]
+    assert next(tried) <= 2 + disposals.MISSING + 2
