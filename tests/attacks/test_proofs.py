@@ -402,7 +402,7 @@ def test_no_proof_is_made_of_what_is_damaged(archive, capsys, what):
     ("options", "told"),
     [
         (["--date", "2027-01-01"], "2027-01-01: no seal of 111122223333/eu-central-1 is of this"),
-        (["--date", "yesterday"], "yesterday: Invalid isoformat string"),
+        (["--date", "yesterday"], "yesterday: no date such as 2026-11-21"),
         (["--date", DATE, "--profile", "other"], "there is not a chain of the profile other"),
         (["--date", DATE, "--witness", "seals.pem"], "seals.pem: no note of a chain"),
         (["--date", DATE, "--witness", "older"], "no note is of the newest one"),

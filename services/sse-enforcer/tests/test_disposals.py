@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 from itertools import count
+from typing import Any
 
 import pytest
 
@@ -46,24 +47,27 @@ def keys():
 
 
 @pytest.fixture
-def has(keys, version_of):
-    looks = Disposals(keys, Control())
+def looks(keys):
+    control: Any = Control()
+    return Disposals(keys, control)
 
+
+@pytest.fixture
+def has(looks, version_of):
     def ask(name):
         version = version_of(key=name, last_modified=NOW - timedelta(days=99))
         return looks.has(version, NOW, may_be_new=True)
 
-    ask.looks = looks
     return ask
 
 
-def test_little_of_the_ledger_is_kept(has):
+def test_little_of_the_ledger_is_kept(has, looks):
     for day in range(1, 29):
         for hour in range(8):
             assert not has(key(day, f"{hour:02}"))
 
-    assert len(has.looks._exports) == disposals.STARTS_KEPT
-    assert len(has.looks._disposed) == disposals.HOURS_KEPT
+    assert len(looks._exports) == disposals.STARTS_KEPT
+    assert len(looks._disposed) == disposals.HOURS_KEPT
 
 
 def test_windows_are_looked_for_in_each_zone_that_there_is(has, keys):

@@ -229,7 +229,9 @@ class Stating:
         A ledger that was made again does not know all tasks: what was sealed of them stays true.
         """
         exports = stated_exports(tries, self._task_ids)
-        if all(each.own_task_ids for each in exports):
+        # What was skipped has had none, and there are many of it.
+        had_none = {each.export_id for each in tries if each.state == "skipped"}
+        if all(each.own_task_ids or each.export_id in had_none for each in exports):
             return exports
         sealed = self._sealed_before(group, before, wanted)
         known = {each.export_id: each.own_task_ids for each in sealed.exports} if sealed else {}
