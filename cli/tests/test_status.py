@@ -26,7 +26,6 @@ from logferry_contracts.ledger_key import (
     seal_note_key,
 )
 from logferry_contracts.ledger_record import LedgerRecord
-from logferry_contracts.open_exports import WAY_BACK_OF_A_COPY
 from logferry_contracts.source import SourceName
 from logferry_contracts.window import Window
 from logferry_contracts.wire import emit, parse
@@ -240,7 +239,8 @@ def test_a_copy_of_a_record_beside_it_is_named_and_counts_for_nothing(
 
     assert status_.windows[0].states == {"secured": 1}
     [problem] = status_.problems
-    assert problem.endswith(f"{found['Key']}.bak is a copy of {found['Key']}: {WAY_BACK_OF_A_COPY}")
+    mend = "put its former version back; where it has none, remove it"
+    assert problem.endswith(f"{found['Key']}.bak is a copy of {found['Key']}: {mend}")
 
 
 def test_the_exit_code_tells_a_healthy_source_from_one_with_problems(

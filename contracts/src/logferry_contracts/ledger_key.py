@@ -223,6 +223,14 @@ def split_key(key: str) -> tuple[str, str]:
     return f"{folder}/", name.removesuffix(".json")
 
 
+def is_past(prefix: str, last: str) -> bool:
+    """Whether a listing is behind a window's `ledger_prefix`.
+
+    A folder that somebody has made within it ends nothing, though it comes later.
+    """
+    return prefix > last and not prefix.startswith(last)
+
+
 def window_of(prefix: str) -> Window:
     """Return the window of a `ledger_prefix`.
 

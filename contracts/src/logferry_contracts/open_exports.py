@@ -15,10 +15,7 @@ from logferry_contracts.export import export_id
 from logferry_contracts.ledger_key import LEDGER
 from logferry_contracts.ledger_record import LedgerRecord
 from logferry_contracts.source import SourceName
-from logferry_contracts.wire import ContractError, parse
 
-WAY_BACK_OF_A_COPY = "put its former version back; where it has none, remove it"
-"""Of a ledger record that has been copied over another's key, or to one that no record has."""
 _OPEN = "open/"
 _LOST = ".lost"
 _SUFFIX = ".json"
@@ -89,16 +86,3 @@ def record_key(note: str) -> str:
     """Return the key of the ledger record that a note is about."""
     key = note.removesuffix(_SUFFIX).removesuffix(_LOST)
     return f"{LEDGER}{key.removeprefix(_OPEN)}{_SUFFIX}"
-
-
-def record_at(key: str, body: bytes) -> LedgerRecord:
-    """Read the record that lies under a key of the control bucket.
-
-    Raises:
-        ContractError: It breaks its contract, or is another one's, which somebody has copied: that
-            says nothing which counts, old or new.
-    """
-    record = parse(LedgerRecord, body)
-    if record.key != key:
-        raise ContractError("LedgerRecord", [f"it is a copy of {record.key}: {WAY_BACK_OF_A_COPY}"])
-    return record

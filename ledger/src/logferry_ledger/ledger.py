@@ -17,14 +17,10 @@ from logferry_contracts.ledger_key import (
     starting_at,
     windows_of,
 )
+from logferry_contracts.ledger_object import copied
 from logferry_contracts.ledger_record import LedgerRecord
 from logferry_contracts.message import epoch_ms
-from logferry_contracts.open_exports import (
-    WAY_BACK_OF_A_COPY,
-    is_open,
-    note_key,
-    open_prefix,
-)
+from logferry_contracts.open_exports import is_open, note_key, open_prefix
 from logferry_contracts.source import SourceName
 from logferry_contracts.window import Window
 from logferry_contracts.wire import ContractError, emit, parse
@@ -250,7 +246,6 @@ class Ledger:
             record = parse(LedgerRecord, found["Body"].read())
         except ContractError as error:
             raise LedgerError(f"s3://{self.bucket}/{key} is {error}") from error
-        if record.key != key:  # it says nothing that counts, old or new
-            told = f"is a copy of {record.key}: {WAY_BACK_OF_A_COPY}"
-            raise LedgerError(f"s3://{self.bucket}/{key} {told}")
+        if (copy := copied(key, record)) is not None:
+            raise LedgerError(f"s3://{self.bucket}/{key} is {copy}")
         return record, found["ETag"]

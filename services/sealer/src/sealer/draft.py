@@ -273,11 +273,17 @@ class Draft:
         """Take in what was stated."""
         self._write("leaves", LeafRow, rows)
 
-    def leaves(self, *, unsealed: bool = False) -> Iterator[LeafRow]:
-        """Yield the leaves in the order of a seal's tree: all of them, or what no seal has yet."""
-        where = "WHERE NOT is_sealed" if unsealed else ""
+    def leaves(self, *, unsealed: bool = False, outcome: str | None = None) -> Iterator[LeafRow]:
+        """Yield the leaves in the order of a seal's tree.
+
+        Args:
+            unsealed: Only what no seal has yet.
+            outcome: Only what has this one; None for any.
+        """
         rows = self._connection.execute(
-            f"SELECT * FROM leaves {where} ORDER BY name_sha256(name), from_ms, to_ms"  # noqa: S608  (a constant)
+            "SELECT * FROM leaves WHERE NOT (? AND is_sealed) AND outcome = coalesce(?, outcome)"
+            " ORDER BY name_sha256(name), from_ms, to_ms",
+            (unsealed, outcome),
         )
         return (LeafRow(*each) for each in rows)
 

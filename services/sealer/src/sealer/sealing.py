@@ -321,10 +321,8 @@ class Sealing:
                 leaves = self._leaves(chain, lists(sealed))
                 draft.mark_known(leaves, lambda both: self._same(chain, turn, both))
             self._append_later(chain, turn, sealed, date, draft)
-            is_settled = not waiting and all(
-                each.outcome != CONTRADICTED for each in draft.leaves()
-            )
-        return joined == recorded - within and is_settled
+            is_contradicted = any(draft.leaves(outcome=CONTRADICTED))
+        return joined == recorded - within and not waiting and not is_contradicted
 
     def _append_later(
         self, chain: Chain, turn: Turn, sealed: SealedDate, date: DateToSeal, draft: Draft

@@ -12,6 +12,7 @@ from exporter.cloud import LedgerEntry
 from exporter.errors import LedgerConflictError
 from logferry_contracts.day_planned import DayPlanned
 from logferry_contracts.ledger_key import (
+    is_past,
     ledger_key,
     ledger_prefix,
     manifest_key,
@@ -22,9 +23,10 @@ from logferry_contracts.ledger_key import (
     starting_at,
     windows_of,
 )
+from logferry_contracts.ledger_object import record_at
 from logferry_contracts.ledger_record import LedgerRecord
 from logferry_contracts.manifest import Manifest, ManifestLocation
-from logferry_contracts.open_exports import is_open, note_key, record_at
+from logferry_contracts.open_exports import is_open, note_key
 from logferry_contracts.reads import Reader, reading_key, who_reads
 from logferry_contracts.source import SourceName
 from logferry_contracts.window import Window
@@ -81,8 +83,7 @@ class Ledger:
         pages = self._pages(Prefix=source_prefix(source), StartAfter=prefixes[0])
         for key in (each["Key"] for page in pages for each in page.get("Contents", [])):
             prefix, _ = split_key(key)
-            # A folder that somebody has made within the last one ends nothing.
-            if prefix > prefixes[-1] and not prefix.startswith(prefixes[-1]):
+            if is_past(prefix, prefixes[-1]):
                 break
             if prefix in prefixes:
                 found.append(key)

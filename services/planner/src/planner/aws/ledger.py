@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from logferry_contracts.ledger_key import (
     LACKING_NOTES,
+    is_past,
     ledger_prefix,
     seal_notes_prefix,
     source_prefix,
@@ -15,13 +16,9 @@ from logferry_contracts.ledger_key import (
     starting_at,
     windows_of,
 )
+from logferry_contracts.ledger_object import copied
 from logferry_contracts.ledger_record import LedgerRecord
-from logferry_contracts.open_exports import (
-    WAY_BACK_OF_A_COPY,
-    is_open,
-    note_key,
-    notes_before,
-)
+from logferry_contracts.open_exports import is_open, note_key, notes_before
 from logferry_contracts.source import SourceName
 from logferry_contracts.window import LONGEST_WINDOW_MS, Window
 from planner.aws.calls import THREADS
@@ -62,8 +59,7 @@ class Ledger:
         pages = self._control.pages(source_prefix(source), StartAfter=first)
         for key in (entry["Key"] for page in pages for entry in page.get("Contents", [])):
             prefix, export_id = split_key(key)
-            # A folder that somebody has made within the last one ends nothing.
-            if prefix > last and not prefix.startswith(last):
+            if is_past(prefix, last):
                 return
             if prefix in window_of:
                 yield window_of[prefix], export_id
@@ -146,7 +142,6 @@ class Ledger:
             found = self._control.read(key, LedgerRecord)
         except LedgerUnreadableError as error:
             return DamagedRecord(str(error), is_later=bool(LATER_MAJOR.search(error.body)))
-        if found is not None and found.key != key:
-            problem = f"{self._control.uri(key)} is a copy of {found.key}: {WAY_BACK_OF_A_COPY}"
-            return DamagedRecord(problem, is_later=False)
+        if found is not None and (copy := copied(key, found)) is not None:
+            return DamagedRecord(f"{self._control.uri(key)} is {copy}", is_later=False)
         return found

@@ -22,9 +22,9 @@ from logferry_contracts.ledger_key import (
     starting_at,
     window_of,
 )
+from logferry_contracts.ledger_object import record_at
 from logferry_contracts.ledger_record import LedgerRecord
 from logferry_contracts.manifest import Manifest, ManifestLocation
-from logferry_contracts.open_exports import record_at
 from logferry_contracts.recount import Recount
 from logferry_contracts.source import SourceName
 from logferry_contracts.window import Window

@@ -8,10 +8,11 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from logferry_contracts import json_text
+from logferry_contracts.ledger_object import record_at
 from logferry_contracts.ledger_record import LedgerRecord
 from logferry_contracts.manifest import Manifest, ManifestLocation
 from logferry_contracts.object_secured import ObjectSecured
-from logferry_contracts.open_exports import is_open, note_key, record_at
+from logferry_contracts.open_exports import is_open, note_key
 from logferry_contracts.wire import ContractError, emit, parse
 from logferry_deliveries.errors import RefusedError
 from sse_enforcer.aws.json_objects import IN_ANY_CASE, JsonObjects, if_still
