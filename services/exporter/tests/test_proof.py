@@ -10,7 +10,13 @@ from exporter.direct import folder_name
 from exporter.errors import ExportRefusedError, NotForDirectLaneError
 from logferry_contracts.export import export_id
 from logferry_contracts.export_requested import ExportRequestedData
-from logferry_contracts.ledger_record import Completed, LedgerRecord, Secured, Submitted
+from logferry_contracts.ledger_record import (
+    Completed,
+    Disposed,
+    LedgerRecord,
+    Secured,
+    Submitted,
+)
 from logferry_contracts.manifest import ArchivedObject, Manifest
 from logferry_contracts.message import timestamp
 
@@ -298,6 +304,76 @@ def test_the_message_of_what_was_announced_is_acknowledged_when_it_comes_again(
     cloud.request(request_for(lane=lane), is_planned=False)
     cloud.run()
     assert (cloud.record(), cloud.events, cloud.dead_letters) == (before, events, [])
+
+
+def split_up(cloud: "Cloud", plan: "type[Plan]", lane: str, request_for: RequestFor) -> None:
+    """Export a window in parts, by tasks or in the direct lane."""
+    if lane == "slot":
+        cloud.plans[LOG_GROUP] = plan(running_s=25 * 3600)
+        cloud.request()
+    else:
+        cloud.request(request_for(lane=lane, estimated_bytes=1_800_000_000))
+    cloud.run(deliveries=5000)
+    assert cloud.record().split is not None
+
+
+def make_again(cloud: "Cloud", **changes: Any) -> LedgerRecord:
+    """Leave of the ledger what `logferry ledger rebuild` makes of a split export's statement."""
+    rebuilt = cloud.record().model_copy(update={"split": None, "submitted": None, **changes})
+    cloud.ledger.clear()
+    cloud.put_record(rebuilt)
+    return rebuilt
+
+
+@pytest.mark.parametrize("lane", ["slot", "direct"])
+@pytest.mark.parametrize("later", ["as it was", "its tasks are forgotten"])
+def test_the_message_of_a_split_export_of_a_ledger_made_again_is_acknowledged(
+    cloud: "Cloud", plan: "type[Plan]", request_for: RequestFor, lane: str, later: str
+) -> None:
+    split_up(cloud, plan, lane, request_for)
+    rebuilt, events = make_again(cloud), list(cloud.events)
+    for job in cloud.jobs:
+        job.is_lost = later == "its tasks are forgotten"
+    cloud.request(request_for(lane=lane), is_planned=False)
+    cloud.run()
+    assert (cloud.records(), cloud.events, cloud.dead_letters) == ([rebuilt], events, [])
+
+
+@pytest.mark.parametrize("what", ["gone", "failed", "elsewhere"])
+def test_what_contradicts_a_split_export_of_a_ledger_made_again_takes_it_back(
+    cloud: "Cloud", plan: "type[Plan]", request_for: RequestFor, what: str
+) -> None:
+    split_up(cloud, plan, "slot", request_for)
+    make_again(cloud)
+    cloud.events.clear()
+    cloud.plans[LOG_GROUP] = plan()
+    if what == "gone":
+        del cloud.archive[0]
+    for job in cloud.jobs:
+        if what == "failed":
+            job.outcome = "FAILED"
+        if what == "elsewhere":
+            job.prefix = "shop/other"
+    cloud.request(is_planned=False)
+    cloud.run(deliveries=5000)
+    assert_is_taken_back(cloud, request_for)
+
+
+@pytest.mark.parametrize("lane", ["slot", "direct"])
+def test_the_message_of_what_was_disposed_of_since_is_acknowledged(
+    cloud: "Cloud", request_for: RequestFor, lane: str
+) -> None:
+    cloud.request(request_for(lane=lane))
+    cloud.run()
+    disposed = Disposed(
+        at=timestamp(cloud.now), by="arn:aws:iam::1:role/o", reason="art. 17", statement="a" * 64
+    )
+    cloud.put_record(cloud.record().as_disposed(disposed))
+    cloud.archive.clear()
+    before, events = cloud.records(), list(cloud.events)
+    cloud.request(request_for(lane=lane), is_planned=False)
+    cloud.run()
+    assert (cloud.records(), cloud.events, cloud.dead_letters) == (before, events, [])
 
 
 # -- records that are true ---------------------------------------------------------------------

@@ -6,7 +6,7 @@ import pytest
 from logferry.command import _app
 from logferry_contracts.addendum import Addendum, addendum_folder
 from logferry_contracts.export_completed import ExportCompleted
-from logferry_contracts.ledger_record import Failed
+from logferry_contracts.ledger_record import Disposed, Failed
 from logferry_contracts.manifest import ArchivedObject
 from logferry_contracts.wire import emit
 from sse_enforcer.settings import Hold
@@ -69,6 +69,23 @@ def test_objects_that_the_event_has_no_room_for_are_found_in_the_control_bucket(
 def test_an_export_without_objects_is_secured(world):
     assert world.deliver(world.completed()) == []
     assert world.ledger_state()[0] == "secured"
+
+
+@pytest.mark.parametrize("are_gone", [False, True])
+def test_the_event_of_what_was_disposed_of_since_holds_nothing_and_misses_nothing(
+    world, metrics, are_gone
+):
+    (key,) = keys = put_many(world, 1)
+    message = world.completed(*keys)
+    said = {"at": "2026-11-24T00:00:00.000Z", "by": "arn:aws:iam::1:role/o", "reason": "art. 17"}
+    disposed = Disposed.model_validate({**said, "statement": "a" * 64})
+    world.put_ledger_record(world.ledger_record().as_disposed(disposed))
+    if are_gone:
+        world.at(key).clear()
+
+    assert world.deliver(message) == []
+    assert (world.dead_letters, metrics(), world.ledger_state()[0]) == ([], {}, "completed")
+    assert are_gone or not world.only(key).hold
 
 
 def test_without_holds_objects_are_encrypted_and_published(world):

@@ -13,7 +13,12 @@ from exporter import direct, split, task
 from exporter.cloud import Archive, SourceAccount
 from exporter.errors import ExportRefusedError, NotForDirectLaneError, ObjectsRemovedError
 from exporter.family import Family
-from logferry_contracts.addendum import Addendum, addendum_folder, split_manifest
+from logferry_contracts.addendum import (
+    Addendum,
+    addendum_folder,
+    folder_in_key,
+    split_manifest,
+)
 from logferry_contracts.ledger_record import Completed, LedgerRecord
 from logferry_contracts.manifest import Manifest
 
@@ -64,15 +69,42 @@ class Proof:
             TransientError: AWS did not answer.
         """
         completed, submitted = record.completed, record.submitted
-        if completed is None or record.split is not None:
+        if completed is None or record.split is not None or record.disposed is not None:
+            return None  # of what was disposed of, nothing need be there any more
+        own, name = _own(record, completed), direct.folder_name(record.export_id)
+        if submitted is None:
+            parts = {folder_in_key(each.key) for each in own.objects or ()} - {name}
+            if parts:
+                return self._of_parts(record, own, sorted(parts))
+            if record.lane == "slot":
+                return NO_TASK
+            return self._of_objects(record, own, task.folder(record, name), may_go_on)
+        name = submitted.task_id
+        denial = _denial(record, name, self.account.task(name))
+        return denial or self._of_objects(record, own, task.folder(record, name), may_go_on)
+
+    def _of_parts(self, record: LedgerRecord, manifest: Manifest, names: list[str]) -> str | None:
+        """Compare what was announced with the folders that its keys name.
+
+        A ledger that was made again from seals knows of no halves, and so of no tasks but by these.
+        """
+        for name in names:
+            folder = task.folder(record, name)
+            named = {each.key for each in manifest.objects or () if folder_in_key(each.key) == name}
+            gone = named - self._sizes(record, folder).keys()
+            if gone:
+                return f"{min(gone)} is not below {folder}"
+            denial = _denial_of_part(record, name, self._part(name))
+            if denial is not None:
+                return denial
+        return None
+
+    def _part(self, name: str) -> task.Task | None:
+        """Return the task of a folder; None where AWS knows none, or the direct lane read it."""
+        try:
+            return self.account.task(name)
+        except ExportRefusedError:
             return None
-        if submitted is None and record.lane == "slot":
-            return NO_TASK
-        found = None if submitted is None else self.account.task(submitted.task_id)
-        name = direct.folder_name(record.export_id) if submitted is None else submitted.task_id
-        folder = task.folder(record, name)
-        denial = _denial(record, name, found)
-        return denial or self._of_objects(record, _own(record, completed), folder, may_go_on)
 
     def _of_objects(
         self, record: LedgerRecord, manifest: Manifest, folder: str, may_go_on: Callable[[], bool]
@@ -215,6 +247,17 @@ def _denial(record: LedgerRecord, task_id: str, found: task.Task | None) -> str 
         return f"task {task_id} is {found.status}"
     if found is not None and not task.is_of(record, found):
         return f"task {task_id} is not this export's"
+    return None
+
+
+def _denial_of_part(record: LedgerRecord, task_id: str, found: task.Task | None) -> str | None:
+    """Return what CloudWatch Logs says against a task as one of a part of an export's window."""
+    if found is None:
+        return None
+    if found.status != task.COMPLETED:
+        return f"task {task_id} is {found.status}"
+    if (found.bucket, found.prefix) != (record.destination.bucket, record.destination.prefix):
+        return f"task {task_id} is not of this export's prefix"
     return None
 
 

@@ -81,12 +81,13 @@ class Exports:
             RetryError: Something failed, or the time is up.
         """
         record, _ = self._record(data)
+        why = nothing_to_do(record)
+        if why is not None:
+            logger.info(why)
+            return
         refusal = taken_back(record)
         if refusal is not None:
             self._go_on_with_taken_back(record, refusal, wanted.now)
-            return
-        if record.state == "secured":
-            logger.info("export already secured")
             return
         objects = self._objects_of(data, record, wanted.now)
 
@@ -280,6 +281,16 @@ class Exports:
         if objects is None:
             raise RefusedError("manifest", f"{location.key} has no list of objects")
         return objects
+
+
+def nothing_to_do(record: LedgerRecord) -> str | None:
+    """Return why an export needs nothing any more, for the log; None where it does.
+
+    What was disposed of may go, and is freed before it does.
+    """
+    if record.disposed is not None:
+        return "export disposed of"
+    return "export already secured" if record.state == "secured" else None
 
 
 def taken_back(record: LedgerRecord) -> RefusedError | None:
