@@ -12,6 +12,7 @@ from exporter.errors import TransientError
 from logferry_contracts.export import export_id
 from logferry_contracts.export_requested import ExportRequestedData
 from logferry_contracts.ledger_record import Skipped
+from logferry_contracts.message import epoch_ms
 from logferry_contracts.window import Window
 
 if TYPE_CHECKING:
@@ -24,6 +25,13 @@ OTHER = "/aws/lambda/payments"
 
 def is_day(letter: Any) -> bool:
     return ".day." in letter.group_id
+
+
+def skip(cloud: "Cloud", data: ExportRequestedData) -> None:
+    """Record of an export that it need not run, as the planner does."""
+    skipped = Skipped(reason="empty", at="2026-11-23T05:00:00.000Z")
+    first = data.first_record(cloud.now)
+    cloud.put_record(first.model_copy(update={"state": "skipped", "skipped": skipped}))
 
 
 def test_a_date_is_told_after_its_last_export(cloud: "Cloud", request_for: RequestFor) -> None:
@@ -140,16 +148,41 @@ def test_an_export_that_was_split_counts_once(
     assert (event.data.completed, event.data.failed) == (1, 0)
 
 
-def test_a_date_on_which_everything_was_skipped_is_told_at_once(cloud: "Cloud") -> None:
-    cloud.request()
-    cloud.letters.clear()
-    skipped = Skipped(reason="empty", at="2026-11-23T05:00:00.000Z")
-    cloud.put_record(cloud.record().model_copy(update={"state": "skipped", "skipped": skipped}))
+def test_a_date_on_which_everything_was_skipped_is_told_at_once(
+    cloud: "Cloud", request_for: RequestFor
+) -> None:
+    skip(cloud, request_for())
     cloud.request_day()
 
     assert cloud.run() == 1
     (event,) = cloud.day_events()
     assert (event.data.completed, event.data.skipped) == (0, {"empty": 1})
+
+
+def test_a_date_of_which_the_ledger_has_lost_all_records_is_not_told(cloud: "Cloud") -> None:
+    cloud.request()
+    cloud.request_day()
+    request = cloud.letters.pop(0)
+    cloud.ledger.clear()
+    for _ in range(3):
+        cloud.deliver()
+    assert cloud.day_events() == []
+
+    cloud.letters.insert(0, request)  # it writes its record anew
+    cloud.run(batch_size=10)
+
+    (event,) = cloud.day_events()
+    assert event.data.completed == 1
+
+
+def test_a_date_that_is_not_over_is_no_plans(cloud: "Cloud") -> None:
+    ahead = epoch_ms(cloud.now + timedelta(days=30))
+    cloud.request_day(Window(from_ms=ahead, to_ms=ahead + 86_400_000))
+    cloud.run()
+    (letter,) = cloud.dead_letters
+    assert letter.reason == "contract"
+    assert "is longer than a plan's, or not over" in letter.detail
+    assert cloud.day_events() == []
 
 
 def test_all_hours_of_a_date_are_waited_for(cloud: "Cloud", request_for: RequestFor) -> None:
@@ -203,6 +236,7 @@ def test_an_export_that_waits_sends_its_slot_back_and_no_date(
     cloud.request()
     cloud.request(request_for(OTHER))
     window = Window(from_ms=0, to_ms=1)
+    skip(cloud, request_for().model_copy(update={"window": window}))
     cloud.request_day(window)
 
     cloud.deliver(batch_size=3)
@@ -431,8 +465,9 @@ def test_each_look_at_a_date_measures_for_how_long_it_has_been_asked_for(
 
 
 def test_a_date_whose_exports_have_ended_is_not_measured(
-    cloud: "Cloud", capsys: pytest.CaptureFixture[str]
+    cloud: "Cloud", request_for: RequestFor, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    skip(cloud, request_for())
     cloud.request_day()
     cloud.run()
     assert len(cloud.day_events()) == 1

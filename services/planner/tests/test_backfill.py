@@ -91,6 +91,14 @@ def test_all_dates_are_archived_and_each_is_told_once(around: Surroundings) -> N
     assert (world.outbox.there, world.worklists()) == ({}, [])
 
 
+def test_dates_of_which_nothing_is_recorded_have_no_end_to_be_told(around: Surroundings) -> None:
+    around.world.account.groups = []
+    run(around)
+
+    assert (fed(around.world).state, fed(around.world).dates) == ("completed", 2)
+    assert around.world.queues.days == []
+
+
 def test_a_date_that_is_not_due_is_waited_for(around: Surroundings) -> None:
     world = around.world
     world.backfills.wanted = asked("2026-11-21", "2026-11-22")

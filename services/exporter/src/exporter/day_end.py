@@ -61,7 +61,13 @@ class DayEnd:
         logger.info("the date is complete", **told)
 
     def _under_way(self, keys: list[str]) -> str | None:
-        """Return an export that has not ended, as far as there is time to look; None for none."""
+        """Return an export that has not ended, as far as there is time to look; None for none.
+
+        A date whose end is to be told has records, of what was skipped at least: where there are
+        none, the ledger is lost, and what is in the queues writes them anew.
+        """
+        if not keys:
+            return "not known: the ledger has no record of the date"
         remembered = self.wiring.ended
         if len(remembered) > MAX_REMEMBERED:
             for key in remembered.keys() - set(keys):

@@ -64,10 +64,12 @@ def _asked(wiring: Wiring, delivery: Delivery) -> Asked:
     if _is_day(delivery.body):
         planned = parse(DayPlanned, delivery.body)
         _check_source(wiring, planned.data.source)
+        for window in planned.data.windows:
+            _check_window(wiring, window, DayPlanned.__name__)
         return DayEnd(wiring, planned, delivery)
     request = _as_sent(parse(ExportRequested, delivery.body).data, delivery.group_id)
     _check_source(wiring, request.source)
-    _check_window(wiring, request.window)
+    _check_window(wiring, request.window, ExportRequested.__name__)
     return Errand(wiring, request, delivery)
 
 
@@ -125,15 +127,15 @@ def _check_source(wiring: Wiring, source: SourceName) -> None:
         raise WrongSourceError(f"asked for {objection}")
 
 
-def _check_window(wiring: Wiring, window: Window) -> None:
+def _check_window(wiring: Wiring, window: Window, message: str) -> None:
     """Make sure that a plan can have come to a window: its record would stand for all of its time.
 
     Raises:
         ContractError: It is longer than any rule's, or not over.
     """
     if not window.can_be_planned(wiring.clock()):
-        told = f"data.window: {window.in_keys} is longer than a plan's, or not over"
-        raise ContractError(ExportRequested.__name__, [told])
+        told = f"data: window {window.in_keys} is longer than a plan's, or not over"
+        raise ContractError(message, [told])
 
 
 class _Typed(Message):

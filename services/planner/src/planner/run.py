@@ -342,13 +342,17 @@ class Run:
     def complete_fed(self, requesting: Requesting, *, is_anew: bool) -> dict[str, Any]:
         """Do what is left of a backfill's date, once all of it is asked for.
 
+        A date of which the ledger has no record, as all is excluded, has no end to be told.
+
         Args:
             requesting: What has asked for it.
             is_anew: Whether a plan that was lost may have asked for some of it before.
         """
         totals = requesting.worklist.tally.totals
         asked_for = is_anew or any(each.outcome == "requested" for each in totals)
-        if not self._is_part and (asked_for or requesting.worklist.scope.new_windows()):
+        is_recorded = any(each.outcome != "refused" and each.reason != EXCLUDED for each in totals)
+        is_new = bool(requesting.worklist.scope.new_windows())
+        if is_recorded and not self._is_part and (asked_for or is_new):
             requesting.days.note_dates(requesting.worklist.scope.windows)
         self.send_days(requesting)
         return self.complete(requesting)
