@@ -111,14 +111,14 @@ def test_json_and_csv_say_where_each_event_is_from(run: Run, folder: str) -> Non
 def test_parquet_has_what_json_has_in_its_order(run: Run, folder: str, tmp_path: Path) -> None:
     _, out, _ = run(folder, "--log-group", "*", *DATES, "--format", "json")
     events = [json.loads(line) for line in out.splitlines()]
-    output = tmp_path / "[a] b*" / "events.parquet"
-    output.parent.mkdir()
+    output = tmp_path / "[a] b*" / "stream=other" / "account_id=1" / "events.parquet"
+    output.parent.mkdir(parents=True)
     code, nothing, err = run(
         folder, "--log-group", "*", *DATES, "--format", "parquet", "-o", str(output)
     )
     assert (code, nothing) == (0, b"")
     assert "162 events in 8 of 8 objects" in err
-    found = duckdb.read_parquet(glob.escape(str(output)))
+    found = duckdb.read_parquet(glob.escape(str(output)), hive_partitioning=False)
     rows = [dict(zip(found.columns, row, strict=True)) for row in found.fetchall()]
     for row in rows:
         at = row.pop("at_utc")

@@ -115,9 +115,13 @@ def _connected(lines: Path) -> "duckdb.DuckDBPyConnection":
 
 def _events(connection: "duckdb.DuckDBPyConnection", lines: Path) -> "duckdb.DuckDBPyRelation":
     columns = dict.fromkeys(("at", *_COLUMNS), "VARCHAR")
-    # What stands for many names in a glob stands for itself in a folder's name.
+    # What stands for many names in a glob stands for itself in a folder's name, and a folder that
+    # is called `stream=web` says nothing about the events in it.
     read = connection.read_json(
-        glob.escape(str(lines)), columns=columns, format="newline_delimited"
+        glob.escape(str(lines)),
+        columns=columns,
+        format="newline_delimited",
+        hive_partitioning=False,
     )
     at_utc = """CAST(rtrim("at", 'Z') AS TIMESTAMP) AS at_utc"""
     return read.project(", ".join((at_utc, *_COLUMNS)))
