@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from logferry_contracts.export import MISSING_TRIES, export_id, tries_there
 from logferry_contracts.ledger_key import (
     LEDGER,
     asked_key,
@@ -143,3 +144,21 @@ def test_the_windows_of_a_listing_are_those_that_services_wrote() -> None:
 )
 def test_what_is_no_inventory_is_told_by_its_key(below: str, planned_at_ms: int | None) -> None:
     assert inventory_planned_at(SOURCE, f"{inventories_prefix(SOURCE)}{below}") == planned_at_ms
+
+
+@pytest.mark.parametrize(
+    ("there", "found"),
+    [
+        ((), []),
+        ((1, 3), [1, 3]),
+        ((2,), [2]),
+        ((1, MISSING_TRIES + 2), [1]),
+        ((1, 20, 21), [1, 20, 21]),
+    ],
+)
+def test_tries_are_found_past_those_that_somebody_has_removed(
+    there: tuple[int, ...], found: list[int]
+) -> None:
+    window = Window(from_ms=0, to_ms=1)
+    names = {export_id(SOURCE, "/app", window, each) for each in there}
+    assert [each for each, _ in tries_there(names, SOURCE, "/app", window)] == found

@@ -1,7 +1,7 @@
 """An export: one log group, one window, one generation."""
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from typing import Annotated, Literal
 
 from pydantic import Field
@@ -28,6 +28,12 @@ DestinationPrefix = Annotated[str, Field(min_length=1, max_length=900)]
 """``destinationPrefix`` of CreateExportTask.
 
 It leaves room for the task id, the stream and the file name in a key of at most 1,024 bytes.
+"""
+
+MISSING_TRIES = 20
+"""After how many tries without a record in a row none is looked for any more.
+
+A try comes after one that has a record. So many are missing only where somebody has removed them.
 """
 
 
@@ -63,3 +69,25 @@ def export_ids(source: SourceName, log_group_name: str, window: Window) -> Itera
     """
     for generation in range(1, LAST_GENERATION + 1):
         yield export_id(source, log_group_name, window, generation)
+
+
+def tries_there(
+    there: Container[str], source: SourceName, log_group_name: str, window: Window
+) -> Iterator[tuple[int, str]]:
+    """Yield the generation and the name of each try that is there, in their order.
+
+    Some between may be missing, as what somebody has removed; not `MISSING_TRIES` in a row.
+
+    Args:
+        there: The names that are.
+        source: Whose log group it is.
+        log_group_name: Of the log group.
+        window: Of the tries.
+    """
+    missing = 0
+    for generation, name in enumerate(export_ids(source, log_group_name, window), start=1):
+        if name in there:
+            missing = 0
+            yield generation, name
+        elif (missing := missing + 1) == MISSING_TRIES:
+            return

@@ -103,6 +103,30 @@ def test_when_records_are_read_again_known_rows_wait_for_that(worklist: Worklist
     assert names(worklist.rows.take("new", 10)) == ["/a", "/c"]
 
 
+@pytest.mark.parametrize("there", [(1, 3), (2,), (1, 2, 20)])
+def test_a_record_that_somebody_has_removed_hides_no_later_one(
+    worklist: Worklist, there: tuple[int, ...]
+) -> None:
+    begin(worklist)
+    (window,) = worklist.scope.open_windows()
+    worklist.rows.learn([(window, export_id(worklist, "/b", n)) for n in there])
+    worklist.rows.fill(window, reread=True)
+    (row,) = worklist.rows.take("recorded", 10)
+    assert worklist.rows.newest_generation(row.candidate) == max(there)
+    assert names(worklist.rows.take("new", 10)) == ["/a", "/c"]
+
+
+def test_a_plan_without_dates_exports_nothing_again_whose_first_record_is_gone(
+    worklist: Worklist,
+) -> None:
+    begin(worklist)
+    (window,) = worklist.scope.open_windows()
+    worklist.rows.learn([(window, export_id(worklist, "/b", 2))])
+    worklist.rows.fill(window, reread=False)
+    assert worklist.rows.take("recorded", 10) == []
+    assert names(worklist.rows.take("new", 10)) == ["/a", "/c"]
+
+
 def test_what_is_excluded_and_known_is_never_read_again(worklist: Worklist) -> None:
     worklist.scope.add_windows([(DAYS[0], "day")])
     worklist.scope.add_log_groups([FoundLogGroup("/a", log_group("/a"), is_excluded=True)])

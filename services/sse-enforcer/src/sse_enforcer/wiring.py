@@ -17,6 +17,7 @@ from sse_enforcer.aws.uploads import Uploads
 from sse_enforcer.disposals import Disposals
 from sse_enforcer.enforcer import Enforcer
 from sse_enforcer.exports import Exports
+from sse_enforcer.ledger_listing import LedgerListing
 from sse_enforcer.multipart import CopyInParts
 from sse_enforcer.settings import Settings
 from sse_enforcer.sweep.aws import Listing, Reports
@@ -52,7 +53,7 @@ def wire(settings: Settings, client: Callable[[str], Any]) -> Service:
         holds=Holds(s3, settings.archive_bucket),
         removals=Removals(s3, settings.archive_bucket),
         control=control,
-        disposals=Disposals(LedgerKeys(s3, settings.control_bucket), control),
+        disposals=Disposals(LedgerListing(LedgerKeys(s3, settings.control_bucket)), control),
         copy_limit_bytes=settings.copy_limit_bytes,
     )
     key = KmsKeys(

@@ -1,10 +1,10 @@
 """What is still to decide of each log group in each open window of a run."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from typing import Literal
 
-from logferry_contracts.export import Lane, export_id
+from logferry_contracts.export import Lane, export_id, tries_there
 from logferry_contracts.log_group import LogGroup
 from logferry_contracts.source import SourceName
 from logferry_contracts.window import Window
@@ -28,6 +28,12 @@ _IS_KNOWN_ONCE = f"""
 """  # noqa: S608  (a constant)
 _IS_BEFORE_CREATION = f"""
 described ->> 'created_ms' > :to_ms AND described ->> 'created_ms' <= :to_ms + {BACKDATED_MS}
+"""
+_WITHOUT_ROW = """
+SELECT name FROM log_groups
+WHERE described IS NOT NULL AND NOT excluded AND NOT EXISTS (
+  SELECT 1 FROM exports WHERE exports.from_ms = :from_ms AND exports.name = log_groups.name
+)
 """
 _IS_KNOWN_BY_NOW = """
 step IN ('new', 'ready') AND export_id(
@@ -160,6 +166,7 @@ class Rows:
         self._insert(window, f"excluded AND {_IS_KNOWN}", "done", "already_in_ledger")
         self._insert(window, f"{_IS_BEFORE_CREATION} AND {_IS_KNOWN_ONCE}", "recorded")
         self._insert(window, _IS_KNOWN, *recorded)
+        self._insert_later(window, *recorded)
         self._insert(window, "excluded", "done", "skipped", "excluded")
         self._insert(window, "TRUE", "new")
 
@@ -191,14 +198,10 @@ class Rows:
         return self._db.number("SELECT count(*) FROM exports WHERE step = 'done'")
 
     def newest_generation(self, candidate: Candidate) -> int:
-        """Return the generation of the newest record there is.
-
-        Generations follow each other without a gap.
-        """
-        generation = FIRST_GENERATION
-        while self._is_known(replace(candidate, generation=generation + 1)):
-            generation += 1
-        return generation
+        """Return the generation of the newest record there is; of the first one where none is."""
+        return max(
+            self._tries(candidate.log_group.name, candidate.window), default=FIRST_GENERATION
+        )
 
     def export_id(self, candidate: Candidate) -> str:
         """Return the id that a candidate has as an export."""
@@ -278,10 +281,38 @@ class Rows:
             },
         )
 
-    def _is_known(self, candidate: Candidate) -> bool:
-        found = self._db.execute(
-            "SELECT 1 FROM known WHERE export_id = ?", (self.export_id(candidate),)
+    def _insert_later(self, window: Window, step: str, outcome: str | None) -> None:
+        """Make the rows of log groups whose first record somebody has removed, and no later one.
+
+        They would be exported once more. Nothing is looked for where the ledger has no record.
+        """
+        of_window = self._db.execute("SELECT 1 FROM known WHERE from_ms = ?", (window.from_ms,))
+        if of_window.fetchone() is None:
+            return
+        names = [name for (name,) in self._db.execute(_WITHOUT_ROW, window.model_dump())]
+        self._db.write(
+            "INSERT INTO exports (from_ms, name, generation, step, outcome) VALUES (?, ?, ?, ?, ?)",
+            (
+                (window.from_ms, name, FIRST_GENERATION, step, outcome)
+                for name in names
+                if any(self._tries(name, window))
+            ),
         )
+
+    def _tries(self, name: str, window: Window) -> Iterator[int]:
+        """Yield the generations of the records that there are of a log group in a window."""
+        there = _Known(self._db)
+        return (generation for generation, _ in tries_there(there, self._source, name, window))
+
+
+@dataclass(frozen=True)
+class _Known:
+    """The export ids that the ledger has a record of."""
+
+    database: Database
+
+    def __contains__(self, export_id_: object) -> bool:
+        found = self.database.execute("SELECT 1 FROM known WHERE export_id = ?", (export_id_,))
         return found.fetchone() is not None
 
 
