@@ -6,6 +6,7 @@ from contextlib import AbstractContextManager, nullcontext
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import boto3
 import pytest
@@ -31,6 +32,8 @@ ELSEWHERE = json.loads((EXAMPLES / "dry-run-too-long-for-an-answer.json").read_t
 class Aws:
     """A session whose one function gives one answer, and whose bucket has one object."""
 
+    account_id = "111122223333"
+
     def __init__(self, answer: dict[str, Any], *, error: str = "", listed: Any = None) -> None:
         self._answer = {"StatusCode": 200, **({"FunctionError": error} if error else {})}
         self._payload = answer
@@ -44,6 +47,9 @@ class Aws:
     def invoke(self, *, FunctionName: str, Payload: bytes) -> dict[str, Any]:  # noqa: N803
         self.asked.append({"function": FunctionName, **json.loads(Payload)})
         return {**self._answer, "Payload": io.BytesIO(json.dumps(self._payload).encode())}
+
+    def get_caller_identity(self) -> dict[str, str]:
+        return {"Account": self.account_id, "Arn": f"arn:aws:iam::{self.account_id}:user/x"}
 
     def list_objects_v2(self, *, Bucket: str, Prefix: str) -> dict[str, Any]:  # noqa: N803
         return {"Contents": [each for each in self.notes if each["Key"].startswith(Prefix)]}
@@ -108,6 +114,27 @@ def test_some_log_groups_are_asked_for_by_themselves(
     data = deployed.asked[0]["data"]
     assert (data["only"], data["collect_from"]) == (["/ecs/*", "/app/a"], "2026-11-01")
     assert "no log group matches" not in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("options", [("--from",), ("--from", "2026-11-01", "--to")])
+def test_a_date_that_is_not_over_is_waited_for_and_leaves_no_dead_letter(
+    path: str, deployed: Aws, options: tuple[str, ...], capsys: pytest.CaptureFixture[str]
+) -> None:
+    today = datetime.now(ZoneInfo("Asia/Seoul")).date()
+    assert run("plan", path, "--profile", "shop", *options, str(today)) == BAD_INPUT
+    assert deployed.asked == []
+    told = f"{options[-1]} {today}: Wait until it is over in Asia/Seoul: it is planned by itself"
+    assert told in " ".join(capsys.readouterr().err.split())
+
+
+def test_no_other_hub_is_asked(
+    path: str, deployed: Aws, capsys: pytest.CaptureFixture[str]
+) -> None:
+    deployed.account_id = "999999999999"
+    assert run("plan", path, "--profile", "shop") == FAILED
+    assert deployed.asked == []
+    told = "the credentials are of account 999999999999, not of 111122223333"
+    assert told in capsys.readouterr().err
 
 
 def test_a_pattern_that_no_log_group_matches_is_said(

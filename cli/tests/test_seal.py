@@ -21,6 +21,7 @@ SHOP = ChainName(account_id="444455556666", region="eu-west-1")
 def sqs(config: Config, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     """The hub's account without a sealer."""
     session = boto3.Session("any", "any", region_name=config.region)
+    monkeypatch.setenv("MOTO_ACCOUNT_ID", config.hub_account_id)
     monkeypatch.setattr(boto3, "Session", lambda: session)
     with mock_aws():
         yield session.client("sqs")

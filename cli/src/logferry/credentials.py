@@ -1,5 +1,6 @@
 """Whose the credentials are."""
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from botocore.config import Config as ClientConfig
@@ -52,3 +53,19 @@ def check_account(session: "boto3.Session", config: Config, account_id: str) -> 
         raise DeployError(f"account {account_id}: {error}") from error
     if actual != account_id:
         raise DeployError(f"the credentials are of account {actual}, not of {account_id}")
+
+
+def check_hubs(session: "boto3.Session", chosen: Iterable[tuple[Config, object]]) -> None:
+    """Make sure that the credentials are of the hubs that were chosen, before they are asked.
+
+    Another hub may have functions and queues of the same names.
+
+    Args:
+        session: With these credentials.
+        chosen: Each hub, with whatever is wanted of it.
+
+    Raises:
+        DeployError: They are not, or nobody answers.
+    """
+    for hub, _ in chosen:
+        check_account(session, hub, hub.hub_account_id)

@@ -16,12 +16,14 @@ from logferry.config import Config, SourceConfig
 from logferry.errors import ConfigError, PlanError
 from logferry.given import dates_given
 from logferry.typed import typed
+from logferry.ways_out import not_over
 from logferry_contracts import json_text
 from logferry_contracts.ledger_key import reading_prefix
 from logferry_contracts.plan_completed import PlanCompleted, PlanCompletedData, PlannedExport
 from logferry_contracts.plan_request import PlanRequest
 from logferry_contracts.reads import JOIN, LIVE, who_reads
 from logferry_contracts.wire import ContractError, emit, parse
+from logferry_contracts.zones import zone_named
 from logferry_ledger import ledger
 from logferry_ledger.ledger import in_utc
 
@@ -72,16 +74,22 @@ def plan_request(  # noqa: PLR0913  (what a plan may be told)
         dry_run: Only say what would be planned.
 
     Raises:
-        ConfigError: There is no such source, a date is none, or they are reversed.
+        ConfigError: There is no such source, a date is none, or not over, or they are reversed.
     """
-    since, until = (None if day is None else str(day) for day in dates_given(first, last))
+    source, dates = config.source(profile), dates_given(first, last)
+    zone = zone_named(config.time_zone_of(source))
+    for option, day in zip(("--from", "--to"), dates, strict=True):
+        wait = None if day is None else not_over(day, zone, datetime.now(UTC))
+        if wait is not None:
+            raise ConfigError("the dates", [f"{option} {day}: {wait}"])
+    since, until = (None if day is None else str(day) for day in dates)
     asked = {
         "collect_from": since,
         "collect_to": until,
         "only": list(only) or None,
         "dry_run": dry_run or None,
     }
-    data = config.plan_request_data(config.source(profile)).model_copy(update=asked)
+    data = config.plan_request_data(source).model_copy(update=asked)
     event = PlanRequest.of(data, id=uuid.uuid4().hex, source=REQUESTER, time=datetime.now(UTC))
     try:
         return parse(PlanRequest, emit(event))

@@ -20,6 +20,7 @@ from logferry.commands.console import (
     told_errors,
 )
 from logferry.config import Config, SourceConfig, load
+from logferry.credentials import check_hubs
 from logferry.errors import ConfigError
 from logferry.given import date_given
 from logferry_contracts import json_text
@@ -70,6 +71,7 @@ def explain(  # noqa: PLR0913  (options)
         if event is not None:
             _refuse_with_event(log_group, on)
             hubs = load(config).chosen([] if profile is None else [profile])
+            check_hubs(session, hubs)
             asked = [_of_event(session, hubs, event)]
         elif profile is None or log_group is None or on is None:
             raise ConfigError(
@@ -78,6 +80,7 @@ def explain(  # noqa: PLR0913  (options)
         else:
             day = date_given("--date", on)
             hubs = load(config).chosen([profile])
+            check_hubs(session, hubs)
             asked = [(hub, each, log_group, day) for hub, sources in hubs for each in sources]
         stories = [
             telling.explain(

@@ -27,6 +27,7 @@ from logferry.commands.console import (
 )
 from logferry.commands.side_by_side import reading
 from logferry.config import load
+from logferry.credentials import check_hubs
 from logferry.place import Place
 from logferry.token_indexes import Kept, Month, kept_at, name_of, tokens_of, write_month
 from logferry.workers import Threads
@@ -64,6 +65,7 @@ def rebuild(
 
     def run() -> list[dict[str, Any]]:
         chosen, session = load(config).chosen(profile), boto3.Session()
+        check_hubs(session, chosen)
         rebuilt = []
         for hub, sources in chosen:
             s3 = session.client("s3", region_name=hub.region, config=CLIENT_CONFIG)
@@ -109,7 +111,8 @@ def tokens(
     One index for each source and month, of the windows that are sealed and wholly in the time. What
     an index knows is not read again. It may be deleted at any time; the same objects give the same
     bytes. Exit code 0 when all was read, 1 when something is not what was archived, 3 when
-    something cannot be read: it is in no index then, and searches open it.
+    something cannot be read: it is in no index then, and searches open it. What is MISSING from the
+    archive, or not sealed yet, is said and changes none of that: no index rules it out.
 
     Args:
         archive: A configuration of what is deployed; a folder that the archive was copied into; or

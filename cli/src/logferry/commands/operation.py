@@ -28,6 +28,7 @@ from logferry.commands.console import (
     told_errors,
 )
 from logferry.config import Config, load
+from logferry.credentials import check_account, check_hubs
 from logferry.errors import PlanError, ReplayError, SweepError, WaiveError
 from logferry.given import date_given, words_given
 from logferry_contracts.plan_completed import PlanCompletedData
@@ -69,6 +70,7 @@ def plan(  # noqa: PLR0913  (an option each)
     """
 
     def run() -> list[dict[str, Any]]:
+        chosen = load(config).chosen(profile)
         requests = [
             (
                 hub,
@@ -77,10 +79,11 @@ def plan(  # noqa: PLR0913  (an option each)
                     hub, source.profile, first=first, last=last, only=log_group, dry_run=dry_run
                 ),
             )
-            for hub, sources in load(config).chosen(profile)
+            for hub, sources in chosen
             for source in sources
         ]
         session = boto3.Session()
+        check_hubs(session, chosen)
         found = []
         for done, (hub, source, request) in enumerate(requests):
             try:
@@ -152,9 +155,11 @@ def waive(  # noqa: PLR0913  (an option each)
         day = date_given("--date", on)
         said = words_given("--reason", "the reason", reason, waiving.LONGEST_REASON)
         session, now = boto3.Session(), datetime.now(UTC)
+        chosen = load(config).chosen([profile])
+        check_hubs(session, chosen)
         by_hub = [
             (hub, waiving.find(session, hub, source, log_group, day, now=now))
-            for hub, sources in load(config).chosen([profile])
+            for hub, sources in chosen
             for source in sources
         ]
         found = [each for _, of_hub in by_hub for each in of_hub]
@@ -249,11 +254,12 @@ def replay(  # noqa: PLR0913  (an option each)
     """
 
     def run() -> list[dict[str, Any]]:
-        wanted = load(config)
+        chosen = load(config).chosen(profile)
         of_dates = replaying.dates(first, last)
         session = boto3.Session()
+        check_hubs(session, chosen)
         by_hub = []
-        for hub, sources in wanted.chosen(profile):
+        for hub, sources in chosen:
             with messages.status("Reading the ledger"):
                 by_hub.append((hub, list(replaying.find(session, hub, sources, *of_dates))))
         found = [each for _, windows in by_hub for each in windows]
@@ -302,9 +308,11 @@ def _swept(
     hub: Config, *, dry_run: bool, full: bool
 ) -> tuple[sweeping.SweepReport, dict[str, Any]]:
     doing = "Looking through the archive" if dry_run else "Mending what is wrong in the archive"
+    session = boto3.Session()
+    check_account(session, hub, hub.hub_account_id)
     with messages.status(doing) as shown:
         return sweeping.sweep(
-            boto3.Session(),
+            session,
             hub,
             dry_run=dry_run,
             full=full,

@@ -13,6 +13,7 @@ from logferry import seal as sealing
 from logferry import waive as waiving
 from logferry.commands.console import DONE, FAILED, Flag, Json, agree, exit_code, messages, tables
 from logferry.config import load
+from logferry.credentials import check_hubs
 from logferry.errors import ConfigError, DisposeError, RebuildError
 from logferry.given import date_given, span_given, words_given
 from logferry.trusted import trusted_keys
@@ -47,13 +48,15 @@ def seal(  # noqa: PLR0913  (an option each)
     """
 
     def run() -> list[dict[str, Any]]:
-        now = datetime.now(UTC)
+        now, chosen = datetime.now(UTC), load(config).chosen([profile])
         found = [
             (hub, sealing.asking(hub, source, first=first, last=last, now=now))
-            for hub, sources in load(config).chosen([profile])
+            for hub, sources in chosen
             for source in sources
         ]
         session = boto3.Session()
+        if not dry_run:
+            check_hubs(session, chosen)
         for hub, asked in () if dry_run else found:
             sealing.ask(session, hub, asked)
         if as_json:
@@ -115,9 +118,11 @@ def dispose(  # noqa: PLR0913  (an option each)
             longest = disposing.LONGEST_TICKET
             decided = words_given("--ticket", "the ticket", ticket, longest)
         session, names = boto3.Session(), tuple(dict.fromkeys(log_group))
+        chosen = load(config).chosen([profile])
+        check_hubs(session, chosen)
         by_hub = [
             (hub, disposing.find(session, hub, source, names, since, until))
-            for hub, sources in load(config).chosen([profile])
+            for hub, sources in chosen
             for source in sources
         ]
         found = [each for _, of_hub in by_hub for each in of_hub]
@@ -196,6 +201,7 @@ def rebuild(  # noqa: PLR0913  (an option each)
             )
             raise ConfigError("the keys", [told])
         chosen, session = load(config).chosen(profile), boto3.Session()
+        check_hubs(session, chosen)
         if not (dry_run or yes):
             buckets = ", ".join(hub.control_bucket for hub, _ in chosen)
             agree(
