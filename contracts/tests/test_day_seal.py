@@ -6,12 +6,14 @@ from typing import Any
 
 import pytest
 from contracts.tests.documents import examples
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from logferry_contracts import json_text
 from logferry_contracts.canonical_json import canonical_json
 from logferry_contracts.day_seal import PAYLOAD_TYPE, DaySeal, read_envelope
 from logferry_contracts.day_sealed import DaySealed, SealLocation
-from logferry_contracts.dsse import EnvelopeError, Signature, pae
+from logferry_contracts.dsse import Envelope, EnvelopeError, Signature, pae
 from logferry_contracts.inventory import ListedLogGroup
 from logferry_contracts.seal_key import seal_key
 from logferry_contracts.statement import Statement
@@ -82,6 +84,30 @@ def test_an_envelope_is_over_the_payload_and_its_type() -> None:
 def test_an_envelope_has_one_spelling_and_one_signature(stored: bytes, told: str) -> None:
     with pytest.raises(EnvelopeError, match=told):
         read_envelope(stored)
+
+
+@settings(derandomize=True, deadline=None, database=None, max_examples=500)
+@given(
+    st.sampled_from([b"signature", b"s", b"si", b"sig"]),
+    st.integers(0, len(STORED)),
+    st.binary(max_size=2) | st.sampled_from([b"A", b"=", b"+/", b"-_", b" ", b"\n", b'"', b"\\/"]),
+    st.integers(0, 2),
+)
+def test_an_envelope_is_read_at_once_as_field_by_field(
+    sig: bytes, at: int, put: bytes, removed: int
+) -> None:
+    stored = SEALS["day"].envelope(SEALS["day"].payload(), sig)
+    changed = stored[:at] + put + stored[at + removed :]
+    try:
+        expected = Envelope.parse(changed, PAYLOAD_TYPE)
+    except EnvelopeError:
+        expected = None
+
+    if expected is not None and expected.stored() == changed:
+        assert read_envelope(changed) == expected
+    else:
+        with pytest.raises(EnvelopeError):
+            read_envelope(changed)
 
 
 @pytest.mark.parametrize("seal", SEALS.values(), ids=SEALS)

@@ -183,7 +183,7 @@ def test_ordinary_dates_are_read_once_and_as_a_whole(monkeypatch: pytest.MonkeyP
 
 @pytest.mark.parametrize(
     ("number", "piece_bytes"),
-    [(20, 1), (255, 97), (256, 97), (257, 97), (257, 1000), (700, 1000), (700, 10**6)],
+    [(20, 1), (383, 97), (384, 97), (385, 97), (385, 1000), (900, 1000), (900, 10**6)],
 )
 def test_a_long_list_is_found_in_order_block_by_block(number: int, piece_bytes: int) -> None:
     hours = {f"/app/{n}": [0, 24] if n % 3 else [0, 5, 24] for n in range(number)}

@@ -20,15 +20,16 @@ def sha256(data: bytes) -> str:
 def sha256_of_each(begun: "_Hash", rests: Iterable[bytes]) -> list[bytes]:
     """Return the digest, of 32 bytes, of each of many short texts that begin alike.
 
-    OpenSSL takes a sixth less time to copy what was begun with than to begin anew.
+    OpenSSL takes a sixth less time to copy what was begun with than to begin anew. CPython calls a
+    method that it looks up each time faster than one that is at hand.
 
     Args:
         begun: Has taken in what they begin with, and is left as it is.
         rests: What each goes on with.
     """
-    copied, found = begun.copy, list[bytes]()
+    found = list[bytes]()
     for rest in rests:
-        each = copied()
+        each = begun.copy()
         each.update(rest)
         found.append(each.digest())
     return found
@@ -36,9 +37,9 @@ def sha256_of_each(begun: "_Hash", rests: Iterable[bytes]) -> list[bytes]:
 
 def sha256_of_pairs(begun: "_Hash", pairs: Iterable[tuple[bytes, bytes]]) -> list[bytes]:
     """Return the same of texts in two parts: to join these takes longer than to take in both."""
-    copied, found = begun.copy, list[bytes]()
+    found = list[bytes]()
     for first, second in pairs:
-        each = copied()
+        each = begun.copy()
         each.update(first)
         each.update(second)
         found.append(each.digest())

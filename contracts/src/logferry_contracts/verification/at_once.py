@@ -16,8 +16,8 @@ from logferry_contracts.digest import sha256_of_each
 from logferry_contracts.log_group import log_group_of_folder
 from logferry_contracts.merkle import HASH_BYTES, RootHash, leaf_hashes
 
-_BLOCK = 256
-"""Leaves that are looked at together: a whole subtree, whatever comes after them."""
+_BLOCK = 512
+"""Leaves that are looked at together, most lists whole: a subtree, whatever comes after them."""
 
 _BEGIN, _END = b'{"statement":"', b'.json"}\n'
 _BETWEEN = _END + _BEGIN

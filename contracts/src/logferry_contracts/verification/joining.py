@@ -29,7 +29,7 @@ def findings(seals: Iterable[Covering]) -> Iterator[Finding]:
             (days if kind == "day" else later).append((sealed.covers, sequence))
     days.sort(key=lambda each: (each[0].from_ms, each[0].to_ms))
     yield from _joints(days)
-    covered = _united(window for window, _ in days)
+    covered = _united(window for window, _ in days) if later else []
     for window, sequence in later:
         within = (e for e in covered if e.from_ms <= window.from_ms and window.to_ms <= e.to_ms)
         if not any(within):
