@@ -88,7 +88,7 @@ class DirectLane:
         page_s: Until AWS has answered with a page of events.
         timeout_s: The function's.
         memory_mb: The function's; None for what it is given for so many calls.
-        look_s: Of the slot's time, that a look at a task is worth at most.
+        look: Of the slot's time, that a look at a task is worth at most, as `waiting.MOST_COST`.
     """
 
     planned_bytes: int = SHIPPED.planned_bytes
@@ -97,7 +97,7 @@ class DirectLane:
     page_s: float = Latencies.page_s
     timeout_s: int = SHIPPED.function_timeout_s
     memory_mb: int | None = None
-    look_s: float = waiting.MOST_COST_S
+    look: float = waiting.MOST_COST
 
 
 @dataclass(frozen=True)
@@ -158,7 +158,7 @@ def with_direct_lane(lane: DirectLane) -> Strategy:
     """Only those with events, which both lanes share."""
 
     def two_lanes(groups: Sequence[LogGroup], _seed: int) -> Usage:
-        with patch.object(waiting, "MOST_COST_S", lane.look_s):
+        with patch.object(waiting, "MOST_COST", lane.look):
             usage = drain_both(
                 _smallest_first(active(groups)),
                 least_bytes=LEAST_OFFERED_BYTES,
@@ -202,7 +202,7 @@ OURS = "logferry"
 SKIPPING = "logferry, skipping"
 DIRECT = "logferry, skipping, direct lane"
 THEIRS = "aws-logs-export-to-s3"
-FEWER_LOOKS_S = 13.0
+FEWER_LOOKS = 1.0
 """With that even a few long tasks have about as many looks each as many short ones."""
 STRATEGIES: dict[str, Strategy] = {
     BOUND: bound,
@@ -220,9 +220,9 @@ OTHER_LANES = {
     "direct lane: 1 GB of memory": DirectLane(memory_mb=1024),
     "direct lane: 10 calls a second": DirectLane(calls_per_s=10),
     "direct lane: 25 calls a second": DirectLane(calls_per_s=25),
-    "fewer looks": DirectLane(look_s=FEWER_LOOKS_S),
-    "fewer looks, 10 calls a second": DirectLane(calls_per_s=10, look_s=FEWER_LOOKS_S),
-    "fewer looks, 25 calls a second": DirectLane(calls_per_s=25, look_s=FEWER_LOOKS_S),
+    "fewer looks": DirectLane(look=FEWER_LOOKS),
+    "fewer looks, 10 calls a second": DirectLane(calls_per_s=10, look=FEWER_LOOKS),
+    "fewer looks, 25 calls a second": DirectLane(calls_per_s=25, look=FEWER_LOOKS),
 }
 """What the direct lane's settings, and AWS, come to: each differs in one thing from the shipped."""
 

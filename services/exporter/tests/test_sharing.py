@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from exporter.direct import Event
+from exporter.errors import TransientError
 from logferry_contracts.export_requested import ExportRequestedData
 from logferry_contracts.ledger_record import LedgerRecord
 
@@ -26,9 +27,9 @@ EVENTS = [
 """Two of them are as many as the direct lane reads at once."""
 
 
-def offer(cloud: "Cloud", request_for: RequestFor) -> tuple["Letter", "Letter"]:
+def offer(cloud: "Cloud", request_for: RequestFor, **more: object) -> tuple["Letter", "Letter"]:
     """Ask both lanes; return the direct lane's message and the slot's."""
-    data = request_for(lane="direct").model_copy(update={"offered": True})
+    data = request_for(lane="direct").model_copy(update={"offered": True, **more})
     cloud.request(data)
     cloud.request(data.model_copy(update={"lane": "slot"}), is_planned=False)
     direct, slot = cloud.letters
@@ -102,6 +103,48 @@ def test_a_large_window_is_read_in_parts_and_told_as_one(
     assert [body.count(b"\n") for body in bodies] == [2, 1]
     (event,) = cloud.completed_events()
     assert (event.data.task_id, event.data.task_ids) == (None, None)
+
+
+def test_the_slot_needs_no_look_for_a_task_of_a_part_that_it_takes_just_now(
+    cloud: "Cloud", request_for: RequestFor
+) -> None:
+    """Also where the message is not received for the first time, as it is not for a second part."""
+    cloud.warm = cloud.wiring()
+    _, slot = offer(cloud, request_for, estimated_bytes=12_000_000_000)
+    cloud.letters = [slot]
+    cloud.run()
+    check_end(cloud, request_for)
+    first, second = [n for n, call in enumerate(cloud.calls) if call == "logs.create_task"]
+    found = cloud.calls.index("archive.objects")
+    assert "logs.newest_tasks" in cloud.calls[first:found]
+    assert "logs.newest_tasks" not in cloud.calls[found:second]
+
+
+def test_the_slot_looks_for_a_task_of_what_another_delivery_has_taken(
+    cloud: "Cloud", request_for: RequestFor
+) -> None:
+    """In the same environment, within the second: who took it may have created one as well."""
+    cloud.warm = cloud.wiring()
+    _, slot = offer(cloud, request_for)
+    cloud.letters = [slot]
+    cloud.interrupt = unavailable("logs.create_task")
+    assert cloud.deliver()["batchItemFailures"]
+    cloud.interrupt = lambda _name: None
+    before = len(cloud.calls)
+    cloud.run()
+    check_end(cloud, request_for)
+    again = cloud.calls[before : cloud.calls.index("logs.create_task", before)]
+    assert {"logs.newest_tasks", "archive.folders"} <= set(again)
+
+
+def unavailable(call: str) -> Callable[[str], None]:
+    """Let a call be answered with an error that passes."""
+
+    def interrupt(name: str) -> None:
+        if name == call:
+            raise TransientError(name)
+
+    return interrupt
 
 
 @pytest.mark.parametrize("body", ["{}", None], ids=["damaged", "removed"])

@@ -63,7 +63,12 @@ def test_a_task_that_nobody_has_foreseen_is_found_with_little_delay(
 
 def test_a_task_that_has_far_less_than_was_thought_is_found_in_some_minutes() -> None:
     _, _, delay_s = looks_until(1, 10**13)
-    assert delay_s <= waiting.INTERVAL_CEILING_S
+    assert delay_s <= waiting.LOOK_CEILING_S
+
+
+def test_a_task_that_cannot_have_ended_for_minutes_is_not_looked_at_meanwhile() -> None:
+    ended = [waiting.Ended(8 * 10**9, 800.0)] * 10
+    assert waiting.outlook(8 * 10**9, ended).next_look_s(0) > waiting.INTERVAL_CEILING_S
 
 
 def test_tasks_that_are_as_others_before_have_as_many_looks_as_they_should() -> None:
@@ -77,6 +82,11 @@ def test_the_bytes_of_tasks_of_late_say_how_long_the_next_one_takes() -> None:
     expected = waiting.outlook(5 * 10**9, ended)
     assert expected.median_s == pytest.approx(280, rel=0.1)
     assert expected.spread < waiting.outlook(5 * 10**9).spread
+
+
+def test_long_tasks_alone_do_not_say_that_each_task_takes_long_whatever_its_bytes() -> None:
+    ended = [waiting.Ended(size, 10 + size / 8e6) for size in (4 * 10**9, 5 * 10**9, 6 * 10**9)]
+    assert waiting.outlook(10**9, ended).median_s == pytest.approx(135, rel=0.2)
 
 
 def test_a_task_of_which_no_bytes_are_known_is_expected_to_take_what_others_took() -> None:
@@ -103,10 +113,11 @@ def test_looks_come_where_a_task_is_likely_to_end() -> None:
 
 def test_where_most_tasks_are_short_a_long_one_is_looked_at_more_often() -> None:
     long = waiting.Ended(0, 1000.0)
-    assert waiting.outlook(0, [long] * 9).cost_s == waiting.MOST_COST_S
-    assert waiting.outlook(0, QUICK).cost_s < waiting.MOST_COST_S / 2
+    most_s = waiting.outlook(0, [long] * 9).cost_s
+    assert most_s == pytest.approx(waiting.MOST_COST * 1000**0.5)
+    assert waiting.outlook(0, QUICK).cost_s < most_s / 2
     middling = waiting.outlook(0, [*QUICK, long]).cost_s
-    assert waiting.outlook(0, QUICK).cost_s < middling < waiting.MOST_COST_S
+    assert waiting.outlook(0, QUICK).cost_s < middling < most_s
 
 
 def test_a_tiny_task_ends_within_one_receive_where_no_other_was_seen() -> None:

@@ -35,6 +35,8 @@ def take(errand: Errand, entry: LedgerEntry, _step: task.Take) -> LedgerEntry:
     if lane == "direct":
         errand.check_time()
     entry = errand.wiring.ledger.replace(entry, entry.record.as_taken(lane, at=errand.now()))
+    if lane == "slot":
+        errand.wiring.slot.take(entry.record.export_id, errand.delivery.began_at)
     logger.info("taken", lane=lane)
     return entry
 

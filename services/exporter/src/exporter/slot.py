@@ -26,14 +26,19 @@ def look(errand: Errand, record: LedgerRecord) -> list[task.Task]:
     Raises:
         ExportRefusedError: The role may not look.
     """
-    if record.split is not None or not task.is_slots(record, errand.request.lane):
+    # What has to be taken first has no task yet, and what was split has none any more.
+    is_without = record.is_untaken or record.split is not None
+    if is_without or not task.is_slots(record, errand.request.lane):
         return []
     if record.state == "requested":
-        known = errand.wiring.slot.seen(errand.now()) if errand.delivery.is_first else None
+        delivery = errand.delivery
+        known = errand.wiring.slot.seen(
+            errand.now(), record.export_id, delivery.began_at, is_first=delivery.is_first
+        )
         if known is not None:
             return known
         tasks = _newest_tasks(errand, _earliest_try(errand, record))
-        if errand.delivery.is_first or task.is_explained(record, tasks):
+        if delivery.is_first or task.is_explained(record, tasks):
             return tasks
         return [*tasks, *_tasks_by_folder(errand, record)]
     if record.submitted is not None and task.has_task(record):

@@ -32,8 +32,9 @@ LEAST_S = 0.5
 
 LOOKS = 4.75
 """Of each task, that all together should have."""
-MOST_COST_S = 0.5
-"""Of the slot's time, that a look is worth: where all tasks are long, they have more looks."""
+MOST_COST = 0.08
+"""Of the slot's time, in seconds, that a look is worth at most for each root of what tasks take:
+where all are long, they have more looks, and not as many more as they take longer."""
 NORMAL_ROOT = 1.42
 """The root of the normal distribution's density and of what lies beyond, over all of it."""
 SOONEST = -4.0
@@ -57,6 +58,9 @@ BLIND_PAUSE_S = 1.0
 
 INTERVAL_FLOOR_S = 1
 INTERVAL_CEILING_S = 300
+LOOK_CEILING_S = 600
+"""Until the next look at a task, however sure it seems that it does not end before: an estimate may
+be wrong altogether."""
 TASK_CEILING_S = 900
 """Of tasks that are hours old."""
 ERROR_CEILING_S = 60
@@ -113,7 +117,7 @@ class Outlook(NamedTuple):
             # Likelihood is by the second here, and there by the standard deviation.
             left -= sqrt(_likelihood(min(at, TAIL)) * self.spread * self._age_s(at)) * STEP
             at += STEP
-        return max(min(self._age_s(at) - age_s, INTERVAL_CEILING_S), AGE_SHARE * age_s)
+        return max(min(self._age_s(at) - age_s, LOOK_CEILING_S), AGE_SHARE * age_s)
 
     def _age_s(self, deviation: float) -> float:
         return self.median_s * exp(self.spread * deviation)
@@ -139,16 +143,16 @@ def outlook(
     spread = max(sqrt(squares / (len(errors) + SPREAD_WEIGHT)), SPREAD_FLOOR)
     median_s = (fixed_s + estimated_bytes / bytes_per_s) * exp(bias)
     roots = [sqrt(each.took_s) for each in ended] + [sqrt(median_s)]
-    root = NORMAL_ROOT * sqrt(spread) * sum(roots) / len(roots)
-    return Outlook(median_s, spread, min((root / LOOKS) ** 2 / 2, MOST_COST_S))
+    root = sum(roots) / len(roots)
+    cost_s = (NORMAL_ROOT * root / LOOKS) ** 2 * spread / 2
+    return Outlook(median_s, spread, min(cost_s, MOST_COST * root))
 
 
 def _pace(ended: Sequence[Ended], listed_s: Sequence[float]) -> tuple[float, float]:
     """Return what tasks take without an event, in seconds, and the bytes that they move in one."""
     fixed_s, bytes_per_s = FIXED_S, BYTES_PER_S
-    all_s = sorted([each.took_s for each in ended] or listed_s)
-    if len(all_s) >= FEWEST:
-        fixed_s = all_s[len(all_s) // 3]
+    if not ended and len(listed_s) >= FEWEST:
+        fixed_s = sorted(listed_s)[len(listed_s) // 3]
     for _ in range(3):
         small = [
             each.took_s - each.estimated_bytes / bytes_per_s
