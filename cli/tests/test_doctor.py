@@ -28,7 +28,7 @@ from logferry.change import Change, Difference
 from logferry.checkout import TEMPLATES
 from logferry.command import _app, main
 from logferry.commands.console import DONE, FAILED, NOT_WHOLE
-from logferry.config import Config
+from logferry.config import Config, DirectLaneConfig
 from logferry.denials import explained
 from logferry.doctor import Doctor
 from logferry.doctor_finding import WIDTH, Finding, lines
@@ -518,22 +518,27 @@ def test_in_a_sources_account_its_role_is_looked_at(
 
 
 @pytest.mark.parametrize(
-    ("allowed", "verdict", "words"),
+    ("allowed", "percent", "verdict", "words"),
     [
-        (4.0, "wrong", "may be called 4 times a second"),
-        (25.0, "ok", ""),
-        (None, "not checked", "names none of FilterLogEvents"),
+        (4.0, 100, "wrong", "may be called 4 times a second, which AWS does not raise: set"),
+        (25.0, 100, "ok", ""),
+        (25.0, 20, "ok", ""),
+        (25.0, 19, "wrong", "direct_lane.quota_percent leaves us 4.75: set"),
+        (None, 20, "not checked", "names none of FilterLogEvents"),
     ],
 )
-def test_what_the_direct_lane_may_read_is_compared_with_the_accounts_quota(
+def test_what_the_direct_lane_may_read_is_compared_with_its_share_of_the_accounts_quota(
     world: World,
     monkeypatch: pytest.MonkeyPatch,
     allowed: float | None,
+    percent: int,
     verdict: str,
     words: str,
 ) -> None:
     monkeypatch.setenv("MOTO_ACCOUNT_ID", SHOP)
     monkeypatch.setattr(doctor_sources, "reads_per_second", lambda _: allowed)
+    lane = DirectLaneConfig(quota_percent=percent)
+    world.config = world.config.model_copy(update={"direct_lane": lane})
 
     [found] = [each for each in world.look() if each.check == "reads"]
 

@@ -133,11 +133,14 @@ class DirectLaneConfig(Timeouts):
         most_bytes: How much is read at once; a window that has more is read in parts.
         calls_per_second: Of FilterLogEvents, by all of logferry; the account's quota is 5 to 25,
             by Region.
+        quota_percent: How much of that quota is ours, where others read logs as well; `doctor`
+            tells of the sources for which `calls_per_second` is more.
     """
 
     planned_bytes: Annotated[int, Field(ge=0, le=1_000_000_000_000_000)] = 1_000_000_000_000
     most_bytes: Annotated[int, Field(ge=1, le=1_000_000_000)] = 1_000_000_000
     calls_per_second: Annotated[int, Field(ge=1, le=1000)] = 5
+    quota_percent: Annotated[int, Field(ge=1, le=100)] = 100
     function_timeout_s: Annotated[int, Field(ge=5, le=900)] = 900
     visibility_timeout_s: Annotated[int, Field(le=43_200)] = 1800
 

@@ -10,7 +10,7 @@ from typing import Any
 from logferry import plan as planning
 from logferry import role_policy
 from logferry.aws_errors import AWS_ERRORS
-from logferry.config import SourceConfig
+from logferry.config import DirectLaneConfig, SourceConfig
 from logferry.doctor_finding import Finding, looked_at, unchecked, wrong
 from logferry.doctor_looking import Looking
 from logferry.errors import PlanError
@@ -168,13 +168,13 @@ class SourceAccount(Looking):
         return looked_at("stack", wanted.name, lambda: self.as_deployed(wanted, mend))
 
     def _limits(self, source: SourceConfig) -> list[Finding]:
-        profile, wanted = source.profile, self.config.direct_lane.calls_per_second
+        profile, lane = source.profile, self.config.direct_lane
         return [
             *looked_at("tasks", profile, lambda: _tasks(self._client("logs"), profile)),
             *looked_at(
                 "reads",
                 profile,
-                lambda: _reads(self._client("service-quotas"), profile, wanted, self.file),
+                lambda: _reads(self._client("service-quotas"), profile, lane, self.file),
             ),
         ]
 
@@ -186,14 +186,18 @@ def _tasks(logs: Any, profile: str) -> Iterator[Finding]:
     yield Finding(check="tasks", subject=profile, verdict="ok", why=why)
 
 
-def _reads(quotas: Any, profile: str, wanted: int, file: str) -> Iterator[Finding]:
-    """Yield that the direct lane reads more often than the account's quota allows."""
+def _reads(quotas: Any, profile: str, lane: DirectLaneConfig, file: str) -> Iterator[Finding]:
+    """Yield that the direct lane reads more often than what of the account's quota is ours."""
     allowed = reads_per_second(quotas)
     if allowed is None:
         yield unchecked("reads", profile, "Service Quotas names none of FilterLogEvents")
-    elif allowed < wanted:
+        return
+    ours = allowed * lane.quota_percent / 100
+    if ours < lane.calls_per_second and lane.calls_per_second > 1:
+        share = f", and direct_lane.quota_percent leaves us {ours:g}" if ours < allowed else ""
         why = (
-            f"FilterLogEvents may be called {allowed:g} times a second, which AWS does not raise: "
-            f"set direct_lane.calls_per_second, {wanted}, to that or less in {file}"
+            f"FilterLogEvents may be called {allowed:g} times a second, which AWS does not raise"
+            f"{share}: set direct_lane.calls_per_second, {lane.calls_per_second}, to that or less "
+            f"in {file}"
         )
         yield wrong("reads", profile, why, typed("deploy", file))
