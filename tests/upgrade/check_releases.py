@@ -152,3 +152,24 @@ def test_a_service_of_the_previous_release_works_with_the_others_of_this_one(
     assert exports.announced(tap) == ["small", "task"]
     assert exports.archived() == exports.events
     assert exports.dead_letters() == {}
+
+
+@pytest.mark.parametrize("which", ["slot", "direct"])
+def test_exporters_of_both_releases_share_what_both_lanes_are_asked_for(
+    current, behind, tap, pause, exports, which
+):
+    current()
+    source = exports.hub.source("alpha")
+    functions = [source.exporter_function_name, source.direct_function_name]
+    older, newer = functions if which == "slot" else functions[::-1]
+    # Ten events are too much for one reading of the direct lane.
+    with behind(older, newer, DIRECT_LANE_MAX_BYTES="50"):
+        exports.run_for(2)
+        with pause(older), pause(newer):
+            exports.offer(*"abc")
+        tap.until(lambda: len(exports.announced(tap)) >= 3 and tap.idle())
+    exports.run_for(0.2)
+
+    assert exports.announced(tap) == [*"abc"]
+    assert exports.in_manifests() == exports.events
+    assert exports.dead_letters() == {}

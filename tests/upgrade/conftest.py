@@ -36,6 +36,9 @@ PATIENCE_S = 90
 
 type Deploy = Callable[..., None]
 """`deploy(only=["planner"])`: bring stacks to what a release says; all of them without ``only``."""
+type Behind = Callable[..., AbstractContextManager[None]]
+"""`with behind(older, newer, VARIABLE="of both"):` of an exporter's two functions the first is the
+previous release's and the other one this one's, as in the middle of a deployment."""
 type Pause = Callable[[str], AbstractContextManager[None]]
 """`with pause(function_name):` it takes no message meanwhile."""
 
@@ -188,6 +191,45 @@ def pause(hub: Suite) -> Pause:
     return pause
 
 
+@pytest.fixture(scope="module")
+def behind(
+    hub: Suite, previous: Deploy, current: Deploy, previous_zips: list[Zip], zips: list[Zip]
+) -> Behind:
+    functions = hub.client("lambda")
+    [of_previous] = [built for built in previous_zips if built.service == "exporter"]
+    [of_current] = [built for built in zips if built.service == "exporter"]
+
+    def variables(function_name: str) -> dict[str, str]:
+        found = functions.get_function_configuration(FunctionName=function_name)
+        return found["Environment"]["Variables"]  # type: ignore[no-any-return]
+
+    def change(function_name: str, values: dict[str, str], zipped: Path) -> None:
+        functions.update_function_code(FunctionName=function_name, ZipFile=zipped.read_bytes())
+        functions.get_waiter("function_updated_v2").wait(FunctionName=function_name)
+        set_variables(function_name, values)
+
+    def set_variables(function_name: str, values: dict[str, str]) -> None:
+        environment = {"Variables": values}
+        functions.update_function_configuration(FunctionName=function_name, Environment=environment)
+        functions.get_waiter("function_updated_v2").wait(FunctionName=function_name)
+
+    @contextmanager
+    def behind(older: str, newer: str, **more: str) -> Iterator[None]:
+        previous(only=["exporter-alpha"])
+        before = variables(older)
+        current(only=["exporter-alpha"])
+        after, others = variables(older), variables(newer)
+        change(older, before | more, of_previous.path)
+        set_variables(newer, others | more)
+        try:
+            yield
+        finally:
+            change(older, after, of_current.path)
+            set_variables(newer, others)
+
+    return behind
+
+
 class Exports:
     """The log groups of one test, what was put into them, and what became of it.
 
@@ -229,6 +271,30 @@ class Exports:
             for each in which
             for event in logged
         )
+
+    def offer(self, *which: str) -> None:
+        """Make log groups with ten events over all of the previous day, and ask both lanes."""
+        source, window = self.hub.source("alpha"), yesterday()
+        logged = [(window.from_ms + n * 8_000_000, f"event {n}") for n in range(10)]
+        names = [self.named(each) for each in which]
+        self.hub.put_logs(
+            source.account_id,
+            [LogGroup(name, window.from_ms - 1, [LogStream("web", logged)]) for name in names],
+        )
+        self.events.update(
+            archive.as_archived("alpha", name, "web", *event) for name in names for event in logged
+        )
+        asked = [
+            self.hub.export_request(
+                "alpha", name, lane="direct", log_group_class="STANDARD"
+            ).model_copy(update={"offered": True})
+            for name in names
+        ]
+        for request in asked:
+            self.hub.write_record(request)
+            self.hub.send_request(request)
+        for request in reversed(asked):
+            self.hub.send_request(request.model_copy(update={"lane": "slot"}))
 
     def run_for(self, running_s: float) -> None:
         """Let tasks of ``alpha`` that are created from now on take so long."""
@@ -276,6 +342,22 @@ class Exports:
     def of(self, which: str) -> Counter[archive.Event]:
         """Return what the archive should have of one log group."""
         return Counter({e: count for e, count in self.events.items() if e[1] == self.named(which)})
+
+    def in_manifests(self) -> Counter[archive.Event]:
+        """Return every event in the objects that the completed exports say they consist of."""
+        s3, found = self.hub.client("s3"), Counter[archive.Event]()
+        told = {
+            (each.key, each.version_id)
+            for record in self.hub.ledger()
+            if record.log_group.name.startswith(self._below)
+            and record.parent_export_id is None
+            and record.completed is not None
+            for each in record.completed.manifest.objects or ()
+        }
+        for version in archive.read(s3, self.hub.archive_bucket):
+            if (version.key, version.version_id) in told:
+                found += version.events
+        return found
 
     def prefixes(self, which: str) -> set[str]:
         """Return where the ledger says that a log group's exports are."""
