@@ -128,13 +128,10 @@ class DirectLaneConfig(Timeouts):
     """Settings of the lane in which windows are read, beside the export tasks.
 
     Attributes:
-        planned_bytes: Windows that are guessed to have fewer bytes of events may take it; 0 for
-            none. By default both lanes share all that there is.
+        planned_bytes: Windows that are guessed to have fewer bytes may take it; 0 for none.
         most_bytes: How much is read at once; a window that has more is read in parts.
-        calls_per_second: Of FilterLogEvents, by all of logferry; the account's quota is 5 to 25,
-            by Region.
-        quota_percent: How much of that quota is ours, where others read logs as well; `doctor`
-            tells of the sources for which `calls_per_second` is more.
+        calls_per_second: Of FilterLogEvents, by all of logferry; the quota is 5 to 25, by Region.
+        quota_percent: Of that quota, what is ours; `doctor` tells where `calls_per_second` is more.
     """
 
     planned_bytes: Annotated[int, Field(ge=0, le=1_000_000_000_000_000)] = 1_000_000_000_000
