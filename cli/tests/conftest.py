@@ -1,5 +1,5 @@
-import functools
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,23 +19,33 @@ type Run = Callable[..., tuple[int, str, str]]
 HUB = "111122223333"
 
 
-@functools.cache
-def _is_taken(words: tuple[str, ...]) -> bool:
-    try:
-        _app(are_listed=False).parse_args(words, exit_on_error=False, print_error=False)
-    except CycloptsError:
-        return False
-    return True
+_taken: dict[tuple[str, ...], bool] = {}
+
+
+def _is_taken(words: Sequence[str], folders: Path) -> bool:
+    # In which test's folder a file lies changes nothing about a command.
+    anywhere = tuple(re.sub(f"^{re.escape(str(folders))}/[^/]+/", "/", word) for word in words)
+    if anywhere not in _taken:
+        try:
+            _app(are_listed=False).parse_args(words, exit_on_error=False, print_error=False)
+        except CycloptsError:
+            _taken[anywhere] = False
+        else:
+            _taken[anywhere] = True
+    return _taken[anywhere]
 
 
 @pytest.fixture(autouse=True)
-def commands_are_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+def commands_are_taken(
+    monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
+) -> None:
     """Whatever a test has told to be typed is parsed by the command itself."""
     made = typed.words_of
 
     def parsed(*words: str) -> list[str]:
         told = made(*words)
-        assert _is_taken(tuple(told[1:])), f"{told} is told to be typed, and is not taken"
+        taken = _is_taken(told[1:], tmp_path_factory.getbasetemp())
+        assert taken, f"{told} is told to be typed, and is not taken"
         return told
 
     monkeypatch.setattr(typed, "words_of", parsed)

@@ -4,9 +4,9 @@ An adapter's test asks for ``backend`` and runs twice. What a backend does not m
 around where the test meets it, with the AWS page that says how it should be.
 """
 
-import copy
 import functools
 import inspect
+import pickle
 import traceback
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -22,8 +22,10 @@ import moto.backend_index
 import moto.core.models
 import moto.kms.models
 import pytest
+from botocore.client import ClientCreator
 from botocore.endpoint_provider import EndpointProvider
-from botocore.hooks import EventAliaser
+from botocore.hooks import EventAliaser, NodeList
+from botocore.model import ServiceModel
 from moto import mock_aws
 from moto.backend_index import backend_url_patterns
 from moto.core import DEFAULT_ACCOUNT_ID
@@ -67,10 +69,15 @@ def _the_same_for_all_once() -> Iterator[None]:
     def read_once(search_path: str | None = None) -> Any:
         loader = create_loader(search_path)
         load = loader.load_data
+        written: list[bytes] = []
 
         def apart(name: str) -> Any:
+            if name != "_retry":
+                return load(name)
             # botocore writes into these: a client of one service would change another's.
-            return copy.deepcopy(load(name)) if name == "_retry" else load(name)
+            if not written:
+                written.append(pickle.dumps(load(name)))
+            return pickle.loads(written[0])  # noqa: S301  written just above
 
         loader.load_data = apart  # type: ignore[method-assign]
         return loader
@@ -91,11 +98,23 @@ def _the_same_for_all_once() -> Iterator[None]:
             providers[id(rules)] = EndpointProvider(**options), rules
         return providers[id(rules)][0]
 
+    read_model = ClientCreator._load_service_model  # type: ignore[attr-defined]  # noqa: SLF001  no public one
+    models: dict[int, ServiceModel] = {}
+
+    def share_model(self: ClientCreator, *args: Any, **options: Any) -> ServiceModel:
+        model: ServiceModel = read_model(self, *args, **options)
+        # By what was read, which stays as long as the model of it does.
+        return models.setdefault(id(model._service_description), model)  # type: ignore[attr-defined]  # noqa: SLF001
+
     with pytest.MonkeyPatch.context() as patch:
         # What botocore knows of AWS's services is in files of megabytes.
         patch.setattr(botocore.session, "create_loader", read_once)
         # Where a service is follows from rules that are read into hundreds of objects.
         patch.setattr(botocore.regions, "EndpointProvider", provide_once)
+        # Shapes and errors are made of it for each client, and never changed.
+        patch.setattr(ClientCreator, "_load_service_model", share_model)
+        # Each client and session copies who is to hear of what: hundreds of places.
+        patch.setattr(botocore.hooks._PrefixTrie, "_recursive_copy", _copy_node)  # type: ignore[attr-defined]  # noqa: SLF001
         # How events are called follows from one table of botocore's.
         patch.setattr(EventAliaser, "__init__", share_aliases)
         patch.setattr(botocore.hooks, "accepts_kwargs", _takes_keywords)
@@ -149,6 +168,18 @@ def _same_frames_shown_once() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(traceback.StackSummary, "format_frame_summary", show_once)
         yield
+
+
+def _copy_node(_trie: Any, node: dict[str, Any]) -> dict[str, Any]:
+    """Return a node of whom events are told to, with all below it, as botocore copies it."""
+    return {
+        key: _copy_node(_trie, value)
+        if type(value) is dict
+        else NodeList(value.first[:], value.middle[:], value.last[:])
+        if type(value) is NodeList
+        else value
+        for key, value in node.items()
+    }
 
 
 _urls_anew = BaseBackend.urls.fget
