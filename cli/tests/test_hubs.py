@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from logferry import diff, hub, plan, replay, source_accounts, status, sweep
+from logferry import credentials, diff, hub, plan, replay, source_accounts, status, sweep
 from logferry.account_roles import Result
 from logferry.command import main
 from logferry.commands import deployment
@@ -53,6 +53,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, list[str]]]:
     monkeypatch.setattr(diff, "diff", noting([StackDiff("any", "same")]))
     result = Result("any", "unchanged", [])
     monkeypatch.setattr(source_accounts, "deploy_source_accounts", noting(result))
+    monkeypatch.setattr(credentials, "account_of", lambda _, config: config.hub_account_id)
     monkeypatch.setattr(plan, "plan", noting(None))
     monkeypatch.setattr(status, "status", noting([]))
     monkeypatch.setattr(replay, "find", noting([]))
