@@ -4,7 +4,7 @@ What an attacker may do here is anything: he has all rights in the bucket, but n
 """
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from hashlib import sha256
 
 import pytest
@@ -22,8 +22,10 @@ from contracts.tests.sealed_archive import (
 
 from logferry_contracts.day_seal import PAYLOAD_TYPE
 from logferry_contracts.dsse import Envelope
-from logferry_contracts.seal_key import seal_key
+from logferry_contracts.seal_key import seal_key, seals_prefix
 from logferry_contracts.verification import findings as named
+from logferry_contracts.verification.chain import read_chain
+from logferry_contracts.verification.store import Unreadable, Version
 
 
 def test_one_seal_that_was_deleted_is_missed(archive: Archive) -> None:
@@ -31,6 +33,26 @@ def test_one_seal_that_was_deleted_is_missed(archive: Archive) -> None:
 
     assert errors(checked(archive)) == [named.SealsMissingError, named.GapError]
     assert "seal 3 is missing before seal 4" in told(archive)
+
+
+def test_what_was_read_before_a_listing_broke_off_is_told(archive: Archive) -> None:
+    def broken(prefix: str) -> Iterator[Version]:
+        for each in listed(prefix):
+            if each.key == seal_key(archive.chain, 4):
+                raise Unreadable("reset")
+            yield each
+
+    archive.bucket.hide(seal_key(archive.chain, 2))
+    listed = archive.bucket.versions
+    archive.bucket.versions = broken  # type: ignore[method-assign]
+
+    chain = read_chain(archive.bucket, archive.chain, [archive.key.trusted])
+
+    hidden, unread = chain.findings
+    assert isinstance(hidden, named.HiddenError)
+    assert unread.thing == seals_prefix(archive.chain)
+    assert [each.sequence for each in chain.links] == [1, 2]
+    assert chain.reach is None
 
 
 def test_two_seals_in_a_row_that_were_deleted_are_two(archive: Archive) -> None:
