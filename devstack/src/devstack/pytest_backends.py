@@ -19,8 +19,11 @@ import botocore.regions
 import botocore.session
 import botocore.utils
 import moto.backend_index
+import moto.core.errors
 import moto.core.models
+import moto.core.responses
 import moto.kms.models
+import moto.sqs.models
 import pytest
 from botocore.client import ClientCreator
 from botocore.endpoint_provider import EndpointProvider
@@ -126,6 +129,13 @@ def _the_same_for_all_once() -> Iterator[None]:
         patch.setattr(moto.backend_index, "backend_url_patterns", first)
         # Which URLs are a service's: for each call to S3, moto loads its module of them twice.
         patch.setattr(BaseBackend, "urls", property(_urls))
+        # Which shapes a service's errors have: moto makes them of all for each that it answers.
+        errors = moto.core.errors.ErrorLookupFactory()
+        patch.setattr(moto.core.errors, "ErrorLookupFactory", lambda: errors)
+        # How an action or an attribute is called in Python: letter by letter, for each call.
+        named = functools.cache(moto.core.responses.camelcase_to_underscores)
+        patch.setattr(moto.core.responses, "camelcase_to_underscores", named)
+        patch.setattr(moto.sqs.models, "camelcase_to_underscores", named)
         # Whether a bucket is in a URL's host: moto asks six times a call, by six patterns.
         patch.setattr(S3Response, "subdomain_based_buckets", staticmethod(_is_bucket_in_host))
         # A time of an answer, of which listings have the same a thousand times.
