@@ -377,8 +377,18 @@ BECAME: dict[str, tuple[str, dict[str, Any] | None]] = {
 }
 
 
-@pytest.mark.parametrize("streams", [["agent", "web/1"], [f"agent-{n}" for n in range(7)], None])
-@pytest.mark.parametrize("became", BECAME)
+STREAMS = (["agent", "web/1"], [f"agent-{n}" for n in range(7)], None)
+
+
+@pytest.mark.parametrize(
+    ("became", "streams"),
+    [
+        # Each in make test, and all with all else: one is told beside the other.
+        pytest.param(became, streams, marks=[] if n % len(STREAMS) == m else pytest.mark.deep)
+        for n, became in enumerate(BECAME)
+        for m, streams in enumerate(STREAMS)
+    ],
+)
 def test_a_looks_late_streams_and_what_became_of_them_are_told(
     world: World, explain: Explain, became: str, streams: list[str] | None
 ) -> None:
