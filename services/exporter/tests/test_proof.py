@@ -1,6 +1,7 @@
 """What another invocation has completed, or somebody has written, is announced if it is so."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -356,6 +357,22 @@ def test_what_contradicts_a_split_export_of_a_ledger_made_again_takes_it_back(
             job.prefix = "shop/other"
     cloud.request(is_planned=False)
     cloud.run(deliveries=5000)
+    assert_is_taken_back(cloud, request_for)
+
+
+def test_what_is_named_beside_an_exports_own_folder_does_not_stand_for_what_is_in_it(
+    cloud: "Cloud", request_for: RequestFor
+) -> None:
+    cloud.request(request_for(lane="direct"))
+    cloud.run()
+    (one, *_) = cloud.archive
+    beside = one.key.replace(folder_name(cloud.record().export_id), "beside")
+    manifest = manifest_of(*(each.key for each in cloud.archive), beside)
+    cloud.archive[:] = [replace(one, key=beside)]
+    cloud.put_record(cloud.record().model_copy(update={"completed": announced(cloud, manifest)}))
+    cloud.events.clear()
+    cloud.request(request_for(lane="direct"), is_planned=False)
+    cloud.run()
     assert_is_taken_back(cloud, request_for)
 
 

@@ -75,8 +75,18 @@ def test_little_of_the_ledger_is_kept(has, looks, listing, monkeypatch):
         for hour in range(8):
             assert not has(key(day, f"{hour:02}"))
 
-    assert (len(listing._windows), len(listing._names)) == (30, 40)
+    assert (len(listing._windows), len(listing._names)) == (15, 20)
     assert len(looks._disposed) == disposals.HOURS_KEPT
+
+
+def test_lists_without_a_window_count_as_well(has, keys, listing, monkeypatch):
+    monkeypatch.setattr(ledger_listing, "WINDOWS_KEPT", 30)
+    monkeypatch.setattr(keys, "windows", lambda *_: [])
+    for day in range(1, 29):
+        for hour in range(8):
+            assert not has(key(day, f"{hour:02}"))
+
+    assert len(listing._windows) == 30
 
 
 def test_each_window_is_listed_once_an_hour_whatever_order_objects_come_in(has, keys):

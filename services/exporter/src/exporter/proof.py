@@ -73,9 +73,9 @@ class Proof:
             return None  # of what was disposed of, nothing need be there any more
         own, name = _own(record, completed), direct.folder_name(record.export_id)
         if submitted is None:
-            parts = {folder_in_key(each.key) for each in own.objects or ()} - {name}
-            if parts:
-                return self._of_parts(record, own, sorted(parts))
+            named = {folder_in_key(each.key) for each in own.objects or ()}
+            if named - {name}:
+                return self._of_parts(record, own, sorted(named))
             if record.lane == "slot":
                 return NO_TASK
             return self._of_objects(record, own, task.folder(record, name), may_go_on)

@@ -25,9 +25,9 @@ https://data.iana.org/time-zones/tzdb/etcetera
 LISTED_FOR = timedelta(hours=1)
 """For how long a listing counts: what is asked for is older, see `disposals.UNSEALED`."""
 WINDOWS_KEPT = 30_000
-"""Of all hours together, half a kilobyte each."""
+"""Of all hours together, and lists of them, half a kilobyte each."""
 NAMES_KEPT = 100_000
-"""Of exports, of all windows together, a tenth of a kilobyte each."""
+"""Of exports, of all windows together, and lists of them, a tenth of a kilobyte each."""
 
 
 class LedgerListing:
@@ -83,7 +83,7 @@ class LedgerListing:
 
 
 def _drop_oldest(kept: dict[Any, Any], at_most: int) -> None:
-    """Keep no more than some things in lists, but the newest list whole."""
-    count = sum(map(len, kept.values()))
+    """Keep no more than some things and lists of them, but the newest list whole."""
+    count = len(kept) + sum(map(len, kept.values()))
     while count > at_most and len(kept) > 1:
-        count -= len(kept.pop(next(iter(kept))))
+        count -= 1 + len(kept.pop(next(iter(kept))))
