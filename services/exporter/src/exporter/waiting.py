@@ -32,7 +32,7 @@ LEAST_S = 0.5
 
 LOOKS = 4.75
 """Of each task, that all together should have."""
-MOST_COST = 0.08
+MOST_COST = 0.06
 """Of the slot's time, in seconds, that a look is worth at most for each root of what tasks take:
 where all are long, they have more looks, and not as many more as they take longer."""
 NORMAL_ROOT = 1.42
