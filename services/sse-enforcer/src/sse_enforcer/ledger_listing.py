@@ -1,7 +1,8 @@
 """Which exports of the ledger may be those of an object, as far as keys say; listed once an hour.
 
 No record is removed or made for what is disposed of: it was there before its object was, and so in
-each listing that is younger than the object. Only what a record says is read more often.
+each listing that is younger than the object. Only what a record says is read more often. A ledger
+that is made again is seen within the hour; what it says to be disposed of may be held until then.
 """
 
 from collections.abc import Iterator
