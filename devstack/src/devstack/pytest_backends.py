@@ -101,23 +101,17 @@ def _the_same_for_all_once() -> Iterator[None]:
             providers[id(rules)] = EndpointProvider(**options), rules
         return providers[id(rules)][0]
 
-    read_model = ClientCreator._load_service_model  # type: ignore[attr-defined]  # noqa: SLF001  no public one
-    models: dict[int, ServiceModel] = {}
-
-    def share_model(self: ClientCreator, *args: Any, **options: Any) -> ServiceModel:
-        model: ServiceModel = read_model(self, *args, **options)
-        # By what was read, which stays as long as the model of it does.
-        return models.setdefault(id(model._service_description), model)  # type: ignore[attr-defined]  # noqa: SLF001
-
     with pytest.MonkeyPatch.context() as patch:
         # What botocore knows of AWS's services is in files of megabytes.
         patch.setattr(botocore.session, "create_loader", read_once)
         # Where a service is follows from rules that are read into hundreds of objects.
         patch.setattr(botocore.regions, "EndpointProvider", provide_once)
         # Shapes and errors are made of it for each client, and never changed.
-        patch.setattr(ClientCreator, "_load_service_model", share_model)
+        patch.setattr(ClientCreator, "_load_service_model", _service_model)
+        # Each client's class is its own, as handlers add to it; what calls AWS is the same.
+        patch.setattr(ClientCreator, "_create_methods", _methods)
         # Each client and session copies who is to hear of what: hundreds of places.
-        patch.setattr(botocore.hooks._PrefixTrie, "_recursive_copy", _copy_node)  # type: ignore[attr-defined]  # noqa: SLF001
+        patch.setattr(botocore.hooks._PrefixTrie, "__copy__", _copy_trie)  # type: ignore[attr-defined]  # noqa: SLF001
         # How events are called follows from one table of botocore's.
         patch.setattr(EventAliaser, "__init__", share_aliases)
         patch.setattr(botocore.hooks, "accepts_kwargs", _takes_keywords)
@@ -180,15 +174,39 @@ def _same_frames_shown_once() -> Iterator[None]:
         yield
 
 
-def _copy_node(_trie: Any, node: dict[str, Any]) -> dict[str, Any]:
-    """Return a node of whom events are told to, with all below it, as botocore copies it."""
+_read_model = ClientCreator._load_service_model  # type: ignore[attr-defined]  # noqa: SLF001  no public one
+_models: dict[int, ServiceModel] = {}
+
+
+def _service_model(creator: ClientCreator, *args: Any, **options: Any) -> ServiceModel:
+    model: ServiceModel = _read_model(creator, *args, **options)
+    # By what was read, which stays as long as the model of it does.
+    return _models.setdefault(id(model._service_description), model)  # type: ignore[attr-defined]  # noqa: SLF001
+
+
+_make_methods = ClientCreator._create_methods  # type: ignore[attr-defined]  # noqa: SLF001  the same
+_methods_of: dict[ServiceModel, dict[str, Any]] = {}
+
+
+def _methods(creator: ClientCreator, model: ServiceModel) -> dict[str, Any]:
+    if model not in _methods_of:
+        _methods_of[model] = _make_methods(creator, model)
+    return dict(_methods_of[model])
+
+
+def _copy_trie(trie: Any) -> Any:
+    """Return whom events are told to, as botocore copies it."""
+    copied = type(trie)()
+    copied._root = _copy_node(trie._root)  # noqa: SLF001  as itself does
+    return copied
+
+
+def _copy_node(node: dict[str, Any]) -> dict[str, Any]:
+    told = node["values"]
     return {
-        key: _copy_node(_trie, value)
-        if type(value) is dict
-        else NodeList(value.first[:], value.middle[:], value.last[:])
-        if type(value) is NodeList
-        else value
-        for key, value in node.items()
+        "chunk": node["chunk"],
+        "children": {name: _copy_node(child) for name, child in node["children"].items()},
+        "values": told and NodeList(told.first[:], told.middle[:], told.last[:]),
     }
 
 
