@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -362,10 +363,18 @@ def test_after_an_interruption_what_has_begun_is_ended_and_nothing_more_is_begun
 
     def interrupt(_: Any) -> None:
         assert begun.wait(10)
-        interrupted.set()
         raise KeyboardInterrupt
 
+    class Pool(ThreadPoolExecutor):
+        """Lets what has begun go on once there is nothing more to begin."""
+
+        def shutdown(self, *_: Any, **options: Any) -> None:
+            super().shutdown(**options | {"wait": False})
+            interrupted.set()
+            super().shutdown()
+
     monkeypatch.setattr(at_once_module, "wait", interrupt)
+    monkeypatch.setattr(at_once_module, "ThreadPoolExecutor", Pool)
     with pytest.raises(KeyboardInterrupt):
         at_once_module.at_once(work, range(100), workers=1)
     assert ended == [0]
