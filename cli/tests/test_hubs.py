@@ -19,6 +19,7 @@ from logferry.sweep import SweepReport
 
 HERE, THERE = "eu-west-1", "us-east-2"
 DAY = ("--from", "2026-11-01", "--to", "2026-11-01")
+WHOSE = ("--profile", "shop", "--log-group", "/app")
 
 
 @pytest.fixture(autouse=True)
@@ -88,6 +89,36 @@ def test_a_command_works_in_every_hub(
     assert ended.value.code == DONE
     assert [region for region, _ in asked] == [HERE, THERE]
     assert isinstance(json.loads(capsys.readouterr().out), list)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("plan", "--profile", "shop"),
+        ("sweep",),
+        ("events replay", *DAY),
+        ("waive", *WHOSE, "--date", "2026-11-21", "--reason", "gone"),
+        ("dispose", *WHOSE, "--date", "2026-11-21", "--reason", "art. 17"),
+        ("explain", *WHOSE, "--date", "2026-11-21"),
+        ("seal", "--profile", "shop", *DAY),
+        ("index rebuild",),
+        ("ledger rebuild", "--unsealed", "--yes"),
+    ],
+    ids=lambda arguments: arguments[0],
+)
+def test_nothing_is_asked_of_a_hub_of_another_account(
+    asked: list[tuple[str, list[str]]],
+    monkeypatch: pytest.MonkeyPatch,
+    path: str,
+    capsys: pytest.CaptureFixture[str],
+    arguments: tuple[str, ...],
+) -> None:
+    monkeypatch.setattr(credentials, "account_of", lambda *_: "999999999999")
+    with pytest.raises(SystemExit) as ended:
+        main([*arguments[0].split(), path, *arguments[1:]])
+    assert ended.value.code != DONE
+    assert "the credentials are of account 999999999999, not of" in capsys.readouterr().err
+    assert asked == []
 
 
 @pytest.mark.parametrize(("profile", "regions"), [("shop", [HERE, THERE]), ("Pay_ments", [HERE])])
