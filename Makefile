@@ -86,8 +86,9 @@ install: .venv/installed $(CATALOG)/made ## Install everything into this folder
 demo: install ## Run the whole suite on an AWS on this machine, and show it; KEEP=1 leaves it running
 	$(BIN)/python -m devstack demo $(if $(KEEP),--keep)
 
-# On two cores: whatever waits for LocalStack leaves one to the others.
-PYTEST := $(BIN)/python -m pytest --quiet -n 3 --dist loadfile --no-loadscope-reorder
+# On two cores: three wait for LocalStack for minutes, and leave it and the others the cores. With other
+# parts of a check beside it, which note lines as well, three in all are enough.
+PYTEST := $(BIN)/python -m pytest --quiet -n $(if $(COVERAGE),3,4) --dist loadfile --no-loadscope-reorder
 # Of what takes its time by its size alone there is a small share here; `make check` has all of it.
 .PHONY: test
 test: install ## All tests: rules, contracts, adapters, and the suite on LocalStack

@@ -28,12 +28,15 @@ SHARE = 4
 """Where the deep tests are left out, one of so many examples is looked at."""
 
 SHARE_A_SUITE = {
+    # As long as the others together, which it would only come after.
+    "tests/integration/test_suite.py": "suite_apart",
+    "tests/integration/test_backfill.py": "suite_apart",
     "tests/integration/": "suite",
     "tests/faults/": "suite_apart",
     "tests/iam/test_retention.py": "suite",
     "tests/iam/test_seals_access.py": "suite_apart",
 }
-"""Which of the deployed suites a file's tests use, by how its path begins."""
+"""Which of the deployed suites a file's tests use, by how its path begins: the first that fits."""
 
 LONGEST = (
     # A suite that has exported much has much to count.
@@ -43,7 +46,6 @@ LONGEST = (
     # Minutes, of one deep test.
     "services/sealer/tests/test_memory_of_dates.py",
     "cli/tests/test_deploy_on_localstack.py",
-    "devstack/tests/",
 )
 """What takes the longest, mostly by waiting, by how its path begins: the rest is done meanwhile."""
 
