@@ -316,13 +316,21 @@ class Exports:
 
     def announced(self, tap: Any) -> list[str]:
         """Return the log groups of all ExportCompleted events; there must be no ExportFailed."""
+        return sorted(name for _, name in self._completed(tap))
+
+    def announced_by_id(self, tap: Any) -> list[str]:
+        """Return the same of events as subscribers count them: once for each id."""
+        return sorted(name for _, name in set(self._completed(tap)))
+
+    def _completed(self, tap: Any) -> list[tuple[str, str]]:
+        """Return the ids and log groups of all ExportCompleted events."""
         ours = [
-            (event["type"], event["data"]["log_group_name"].removeprefix(self._below))
+            (event["type"], event["id"], event["data"]["log_group_name"].removeprefix(self._below))
             for event in tap.events
             if event["data"].get("log_group_name", "").startswith(self._below)
         ]
-        assert {kind for kind, _ in ours} <= {"logferry.export.completed.v1"}
-        return sorted(name for _, name in ours)
+        assert {kind for kind, _, _ in ours} <= {"logferry.export.completed.v1"}
+        return [(id_, name) for _, id_, name in ours]
 
     def days(self, tap: Any) -> set[str]:
         """Return the ids of the DayCompleted events."""
