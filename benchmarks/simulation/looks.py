@@ -13,7 +13,7 @@ from benchmarks.simulation.workload import (
     LogGroup,
     active,
     log_groups,
-    serial_bound_s,
+    two_ended_s,
     two_lane_optimum_s,
 )
 
@@ -49,20 +49,13 @@ def looks_and_idle(spread: float, cost: float) -> tuple[float, float]:
     return looks[0], idle[0] / exp(spread**2 / 2)
 
 
-def two_ended_s(groups: list[LogGroup], bytes_per_s: float) -> float:
+def by_estimates_s(groups: list[LogGroup], bytes_per_s: float) -> float:
     """Return what both lanes take without a pause, each from its end of the list by estimates.
 
     So it is where nobody knows before how fast the tasks of a log group are.
     """
     ordered = sorted(active(groups), key=lambda group: -group.estimated_bytes)
-    read_s, slot_s = 0.0, serial_bound_s(ordered)
-    while ordered:
-        group = ordered.pop()
-        takes_s = group.size_bytes / bytes_per_s
-        if read_s + takes_s > slot_s - group.task_s:
-            return read_s + (slot_s - read_s) / (takes_s + group.task_s) * takes_s
-        read_s, slot_s = read_s + takes_s, slot_s - group.task_s
-    return read_s
+    return two_ended_s(ordered, bytes_per_s)
 
 
 if __name__ == "__main__":
@@ -74,7 +67,7 @@ if __name__ == "__main__":
         of_all = [log_groups(1000, t0_s=10.0, seed=seed) for seed in range(5)]
         bytes_per_s = calls_per_s * BYTES_PER_PAGE
         ratios = [
-            two_ended_s(groups, bytes_per_s) / two_lane_optimum_s(groups, bytes_per_s)
+            by_estimates_s(groups, bytes_per_s) / two_lane_optimum_s(groups, bytes_per_s)
             for groups in of_all
         ]
         print(f"{calls_per_s} calls a second: from both ends {median(ratios):.3f}")  # noqa: T201

@@ -6,7 +6,7 @@ https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/S3ExportTasks.html
 """
 
 import random
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from math import exp
 from statistics import NormalDist
@@ -93,10 +93,19 @@ def two_lane_optimum_s(groups: Iterable[LogGroup], bytes_per_s: float) -> float:
         groups: All of them; the idle ones are nobody's work.
         bytes_per_s: The reader's.
     """
-    ordered = sorted(active(groups), key=lambda group: group.task_s / group.size_bytes)
+    by_time = sorted(active(groups), key=lambda group: group.task_s / group.size_bytes)
+    return two_ended_s(by_time, bytes_per_s)
+
+
+def two_ended_s(ordered: Sequence[LogGroup], bytes_per_s: float) -> float:
+    """Return what both lanes take without a pause, each from its end of a list.
+
+    Args:
+        ordered: The slot's end first, and active ones only.
+        bytes_per_s: The reader's.
+    """
     read_s, slot_s = 0.0, serial_bound_s(ordered)
-    while ordered:
-        group = ordered.pop()
+    for group in reversed(ordered):
         takes_s = group.size_bytes / bytes_per_s
         if read_s + takes_s > slot_s - group.task_s:
             return read_s + (slot_s - read_s) / (takes_s + group.task_s) * takes_s
