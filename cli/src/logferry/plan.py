@@ -77,9 +77,9 @@ def plan_request(  # noqa: PLR0913  (what a plan may be told)
         ConfigError: There is no such source, a date is none, or not over, or they are reversed.
     """
     source, dates = config.source(profile), dates_given(first, last)
-    zone = zone_named(config.time_zone_of(source))
+    zone, now = zone_named(config.time_zone_of(source)), datetime.now(UTC)
     for option, day in zip(("--from", "--to"), dates, strict=True):
-        wait = None if day is None else not_over(day, zone, datetime.now(UTC))
+        wait = None if day is None else not_over(day, zone, now)
         if wait is not None:
             raise ConfigError("the dates", [f"{option} {day}: {wait}"])
     since, until = (None if day is None else str(day) for day in dates)
@@ -90,7 +90,7 @@ def plan_request(  # noqa: PLR0913  (what a plan may be told)
         "dry_run": dry_run or None,
     }
     data = config.plan_request_data(source).model_copy(update=asked)
-    event = PlanRequest.of(data, id=uuid.uuid4().hex, source=REQUESTER, time=datetime.now(UTC))
+    event = PlanRequest.of(data, id=uuid.uuid4().hex, source=REQUESTER, time=now)
     try:
         return parse(PlanRequest, emit(event))
     except ContractError as error:

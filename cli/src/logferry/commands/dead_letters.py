@@ -9,7 +9,7 @@ import boto3
 
 from logferry.commands.console import agree, exit_code, messages, tables
 from logferry.config import Config, load
-from logferry.credentials import check_account
+from logferry.credentials import check_hubs
 from logferry.dead_letters import Box, Chosen, Letter, Mail, boxes, table
 from logferry.errors import RetryError
 
@@ -52,8 +52,7 @@ def give_back(config: Path, chosen: Chosen, *, dry_run: bool, yes: bool, as_json
 def _look(config: Config, chosen: Chosen) -> tuple[list[tuple[Mail, Box]], list[list[Letter]]]:
     """Return the queues, and of each the letters that are wanted."""
     session, hubs = boto3.Session(), config.chosen(chosen.profiles)
-    for hub, _ in hubs:
-        check_account(session, hub, hub.hub_account_id)
+    check_hubs(session, hubs)
     looked = [
         (Mail(session, hub), box) for hub, sources in hubs for box in boxes(hub, sources, chosen)
     ]

@@ -20,7 +20,7 @@ from logferry.commands.console import (
 from logferry.commands.console import told as told_of
 from logferry.commands.dead_letters import Service, give_back
 from logferry.config import Config, SourceConfig, load
-from logferry.credentials import check_account
+from logferry.credentials import check_hubs
 from logferry.dead_letters import Chosen
 from logferry.errors import ConfigError, RetryError
 from logferry.given import dates_given
@@ -104,9 +104,9 @@ def _asked_again(
 ) -> list[dict[str, Any]]:
     """Show what is open in the ledger, ask, and let the planner plan its dates."""
     session, now = boto3.Session(), datetime.now(UTC)
+    check_hubs(session, hubs)
     by_hub = []
     for hub, sources in hubs:
-        check_account(session, hub, hub.hub_account_id)
         with messages.status("Looking"):
             by_hub.append((hub, list(asking.find(session, hub, sources, wanted, now=now))))
     found = [each for _, of_hub in by_hub for each in of_hub]
