@@ -73,9 +73,11 @@ class Proof:
             return None  # of what was disposed of, nothing need be there any more
         own, name = _own(record, completed), direct.folder_name(record.export_id)
         if submitted is None:
-            named = {folder_in_key(each.key) for each in own.objects or ()}
-            if named - {name}:
-                return self._of_parts(record, own, sorted(named))
+            named: dict[str, set[str]] = {}
+            for each in own.objects or ():
+                named.setdefault(folder_in_key(each.key), set()).add(each.key)
+            if named.keys() - {name}:
+                return self._of_parts(record, named)
             if record.lane == "slot":
                 return NO_TASK
             return self._of_objects(record, own, task.folder(record, name), may_go_on)
@@ -83,15 +85,14 @@ class Proof:
         denial = _denial(record, name, self.account.task(name))
         return denial or self._of_objects(record, own, task.folder(record, name), may_go_on)
 
-    def _of_parts(self, record: LedgerRecord, manifest: Manifest, names: list[str]) -> str | None:
-        """Compare what was announced with the folders that its keys name.
+    def _of_parts(self, record: LedgerRecord, named: dict[str, set[str]]) -> str | None:
+        """Compare what was announced, by folder, with what is below each.
 
         A ledger that was made again from seals knows of no halves, and so of no tasks but by these.
         """
-        for name in names:
+        for name, keys in sorted(named.items()):
             folder = task.folder(record, name)
-            named = {each.key for each in manifest.objects or () if folder_in_key(each.key) == name}
-            gone = named - self._sizes(record, folder).keys()
+            gone = keys - self._sizes(record, folder).keys()
             if gone:
                 return f"{min(gone)} is not below {folder}"
             denial = _denial_of_part(record, name, self._part(name))

@@ -81,7 +81,7 @@ class Exports:
             RetryError: Something failed, or the time is up.
         """
         record, _ = self._record(data)
-        why = nothing_to_do(record)
+        why = _nothing_to_do(record)
         if why is not None:
             logger.info(why)
             return
@@ -283,7 +283,7 @@ class Exports:
         return objects
 
 
-def nothing_to_do(record: LedgerRecord) -> str | None:
+def _nothing_to_do(record: LedgerRecord) -> str | None:
     """Return why an export needs nothing any more, for the log; None where it does.
 
     What was disposed of may go, and is freed before it does.
