@@ -30,8 +30,9 @@ from devstack.watch import Watch
 from logferry.diff import diff
 from logferry.package import Zip
 from logferry.sweep import sweep
+from logferry_contracts.ledger_key import ledger_key
 from logferry_contracts.ledger_record import LedgerRecord
-from logferry_contracts.open_exports import is_open
+from logferry_contracts.open_exports import is_open, next_export_id
 from logferry_contracts.window import Window
 from logferry_contracts.wire import emit
 
@@ -218,7 +219,16 @@ def come_to_rest(scene: Scene) -> None:
 
 def is_doomed_open(scene: Scene) -> bool:
     record = scene.last("alpha").get(DOOMED)
-    return record is not None and record.state != "failed" and is_open(record)
+    if record is None:
+        return False
+    if record.failed is not None and record.failed.next_export_id is not None:
+        return next_key(record) not in scene.place.ledger_keys()
+    return record.state != "failed" and is_open(record)
+
+
+def next_key(record: LedgerRecord) -> str:
+    """Return the key of the record of the next try, which may be damaged."""
+    return ledger_key(record.source, record.window, next_export_id(record))
 
 
 def unsettled(scene: Scene) -> list[str]:
@@ -267,15 +277,20 @@ def check_archived(
 
 
 def check_failed(scene: Scene, profile: str, record: LedgerRecord, alarms: Alarms) -> None:
+    """Somebody hears of it, and nobody can export it any more: its log group is gone."""
+    told = "\n".join([emit(record), *scene.people.done])
+    assert record.log_group.name == DOOMED, told
     assert record.failed is not None
-    assert record.log_group.name == DOOMED
-    if record.failed.reason == "object_missing":  # removed before its log group was
-        assert any(map(alarms.is_on, ("exports-failed", "sse-enforcer-objects-missing")))
-        return
-    assert record.failed.reason == "log_group_deleted"
-    assert alarms.is_on("exports-failed")
-    assert alarms.is_on(f"exporter-{profile}-dead-letters")
-    assert record.export_id in "".join(scene.dead_letters(profile))
+    if record.failed.next_export_id is not None:  # somebody has damaged that one's record
+        assert next_key(record) in scene.place.ledger_keys(), told
+    elif record.failed.reason == "log_group_deleted":
+        assert alarms.is_on("exports-failed"), told
+        assert alarms.is_on(f"exporter-{profile}-dead-letters"), told
+        assert record.export_id in "".join(scene.dead_letters(profile)), told
+    else:  # it was announced, and taken back since
+        assert record.failed.reason in {"object_missing", "not_as_recorded"}, told
+        on = ("exports-failed", "sse-enforcer-objects-missing", "sse-enforcer-sweep-findings")
+        assert any(map(alarms.is_on, on)), told
 
 
 def check_refused(scene: Scene, alarms: Alarms) -> None:

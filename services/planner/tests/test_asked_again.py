@@ -7,7 +7,8 @@ import pytest
 from services.planner.tests.fakes import NOW, World, plan_request
 
 from logferry_contracts.addendum import Addendum
-from logferry_contracts.ledger_record import Completed, Half, LedgerRecord
+from logferry_contracts.export import export_id
+from logferry_contracts.ledger_record import Completed, Failed, Half, LedgerRecord, Waived
 from logferry_contracts.manifest import Manifest
 from logferry_contracts.message import timestamp
 from logferry_contracts.window import Window
@@ -148,6 +149,44 @@ def test_of_a_date_some_of_whose_exports_have_ended_the_others_are_asked_for(wor
     answer = plan(world, A_DAY_LATER, "request-2")
     assert answer["data"]["asked_again"] == 1
     assert next(event.data.log_group.name for event in world.queues.sent) == "/app/b"
+
+
+def fail_with_a_next_try(world: World, name: str) -> LedgerRecord:
+    """Fail an export whose next try was asked for; return its record."""
+    record = world.record(name)
+    asked = export_id(record.source, name, record.window, record.generation + 1)
+    outcome = Failed(reason="task_failed", message="AWS said so", at=TOLD, next_export_id=asked)
+    failed = record.as_failed(outcome).as_published(at=NOW)
+    world.ledger.objects[record.key] = failed
+    return failed
+
+
+def test_a_next_try_whose_record_and_message_are_gone_is_asked_for_again(world: World) -> None:
+    purged(world)
+    end(world, world.record("/app/b"))
+    failed = fail_with_a_next_try(world, "/app/a")
+    assert failed.failed is not None
+
+    answer = plan(world, A_DAY_LATER, "request-2")
+
+    assert answer["data"]["asked_again"] == 1
+    sent = next(event.data for event in world.queues.sent if event.data.window == failed.window)
+    assert sent.export_id == failed.failed.next_export_id
+    assert (sent.generation, sent.lane, sent.destination) == (2, "slot", failed.destination)
+    known = {each.export_id: each for each in world.ledger.objects.values()}
+    assert (known[sent.export_id].state, known[sent.export_id].generation) == ("requested", 2)
+    third = plan(world, A_DAY_LATER, "request-3")  # it is asked for as any other from then on
+    assert third["data"]["asked_again"] == 3
+
+
+def test_a_next_try_is_left_alone_where_it_is_there_or_nobody_is_to_make_it(world: World) -> None:
+    purged(world)
+    end(world, world.record("/app/b"))
+    failed = fail_with_a_next_try(world, "/app/a")
+    waived = Waived(by="somebody", reason="known", at=TOLD)
+    world.ledger.objects[failed.key] = failed.as_waived(waived)
+    plan(world, A_DAY_LATER, "request-2")
+    assert failed.window not in {event.data.window for event in world.queues.sent}
 
 
 def test_no_record_is_read_before_that_nor_of_dates_that_have_ended(world: World) -> None:

@@ -24,7 +24,15 @@ from logferry_contracts.source import SourceName
 from logferry_contracts.window import Window
 from planner.cloud import DamagedRecord, ExportQueues, Ledger, Outbox
 from planner.errors import LedgerUnreadableError
-from planner.plan import Decision, Plan, decide_known, export_requested, has_ended, is_all_told
+from planner.plan import (
+    Decision,
+    Plan,
+    decide_known,
+    export_requested,
+    has_ended,
+    is_all_told,
+    lost_tries,
+)
 
 WRITER_IS_DEAD_AFTER = timedelta(hours=3)
 """A function runs for at most 15 minutes; on managed instances, for 90.
@@ -171,6 +179,11 @@ class Asking:
             if record.source == self.plan.source.name and not is_all_told(record):
                 found += [record, *self.under_way(newest_halves(record, self._half))]
         return found
+
+    def found_lost(self, records: Iterable[LedgerRecord]) -> list[LedgerRecord]:
+        """Record once more the next tries that the ledger lacks; return those to be sent."""
+        there = self.ledger.create(lost_tries(self.plan, records))
+        return [each for each in intact(there) if self._is_waiting(each)]
 
     def _half(self, window: Window, export_id: str) -> LedgerRecord | None:
         found = intact(self.ledger.read([ledger_key(self.plan.source, window, export_id)]))

@@ -37,7 +37,8 @@ class AskingAgain:
                     self._take_over_date(planned)
                     self.days.notes.remove(note_key)
                 continue
-            stuck = self.asking.under_way(self._recorded(planned))
+            records = self._recorded(planned)
+            stuck = self.asking.under_way(records) + self.asking.found_lost(records)
             if not stuck and self.days.is_given_up(planned):
                 self.days.notes.remove(note_key)
                 continue

@@ -238,7 +238,35 @@ def taken_over(plan: Plan, record: LedgerRecord) -> LedgerRecord | None:
     source, destination = plan.source.name, Destination(bucket=plan.bucket, prefix=prefix)
     if record.state == "requested":
         return record.as_of(source, destination)
-    generation = record.generation + 1
+    return _next_try(plan, record, destination, record.lane)
+
+
+def lost_tries(plan: Plan, records: Iterable[LedgerRecord]) -> list[LedgerRecord]:
+    """Return what asks again for the next tries that were asked for, and that the ledger lacks.
+
+    A next try is recorded before the failed one says that there is one: somebody has removed it.
+
+    Args:
+        plan: The run.
+        records: All of some windows; another profile's are left to that.
+    """
+    last: dict[tuple[str, Window], LedgerRecord] = {}
+    for record in sorted(records, key=lambda record: record.generation):
+        if record.source == plan.source.name and record.parent_export_id is None:
+            last[record.log_group.name, record.window] = record
+    return [
+        _next_try(plan, record, record.destination, "slot")
+        for record in last.values()
+        if record.failed is not None
+        and record.failed.next_export_id is not None
+        and not (record.waived or record.disposed)
+    ]
+
+
+def _next_try(
+    plan: Plan, record: LedgerRecord, destination: Destination, lane: Lane
+) -> LedgerRecord:
+    source, generation = plan.source.name, record.generation + 1
     return LedgerRecord.first(
         requested_at=plan.now,
         export_id=export_id(source, record.log_group.name, record.window, generation),
@@ -247,7 +275,7 @@ def taken_over(plan: Plan, record: LedgerRecord) -> LedgerRecord | None:
         log_group=record.log_group,
         window=record.window,
         destination=destination,
-        lane=record.lane,
+        lane=lane,
         estimated_bytes=record.estimated_bytes,
     )
 
