@@ -12,7 +12,11 @@ from _pytest.assertion import rewrite
 from hypothesis import HealthCheck, is_hypothesis_test, settings
 from xdist.scheduler import LoadFileScheduling  # type: ignore[import-untyped]
 
-pytest_plugins = ["devstack.pytest_backends", "devstack.pytest_localstack"]
+pytest_plugins = [
+    "devstack.pytest_backends",
+    "devstack.pytest_localstack",
+    "devstack.pytest_told",
+]
 
 # How fast a machine is fails no test, and what passes once passes again: its examples are the same
 # each time. What is drawn anew each time, with its seed said, is `make chaos`.
