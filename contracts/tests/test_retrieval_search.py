@@ -18,12 +18,14 @@ from contracts.tests.retrieving import (
     searched,
     window,
 )
-from contracts.tests.sealed_archive import DAY_MS, HOUR_MS, START_MS, Archive
+from contracts.tests.sealed_archive import DAY_MS, HOUR_MS, SOURCE, START_MS, Archive
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from logferry_contracts.archive import events_of_object
 from logferry_contracts.retrieval.pattern import Pattern
+from logferry_contracts.retrieval.plan import Plan
+from logferry_contracts.retrieval.sealed import Seals, add_sealed
 from logferry_contracts.retrieval.search import Search
 from logferry_contracts.window import Window
 
@@ -113,6 +115,24 @@ def test_the_last_millisecond_is_found_where_no_next_window_is_archived() -> Non
     archive.day([archive.statement(NAME, window(1), "skipped", reason="empty")], window(1))
     for wanted in (asked(window(0, 2)), asked(window(1))):
         assert messages(searched(archive, "edge", wanted)[0]) == ["on the edge"]
+
+
+def test_another_accounts_log_group_of_the_same_name_is_no_next_window() -> None:
+    archive, edge = Archive(), START_MS + DAY_MS
+    west = SOURCE.model_copy(update={"profile": "shop-west", "region": "eu-west-1"})
+    other = Archive(archive.bucket, archive.key, west)
+    body = lines((edge - 1, "before"), (edge, "on the edge"))
+    archive.day([archived(archive, window(), {"web/000000": body})], window())
+    for day in (0, 1):
+        body = lines((START_MS + day * DAY_MS + 1, "elsewhere"))
+        other.day([archived(other, window(day), {"web/000000": body})], window(day))
+    plan = Plan(asked(window(0, 2)))
+    for each in (archive, other):
+        seals = Seals.read(each.bucket, each.chain, [each.key.trusted], START_MS)
+        add_sealed(plan, each.bucket, seals)
+    plan.finish()
+    found = Search(archive.bucket, plan, Pattern(""), newest_first=False)
+    assert messages(found) == ["elsewhere", "before", "on the edge", "elsewhere"]
 
 
 def test_objects_of_another_time_are_not_opened() -> None:

@@ -153,17 +153,18 @@ class Joints:
     """Says of each export whether its log group goes on in the next window."""
 
     def __init__(self) -> None:
-        self._waiting: dict[str, list[Export]] = {}
-        """Exports of which that is not known yet, by log group."""
+        self._waiting: dict[tuple[str, str, str], list[Export]] = {}
+        """Exports of which that is not known yet, by account, Region and log group."""
 
     def add(self, export: Export) -> Iterator[Export]:
         """Take in an export, those of a log group in order; yield those of which it is known."""
-        held = self._waiting.setdefault(export.log_group_name, [])
+        of = export.source.account_id, export.source.region, export.log_group_name
+        held = self._waiting.setdefault(of, [])
         held.append(export)
         known = [each for each in held if each.window.to_ms <= export.window.from_ms]
         yield from (_joined(each, held) for each in known)
         if known:
-            self._waiting[export.log_group_name] = [each for each in held if each not in known]
+            self._waiting[of] = [each for each in held if each not in known]
 
     def rest(self) -> Iterator[Export]:
         """Yield the others: nothing more comes."""
