@@ -126,10 +126,14 @@ def test_too_many_bytes_or_streams_are_left_to_the_slot(size_bytes: int, streams
 def test_slices_hold_each_millisecond_of_the_window_once(
     from_ms: int, length_ms: int, estimated_bytes: int
 ) -> None:
-    found = direct.slices(Window(from_ms=from_ms, to_ms=from_ms + length_ms), estimated_bytes)
+    window = Window(from_ms=from_ms, to_ms=from_ms + length_ms)
+    found = direct.slices(window, estimated_bytes)
     assert (found[0].start_ms, found[-1].end_ms) == (from_ms, from_ms + length_ms)
-    assert all(part.start_ms <= part.end_ms for part in found)
-    assert all(after.start_ms == before.end_ms + 1 for before, after in pairwise(found))
+    of_half = direct.slices(window, estimated_bytes, with_end=False)
+    assert of_half == [*found[:-1], found[-1]._replace(end_ms=window.to_ms - 1)]
+    for some in (found, of_half):
+        assert all(part.start_ms <= part.end_ms for part in some)
+        assert all(after.start_ms == before.end_ms + 1 for before, after in pairwise(some))
 
 
 @pytest.mark.parametrize(

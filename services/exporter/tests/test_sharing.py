@@ -105,6 +105,24 @@ def test_a_large_window_is_read_in_parts_and_told_as_one(
     assert (event.data.task_id, event.data.task_ids) == (None, None)
 
 
+def test_an_event_of_the_millisecond_between_two_parts_is_read_once(
+    cloud: "Cloud", request_for: RequestFor
+) -> None:
+    """Every prefix has it twice otherwise, and the second witness misses one event less."""
+    window = request_for().window
+    halves = window.halves
+    assert halves is not None
+    edges_ms = (window.from_ms, halves[0].to_ms, window.to_ms - 1)
+    at_edges = [Event("web", at_ms, f"edge {at_ms}") for at_ms in edges_ms]
+    cloud.pages[LOG_GROUP] = [sorted([*EVENTS, *at_edges], key=lambda each: each.timestamp_ms)]
+    cloud.request(request_for(lane="direct"))
+    cloud.run()
+    check_end(cloud, request_for)
+    assert len(parts(cloud)) == 2
+    text = b"".join(gzip.decompress(version.body) for version in cloud.archive)
+    assert [text.count(f"edge {at_ms}".encode()) for at_ms in edges_ms] == [1, 1, 1]
+
+
 def test_the_slot_needs_no_look_for_a_task_of_a_part_that_it_takes_just_now(
     cloud: "Cloud", request_for: RequestFor
 ) -> None:

@@ -89,15 +89,22 @@ def readers(calls_per_second: float) -> int:
     return max(LEAST_READERS, ceil(calls_per_second * READERS_PER_CALL))
 
 
-def slices(window: Window, estimated_bytes: int, readers: int = LEAST_READERS) -> list[Slice]:
+def slices(
+    window: Window,
+    estimated_bytes: int,
+    readers: int = LEAST_READERS,
+    *,
+    with_end: bool = True,
+) -> list[Slice]:
     """Return the parts in which to read a window, in the order of time; a small one is one part.
 
-    They hold each millisecond of the window, its end included, once.
+    They hold each millisecond of the window once.
 
     Args:
-        window: Both of its ends are read, as an export task does it.
+        window: Which.
         estimated_bytes: What is in it, as far as anybody knows; 0 if nobody does.
         readers: How many are read at once.
+        with_end: Whether its end is read as well, as an export task does it.
     """
     length_ms = window.to_ms - window.from_ms
     least_ms = max(1, length_ms * SLICE_BYTES // max(estimated_bytes, 1))
@@ -106,7 +113,8 @@ def slices(window: Window, estimated_bytes: int, readers: int = LEAST_READERS) -
         slice_ms = max(least_ms, left_ms // (SLICES_PER_READER * readers))
         starts_ms.append(starts_ms[-1] + slice_ms)
         left_ms -= slice_ms
-    ends_ms = [start_ms - 1 for start_ms in starts_ms[1:]] + [window.to_ms]
+    end_ms = window.to_ms if with_end else window.to_ms - 1
+    ends_ms = [start_ms - 1 for start_ms in starts_ms[1:]] + [end_ms]
     return list(map(Slice, starts_ms, ends_ms))
 
 
