@@ -192,6 +192,29 @@ def test_paused_resumed_and_cancelled_from_any_terminal(world: World, backfill: 
     assert (code, "no backfill is under way" in out) == (FAILED, True)
 
 
+@pytest.mark.parametrize(
+    ("option", "profiles", "of_first", "word"),
+    [
+        ("--resume", (), {"state": "running"}, "being cancelled"),
+        ("--pause", ("--profile", "*"), {"state": "completed"}, "no backfill is under way"),
+    ],
+)
+def test_a_source_that_cannot_be_changed_keeps_no_other_one_going(
+    world: World, backfill: Any, option: str, profiles: tuple[str, ...], of_first: Any, word: str
+) -> None:
+    backfill(*SPAN, "--yes")
+    if option == "--resume":
+        backfill("--pause")
+        backfill("--cancel", "--profile", "shop")
+    world.feed(**of_first)
+
+    code, out = backfill(option, *profiles)
+
+    assert (code, f"shop: {word}" in out or f"shop: it is {word}" in out) == (FAILED, True), out
+    assert world.asked(PAYMENTS).wanted == {"--resume": "run", "--pause": "pause"}[option]
+    assert "Pay_ments" in out
+
+
 def without_shop(path: str) -> None:
     """Take a source out of the configuration."""
     document = yaml.safe_load(Path(path).read_text())

@@ -132,12 +132,14 @@ def _of_one(
     for backfills, source in sources:
         try:
             there = backfills.find(source, now)
-        except BackfillError as error:  # one note, which hides no other source
-            errors.append(f"{source.profile}: {error}")
+            is_going = there is not None and there.is_under_way
+            if asked and (is_going or profiles):
+                there = backfills.want(source, asked[0], now)
+        except BackfillError as error:  # of one source, which hides no other, nor keeps it going
+            told = f"{error}"
+            of = f"{source.profile}: "
+            errors.append(told if told.startswith(of) else f"{of}{told}")
             continue
-        is_going = there is not None and there.is_under_way
-        if asked and (is_going or profiles):
-            there = backfills.want(source, asked[0], now)
         if there is not None and (is_going or (not asked and there.is_configured)):
             found.append(there)
     if not found and not errors:
