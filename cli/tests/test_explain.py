@@ -288,6 +288,17 @@ def test_a_record_that_is_damaged_or_gone_keeps_its_story(
     assert "To do: A record is damaged, or gone: docs/ways-back.md." in out
 
 
+def test_a_copy_that_somebody_has_made_beside_a_record_is_no_version_of_it(
+    world: World, explain: Explain
+) -> None:
+    record = world.put("secured")
+    story = explain()
+    for name in (f"{record.key}.bak", f"{record.key} (copy)"):
+        world.s3.put_object(Bucket=world.bucket, Key=name, Body=b"{")
+
+    assert explain() == story
+
+
 @pytest.mark.parametrize("example", ["requested", "secured", "failed-before-a-task", None])
 def test_every_command_that_is_shown_is_one(
     world: World, explain: Explain, example: str | None

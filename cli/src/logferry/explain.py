@@ -284,7 +284,8 @@ class _Reading:
         pages = self.s3.get_paginator("list_object_versions").paginate(
             Bucket=self.ledger.bucket, Prefix=key
         )
-        listed = [each for page in pages for each in page.get("Versions", [])]
+        # A copy that somebody has made beside it has a key that begins like its own.
+        listed = [each for page in pages for each in page.get("Versions", []) if each["Key"] == key]
         read = [(each, self._version(key, each["VersionId"])) for each in listed]
         versions: list[Version] = []
         before: list[str] = []
