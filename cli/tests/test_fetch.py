@@ -315,6 +315,27 @@ def test_what_could_not_be_read_is_fetched_by_the_same_command(
     assert not (tmp_path / "a.log.fetching").exists()
 
 
+def test_what_two_fetches_at_once_have_read_comes_once(
+    run: Run, folder: str, tmp_path: Path
+) -> None:
+    """Somebody has typed it twice, and neither could read everything."""
+    output = tmp_path / "a.log"
+    _, whole, _ = run(folder, "--log-group", "/a", *DATES)
+    [path] = Path(folder, "shop-prod/a/2026/11/22").rglob("worker/*.gz")
+    stored = path.read_bytes()
+    path.write_bytes(stored[:-9])
+    assert run(folder, "--log-group", "/a", *DATES, "-o", str(output))[0] == 1
+    state = tmp_path / "a.log.fetching" / "fetched.jsonl"
+    head, *lines_read = state.read_text().splitlines()
+    state.write_text("\n".join([head, *lines_read, *lines_read]))
+    path.write_bytes(stored)
+
+    code, _, err = run(folder, "--log-group", "/a", *DATES, "-o", str(output))
+
+    assert (code, output.read_bytes() == whole) == (0, True)
+    assert "81 events in 4 of 4 objects" in err
+
+
 def test_what_is_much_is_read_by_processes_and_is_the_same(
     run: Run, folder: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

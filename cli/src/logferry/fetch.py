@@ -157,6 +157,8 @@ class Folder:
                 said = json.loads(line)
             except ValueError:
                 continue  # it was cut off while it was written
+            if not self.done.isdisjoint(said["read"]):
+                continue  # by another fetch that went on beside: each event counts once
             self.done.update(said["read"])
             self.runs += [Run(self.path / name, *rest) for name, *rest in said["runs"]]
             for name in _COUNTED:
