@@ -137,6 +137,7 @@ def test_only_the_newest_windows_are_read_and_a_gap_before_them_is_seen(
     assert [each.window.from_ms for each in found.windows] == [FIRST_MS + DAY_MS]
     assert [gap.from_ms for gap in found.gaps] == [FIRST_MS - DAY_MS]
     assert found.problems == ["nothing from 2026-11-19 23:00 to 2026-11-20 23:00"]
+    assert found.as_json()["complete_until"] == "2026-11-19T23:00:00.000Z"
 
 
 def test_the_halves_of_a_window_take_no_place_among_the_newest_windows(

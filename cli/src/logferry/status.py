@@ -124,11 +124,12 @@ class SourceStatus:
 
     @property
     def complete_until(self) -> datetime | None:
-        """Up to when nothing is open; None where nothing is known."""
+        """Up to when nothing is open, and nothing is missing; None where nothing is known."""
         if self.newest is None:
             return None
         open_ms = (each.window.from_ms for each in self.open.records)
-        return from_epoch_ms(min([self.newest.to_ms, *open_ms]))
+        gaps_ms = (each.from_ms for each in self.gaps)
+        return from_epoch_ms(min([self.newest.to_ms, *open_ms, *gaps_ms]))
 
     @property
     def problems(self) -> list[str]:
