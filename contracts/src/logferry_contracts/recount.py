@@ -1,7 +1,7 @@
 """Recount: how many events CloudWatch Logs itself counts in a window that was exported.
 
 An object in the control bucket for each export, beside nobody else's: what the recounter wrote,
-the sealer states. A later look at the same window that has counted other events replaces it.
+the sealer states. A later look at the same window that has counted more events replaces it.
 """
 
 import re

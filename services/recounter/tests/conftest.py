@@ -176,6 +176,10 @@ class Bucket(Control):
             if window.from_ms >= since_ms:
                 yield window, sorted(found[window])
 
+    def there(self, window: Window) -> frozenset[str]:
+        self._world.call("ListLedger")
+        return frozenset(k for k, each in self._world.records.items() if each.window == window)
+
     def open_windows(self) -> set[str]:
         return self._world.opened
 

@@ -184,6 +184,15 @@ def test_what_one_window_meets_keeps_no_other_from_being_asked_for(
     assert [each.export_id for each in hub.asked()] == [good.export_id]
 
 
+def test_a_try_that_somebody_has_removed_hides_no_later_one(hub: Hub) -> None:
+    first = record("/a", lane="slot")
+    name = export_id(first.source, first.log_group.name, first.window, 2)
+    second = hub.lacks(first.model_copy(update={"generation": 2, "export_id": name}))
+    hub.s3.put_object(Bucket=BUCKET, Key=f"{second.key}.bak", Body=b"{")
+    hub.look()
+    assert [each.export_id for each in hub.asked()] == [name]
+
+
 def test_a_note_that_is_no_name_keeps_no_other_from_being_asked_for(hub: Hub) -> None:
     hub.lacks(record("/a"), text=b"\xff\xfe")
     good = hub.lacks(record("/b"))

@@ -95,7 +95,7 @@ def test_a_recount_is_written_once_and_stays(s3: Any, control: Control) -> None:
 
 @pytest.mark.parametrize(
     ("events", "only_more", "stays"),
-    [(3, False, 3), (4, False, 4), (2, False, 2), (4, True, 4), (2, True, 3)],
+    [(3, False, 3), (4, False, 4), (2, False, 3), (4, True, 4), (2, True, 3)],
 )
 def test_a_later_look_is_kept_by_itself_and_corrects_what_the_first_one_said(
     s3: Any,

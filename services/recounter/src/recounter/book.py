@@ -150,7 +150,7 @@ class Book:
             self._keep(**changes)
 
     def _put(self, recount: Recount) -> bool:
-        """Write a recount; return whether an earlier look had counted other events.
+        """Write a recount; return whether an earlier look had counted fewer events.
 
         What is wrong is put right before it is said that this was looked at. Where events came in
         late, and this is no witness of how many there are, they are compared with the archive.

@@ -12,13 +12,12 @@ from typing import NamedTuple
 
 from aws_lambda_powertools import Logger
 
-from logferry_contracts.export import export_id
+from logferry_contracts.export import tries_there
 from logferry_contracts.ledger_record import LedgerRecord
 from logferry_contracts.message import epoch_ms
 from logferry_contracts.recount import Recount
 from logferry_contracts.source import SourceName
 from logferry_contracts.window import Window
-from logferry_contracts.wire import ContractError
 from logferry_deliveries.errors import OutOfTimeError, RetryError
 from recounter import due
 from recounter.aws.control import Control
@@ -170,12 +169,13 @@ class Correcting:
     def _record(self, lacking: Lacking) -> LedgerRecord | None:
         """Return the last try of a log group's window, if it is in the archive, and this source's.
 
-        Of an account's other profile another recounter asks. A try that nobody can read hides no
-        later one.
+        Of an account's other profile another recounter asks. A try that nobody can read, or that
+        somebody has removed, hides no later one.
         """
-        last, generation = None, 1
-        while (found := self._try(lacking, generation)) is not None:
-            last, generation = found, generation + 1
+        window, name = lacking
+        last = None
+        for _, export_id in tries_there(self.control.there(window), self.source, name, window):
+            last = self.control.read(window, export_id)
         if (
             not isinstance(last, LedgerRecord)
             or not due.is_countable(last)
@@ -183,10 +183,6 @@ class Correcting:
         ):
             return None
         return last
-
-    def _try(self, lacking: Lacking, generation: int) -> LedgerRecord | ContractError | None:
-        window, name = lacking
-        return self.control.read(window, export_id(self.source, name, window, generation))
 
     def _pay(self, size_bytes: int, turn: Turn) -> bool:
         """Note that an export is read again, before it is; False where the day's bytes are up."""

@@ -130,16 +130,17 @@ def is_news(before: Recount | None, now: Recount, *, only_more: bool) -> bool:
     """Whether what a later look has counted replaces what was counted before.
 
     So it does where it names log streams with late events that nobody had named: by these what is
-    missing is added.
+    missing is added. Fewer events take nothing back: those that are gone, as somebody has shortened
+    the retention, were there, and what the archive lacks of them it lacks for good.
 
     Args:
         before: None where nobody can read it.
         now: By the later look.
-        only_more: Whether nothing but more events does.
+        only_more: Whether nothing but more events does, also of none that were counted.
     """
     known = None if before is None else before.recount.events
     events = now.recount.events
-    if events is None:
+    if events is None or (known is not None and events < known):
         return False
     if only_more:
         return known is not None and events > known

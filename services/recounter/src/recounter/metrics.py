@@ -3,7 +3,7 @@
 COUNTED = "Recounted"
 NOT_COUNTED = "NotRecounted"
 CORRECTED = "RecountsCorrected"
-"""By a later look, which has found other events."""
+"""By a later look, which has found more events."""
 ASKED = "AddendaAsked"
 """What an exporter was asked to add, as the archive has fewer events."""
 NOT_ADDED = "LateEventsNotAdded"

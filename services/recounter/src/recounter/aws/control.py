@@ -2,7 +2,7 @@
 
 A window is looked at more than once. What each look says of an export is written once: the first
 one's beside the others', so many days after the window's end in a folder of that look. Where a
-later one finds other events, the first one's is replaced as well: that is what the sealer reads.
+later one finds more events, the first one's is replaced as well: that is what the sealer reads.
 """
 
 from collections.abc import Iterator
@@ -64,6 +64,16 @@ class Control:
                 continue
             yield window, [export_id for _, export_id in of_window]
 
+    def there(self, window: Window) -> frozenset[str]:
+        """Return the ids of a window's exports.
+
+        Raises:
+            AwsError: S3 did not answer.
+        """
+        prefix = ledger_prefix(self._source, window)
+        keys = map(split_key, self._bucket.keys(Prefix=prefix))
+        return frozenset(export_id for folder, export_id in keys if folder == prefix)
+
     def open_windows(self) -> set[str]:
         """Return the prefixes of the ledger of all windows with an export that has not ended."""
         keys = self._bucket.keys(
@@ -109,7 +119,7 @@ class Control:
         return None if found is None else read_recount(found[0])
 
     def correct(self, recount: Recount, *, only_more: bool) -> bool:
-        """Replace what was counted of an export, if a later look has counted other events.
+        """Replace what was counted of an export, if a later look has counted more events.
 
         Where the first look has come to no word, the later look's is it. So it is where nobody can
         read that word, or it is said that nobody has counted. One of a later release is kept.
