@@ -123,6 +123,32 @@ def test_an_event_of_the_millisecond_between_two_parts_is_read_once(
     assert [text.count(f"edge {at_ms}".encode()) for at_ms in edges_ms] == [1, 1, 1]
 
 
+def test_a_part_whose_only_event_is_the_next_ones_is_believed_to_be_empty(
+    cloud: "Cloud", request_for: RequestFor
+) -> None:
+    """Of a window that was left unannounced: a part without objects has no event of its own."""
+    window = request_for().window
+    halves = window.halves
+    assert halves is not None
+    first_ms = halves[0].to_ms
+    events = [Event("web", first_ms + n * HOUR_MS, f"{n}" + "x" * 4_000) for n in range(3)]
+    cloud.pages[LOG_GROUP] = [events]
+    cloud.request(request_for(lane="direct"))
+    cloud.run()
+    check_end(cloud, request_for)
+    whole = cloud.record(request_for())
+    assert whole.completed is not None
+    first = next(each for each in parts(cloud) if each.window.to_ms == first_ms)
+    assert first.completed is not None
+    assert first.completed.manifest.object_count == 0
+    untold = whole.completed.model_copy(update={"published_at": None})
+    cloud.put_record(whole.model_copy(update={"completed": untold}))
+    cloud.request(request_for(lane="direct"))
+    cloud.run()
+    assert not cloud.dead_letters
+    assert cloud.record(request_for()).state == "completed"
+
+
 def test_the_slot_needs_no_look_for_a_task_of_a_part_that_it_takes_just_now(
     cloud: "Cloud", request_for: RequestFor
 ) -> None:

@@ -14,6 +14,7 @@ from typing import NamedTuple
 import msgspec
 
 from exporter.errors import NotForDirectLaneError, TooMuchForDirectLaneError
+from logferry_contracts.ledger_record import LedgerRecord
 from logferry_contracts.log_group import stream_in_key
 from logferry_contracts.window import Window
 
@@ -116,6 +117,14 @@ def slices(
     end_ms = window.to_ms if with_end else window.to_ms - 1
     ends_ms = [start_ms - 1 for start_ms in starts_ms[1:]] + [end_ms]
     return list(map(Slice, starts_ms, ends_ms))
+
+
+def reads_end(record: LedgerRecord) -> bool:
+    """Whether an export has the millisecond that its window ends with, as an export task may.
+
+    That of a half is the next one's, which is in the same manifest.
+    """
+    return record.parent_export_id is None
 
 
 def folder_name(export_id: str) -> str:

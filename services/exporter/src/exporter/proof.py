@@ -158,7 +158,7 @@ class Proof:
         return self.archive.sizes(record.source.region, record.destination.bucket, folder)
 
     def _has_events(self, record: LedgerRecord) -> bool:
-        (part,) = direct.slices(record.window, 0)
+        (part,) = direct.slices(record.window, 0, with_end=direct.reads_end(record))
         events, next_token = self.account.events(record, part, None)
         while not events and next_token is not None:
             events, next_token = self.account.events(record, part, next_token)

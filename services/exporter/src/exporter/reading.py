@@ -134,9 +134,8 @@ class Reading:
         self, record: LedgerRecord, estimated_bytes: int, spool: Spool, max_bytes: int
     ) -> None:
         stopped = Event()
-        # The millisecond that a half ends with is the next one's, which is in the same manifest.
-        is_half = record.parent_export_id is not None
-        parts = direct.slices(record.window, estimated_bytes, self.readers, with_end=not is_half)
+        ends = direct.reads_end(record)
+        parts = direct.slices(record.window, estimated_bytes, self.readers, with_end=ends)
         todo: deque[tuple[int, direct.Slice]] = deque(enumerate(parts))
 
         def read() -> None:
