@@ -57,6 +57,21 @@ def test_where_nothing_came_since_the_first_word_stays() -> None:
     assert {look for _, look in world.looks_at} == {0, 3, 14}
 
 
+def test_what_has_failed_for_good_keeps_nothing_else_from_being_looked_at_again() -> None:
+    """Of what is kept for a week or so, CloudWatch has nothing whole any more after that."""
+    world = World(opened={f"{WINDOW.from_ms}-{WINDOW.to_ms}/"})
+    made = world.add(record("/a", lane="slot", size=100, retention_days=8), SOME)
+    for days in (3, 5):
+        world.now = ENDED + timedelta(days=days)
+        look_with(world, revisit_days=(3, 5, 14))
+        assert said(world, made) == ("filter", len(world.events["/a"]))
+        world.events["/a"].append(LATE)
+    later = world.add(record("/b", lane="slot", size=100), SOME)
+    look_with(world, revisit_days=(3, 5, 14))
+    assert {look for of, look in world.looks_at if of == made.export_id} == {0, 3, 5}
+    assert {look for of, look in world.looks_at if of == later.export_id} == {0, 5}
+
+
 def test_each_look_is_made_once_and_one_that_was_missed_not_at_all() -> None:
     world = World()
     world.add(record("/a", lane="slot"), SOME)

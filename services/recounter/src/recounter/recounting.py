@@ -113,12 +113,16 @@ class Recounting:
     def _look(
         self, window: Window, export_ids: Sequence[str], pages: Pages, *, is_open: bool
     ) -> None:
-        """Look at a window for the first time, or again once that was done."""
+        """Look at a window for the first time, or again once that was done.
+
+        What is still open of it, such as what has failed and nobody answers for, keeps neither look
+        from being made: what has ended of it is counted by the first one by then.
+        """
         listing = sha256("\n".join(export_ids).encode())
         for look in self._looks(window, pages.turn):
             if self.control.note(window, look)[0].listing_sha256 == listing:
                 continue
-            if look == FIRST or self._was_begun(window, pages.turn):
+            if look == FIRST or is_open or self._was_begun(window, pages.turn):
                 book, filling = self._counted(window, look, export_ids, pages)
                 book.close(listing, filling, is_open=is_open)
 
