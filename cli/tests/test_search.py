@@ -11,6 +11,7 @@ from typing import Any
 
 import boto3
 import pytest
+import yaml
 from cli.tests.conftest import Run
 from cli.tests.copies import Copy
 from cli.tests.in_s3 import (
@@ -369,6 +370,23 @@ def test_an_hour_that_is_sealed_lists_nothing_and_asks_no_ledger(
     assert {name for name, *_ in calls} == {"GetObject"}
     assert {bucket for _, bucket, _ in calls} == {config.archive_bucket}
     assert sum(key.endswith(".gz") for *_, key in calls) == 1
+
+
+def test_an_account_that_is_no_source_any_more_is_searched_by_its_name(
+    run: Run, path: str, s3: Any, deployed: Archive, config: Config
+) -> None:
+    fresh = START_MS + 3 * DAY_MS
+    hour = Window(from_ms=fresh, to_ms=fresh + HOUR_MS)
+    record = record_of(deployed, config, hour)
+    s3.put_object(Bucket=config.control_bucket, Key=record.key, Body=emit(record).encode())
+    document = yaml.safe_load(Path(path).read_text())
+    document["sources"] = [each for each in document["sources"] if each["profile"] != "shop"]
+    Path(path).write_text(yaml.safe_dump(document))
+    of = ("--source", str(ChainName.of(SHOP)), "--log-group", NAME)
+    time = ("--from", in_utc(fresh - HOUR_MS), "--to", in_utc(fresh + HOUR_MS))
+    code, out, err = run("", path, *of, *time)
+    assert (code, len(out.splitlines())) == (0, 2), err
+    assert "1 of them are not sealed yet" in err
 
 
 def test_an_hour_that_is_not_sealed_yet_costs_three_calls_of_the_ledger(

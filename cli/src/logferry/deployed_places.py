@@ -17,6 +17,7 @@ from logferry.place import Place
 from logferry.unsealed import Unsealed
 from logferry_contracts.chain import ChainName
 from logferry_contracts.retrieval.plan import Plan
+from logferry_contracts.source import SourceName
 from logferry_contracts.window import Window
 from logferry_contracts.zones import zone_named
 from logferry_ledger.ledger import CLIENT_CONFIG
@@ -73,6 +74,9 @@ class _Ledger:
 
     def add_unsealed(self, plan: Plan, chain: ChainName, times: Iterable[Window]) -> None:
         unsealed = Unsealed(self.s3, self.hub.control_bucket)
-        source = self.hub.source_name(self.sources[chain])
+        known = self.sources.get(chain)
+        # Of an account that was taken out of the configuration: no key of the ledger has a profile.
+        there = SourceName(profile="-", account_id=chain.account_id, region=chain.region)
+        source = there if known is None else self.hub.source_name(known)
         for time in times:
             unsealed.add(plan, source, time)
