@@ -20,7 +20,7 @@ from logferry.commands.console import BAD_INPUT, DONE, FAILED
 from logferry.config import Config
 from logferry.explain import UNTOLD
 from logferry.ways_out import GONE, LATE
-from logferry_contracts.addendum import Addendum
+from logferry_contracts.addendum import Addendum, addendum_folder
 from logferry_contracts.ledger_key import (
     LACKING_NOTES,
     asked_key,
@@ -467,6 +467,14 @@ def test_an_event_leads_to_its_log_groups_date(
     for event in (second.export_id, f"{second.export_id}-lost"):
         assert by_event(logferry, path, event) == explain()
     assert by_event(logferry, path, second.export_id, "--profile", "shop") == explain()
+
+
+def test_the_event_of_an_addendum_leads_to_its_exports_date(
+    world: World, explain: Explain, logferry: Run, path: str
+) -> None:
+    second = world.put("completed", generation=2)
+
+    assert by_event(logferry, path, addendum_folder(second.export_id, 2)) == explain()
 
 
 @pytest.mark.parametrize("where", ["file", "stdin"])

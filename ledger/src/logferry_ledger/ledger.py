@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 from botocore.config import Config as ClientConfig
 from botocore.exceptions import ClientError
 
+from logferry_contracts.addendum import addendum_folder
 from logferry_contracts.ledger_key import (
     ledger_prefix,
     source_prefix,
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
 
 READERS = 16
 """Records that are read side by side."""
+ADDENDA = 10
+"""By the events of so many an export is found: each look adds one, and each witness asks thrice."""
 WRITES = 5
 """How often a record is read and written anew because somebody else was quicker."""
 CLIENT_CONFIG = ClientConfig(
@@ -128,17 +131,26 @@ class Ledger:
             if first <= date_of(window, zone) <= last:
                 yield window
 
-    def key_of(self, source: SourceName, export_id: str) -> str | None:
+    def key_of(self, source: SourceName, event_id: str) -> str | None:
         """Return the key of an export's record; None where a source has no such export.
 
         A key begins with its window, which an id does not say: all of the source's are listed, a
         thousand with each call.
+
+        Args:
+            source: Whose export it may be.
+            event_id: The export's, or that of the event of one of its first addenda.
         """
         pages = self._s3.get_paginator("list_objects_v2").paginate(
             Bucket=self.bucket, Prefix=source_prefix(source)
         )
         keys = (each["Key"] for page in pages for each in page.get("Contents", []))
-        return next((key for key in keys if split_key(key)[1] == export_id), None)
+        numbers = range(1, ADDENDA + 1) if "-" in event_id else ()
+        for key in keys:
+            _, name = split_key(key)
+            if event_id == name or any(event_id == addendum_folder(name, n) for n in numbers):
+                return key
+        return None
 
     def records(self, prefix: str) -> list[Read]:
         """Return the records of a window with their keys.
