@@ -3,7 +3,7 @@
 import os
 import socket
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import boto3
 import pytest
@@ -142,3 +142,23 @@ def test_an_endpoint_at_which_nobody_answers_is_told_as_that_within_seconds(
             account_of(session, config)
     assert 1 < len(waited) < 5
     assert sum(waited) < 10
+
+
+def whole_numbers(name: str) -> list[str]:
+    """Returns the options of a command that are whole numbers."""
+    app = command._app(are_listed=False)
+    for word in name.split():
+        app = app[word]
+    options = app.assemble_argument_collection()
+    return [each.name for each in options if int in {each.hint, *get_args(each.hint)}]
+
+
+@pytest.mark.parametrize("text", ["0.5", "1.5", "2.0", "1e3", "many"])
+def test_what_is_no_whole_number_is_bad_input(arguments: Any, logferry: Run, text: str) -> None:
+    """None is rounded to one."""
+    tried = [(name, option) for name in COMMANDS for option in whole_numbers(name)]
+    assert {("coverage", "--days"), ("search", "--limit"), ("thaw", "--days")} <= set(tried)
+    for name, option in tried:
+        code, _, said = logferry(*arguments(name), option, text)
+        assert code == BAD_INPUT
+        assert f"{text} is no whole number" in " ".join(said.split())

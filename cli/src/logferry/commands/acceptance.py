@@ -8,7 +8,6 @@ from typing import Annotated, Any, Literal
 
 import boto3
 from cyclopts import Parameter
-from cyclopts.validators import Number
 from pydantic import TypeAdapter, ValidationError
 
 from logferry.acceptance import report
@@ -36,6 +35,7 @@ from logferry.commands.console import (
     told,
     told_errors,
 )
+from logferry.commands.whole import whole
 from logferry.config import load
 from logferry.credentials import account_of, check_account
 from logferry.display import Display
@@ -54,7 +54,7 @@ def acceptance(  # noqa: PLR0913  (an option each)
     account: Annotated[str | None, Parameter(show_default=False)] = None,
     region: Annotated[str | None, Parameter(show_default=False)] = None,
     source_profile: Annotated[str | None, Parameter(show_default=False)] = None,
-    parts_mb: Annotated[int, Parameter(show_default=False, validator=Number(gte=0))] = 0,
+    parts_mb: Annotated[int, whole(0), Parameter(show_default=False)] = 0,
     arch: Annotated[Architecture | Literal["host"] | None, Parameter(show_default=False)] = None,
     dry_run: Flag = False,
     keep: Flag = False,

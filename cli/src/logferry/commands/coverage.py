@@ -5,10 +5,11 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import boto3
-from cyclopts import Parameter, validators
+from cyclopts import Parameter
 
 from logferry import coverage as covering
 from logferry.commands.console import Json, exit_code, messages
+from logferry.commands.whole import whole
 from logferry.config import load
 from logferry_ledger.coverage_page import page
 
@@ -21,7 +22,7 @@ def coverage(
     *,
     output: Annotated[Path, Parameter(name=["--output", "-o"])],
     profile: Annotated[tuple[str, ...], Parameter(negative="", show_default=False)] = (),
-    days: Annotated[int, Parameter(validator=validators.Number(gte=1, lte=4000))] = DAYS,
+    days: Annotated[int, whole(1, 4000)] = DAYS,
     as_json: Json = False,
 ) -> int:
     """Write what there is of each source and date as a page: archived, sealed, failed, missing.

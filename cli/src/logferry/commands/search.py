@@ -9,7 +9,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import IO, TYPE_CHECKING, Annotated, Any
 
-from cyclopts import Parameter, validators
+from cyclopts import Parameter
 
 from logferry import by_duckdb
 from logferry import search as searching
@@ -27,6 +27,7 @@ from logferry.commands.console import (
     told_errors,
 )
 from logferry.commands.side_by_side import reading
+from logferry.commands.whole import whole
 from logferry.errors import ConfigError
 from logferry.place import Place
 from logferry.workers import Threads
@@ -41,8 +42,6 @@ if TYPE_CHECKING:
 _MOST_AROUND = 100_000
 """Events before each one are in memory."""
 
-type Positive = Annotated[int, Parameter(validator=validators.Number(gte=1))]
-
 
 def search(  # noqa: PLR0913  (an option each)
     pattern: str,
@@ -54,9 +53,9 @@ def search(  # noqa: PLR0913  (an option each)
     ignore_case: Flag = False,
     is_id: Annotated[bool, Parameter(name="--id", negative="", show_default=False)] = False,
     index: Annotated[str | None, Parameter(show_default=False)] = None,
-    context: Annotated[int, Parameter(validator=validators.Number(gte=0, lte=_MOST_AROUND))] = 0,
+    context: Annotated[int, whole(0, _MOST_AROUND)] = 0,
     oldest_first: Flag = False,
-    limit: Annotated[Positive | None, Parameter(show_default=False)] = None,
+    limit: Annotated[int | None, whole(1), Parameter(show_default=False)] = None,
     sql: Annotated[str | None, Parameter(show_default=False)] = None,
     dry_run: Flag = False,
     as_json: Json = False,

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import boto3
-from cyclopts import Parameter, validators
+from cyclopts import Parameter
 
 from logferry import needs as needing
 from logferry import status as archived
@@ -24,6 +24,7 @@ from logferry.commands.console import (
     told,
     told_errors,
 )
+from logferry.commands.whole import whole
 from logferry.config import Config, load
 from logferry.errors import ConfigError
 from logferry.given import dates_given
@@ -38,9 +39,7 @@ def status(  # noqa: PLR0913  (an option each)
     /,
     *,
     profile: Annotated[tuple[str, ...], Parameter(negative="", show_default=False)] = (),
-    windows: Annotated[
-        int | None, Parameter(validator=validators.Number(gte=1), show_default=False)
-    ] = None,
+    windows: Annotated[int | None, whole(1), Parameter(show_default=False)] = None,
     first: Annotated[str | None, Parameter(name="--from", show_default=False)] = None,
     last: Annotated[str | None, Parameter(name="--to", show_default=False)] = None,
     watch: Flag = False,

@@ -6,8 +6,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
-from cyclopts import Parameter, validators
-
 from logferry import search as searching
 from logferry import thaw as thawing
 from logferry.cold import Tier, gone_at
@@ -26,6 +24,7 @@ from logferry.commands.console import (
     told,
     told_errors,
 )
+from logferry.commands.whole import whole
 from logferry.errors import ConfigError, ThawError
 from logferry.place import Place
 from logferry.thaw import Noting, Objects, Winter
@@ -48,7 +47,7 @@ def thaw(  # noqa: PLR0913  (an option each)
     *,
     chosen: Chosen,
     tier: Tier = "Standard",
-    days: Annotated[int, Parameter(validator=validators.Number(gte=1, lte=_MOST_DAYS))] = 7,
+    days: Annotated[int, whole(1, _MOST_DAYS)] = 7,
     yes: Flag = False,
     no_wait: Flag = False,
     dry_run: Flag = False,
