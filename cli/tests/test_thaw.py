@@ -169,6 +169,29 @@ def test_who_does_not_wait_is_told_what_is_under_way_and_nothing_is_asked_twice(
     assert "being thawed: 2 objects" in err
 
 
+def test_what_somebody_else_has_asked_for_meanwhile_is_waited_for(
+    logferry: Run,
+    path: str,
+    deployed: Archive,
+    freeze: Callable[..., list[str]],
+    restores: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    freeze("shop/", 2)
+    ask = Glacier.thaw
+
+    def asked_before(glacier: Glacier, cold: Cold, tier: Any, days: int) -> bool:
+        ask(glacier, cold, tier, days)
+        restores.append("IN_PROGRESS")
+        return False
+
+    monkeypatch.setattr(Glacier, "thaw", asked_before)
+    monkeypatch.setattr(command.time, "sleep", lambda _: restores.append("RESTORED"))
+    code, out, err = logferry("thaw", path, *HOURS, "--yes", "--json")
+    assert (code, json.loads(out)["asked"]) == (0, 0)
+    assert "everything can be read" in err
+
+
 def test_a_copy_that_goes_too_early_is_asked_for_again(
     logferry: Run, path: str, deployed: Archive, freeze: Callable[..., list[str]]
 ) -> None:

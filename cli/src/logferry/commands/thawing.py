@@ -167,7 +167,8 @@ class _Thawing:
         if self.is_dry_run:
             return document | {"asked": 0, "is_done": winter.is_over}
         asked = self._ask(glacier, some, winter, threads) if winter.wants_more else 0
-        if self.waits and (asked or winter.thawing.objects):
+        # Somebody else may have been quicker to ask.
+        if self.waits and (winter.wants_more or winter.thawing.objects):
             self._follow(glacier, some, threads)
         return document | {"asked": asked, "is_done": winter.is_over or self.waits}
 
