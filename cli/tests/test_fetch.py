@@ -315,6 +315,29 @@ def test_what_could_not_be_read_is_fetched_by_the_same_command(
     assert not (tmp_path / "a.log.fetching").exists()
 
 
+@pytest.mark.parametrize("how", ["cut off", "removed"])
+def test_what_is_not_on_disk_any_more_is_read_again(
+    run: Run, folder: str, tmp_path: Path, how: str
+) -> None:
+    """A machine went down before all was on its disk, or somebody has made room there."""
+    output = tmp_path / "a.log"
+    _, whole, _ = run(folder, "--log-group", "/a", *DATES)
+    [path] = Path(folder, "shop-prod/a/2026/11/22").rglob("worker/*.gz")
+    stored = path.read_bytes()
+    path.write_bytes(stored[:-9])
+    assert run(folder, "--log-group", "/a", *DATES, "-o", str(output))[0] == 1
+    path.write_bytes(stored)
+    state = (tmp_path / "a.log.fetching" / "fetched.jsonl").read_text().splitlines()
+    for name, *_ in json.loads(state[-1])["runs"]:
+        read = tmp_path / "a.log.fetching" / name
+        read.write_bytes(read.read_bytes()[:100]) if how == "cut off" else read.unlink()
+
+    code, _, err = run(folder, "--log-group", "/a", *DATES, "-o", str(output))
+
+    assert (code, output.read_bytes() == whole) == (0, True)
+    assert "81 events in 4 of 4 objects" in err
+
+
 def test_what_two_fetches_at_once_have_read_comes_once(
     run: Run, folder: str, tmp_path: Path
 ) -> None:

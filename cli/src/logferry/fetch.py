@@ -159,8 +159,11 @@ class Folder:
                 continue  # it was cut off while it was written
             if not self.done.isdisjoint(said["read"]):
                 continue  # by another fetch that went on beside: each event counts once
+            runs = [Run(self.path / name, *rest) for name, *rest in said["runs"]]
+            if not all(each.is_whole for each in runs):
+                continue  # cut off by a machine that went down, or removed: it is read again
             self.done.update(said["read"])
-            self.runs += [Run(self.path / name, *rest) for name, *rest in said["runs"]]
+            self.runs += runs
             for name in _COUNTED:
                 setattr(self.report, name, getattr(self.report, name) + said[name])
             self.report.findings += [Unchecked(thing, why, _TOLD) for thing, why in said["told"]]

@@ -44,6 +44,14 @@ class Run(NamedTuple):
     first: int
     places: list[int]
 
+    @property
+    def is_whole(self) -> bool:
+        """Whether the file is as long as it was written."""
+        try:
+            return self.path.stat().st_size == self.places[-1]
+        except FileNotFoundError:
+            return False
+
 
 class Part(NamedTuple):
     """A slice of a run, which is not empty."""
