@@ -316,6 +316,22 @@ def test_what_cannot_be_added_to_stays_as_it_is(
     assert (archived.archive, added(archived), archived.dead_letters) == (before, [], [])
 
 
+def test_what_is_disposed_of_while_it_is_read_does_not_come_back(
+    archived: "Cloud", wanted: ExportRequestedData
+) -> None:
+    before = list(archived.archive)
+
+    def interrupt(call: str) -> None:
+        if call == "logs.events":
+            archived.interrupt = lambda _call: None
+            archived.put_record(_disposed(archived.record(wanted)))
+
+    put(archived, *LATE)
+    archived.interrupt = interrupt
+    add(archived, wanted)
+    assert (archived.archive, added(archived), archived.dead_letters) == (before, [], [])
+
+
 def test_what_the_ledger_does_not_have_is_not_made_up(
     cloud: "Cloud", wanted: ExportRequestedData
 ) -> None:

@@ -123,7 +123,7 @@ def _add_what_is_missing(errand: Errand, entry: LedgerEntry) -> None:
     record, recounted_at = entry.record, errand.request.recounted_at
     assert recounted_at is not None  # noqa: S101  (that is what is asked)
     whole = replace(reading(errand), most_streams=adding.MOST_STREAMS)
-    objects = Adding(reading=whole).objects(record)
+    objects = Adding(reading=whole, check=lambda: _check(errand)).objects(record)
     if not objects:
         logger.info("nothing is missing")
         return
@@ -138,6 +138,18 @@ def _add_what_is_missing(errand: Errand, entry: LedgerEntry) -> None:
     count("AddendaMade")
     measure("BytesAdded", MetricUnit.Bytes, added_bytes)
     _announced(errand, entry, addendum)
+
+
+def _check(errand: Errand) -> None:
+    """Make sure that something may still be added.
+
+    Raises:
+        NotAddedError: It may not; nothing was written.
+    """
+    entry = errand.read()
+    why = "its record is gone" if entry is None else adding.objection(entry.record)
+    if why is not None:
+        raise NotAddedError(why)
 
 
 def _announced(errand: Errand, entry: LedgerEntry, addendum: Addendum) -> LedgerEntry:

@@ -5,7 +5,7 @@ nobody could say of an event that it is missing, and not only written otherwise.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from itertools import chain, groupby
@@ -36,9 +36,12 @@ class Adding:
 
     Attributes:
         reading: Reads the window anew, and knows the archive.
+        check: Raises `NotAddedError` where nothing may be written any more, as by now somebody has
+            had what is there disposed of: it took minutes to read.
     """
 
     reading: Reading
+    check: Callable[[], None] = lambda: None
 
     def objects(self, record: LedgerRecord) -> list[ArchivedObject]:
         """Write what is missing of an export into a folder of its own, and return the objects.
@@ -159,6 +162,8 @@ class Adding:
         takes = timedelta(seconds=WRITING_S * len(found.stream_names))
         if self.reading.clock() + takes > self.reading.until:
             raise OutOfTimeError(f"no time to write {len(found.stream_names)} objects")
+        if found.stream_names:
+            self.check()
         folder = task.folder(record, addendum_folder(record.export_id, next_number(record)))
         self.reading.write(record, folder, found)
         return self.reading.archive.objects(record.source.region, record.destination.bucket, folder)
