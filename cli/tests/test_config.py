@@ -97,6 +97,31 @@ def test_a_wrong_field_of_a_source_is_told_with_its_place(
     assert told in problem
 
 
+@pytest.mark.parametrize(
+    ("recount", "days", "is_refused"),
+    [
+        ({"state": "ENABLED"}, 31, True),
+        ({"state": "ENABLED"}, 32, False),
+        ({"state": "ENABLED", "add_mb_per_day": 0}, 31, False),
+        ({"state": "DISABLED"}, 1, False),
+    ],
+)
+def test_what_is_added_to_a_date_has_to_be_sealed_still(
+    tmp_path: Path,
+    document: dict[str, Any],
+    recount: dict[str, Any],
+    days: int,
+    is_refused: bool,  # noqa: FBT001  (a case)
+) -> None:
+    """Else it is in the archive, and every check says that somebody has put it there."""
+    document |= {"recount": recount, "sealer": {"look_back_days": days}}
+    if not is_refused:
+        assert Config.model_validate(document)
+        return
+    (problem,) = problems_of(tmp_path, document)
+    assert "sealer.look_back_days 31 is less than 32" in problem
+
+
 def test_every_problem_is_told_at_once(tmp_path: Path, document: dict[str, Any]) -> None:
     del document["region"]
     document["sources"][0]["schedule"] = "daily"

@@ -317,9 +317,9 @@ class Config(_Part):
         problems = [
             *_twice("account_id", (s.account_id for s in self.sources), "one slot, one source"),
             *_twice("profile", (s.slug for s in self.sources), "names of stacks and queues"),
+            *self.recount.problems(self.sealer.look_back_days),
         ]
-        page = self.observability.page_action_arn
-        if page is not None and page == self.alarm_action_arn:
+        if (page := self.observability.page_action_arn) and page == self.alarm_action_arn:
             problems.append("observability.page_action_arn is alarm_action_arn: it is told twice")
         if self.organization_id is None and len(self.sources) > MAX_SOURCES_WITHOUT_ORGANIZATION:
             problems.append(

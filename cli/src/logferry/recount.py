@@ -1,8 +1,13 @@
 """Whether, and for how much, what was exported is counted in CloudWatch as well."""
 
+from collections.abc import Iterator
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
+
+ADDED_FOR_DAYS = 32
+"""For so long after its windows' end a date may be added to: the recounter asks up to 30 days after
+their start, for up to 20 hours each time."""
 
 
 class RecountConfig(BaseModel):
@@ -43,3 +48,11 @@ class RecountConfig(BaseModel):
     def waited_hours(self) -> int:
         """How long the sealer waits; 0 where nobody counts."""
         return self.within_hours if self.state == "ENABLED" else 0
+
+    def problems(self, sealed_for_days: int) -> Iterator[str]:
+        """Yield what does not go together with for how long the sealer looks at dates."""
+        if self.state == "ENABLED" and self.add_mb_per_day and sealed_for_days < ADDED_FOR_DAYS:
+            yield (
+                f"sealer.look_back_days {sealed_for_days} is less than {ADDED_FOR_DAYS}: what "
+                "recount adds to later no seal would have"
+            )

@@ -195,6 +195,10 @@ resource "aws_cloudformation_stack" "recounter" {
       condition     = var.code_keys.recounter != null
       error_message = "recount.state is ENABLED, and code_keys has no recounter."
     }
+    precondition {
+      condition     = var.recount.add_mb_per_day == 0 || var.sealer.look_back_days >= 32
+      error_message = "sealer.look_back_days is less than 32: what recount adds to later no seal would have."
+    }
   }
 }
 
