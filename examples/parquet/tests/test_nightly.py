@@ -1,5 +1,7 @@
 """The example: dates are fetched once, and again until they are whole."""
 
+import os
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import duckdb
@@ -33,6 +35,20 @@ def test_each_date_is_a_file_that_is_fetched_once(tmp_path: Path) -> None:
     written = [path.stat().st_mtime_ns for path in files]
     assert nightly.main(arguments) == 0
     assert [path.stat().st_mtime_ns for path in files] == written
+
+
+def test_a_date_is_fetched_again_once_late_events_may_have_been_added(tmp_path: Path) -> None:
+    file = tmp_path / "events.parquet"
+    of = date(2026, 11, 20)
+    stays = nightly.is_to_stay
+    assert not stays(file, of, date(2026, 11, 21))
+    for written, kept_until, again in ((21, 24, 25), (25, 36, 37), (37, 99, None)):
+        file.touch()
+        then = (datetime(2026, 11, 1, 3, tzinfo=UTC) + timedelta(days=written - 1)).timestamp()
+        os.utime(file, (then, then))
+        assert stays(file, of, date(2026, 11, 1) + timedelta(days=kept_until - 1))
+        if again is not None:
+            assert not stays(file, of, date(2026, 11, 1) + timedelta(days=again - 1))
 
 
 @pytest.mark.deep
