@@ -236,11 +236,17 @@ def write_zip(path: Path, folders: Iterable[Path], aws_services: Collection[str]
 
 
 def _files(folder: Path, aws_services: Collection[str]) -> Iterable[tuple[str, bytes]]:
-    for path in folder.rglob("*"):
-        name = PurePosixPath(path.relative_to(folder).as_posix())
-        if path.is_file() and sdk.is_needed(name, aws_services):
-            kept, content = sdk.trimmed(name, path.read_bytes(), aws_services)
-            yield str(kept), content
+    for place, folders, names in os.walk(folder):
+        within = PurePosixPath(Path(place).relative_to(folder).as_posix())
+        # Most are botocore's, of other AWS services: thousands of files for each zip.
+        folders[:] = [
+            name for name in folders if sdk.is_needed(within / name / "any", aws_services)
+        ]
+        for name in names:
+            if sdk.is_needed(within / name, aws_services):
+                content = Path(place, name).read_bytes()
+                kept, content = sdk.trimmed(within / name, content, aws_services)
+                yield str(kept), content
 
 
 def _third_party(requirement: str, target: Target) -> Path:
