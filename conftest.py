@@ -5,11 +5,14 @@ import multiprocessing
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
 from _pytest.assertion import rewrite
 from hypothesis import HealthCheck, is_hypothesis_test, settings
+from hypothesis.configuration import storage_directory
+from hypothesis.internal.constants_ast import constants_from_module
 from xdist.scheduler import LoadFileScheduling  # type: ignore[import-untyped]
 
 pytest_plugins = [
@@ -68,11 +71,13 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadFileSche
     return _FilesAndSuites(config, log)
 
 
-@pytest.hookimpl(tryfirst=True)
+@pytest.hookimpl(trylast=True)
 def pytest_sessionstart(session: pytest.Session) -> None:
-    """Rewrite all assertions once, where processes would each do so: most of a clone's first start.
+    """Do once what processes would each do at a clone's first start, and take most of it for.
 
-    They find what pytest itself would have left there, or do it themselves.
+    After Hypothesis has begun, and before processes are started. They find what pytest and
+    Hypothesis themselves would have left there, or do it themselves:
+    assertions rewritten, and the numbers and words in what is tested, which are tried as examples.
     """
     config = session.config
     count = config.getoption("numprocesses", None)  # a process that runs tests has none
@@ -86,7 +91,14 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     }
     new = [path for path in sorted(files) if not _rewritten(path).exists()]
     fork = multiprocessing.get_context("fork")
-    writers = [fork.Process(target=_rewrite, args=(config, new[n::count])) for n in range(count)]
+    sources: list[Path] = []
+    if not storage_directory("constants").path.exists():
+        sources = sorted(config.rootpath.glob("*/src/*/**/*.py"))
+        sources += sorted(config.rootpath.glob("*/*/src/*/**/*.py"))
+    writers = [
+        fork.Process(target=_prepare, args=(config, new[n::count], sources[n::count]))
+        for n in range(count)
+    ]
     for each in writers:
         each.start()
     for each in writers:
@@ -95,6 +107,14 @@ def pytest_sessionstart(session: pytest.Session) -> None:
 
 def _rewritten(path: Path) -> Path:
     return rewrite.get_cache_dir(path) / f"{path.stem}{rewrite.PYC_TAIL}"
+
+
+def _prepare(config: pytest.Config, tests: Sequence[Path], sources: Sequence[Path]) -> None:
+    _rewrite(config, tests)
+    for path in sources:
+        module = ModuleType(path.stem)
+        module.__file__ = str(path)
+        constants_from_module(module)
 
 
 def _rewrite(config: pytest.Config, paths: Sequence[Path]) -> None:

@@ -7,6 +7,7 @@ around where the test meets it, with the AWS page that says how it should be.
 import functools
 import inspect
 import pickle
+import string
 import traceback
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -33,6 +34,7 @@ from moto import mock_aws
 from moto.backend_index import backend_url_patterns
 from moto.core import DEFAULT_ACCOUNT_ID
 from moto.core.base_backend import BaseBackend
+from moto.moto_api._internal.moto_random import MotoRandom
 from moto.s3.responses import S3Response
 
 REGION = "eu-west-1"
@@ -130,6 +132,8 @@ def _the_same_for_all_once() -> Iterator[None]:
         named = functools.cache(moto.core.responses.camelcase_to_underscores)
         patch.setattr(moto.core.responses, "camelcase_to_underscores", named)
         patch.setattr(moto.sqs.models, "camelcase_to_underscores", named)
+        # A request's id: moto draws 52 letters one after the other, for each call.
+        patch.setattr(MotoRandom, "get_random_string", _random_string)
         # Whether a bucket is in a URL's host: moto asks six times a call, by six patterns.
         patch.setattr(S3Response, "subdomain_based_buckets", staticmethod(_is_bucket_in_host))
         # A time of an answer, of which listings have the same a thousand times.
@@ -219,6 +223,17 @@ def _urls(backend: BaseBackend) -> Any:
     if type(backend) not in _urls_of:
         _urls_of[type(backend)] = _urls_anew(backend)
     return _urls_of[type(backend)]
+
+
+def _random_string(
+    of: MotoRandom,
+    length: int = 20,
+    include_digits: bool = True,  # noqa: FBT001, FBT002  as moto calls it
+    lower_case: bool = False,  # noqa: FBT001, FBT002  the same
+) -> str:
+    pool = string.ascii_letters + (string.digits if include_digits else "")
+    drawn = "".join(of.choices(pool, k=length))
+    return drawn.lower() if lower_case else drawn
 
 
 _of_request = S3Response.subdomain_based_buckets
