@@ -209,6 +209,22 @@ def test_late_events_of_what_nobody_has_counted_are_compared() -> None:
     assert noted == {large.export_id: ["agent"], small.export_id: ["agent"]}
 
 
+def test_late_events_are_compared_though_fewer_are_counted_as_others_were_deleted() -> None:
+    """By the count nothing is missing: the archive has as many as there were."""
+    world, made = counted()
+    go(world, 3 - 0.02)
+    world.late("/a", LATE)
+    after(world, 3, revisit_share=10)
+    assert world.late_notes == {}
+    go(world, 14 - 0.02)
+    world.late("/a", LATE, stream="another")
+    world.shorten("/a", SOME[-1] + 1)
+    after(world, 14, revisit_share=10)
+    looked = world.looks_at[made.export_id, 14].recount
+    assert (looked.by, looked.events, said(world, made)[1]) == ("insights", 2, 3)
+    assert world.late_notes[made.export_id].late_streams == ["agent", "another"]
+
+
 def test_the_last_look_comes_once_all_is_listed_that_cloudwatch_takes() -> None:
     world, made = counted()
     after(world, 3)

@@ -153,13 +153,15 @@ class Book:
         """Write a recount; return whether an earlier look had counted fewer events.
 
         What is wrong is put right before it is said that this was looked at. Where events came in
-        late, and this is no witness of how many there are, they are compared with the archive.
+        late, and this is no witness of how many there are, they are compared with the archive: so
+        they are where fewer were counted than before, as others were deleted since.
         """
         only_more = due.is_same_witness(self.todo[recount.export_id], recount.recount.by)
         is_corrected = not self.is_first and self._control.correct(recount, only_more=only_more)
-        is_witness = recount.recount.events is not None and not only_more
-        if recount.export_id in self.late_streams and not is_witness:
-            self._control.note_late(recount)
+        if recount.export_id in self.late_streams:
+            known = self._control.recount(recount.window, recount.export_id)
+            if only_more or recount.recount.events is None or due.is_fewer(known, recount):
+                self._control.note_late(recount)
         self._control.put(recount, self._look)
         return is_corrected
 

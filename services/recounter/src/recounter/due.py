@@ -140,12 +140,19 @@ def is_news(before: Recount | None, now: Recount, *, only_more: bool) -> bool:
     """
     known = None if before is None else before.recount.events
     events = now.recount.events
-    if events is None or (known is not None and events < known):
+    if events is None or is_fewer(before, now):
         return False
     if only_more:
         return known is not None and events > known
     named = None if before is None else before.late_streams
     return events != known or now.late_streams not in (None, named)
+
+
+def is_fewer(before: Recount | None, now: Recount) -> bool:
+    """Whether a later look has counted fewer events than there were, where that is known."""
+    known = None if before is None else before.recount.events
+    events = now.recount.events
+    return known is not None and events is not None and events < known
 
 
 def size_bytes(record: LedgerRecord) -> int:
