@@ -102,6 +102,8 @@ def test_a_wrong_field_of_a_source_is_told_with_its_place(
     [
         ({"state": "ENABLED"}, 31, True),
         ({"state": "ENABLED"}, 32, False),
+        ({"state": "ENABLED", "look_back_days": 60}, 61, True),
+        ({"state": "ENABLED", "look_back_days": 60}, 62, False),
         ({"state": "ENABLED", "add_mb_per_day": 0}, 31, False),
         ({"state": "DISABLED"}, 1, False),
     ],
@@ -119,7 +121,7 @@ def test_what_is_added_to_a_date_has_to_be_sealed_still(
         assert Config.model_validate(document)
         return
     (problem,) = problems_of(tmp_path, document)
-    assert "sealer.look_back_days 31 is less than 32" in problem
+    assert f"sealer.look_back_days {days} is less than {days + 1}" in problem
 
 
 def test_every_problem_is_told_at_once(tmp_path: Path, document: dict[str, Any]) -> None:

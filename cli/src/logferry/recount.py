@@ -5,9 +5,10 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-ADDED_FOR_DAYS = 32
-"""For so long after its windows' end a date may be added to: the recounter asks up to 30 days after
-their start, for up to 20 hours each time."""
+ASKED_FOR_DAYS = 30
+"""So long after a window's start at least the recounter asks for what is missing of it."""
+ADDED_WITHIN_DAYS = 2
+"""After that: each time it asks for up to 20 hours, and a date ends after its windows start."""
 
 
 class RecountConfig(BaseModel):
@@ -17,7 +18,7 @@ class RecountConfig(BaseModel):
         state: Whether there is one: without, nothing is counted.
         share_permille: How many thousandths of what ingesting the events did cost counting them
             may cost.
-        look_back_days: How old the start of a window may be for it to be counted.
+        look_back_days: How old the start of a window may be for it to be counted, and added to.
         revisit_days: How many days after its end a window is counted again: what came in late is
             found. After 14 nothing more comes in.
         revisit_permille: How many thousandths of what ingesting the events did cost such a look may
@@ -51,8 +52,9 @@ class RecountConfig(BaseModel):
 
     def problems(self, sealed_for_days: int) -> Iterator[str]:
         """Yield what does not go together with for how long the sealer looks at dates."""
-        if self.state == "ENABLED" and self.add_mb_per_day and sealed_for_days < ADDED_FOR_DAYS:
+        least = max(ASKED_FOR_DAYS, self.look_back_days) + ADDED_WITHIN_DAYS
+        if self.state == "ENABLED" and self.add_mb_per_day and sealed_for_days < least:
             yield (
-                f"sealer.look_back_days {sealed_for_days} is less than {ADDED_FOR_DAYS}: what "
-                "recount adds to later no seal would have"
+                f"sealer.look_back_days {sealed_for_days} is less than {least}: what recount adds "
+                "to later no seal would have"
             )

@@ -196,8 +196,8 @@ resource "aws_cloudformation_stack" "recounter" {
       error_message = "recount.state is ENABLED, and code_keys has no recounter."
     }
     precondition {
-      condition     = var.recount.add_mb_per_day == 0 || var.sealer.look_back_days >= 32
-      error_message = "sealer.look_back_days is less than 32: what recount adds to later no seal would have."
+      condition     = var.recount.add_mb_per_day == 0 || var.sealer.look_back_days >= max(30, var.recount.look_back_days) + 2
+      error_message = "sealer.look_back_days is less than ${max(30, var.recount.look_back_days) + 2}: what recount adds to later no seal would have."
     }
   }
 }

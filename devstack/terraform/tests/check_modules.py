@@ -97,7 +97,7 @@ EVERYTHING: dict[str, Any] = {
     "sealer": {
         "seal_after_hours": 72,
         "open_after_days": 73,
-        "look_back_days": 74,
+        "look_back_days": 80,
         "former_signing_key_arns": ["arn:aws-us-gov:kms:us-gov-west-1:111122223333:key/89-ab"],
         "function_timeout_s": 75,
         "visibility_timeout_s": 76,
