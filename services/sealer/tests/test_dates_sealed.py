@@ -142,6 +142,53 @@ def test_a_date_waits_until_its_log_groups_were_listed_after_its_end(world: Worl
     assert len(world.check()) == 2
 
 
+def test_what_no_plan_has_listed_since_is_open_and_not_gone(world: World) -> None:
+    two_log_groups(world)
+    world.now = FIRST + 2 * DAY + 3 * DAY
+    world.look()
+
+    _, unplanned = world.check()
+    assert world.outcomes(unplanned) == [
+        ("/a", "open", "not_planned"),
+        ("/b", "open", "not_planned"),
+        ("/c", "excluded", None),
+    ]
+
+    two_log_groups(world, 1)
+    world.look()
+    later = world.check()[-1]
+    assert world.outcomes(later) == [("/a", "archived", None), ("/b", "skipped", "empty")]
+
+
+def test_hours_after_the_last_plan_of_a_date_are_open_and_not_skipped(world: World) -> None:
+    hours = [Window.between(FIRST + n * HOUR, FIRST + (n + 1) * HOUR) for n in range(12)]
+    for hour in hours:
+        world.exported("/a", hour)
+    world.inventory("/a", excluded=["/c"], at=FIRST + 12 * HOUR)
+    world.now = FIRST + DAY + 3 * DAY
+
+    world.look()
+
+    outcomes = world.outcomes(world.check()[0])
+    assert outcomes.count(("/a", "archived", None)) == len(hours)
+    assert {each for each in outcomes if each[1] != "archived"} == {
+        ("/a", "open", "not_planned"),
+        ("/c", "excluded", None),
+    }
+
+
+def test_a_source_that_nobody_has_planned_for_long_is_taken_for_given_up(world: World) -> None:
+    two_log_groups(world)
+    world.now = FIRST + 42 * DAY
+
+    world.look()
+
+    open_until, given_up = day(36), day(37)
+    by_start = {each.sealed.covers: each for each in world.check() if each.sealed is not None}
+    assert len(world.outcomes(by_start[open_until])) == len(["/a", "/b", "/c"])
+    assert world.outcomes(by_start[given_up]) == []
+
+
 @pytest.mark.parametrize("state", ["requested", "not planned", "to be tried again"])
 def test_an_export_that_has_not_ended_keeps_its_date_waiting_and_is_open_then(
     world: World, state: str

@@ -88,9 +88,10 @@ def test_it_is_sealed_once(sealed: World) -> None:
 def test_a_date_of_long_ago_is_looked_at_where_somebody_asks_for_it(
     sealed: World, *, are_notes_lost: bool
 ) -> None:
+    digest = statement_of(sealed, "/a")[1]
     sealed.now += 40 * DAY
     sealed.look()
-    ordered(sealed, "/a", statement_of(sealed, "/a")[1])
+    ordered(sealed, "/a", digest)
     remove(sealed, "/a")
     if are_notes_lost:
         for key in sealed.cloud.below(CONTROL, "seals/"):

@@ -344,14 +344,18 @@ class Draft:
         listed = self._connection.execute(
             "SELECT planned_at_ms, line FROM listed WHERE name = ?", (name,)
         ).fetchone()
-        source = self._source_of(name)
+        source, listed_ms = self._source_of(name), _listed_ms(self._connection)
         for window in date.tiles(tries):
             if window in tries:
                 keys, basis = tuple(key for key, _ in tries[window]), repr(tries[window])
                 yield Group(source, name, window, basis, keys, None)
                 continue
-            # Whoever was not listed after a window's end may be gone since before its start.
-            line = listed[1] if listed is not None and listed[0] >= window.to_ms else None
+            # Whoever was not listed after a window's end may be gone since before its start; where
+            # nobody has listed anything since, the last word on it stands.
+            is_known = listed is not None and (
+                listed[0] >= window.to_ms or listed_ms < window.to_ms
+            )
+            line = listed[1] if is_known else None
             yield Group(source, name, window, line or NOT_LISTED, (), line)
 
     def _source_of(self, name: str) -> SourceName:
@@ -372,6 +376,13 @@ class Draft:
             map(astuple, rows),
         )
         self._connection.execute("COMMIT")
+
+
+def _listed_ms(connection: sqlite3.Connection) -> int:
+    """Return when the newest inventory was made that was taken in; 0 where none was."""
+    (key,) = connection.execute("SELECT max(key) FROM inventories").fetchone()
+    at = (key or "").rpartition("/")[2].partition("-")[0]
+    return int(at) if at.isdecimal() else 0
 
 
 def _fill(connection: sqlite3.Connection, table: str, rows: Iterable[tuple[Any, ...]]) -> None:

@@ -137,6 +137,8 @@ class Sealing:
         is_overdue = epoch_ms(turn.now - self.open_after) >= date.covers.to_ms
         with self._draft(chain.name, date) as draft:
             is_listed = self.stock.take_in_inventories(date, draft)
+            if is_overdue and not is_listed:
+                self.stock.take_in_last_inventory(date, draft)
             listed = self._records(chain, date.covers)
             waiting = self.stock.take(date, draft, listed, turn, Wanted(is_overdue=is_overdue))
             if waiting or not (is_listed or is_overdue):

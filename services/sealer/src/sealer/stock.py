@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from itertools import batched
 
 from aws_lambda_powertools import Logger
@@ -23,6 +24,8 @@ from sealer.stating import Stated, Stating, Wanted
 from sealer.turn import Turn
 
 READ_AT_ONCE = 16 * THREADS
+GIVEN_UP_AFTER = timedelta(days=35)
+"""Without a plan a source's dates are sealed without log groups: such as of a closed account."""
 LIKELY_GENERATIONS = range(1, 11)
 """By which the log group of a record is looked for that cannot be read."""
 
@@ -92,6 +95,20 @@ class Stock:
             if each.planned_at_ms >= date.covers.to_ms:
                 return True
         return False
+
+    def take_in_last_inventory(self, date: DateToSeal, draft: Draft) -> None:
+        """Take in the last inventory before a date since whose windows nobody has made one.
+
+        So that its log groups are not taken for gone. A source without a plan for long is given up.
+        """
+        since_ms = max(0, date.covers.from_ms - GIVEN_UP_AFTER // timedelta(milliseconds=1))
+        last = None
+        for each in self.ledger.inventories(ChainName.of(draft.source), since_ms):
+            if each.planned_at_ms >= date.windows[0].to_ms:
+                return
+            last = each
+        if last is not None and not draft.has_inventory(last.key):
+            draft.put_inventory(last.key, last.planned_at_ms, self._lines(last.key))
 
     def _lines(self, key: str) -> Iterator[tuple[str, str]]:
         """Yield an inventory's names and lines. A damaged one costs its own log group alone."""
