@@ -6,6 +6,7 @@ around where the test meets it, with the AWS page that says how it should be.
 
 import functools
 import inspect
+import logging
 import pickle
 import string
 import traceback
@@ -26,6 +27,8 @@ import moto.core.responses
 import moto.kms.models
 import moto.sqs.models
 import pytest
+from aws_lambda_powertools.logging.formatter import LambdaPowertoolsFormatter
+from botocore.auth import SigV4Auth
 from botocore.client import ClientCreator
 from botocore.endpoint_provider import EndpointProvider
 from botocore.hooks import EventAliaser, NodeList
@@ -66,7 +69,7 @@ def _the_same_for_all_once() -> Iterator[None]:
     """Let botocore and moto find out once a process what is the same for all that a test makes.
 
     Most tests make a session, some clients, and an account on moto: with this for a third of the
-    time, and nothing that a client sends or is answered differs.
+    time, and nothing that a client sends or is answered differs but signatures.
     """
     create_loader = botocore.session.create_loader
 
@@ -134,6 +137,10 @@ def _the_same_for_all_once() -> Iterator[None]:
         patch.setattr(moto.sqs.models, "camelcase_to_underscores", named)
         # A request's id: moto draws 52 letters one after the other, for each call.
         patch.setattr(MotoRandom, "get_random_string", _random_string)
+        # Neither moto nor LocalStack looks at a signature, whose key takes five digests for each
+        # call; whose it is, when and where stays.
+        patch.setattr(SigV4Auth, "canonical_request", lambda *_: "")
+        patch.setattr(SigV4Auth, "signature", lambda *_: "0" * 64)
         # Whether a bucket is in a URL's host: moto asks six times a call, by six patterns.
         patch.setattr(S3Response, "subdomain_based_buckets", staticmethod(_is_bucket_in_host))
         # A time of an answer, of which listings have the same a thousand times.
@@ -146,10 +153,10 @@ def _the_same_for_all_once() -> Iterator[None]:
 
 @pytest.fixture(scope="session", autouse=True)
 def _same_frames_shown_once() -> Iterator[None]:
-    """Let each line of a traceback be put into words once a process.
+    """Let each line of a traceback be put into words once a process, and each traceback once.
 
     To mark what failed in it, Python parses the line: most of what it costs to log an error, and
-    tests log the same thousands of times.
+    tests log the same thousands of times. Pytest notes what services log, once more.
     """
     show = traceback.StackSummary.format_frame_summary
     shown: dict[Any, str] = {}
@@ -173,8 +180,16 @@ def _same_frames_shown_once() -> Iterator[None]:
             shown[where] = show(self, frame_summary, **options)
         return shown[where]
 
+    told = LambdaPowertoolsFormatter._extract_log_exception  # noqa: SLF001  no public one
+
+    def tell_once(self: LambdaPowertoolsFormatter, log_record: logging.LogRecord) -> Any:
+        words, *more = told(self, log_record)
+        log_record.exc_text = words
+        return (words, *more)
+
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(traceback.StackSummary, "format_frame_summary", show_once)
+        patch.setattr(LambdaPowertoolsFormatter, "_extract_log_exception", tell_once)
         yield
 
 
