@@ -164,6 +164,47 @@ def test_the_slot_needs_no_look_for_a_task_of_a_part_that_it_takes_just_now(
     assert "logs.newest_tasks" not in cloud.calls[found:second]
 
 
+def test_a_task_that_was_listed_as_completed_is_not_asked_for_again(
+    cloud: "Cloud", request_for: RequestFor
+) -> None:
+    """What has completed stays so: the window is told by what AWS has said of its parts' tasks."""
+    cloud.warm = cloud.wiring()
+    _, slot = offer(cloud, request_for, estimated_bytes=12_000_000_000)
+    cloud.letters = [slot]
+    cloud.run()
+    check_end(cloud, request_for)
+    assert len(cloud.jobs) == 2
+    assert "logs.task" not in cloud.calls
+
+
+def test_a_new_environment_asks_for_the_task_that_it_has_not_seen_end(
+    cloud: "Cloud", request_for: RequestFor
+) -> None:
+    cloud.warm = cloud.wiring()
+    _, slot = offer(cloud, request_for, estimated_bytes=12_000_000_000)
+    cloud.letters = [slot]
+    cloud.interrupt = dies_at_its_second("archive.objects")
+    assert cloud.deliver()["batchItemFailures"]
+    cloud.interrupt = lambda _name: None
+    cloud.warm = cloud.wiring()
+    for job in cloud.jobs[:1]:
+        job.is_out_of_the_list = True
+    cloud.run()
+    check_end(cloud, request_for)
+    assert cloud.calls.count("logs.task") == 1
+
+
+def dies_at_its_second(call: str) -> Callable[[str], None]:
+    """Let a call be answered once, and with an error that passes the next time."""
+    names = iter([call])
+
+    def interrupt(name: str) -> None:
+        if name == call and not next(names, None):
+            raise TransientError(name)
+
+    return interrupt
+
+
 def test_the_slot_looks_for_a_task_of_what_another_delivery_has_taken(
     cloud: "Cloud", request_for: RequestFor
 ) -> None:

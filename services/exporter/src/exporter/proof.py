@@ -31,11 +31,16 @@ HAS_EVENTS = "its log group has events"
 
 @dataclass(frozen=True, kw_only=True)
 class Proof:
-    """Asks those who know, in one source's account and the archive."""
+    """Asks those who know, in one source's account and the archive.
+
+    Attributes:
+        ended: Returns a task by its id; of one that AWS has said to be completed, what it said.
+    """
 
     account: SourceAccount
     archive: Archive
     family: Family
+    ended: Callable[[str], task.Task | None]
 
     def objection(self, record: LedgerRecord) -> str | None:
         """Return what speaks against a completed record, in words, or None for nothing.
@@ -134,7 +139,7 @@ class Proof:
         return next((each for half in halves if (each := self.objection(half))), None)
 
     def _of_task(self, record: LedgerRecord, task_id: str, manifest: Manifest) -> str | None:
-        found = self.account.task(task_id)
+        found = self.ended(task_id)
         if found is None and manifest.object_count == 0:
             return f"CloudWatch Logs does not know task {task_id}, and it has no objects"
         denial = _denial(record, task_id, found)

@@ -100,7 +100,26 @@ def objection(errand: Errand, record: LedgerRecord) -> str | None:
 
 def _proof(errand: Errand) -> Proof:
     wiring = errand.wiring
-    return Proof(account=errand.account(), archive=wiring.archive, family=wiring.family)
+    return Proof(
+        account=errand.account(),
+        archive=wiring.archive,
+        family=wiring.family,
+        ended=partial(_ended, errand),
+    )
+
+
+def _ended(errand: Errand, task_id: str) -> task.Task | None:
+    """Return a task, which is not asked for again once AWS has said that it is completed.
+
+    Each half of a window is looked at again when both have ended, and once more with its parent's.
+    """
+    memory = errand.wiring.slot
+    known = memory.completed(task_id)
+    if known is not None:
+        return known
+    found = errand.account().task(task_id)
+    memory.keep([] if found is None else [found])
+    return found
 
 
 def publish(errand: Errand, entry: LedgerEntry) -> After:

@@ -1,6 +1,7 @@
 """What an environment knows of the account's export tasks, for as long as it lives."""
 
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -25,6 +26,7 @@ class SlotMemory:
     """
 
     ended: deque[waiting.Ended] = field(default_factory=lambda: deque(maxlen=waiting.REMEMBERED))
+    _completed: dict[str, Task] = field(default_factory=dict)
     _listed: list[Task] = field(default_factory=list)
     _listed_at: datetime | None = None
     _taken: tuple[str, datetime] | None = None
@@ -32,6 +34,18 @@ class SlotMemory:
     def see(self, tasks: list[Task], at: datetime) -> None:
         """Remember the newest tasks, as they are now."""
         self._listed, self._listed_at = tasks, at
+        self.keep(tasks)
+
+    def keep(self, tasks: Sequence[Task]) -> None:
+        """Remember those that have completed, which they stay, for whoever asks for them again."""
+        ended = {task.task_id: task for task in tasks if task.status == COMPLETED}
+        # Others may be reading what is there: parts of a window are worked on side by side.
+        kept = list({**self._completed, **ended}.items())
+        self._completed = dict(kept[-waiting.REMEMBERED :])
+
+    def completed(self, task_id: str) -> Task | None:
+        """Return a task that AWS has said to be completed; None where it was not seen so."""
+        return self._completed.get(task_id)
 
     def seen(
         self, now: datetime, export_id: str, began_at: datetime, *, is_first: bool
