@@ -164,6 +164,22 @@ def test_the_slot_needs_no_look_for_a_task_of_a_part_that_it_takes_just_now(
     assert "logs.newest_tasks" not in cloud.calls[found:second]
 
 
+def test_a_look_at_a_parts_task_reads_the_records_on_the_way_to_it_alone(
+    new_cloud: NewCloud, request_for: RequestFor
+) -> None:
+    cloud = new_cloud(wait_in_invocation_s=0)
+    _, slot = offer(cloud, request_for, estimated_bytes=12_000_000_000)
+    cloud.letters = [slot]
+    while not cloud.jobs:
+        assert cloud.deliver()["batchItemFailures"]
+    before = len(cloud.calls)
+    assert cloud.deliver()["batchItemFailures"]
+    look = cloud.calls[before : cloud.calls.index("logs.newest_tasks", before)]
+    assert look == ["ledger.read"] * 3
+    cloud.run()
+    check_end(cloud, request_for)
+
+
 def test_a_task_that_was_listed_as_completed_is_not_asked_for_again(
     cloud: "Cloud", request_for: RequestFor
 ) -> None:
