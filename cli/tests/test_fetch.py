@@ -338,6 +338,23 @@ def test_what_is_not_on_disk_any_more_is_read_again(
     assert "81 events in 4 of 4 objects" in err
 
 
+def test_where_nobody_knows_any_more_where_events_are_from_all_are_read_again(
+    run: Run, folder: str, tmp_path: Path
+) -> None:
+    """They have numbers, which what is read now would have as well."""
+    output, wanted = tmp_path / "a.json", ("--log-group", "/a", *DATES, "--format", "json")
+    _, whole, _ = run(folder, *wanted)
+    [path] = Path(folder, "shop-prod/a/2026/11/22").rglob("worker/*.gz")
+    stored = path.read_bytes()
+    path.write_bytes(stored[:-9])
+    assert run(folder, *wanted, "-o", str(output))[0] == 1
+    (tmp_path / "a.json.fetching" / "sources").unlink()
+    assert run(folder, *wanted, "-o", str(output))[0] == 1
+    path.write_bytes(stored)
+    assert run(folder, *wanted, "-o", str(output))[0] == 0
+    assert output.read_bytes() == whole
+
+
 def test_what_two_fetches_at_once_have_read_comes_once(
     run: Run, folder: str, tmp_path: Path
 ) -> None:

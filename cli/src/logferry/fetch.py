@@ -32,6 +32,7 @@ _TOGETHER_BYTES = 2 * 1024 * 1024
 """Of streams, as they are stored, that are read into one file."""
 _AT = slice(STAMP_LENGTH)
 _STATE = "fetched.jsonl"
+_SOURCES = "sources"
 _TAG_LETTERS = 12
 TAG = slice(STAMP_LENGTH + 1, STAMP_LENGTH + 1 + _TAG_LETTERS)
 """Where a line says from which object its event is, between its time and its message."""
@@ -94,15 +95,13 @@ class Folder:
         self._lock = threading.Lock()
         try:
             path.mkdir(parents=True, exist_ok=True)
-            state = path / _STATE
-            if state.exists():
+            state, sources = path / _STATE, path / _SOURCES
+            if state.exists() and sources.exists():
                 self._read(state, task, plan)
-            else:
+            else:  # where events are from is in both
                 head = {"task": task, "cuts": [each.decode() for each in self.cuts]}
                 state.write_text(f"{json.dumps(head)}\n", encoding="utf-8")
-            self._sources = sqlite3.connect(
-                path / "sources", check_same_thread=False, autocommit=True
-            )
+            self._sources = sqlite3.connect(sources, check_same_thread=False, autocommit=True)
             self._sources.execute("CREATE TABLE IF NOT EXISTS sources (document TEXT)")
         except (OSError, ValueError, KeyError, TypeError, sqlite3.Error) as error:
             raise ConfigError(str(path), [f"not the folder of a fetch: {error!r}"]) from error
