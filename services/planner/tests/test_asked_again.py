@@ -179,7 +179,9 @@ def test_a_next_try_whose_record_and_message_are_gone_is_asked_for_again(world: 
     assert third["data"]["asked_again"] == 3
 
 
-def test_a_next_try_is_left_alone_where_it_is_there_or_nobody_is_to_make_it(world: World) -> None:
+def test_a_next_try_that_is_gone_is_left_alone_where_somebody_answers_for_its_window(
+    world: World,
+) -> None:
     purged(world)
     end(world, world.record("/app/b"))
     failed = fail_with_a_next_try(world, "/app/a")
