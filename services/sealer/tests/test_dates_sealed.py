@@ -177,6 +177,28 @@ def test_hours_after_the_last_plan_of_a_date_are_open_and_not_skipped(world: Wor
     }
 
 
+def test_what_the_last_plan_of_a_date_has_not_listed_any_more_is_gone_and_not_open(
+    world: World,
+) -> None:
+    hours = [Window.between(FIRST + n * HOUR, FIRST + (n + 1) * HOUR) for n in range(12)]
+    for hour in hours:
+        world.exported("/a", hour)
+    for hour in hours[:6]:
+        world.exported("/gone", hour)
+    world.inventory("/a", "/gone", at=FIRST + 6 * HOUR)
+    world.inventory("/a", at=FIRST + 12 * HOUR)
+    world.now = FIRST + DAY + 3 * DAY
+
+    world.look()
+
+    outcomes = world.outcomes(world.check()[0])
+    assert {each for each in outcomes if each[0] == "/gone"} == {
+        ("/gone", "archived", None),
+        ("/gone", "skipped", "not_listed"),
+    }
+    assert ("/a", "open", "not_planned") in outcomes
+
+
 def test_a_source_that_nobody_has_planned_for_long_is_taken_for_given_up(world: World) -> None:
     two_log_groups(world)
     world.now = FIRST + 42 * DAY

@@ -351,10 +351,8 @@ class Draft:
                 yield Group(source, name, window, basis, keys, None)
                 continue
             # Whoever was not listed after a window's end may be gone since before its start; where
-            # nobody has listed anything since, the last word on it stands.
-            is_known = listed is not None and (
-                listed[0] >= window.to_ms or listed_ms < window.to_ms
-            )
+            # nobody has listed anything since, the newest inventory stands.
+            is_known = listed is not None and listed[0] >= min(window.to_ms, listed_ms)
             line = listed[1] if is_known else None
             yield Group(source, name, window, line or NOT_LISTED, (), line)
 
