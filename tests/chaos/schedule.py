@@ -251,12 +251,12 @@ class Schedule:
     ) -> Iterator[str]:
         """Yield what is wrong with what was read directly, by whoever has read at the events' time.
 
-        They are at the start of the date, which is the end of the date before, and read with it.
+        They are at the start of the date, which is the end of the date before, and read with it,
+        but where that was read in parts.
         """
         at, window = self.recounts.window.from_ms, record.window
-        is_read = at in {window.from_ms, window.to_ms} and at not in {
-            edge for part in of_tasks for edge in part
-        }
+        read = {window.from_ms} if record.split else {window.from_ms, window.to_ms}
+        is_read = at in read - {edge for part in of_tasks for edge in part}
         if {key.split("/")[-2] for key in keys} != ({"web-1", "web-2"} if is_read else set()):
             yield f"{record.export_id}: read directly, and only {keys}, and {of_tasks} by tasks"
 
