@@ -181,7 +181,11 @@ class Asking:
         return found
 
     def found_lost(self, records: Iterable[LedgerRecord]) -> list[LedgerRecord]:
-        """Record once more the next tries that the ledger lacks; return those to be sent."""
+        """Record once more the next tries that the ledger lacks; return those to be sent.
+
+        Should their messages not be sent, no note in the outbox names them: the note of their date,
+        which is open, has them asked for again.
+        """
         there = self.ledger.create(lost_tries(self.plan, records))
         return [each for each in intact(there) if self._is_waiting(each)]
 
