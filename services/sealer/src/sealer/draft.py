@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Self
 
+from logferry_contracts.ledger_key import inventory_planned_at
 from logferry_contracts.seal_leaf import Leaf, name_sha256
 from logferry_contracts.source import SourceName
 from logferry_contracts.statement import CONTRADICTED
@@ -344,7 +345,7 @@ class Draft:
         listed = self._connection.execute(
             "SELECT planned_at_ms, line FROM listed WHERE name = ?", (name,)
         ).fetchone()
-        source, listed_ms = self._source_of(name), _listed_ms(self._connection)
+        source = self._source_of(name)
         for window in date.tiles(tries):
             if window in tries:
                 keys, basis = tuple(key for key, _ in tries[window]), repr(tries[window])
@@ -352,7 +353,9 @@ class Draft:
                 continue
             # Whoever was not listed after a window's end may be gone since before its start; where
             # nobody has listed anything since, the newest inventory stands.
-            is_known = listed is not None and listed[0] >= min(window.to_ms, listed_ms)
+            is_known = listed is not None and (
+                listed[0] >= window.to_ms or listed[0] >= _listed_ms(self._connection, self.source)
+            )
             line = listed[1] if is_known else None
             yield Group(source, name, window, line or NOT_LISTED, (), line)
 
@@ -376,11 +379,10 @@ class Draft:
         self._connection.execute("COMMIT")
 
 
-def _listed_ms(connection: sqlite3.Connection) -> int:
+def _listed_ms(connection: sqlite3.Connection, source: SourceName) -> int:
     """Return when the newest inventory was made that was taken in; 0 where none was."""
     (key,) = connection.execute("SELECT max(key) FROM inventories").fetchone()
-    at = (key or "").rpartition("/")[2].partition("-")[0]
-    return int(at) if at.isdecimal() else 0
+    return inventory_planned_at(source, key or "") or 0
 
 
 def _fill(connection: sqlite3.Connection, table: str, rows: Iterable[tuple[Any, ...]]) -> None:

@@ -16,6 +16,7 @@ from logferry_contracts.ledger_key import (
     in_recounts,
     inventories_from,
     inventories_prefix,
+    inventory_planned_at,
     recount_key,
     source_prefix,
     split_key,
@@ -158,9 +159,9 @@ class Ledger:
         source = _source(chain)
         prefix = inventories_prefix(source)
         for entry in self._pages(Prefix=prefix, StartAfter=inventories_from(source, from_ms)):
-            at = entry["Key"].removeprefix(prefix).partition("-")[0]
-            if at.isdecimal():
-                yield ListedInventory(entry["Key"], int(at))
+            planned_at_ms = inventory_planned_at(source, entry["Key"])
+            if planned_at_ms is not None:
+                yield ListedInventory(entry["Key"], planned_at_ms)
 
     def inventory(self, key: str) -> Iterator[ListedLogGroup | ContractError]:
         """Yield an inventory's lines, or what is wrong with one, a piece of it at a time."""
