@@ -158,10 +158,12 @@ class Book:
         """
         only_more = due.is_same_witness(self.todo[recount.export_id], recount.recount.by)
         is_corrected = not self.is_first and self._control.correct(recount, only_more=only_more)
-        if recount.export_id in self.late_streams:
-            known = self._control.recount(recount.window, recount.export_id)
-            if only_more or recount.recount.events is None or due.is_fewer(known, recount):
-                self._control.note_late(recount)
+        if recount.export_id in self.late_streams and (
+            only_more
+            or recount.recount.events is None
+            or due.is_fewer(self._control.recount(recount.window, recount.export_id), recount)
+        ):
+            self._control.note_late(recount)
         self._control.put(recount, self._look)
         return is_corrected
 

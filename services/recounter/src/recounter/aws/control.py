@@ -70,9 +70,7 @@ class Control:
         Raises:
             AwsError: S3 did not answer.
         """
-        prefix = ledger_prefix(self._source, window)
-        keys = map(split_key, self._bucket.keys(Prefix=prefix))
-        return frozenset(export_id for folder, export_id in keys if folder == prefix)
+        return frozenset(self._names(ledger_prefix(self._source, window)))
 
     def open_windows(self) -> set[str]:
         """Return the prefixes of the ledger of all windows with an export that has not ended."""
@@ -100,9 +98,7 @@ class Control:
 
     def counted(self, window: Window, look: int) -> set[str]:
         """Return the ids of the exports of a window that a look has said something of."""
-        prefix = self._prefix(window, look)
-        keys = (split_key(key) for key in self._bucket.keys(Prefix=prefix))
-        return {name for folder, name in keys if folder == prefix} - {_NOTE}
+        return self._names(self._prefix(window, look)) - {_NOTE}
 
     def put(self, recount: Recount, look: int) -> None:
         """Write what a look says of an export; what is there already stays, as it was the first."""
@@ -191,6 +187,11 @@ class Control:
         """Return who reads log events of the source, and when each of them has noted it."""
         listed = self._bucket.listed(Prefix=reading_prefix(self._source))
         return who_reads(self._source, listed)
+
+    def _names(self, prefix: str) -> set[str]:
+        """Return the names of what is in a folder, but for what is below it."""
+        keys = map(split_key, self._bucket.keys(Prefix=prefix))
+        return {name for folder, name in keys if folder == prefix}
 
     def _prefix(self, window: Window, look: int) -> str:
         if look == FIRST:
