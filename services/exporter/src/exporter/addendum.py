@@ -105,11 +105,8 @@ def _add(errand: Errand, entry: LedgerEntry) -> None:
     asked_at = errand.request.recounted_at
     if any(each.recounted_at == asked_at for each in entry.record.addenda or ()):
         return
-    why = adding.objection(entry.record)
-    if why is not None:
-        _leave(why)
-        return
     try:
+        _check(entry)
         _add_what_is_missing(errand, entry)
     except OutOfTimeError as error:
         _try_again(errand, str(error))
@@ -123,7 +120,7 @@ def _add_what_is_missing(errand: Errand, entry: LedgerEntry) -> None:
     record, recounted_at = entry.record, errand.request.recounted_at
     assert recounted_at is not None  # noqa: S101  (that is what is asked)
     whole = replace(reading(errand), most_streams=adding.MOST_STREAMS)
-    objects = Adding(reading=whole, check=lambda: _check(errand)).objects(record)
+    objects = Adding(reading=whole, check=lambda: _check(errand.read())).objects(record)
     if not objects:
         logger.info("nothing is missing")
         return
@@ -140,13 +137,15 @@ def _add_what_is_missing(errand: Errand, entry: LedgerEntry) -> None:
     _announced(errand, entry, addendum)
 
 
-def _check(errand: Errand) -> None:
-    """Make sure that something may still be added.
+def _check(entry: LedgerEntry | None) -> None:
+    """Make sure that something may be added to an export.
+
+    Args:
+        entry: The export's; None where it is gone.
 
     Raises:
         NotAddedError: It may not; nothing was written.
     """
-    entry = errand.read()
     why = "its record is gone" if entry is None else adding.objection(entry.record)
     if why is not None:
         raise NotAddedError(why)
