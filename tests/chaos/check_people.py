@@ -288,9 +288,12 @@ def check_failed(scene: Scene, profile: str, record: LedgerRecord, alarms: Alarm
         assert alarms.is_on(f"exporter-{profile}-dead-letters"), told
         assert record.export_id in "".join(scene.dead_letters(profile)), told
     else:  # it was announced, and taken back since
-        assert record.failed.reason in {"object_missing", "not_as_recorded"}, told
-        on = ("exports-failed", "sse-enforcer-objects-missing", "sse-enforcer-sweep-findings")
-        assert any(map(alarms.is_on, on)), told
+        on = {
+            "object_missing": ["objects-missing"],
+            "not_as_recorded": ["sweep-findings", "dead-letters"],
+        }[record.failed.reason]
+        by_enforcer = (f"sse-enforcer-{name}" for name in on)
+        assert any(map(alarms.is_on, ["exports-failed", *by_enforcer])), told
 
 
 def check_refused(scene: Scene, alarms: Alarms) -> None:
