@@ -16,6 +16,7 @@ from contracts.tests.witnessing import Witness, head_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from logferry_contracts.check_proof import as_json
 from logferry_contracts.command import main
 from logferry_contracts.message import from_epoch_ms
 from logferry_contracts.proof import Proof
@@ -276,3 +277,66 @@ def test_what_is_no_proof_is_bad_input(text: str, capsys: pytest.CaptureFixture[
 
     assert main(["check-proof", "other.json", "--key", "seals.pem"]) == 2
     assert capsys.readouterr().err.startswith("logferry_contracts: other.json: not a valid Proof")
+
+
+def test_a_later_seal_that_reaches_into_the_next_date_says_nothing_of_the_one_before() -> None:
+    """Of the first date's windows a proof of the second one need not have all that was said."""
+    archive = Archive()
+    first = archive.window()
+    sealed(archive, {"/a": "failed"}, "day", first)
+    second = archive.window()
+    sealed(archive, {"/a": "archived"}, "day", second)
+    between = archive.window(2 * HOUR_MS, second.from_ms - HOUR_MS)
+    both = Window(from_ms=first.from_ms, to_ms=between.to_ms)
+    erased = archive.archived("/a", first, generation=2)
+    archive.later([erased, archive.archived("/a", between)], both, date=date_of(first))
+    archive.later([archive.disposed(erased)], first)
+
+    of_first = shown(archive, "/a", date_of(first))
+    of_second = shown(archive, "/a", date_of(second))
+
+    windows = [(each.statement.window, each.statement.outcome) for each in of_second.words]
+    assert windows == [(between, "archived"), (second, "archived")]
+    assert of_second.besides == []
+    assert said(of_first) == [(4, "disposed"), (3, "archived")]
+
+
+def test_a_disposal_of_the_date_before_is_no_error_of_this_one() -> None:
+    archive = Archive()
+    first = archive.window()
+    erased = archive.archived("/a", first)
+    archive.day([erased], first)
+    second = archive.window()
+    sealed(archive, {"/a": "archived"}, "day", second)
+    between = archive.window(2 * HOUR_MS, second.from_ms - HOUR_MS)
+    both = Window(from_ms=first.from_ms, to_ms=between.to_ms)
+    archive.later(
+        [archive.disposed(erased), archive.archived("/a", between)], both, date=date_of(first)
+    )
+
+    assert said(shown(archive, "/a", date_of(second))) == [(3, "archived"), (2, "archived")]
+
+
+def test_what_was_archived_with_more_events_counts_beside_what_was_exported_anew() -> None:
+    archive = Archive()
+    covers = archive.window()
+    archive.day([archive.archived("/a", covers, streams=2)], covers)
+    sealed(archive, {"/a": "failed"}, "later", covers)
+    archive.later([archive.archived("/a", covers, generation=2)], covers)
+
+    proven = shown(archive, "/a", date_of(covers))
+
+    assert said(proven) == [(1, "archived"), (3, "archived")]
+    assert besides(proven) == [(2, "failed")]
+    [note] = as_json(proven)["notes"]
+    assert note["what"] == "it was sealed with 6 events before, and has 3: all have to stay"
+
+
+def test_an_outcome_that_only_a_later_version_knows_is_not_whole() -> None:
+    archive = Archive()
+    covers = archive.window()
+    archive.day([archive.statement("/a", covers, "outsourced")], covers)
+
+    [unchecked] = shown(archive, "/a", date_of(covers)).unchecked
+
+    assert "its outcome outsourced is none that is known here" in str(unchecked)

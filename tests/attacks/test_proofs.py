@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from contracts.tests.sealed_archive import HOUR_MS, SOURCE, Archive, SealingKey
+from contracts.tests.sealed_archive import HOUR_MS, SOURCE, Archive, SealingKey, gz
 from contracts.tests.witnessing import Witness, head_of
 from tests.attacks.conftest import second_verdict
 from tests.attacks.places import Folder
@@ -19,6 +19,7 @@ from logferry.command import main
 from logferry_contracts.command import main as contracts
 from logferry_contracts.day_seal import read_envelope
 from logferry_contracts.seal_leaf import name_sha256
+from logferry_contracts.window import Window
 
 NAMES = ("/app/a", "/app/b", "/app/c", "/app/d", "/app/e", "/app/f", "/app/g")
 GONE = "/app/gone"
@@ -367,6 +368,73 @@ def test_an_object_that_was_changed_is_none_of_the_proof(prove, check, archive):
     assert check(proof, "--object", str(path)) == (0, None)
     path.write_bytes(path.read_bytes()[:-1])
     assert check(proof, "--object", str(path)) == (1, "other_object")
+
+
+def test_an_object_that_counts_beside_another_export_is_one_of_the_proof(prove, check, archive):
+    """An export anew that has found less replaces nothing: the objects of both have to be there."""
+    covers = archive.window()
+    more = archive.archived("/app/a", covers, streams=2)
+    archive.day([more], covers)
+    archive.later([archive.archived("/app/a", covers, generation=2)], covers)
+    proof = prove("/app/a", "2026-11-24")
+    for each in more.objects:
+        assert check(proof, "--object", f"copy/{each.key}") == (0, None)
+    assert check(proof) == (0, None)
+
+
+def test_an_object_that_was_replaced_is_called_that(prove, check, archive, capsys):
+    covers = archive.window()
+    export = archive.export("/app/a", covers)
+    before = archive.put(export, covers, "stream", gz([covers.from_ms], "before"))
+    words = {"exports": [export], "objects": [before], "leftovers": []}
+    archive.day([archive.statement("/app/a", covers, "archived", **words)], covers)
+    archive.later([archive.archived("/app/a", covers, generation=2)], covers)
+    path = f"copy/{before.key}"
+    assert check(prove("/app/a", "2026-11-24"), "--object", path) == (1, "other_object")
+    contracts(["check-proof", "handed.json", "--key", "seals.pem", "--object", path])
+    told = f"{path}: it is {before.key}, as seal 5 has it, and counts no more. Ask for an object of"
+    assert told in capsys.readouterr().out
+
+
+def test_a_later_seal_that_reaches_into_the_date_says_nothing_of_the_one_before(
+    prove, check, archive
+):
+    first = archive.window()
+    erased = archive.archived("/app/a", first)
+    archive.day([erased], first)
+    second = archive.window()
+    archive.day([archive.archived("/app/a", second)], second)
+    between = archive.window(2 * HOUR_MS, second.from_ms - HOUR_MS)
+    both = Window(from_ms=first.from_ms, to_ms=between.to_ms)
+    archive.later([archive.disposed(erased), archive.archived("/app/a", between)], both)
+    assert check(prove("/app/a", "2026-11-25")) == (0, None)
+
+
+def test_what_only_a_later_version_knows_is_not_whole(prove, check, archive):
+    covers = archive.window()
+    archive.day([archive.statement("/app/a", covers, "outsourced")], covers)
+    assert check(prove("/app/a", "2026-11-24")) == (3, None)
+
+
+def test_what_contradicts_the_records_is_told(prove, check, archive, capsys):
+    covers = archive.window()
+    differences = [{"what": "size_bytes", "key": "some/key", "recorded": "85", "found": "29"}]
+    archive.day(
+        [archive.statement("/app/a", covers, "contradicted", differences=differences)], covers
+    )
+    assert check(prove("/app/a", "2026-11-24")) == (0, None)
+    contracts(["check-proof", "handed.json", "--key", "seals.pem"])
+    told = "size_bytes some/key: 85 is recorded, 29 is there"
+    assert told in capsys.readouterr().out
+
+
+def test_what_was_sealed_late_is_told(prove, check, archive, capsys):
+    covers = archive.window()
+    archive.day([archive.archived("/app/a", covers)], covers, is_late=True)
+    prove("/app/a", "2026-11-24")
+    contracts(["check-proof", "proof.json", "--key", "seals.pem"])
+    told = "to 2026-11-24T23:00:00.000Z, sealed late: by hand, by what was known then"
+    assert told in capsys.readouterr().out
 
 
 def test_a_proof_that_is_cut_off_is_none(prove, capsys):

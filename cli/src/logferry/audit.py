@@ -412,8 +412,7 @@ def _told(statement: Statement) -> str:
     if statement.outcome == CONTRADICTED:
         differences = statement.differences or []
         for each in differences[:_DIFFERENCES_TOLD]:
-            found = f"{each.recorded or 'nothing'} is recorded, {each.found or 'nothing'} is there"
-            parts.append(f"{each.what} {each.key or ''}: {found}")
+            parts.append(f"{each.what} {each.key or ''}: {each.told}")
         if len(differences) > _DIFFERENCES_TOLD:
             parts.append(f"and {len(differences) - _DIFFERENCES_TOLD} differences more")
     if statement.detail:

@@ -119,14 +119,24 @@ def judge(asked: Asked) -> Judged:
     except SealError as error:
         return Judged(file, None, {}, error)
     found: dict[str, str] = {}
+    known = [each for word in proven.words for each in _objects(word.statement)]
     for name, digest in files.items():
-        known = [each for word in proven.words for each in _objects(word.statement)]
         keys_of = [each.key for each in known if each.sha256 == digest]
         if not keys_of:
-            told = f"its SHA-256 is {digest}, of none of the {len(known)} objects that are proven"
-            return Judged(file, proven, found, OtherObjectError(name, told))
+            return Judged(file, proven, found, _other_object(proven, name, digest, len(known)))
         found[name] = " and ".join(keys_of)
     return Judged(file, proven, found)
+
+
+def _other_object(proven: Proven, name: str, digest: str, known: int) -> OtherObjectError:
+    """Return why a file is none of the objects that count."""
+    for word in proven.besides:
+        for each in _objects(word.statement):
+            if each.sha256 == digest:
+                told = f"it is {each.key}, as seal {word.link.sequence} has it, and counts no more"
+                return OtherObjectError(name, told, "Ask for an object of what counts")
+    told = f"its SHA-256 is {digest}, of none of the {known} objects that are proven"
+    return OtherObjectError(name, told)
 
 
 def _check_asked(proof: Proof, asked: Asked) -> None:
@@ -190,7 +200,8 @@ def in_words(proven: Proven) -> Iterator[str]:
     yield f"  log group  {proof.log_group_name} of {proof.chain}"
     for link in proven.days:
         if (sealed := link.sealed) is not None:
-            yield f"  date       {proof.date} ({sealed.time_zone}): {_span(sealed.covers)}"
+            late = ", sealed late: by hand, by what was known then" if sealed.is_late else ""
+            yield f"  date       {proof.date} ({sealed.time_zone}): {_span(sealed.covers)}{late}"
     if not proven.words:
         yield "  absent     no seal of this date has a leaf of this log group"
     for word in proven.words:
@@ -221,6 +232,8 @@ def _word_in_words(label: str, word: Word) -> Iterator[str]:
         told.append(f"{_count(len(objects), 'object')}, {_count(events, 'event')}, {size:,} bytes")
     if statement.waiver:
         told.append(f"by {answered_for(statement)}")
+    told += [f"{each.what} {each.key or ''}: {each.told}" for each in statement.differences or []]
+    told += [statement.detail] if statement.detail else []
     yield f"  {label:<9}  {_span(statement.window)}: {', '.join(told) or 'no object'}"
     for each in objects:
         yield f"             {each.sha256}  {each.size_bytes}  {each.key}"
@@ -246,6 +259,7 @@ def as_json(proven: Proven) -> dict[str, Any]:
         "is_absent": not proven.words,
         "windows": [_word_as_json(each) for each in proven.words],
         "besides": [_word_as_json(each) for each in proven.besides],
+        "notes": [{"thing": each.thing, "what": each.what} for each in proven.notes],
         "head": {"sequence": head.sequence, "sha256": head.sha256, "sealed_at": head.sealed_at},
         "witnessed": [
             {"witness": each.witness, "at": timestamp(each.at) if each.at else None}
@@ -257,7 +271,7 @@ def as_json(proven: Proven) -> dict[str, Any]:
 
 def _word_as_json(word: Word) -> dict[str, Any]:
     statement, link = word.statement, word.link
-    names = {"window", "outcome", "reason", "waiver"}
+    names = {"window", "outcome", "reason", "detail", "differences", "waiver"}
     said = statement.model_dump(mode="json", include=names, exclude_none=True)
     objects = [
         {"key": each.key, "sha256": each.sha256, "size_bytes": each.size_bytes}

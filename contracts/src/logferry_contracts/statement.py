@@ -161,6 +161,11 @@ class Difference(Message):
     recorded: Annotated[str, Field(max_length=1024)] | None = None
     found: Annotated[str, Field(max_length=1024)] | None = None
 
+    @property
+    def told(self) -> str:
+        """What is where, for people."""
+        return f"{self.recorded or 'nothing'} is recorded, {self.found or 'nothing'} is there"
+
 
 class Waiver(Message):
     """Who has given up a window, or had it deleted.

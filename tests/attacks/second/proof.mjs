@@ -2,10 +2,13 @@
 //
 //   node proof.mjs FILE --key FILE ...      exit codes as in section 9
 import { readFileSync } from 'node:fs'
-import { check, end, given, hash, isSigned, keyIn, nameHash, readSeal, sha256, standing, unknown } from './format.mjs'
+import {
+  OUTCOMES, check, end, given, hash, isSigned, keyIn, nameHash, readSeal, sha256, standing, unknown,
+} from './format.mjs'
 
 const proof = JSON.parse(readFileSync(process.argv[2]))
 const name = `${proof.chain.account_id}/${proof.chain.region}`
+check(/^urn:logferry:schema:proof:1\.[0-9]+$/.test(proof.schema), name, 'no proof, or of another major')
 const trusted = new Map(given('--key').map((file) => keyIn(readFileSync(file))))
 if (!trusted.size) unknown.push(`${name}: no key was given`)
 
@@ -77,6 +80,7 @@ proof.shown.forEach((shown, at) => {
     check(window.from_ms >= sealed.covers.from_ms && window.to_ms <= sealed.covers.to_ms, thing, 'outside of its seal')
     check(seal.kind !== 'day' || window.from_ms <= reached, thing, 'leaves out a time')
     reached = Math.max(reached, window.to_ms), before = window
+    if (!days.some((day) => overlaps(day.seal.sealed.covers, window))) return // of another date
     const key = `${window.from_ms} ${window.to_ms}`
     words.set(key, [...words.get(key) ?? [], { ...it, objects: it.objects ?? [] }])
   })
@@ -85,9 +89,11 @@ proof.shown.forEach((shown, at) => {
 
 // 6. What counts
 for (const [window, said] of words) {
-  const [{ outcome, objects }] = standing(said)
-  console.log(`${outcome}  ${window}`)
-  for (const object of objects) console.log(`  ${object.sha256}  ${object.size_bytes}  ${object.key}`)
+  for (const { outcome, objects } of standing(said).filter((it, at) => !at || said.includes(it))) {
+    if (!OUTCOMES.includes(outcome)) unknown.push(`${window}: the outcome ${outcome}`)
+    console.log(`${outcome}  ${window}`)
+    for (const object of objects) console.log(`  ${object.sha256}  ${object.size_bytes}  ${object.key}`)
+  }
 }
 if (!words.size) console.log('absent')
 end()

@@ -9,12 +9,15 @@ What is checked, in this order:
 * their statements are of the log group and within what the seal covers; those of a ``day`` fill it;
 * the witnesses' notes are of the head.
 
-What counts of all that seals say of a window is as `standing` has it: mostly the last word.
+What counts of all that seals say of a window is as `standing` has it: mostly the last word. A later
+seal may say something of other dates' windows as well: of these a proof need not have all that was
+said, so that it says nothing of them.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
+from itertools import chain as chained
 from typing import NamedTuple
 
 from logferry_contracts import json_text
@@ -49,7 +52,7 @@ from logferry_contracts.verification.findings import (
     WindowOutsideError,
 )
 from logferry_contracts.verification.joining import span
-from logferry_contracts.verification.standing import standing
+from logferry_contracts.verification.standing import not_known, standing
 from logferry_contracts.verification.witnesses import Witnessed, of_seal
 from logferry_contracts.window import Window
 from logferry_contracts.wire import ContractError, parse
@@ -69,7 +72,8 @@ class Proven:
 
     Attributes:
         days: The seals of kind ``day`` of the date.
-        words: What counts of each window, in their order; none where the log group has no leaf.
+        words: What counts of each window, in their order, with what was archived before and counts
+            beside it; none where the log group has no leaf.
         besides: What was said of the same windows besides, before or later, the first word first.
         notes: What somebody may want to know of the windows.
         head: The newest seal that the proof knows.
@@ -133,9 +137,12 @@ def _weigh(proven: Proven, said: Sequence[Word]) -> None:
     Raises:
         DisposalError: A seal has other objects disposed of than were sealed.
     """
+    covered = [link.sealed.covers for link in proven.days if link.sealed is not None]
     by_window: dict[Window, list[Word]] = {}
     for word in sorted(said, key=_place):
-        by_window.setdefault(word.statement.window, []).append(word)
+        window = word.statement.window
+        if any(_overlap(window, each) for each in covered):
+            by_window.setdefault(window, []).append(word)
     for words in by_window.values():
         counts = standing([each.statement for each in words])
         for finding in counts.findings:
@@ -143,9 +150,11 @@ def _weigh(proven: Proven, said: Sequence[Word]) -> None:
                 raise finding
             if isinstance(finding, Disposed | Note):
                 proven.notes.append(finding)
+        counting = [each for each in (counts.statement, *counts.also) if each is not None]
         for word in words:
-            does_count = word.statement is counts.statement
+            does_count = any(word.statement is each for each in counting)
             (proven.words if does_count else proven.besides).append(word)
+        proven.unchecked.extend(chained.from_iterable(map(not_known, counting)))
 
 
 def links_of_date(links: Iterable[Link], date: str) -> list[Link]:

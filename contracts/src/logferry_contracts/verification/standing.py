@@ -8,6 +8,7 @@ from logferry_contracts.statement import (
     DISPOSED,
     EXCLUDED,
     FAILED,
+    KNOWN_OUTCOMES,
     OPEN,
     REFUSED,
     SKIPPED,
@@ -21,6 +22,7 @@ from logferry_contracts.verification.findings import (
     Finding,
     Note,
     SealError,
+    Unchecked,
 )
 from logferry_contracts.verification.joining import span
 
@@ -95,6 +97,13 @@ def standing(words: Sequence[Statement | None]) -> Standing:
 def place(statement: Statement) -> str:
     """Return which log group and window a statement is of, for people."""
     return f"{statement.log_group.name}, {span(statement.window.from_ms, statement.window.to_ms)}"
+
+
+def not_known(statement: Statement) -> Iterator[Unchecked]:
+    """Yield what cannot be judged of a statement: an outcome that a later version may have."""
+    if statement.outcome not in KNOWN_OUTCOMES:
+        told = f"its outcome {statement.outcome} is none that is known here"
+        yield Unchecked(place(statement), told, "Check it with a newer version of logferry")
 
 
 def answered_for(statement: Statement) -> str:

@@ -30,6 +30,7 @@ from logferry_contracts.verification.planted import Named, among_objects, among_
 from logferry_contracts.verification.standing import (
     Standing,
     answered_for,
+    not_known,
     place,
     standing,
     takes_back,
@@ -287,14 +288,11 @@ def _of_outcome(statement: Statement | None) -> Iterator[Finding]:
     thing = place(statement)
     if statement.outcome == CONTRADICTED:
         for each in statement.differences or []:
-            found = f"{each.recorded or 'nothing'} is recorded, {each.found or 'nothing'} is there"
-            yield ContradictedError(each.key or thing, f"{each.what}: {found}")
+            yield ContradictedError(each.key or thing, f"{each.what}: {each.told}")
     if statement.outcome == DISPOSED:
         count = len(statement.objects or [])
         yield Disposed(thing, f"{count} objects are disposed of by {answered_for(statement)}")
-    if statement.outcome not in KNOWN_OUTCOMES:
-        told = f"its outcome {statement.outcome} is none that is known here"
-        yield Unchecked(thing, told, "Check it with a newer version of logferry")
+    yield from not_known(statement)
 
 
 def _up_to_last(found: Iterator[list[Finding]], are_last: deque[bool]) -> Iterator[Finding]:
