@@ -15,7 +15,16 @@ from typing import Any
 import pytest
 from cli.tests.audited import BIDI, LONG, MARKUP, organisation
 from cli.tests.copies import Copy
-from contracts.tests.sealed_archive import AT, SOURCE, Archive, Bucket, SealingKey
+from contracts.tests.sealed_archive import (
+    AT,
+    DAY_MS,
+    KEY_ARN,
+    SOURCE,
+    START_MS,
+    Archive,
+    Bucket,
+    SealingKey,
+)
 from contracts.tests.witnessing import Witness, head_of
 
 from logferry.audit import About, Audit
@@ -23,6 +32,7 @@ from logferry.audit_page import page
 from logferry.checkout import ROOT
 from logferry.command import main
 from logferry.folder_store import FolderStore
+from logferry_contracts.day_seal import NextKey
 from logferry_contracts.recount import Recounted
 from logferry_contracts.statement import Waiver
 from logferry_contracts.verification.chain import Chain, Link, read_chain
@@ -297,6 +307,65 @@ def test_what_cloudwatch_has_counted_itself_is_told_with_how_often_it_had_more(
     assert "CloudWatch Logs had 7 events that are not in the archive" in json.dumps(lines)
 
 
+def test_a_date_that_was_sealed_late_is_counted(tmp_path: Path, archive: Archive) -> None:
+    before = archive.window(from_ms=START_MS - DAY_MS)
+    archive.day([archive.archived("/app/a", before)], before, is_late=True)
+    code, read, _ = report(tmp_path)
+    heading, row = read.tables["Seals of accounts and Regions"]
+    assert (code, dict(zip(heading, row, strict=True))["late"]) == (0, "1")
+    assert "1 seal was made late: by hand, for a time before there were seals" in read.text
+
+
+def test_up_to_when_dates_are_sealed_is_not_what_the_newest_seal_is_of(
+    tmp_path: Path, archive: Archive
+) -> None:
+    """The newest seal may be one of the kind later, of a date long ago, or name the next key."""
+    first = archive.window(from_ms=START_MS)
+    archive.later([archive.archived("/app/new", first)], first)
+    _, read, _ = report(tmp_path)
+    heading, row = read.tables["Newest seals"]
+    shown = dict(zip(heading, row, strict=True))
+    assert (shown["sequence"], shown["dates sealed up to"]) == ("5", "2026-11-24T23:00:00.000Z")
+
+
+@pytest.mark.parametrize(
+    ("given", "why"),
+    [("a key", "which no trusted key has signed"), ("none", "whose signature was not checked")],
+)
+def test_a_key_that_an_untrusted_seal_names_comes_from_nowhere(
+    tmp_path: Path, archive: Archive, given: str, why: str
+) -> None:
+    theirs = SealingKey()
+    named = NextKey(id=theirs.trusted.id, arn=KEY_ARN, pem=theirs.pem)
+    archive.write(archive.next_seal("key", next_key=named), theirs)
+    archive.key = theirs
+    archive.days(1)
+    _, read, _ = report(tmp_path, key=given == "a key")
+    rows = {
+        row[0]: row[2] for row in read.tables["Keys by which the seals say that they are signed"]
+    }
+    assert rows[theirs.trusted.id] == f"nowhere: named by seal 5, {why}"
+
+
+def test_a_key_that_is_replaced_lawfully_is_named(tmp_path: Path, archive: Archive) -> None:
+    archive.rotate(SealingKey())
+    archive.days(1)
+    _, read, _ = report(tmp_path)
+    rows = {
+        row[0]: row[2] for row in read.tables["Keys by which the seals say that they are signed"]
+    }
+    assert rows[archive.key.trusted.id] == "named by seal 5"
+
+
+def test_the_lists_and_what_was_in_order_are_two_files(
+    tmp_path: Path, archive: Archive, capsys: pytest.CaptureFixture[str]
+) -> None:
+    given = ("--key", tmp_path / "seals.pem", "--resume", tmp_path / "november.jsonl")
+    assert verify(tmp_path / "copy", *given, "--report", tmp_path / "november.html") == 2
+    assert "november.html writes its lists: give one another name" in capsys.readouterr().err
+    assert not (tmp_path / "november.jsonl").exists()
+
+
 def test_without_a_key_it_says_so(tmp_path: Path, archive: Archive) -> None:
     code, read, _ = report(tmp_path, key=False)
     assert code == 3
@@ -329,6 +398,33 @@ def test_a_url_is_shown_without_what_opens_it(
     _, read, lines = report(tmp_path, "--witness", url)
     assert "logferry verify copy --witness https://example.com/note" in read.text
     assert "secret" not in read.text + json.dumps(lines)
+
+    monkeypatch.setattr("sys.argv", ["logferry", "verify", "copy", f"--witness={url}"])
+    (tmp_path / "report.html").unlink()
+    (tmp_path / "report.jsonl").unlink()
+    _, read, _ = report(tmp_path, "--witness", url)
+    assert "logferry verify copy --witness=https://example.com/note" in read.text
+    assert "secret" not in read.text
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://127.0.0.1:9/note?secret",
+        "HTTPS://127.0.0.1:9/note?secret",
+        "http://127.0.0.1:9/a note?secret",
+        "http://[::1?secret",
+    ],
+)
+def test_a_url_that_cannot_be_read_is_named_without_what_opens_it(
+    tmp_path: Path, archive: Archive, capsys: pytest.CaptureFixture[str], url: str
+) -> None:
+    key = tmp_path / "seals.pem"
+    assert verify(tmp_path / "copy", "--key", key, "--witness", url) == 2
+    told = capsys.readouterr().err
+    assert f"  {url.removesuffix('?secret')}: " in told
+    assert "secret" not in told
+    assert "No such file" not in told
 
 
 @pytest.mark.parametrize("by", [None, Witness()])

@@ -248,6 +248,37 @@ def test_a_check_goes_on_where_it_was_stopped(
     assert {"/".join(key.split("/")[3:6]) for key in objects} == {"2026/11/23", "2026/11/24"}
 
 
+@pytest.mark.parametrize("end", [KeyboardInterrupt, AWS_ERRORS[0], ConnectionError])
+def test_what_was_wrong_counts_more_than_that_a_check_came_to_no_end(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, end: type[BaseException]
+) -> None:
+    real = FolderStore.open
+
+    def ended(self: FolderStore, key: str, version_id: str | None) -> Any:
+        if "2026/11/23" in key:
+            raise end
+        return real(self, key, version_id)
+
+    monkeypatch.setattr(FolderStore, "open", ended)
+    assert run()[0] == 3
+    remove_an_object(tmp_path)
+    code, out, _ = run("--report", str(tmp_path / "report.html"))
+    assert (code, "object_missing" in out) == (1, True)
+    assert "<strong>Not valid</strong>" in (tmp_path / "report.html").read_text()
+
+
+def test_a_witnesss_key_without_a_note_checks_nothing(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "vkey").write_text(f"{Witness().key}\n")
+    code, _, err = run("--witness-key", str(tmp_path / "vkey"))
+    assert (code, "none is given: give them with --witness" in err) == (2, True)
+
+
+def test_a_file_with_two_keys_is_refused(run: Run, tmp_path: Path, archive: Archive) -> None:
+    (tmp_path / "both.pem").write_text(SealingKey().pem + archive.key.pem)
+    code, _, err = run("--key", str(tmp_path / "both.pem"))
+    assert (code, "both.pem: 2 public keys are in it" in err) == (2, True)
+
+
 def test_what_was_wrong_is_looked_at_again(run: Run, tmp_path: Path) -> None:
     resume = ("--resume", str(tmp_path / "progress.jsonl"), "--json")
     path = remove_an_object(tmp_path)

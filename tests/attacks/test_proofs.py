@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from contracts.tests.sealed_archive import HOUR_MS, SOURCE, Archive, SealingKey, gz
+from contracts.tests.sealed_archive import AT, HOUR_MS, SOURCE, Archive, SealingKey, gz
 from contracts.tests.witnessing import Witness, head_of
 from tests.attacks.conftest import second_verdict
 from tests.attacks.places import Folder
@@ -19,6 +19,7 @@ from logferry.command import main
 from logferry_contracts.command import main as contracts
 from logferry_contracts.day_seal import read_envelope
 from logferry_contracts.seal_leaf import name_sha256
+from logferry_contracts.statement import Waiver
 from logferry_contracts.window import Window
 
 NAMES = ("/app/a", "/app/b", "/app/c", "/app/d", "/app/e", "/app/f", "/app/g")
@@ -466,6 +467,44 @@ def test_no_proof_is_made_of_what_is_damaged(archive, capsys, what):
     assert wrong & {(1, False)}, capsys.readouterr().err
 
 
+@pytest.mark.parametrize("damaged", ["removed", "overwritten", "another one's"])
+def test_a_damaged_seal_is_not_taken_for_a_date_without_one(archive, capsys, damaged):
+    """Nor the one before for the newest: what the damaged one says may have the last word."""
+    archive.days(1)
+    key, beside = (f"!seals/{archive.chain}/seals/{n:010d}.json" for n in (3, 5))
+    for place in (key, beside):
+        if damaged == "removed":
+            archive.bucket.remove(place)
+        else:
+            data = b"anything" if damaged == "overwritten" else archive.seal(1)
+            archive.bucket.replace(place, data)
+    asked = ["prove", "copy", "--log-group", "/app/a", "-o", "proof.json"]
+    for date in ("2026-11-24", "2026-11-23" if damaged != "removed" else "2026-11-24"):
+        with pytest.raises(SystemExit) as ended:
+            main([*asked, "--date", date])
+        told = capsys.readouterr().err
+        assert (ended.value.code, "no proof can be made" in told) == (1, True), told
+    assert not Path("proof.json").exists()
+
+
+def test_what_a_terminal_would_obey_is_escaped(archive, capsys):
+    by = "anna\x1b[2J\n  witness    somebody has seen it"
+    waiver = Waiver(by=by, why="\u202ereversed", at=AT)
+    covers = archive.window()
+    words = {"waiver": waiver, "reason": "log_group_gone"}
+    archive.day([archive.statement("/app/a", covers, "waived", **words)], covers)
+    with pytest.raises(SystemExit) as ended:
+        main(["prove", "copy", "--log-group", "/app/a", "--date", "2026-11-24", "-o", "proof.json"])
+    told = capsys.readouterr().out
+    assert (ended.value.code, "by anna\\x1b[2J\\n  witness" in told) == (0, True)
+    assert not [line for line in told.splitlines() if line.startswith("  witness")]
+    assert "\\u202ereversed" in told
+
+
+def test_a_date_may_be_typed_in_any_way_of_the_standard(prove, check):
+    assert check(prove("/app/a", "20261121"), "--date", DATE) == (0, None)
+
+
 @pytest.mark.parametrize(
     ("options", "told"),
     [
@@ -475,13 +514,15 @@ def test_no_proof_is_made_of_what_is_damaged(archive, capsys, what):
         (["--date", DATE, "--witness", "seals.pem"], "seals.pem: no note of a chain"),
         (["--date", DATE, "--witness", "older"], "no note is of the newest one"),
         (["--date", DATE, "-o", "no/folder/proof.json"], "no/folder/proof.json: No such file"),
+        (["--date", DATE, "--log-group", "/app/*"], "'/app/*': no log group is called so"),
     ],
 )
 def test_what_was_asked_wrongly_is_named(archive, capsys, options, told):
     Path("older").write_bytes(Witness().note(head_of(archive, 1)))
     output = [] if "-o" in options else ["-o", "proof.json"]
+    named = [] if "--log-group" in options else ["--log-group", "/app/a"]
     with pytest.raises(SystemExit) as ended:
-        main(["prove", "copy", "--log-group", "/app/a", *options, *output])
+        main(["prove", "copy", *named, *options, *output])
     assert (ended.value.code, told in capsys.readouterr().err) == (2, True)
 
 

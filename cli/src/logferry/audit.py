@@ -119,11 +119,11 @@ class KeyUse:
     """The seals of a chain that one key has signed, by what they say.
 
     Attributes:
-        named_by: The sequence of the seal that names it as the next key; None for none.
+        named_by: The seal that names it as the next key; None for none.
     """
 
     key_id: str
-    named_by: int | None
+    named_by: Link | None
     first: Link
     last: Link
     seals: int = 0
@@ -139,6 +139,8 @@ class OfChain:
         resumed: How many of these an earlier run has found in order.
         first: The first date that was asked for and is sealed; None for none.
         head: The newest seal; None where there is none.
+        up_to_ms: The end of what its seals of the kind ``day`` cover; None where there is none.
+        late: How many seals say that they were made by hand, of a time before there were seals.
         keys: In the order in which they came.
         is_whole: Whether the check has come to its end.
     """
@@ -152,6 +154,8 @@ class OfChain:
     first: str | None
     last: str | None
     head: Link | None
+    up_to_ms: int | None
+    late: int
     keys: Listed[KeyUse]
     counts: Counts = field(default_factory=Counts)
     is_whole: bool = False
@@ -161,6 +165,7 @@ class OfChain:
         """Return what is known before anything is looked at; see `Audit.begin`."""
         dates = sorted(link.sealed.date for link in checked if link.sealed)
         profiles = {name for link in chain.links if link.sealed for name in link.sealed.profiles}
+        days = [link.sealed for link in chain.links if link.sealed and link.kind == "day"]
         return cls(
             name=str(chain.name),
             tally=tally,
@@ -171,6 +176,8 @@ class OfChain:
             first=dates[0] if dates else None,
             last=dates[-1] if dates else None,
             head=chain.links[-1] if chain.links else None,
+            up_to_ms=max((each.covers.to_ms for each in days), default=None),
+            late=sum(each.is_late for each in days),
             keys=_keys(chain.links),
         )
 
@@ -390,14 +397,14 @@ class About:
 
 def _keys(links: Iterable[Link]) -> Listed[KeyUse]:
     uses: dict[str, KeyUse] = {}
-    named: dict[str, int] = {}
+    named: dict[str, Link] = {}
     for link in links:
         new = KeyUse(link.key_id, named.get(link.key_id), link, link)
         use = uses.setdefault(link.key_id, new)
         use.last = link
         use.seals += 1
         if link.next_key_id is not None:
-            named[link.next_key_id] = link.sequence
+            named[link.next_key_id] = link
     found = Listed[KeyUse](KEY_ROWS)
     for each in uses.values():
         found.add(each)
@@ -411,8 +418,8 @@ def _told(statement: Statement) -> str:
         parts.append(answered_for(statement))
     if statement.outcome == CONTRADICTED:
         differences = statement.differences or []
-        for each in differences[:_DIFFERENCES_TOLD]:
-            parts.append(f"{each.what} {each.key or ''}: {each.told}")
+        some = differences[:_DIFFERENCES_TOLD]
+        parts += [f"{each.what} {each.key or ''}: {each.told}" for each in some]
         if len(differences) > _DIFFERENCES_TOLD:
             parts.append(f"and {len(differences) - _DIFFERENCES_TOLD} differences more")
     if statement.detail:

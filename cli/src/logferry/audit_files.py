@@ -26,7 +26,7 @@ class ReportFiles:
             ConfigError: One of the two is there, or cannot be made.
         """
         self._page = page
-        self._lists = page.with_suffix(LISTS_SUFFIX)
+        self._lists = lists_of(page)
         if page.suffix != SUFFIX:
             raise ConfigError("--report", [f"{page}: give a name that ends with {SUFFIX}"])
         places = (page, self._lists, _partial(page), _partial(self._lists))
@@ -88,6 +88,11 @@ class ReportFiles:
             _partial(self._page).replace(self._page)
         except OSError as error:
             raise _unwritten(self._page, error) from error
+
+
+def lists_of(page: Path) -> Path:
+    """Return which file lies beside a page."""
+    return page.with_suffix(LISTS_SUFFIX)
 
 
 def _partial(path: Path) -> Path:

@@ -1,7 +1,7 @@
 """The sections of the auditor's page, each as HTML piece by piece."""
 
 import shlex
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 
 from logferry.audit import CHAIN_ROWS, MONTH_ROWS, About, Audit, Missing, OfChain, Told, Without
 from logferry.audit_counts import UNKNOWN, UNREAD, Counts, Listed
@@ -152,6 +152,11 @@ def accounts(audit: Audit, lists: str) -> Iterator[str]:
         map(_of_chain, audit.chains.first),
         _more(audit.chains, lists),
     )
+    if late := sum(each.late for each in audit.chains.first):
+        yield from _paragraph(
+            f"{things(late, 'seal was', 'seals were')} made late: by hand, for a time before there "
+            "were seals, by what was known when it was made."
+        )
     yield from _paragraph(
         "A window is a log group's date, or a part of one. What became of it is said in a word:"
     )
@@ -249,7 +254,7 @@ def keys(audit: Audit, about: About) -> Iterator[str]:
     uses = Listed[Sequence[Cell]](CHAIN_ROWS)
     for chain in audit.chains.first:
         for use in chain.keys.first:
-            why = _why_trusted(use.key_id in given, use.named_by)
+            why = _why_trusted(use.key_id, use.named_by, given)
             ends = (_seal(use.first), _seal(use.last))
             uses.add((use.key_id, chain.name, why, *ends, use.seals))
     yield from table(
@@ -268,8 +273,8 @@ def heads(audit: Audit, about: About) -> Iterator[str]:
     )
     yield from table(
         "Newest seals",
-        ("account and Region", "sequence", "SHA-256 of its file", "made", "covers up to"),
-        (_of_head(each.name, each.head) for each in audit.chains.first if each.head),
+        ("account and Region", "sequence", "SHA-256 of its file", "made", "dates sealed up to"),
+        (_of_head(each, each.head) for each in audit.chains.first if each.head),
     )
     if about.witnessed is None:
         yield from _paragraph(_UNWITNESSED)
@@ -342,7 +347,7 @@ def _by_hand(head: Link) -> list[str]:
 
 
 _CHAIN_COLUMNS = (
-    *("account and Region", "profiles", "verdict", "seals", "checked", "resumed"),
+    *("account and Region", "profiles", "verdict", "seals", "late", "checked", "resumed"),
     *("errors", "unchecked", "from", "to"),
 )
 
@@ -356,7 +361,7 @@ def _of_chain(chain: OfChain) -> Sequence[Cell]:
     verdict = chain.tally.verdict if chain.is_whole else "not ended"
     return (
         *(chain.name, ", ".join(chain.profiles), verdict),
-        *(chain.seals, chain.checked, chain.resumed, errors, chain.tally.unchecked),
+        *(chain.seals, chain.late, chain.checked, chain.resumed, errors, chain.tally.unchecked),
         *(chain.first or "", chain.last or ""),
     )
 
@@ -401,15 +406,21 @@ def _of_note(note: Witnessed) -> Sequence[Cell]:
     return note.name, str(chain), sequence, sha256, note.witness or "", at, believed
 
 
-def _of_head(name: str, head: Link) -> Sequence[Cell]:
-    up_to = timestamp(from_epoch_ms(head.sealed.covers.to_ms)) if head.sealed else ""
-    return name, head.sequence, head.sha256, head.sealed_at, up_to
+def _of_head(chain: OfChain, head: Link) -> Sequence[Cell]:
+    up_to = "" if chain.up_to_ms is None else timestamp(from_epoch_ms(chain.up_to_ms))
+    return chain.name, head.sequence, head.sha256, head.sealed_at, up_to
 
 
-def _why_trusted(is_given: bool, named_by: int | None) -> str:  # noqa: FBT001  (a row's two facts)
-    if is_given:
+def _why_trusted(key_id: str, named_by: Link | None, given: Collection[str]) -> str:
+    if key_id in given:
         return "given"
-    return "nowhere: it was not given" if named_by is None else f"named by seal {named_by}"
+    if named_by is None:
+        return "nowhere: it was not given"
+    told = f"named by seal {named_by.sequence}"
+    if named_by.is_signed:
+        return told
+    unsigned = "whose signature was not checked" if not given else "which no trusted key has signed"
+    return f"nowhere: {told}, {unsigned}"
 
 
 def _seal(link: Link) -> str:

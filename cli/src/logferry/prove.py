@@ -4,15 +4,26 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from pydantic import TypeAdapter, ValidationError
+
 from logferry.errors import ConfigError, ProveError
 from logferry.given import date_given
 from logferry.verify import Archive
 from logferry.witness import stored_notes
 from logferry.workers import READERS, Threads
 from logferry_contracts.chain import ChainName
+from logferry_contracts.log_group import LogGroupName
+from logferry_contracts.seal_key import seal_key
 from logferry_contracts.signed_note import NoteError, SignedNote
 from logferry_contracts.verification.chain import Chain, read_chain
-from logferry_contracts.verification.findings import SealError
+from logferry_contracts.verification.findings import (
+    NotASealError,
+    ReserialisedError,
+    SealError,
+    SealsMissingError,
+    WrongChainError,
+    WrongPlaceError,
+)
 from logferry_contracts.verification.proofs import Proven, check, links_of_date
 from logferry_contracts.verification.proving import prove
 from logferry_contracts.verification.store import Unreadable
@@ -20,13 +31,24 @@ from logferry_contracts.verification.stored import raise_unread
 from logferry_contracts.wire import emit
 from logferry_contracts.witness import Head
 
+_LOG_GROUP_NAME = TypeAdapter[str](LogGroupName)
+
+_OF_A_PLACE = (
+    SealsMissingError,
+    NotASealError,
+    ReserialisedError,
+    WrongChainError,
+    WrongPlaceError,
+)
+"""What says that a place of a chain has not the seal that was sealed there."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Asked:
     """What is to be proven.
 
     Attributes:
-        date: As seals have it.
+        date: As somebody has typed it; `on` is as seals have it.
         made_at: When, as a timestamp.
         witness: Files, folders and URLs with notes that witnesses have signed.
     """
@@ -37,12 +59,23 @@ class Asked:
     witness: Sequence[str] = ()
 
     def __post_init__(self) -> None:
-        """Make sure that the date is one.
+        """Make sure that the date is one, and that a log group may be called so.
 
         Raises:
             ConfigError: It is not.
         """
         date_given("--date", self.date)
+        try:
+            _LOG_GROUP_NAME.validate_python(self.log_group_name)
+        except ValidationError as error:
+            rule = "1 to 512 letters, digits and . - _ / #"
+            told = f"{self.log_group_name!r}: no log group is called so: {rule}"
+            raise ConfigError("--log-group", [told]) from error
+
+    @property
+    def on(self) -> str:
+        """The date as seals have it."""
+        return str(date_given("--date", self.date))
 
 
 def make(archives: Iterable[tuple[Archive, Sequence[ChainName]]], asked: Asked, to: Path) -> Proven:
@@ -65,7 +98,7 @@ def make(archives: Iterable[tuple[Archive, Sequence[ChainName]]], asked: Asked, 
             archive,
             chain,
             asked.log_group_name,
-            date=asked.date,
+            date=asked.on,
             made_at=asked.made_at,
             witness_notes=notes,
         )
@@ -89,7 +122,8 @@ def _chain(
 
     Raises:
         ConfigError: None has, or several have.
-        Unreadable: A seal cannot be read, which may be of this date or say more of it.
+        SealError: A seal is damaged or gone that may be of this date or say more of it.
+        Unreadable: A seal cannot be read, of which the same is true.
     """
     read = [
         (archive, read_chain(archive, name, (), mapped=threads.mapped))
@@ -98,7 +132,9 @@ def _chain(
     ]
     for _, chain in read:
         raise_unread(chain.findings)
-    found = [each for each in read if links_of_date(each[1].links, asked.date)]
+    found = [each for each in read if links_of_date(each[1].links, asked.on)]
+    for _, chain in found or read:
+        _raise_damaged(chain, is_found=bool(found))
     if not found:
         names = ", ".join(str(chain.name) for _, chain in read) or "no account"
         raise ConfigError("--date", [f"{asked.date}: no seal of {names} is of this date"])
@@ -107,6 +143,18 @@ def _chain(
         told = f"{names} have seals of {asked.date}: say which with --profile"
         raise ConfigError("--log-group", [told])
     return found[0]
+
+
+def _raise_damaged(chain: Chain, *, is_found: bool) -> None:
+    """Refuse to take a seal for the newest one, or a date for one without seals, that may not be.
+
+    Raises:
+        SealError: A place is damaged: the newest one, or, where no seal of the date was found, any.
+    """
+    newest = None if chain.reach is None else seal_key(chain.name, chain.reach)
+    for each in chain.findings:
+        if isinstance(each, _OF_A_PLACE) and (each.thing == newest or not is_found):
+            raise each
 
 
 def _notes(places: Sequence[str], chain: Chain) -> list[str]:

@@ -1,5 +1,6 @@
 """What witnesses have signed, from where somebody has put it: files, folders and URLs."""
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from logferry_contracts.verification.witnesses import Witnessed
 from logferry_contracts.witness import WitnessKey
 
 _TIMEOUT_S = 30
+_URL = re.compile(r"https?://", re.IGNORECASE)
 
 
 def trusted_witnesses(paths: Iterable[Path]) -> tuple[WitnessKey, ...]:
@@ -60,7 +62,7 @@ def stored_notes(places: Iterable[str]) -> list[tuple[str, bytes]]:
         try:
             found += _stored(place)
         except (OSError, ValueError) as error:  # the last one, of a URL that is none
-            problems.append(f"{place}: {error}")
+            problems.append(f"{without_query(place)}: {_why(place, error)}")
     if problems:
         raise ConfigError("--witness", problems)
     return found
@@ -68,11 +70,24 @@ def stored_notes(places: Iterable[str]) -> list[tuple[str, bytes]]:
 
 def without_query(place: str) -> str:
     """Return a place as it may be shown: what follows a URL's ``?`` may be what opens it."""
-    return place.partition("?")[0] if place.startswith(("https://", "http://")) else place
+    return place.partition("?")[0] if _URL.match(place) else place
+
+
+def without_queries(word: str) -> str:
+    """Return a word of a command as it may be shown, such as ``--witness=https://...``."""
+    option, is_one, value = word.partition("=")
+    is_option = option.startswith("-") and is_one
+    return f"{option}={without_query(value)}" if is_option else without_query(word)
+
+
+def _why(place: str, error: Exception) -> str:
+    told = str(getattr(error, "strerror", None) or error)
+    query = place.removeprefix(without_query(place))
+    return told.replace(query, "") if query else told
 
 
 def _stored(place: str) -> Iterator[tuple[str, bytes]]:
-    if place.startswith(("https://", "http://")):
+    if _URL.match(place):
         yield without_query(place), _downloaded(place)
         return
     path = Path(place)

@@ -23,6 +23,8 @@ from logferry_contracts.dsse import Envelope
 
 LEAST_RSA_BITS = 2048
 
+_BEGIN = b"-----BEGIN PUBLIC KEY-----"
+
 _PSS = padding.PSS(mgf=padding.MGF1(SHA256()), salt_length=padding.PSS.DIGEST_LENGTH)
 _RSA_PADDINGS = (_PSS, padding.PKCS1v15())
 """``RSASSA_PSS_SHA_256`` and ``RSASSA_PKCS1_V1_5_SHA_256``."""
@@ -60,6 +62,10 @@ class TrustedKey:
         Raises:
             UnusableKeyError: It is not one on P-256, or of RSA with 2,048 bits at least.
         """
+        if (count := pem.count(_BEGIN)) > 1:
+            # Whichever one is taken, who has given the other one would be told that it is foreign.
+            told = f"{name}: {count} public keys are in it: give each as a file of its own"
+            raise UnusableKeyError(told)
         try:
             key = load_pem_public_key(pem)
         except (ValueError, UnsupportedAlgorithm) as error:

@@ -27,6 +27,7 @@ export function readSeal(stored) {
   return { seal, signed, signature }
 }
 export function keyIn(pem) {
+  if (String(pem).split('-----BEGIN PUBLIC KEY-----').length > 2) throw new Error('more than one key')
   const key = createPublicKey(pem), { namedCurve, modulusLength } = key.asymmetricKeyDetails
   if (namedCurve !== 'prime256v1' && !(modulusLength >= 2048)) throw new Error('a key of another kind')
   return [sha256(key.export({ type: 'spki', format: 'der' })), key]

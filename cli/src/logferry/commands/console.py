@@ -14,6 +14,7 @@ from rich.text import Text
 
 from logferry.errors import ConfigError
 from logferry_ledger.errors import LogferryError
+from logferry_ledger.markup import visible
 
 if TYPE_CHECKING:
     from rich.status import Status
@@ -95,7 +96,7 @@ def sentence(error: Exception) -> str:
 
 def told(error: Exception, code: int, *, as_json: bool) -> int:
     """Print what is wrong, and return the exit code."""
-    messages.print(sentence(error), style="red")
+    messages.print("\n".join(map(visible, sentence(error).split("\n"))), style="red")
     if as_json:
         show_json({"error": sentence(error)})
     return code

@@ -20,6 +20,7 @@ from logferry.commands.console import (
 )
 from logferry_contracts import check_proof
 from logferry_contracts.message import timestamp
+from logferry_ledger.markup import visible
 
 
 def prove(  # noqa: PLR0913  (an option each)
@@ -72,5 +73,6 @@ def prove(  # noqa: PLR0913  (an option each)
     if as_json:
         show_json(check_proof.as_json(proven))
     else:
-        results.out("\n".join([f"{output}: written", *check_proof.in_words(proven)]))
+        lines = [f"{output}: written", *check_proof.in_words(proven)]
+        results.out("\n".join(map(visible, lines)))
     return DONE

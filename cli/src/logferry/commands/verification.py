@@ -18,7 +18,7 @@ from logferry import witness as witnessing
 from logferry import work
 from logferry.archives import archives_of
 from logferry.audit import About, Audit
-from logferry.audit_files import ReportFiles
+from logferry.audit_files import ReportFiles, lists_of
 from logferry.commands.console import (
     BAD_INPUT,
     DONE,
@@ -32,6 +32,7 @@ from logferry.commands.console import (
     told,
     told_errors,
 )
+from logferry.errors import ConfigError
 from logferry.given import span_given
 from logferry.resuming import Progress, Task
 from logferry.trusted import trusted_keys
@@ -70,7 +71,7 @@ def verify(  # noqa: PLR0913  (an option each)
     `logferry verify organization.yaml --key seals.pem --profile shop --from 2026-11-01
     --sample 5% --json`
 
-    `logferry verify organization.yaml --key seals.pem --resume november.jsonl`
+    `logferry verify organization.yaml --key seals.pem --resume november.resume`
 
     `logferry verify /mnt/copy --key seals.pem --level events --report november.html`
 
@@ -104,6 +105,9 @@ def verify(  # noqa: PLR0913  (an option each)
     began = datetime.now(UTC)
     try:
         since, until = span_given(first, last)
+        if witness_key and not witness:
+            told = "it checks notes, and none is given: give them with --witness"
+            raise ConfigError("--witness-key", [told])
         asked = verifying.Asked(
             keys=trusted_keys(key),
             level=level,
@@ -115,6 +119,9 @@ def verify(  # noqa: PLR0913  (an option each)
         )
         found = archives_of(archive, profile, asked.witnessed_chains)
         where = [archive.resolve()] if archive.is_dir() else [store for store, _ in found]
+        if resume and report and lists_of(report).resolve() == resume.resolve():
+            told = f"{resume}: there --report {report} writes its lists: give one another name"
+            raise ConfigError("--resume", [told])
         task = Task(", ".join(map(str, where)), level, asked.sample)
         progress = Progress(resume, task, secrets.token_hex(8))
         files = None if report is None else ReportFiles(report)
@@ -139,7 +146,7 @@ def verify(  # noqa: PLR0913  (an option each)
             keys=[(str(path), each.id) for path, each in zip(key, asked.keys, strict=True)],
             witnessed=asked.witnessed,
             resumed_from=None if resume is None else str(resume),
-            command=shlex.join(["logferry", *map(witnessing.without_query, sys.argv[1:])]),
+            command=shlex.join(["logferry", *map(witnessing.without_queries, sys.argv[1:])]),
             version=version("logferry"),
             began=began,
             ended=datetime.now(UTC),
@@ -148,7 +155,7 @@ def verify(  # noqa: PLR0913  (an option each)
         try:
             files.finish(page(checking.audit, about, files.lists))
         except told_errors() as error:
-            return _ended_by(error, as_json=as_json)
+            return checking.or_wrong(_ended_by(error, as_json=as_json))
     return code
 
 
@@ -197,13 +204,17 @@ class _Checking:
             )
             messages.print(f"stopped; it goes on with {going_on}")
             self.stopped = "it was stopped by hand"
-            return NOT_WHOLE
+            return self.or_wrong(NOT_WHOLE)
         except told_errors() as error:
             self.stopped = str(error)
-            return _ended_by(error, as_json=self.as_json)
+            return self.or_wrong(_ended_by(error, as_json=self.as_json))
         finally:
             self.audit.end(is_whole=False)
         return self._verdict(reports)
+
+    def or_wrong(self, code: int) -> int:
+        """Return the exit code of a check that came to no end: what is wrong counts more."""
+        return FAILED if self.audit.findings.tally.errors else code
 
     def _tell(self, chain: ChainName, finding: Finding) -> None:
         document = verifying.finding_as_json(chain, finding)
