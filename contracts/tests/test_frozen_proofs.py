@@ -25,6 +25,15 @@ def test_no_file_of_them_has_been_touched() -> None:
     assert {path.stem for path in frozen_proofs.PROOFS} == SHOWN.keys()
 
 
+def _of_before(now: Any, before: Any) -> Any:
+    """Return what is shown, without the fields that it did not have: readers let these be."""
+    if isinstance(now, dict) and isinstance(before, dict):
+        return {name: _of_before(now[name], before[name]) for name in before if name in now}
+    if isinstance(now, list) and isinstance(before, list) and len(now) == len(before):
+        return [_of_before(one, other) for one, other in zip(now, before, strict=True)]
+    return now
+
+
 @pytest.mark.parametrize("path", frozen_proofs.PROOFS, ids=lambda path: path.stem)
 def test_it_shows_what_it_has_shown(path: Path) -> None:
     is_witnessed = "witness_notes" in json.loads(path.read_text("utf-8"))
@@ -33,7 +42,7 @@ def test_it_shows_what_it_has_shown(path: Path) -> None:
     judged = judge(Asked(proof=path, keys=[frozen_proofs.KEY], witness_keys=witnesses))
 
     assert judged.verdict == "valid"
-    assert SHOWN[path.stem].items() <= judged.as_json().items()
+    assert _of_before(judged.as_json(), SHOWN[path.stem]) == SHOWN[path.stem]
 
 
 @pytest.mark.parametrize("path", frozen_proofs.PROOFS, ids=lambda path: path.stem)
