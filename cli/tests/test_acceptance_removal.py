@@ -29,6 +29,7 @@ A_FEW = ("CreateChangeSet", "CreateEventSourceMapping")
 READING = ("Describe", "Filter", "Get", "Head", "List", "Receive")
 NOT_IN_MOTO = ("logs.PutDataProtectionPolicy", "s3.UpdateObjectEncryption")
 NOON = datetime(2026, 11, 27, 12, tzinfo=UTC)
+YEARS_LATER = datetime(2100, 1, 1, tzinfo=UTC)
 
 
 class Cut(BaseException):
@@ -287,3 +288,14 @@ def test_what_cannot_be_removed_is_named_and_keeps_nothing_else(
         ]
     )
     assert len(account.removal().scheduled()) == 2
+
+
+def test_why_an_object_cannot_be_removed_is_said_of_its_bucket(account: Account) -> None:
+    bucket = make_what_is_retained(a_run())["Bucket"]
+    until = {"ObjectLockMode": "COMPLIANCE", "ObjectLockRetainUntilDate": YEARS_LATER}
+    unwatched("s3").put_object(Bucket=bucket, Key="locked", Body=b"x", **until)
+
+    left = steps.remove([account.removal()])
+
+    (why,) = (each for each in left if each.startswith(f"bucket {bucket}: "))
+    assert "locked: AccessDenied" in why

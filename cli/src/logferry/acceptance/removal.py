@@ -8,6 +8,7 @@ from botocore.exceptions import ClientError
 
 from logferry.acceptance.bench import code_of
 from logferry.acceptance.things import ABSENT, Thing, Things
+from logferry.errors import DeployError
 from logferry.stack import Stacks, Watch
 from logferry.workers import READERS
 
@@ -83,6 +84,7 @@ class Removal:
         pages = s3.get_paginator("list_object_versions").paginate(
             Bucket=bucket, PaginationConfig={"PageSize": OBJECTS_PER_CALL}
         )
+        refused: list[dict[str, str]] = []
         for page in pages:
             held = [(each["Key"], each["VersionId"]) for each in page.get("Versions", [])]
             with ThreadPoolExecutor(READERS) as pool:
@@ -92,7 +94,14 @@ class Removal:
             ]
             if gone:
                 objects = [{"Key": key, "VersionId": version} for key, version in gone]
-                s3.delete_objects(Bucket=bucket, Delete={"Objects": objects, "Quiet": True})
+                answer = s3.delete_objects(
+                    Bucket=bucket, Delete={"Objects": objects, "Quiet": True}
+                )
+                refused += answer.get("Errors", [])
+        if refused:
+            # DeleteBucket would say that the bucket is not empty, and not why.
+            first = ": ".join(refused[0].get(name, "?") for name in ("Key", "Code", "Message"))
+            raise DeployError(f"{len(refused)} versions were not deleted, among them {first}")
         s3.delete_bucket(Bucket=bucket)
 
 
