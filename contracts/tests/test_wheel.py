@@ -73,6 +73,24 @@ def test_it_needs_pydantic_and_what_that_needs_and_nothing_else(python: str) -> 
     )
 
 
+def test_what_checks_archives_and_proofs_needs_one_extra(wheel: Path, tmp_path: Path) -> None:
+    python = str(tmp_path / "venv" / "bin" / "python")
+    run(str(uv()), "venv", "--quiet", "--python", sys.executable, str(tmp_path / "venv"))
+    run(
+        *(str(uv()), "pip", "install", "--quiet", "--python", python),
+        *("--constraint", str(LOCK), f"{wheel}[verify]"),
+    )
+    below = CONTRACTS / "src" / "logferry_contracts"
+    modules = [
+        path.relative_to(below.parent).with_suffix("").as_posix().replace("/", ".")
+        for folder in ("verification", "retrieval", "")
+        for path in sorted((below / folder).glob("*.py"))
+        if path.name not in {"__main__.py", "exact.py"}
+    ]
+    assert "logferry_contracts.verification.verifier" in modules
+    run(python, "-I", "-c", "\n".join(f"import {each}" for each in modules))
+
+
 def test_its_command_runs_there(python: str) -> None:
     shown = run(python, "-I", "-m", "logferry_contracts", "show", "export-failed", "1.0")
 

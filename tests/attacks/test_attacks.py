@@ -336,6 +336,19 @@ def test_what_is_planted_has_another_layout_than_exports(attacked, verify, name)
     assert_found(verify, attacked, "object_added", "objects")
 
 
+def test_in_a_zone_that_is_not_known_nobody_can_say_what_is_planted(folder, verify):
+    """A zone may be newer than what is known of them where an archive is checked."""
+    covers = folder.archive.window()
+    statements = [folder.archive.archived("/app/a", covers)]
+    folder.archive.day(statements, covers, time_zone="Atlantis/Poseidonis")
+    folder.place.put(f"{SOURCE.profile}/app/nobody/2026/11/25/00/task/stream/000000.gz", gz([1]))
+    answer = verify(folder, "objects")
+    assert (answer.code, answer.found) == (3, {"unchecked"})
+    [unchecked] = answer.about("unchecked")
+    assert "the time zone Atlantis/Poseidonis" in unchecked["thing"]
+    assert verify(folder, "seals").code == 0
+
+
 def test_something_is_planted_at_either_time_of_a_date_that_was_sealed_in_two(folder, verify):
     archive, hours = folder.archive, ("02", "08")
     for _ in hours:

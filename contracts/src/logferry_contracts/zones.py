@@ -3,7 +3,8 @@
 zoneinfo reads the operating system's data first, and the package ``tzdata`` only where there is
 none: two machines then cut a day at different hours. https://docs.python.org/3/library/zoneinfo.html
 
-The package is not among the dependencies of logferry-contracts, but its extra ``zones``.
+The package is not among the dependencies of logferry-contracts, but its extras ``zones``
+and ``verify``.
 """
 
 from functools import cache

@@ -166,9 +166,11 @@ const clockOf = (timeZone) => {
   const clock = new Intl.DateTimeFormat('sv-SE', { timeZone, dateStyle: 'short', timeStyle: 'short' })
   return (ms) => clock.format(ms) // such as 2026-11-22 06:00
 }
-function checkPlanted(days, statements, all) {
+const isZone = (timeZone) => { try { return !!clockOf(timeZone) } catch { return false } }
+function checkPlanted(whole, statements, all) {
+  const days = whole.filter((day) => isZone(day.time_zone) || (unknown.push(`${day.date}: the zone ${day.time_zone}`), false))
   const named = new Set(statements.flatMap(({ it }) => it.exports.map((each) => each.destination.prefix)))
-  for (const { it, zone } of statements.filter((each) => each.it.outcome === 'open')) {
+  for (const { it, zone } of statements.filter((each) => each.it.outcome === 'open' && isZone(each.zone))) {
     named.add(`${it.source.profile}/${folderOf(it.log_group.name)}/${clockOf(zone)(it.window.from_ms).slice(0, 10).replaceAll('-', '/')}`)
   }
   const logGroups = new Set(statements.map(({ it }) => `${it.source.profile}/${folderOf(it.log_group.name)}`))
