@@ -7,6 +7,7 @@ import re
 import subprocess
 import tracemalloc
 from collections import Counter
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from html.parser import HTMLParser
 from pathlib import Path
@@ -304,7 +305,10 @@ def test_what_cloudwatch_has_counted_itself_is_told_with_how_often_it_had_more(
     assert code == 0
     told = "CloudWatch Logs itself has counted 2, and had more events in 1 of these."
     assert told in read.text
-    assert "CloudWatch Logs had 7 events that are not in the archive" in json.dumps(lines)
+    span = "2026-11-24T23:00:00.000Z to 2026-11-25T23:00:00.000Z"
+    [lacking] = [each for each in lines if "CloudWatch Logs had 7" in each.get("what", "")]
+    assert lacking["thing"] == f"/b, {span}"
+    assert lacking["what"] == "CloudWatch Logs had 7 events that are not in the archive"
 
 
 def test_a_date_that_was_sealed_late_is_counted(tmp_path: Path, archive: Archive) -> None:
@@ -457,6 +461,22 @@ def test_what_was_not_read_is_counted_by_the_seals(
     assert "8 windows are counted by the seal of the date" in read.text
 
 
+def test_what_later_seals_say_instead_is_not_hidden_by_what_the_first_ones_say(
+    tmp_path: Path, archive: Archive
+) -> None:
+    """Where statements were not read, all else would be told as it was first sealed."""
+    window = archive.window()
+    archive.day([archive.statement("/app/a", window, "failed")], window)
+    archive.later([archive.archived("/app/a", window)], window)
+    _, read, _ = report(tmp_path, "--level", "seals")
+    told = "of 9 windows of log groups 8 are archived, 1 failed; all as first sealed, whatever"
+    assert told in read.text
+    (tmp_path / "report.html").unlink()
+    (tmp_path / "report.jsonl").unlink()
+    _, read, _ = report(tmp_path)
+    assert "In the archive: of 9 windows of log groups 9 are archived." in read.text
+
+
 def test_a_level_says_what_it_has_not_looked_at(tmp_path: Path, archive: Archive) -> None:
     _, read, _ = report(tmp_path, "--level", "seals")
     assert "The chain of seals is whole and unchanged." in read.text
@@ -594,6 +614,17 @@ ABOUT = About(
     ended=datetime(2026, 11, 28, 1, tzinfo=UTC),
     stopped=None,
 )
+
+
+def test_the_archives_of_two_hubs_are_copied_into_folders_of_their_own() -> None:
+    """Both may have seals of the same account and Region."""
+    about = replace(ABOUT, archives=["s3://here", "s3://there"])
+    shown = Read("".join(page(long_audit(1), about, "report.jsonl"))).text
+    for number, name in enumerate(("here", "there"), 1):
+        assert f"aws s3 sync s3://{name} copy-{number}\n" in shown
+        assert f"logferry verify copy-{number} --key seals.pem --level events\n" in shown
+    one = replace(ABOUT, archives=["s3://here"])
+    assert "aws s3 sync s3://here copy\n" in "".join(page(long_audit(1), one, "report.jsonl"))
 
 
 def long_audit(days: int, level: Level = "bytes") -> Audit:

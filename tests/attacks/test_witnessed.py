@@ -167,6 +167,26 @@ def test_the_text_of_the_note_is_changed(folder, asking, witness, what):
     assert_named(asking(folder, changed[what].stored()), "forged_note", "unchecked")
 
 
+@pytest.mark.parametrize("data", [b"anything", None])
+def test_a_seal_that_cannot_be_read_is_not_called_the_newest_that_is_there(
+    folder, asking, witness, data
+):
+    """Such as of one that was overwritten, or moved to GLACIER."""
+    note = witness.note(head_of(folder.archive))
+    key = folder.seal_key(4)
+    if data is None:
+        (folder.place.root / key).unlink()
+        (folder.place.root / key).symlink_to(key.rsplit("/")[-1])  # to itself: it opens nothing
+    else:
+        folder.place.replace(key, data)
+    answer = asking(folder, note)
+    assert answer.code == (3 if data is None else 1)
+    assert answer.about("note") == []
+    [end] = [line for line in answer.about("unchecked") if line["thing"].startswith("the end of")]
+    assert "has seen seal 4 at" in end["what"]
+    assert "what lies there could not be read as one" in end["what"]
+
+
 def test_the_witness_has_signed_two_heads(folder, asking, witness):
     head = head_of(folder.archive)
     notes = [witness.note(each) for each in (head, head._replace(sha256="0" * 64))]

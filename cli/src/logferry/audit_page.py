@@ -161,4 +161,8 @@ def _complete(audit: Audit) -> str:
     others = [each for each in sections.in_order(+counts.outcomes) if each != ARCHIVED]
     found += [f"{counts.outcomes[each]:,} {each}" for each in others]
     windows = sections.things(counts.windows, "window", "windows")
-    return f"In the archive: of {windows} of log groups {', '.join(found)}."
+    told = f"of {windows} of log groups {', '.join(found)}"
+    if not counts.by_seals:
+        return f"In the archive: {told}."
+    some = "all" if counts.by_seals == counts.windows else f"{counts.by_seals:,}"
+    return f"In the archive: {told}; {some} as first sealed, whatever later seals say instead."

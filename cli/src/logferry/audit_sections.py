@@ -306,13 +306,19 @@ def again(audit: Audit, about: About) -> Iterator[str]:
         "package that needs neither AWS nor a network; docs/seal-format.md of its source says what "
         "another one has to do."
     )
-    sources = filter(_is_bucket, about.archives)
-    copies = [f"aws s3 sync {shlex.quote(each)} copy" for each in sources]
-    verify = typed("verify", "copy", "--key", "seals.pem", "--level", "events")
-    yield from _commands("The same check, of a copy", [*copies, _FINGERPRINT, verify])
+    # Two archives may have seals of the same account and Region.
+    several = len(about.archives) > 1
+    folders = [f"copy-{n}" if several else "copy" for n, _ in enumerate(about.archives, 1)]
+    copies = [
+        f"aws s3 sync {shlex.quote(each)} {folder}"
+        for each, folder in zip(about.archives, folders, strict=True)
+        if _is_bucket(each)
+    ]
+    checks = [typed("verify", each, "--key", "seals.pem", "--level", "events") for each in folders]
+    yield from _commands("The same check, of a copy", [*copies, _FINGERPRINT, *checks])
     signed = _newest_by_a_given_key(audit, about)
     if signed is not None:
-        yield from _commands("One seal by hand", _by_hand(signed))
+        yield from _commands("One seal by hand", _by_hand(signed, folders[0]))
         yield from _paragraph(
             "The last command prints Verified OK, for a key on P-256. The payload of a seal of "
             "the kind key has the public key that comes after it. That of any other names its "
@@ -334,9 +340,9 @@ def _newest_by_a_given_key(audit: Audit, about: About) -> Link | None:
     return max(signed, key=lambda link: link.sequence, default=None)
 
 
-def _by_hand(head: Link) -> list[str]:
+def _by_hand(head: Link, folder: str) -> list[str]:
     return [
-        f"seal={shlex.quote(f'copy/{head.key}')}",
+        f"seal={shlex.quote(f'{folder}/{head.key}')}",
         f'sha256sum "$seal"  # {head.sha256}',
         'jq -j .payload "$seal" | base64 -d > payload',
         """jq -j '.signatures[0].sig' "$seal" | base64 -d > signature""",

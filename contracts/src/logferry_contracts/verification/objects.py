@@ -25,6 +25,7 @@ from logferry_contracts.verification.findings import (
     SealError,
     Unchecked,
 )
+from logferry_contracts.verification.joining import span
 from logferry_contracts.verification.store import Missing, Store, Unreadable, Version
 from logferry_contracts.verification.stored import Reading, hashed, unchecked
 from logferry_contracts.window import Window
@@ -186,7 +187,7 @@ def _of_recount(statement: Statement) -> list[Finding]:
     more = statement.recount_difference
     if not more or statement.outcome != ARCHIVED:
         return []
-    window = f"{statement.window.from_ms} to {statement.window.to_ms}"
+    window = span(statement.window.from_ms, statement.window.to_ms)
     where = f"{statement.log_group.name}, {window}"
     if more > 0:
         return [Note(where, f"CloudWatch Logs had {more} events that are not in the archive")]

@@ -17,6 +17,7 @@ from logferry_contracts.verification.findings import (
     StatementMissingError,
     StatementSwappedError,
 )
+from logferry_contracts.verification.joining import span
 from logferry_contracts.verification.store import Store
 from logferry_contracts.verification.stored import Sort, fetch
 from logferry_contracts.wire import ContractError, parse
@@ -45,7 +46,7 @@ def read_statement(store: Store, chain: ChainName, leaf: Leaf) -> Read:
         return Read(leaf, None, [*findings, StatementBrokenError(key, str(error))])
     said = (ChainName.of(statement.source), statement.log_group.name, statement.window)
     if said != (chain, name.log_group_name, name.window):
-        told = f"it is of {said[0]} {said[1]}, {said[2].from_ms} to {said[2].to_ms}"
+        told = f"it is of {said[0]} {said[1]}, {span(said[2].from_ms, said[2].to_ms)}"
         return Read(leaf, None, [*findings, StatementSwappedError(key, told)])
     return Read(leaf, statement, findings)
 
