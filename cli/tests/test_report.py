@@ -488,6 +488,8 @@ def test_a_part_of_the_archive_is_not_taken_for_all_of_it(tmp_path: Path, archiv
     told = f"the profile {SOURCE.profile}, the dates 2026-11-22 to the last one"
     assert (code, f"Asked for was only a part: {told}." in read.text) == (0, True)
     assert "of 6 windows of log groups 6 are archived." in read.text
+    assert "Valid\nNothing is wrong with the part that was asked for" in read.text
+    assert "Nothing was changed" not in read.text
 
 
 def test_what_an_earlier_run_has_found_in_order_is_named(tmp_path: Path, archive: Archive) -> None:

@@ -2,6 +2,8 @@
 
 import json
 import os
+import subprocess
+import sys
 from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import replace
@@ -499,6 +501,56 @@ def test_what_a_terminal_would_obey_is_escaped(archive, capsys):
     assert (ended.value.code, "by anna\\x1b[2J\\n  witness" in told) == (0, True)
     assert not [line for line in told.splitlines() if line.startswith("  witness")]
     assert "\\u202ereversed" in told
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "cp1252"])
+def test_what_an_encoding_does_not_have_is_escaped(archive, encoding):
+    """Whoever answers for a window writes in their own language, and an exit code says more."""
+    waiver = Waiver(by="アンナ", why="\U0001f5d1 und über", at=AT)
+    covers = archive.window()
+    before = archive.archived("/app/a", covers)
+    archive.day([before], covers)
+    archive.later([archive.statement("/app/a", covers, "waived", waiver=waiver)], covers)
+    elsewhere = {"LC_ALL": "POSIX", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    environment = {**os.environ, **elsewhere, "PYTHONIOENCODING": encoding}
+
+    def run(module: str, *words: str) -> str:
+        command = [sys.executable, "-m", module, *words]
+        done = subprocess.run(command, env=environment, capture_output=True, check=False)
+        assert (done.returncode, done.stderr) == (0, b"")
+        return done.stdout.decode(encoding)
+
+    asked = ("--log-group", "/app/a", "--date", "2026-11-24", "-o", "proof.json")
+    escaped = r"\u30a2\u30f3\u30ca"
+    assert escaped in run("logferry", "prove", "copy", *asked)
+    assert escaped in run("logferry", "verify", "copy", "--key", "seals.pem")
+    checking = ("check-proof", "proof.json", "--key", "seals.pem")
+    assert escaped in run("logferry_contracts", *checking)
+    for told in (
+        run("logferry", "prove", "copy", *asked, "--json"),
+        run("logferry_contracts", *checking, "--json"),
+    ):
+        [window] = json.loads(told)["windows"]
+        assert window["waiver"]["why"] == waiver.why
+
+
+def test_more_notes_than_a_proof_has_are_refused(archive, capsys):
+    Path("notes").mkdir()
+    for number in range(17):
+        (Path("notes") / str(number)).write_bytes(Witness().note(head_of(archive)))
+    asked = ["--log-group", "/app/a", "--date", DATE, "-o", "proof.json", "--witness", "notes"]
+    with pytest.raises(SystemExit) as ended:
+        main(["prove", "copy", *asked])
+    told = "17 notes are of the newest one"
+    assert (ended.value.code, told in capsys.readouterr().err) == (2, True)
+
+
+def test_a_note_that_is_given_twice_is_one(prove, check, archive):
+    Path("notes").mkdir()
+    note = Witness().note(head_of(archive))
+    for number in range(17):
+        (Path("notes") / str(number)).write_bytes(note)
+    assert len(prove("/app/a", DATE, "--witness", "notes")["witness_notes"]) == 1
 
 
 def test_a_date_may_be_typed_in_any_way_of_the_standard(prove, check):

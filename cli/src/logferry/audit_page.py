@@ -40,6 +40,9 @@ _VALID = {
 """By level."""
 
 
+_VALID_PART = "Nothing is wrong with the part that was asked for, nor with the chain of seals."
+
+
 class _Section(NamedTuple):
     anchor: str
     title: str
@@ -115,8 +118,9 @@ def _header(audit: Audit, about: About, parts: Iterable[_Section]) -> Iterator[s
 
 def _in_words(found: Verdict, audit: Audit, about: About) -> Iterator[str]:
     errors, unchecked = audit.findings.tally.errors.total(), audit.findings.tally.unchecked
+    part = _part(about)
     if found == "valid":
-        yield _VALID[about.level]
+        yield _VALID_PART if part else _VALID[about.level]
     if errors:
         kinds = ", ".join(
             f"{count:,} {code}" for code, count in audit.findings.tally.errors.most_common()
@@ -133,7 +137,7 @@ def _in_words(found: Verdict, audit: Audit, about: About) -> Iterator[str]:
     if about.witnessed is None:
         yield "No witness was asked: whether seals were cut off from the end is not known."
     yield f"Looked at: {_LOOKED_AT[about.level]}."
-    if part := _part(about):
+    if part:
         yield f"Asked for was only a part: {part}."
     yield _complete(audit)
 

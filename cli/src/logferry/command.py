@@ -8,6 +8,7 @@ import gc
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from io import TextIOWrapper
 from typing import TYPE_CHECKING, Literal
 
 from logferry import __version__
@@ -83,6 +84,10 @@ _NAMES = frozenset(
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command, and end the process with its exit code."""
     words = sys.argv[1:] if arguments is None else arguments
+    for stream in (sys.stdout, sys.stderr):
+        # Names and reasons are in any language, which a file's encoding, as of Windows, may not be.
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     # It would look through all that is installed: a twentieth of the start of a command.
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     # What is imported is no garbage, and to look through it takes a fifth of the start. A process

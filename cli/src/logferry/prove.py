@@ -13,6 +13,7 @@ from logferry.witness import stored_notes
 from logferry.workers import READERS, Threads
 from logferry_contracts.chain import ChainName
 from logferry_contracts.log_group import LogGroupName
+from logferry_contracts.proof import MOST_NOTES
 from logferry_contracts.seal_key import seal_key
 from logferry_contracts.signed_note import NoteError, SignedNote
 from logferry_contracts.verification.chain import Chain, read_chain
@@ -109,7 +110,7 @@ def make(archives: Iterable[tuple[Archive, Sequence[ChainName]]], asked: Asked, 
     finally:
         threads.stop()
     try:
-        to.write_text(f"{emit(proof)}\n")
+        to.write_text(f"{emit(proof)}\n", encoding="utf-8")
     except OSError as error:
         raise ConfigError("--output", [f"{to}: {error.strerror}"]) from error
     return replace(proven, unchecked=[])
@@ -161,7 +162,7 @@ def _notes(places: Sequence[str], chain: Chain) -> list[str]:
     """Return the notes of a chain's head.
 
     Raises:
-        ConfigError: There is none where some were given.
+        ConfigError: There is none where some were given, or there are too many.
     """
     link = chain.links[-1]
     head = Head(chain.name, link.sequence, link.sha256)
@@ -175,6 +176,10 @@ def _notes(places: Sequence[str], chain: Chain) -> list[str]:
             found.append(stored.decode())
         else:
             others.append(f"{name}: of {of.chain}, {of}")
+    found = list(dict.fromkeys(found))
+    if len(found) > MOST_NOTES:
+        told = f"{len(found)} notes are of the newest one, {head}: give {MOST_NOTES} at most"
+        raise ConfigError("--witness", [told])
     if places and not found:
         told = f"no note is of the newest one, {head}: ask the witness once it has seen it"
         raise ConfigError("--witness", [told, *others])

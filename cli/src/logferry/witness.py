@@ -22,7 +22,7 @@ def trusted_witnesses(paths: Iterable[Path]) -> tuple[WitnessKey, ...]:
     found, problems = [], []
     for path in paths:
         try:
-            found.append(WitnessKey.parse(path.read_text().strip()))
+            found.append(WitnessKey.parse(path.read_text("utf-8").strip()))
         except OSError as error:
             problems.append(f"{path}: {error.strerror}")
         except (NoteError, UnicodeDecodeError) as error:

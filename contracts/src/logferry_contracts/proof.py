@@ -19,6 +19,9 @@ PROOF_SCHEMA = "urn:logferry:schema:proof:1.0"
 StoredText = Annotated[str, Field(min_length=1)]
 """What is stored, whose UTF-8 are the very bytes that are hashed."""
 
+MOST_NOTES = 16
+"""Of witnesses on one head."""
+
 Path = Annotated[list[Sha256], Field(max_length=64)]
 """The hashes that lead from a leaf to the root, see `merkle.inclusion_proof`."""
 
@@ -98,7 +101,9 @@ class Proof(Message):
     rotations: list[StoredText]
     seals: Annotated[list[StoredText], Field(min_length=1)]
     shown: Annotated[list[Shown], Field(min_length=1)]
-    witness_notes: Annotated[list[StoredText], Field(min_length=1, max_length=16)] | None = None
+    witness_notes: (
+        Annotated[list[StoredText], Field(min_length=1, max_length=MOST_NOTES)] | None
+    ) = None
 
     @classmethod
     def of(cls, **proof: object) -> Self:

@@ -49,7 +49,8 @@ class State:
         run = {**asdict(self.run), "day": self.run.day.isoformat()}
         document = {"format": FORMAT, "run": run, "done": self.done, "answers": self.answers}
         written = self.path.with_suffix(".new")
-        written.write_text(json.dumps(document, indent=2, ensure_ascii=False) + "\n")
+        text = json.dumps(document, indent=2, ensure_ascii=False)
+        written.write_text(f"{text}\n", encoding="utf-8")
         written.replace(self.path)
 
     @classmethod
@@ -60,7 +61,7 @@ class State:
             ConfigError: It is none.
         """
         try:
-            document = json.loads(path.read_text())
+            document = json.loads(path.read_text("utf-8"))
             if document["format"] != FORMAT:
                 raise ConfigError(str(path), [f"format: {document['format']}: not {FORMAT}"])
             run = Run(**{**document["run"], "day": date.fromisoformat(document["run"]["day"])})

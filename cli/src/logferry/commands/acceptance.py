@@ -265,9 +265,8 @@ def _reported(state: State, outcome: Outcome, hidden: set[str], *, as_json: bool
     """Print what was found, and return the exit code."""
     run, answers = state.run, outcome.answers
     shared = state.path.with_suffix(".share.json")
-    shared.write_text(
-        json.dumps(report.shareable(run, answers, hidden), indent=2, ensure_ascii=False) + "\n"
-    )
+    text = json.dumps(report.shareable(run, answers, hidden), indent=2, ensure_ascii=False)
+    shared.write_text(f"{text}\n", encoding="utf-8")
     if as_json:
         show_json(report.document(run, answers, outcome.left))
     else:

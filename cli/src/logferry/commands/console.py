@@ -153,7 +153,8 @@ def show_json(document: Any) -> None:
     Whatever reads it elsewhere wants no colours, and finding out where they would be takes longer
     than all the rest.
     """
-    text = json.dumps(document, indent=2, ensure_ascii=False, default=str)
+    is_ascii = not sys.stdout.encoding.lower().startswith("utf")
+    text = json.dumps(document, indent=2, ensure_ascii=is_ascii, default=str)
     if results.is_terminal:
         results.print_json(text)
         return
