@@ -18,6 +18,8 @@ from logferry_contracts.reads import (
     LIVE,
     LOOK,
     LOOKING_S,
+    PLANNED,
+    PLANNING_S,
     READERS,
     Budget,
     Reader,
@@ -73,9 +75,8 @@ def most_in(calls: list[datetime], span: timedelta) -> int:
     return max(bisect_left(calls, each + span) - first for first, each in enumerate(calls))
 
 
-def reading(run: Run, reader: Reader, calls_per_second: int, until: datetime) -> Iterator[float]:
-    """Yield how long one who reads waits, as `Reads.wait` does, call after call."""
-    reads = Reads(
+def reads_of(run: Run, reader: Reader, calls_per_second: int) -> Reads:
+    return Reads(
         reader=reader,
         calls_per_second=calls_per_second,
         note=run.put,
@@ -83,13 +84,25 @@ def reading(run: Run, reader: Reader, calls_per_second: int, until: datetime) ->
         clock=lambda: run.now,
         sleep=lambda _: None,
     )
+
+
+def reading(run: Run, reader: Reader, calls_per_second: int, until: datetime) -> Iterator[float]:
+    """Yield how long one who reads waits, call after call, and then leaves."""
+    reads = reads_of(run, reader, calls_per_second)
+    yield from calling(run, reads, until)
+    yield reads.leaving_s()
+    reads.leave()
+
+
+def calling(run: Run, reads: Reads, until: datetime) -> Iterator[float]:
+    """Yield how long one thread of a reader waits, as `Reads.wait` does, call after call."""
     while run.now < until:
         while (pause_s := reads.joining_s()) > 0:
             yield min(pause_s, 1.0)
-        yield reads.take_s()
-        run.calls.append(run.now)
-    yield reads.leaving_s()
-    reads.leave()
+        taken_s = reads.take_s()
+        yield PLANNING_S if taken_s is None else taken_s
+        if taken_s is not None:
+            run.calls.append(run.now)
 
 
 def test_who_has_left_is_not_waited_for_and_its_share_is_there_at_once() -> None:
@@ -151,6 +164,22 @@ def test_never_more_calls_in_a_second_than_the_account_allows(
         assert most_in(run.calls, timedelta(milliseconds=999)) <= max(calls, len(stints))
 
 
+@pytest.mark.parametrize("calls", [2, 5, 25])
+def test_nor_where_one_of_them_has_a_hundred_threads(calls: int) -> None:
+    run, ends = Run(), T0 + timedelta(seconds=150)
+    lane = reads_of(run, "direct", calls)
+    others: list[tuple[float, Reader]] = [(30, "planner"), (33, "recounter"), (35, "slot")]
+    work(
+        [
+            *[(0, lambda: calling(run, lane, ends))] * 100,
+            *((at, lambda each=each: reading(run, each, calls, ends)) for at, each in others),  # type: ignore[misc]
+        ],
+        run,
+    )
+    assert most_in(run.calls, timedelta(milliseconds=999)) <= max(calls, 1 + len(others))
+    assert len(run.calls) >= 0.9 * calls * 100
+
+
 def test_who_comes_waits_until_all_others_have_looked_again_and_who_is_alone_does_not() -> None:
     run = Run()
     ends = T0 + timedelta(seconds=100)
@@ -202,23 +231,31 @@ def test_without_the_notes_no_call_is_made() -> None:
 
 
 def test_calls_are_spaced_evenly_and_time_that_passes_counts() -> None:
-    budget = Budget(5, at_once=4)
+    budget = Budget(5)
     assert [budget.take(T0) for _ in range(2)] == [0, 0.2]
     assert budget.take(T0 + timedelta(seconds=0.3)) == pytest.approx(0.1)
     assert budget.take(T0 + timedelta(seconds=60)) == 0
 
 
 def test_a_clock_that_is_set_back_makes_nobody_wait_for_long() -> None:
-    budget = Budget(5, at_once=16)
+    budget = Budget(5)
     budget.take(T0)
-    assert budget.take(T0 - timedelta(hours=1)) == pytest.approx(16 * 0.2)
+    assert budget.take(T0 - timedelta(hours=1)) == PLANNED.total_seconds()
+
+
+def test_no_call_is_planned_too_far_ahead_and_the_next_one_is_when_one_was_made() -> None:
+    budget = Budget(1)
+    waits = [budget.take(T0) for _ in range(100)]
+    assert waits == [*range(17), *[None] * 83]
+    assert budget.take(T0 + timedelta(seconds=1)) == PLANNED.total_seconds()
+    assert budget.take(T0 + timedelta(seconds=1)) is None
 
 
 def test_threads_that_take_calls_at_once_wait_for_one_another() -> None:
-    budget = Budget(5, at_once=4)
+    budget = Budget(5)
     with ThreadPoolExecutor(4) as pool:
         waits = pool.map(budget.take, [T0] * 4)
-    assert sorted(waits) == pytest.approx([0, 0.2, 0.4, 0.6])
+    assert sorted(each for each in waits if each is not None) == pytest.approx([0, 0.2, 0.4, 0.6])
 
 
 def test_who_waits_looks_whether_there_is_time_before_each_second_of_it() -> None:

@@ -29,7 +29,11 @@ KNOWN = timedelta(seconds=20)
 """How old it may be."""
 JOIN = timedelta(seconds=40)
 """How long whoever comes waits for others: they look again, and make the calls that they have
-planned by then, which is one each of up to sixteen threads."""
+planned by then."""
+PLANNED = timedelta(seconds=16)
+"""How far ahead a call is planned at most, however many threads wait for theirs."""
+PLANNING_S = 0.2
+"""After which a thread asks again whose call could not be planned yet."""
 RENEW = timedelta(seconds=45)
 A_SECOND = timedelta(seconds=1)
 """What the quota is of: so long after its last call one leaves."""
@@ -83,21 +87,24 @@ def _least(number: int, calls_per_second: float) -> float:
 class Budget:
     """Evenly spaced calls."""
 
-    def __init__(self, calls_per_second: float, *, at_once: int) -> None:
-        """Allow so many calls, of so many threads at most."""
+    def __init__(self, calls_per_second: float) -> None:
+        """Allow so many calls."""
         self.calls_per_second = calls_per_second
-        self._at_once = at_once
         self._next_at = datetime.min.replace(tzinfo=UTC)
         self._lock = Lock()
 
-    def take(self, now: datetime) -> float:
-        """Take the next call and return how many seconds to wait before it."""
+    def take(self, now: datetime) -> float | None:
+        """Take the next call and return how many seconds to wait before it.
+
+        None when it is too far ahead: others have to make theirs first.
+        """
         with self._lock:
-            interval = timedelta(seconds=1 / self.calls_per_second)
-            # Before one's own call are those of the other threads, one each. A clock that was set
-            # back must not make anybody wait for longer.
-            wait = min(max(self._next_at - now, timedelta(0)), self._at_once * interval)
-            self._next_at = now + wait + interval
+            wait = max(self._next_at - now, timedelta(0))
+            if wait > 2 * PLANNED:  # the clock was set back, for which nobody waits longer
+                wait = PLANNED
+            if wait > PLANNED:
+                return None
+            self._next_at = now + wait + timedelta(seconds=1 / self.calls_per_second)
         return wait.total_seconds()
 
 
@@ -112,7 +119,6 @@ class Reads:
         seen: Returns when each empty note was written, by whose it is.
         clock: Tells the time.
         sleep: Waits for so many seconds.
-        at_once: How many threads wait for their calls at most.
     """
 
     reader: Reader
@@ -121,11 +127,10 @@ class Reads:
     seen: Callable[[], Mapping[str, datetime]]
     clock: Callable[[], datetime]
     sleep: Callable[[float], None]
-    at_once: int = 1
 
     def __post_init__(self) -> None:
         """Know nothing of others yet."""
-        self._budget = Budget(self.calls_per_second, at_once=self.at_once)
+        self._budget = Budget(self.calls_per_second)
         self._looked_at = self._joined_at = self._last_at = datetime.min.replace(tzinfo=UTC)
         self._looking = Lock()
         self._is_noted = False
@@ -155,17 +160,24 @@ class Reads:
         Raises:
             Exception: What the notes raise: without them no call may be made.
         """
-        while (pause_s := self.joining_s()) > 0:
+        while True:
+            pause_s = self.joining_s()
             check_time()
-            self.sleep(min(pause_s, 1.0))
-        check_time()
-        self.sleep(self.take_s())
+            taken_s = self.take_s() if pause_s == 0 else None
+            if taken_s is not None:
+                self.sleep(taken_s)
+                return
+            self.sleep(min(pause_s or PLANNING_S, 1.0))
 
-    def take_s(self) -> float:
-        """Take the next call of who has joined; return how many seconds to wait before it."""
+    def take_s(self) -> float | None:
+        """Take the next call of who has joined; return how many seconds to wait before it.
+
+        None when other threads have to make theirs first.
+        """
         now = self.clock()
         pause_s = self._budget.take(now)
-        self._last_at = max(self._last_at, now + timedelta(seconds=pause_s))
+        if pause_s is not None:
+            self._last_at = max(self._last_at, now + timedelta(seconds=pause_s))
         return pause_s
 
     def joining_s(self) -> float:

@@ -255,11 +255,11 @@ class Aws:
 
     def read(self, record: LedgerRecord, *, until_s: float = 60) -> list[ArchivedObject]:
         adapter = cast("Any", self)
-        budget = Budget(5, at_once=direct.LEAST_READERS)
+        budget = Budget(5)
         return Reading(
             account=adapter,
             archive=adapter,
-            wait=lambda check_time: (check_time(), self.sleep(budget.take(self.now)))[1],
+            wait=lambda check_time: (check_time(), self.sleep(budget.take(self.now) or 0))[1],
             max_bytes=1000,
             until=NOW + timedelta(seconds=until_s),
             clock=lambda: self.now,

@@ -92,6 +92,23 @@ def test_messages_that_there_is_no_time_for_come_back_at_once_and_are_not_taken(
     assert all(letter.visible_at <= cloud.now for letter in cloud.letters)
 
 
+def test_whoever_packs_holds_up_none_of_the_batch(cloud: "Cloud", request_for: RequestFor) -> None:
+    for number in range(10):
+        cloud.request(request_for(f"/small/{number}", lane="direct"))
+    threads = InTurns(cloud, seed=1)
+
+    def pack_last(name: str) -> None:
+        tries = 2_000 if name == "archive.put" else 1
+        while tries and (name != "archive.put" or cloud.calls.count("logs.events") < 10):
+            tries -= 1
+            threads.switch()
+        assert tries or name != "archive.put", f"{cloud.calls.count('logs.events')} were read"
+
+    cloud.interrupt = pack_last
+    cloud.deliver(batch_size=10)
+    assert len(cloud.completed_events()) == 10
+
+
 @pytest.mark.parametrize("seed", range(6))
 def test_windows_that_are_read_side_by_side_end_once_each(
     new_cloud: NewCloud, request_for: RequestFor, seed: int

@@ -45,8 +45,6 @@ PAGE_BYTES = 700_000
 TIME_OVER = 2.5
 """So many times the estimate's time has to be left to begin in the second half of an invocation."""
 
-WINDOWS_AT_ONCE = 4
-"""That an invocation is at: one is read, and others are taken, packed, sent or recorded."""
 LEAST_READERS = 4
 READERS_PER_CALL = 0.8
 """Slices of a window that are read at once, for each call a second: a page takes 0.6 seconds, so

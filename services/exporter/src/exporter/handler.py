@@ -3,7 +3,6 @@
 import os
 import time
 from collections import deque
-from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -19,7 +18,6 @@ from exporter.aws.ledger import Ledger
 from exporter.aws.messages import Queue, Topic
 from exporter.aws.source_account import SourceAccounts
 from exporter.delivery import Delivery, Times
-from exporter.direct import WINDOWS_AT_ONCE
 from exporter.errors import NotFinishedError
 from exporter.settings import Settings
 from exporter.telemetry import logger
@@ -119,19 +117,18 @@ def _one_by_one(
 def _side_by_side(
     wiring: Wiring, records: list[dict[str, Any]], times: Times
 ) -> "PartialItemFailureResponse":
-    """Work on messages of the direct lane, some at once: none of them waits for another's end."""
+    """Work on messages of the direct lane at once: none of them waits for another's end."""
     first, todo, failed = Turn(wiring.sleep), deque(records), dict[str, BaseException]()
 
-    def work_on_some() -> None:
-        while todo:
-            with first.next() as turn, suppress(IndexError):  # another thread took the last one
-                record = todo.popleft()
-                try:
-                    intake.work_on(wiring, Delivery.of(SQSRecord(record), times, turn))
-                except Exception as error:  # noqa: BLE001  (logged, and given back below)
-                    failed[record["messageId"]] = error
+    def work_on_next() -> None:
+        with first.next() as turn:
+            record = todo.popleft()  # whose turn it is, not who was begun first
+            try:
+                intake.work_on(wiring, Delivery.of(SQSRecord(record), times, turn))
+            except Exception as error:  # noqa: BLE001  (logged, and given back below)
+                failed[record["messageId"]] = error
 
-    wiring.together([work_on_some] * min(WINDOWS_AT_ONCE, len(records)))
+    wiring.together([work_on_next] * len(records))
     given_back = [record for record in records if record["messageId"] in failed]
     for record in given_back:
         _give_back(wiring, [record], failed[record["messageId"]])

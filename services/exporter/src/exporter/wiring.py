@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property, partial
 
-from exporter import day, direct
+from exporter import day
 from exporter.cloud import Archive, Ledger, Queue, SourceAccounts, Topic
 from exporter.family import Family
 from exporter.reading import Together, side_by_side
@@ -48,7 +48,6 @@ class Wiring:
                 seen=partial(self.ledger.reading, source),
                 clock=self.clock,
                 sleep=self.sleep,
-                at_once=direct.WINDOWS_AT_ONCE * direct.readers(calls_per_second),
             )
         return self._reads[source.slot, lane]
 

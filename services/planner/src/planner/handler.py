@@ -39,7 +39,6 @@ from planner.aws.source_account import SourceAccounts
 from planner.backfill import feed_all
 from planner.errors import PlanRefusedError
 from planner.planning import begin, go_on
-from planner.requesting import READERS
 from planner.run import account_id
 from planner.settings import Settings
 from planner.telemetry import count_by_reason, logger, metrics
@@ -109,7 +108,6 @@ def _reads(notes: ReadingNotes, source: Source) -> Reads:
         seen=partial(notes.seen, source),
         clock=lambda: datetime.now(UTC),
         sleep=time.sleep,
-        at_once=READERS,
     )
 
 
