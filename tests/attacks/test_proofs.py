@@ -489,6 +489,23 @@ def test_a_damaged_seal_is_not_taken_for_a_date_without_one(archive, capsys, dam
     assert not Path("proof.json").exists()
 
 
+def test_what_lies_over_the_newest_seal_keeps_no_proof_from_being_made(bucket, prove, check):
+    """The version that was sealed is still there, and `verify` tells of the other one."""
+    Path("theirs.pem").write_text(bucket.archive.key.pem)
+    bucket.place.put(bucket.seal_key(4), b"anything")
+    proof = prove("/app/a", LATER, "--profile", SOURCE.profile, where=str(bucket.where))
+    assert proof["head"]["sequence"] == 4
+    assert check(proof, key="theirs.pem") == (0, None)
+
+
+def test_a_note_that_was_not_checked_is_told(prove, check, archive, capsys):
+    Path("note").write_bytes(Witness().note(head_of(archive)))
+    assert check(prove("/app/a", DATE, "--witness", "note")) == (0, None)
+    contracts(["check-proof", "handed.json", "--key", "seals.pem"])
+    told = "  witness    not checked: 1 note of it, which a witness's key checks\n"
+    assert told in capsys.readouterr().out
+
+
 def test_what_a_terminal_would_obey_is_escaped(archive, capsys):
     by = "anna\x1b[2J\n  witness    somebody has seen it"
     waiver = Waiver(by=by, why="\u202ereversed", at=AT)

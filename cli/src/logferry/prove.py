@@ -153,6 +153,8 @@ def _raise_damaged(chain: Chain, *, is_found: bool) -> None:
         SealError: A place is damaged: the newest one, or, where no seal of the date was found, any.
     """
     newest = None if chain.reach is None else seal_key(chain.name, chain.reach)
+    if is_found and chain.links[-1].key == newest:
+        return  # whatever lies over it
     for each in chain.findings:
         if isinstance(each, _OF_A_PLACE) and (each.thing == newest or not is_found):
             raise each

@@ -218,6 +218,9 @@ def in_words(proven: Proven) -> Iterator[str]:
     yield "             what was sealed after that, this proof does not know"
     for each in proven.witnessed:
         yield f"  witness    {each}"
+    if proof.witness_notes and not proven.witnessed:
+        notes = _count(len(proof.witness_notes), "note")
+        yield f"  witness    not checked: {notes} of it, which a witness's key checks"
     for unchecked in proven.unchecked:
         yield f"  unchecked  {unchecked}"
 
