@@ -4,6 +4,7 @@ import base64
 import hashlib
 import json
 import re
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -102,3 +103,19 @@ def test_the_openssl_command_hashes_what_the_page_says() -> None:
     [begins] = re.findall(r"printf '(.*?)%d '", PAGE)
 
     assert begins.encode() == SIGNED_BEGINS
+
+
+def test_the_commands_of_the_example_say_what_the_page_shows(tmp_path: Path) -> None:
+    [block] = [each for each in re.findall(r"(?s)```console\n(.*?)```", PAGE) if "openssl" in each]
+    commands = "\n".join(re.findall(r"(?m)^\$ (.*)$", block))
+    (tmp_path / "proof.json").write_text(json.dumps(PROOF))
+
+    done = subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", commands],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+    assert done.stdout.split() == [shown()[0][1], "-", *block.split()[-2:]]
