@@ -489,6 +489,19 @@ def test_a_damaged_seal_is_not_taken_for_a_date_without_one(archive, capsys, dam
     assert not Path("proof.json").exists()
 
 
+def test_a_seal_that_is_gone_from_between_is_named(archive, capsys):
+    archive.bucket.remove(f"!seals/{archive.chain}/seals/{3:010d}.json")
+    with pytest.raises(SystemExit) as ended:
+        main(["prove", "copy", "--log-group", "/app/a", "--date", LATER, "-o", "proof.json"])
+    told = f"no proof can be made: {archive.chain}: seal 3 is missing before seal 4"
+    assert (ended.value.code, told in capsys.readouterr().err) == (1, True)
+
+
+def test_a_seal_that_is_gone_from_before_the_date_is_not_needed(prove, check, archive):
+    archive.bucket.remove(f"!seals/{archive.chain}/seals/{1:010d}.json")
+    assert check(prove("/app/a", LATER)) == (0, None)
+
+
 def test_what_lies_over_the_newest_seal_keeps_no_proof_from_being_made(bucket, prove, check):
     """The version that was sealed is still there, and `verify` tells of the other one."""
     Path("theirs.pem").write_text(bucket.archive.key.pem)

@@ -14,7 +14,6 @@ from logferry.workers import READERS, Threads
 from logferry_contracts.chain import ChainName
 from logferry_contracts.log_group import LogGroupName
 from logferry_contracts.proof import MOST_NOTES
-from logferry_contracts.seal_key import seal_key
 from logferry_contracts.signed_note import NoteError, SignedNote
 from logferry_contracts.verification.chain import Chain, read_chain
 from logferry_contracts.verification.findings import (
@@ -135,7 +134,7 @@ def _chain(
         raise_unread(chain.findings)
     found = [each for each in read if links_of_date(each[1].links, asked.on)]
     for _, chain in found or read:
-        _raise_damaged(chain, is_found=bool(found))
+        _raise_damaged(chain, asked.on)
     if not found:
         names = ", ".join(str(chain.name) for _, chain in read) or "no account"
         raise ConfigError("--date", [f"{asked.date}: no seal of {names} is of this date"])
@@ -146,17 +145,20 @@ def _chain(
     return found[0]
 
 
-def _raise_damaged(chain: Chain, *, is_found: bool) -> None:
+def _raise_damaged(chain: Chain, date: str) -> None:
     """Refuse to take a seal for the newest one, or a date for one without seals, that may not be.
 
     Raises:
-        SealError: A place is damaged: the newest one, or, where no seal of the date was found, any.
+        SealError: A place has no seal that can be read: one from the date's first seal on, or,
+            where none of the date was found, any. What lies over one that is there is nothing here.
     """
-    newest = None if chain.reach is None else seal_key(chain.name, chain.reach)
-    if is_found and chain.links[-1].key == newest:
-        return  # whatever lies over it
-    for each in chain.findings:
-        if isinstance(each, _OF_A_PLACE) and (each.thing == newest or not is_found):
+    [first, *_] = [*links_of_date(chain.links, date), None]
+    if first is not None:
+        there = [link for link in chain.links if link.sequence >= first.sequence]
+        if len(there) == (chain.reach or 0) - first.sequence + 1:
+            return
+    for each in reversed(chain.findings):
+        if isinstance(each, _OF_A_PLACE):
             raise each
 
 

@@ -216,13 +216,17 @@ def in_words(proven: Proven) -> Iterator[str]:
     head = proven.head
     yield f"  known      up to seal {head.sequence} of {head.sealed_at}, {head.sha256}"
     yield "             what was sealed after that, this proof does not know"
-    for each in proven.witnessed:
-        yield f"  witness    {each}"
-    if proof.witness_notes and not proven.witnessed:
-        notes = _count(len(proof.witness_notes), "note")
-        yield f"  witness    not checked: {notes} of it, which a witness's key checks"
+    yield from _witnessed_in_words(proven)
     for unchecked in proven.unchecked:
         yield f"  unchecked  {unchecked}"
+
+
+def _witnessed_in_words(proven: Proven) -> Iterator[str]:
+    for each in proven.witnessed:
+        yield f"  witness    {each}"
+    if (notes := proven.proof.witness_notes) and not proven.witnessed:
+        told = _count(len(notes), "note")
+        yield f"  witness    not checked: {told} of it, which a witness's key checks"
 
 
 def _word_in_words(label: str, word: Word) -> Iterator[str]:
