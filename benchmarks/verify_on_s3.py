@@ -82,11 +82,13 @@ def _endpoint(root: Path, key: Path) -> Iterator[dict[str, str]]:
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None  # noqa: S101  (a pipe)
         port = process.stdout.readline().strip()
-        yield {
-            "AWS_ENDPOINT_URL": f"http://127.0.0.1:{port}",
-            "AWS_ACCESS_KEY_ID": "key",
-            "AWS_SECRET_ACCESS_KEY": "secret",
-            "AWS_DEFAULT_REGION": digest.REGION,
-            "NO_PROXY": "127.0.0.1",
-        }
-        process.terminate()
+        try:
+            yield {
+                "AWS_ENDPOINT_URL": f"http://127.0.0.1:{port}",
+                "AWS_ACCESS_KEY_ID": "key",
+                "AWS_SECRET_ACCESS_KEY": "secret",
+                "AWS_DEFAULT_REGION": digest.REGION,
+                "NO_PROXY": "127.0.0.1",
+            }
+        finally:
+            process.terminate()  # which would be waited for

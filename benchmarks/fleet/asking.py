@@ -84,8 +84,10 @@ def serving(days: int) -> Iterator[str]:
     command = [sys.executable, "-m", "benchmarks.fleet.endpoint", *numbers]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None  # noqa: S101  (a pipe)
-        yield f"http://127.0.0.1:{process.stdout.readline().strip()}"
-        process.terminate()
+        try:
+            yield f"http://127.0.0.1:{process.stdout.readline().strip()}"
+        finally:
+            process.terminate()  # which would be waited for
 
 
 def _calls(url: str) -> int:
