@@ -55,6 +55,15 @@ def test_what_was_read_before_a_listing_broke_off_is_told(archive: Archive) -> N
     assert chain.reach is None
 
 
+def test_a_hold_that_was_lifted_is_named_although_the_seal_cannot_be_read(archive: Archive) -> None:
+    key = seal_key(archive.chain, 5)
+    archive.bucket.keys[key][0].is_held = False
+    archive.bucket.unreadable.add(key)
+
+    assert [each.thing for each in checked(archive) if isinstance(each, named.Unread)] == [key]
+    assert errors(checked(archive)) == [named.HoldLiftedError]
+
+
 def test_two_seals_in_a_row_that_were_deleted_are_two(archive: Archive) -> None:
     for sequence in (2, 3):
         archive.bucket.remove(seal_key(archive.chain, sequence))

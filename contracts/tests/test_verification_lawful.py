@@ -1,6 +1,6 @@
 """What is lawful is valid, and what cannot be looked at is called neither valid nor invalid."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +10,7 @@ from contracts.tests.sealed_archive import (
     LEVELS,
     Archive,
     Folder,
+    SealingKey,
     checked,
     errors,
     found,
@@ -19,9 +20,11 @@ from contracts.tests.sealed_archive import (
 )
 
 from logferry_contracts.seal_key import seal_key
-from logferry_contracts.statement import Leftover
+from logferry_contracts.statement import Difference, Leftover
 from logferry_contracts.verification import findings as named
 from logferry_contracts.verification.findings import SealError
+from logferry_contracts.verification.objects import Level
+from logferry_contracts.verification.store import Unreadable, Version
 
 
 def test_nothing_valid_is_called_invalid_at_any_level(archive: Archive) -> None:
@@ -232,6 +235,109 @@ def test_objects_under_a_later_seal_that_cannot_be_read_are_unchecked() -> None:
     archive.bucket.unreadable.add(leaves_of(archive, 2))
 
     assert verdict(checked(archive, "events")) == "unchecked"
+
+
+def of_a_gap(archive: Archive) -> int:
+    archive.days(3)
+    return 2
+
+
+def of_the_date_that_was_sealed_again(archive: Archive) -> int:
+    window = archive.window()
+    archive.day([archive.statement("/a", window, "failed")], window)
+    archive.days(1)
+    archive.later([archive.archived("/a", window)], window)
+    return 1
+
+
+def of_the_next_key(archive: Archive) -> int:
+    archive.days(1)
+    archive.rotate(SealingKey())
+    archive.days(1)
+    archive.rotate(SealingKey())
+    archive.days(1)
+    return 2
+
+
+def of_an_order(archive: Archive) -> int:
+    window = archive.window()
+    sealed = archive.archived("/a", window)
+    archive.day([sealed], window)
+    archive.days(1)
+    archive.later([archive.disposed(sealed)], window, reason="disposed")
+    for each in sealed.objects or []:
+        archive.bucket.remove(each.key)
+    return 3
+
+
+def of_what_was_exported_since(archive: Archive) -> int:
+    window = archive.window()
+    archive.day([archive.statement("/a", window, "skipped")], window)
+    archive.later([archive.archived("/a", window), archive.archived("/never", window)], window)
+    return 2
+
+
+def of_what_has_settled_it(archive: Archive) -> int:
+    window = archive.window()
+    differs = Difference(what="size_bytes", key="a-key", recorded="85", found="29")
+    archive.day([archive.statement("/a", window, "contradicted", differences=[differs])], window)
+    archive.later([archive.archived("/a", window)], window)
+    return 2
+
+
+@pytest.mark.parametrize(
+    "made",
+    [
+        of_a_gap,
+        of_the_date_that_was_sealed_again,
+        of_the_next_key,
+        of_an_order,
+        of_what_was_exported_since,
+        of_what_has_settled_it,
+    ],
+)
+@pytest.mark.parametrize("level", LEVELS)
+def test_a_seal_that_cannot_be_read_makes_nothing_else_invalid(
+    made: Callable[[Archive], int], level: Level
+) -> None:
+    archive = Archive()
+    first = archive.key
+    sequence = made(archive)
+    assert verdict(checked(archive, level, first)) == "valid"
+    archive.bucket.unreadable.add(seal_key(archive.chain, sequence))
+
+    findings = checked(archive, level, first)
+    assert errors(findings) == []
+    assert verdict(findings) == "unchecked"
+
+
+@pytest.mark.parametrize("level", LEVELS)
+@pytest.mark.parametrize("made", [of_an_order, of_what_has_settled_it])
+def test_neither_does_a_later_list_that_cannot_be_read(
+    made: Callable[[Archive], int], level: Level
+) -> None:
+    archive = Archive()
+    archive.bucket.unreadable.add(leaves_of(archive, made(archive)))
+
+    assert verdict(checked(archive, level)) == "unchecked"
+
+
+@pytest.mark.parametrize("level", LEVELS)
+def test_what_was_sealed_later_may_be_what_the_seals_that_cannot_be_listed_are_of(
+    level: Level,
+) -> None:
+    def broken(prefix: str) -> Iterator[Version]:
+        for each in listed(prefix):
+            if each.key == seal_key(archive.chain, 3):
+                raise Unreadable("reset")
+            yield each
+
+    archive = Archive()
+    of_an_order(archive)
+    listed = archive.bucket.versions
+    archive.bucket.versions = broken  # type: ignore[method-assign]
+
+    assert errors(checked(archive, level)) == []
 
 
 def test_an_outcome_of_a_later_version_is_unchecked() -> None:

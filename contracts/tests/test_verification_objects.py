@@ -13,9 +13,11 @@ from contracts.tests.sealed_archive import (
     told,
 )
 
+from logferry_contracts.seal_key import seal_key
 from logferry_contracts.verification import findings as named
 from logferry_contracts.verification.findings import Finding, SealError
 from logferry_contracts.verification.objects import Level
+from logferry_contracts.verification.store import Unreadable
 
 
 def names_it(findings: list[Finding], key: str) -> bool:
@@ -129,6 +131,51 @@ def test_an_object_whose_hold_was_lifted_is_named(archive: Archive, key: str) ->
     findings = checked(archive, "objects")
     assert errors(findings) == [named.HoldLiftedError]
     assert names_it(findings, key)
+
+
+@pytest.mark.parametrize("level", ["bytes", "events"])
+def test_a_hold_that_was_lifted_is_named_although_the_object_cannot_be_read(
+    archive: Archive, key: str, level: Level
+) -> None:
+    archive.bucket.keys[key][0].is_held = False
+    archive.bucket.unreadable.add(key)
+
+    findings = checked(archive, level)
+    assert errors(findings) == [named.HoldLiftedError]
+    assert sorted(type(each).__name__ for each in findings) == ["HoldLiftedError", "Unread"]
+
+
+@pytest.mark.parametrize("level", ["bytes", "events"])
+@pytest.mark.parametrize("is_changed", [False, True])
+def test_bytes_that_were_changed_are_named_although_nobody_may_see_the_hold(
+    archive: Archive, key: str, level: Level, *, is_changed: bool
+) -> None:
+    def denied(key: str, version_id: str | None) -> bool | None:
+        raise Unreadable(f"{key}: AccessDenied")
+
+    if is_changed:
+        data = archive.bucket.data(key)
+        archive.bucket.replace(key, data[:-1] + bytes([data[-1] ^ 1]))
+    archive.bucket.is_held = denied  # type: ignore[method-assign]
+
+    findings = [each for each in checked(archive, level) if each.thing == key]
+    assert errors(findings) == [named.ObjectChangedError] * is_changed
+    assert next(type(each) for each in findings) is named.Unread
+    assert len(findings) == 1 + is_changed
+
+
+def test_what_can_be_read_neither_itself_nor_in_its_hold_is_told_once(
+    archive: Archive, key: str
+) -> None:
+    def denied(key: str, version_id: str | None) -> bool | None:
+        raise Unreadable(f"{key}: AccessDenied")
+
+    seal = seal_key(archive.chain, 1)
+    archive.bucket.unreadable |= {key, seal}
+    archive.bucket.is_held = denied  # type: ignore[method-assign]
+
+    things = [each.thing for each in checked(archive, "bytes")]
+    assert (things.count(key), things.count(seal)) == (1, 1)
 
 
 @pytest.mark.parametrize(

@@ -134,6 +134,17 @@ def test_what_cannot_be_listed_is_unchecked(archive: Archive) -> None:
     assert [type(each) for each in checked(archive, "objects")] == [Unread]
 
 
+def test_what_was_planted_is_found_although_what_lies_beside_the_seals_cannot_be_listed(
+    archive: Archive,
+) -> None:
+    archive.bucket.put("shop-prod/never/2026/11/21/00/task/stream/000000.gz", b"planted")
+    archive.bucket.unreadable.add(chain_prefix(archive.chain))
+
+    findings = checked(archive, "objects")
+    assert errors(findings) == [named.ObjectAddedError]
+    assert Unread in map(type, findings)
+
+
 def test_a_date_of_which_a_statement_is_gone_is_not_looked_through(archive: Archive) -> None:
     archive.bucket.remove(archive.statement_keys()[0])
 

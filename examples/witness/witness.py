@@ -37,13 +37,14 @@ from logferry_contracts.events import parse_event
 from logferry_contracts.seal_key import SEALS, chain_of, seal_key, seals_prefix, sequence_of
 from logferry_contracts.signatures import TrustedKey
 from logferry_contracts.signed_note import SignedNote, cosigned_message
-from logferry_contracts.verification.chain import MAX_SEAL_BYTES, follow
+from logferry_contracts.verification.chain import follow
 from logferry_contracts.verification.findings import (
     CutOffError,
     SealError,
     SealsMissingError,
     SecondHistoryError,
 )
+from logferry_contracts.verification.places import MAX_SEAL_BYTES
 from logferry_contracts.wire import ContractError
 from logferry_contracts.witness import Head, WitnessKey
 

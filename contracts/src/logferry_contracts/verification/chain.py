@@ -7,34 +7,21 @@ trusted, has its next key trusted from there on, and its own no more.
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from hashlib import sha256
 from itertools import batched, groupby
 from typing import NamedTuple, Self
 
 from logferry_contracts.chain import ChainName
-from logferry_contracts.day_seal import (
-    PAYLOAD_TYPE,
-    DaySeal,
-    Kind,
-    NextKey,
-    SealedWindows,
-    read_envelope,
-)
-from logferry_contracts.dsse import Envelope, EnvelopeError
+from logferry_contracts.day_seal import DaySeal, Kind, NextKey, SealedWindows
+from logferry_contracts.dsse import Envelope
 from logferry_contracts.message import Timestamp
 from logferry_contracts.seal_key import seal_key, seals_prefix, sequence_of
 from logferry_contracts.signatures import SignatureError, TrustedKey, UnusableKeyError, signers
 from logferry_contracts.verification import joining
 from logferry_contracts.verification.findings import (
     BrokenLinkError,
-    CoveredError,
     Finding,
     ForeignKeyError,
     ForgedSealError,
-    HiddenError,
-    HoldLiftedError,
-    NotASealError,
-    ReserialisedError,
     RetiredKeyError,
     SealError,
     SealsMissingError,
@@ -45,12 +32,15 @@ from logferry_contracts.verification.findings import (
     WrongChainError,
     WrongPlaceError,
 )
-from logferry_contracts.verification.store import Mapped, Missing, Store, Unreadable, Version
-from logferry_contracts.verification.stored import read_whole, unchecked
-from logferry_contracts.wire import ContractError, parse
-
-MAX_SEAL_BYTES = 1024 * 1024
-"""A seal has some thousand bytes. Nothing longer is taken into memory before it is trusted."""
+from logferry_contracts.verification.places import (
+    Candidate,
+    Place,
+    get_place,
+    read_candidate,
+    read_place,
+)
+from logferry_contracts.verification.store import Mapped, Store, Unreadable, Version
+from logferry_contracts.verification.stored import unchecked
 
 _GOT_TOGETHER = 16
 """Seals that are got by their numbers at once."""
@@ -102,12 +92,19 @@ class Chain:
         reach: The sequence of the last place in which anything lies; None where the places could
             not all be listed.
         findings: All that is not as it should be.
+        unread: The sequences of seals that are there and could not be read: what they say is not
+            known, and may be what is missed in others.
     """
 
     name: ChainName
     links: list[Link]
     reach: int | None
     findings: list[Finding]
+    unread: Sequence[int] = ()
+
+    def is_known_after(self, sequence: int) -> bool:
+        """Whether everything could be read that was sealed after a seal."""
+        return self.reach is not None and all(each < sequence for each in self.unread)
 
 
 def read_chain(
@@ -130,7 +127,7 @@ def read_chain(
     """
     walk = _Walk(name, {key.id: key for key in keys})
     try:
-        for place in _some_read(mapped(partial(_read_place, store), walk.places(store))):
+        for place in _some_read(mapped(partial(read_place, store), walk.places(store))):
             walk.step(place)
             if place.candidates:
                 told(walk.links[-1])
@@ -139,7 +136,8 @@ def read_chain(
         walk.findings.append(unchecked(seals_prefix(name), error))
         reach = None
     covering = ((link.sequence, link.kind, link.sealed) for link in walk.links)
-    return Chain(name, walk.links, reach, [*walk.findings, *joining.findings(covering)])
+    joints = joining.findings(covering, are_all=reach is not None and not walk.unread)
+    return Chain(name, walk.links, reach, [*walk.findings, *joints], walk.unread)
 
 
 def part_of_chain(
@@ -160,12 +158,12 @@ def part_of_chain(
     Raises:
         SealError: An envelope cannot be read as a seal.
     """
-    [first, *others] = [_candidate(f"seal {n} of the part", e) for n, e in enumerate(stored, 1)]
+    [first, *others] = [read_candidate(f"seal {n} of the part", e) for n, e in enumerate(stored, 1)]
     walk = _Walk(name, {key.id: key for key in keys}, (first.seal.sequence - 1, None))
     for each in rotations:
-        walk.rotate(_candidate("a rotation", each))
+        walk.rotate(read_candidate("a rotation", each))
     for sequence, found in enumerate([first, *others], first.seal.sequence):
-        walk.step(_Place(sequence, seal_key(name, sequence), [found], []))
+        walk.step(Place(sequence, seal_key(name, sequence), [found], []))
     return Chain(name, walk.links, walk.reach, walk.findings)
 
 
@@ -188,9 +186,9 @@ def read_end_of_chain(  # noqa: PLR0913  (each from another place)
         is_enough: Whether nothing before a seal of the kind ``day`` is wanted.
         mapped: Reads several seals, such as with threads.
     """
-    places: list[_Place] = []
+    places: list[Place] = []
     for numbers in batched(range(newest, 0, -1), _GOT_TOGETHER, strict=False):
-        got = list(mapped(partial(_get_place, store, name), numbers))
+        got = list(mapped(partial(get_place, store, name), numbers))
         places += got
         seals = [each.seal for place in got for each in place.candidates]
         if any(each.kind == "day" and each.sealed and is_enough(each.sealed) for each in seals):
@@ -234,33 +232,11 @@ def follow(
     if not trusted:
         raise ValueError(f"no key to check {key} by")
     walk = _Walk(name, trusted, last)
-    walk.step(_Place(sequence, key, [_candidate(key, stored)], []))
+    walk.step(Place(sequence, key, [read_candidate(key, stored)], []))
     for finding in walk.findings:
         if isinstance(finding, SealError):
             raise finding
     return Followed(walk.links[0], walk.trusted)
-
-
-class _Candidate(NamedTuple):
-    """A version of a seal's key that can be read as a seal."""
-
-    sha256: str
-    envelope: Envelope
-    seal: DaySeal
-
-
-class _Place(NamedTuple):
-    """What lies in one place of a chain.
-
-    Attributes:
-        candidates: What can be read as a seal, the oldest first: that one was there first.
-        findings: What is wrong with what lies there, whatever the chain is.
-    """
-
-    sequence: int
-    key: str
-    candidates: list[_Candidate]
-    findings: list[Finding]
 
 
 class _Walk:
@@ -280,6 +256,8 @@ class _Walk:
         """The sequence of the last place, and the digest of what is there if it is a seal."""
         self.links: list[Link] = []
         self.findings: list[Finding] = []
+        self.unread: list[int] = []
+        """The sequences of places in which a seal may lie that could not be read."""
         if not keys:
             thing, why = f"the signatures of {name}", "no key was given to check them by"
             mend = "Give the public key that the archive's operator has given you"
@@ -306,11 +284,13 @@ class _Walk:
                 continue
             yield sequence, list(group)
 
-    def step(self, place: _Place) -> None:
+    def step(self, place: Place) -> None:
         """Check the next place of the chain in which something lies."""
         self.findings += place.findings
         self._check_hole(place.sequence)
         digest = None
+        if place.is_unread:
+            self.unread.append(place.sequence)
         if place.candidates:
             chosen, signer = self._choose(place)
             digest = chosen.sha256
@@ -323,7 +303,7 @@ class _Walk:
             self.links.append(link._replace(is_signed=is_signed and is_in_place))
         self._last = (place.sequence, digest)
 
-    def rotate(self, found: _Candidate) -> None:
+    def rotate(self, found: Candidate) -> None:
         """Trust the key that an earlier seal of the chain names, if it is trusted itself."""
         seal, signer = found.seal, _signed_by(found.envelope, self._trusted)
         if seal.chain == self._name and seal.next_key and signer is not None:
@@ -340,7 +320,7 @@ class _Walk:
             SealsMissingError(f"{self._name}", f"{named} {verb} missing before seal {sequence}")
         )
 
-    def _choose(self, place: _Place) -> tuple[_Candidate, TrustedKey | None]:
+    def _choose(self, place: Place) -> tuple[Candidate, TrustedKey | None]:
         """Return the seal of a place, and who has signed it."""
         by = [(each, _signed_by(each.envelope, self._trusted)) for each in place.candidates]
         signed = [(each, signer) for each, signer in by if signer is not None]
@@ -349,14 +329,14 @@ class _Walk:
             self.findings.append(TwoHistoriesError(place.key, f"two seals are signed: {told}"))
         return (signed or by)[0]
 
-    def _check_place(self, place: _Place, seal: DaySeal) -> None:
+    def _check_place(self, place: Place, seal: DaySeal) -> None:
         if seal.chain != self._name:
             self.findings.append(WrongChainError(place.key, f"it is a seal of {seal.chain}"))
         if seal.sequence != place.sequence:
             told = f"seal {seal.sequence} is in its place"
             self.findings.append(WrongPlaceError(place.key, told))
 
-    def _check_link(self, place: _Place, seal: DaySeal) -> None:
+    def _check_link(self, place: Place, seal: DaySeal) -> None:
         last_sequence, last = self._last
         if place.sequence > 1 and (last_sequence != place.sequence - 1 or last is None):
             return  # what it names cannot be compared, which was told
@@ -365,7 +345,7 @@ class _Walk:
             told = f"it names {named} as the seal before, where {last or 'none'} is"
             self.findings.append(BrokenLinkError(place.key, told))
 
-    def _check_signature(self, key: str, found: _Candidate, signer: TrustedKey | None) -> None:
+    def _check_signature(self, key: str, found: Candidate, signer: TrustedKey | None) -> None:
         seal = found.seal
         if signer is None or signer.id != seal.key_id:
             if self._are_keys_given:
@@ -378,8 +358,13 @@ class _Walk:
             self._trusted[following.id] = following
             self._retired[signer.id] = signer
 
-    def _not_signed(self, key: str, found: _Candidate) -> SealError:
+    def _not_signed(self, key: str, found: Candidate) -> Finding:
         seal, given = found.seal, ", ".join(self._trusted)
+        if self.unread and seal.key_id not in self._trusted and seal.key_id not in self._retired:
+            told = ", ".join(map(str, self.unread))
+            why = f"it is signed by the key {seal.key_id}, which a seal that could not be read may "
+            mend = "Make that seal readable, and check again"
+            return Unchecked(key, f"{why}name: {told}", mend)
         if seal.next_key is not None:
             told = f"it names the key {seal.next_key.id}, and is not signed by {given}"
             return UnlawfulRotationError(key, told)
@@ -402,12 +387,12 @@ class _Walk:
         return found
 
 
-def _some_read(places: Iterable[_Place]) -> Iterator[_Place]:
+def _some_read(places: Iterable[Place]) -> Iterator[Place]:
     """Yield places, several of which are read before the first of them is checked.
 
     What signatures are checked with stays in the CPU's caches: a tenth less time than in turns.
     """
-    read: list[_Place] = []
+    read: list[Place] = []
     try:
         for place in places:
             read.append(place)
@@ -418,77 +403,6 @@ def _some_read(places: Iterable[_Place]) -> Iterator[_Place]:
         yield from read
         raise
     yield from read
-
-
-def _read_place(store: Store, place: tuple[int, list[Version]]) -> _Place:
-    sequence, versions = place
-    key = versions[0].key
-    candidates: list[_Candidate] = []
-    findings = list(_over(key, versions))
-    for version in reversed([each for each in versions if not each.is_delete_marker]):
-        try:
-            candidates.append(_read(store, key, version))
-            if store.is_held(key, version.version_id) is False:
-                told = f"{version.version_id} is not on legal hold"
-                findings.append(HoldLiftedError(key, told))
-        except SealError as error:
-            findings.append(error)
-        except (Missing, Unreadable) as error:
-            findings.append(unchecked(key, error))
-    return _Place(sequence, key, candidates, findings)
-
-
-def _get_place(store: Store, name: ChainName, sequence: int) -> _Place:
-    """Return what is got by a seal's key; where it is not there, nothing."""
-    key = seal_key(name, sequence)
-    try:
-        found = _candidate(key, read_whole(store, key, None, MAX_SEAL_BYTES))
-    except SealError as error:
-        return _Place(sequence, key, [], [error])
-    except Missing:
-        return _Place(sequence, key, [], [])
-    except Unreadable as error:
-        return _Place(sequence, key, [], [unchecked(key, error)])
-    return _Place(sequence, key, [found], [])
-
-
-def _over(key: str, versions: list[Version]) -> Iterator[Finding]:
-    """Yield what lies over a seal, or beside it: its key has one version, and no delete marker."""
-    markers = [str(each.version_id) for each in versions if each.is_delete_marker]
-    others = [str(each.version_id) for each in versions if not each.is_delete_marker]
-    if markers:
-        yield HiddenError(key, f"delete markers lie over it: {', '.join(markers)}")
-    if len(others) > 1:
-        yield CoveredError(key, f"it has {len(others)} versions: {', '.join(others)}")
-
-
-def _read(store: Store, key: str, version: Version) -> _Candidate:
-    return _candidate(key, read_whole(store, key, version.version_id, MAX_SEAL_BYTES))
-
-
-def _candidate(key: str, stored: bytes) -> _Candidate:
-    if len(stored) > MAX_SEAL_BYTES:
-        raise NotASealError(key, f"it has more than {MAX_SEAL_BYTES} bytes")
-    try:
-        envelope = read_envelope(stored)
-        seal = parse(DaySeal, envelope.payload)
-    except EnvelopeError as error:
-        kind = ReserialisedError if _is_reserialised(stored) else NotASealError
-        raise kind(key, str(error)) from error
-    except ContractError as error:
-        raise NotASealError(key, str(error)) from error
-    if (keyid := envelope.signatures[0].keyid) != seal.key_id:
-        told = f"its envelope says the key {keyid}, its payload {seal.key_id}"
-        raise NotASealError(key, told)
-    return _Candidate(sha256(stored).hexdigest(), envelope, seal)
-
-
-def _is_reserialised(stored: bytes) -> bool:
-    """Whether it is an envelope of one signature that somebody has written anew."""
-    try:
-        return read_envelope(Envelope.parse(stored, PAYLOAD_TYPE).stored()) is not None
-    except EnvelopeError:
-        return False
 
 
 def _signed_by(envelope: Envelope, keys: dict[str, TrustedKey]) -> TrustedKey | None:

@@ -378,6 +378,12 @@ class Note:
 type Finding = SealError | Unchecked | Disposed | Note
 
 
+def perhaps(error: SealError) -> Unchecked:
+    """Return what is told of an error which a seal that could not be read may explain."""
+    why = f"{error.what}, unless a seal that could not be read says why"
+    return Unchecked(error.thing, why, "Make that seal readable, and check again")
+
+
 @dataclass
 class Tally:
     """Counts findings, and keeps none.

@@ -27,7 +27,7 @@ from logferry_contracts.verification.findings import (
 )
 from logferry_contracts.verification.joining import span
 from logferry_contracts.verification.store import Missing, Store, Unreadable, Version
-from logferry_contracts.verification.stored import Reading, hashed, unchecked
+from logferry_contracts.verification.stored import Reading, hashed, lifted, unchecked
 from logferry_contracts.window import Window
 
 type Level = Literal["seals", "objects", "bytes", "events"]
@@ -207,13 +207,17 @@ def check_object(
     """Return what is wrong with an object that is there: its hold, and its bytes by the level."""
     key = found.stated.key
     try:
-        of_bytes = list(_bytes(store, found, level))  # a store may know the hold from then on
-        return [*_hold(store, found, now_ms), *of_bytes]
+        try:
+            of_bytes = list(_bytes(store, found, level))  # a store may know the hold from then on
+        except Unreadable as error:
+            of_bytes = [unchecked(key, error)]
+        if found.is_disposed:
+            return of_bytes
+        together = lifted(store, key, found.version_id, of_bytes)
     except Missing:
         gone = ObjectMissingError(key, "it is gone since it was listed")
         return [] if found.is_disposed else [gone]
-    except Unreadable as error:
-        return [unchecked(key, error)]
+    return [_not_yet(found, each, now_ms) for each in together]
 
 
 def _names(statements: Iterable[Statement]) -> set[str]:
@@ -336,17 +340,16 @@ def _place(key: str, prefixes: set[str]) -> tuple[str | None, str]:
     return prefix, f"{of_key.prefix}/{of_key.task_id}/"
 
 
-def _hold(store: Store, found: SealedObject, now_ms: int | None) -> Iterator[Finding]:
-    if found.is_disposed or store.is_held(found.stated.key, found.version_id) is not False:
-        return
-    told = f"{found.version_id} is not on legal hold"
+def _not_yet(found: SealedObject, finding: Finding, now_ms: int | None) -> Finding:
+    """Return a finding, but of a hold that need not be there yet when it has to be."""
     due_ms = _due_ms(found)
     if now_ms is None or due_ms is None or now_ms >= due_ms:
-        yield HoldLiftedError(found.stated.key, told)
-        return
+        return finding
+    if not isinstance(finding, HoldLiftedError):
+        return finding
     until = timestamp(from_epoch_ms(due_ms))
-    why = f"{told}, and need not be yet: its export ended at {found.ended_at}"
-    yield Unchecked(found.stated.key, why, f"Check it again after {until}")
+    why = f"{finding.what}, and need not be yet: its export ended at {found.ended_at}"
+    return Unchecked(found.stated.key, why, f"Check it again after {until}")
 
 
 def _due_ms(found: SealedObject) -> int | None:

@@ -14,6 +14,7 @@ from logferry_contracts.verification.findings import (
     CoveredError,
     Finding,
     HiddenError,
+    HoldLiftedError,
     ReserialisedError,
     SealError,
     Unread,
@@ -166,6 +167,26 @@ def fetch(store: Store, key: str, digest: str, sort: Sort) -> tuple[bytes | None
 def unchecked(thing: str, why: Exception) -> Unread:
     """Return what is told of what cannot be read."""
     return Unread(thing, f"cannot be read: {why}", "Make it readable, and check again")
+
+
+def lifted(
+    store: Store, key: str, version_id: str | None, of_bytes: list[Finding]
+) -> list[Finding]:
+    """Return what was found of a version's bytes, with what is wrong with its legal hold.
+
+    Neither hides the other: a lifted hold is told of what cannot be read, and changed bytes of that
+    of which nobody may see the hold. What can be read neither way is told once.
+
+    Raises:
+        Missing: It is gone.
+    """
+    try:
+        held = store.is_held(key, version_id)
+    except Unreadable as error:
+        is_told = any(isinstance(each, Unread) for each in of_bytes)
+        return of_bytes if is_told else [unchecked(key, error), *of_bytes]
+    told = f"{version_id} is not on legal hold"
+    return [HoldLiftedError(key, told), *of_bytes] if held is False else of_bytes
 
 
 def raise_unread(findings: Iterable[Finding]) -> None:

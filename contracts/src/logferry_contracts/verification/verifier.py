@@ -12,9 +12,14 @@ from logferry_contracts.verification.chain import Chain, Link
 from logferry_contracts.verification.findings import (
     ContradictedError,
     CountsError,
+    DisposalError,
     Disposed,
     Finding,
+    HiddenError,
+    ObjectAddedError,
+    ObjectMissingError,
     Unchecked,
+    perhaps,
 )
 from logferry_contracts.verification.last_words import LastWords, LogGroupLeaves
 from logferry_contracts.verification.leaves import Leaves, check_list
@@ -43,6 +48,14 @@ _SILENT = KNOWN_OUTCOMES - {CONTRADICTED, DISPOSED}
 """All others are told at every level, by what their statements say: also one that a later version
 may have, of which nobody knows here what it means."""
 
+_EXPLAINED = (
+    ContradictedError,
+    DisposalError,
+    HiddenError,
+    ObjectAddedError,
+    ObjectMissingError,
+)
+"""Errors that a later seal may explain: by an order, a waiver, or what was exported anew."""
 
 type LookAt = Callable[[Iterable[ToLookAt]], Iterable[list[Finding]]]
 """Do `look_at_each` for each of several things, in their order."""
@@ -216,12 +229,29 @@ class Verifier:
 
         To be asked once all seals have been checked.
         """
-        try:
-            yield from among_seals(self._store, self._chain.name)
-            for profile in sorted({each for day in self._whole for each in day.profiles}):
-                yield from among_objects(self._store, profile, self._named, self._whole)
-        except Unreadable as error:
-            yield unchecked(f"what else lies in the archive beside {self._chain.name}", error)
+        profiles = sorted({each for day in self._whole for each in day.profiles})
+        objects = (
+            among_objects(self._store, profile, self._named, self._whole) for profile in profiles
+        )
+        for found in (among_seals(self._store, self._chain.name), *objects):
+            try:
+                yield from (self._so_far(each) for each in found)
+            except Unreadable as error:
+                yield unchecked(f"what else lies in the archive beside {self._chain.name}", error)
+
+    def _so_far(self, finding: Finding, link: Link | None = None) -> Finding:
+        """Return a finding, as it is known where not all later seals could be read.
+
+        Args:
+            finding: Any.
+            link: The seal that it is found with; None for any.
+        """
+        if not isinstance(finding, _EXPLAINED):
+            return finding
+        is_known = self._chain.is_known_after(link.sequence if link else 0)
+        if link and link.sealed:
+            is_known = is_known and self._last_words.are_known(link.sealed.covers)
+        return finding if is_known else perhaps(finding)
 
     def _name(self, sealed: SealedWindows, statements: Iterable[Statement | None]) -> None:
         for statement in statements:
@@ -250,13 +280,15 @@ class Verifier:
             if not any(takes_back(read[word].statement) for word in words):
                 findings += _of_outcome(read[leaf].statement)
         if not is_drawn:
+            findings = [self._so_far(each, link) for each in findings]
             return _LogGroup([None], [], [], findings)
         sealed = [read[leaf].statement for leaf in group.sealed]
         said = [[read[leaf].statement for leaf in word] for word in group.words]
         stands = [standing(each) for each in said]
         compared = self._compared(stands, said) if is_compared else Compared([], [])
         counts = [each.statement for each in stands]
-        return _LogGroup(sealed, counts, compared.there, [*findings, *compared.findings])
+        findings = [self._so_far(each, link) for each in [*findings, *compared.findings]]
+        return _LogGroup(sealed, counts, compared.there, findings)
 
     def _compared(
         self, stands: Iterable[Standing], words: Iterable[Iterable[Statement | None]]
