@@ -12,14 +12,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from contracts.tests.sealed_archive import AT, HOUR_MS, SOURCE, Archive, SealingKey, gz
+from contracts.tests.sealed_archive import AT, HOUR_MS, KEY_ARN, SOURCE, Archive, SealingKey, gz
 from contracts.tests.witnessing import Witness, head_of
 from tests.attacks.conftest import second_verdict
 from tests.attacks.places import Folder
 
 from logferry.command import main
 from logferry_contracts.command import main as contracts
-from logferry_contracts.day_seal import read_envelope
+from logferry_contracts.day_seal import NextKey, read_envelope
 from logferry_contracts.seal_leaf import name_sha256
 from logferry_contracts.statement import Waiver
 from logferry_contracts.window import Window
@@ -55,6 +55,7 @@ def archive(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Archive:
 def prove(archive: Archive, capsys: pytest.CaptureFixture[str]) -> Prove:
     def prove(name: str, date: str, *options: str, where: str = "copy") -> Proof:
         assert archive.sequence
+        Path("proof.json").unlink(missing_ok=True)
         asked = ["--log-group", name, "--date", date, "-o", "proof.json"]
         with pytest.raises(SystemExit) as ended:
             main(["prove", where, *asked, *options])
@@ -353,6 +354,20 @@ def test_a_key_that_was_rotated_is_trusted_through_the_one_before(prove, check, 
     assert check({**proof, "rotations": []}) == (1, "foreign_key")
 
 
+def test_a_rotation_that_names_another_key_than_its_signer_says_nothing(prove, check, archive):
+    proof = prove("/app/a", DATE)
+    other, following = SealingKey(), SealingKey()
+    named = NextKey(id=following.trusted.id, arn=KEY_ARN, pem=following.pem)
+    odd = archive.next_seal("key", next_key=named, key_id=other.trusted.id, sequence=1)
+    rotation = archive.signed(odd).decode()
+    assert check({**proof, "rotations": [rotation]}) == (0, None)
+    archive.rotate(following)
+    archive.days(1, NAMES)
+    later = prove("/app/a", "2026-11-24")
+    assert check({**later, "rotations": [rotation]}) == (1, "foreign_key")
+    assert check({**later, "rotations": [rotation, *later["rotations"]]}) == (0, None)
+
+
 def test_a_key_that_was_replaced_goes_on_sealing(prove, check, archive):
     old = archive.key
     archive.rotate(SealingKey())
@@ -511,6 +526,55 @@ def test_what_lies_over_the_newest_seal_keeps_no_proof_from_being_made(bucket, p
     assert check(proof, key="theirs.pem") == (0, None)
 
 
+def test_a_seal_of_which_a_delete_marker_alone_is_left_is_not_passed_over(bucket, capsys, tmp_path):
+    key, place = bucket.seal_key(4), bucket.place
+    place.lift(key)
+    [of_it] = place.s3.list_object_versions(Bucket=place.name, Prefix=key)["Versions"]
+    place.hide(key)
+    place.s3.delete_object(Bucket=place.name, Key=key, VersionId=of_it["VersionId"])
+    asked = ["--log-group", "/app/a", "--date", DATE, "-o", str(tmp_path / "proof.json")]
+    with pytest.raises(SystemExit) as ended:
+        main(["prove", str(bucket.where), *asked])
+    told = f"no proof can be made: {key}: delete markers lie over it"
+    assert (ended.value.code, told in capsys.readouterr().err) == (1, True)
+    assert not (tmp_path / "proof.json").exists()
+
+
+def test_of_two_accounts_of_one_source_one_is_named(prove, check, archive, capsys):
+    source = SOURCE.model_copy(update={"account_id": "222233334444"})
+    other = Archive(Folder(Path("copy")), archive.key, source)
+    other.days(1, NAMES)
+    asked = ["prove", "copy", "--log-group", "/app/a", "--date", DATE, "-o", "proof.json"]
+    for options, told in (
+        ([], f"{archive.chain}, {other.chain} have seals of {DATE}: say which with --chain"),
+        (["--chain", "222233334444"], "222233334444: there is none of it: there is "),
+    ):
+        with pytest.raises(SystemExit) as ended:
+            main([*asked, "--profile", SOURCE.profile, *options])
+        assert (ended.value.code, told in capsys.readouterr().err) == (2, True)
+    for chain in (archive.chain, other.chain):
+        proof = prove("/app/a", DATE, "--chain", str(chain))
+        assert check(proof, "--chain", str(chain)) == (0, None)
+
+
+def test_a_proof_is_never_written_over(archive, capsys):
+    Path("proof.json").write_text("of the year before")
+    with pytest.raises(SystemExit) as ended:
+        main(["prove", "copy", "--log-group", "/app/a", "--date", DATE, "-o", "proof.json"])
+    told = "proof.json is there already: name another file"
+    assert (ended.value.code, told in capsys.readouterr().err) == (2, True)
+    assert Path("proof.json").read_text() == "of the year before"
+
+
+def test_where_a_proof_cannot_be_written_is_found_before_anything_is_read(archive, capsys):
+    for place in archive.bucket.listed(f"!seals/{archive.chain}/seals/"):
+        archive.bucket.replace(place, b"anything")
+    with pytest.raises(SystemExit) as ended:
+        main(["prove", "copy", "--log-group", "/app/a", "--date", DATE, "-o", "no/proof.json"])
+    told = "no/proof.json: there is no folder no"
+    assert (ended.value.code, told in capsys.readouterr().err) == (2, True)
+
+
 def test_a_note_that_was_not_checked_is_told(prove, check, archive, capsys):
     Path("note").write_bytes(Witness().note(head_of(archive)))
     assert check(prove("/app/a", DATE, "--witness", "note")) == (0, None)
@@ -557,7 +621,7 @@ def test_what_an_encoding_does_not_have_is_escaped(archive, encoding):
     checking = ("check-proof", "proof.json", "--key", "seals.pem")
     assert escaped in run("logferry_contracts", *checking)
     for told in (
-        run("logferry", "prove", "copy", *asked, "--json"),
+        run("logferry", "prove", "copy", *asked[:-1], "again.json", "--json"),
         run("logferry_contracts", *checking, "--json"),
     ):
         [window] = json.loads(told)["windows"]
@@ -595,7 +659,8 @@ def test_a_date_may_be_typed_in_any_way_of_the_standard(prove, check):
         (["--date", DATE, "--profile", "other"], "there is not a chain of the profile other"),
         (["--date", DATE, "--witness", "seals.pem"], "seals.pem: no note of a chain"),
         (["--date", DATE, "--witness", "older"], "no note is of the newest one"),
-        (["--date", DATE, "-o", "no/folder/proof.json"], "no/folder/proof.json: No such file"),
+        (["--date", DATE, "-o", "no/folder/proof.json"], "json: there is no folder no/folder"),
+        (["--date", DATE, "-o", f"{'x' * 300}.json"], "json: File name too long"),
         (["--date", DATE, "--log-group", "/app/*"], "'/app/*': no log group is called so"),
     ],
 )

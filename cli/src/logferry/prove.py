@@ -1,5 +1,6 @@
 """A proof of one log group on one date, made out of an archive to be handed over."""
 
+import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,6 +18,7 @@ from logferry_contracts.proof import MOST_NOTES
 from logferry_contracts.signed_note import NoteError, SignedNote
 from logferry_contracts.verification.chain import Chain, read_chain
 from logferry_contracts.verification.findings import (
+    HiddenError,
     NotASealError,
     ReserialisedError,
     SealError,
@@ -50,12 +52,14 @@ class Asked:
     Attributes:
         date: As somebody has typed it; `on` is as seals have it.
         made_at: When, as a timestamp.
+        chain: Which account and Region, as ``111122223333/eu-central-1``; None for the only one.
         witness: Files, folders and URLs with notes that witnesses have signed.
     """
 
     log_group_name: str
     date: str
     made_at: str
+    chain: str | None = None
     witness: Sequence[str] = ()
 
     def __post_init__(self) -> None:
@@ -84,12 +88,17 @@ def make(archives: Iterable[tuple[Archive, Sequence[ChainName]]], asked: Asked, 
     Args:
         archives: Where it may be, with the chains that are to be looked at.
         asked: What is to be proven.
-        to: The file.
+        to: The file, which may not be there: a proof that was handed over is not written over.
 
     Raises:
-        ConfigError: There is no seal of this date, or several accounts and Regions have one.
+        ConfigError: There is no seal of this date, or several accounts and Regions have one; or the
+            file cannot be made, which is found before anything is read.
         ProveError: Something that it needs is not as it was sealed, or cannot be read.
     """
+    if os.path.lexists(to):
+        raise ConfigError("--output", [f"{to} is there already: name another file"])
+    if not to.parent.is_dir():
+        raise ConfigError("--output", [f"{to}: there is no folder {to.parent}"])
     threads = Threads(READERS)
     try:
         archive, chain = _chain(archives, asked, threads)
@@ -109,7 +118,8 @@ def make(archives: Iterable[tuple[Archive, Sequence[ChainName]]], asked: Asked, 
     finally:
         threads.stop()
     try:
-        to.write_text(f"{emit(proof)}\n", encoding="utf-8")
+        with to.open("x", encoding="utf-8") as file:
+            file.write(f"{emit(proof)}\n")
     except OSError as error:
         raise ConfigError("--output", [f"{to}: {error.strerror}"]) from error
     return replace(proven, unchecked=[])
@@ -121,14 +131,17 @@ def _chain(
     """Return the one chain that has seals of the date.
 
     Raises:
-        ConfigError: None has, or several have.
+        ConfigError: None has, or several have, or there is none of the name.
         SealError: A seal is damaged or gone that may be of this date or say more of it.
         Unreadable: A seal cannot be read, of which the same is true.
     """
+    there = [(archive, name) for archive, names in archives for name in names]
+    named = [each for each in there if asked.chain in {None, str(each[1])}]
+    if there and not named:
+        names = ", ".join(str(name) for _, name in there)
+        raise ConfigError("--chain", [f"{asked.chain}: there is none of it: there is {names}"])
     read = [
-        (archive, read_chain(archive, name, (), mapped=threads.mapped))
-        for archive, names in archives
-        for name in names
+        (archive, read_chain(archive, name, (), mapped=threads.mapped)) for archive, name in named
     ]
     for _, chain in read:
         raise_unread(chain.findings)
@@ -140,7 +153,7 @@ def _chain(
         raise ConfigError("--date", [f"{asked.date}: no seal of {names} is of this date"])
     if len(found) > 1:
         names = ", ".join(str(chain.name) for _, chain in found)
-        told = f"{names} have seals of {asked.date}: say which with --profile"
+        told = f"{names} have seals of {asked.date}: say which with --chain or --profile"
         raise ConfigError("--log-group", [told])
     return found[0]
 
@@ -157,8 +170,11 @@ def _raise_damaged(chain: Chain, date: str) -> None:
         there = [link for link in chain.links if link.sequence >= first.sequence]
         if len(there) == (chain.reach or 0) - first.sequence + 1:
             return
+    read = {link.key for link in chain.links}
     for each in reversed(chain.findings):
         if isinstance(each, _OF_A_PLACE):
+            raise each
+        if isinstance(each, HiddenError) and each.thing not in read:  # nothing but a marker is left
             raise each
 
 

@@ -31,6 +31,7 @@ def prove(  # noqa: PLR0913  (an option each)
     date: str,
     output: Annotated[Path, Parameter(name=("--output", "-o"))],
     profile: Annotated[str | None, Parameter(show_default=False)] = None,
+    chain: Annotated[str | None, Parameter(show_default=False)] = None,
     witness: Annotated[tuple[str, ...], Parameter(negative="", show_default=False)] = (),
     as_json: Json = False,
 ) -> int:
@@ -53,8 +54,10 @@ def prove(  # noqa: PLR0913  (an option each)
         archive: A configuration of what is deployed, or the folder of a copy.
         log_group: The name of the log group.
         date: The date, as the seals have it: in the source's time zone.
-        output: The file to write.
+        output: The file to write, which may not be there.
         profile: The source, where several have seals of this date.
+        chain: The account and Region, such as 111122223333/eu-central-1, where one source has
+            several.
         witness: The note of a witness on the newest seal, as a file, a folder, or a URL; may be
             given again. Whoever is handed the proof can then tell up to when it is whole.
         as_json: Print what it shows as a JSON document.
@@ -64,6 +67,7 @@ def prove(  # noqa: PLR0913  (an option each)
             log_group_name=log_group,
             date=date,
             made_at=timestamp(datetime.now(UTC)),
+            chain=chain,
             witness=witness,
         )
         with messages.status(f"Reading {archive}"):

@@ -306,7 +306,8 @@ class _Walk:
     def rotate(self, found: Candidate) -> None:
         """Trust the key that an earlier seal of the chain names, if it is trusted itself."""
         seal, signer = found.seal, _signed_by(found.envelope, self._trusted)
-        if seal.chain == self._name and seal.next_key and signer is not None:
+        is_by = signer is not None and signer.id == seal.key_id
+        if seal.chain == self._name and seal.next_key and is_by:
             self._check_signature(seal_key(self._name, seal.sequence), found, signer)
 
     def _check_hole(self, sequence: int) -> None:
