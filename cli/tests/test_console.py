@@ -1,5 +1,6 @@
 """What all commands print with: names, keys and reasons come out as they are."""
 
+import contextlib
 import io
 
 import pytest
@@ -48,3 +49,10 @@ def test_a_question_is_asked_as_it_is(monkeypatch):
     console.agree(WRITTEN, refused=LogferryError, otherwise="no")
 
     assert WRITTEN in asked.getvalue()
+
+
+def test_json_is_taken_by_what_has_no_encoding() -> None:
+    taken = io.StringIO()
+    with contextlib.redirect_stdout(taken):
+        console.show_json({"name": "アンナ"})
+    assert "アンナ" in taken.getvalue()

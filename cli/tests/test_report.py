@@ -320,6 +320,19 @@ def test_a_date_that_was_sealed_late_is_counted(tmp_path: Path, archive: Archive
     assert "1 seal was made late: by hand, for a time before there were seals" in read.text
 
 
+def test_late_seals_are_counted_also_of_chains_that_the_page_has_no_row_for(
+    tmp_path: Path, archive: Archive, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("logferry.audit.CHAIN_ROWS", 1)
+    source = SOURCE.model_copy(update={"account_id": "999900001111"})
+    other = Archive(archive.bucket, archive.key, source)
+    covers = other.window()
+    other.day([other.archived("/app/a", covers)], covers, is_late=True)
+    _, read, _ = report(tmp_path)
+    assert len(read.tables["Seals of accounts and Regions"]) == 2
+    assert "1 seal was made late: by hand" in read.text
+
+
 def test_up_to_when_dates_are_sealed_is_not_what_the_newest_seal_is_of(
     tmp_path: Path, archive: Archive
 ) -> None:

@@ -1,5 +1,6 @@
 """``python -m logferry_contracts``: what it prints, and how it ends."""
 
+import contextlib
 import io
 import json
 import os
@@ -250,3 +251,34 @@ def test_it_ends_without_a_word_when_its_output_is_not_read() -> None:
     )
     os.close(write)
     assert (done.returncode, done.stderr) == (CUT_SHORT, "")
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("check-proof", "none.json", "--key", "seals.pem"), "none.json: No such file"),
+        (("validate", "none.json"), "none.json: No such file"),
+        (("list", "nothing"), "no message 'nothing'"),
+    ],
+)
+def test_who_asks_for_json_is_told_in_json_what_was_used_wrongly(
+    words: tuple[str, ...],
+    told: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main([*words, "--json"]) == 2
+    read = capsys.readouterr()
+    assert json.loads(read.out)["error"].startswith(told)
+    assert read.err.startswith(f"logferry_contracts: {told}")
+    assert main(words) == 2
+    assert not capsys.readouterr().out
+
+
+def test_json_is_taken_by_what_has_no_encoding() -> None:
+    taken = io.StringIO()
+    with contextlib.redirect_stdout(taken):
+        assert main(["list", "--json"]) == 0
+    assert json.loads(taken.getvalue())

@@ -1,5 +1,6 @@
 """What a witness has seen is compared with the chain that is there, and each difference named."""
 
+from dataclasses import replace
 from hashlib import sha256
 
 import pytest
@@ -40,6 +41,19 @@ def test_a_note_of_the_newest_seal_says_until_when_nothing_was_cut_off(
     assert note.what == (
         "witness.example.com/logferry has seen seal 5 at 2026-11-23T06:32:12.000Z, which is the "
         "newest one that is there"
+    )
+
+
+def test_of_a_seal_that_was_not_listed_no_more_is_said_than_that(
+    archive: Archive, witness: Witness
+) -> None:
+    note = read(witness, witness.note(head_of(archive)))
+    chain = read_chain(archive.bucket, archive.chain, [archive.key.trusted])
+    listed = replace(chain, links=chain.links[:-1], reach=None)
+    [unchecked] = findings(listed, [note])
+    assert isinstance(unchecked, Unchecked)
+    assert unchecked.why.endswith(
+        "has seen seal 5 at 2026-11-23T06:32:12.000Z, which could not be read"
     )
 
 

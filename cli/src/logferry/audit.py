@@ -267,6 +267,7 @@ class Audit:
 
     Attributes:
         chains: Those that were begun.
+        late: How many of their seals were made late.
         totals: Of all of them.
         by_month: Of all of them, by calendar month.
         months: By chain and month, with the month's name.
@@ -292,6 +293,7 @@ class Audit:
         self.findings = Findings()
         self.missing = Missing(write)
         self.chains: Listed[OfChain] = Listed(CHAIN_ROWS)
+        self.late = 0
         self.totals = Counts()
         self.by_month: dict[str, Counts] = {}
         self.months: Listed[tuple[str, str, Counts]] = Listed(MONTH_ROWS)
@@ -309,6 +311,7 @@ class Audit:
         """
         self._chain = OfChain.of(chain, checked, todo, tally)
         self.chains.add(self._chain)
+        self.late += self._chain.late
         self._monthly, self._seen = Monthly(), Counter()
         read = {link.sequence for link in todo if self._are_statements_counted}
         for link in checked:

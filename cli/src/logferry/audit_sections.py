@@ -152,10 +152,10 @@ def accounts(audit: Audit, lists: str) -> Iterator[str]:
         map(_of_chain, audit.chains.first),
         _more(audit.chains, lists),
     )
-    if late := sum(each.late for each in audit.chains.first):
+    if audit.late:
         yield from _paragraph(
-            f"{things(late, 'seal was', 'seals were')} made late: by hand, for a time before there "
-            "were seals, by what was known when it was made."
+            f"{things(audit.late, 'seal was', 'seals were')} made late: by hand, for a time before "
+            "there were seals, by what was known when it was made."
         )
     yield from _paragraph(
         "A window is a log group's date, or a part of one. What became of it is said in a word:"

@@ -2,7 +2,6 @@
 
 import argparse
 import difflib
-import json
 import os
 import re
 import sys
@@ -25,6 +24,7 @@ from logferry_contracts.documents import (
 )
 from logferry_contracts.events import parse_event
 from logferry_contracts.message import CloudEvent, Message
+from logferry_contracts.printing import json_document
 from logferry_contracts.wire import ContractError, Reason, parse
 
 VALID, INVALID, WRONG_USE, NOT_WHOLE = 0, 1, 2, 3
@@ -100,6 +100,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return CUT_SHORT
     except _UsageError as error:
         print(f"logferry_contracts: {error}", file=sys.stderr)
+        if getattr(options, "json", False):
+            _print_json({"error": str(error)})
         return WRONG_USE
     return code
 
@@ -340,5 +342,4 @@ def _dotted(version: Version) -> str:
 
 
 def _print_json(value: Any) -> None:
-    is_ascii = not sys.stdout.encoding.lower().startswith("utf")
-    print(json.dumps(value, indent=2, ensure_ascii=is_ascii))
+    print(json_document(value))

@@ -1,6 +1,5 @@
 """What all commands have in common: where they print, what ends them, and their exit codes."""
 
-import json
 import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -153,8 +152,9 @@ def show_json(document: Any) -> None:
     Whatever reads it elsewhere wants no colours, and finding out where they would be takes longer
     than all the rest.
     """
-    is_ascii = not sys.stdout.encoding.lower().startswith("utf")
-    text = json.dumps(document, indent=2, ensure_ascii=is_ascii, default=str)
+    from logferry_contracts.printing import json_document  # noqa: PLC0415  (--help prints none)
+
+    text = json_document(document, default=str)
     if results.is_terminal:
         results.print_json(text)
         return

@@ -174,8 +174,8 @@ def _end(chain: Chain, last: Link, notes: list[Witnessed]) -> Finding:
     if newest.head.sequence < last.sequence:
         mend = "Get the witness's newest note; if there is none, ask it why"
         return Unchecked(thing, f"{there_is}, and {newest}", mend)
-    if newest.head.sequence > last.sequence:  # something lies in its place
-        why = f"{newest}, and what lies there could not be read as one"
+    if newest.head.sequence > last.sequence:  # it is gone from between, or damaged, or not listed
+        why = f"{newest}, which could not be read"
         return Unchecked(thing, why, "Have that seal back, or make it readable, and check again")
     return Note(thing, f"{newest}, which is the newest one that is there")
 
