@@ -34,7 +34,7 @@ from botocore.exceptions import ClientError
 from logferry_contracts.chain import ChainName
 from logferry_contracts.day_sealed import DaySealed, DaySealedData
 from logferry_contracts.events import parse_event
-from logferry_contracts.seal_key import SEALS, chain_of, seal_key, seals_prefix, sequence_of
+from logferry_contracts.seal_key import SEALS, seal_key, seals_prefix, sequence_of
 from logferry_contracts.signatures import TrustedKey
 from logferry_contracts.signed_note import SignedNote, cosigned_message
 from logferry_contracts.verification.chain import follow
@@ -60,9 +60,8 @@ PINNED = Path(__file__).with_name("seals.pem")
 NAMESPACE = "logferry-witness"
 
 
-_ACCOUNT = re.compile(r"!seals/[0-9]{12}/", re.ASCII)
-_CHAIN = re.compile(r"!seals/[0-9]{12}/[a-z]{2,4}(-[a-z]+)+-[0-9]+/", re.ASCII)
-_HEAD = re.compile(r"heads/([0-9]{12})/([a-z0-9-]+)", re.ASCII)
+_ACCOUNT = re.compile(r"[0-9]{12}/", re.ASCII)
+_REGION = re.compile(r"[a-z]{2,4}(-[a-z]+)+-[0-9]+/", re.ASCII)
 
 
 class NotThereError(Exception):
@@ -95,9 +94,7 @@ class Archive:
 
     def chains(self) -> set[ChainName]:
         """Return the chains that there is anything of; what else lies there is nobody's."""
-        accounts = filter(_ACCOUNT.fullmatch, self._folders(SEALS))
-        regions = (region for account in accounts for region in self._folders(account))
-        return {chain_of(each) for each in regions if _CHAIN.fullmatch(each)}
+        return _chains(self.s3, self.bucket, SEALS)
 
     def sequences(self, chain: ChainName, after: int) -> Iterator[int]:
         """Yield the sequences of the seals that come after one, in order."""
@@ -113,13 +110,6 @@ class Archive:
         found = self.s3.get_object(Bucket=self.bucket, Key=seal_key(chain, sequence))
         data: bytes = found["Body"].read(MAX_SEAL_BYTES + 1)
         return data
-
-    def _folders(self, prefix: str) -> Iterator[str]:
-        pages = self.s3.get_paginator("list_objects_v2").paginate(
-            Bucket=self.bucket, Prefix=prefix, Delimiter="/"
-        )
-        for page in pages:
-            yield from (each["Prefix"] for each in page.get("CommonPrefixes", []))
 
 
 @dataclass(frozen=True)
@@ -143,9 +133,8 @@ class Notes:
     bucket: str
 
     def chains(self) -> set[ChainName]:
-        """Return the chains that a head is shown of."""
-        found = map(_HEAD.fullmatch, _keys(self.s3, self.bucket, "heads/"))
-        return {ChainName(account_id=each[1], region=each[2]) for each in found if each}
+        """Return the chains that anything was seen of, whether a head is shown of it yet or not."""
+        return _chains(self.s3, self.bucket, "notes/")
 
     def newest(self, chain: ChainName) -> Kept | None:
         """Return the newest note of a chain, whether it is shown yet or not."""
@@ -260,10 +249,21 @@ class Witness:
             for kept in self._following(chain, held):
                 self.notes.add(kept.head, kept.stored)
                 newest = kept
-        finally:
-            if newest is not None:
-                self.notes.show(newest)
+        except SealError:
+            try:
+                self._show(newest)
+            except Exception:  # the conflict is what has to be told; the next look shows it
+                logger.exception("could not show the head of %s", chain)
+            raise
+        except Exception:
+            self._show(newest)
+            raise
+        self._show(newest)
         return newest
+
+    def _show(self, newest: Kept | None) -> None:
+        if newest is not None:
+            self.notes.show(newest)
 
     def check_announced(self, data: DaySealedData, newest: Head | None) -> None:
         """Compare what an event says with what was seen.
@@ -327,6 +327,8 @@ def consume(body: str, witness: Witness) -> None:
 def look_at_all(witness: Witness) -> None:
     """Look at every chain that is there or was seen, and tell how old the oldest head is.
 
+    Where it could not look at one, it tells no age: what the others have would hide that.
+
     Raises:
         RuntimeError: At some of them it could not look: Lambda has it try again.
     """
@@ -334,20 +336,26 @@ def look_at_all(witness: Witness) -> None:
     ages, failed = [], []
     for chain in sorted(chains, key=str):
         try:
-            kept = witness.look(chain)
-        except SealError as error:
-            tell_conflict(error)
-            kept = witness.notes.newest(chain)
+            kept = look_at(witness, chain)
         except Exception:
             logger.exception("could not look at %s", chain)
             failed.append(chain)
             continue
         if kept is not None:
             ages.append((datetime.now(UTC) - kept.at) / timedelta(days=1))
-    if ages:
-        put_metric("DaysSinceHead", max(ages))
     if failed:
         raise RuntimeError(f"could not look at {', '.join(map(str, failed))}")
+    if ages:
+        put_metric("DaysSinceHead", max(ages))
+
+
+def look_at(witness: Witness, chain: ChainName) -> Kept | None:
+    """Follow a chain and return its newest note; what does not follow is told."""
+    try:
+        return witness.look(chain)
+    except SealError as error:
+        tell_conflict(error)
+        return witness.notes.newest(chain)
 
 
 def tell_conflict(error: SealError) -> None:
@@ -421,3 +429,21 @@ def _keys(s3: Any, bucket: str, prefix: str, **start: str) -> Iterator[str]:
     pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix, **start)
     for page in pages:
         yield from (each["Key"] for each in page.get("Contents", []))
+
+
+def _chains(s3: Any, bucket: str, prefix: str) -> set[ChainName]:
+    """Return the chains whose account and Region are folders; what else lies there is nobody's."""
+    return {
+        ChainName(account_id=account.rstrip("/"), region=region.rstrip("/"))
+        for account in filter(_ACCOUNT.fullmatch, _folders(s3, bucket, prefix))
+        for region in filter(_REGION.fullmatch, _folders(s3, bucket, f"{prefix}{account}"))
+    }
+
+
+def _folders(s3: Any, bucket: str, prefix: str) -> Iterator[str]:
+    """Yield the names of the folders of one, each with its slash."""
+    pages = s3.get_paginator("list_objects_v2").paginate(
+        Bucket=bucket, Prefix=prefix, Delimiter="/"
+    )
+    for page in pages:
+        yield from (each["Prefix"].removeprefix(prefix) for each in page.get("CommonPrefixes", []))

@@ -14,7 +14,7 @@ from contracts.tests.witnessing import Witness, head_of
 from devstack.document import blocks
 
 README = (Path(__file__).parents[1] / "README.md").read_text()
-STAMP, CHECK = blocks(README, "sh")
+STAMP, CHECK, CHECK_LATER = blocks(README, "sh")
 AUTHORITY = r"""
 openssl req -x509 -newkey rsa:2048 -noenc -subj /CN=authority -days 2 \
   -keyout ca.key -out authority.pem
@@ -34,6 +34,16 @@ default_policy = 1.2.3.4.1
 digests = sha256
 END
 """
+IN_TEN_DAYS = r"""
+openssl() {
+  case "$*" in
+    *-verify*-attime*) command openssl "$@" ;;
+    *-verify*) command openssl "$@" -attime "$(date -d '10 days' +%s)" ;;
+    *) command openssl "$@" ;;
+  esac
+}
+"""
+"""As it is after the certificates of two days have expired."""
 CHAIN = "111122223333/eu-central-1"
 
 
@@ -85,6 +95,25 @@ def test_a_note_is_stamped_and_the_stamp_is_checked_offline(tmp_path: Path, auth
     stamped = run(STAMP, tmp_path, TSA=authority)
     assert stamped.returncode == 0, stamped.stderr
     assert run(CHECK, tmp_path).returncode == 0
+    assert run(CHECK_LATER, tmp_path).returncode == 0
 
     note.write_bytes(note.read_bytes().replace(b"\n1\n", b"\n2\n"))
     assert run(CHECK, tmp_path).returncode != 0
+    assert run(CHECK_LATER, tmp_path).returncode != 0
+
+
+def test_a_stamp_is_checked_after_its_authoritys_certificate_has_expired(
+    tmp_path: Path, authority: str
+) -> None:
+    archive = Archive()
+    archive.days(1)
+    note = tmp_path / "heads" / CHAIN
+    note.parent.mkdir(parents=True)
+    note.write_bytes(Witness().note(head_of(archive)))
+    assert run(STAMP, tmp_path, TSA=authority).returncode == 0
+
+    expired = run(IN_TEN_DAYS + CHECK, tmp_path)
+    assert expired.returncode != 0
+    assert "certificate has expired" in expired.stderr
+    later = run(IN_TEN_DAYS + CHECK_LATER, tmp_path)
+    assert later.returncode == 0, later.stderr

@@ -380,6 +380,69 @@ def test_a_passing_fault_fails_the_clocks_look_after_the_others(
     assert told.conflicts == 0
 
 
+def other_chain(archive: Archive) -> Archive:
+    """Seal a date of another account, which is looked at after the first one."""
+    source = SOURCE.model_copy(update={"account_id": "222233334444"})
+    other = Archive(archive.bucket, archive.key, source)
+    other.days(1)
+    return other
+
+
+def test_a_chain_that_cannot_be_looked_at_is_not_hidden_by_the_age_of_the_others(
+    witness: Witness, archive: Archive, told: Told, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def denied(_: module.Archive, chain: ChainName, sequence: int) -> bytes:
+        if chain == archive.chain:
+            raise ClientError({"Error": {"Code": "AccessDenied", "Message": "-"}}, "GetObject")
+        return read(witness.archive, chain, sequence)
+
+    other, read = other_chain(archive), module.Archive.seal
+    monkeypatch.setattr(module.Archive, "seal", denied)
+    with pytest.raises(RuntimeError, match="111122223333/eu-central-1"):
+        module.handle({}, None)
+    assert shown(witness, other) == 1
+    assert told.metrics == []  # so that silence alarms, which takes what is missing for a breach
+
+
+def test_a_chain_that_is_gone_before_its_head_was_shown_is_missed(
+    witness: Witness, archive: Archive, told: Told
+) -> None:
+    head = head_of(archive, 1)
+    witness.notes.add(head, witness.pen.sign(head, datetime.now(UTC)))
+    for key in archive.bucket.listed("!seals/"):  # type: ignore[attr-defined]
+        archive.bucket.remove(key)
+    module.handle({}, None)
+    assert told.conflicts == 1
+
+
+def test_a_conflict_is_told_although_no_head_can_be_shown(
+    witness: Witness, archive: Archive, told: Told, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def denied(*_: Any) -> None:
+        raise ClientError({"Error": {"Code": "AccessDenied", "Message": "-"}}, "PutObject")
+
+    witness.look(archive.chain)
+    announced = event(archive, 3)
+    archive.bucket.remove(seal_key(archive.chain, 3))
+    monkeypatch.setattr(Notes, "show", denied)
+    assert handled(announced) == []
+    assert (told.reasons, told.conflicts) == (["cut_off"], 1)
+
+
+def test_a_conflict_that_cannot_be_told_holds_up_no_other_chain(
+    witness: Witness, archive: Archive, told: Told, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def throttled(**_: Any) -> None:
+        raise ClientError({"Error": {"Code": "Throttling", "Message": "-"}}, "PutMetricData")
+
+    other = other_chain(archive)
+    archive.bucket.remove(seal_key(archive.chain, 1))
+    monkeypatch.setattr(told, "put_metric_data", throttled)
+    with pytest.raises(RuntimeError, match="111122223333/eu-central-1"):
+        module.handle({}, None)
+    assert shown(witness, other) == 1
+
+
 @pytest.mark.parametrize(
     ("body", "reason"), [("no JSON", "not_json"), (json.dumps({"type": "x"}), "unknown_type")]
 )
