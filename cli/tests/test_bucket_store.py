@@ -5,7 +5,7 @@ from contextlib import nullcontext
 from typing import Any
 
 import pytest
-from botocore.exceptions import IncompleteReadError
+from botocore.exceptions import ClientError, IncompleteReadError
 from botocore.response import StreamingBody
 from botocore.stub import Stubber
 
@@ -84,6 +84,27 @@ def test_where_logs_are_not_held_only_seals_are_asked_for_their_hold(
     seal = "!seals/111122223333/eu-central-1/seals/0000000001.json"
     assert store.is_held("a", put("a")) is None
     assert store.is_held(seal, put(seal)) is False
+
+
+def test_what_belongs_to_no_chain_is_named_or_cannot_be_listed(
+    s3: Any, store: BucketStore, monkeypatch: pytest.MonkeyPatch, put: Put
+) -> None:
+    account, beside = "!seals/111122223333", ("!seals/a", "!seals/b/c", "!seals/111122223333/d/e")
+    for key in (f"{account}/eu-central-1/seals/0000000001.json", f"{account}/f", *beside):
+        put(key)
+    assert sorted(store.outside()) == sorted([f"{account}/f", *beside])
+
+    listed, refused = s3.list_object_versions, [""]
+
+    def throttled(**asked: Any) -> Any:
+        if asked["Prefix"] in refused:
+            raise ClientError({"Error": {"Code": "SlowDown", "Message": "-"}}, "ListObjectVersions")
+        return listed(**asked)
+
+    monkeypatch.setattr(s3, "list_object_versions", throttled)
+    for refused[0] in ("!seals/", f"{account}/"):
+        with pytest.raises(Unreadable, match="SlowDown"):
+            list(store.outside())
 
 
 def test_all_pages_are_read(

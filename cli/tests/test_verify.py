@@ -10,7 +10,7 @@ import boto3
 import pytest
 from cli.tests.conftest import Run
 from cli.tests.copies import Copy
-from contracts.tests.sealed_archive import SOURCE, Archive, SealingKey, gz
+from contracts.tests.sealed_archive import DAY_MS, SOURCE, START_MS, Archive, SealingKey, gz
 from contracts.tests.witnessing import Witness, head_of
 
 from logferry import deployed_archives
@@ -21,6 +21,7 @@ from logferry.folder_store import FolderStore
 from logferry.pace import Pace
 from logferry.workers import Threads
 from logferry_contracts.verification.findings import SealError
+from logferry_contracts.window import Window
 
 CHAIN = f"{SOURCE.account_id}/{SOURCE.region}"
 
@@ -220,6 +221,36 @@ def test_a_sample_looks_at_some_log_groups_of_each_seal(
     monkeypatch.setattr(verification.secrets, "token_hex", lambda _: "another seed")
     assert run("--sample", "20%")[0] == 0
     assert {key for key in opened if "/many/" in key} != set(read)
+
+
+def test_what_a_later_seal_of_another_date_names_is_known_to_a_check_that_goes_on(
+    run: Run, tmp_path: Path, archive: Archive
+) -> None:
+    first, second = archive.window(from_ms=START_MS), archive.window(from_ms=START_MS + DAY_MS)
+    both = Window(from_ms=first.from_ms, to_ms=second.to_ms)
+    archive.later([archive.archived("/only/later", second)], both)
+    date = ("--from", "2026-11-22", "--to", "2026-11-22")
+    resume = (*date, "--resume", str(tmp_path / "progress.jsonl"), "--json")
+    for resumed in (0, 1):
+        code, out, _ = run(*resume)
+        assert (code, chain_of(out)["resumed"], chain_of(out)["errors"]) == (0, resumed, {})
+
+
+def test_what_was_disposed_of_is_told_by_a_check_that_goes_on(
+    run: Run, tmp_path: Path, archive: Archive
+) -> None:
+    window = archive.window()
+    sealed = archive.archived("/erased", window)
+    archive.day([sealed], window)
+    archive.later([archive.disposed(sealed)], window, reason="disposed")
+    for each in sealed.objects or []:
+        (tmp_path / "copy" / each.key).unlink()
+    resume = ("--resume", str(tmp_path / "progress.jsonl"), "--json")
+    for resumed in (0, 5):
+        code, out, _ = run(*resume)
+        chain = chain_of(out)
+        assert (code, chain["disposed"], chain["resumed"]) == (0, 1, resumed)
+        assert "Erasure. (PRIVACY-4711)" in out
 
 
 def test_a_check_goes_on_where_it_was_stopped(

@@ -3,6 +3,8 @@
 import threading
 from collections.abc import Iterator
 from functools import cache
+from itertools import chain as chained
+from itertools import filterfalse
 from typing import TYPE_CHECKING, Any
 
 import boto3
@@ -66,14 +68,8 @@ class BucketStore:
         Raises:
             ClientError: There is no such bucket, or it may not be listed.
         """
-        found = []
-        for account in self._folders(SEALS):
-            for region in self._folders(account):
-                try:
-                    found.append(chain_of(region))
-                except ValueError:
-                    continue
-        return found
+        regions = chained.from_iterable(map(self._folders, self._folders(SEALS)))
+        return list(map(chain_of, filter(_is_chain, regions)))
 
     def outside(self) -> Iterator[str]:
         """Yield each key below ``!seals/`` that belongs to no chain, and is not deleted.
@@ -81,13 +77,11 @@ class BucketStore:
         Raises:
             Unreadable: They cannot be listed.
         """
-        chains = {f"{SEALS}{chain}/" for chain in self.chains()}
-        waiting = [SEALS, *self._folders(SEALS)]
-        for folder in waiting:
-            below = set(self._folders(folder)) if folder != SEALS else set()
-            for prefix in below - chains:
+        for account in self.folders(SEALS):
+            for prefix in filterfalse(_is_chain, self.folders(account)):
                 yield from self._there(prefix)
-            yield from self._there(folder, Delimiter="/")
+            yield from self._there(account, Delimiter="/")
+        yield from self._there(SEALS, Delimiter="/")
 
     def _there(self, prefix: str, **how: Any) -> Iterator[str]:
         pages = self._s3.get_paginator("list_objects_v2").paginate(
@@ -159,6 +153,14 @@ class BucketStore:
             Bucket=self._bucket, Prefix=prefix, Delimiter="/"
         )
         return [each["Prefix"] for page in pages for each in page.get("CommonPrefixes", [])]
+
+
+def _is_chain(prefix: str) -> bool:
+    try:
+        chain_of(prefix)
+    except ValueError:
+        return False
+    return True
 
 
 @cache

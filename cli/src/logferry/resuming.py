@@ -1,7 +1,7 @@
 """What was checked already, in a file, so that a check which was stopped goes on where it was.
 
 A line of JSON says what is checked, and one more each seal that was found to be in order. What was
-found wrong, or could not be checked, has none: it is looked at again.
+found wrong or disposed of, or could not be checked, has none: it is looked at, and told, again.
 """
 
 import json

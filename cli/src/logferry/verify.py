@@ -340,10 +340,10 @@ class _Check:
         by_seal = partial(self._found_by_seal, is_much=is_much)
         find = by_seal if self.asked.level == "seals" else partial(self._found, verifier)
         for link, findings in find(todo, pace):
-            before = (report.tally.errors.total(), report.tally.unchecked)
+            before = report.tally.told
             self._take_in(report, findings)
             self.audit.checked(link)
-            if before == (report.tally.errors.total(), report.tally.unchecked):
+            if before == report.tally.told:
                 self.progress.add(self._checked(link))
         if self.asked.level != "seals":
             for link in [each for each in links if each not in todo]:

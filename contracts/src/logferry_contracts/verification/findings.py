@@ -413,6 +413,11 @@ class Tally:
                 self.notes += 1
 
     @property
+    def told(self) -> tuple[int, int, int]:
+        """How much there is that every check has to tell: all but notes."""
+        return self.errors.total(), self.unchecked, self.disposed
+
+    @property
     def verdict(self) -> Verdict:
         """``unchecked`` where nothing is wrong, but not everything could be checked."""
         if self.errors:

@@ -208,15 +208,21 @@ class Verifier:
             self._whole.append(sealed)
 
     def learn(self, link: Link) -> None:
-        """Read the statements of a seal that is not to be checked again, for `planted`."""
+        """Read what is said of the windows of a seal that is not to be checked again.
+
+        For `planted`, which asks what any seal names.
+        """
         sealed = link.sealed
         if sealed is None:
             return
         read = partial(read_statement, self._store, self._chain.name)
         leaves = Leaves(self._store, self._chain.name, sealed)
-        is_whole = leaves.are_there and link.kind == "day"
+        is_day = link.kind == "day"
+        is_whole = leaves.are_there and is_day and self._last_words.are_known(sealed.covers)
+        groups = self._last_words.over(leaves, sealed.covers, is_day=is_day)
+        said = (leaf for each in groups for leaf in {*each.sealed, *chained(*each.words)})
         try:
-            for found in self._mapped(read, leaves):
+            for found in self._mapped(read, said):
                 self._name(sealed, [found.statement])
                 is_whole = is_whole and found.statement is not None
         except Unreadable:
