@@ -3,6 +3,8 @@
 import json
 import re
 import shutil
+import sqlite3
+from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from typing import Any
 
@@ -279,7 +281,16 @@ def test_a_check_goes_on_where_it_was_stopped(
     assert {"/".join(key.split("/")[3:6]) for key in objects} == {"2026/11/23", "2026/11/24"}
 
 
-@pytest.mark.parametrize("end", [KeyboardInterrupt, AWS_ERRORS[0], ConnectionError])
+@pytest.mark.parametrize(
+    "end",
+    [
+        KeyboardInterrupt,
+        AWS_ERRORS[0],
+        ConnectionError,
+        BrokenProcessPool,
+        sqlite3.OperationalError,
+    ],
+)
 def test_what_was_wrong_counts_more_than_that_a_check_came_to_no_end(
     run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, end: type[BaseException]
 ) -> None:

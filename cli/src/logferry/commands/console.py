@@ -73,11 +73,16 @@ def _told_to_nobody(told: str) -> None:
 def told_errors() -> tuple[type[Exception], ...]:
     """Return what ends a command with a sentence: errors that name a call of AWS, or a file.
 
-    Asked once something is raised: what needs no AWS does not wait for the import of its SDK.
+    So do a disk that is full of what is kept outside of memory, and a process that was ended for
+    want of that. Asked once something is raised: what needs no AWS does not wait for the import of
+    its SDK.
     """
+    import sqlite3  # noqa: PLC0415  (see above)
+    from concurrent.futures import BrokenExecutor  # noqa: PLC0415  (see above)
+
     from logferry.aws_errors import AWS_ERRORS  # noqa: PLC0415  (see above)
 
-    return (LogferryError, *AWS_ERRORS, OSError)
+    return (LogferryError, *AWS_ERRORS, OSError, sqlite3.Error, BrokenExecutor)
 
 
 def code_of(error: Exception) -> int:
@@ -90,6 +95,10 @@ def sentence(error: Exception) -> str:
     """Return what has ended a command, in words."""
     if isinstance(error, OSError) and error.filename is not None:
         return f"{error.filename}: {error.strerror}"
+    from concurrent.futures import BrokenExecutor  # noqa: PLC0415  (only once something is raised)
+
+    if isinstance(error, BrokenExecutor):
+        return "a process that helps was ended from outside, such as for want of memory"
     return str(error)
 
 

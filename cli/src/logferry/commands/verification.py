@@ -28,6 +28,7 @@ from logferry.commands.console import (
     code_of,
     messages,
     results,
+    sentence,
     tables,
     told,
     told_errors,
@@ -206,7 +207,7 @@ class _Checking:
             self.stopped = "it was stopped by hand"
             return self.or_wrong(NOT_WHOLE)
         except told_errors() as error:
-            self.stopped = str(error)
+            self.stopped = sentence(error)
             return self.or_wrong(_ended_by(error, as_json=self.as_json))
         finally:
             self.audit.end(is_whole=False)
@@ -241,6 +242,6 @@ class _Checking:
 def _ended_by(error: Exception, *, as_json: bool) -> int:
     """Tell what has ended a check, and return the exit code."""
     if as_json:
-        results.out(json.dumps({"error": str(error)}))
+        results.out(json.dumps({"error": sentence(error)}))
     code = code_of(error)
     return told(error, code if code == BAD_INPUT else NOT_WHOLE, as_json=False)
