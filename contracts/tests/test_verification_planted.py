@@ -1,5 +1,7 @@
 """What lies where no statement names anything is found, and what lies there lawfully is not."""
 
+from datetime import datetime
+
 import pytest
 from contracts.tests.sealed_archive import (
     Archive,
@@ -9,6 +11,8 @@ from contracts.tests.sealed_archive import (
     gz,
 )
 
+from logferry_contracts.addendum import addendum_folder
+from logferry_contracts.message import epoch_ms
 from logferry_contracts.seal_key import chain_prefix
 from logferry_contracts.verification import findings as named
 from logferry_contracts.verification.chain import read_chain
@@ -168,3 +172,34 @@ def test_what_was_exported_lately_need_not_be_held_yet(archive: Archive, key: st
     for late in (ended_ms + int(promise_ms), None):
         assert errors(at(late)) == [named.HoldLiftedError]
     assert errors(found(archive, "objects")) == [named.HoldLiftedError]
+
+
+def test_what_was_added_lately_need_not_be_held_yet_however_old_its_export_is() -> None:
+    archive = Archive()
+    window = archive.window()
+    first = archive.archived("/a", window)
+    archive.day([first], window)
+    assert first.objects is not None
+    [export] = first.exports
+    folder = addendum_folder(export.export_id, 1)
+    added = export.model_copy(update={"task_ids": [*export.task_ids, folder]})
+    data = gz([window.from_ms + 1])
+    key = f"{export.destination.prefix}/{folder}/late/000000.gz"
+    late = archive.stated(key, archive.bucket.put(key, data, is_held=False), window, data)
+    for stated_at in ("2026-11-26T06:00:00.000Z", "2026-12-07T06:00:00.000Z"):
+        more = {"exports": [added], "objects": [*first.objects, late], "leftovers": []}
+        again = archive.statement("/a", window, "archived", **more)
+        archive.later([again.model_copy(update={"stated_at": stated_at})], window)
+    chain = read_chain(archive.bucket, archive.chain, [archive.key.trusted])
+
+    def at(now: str) -> list[named.Finding]:
+        now_ms = epoch_ms(datetime.fromisoformat(now))
+        verifier = Verifier(archive.bucket, chain, "objects", now_ms=now_ms)
+        return [each for link in chain.links for each in verifier.check(link)]
+
+    [early] = [each for each in at("2026-11-27T06:00:00Z") if isinstance(each, Unchecked)]
+    assert "it was added before 2026-11-26T06:00:00.000Z. Check it again after" in str(early)
+    assert errors(at("2026-11-27T06:00:00Z")) == []
+    assert errors(at("2026-12-08T06:00:00Z")) == [named.HoldLiftedError]
+    archive.bucket.keys[first.objects[0].key][-1].is_held = False
+    assert errors(at("2026-11-27T06:00:00Z")) == [named.HoldLiftedError]

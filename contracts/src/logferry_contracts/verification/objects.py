@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from itertools import groupby
 from typing import Literal, NamedTuple
 
+from logferry_contracts.addendum import addendum_folders
 from logferry_contracts.archive import ArchiveError, LogFile
 from logferry_contracts.measure import PIECE_BYTES, Measured, measure
 from logferry_contracts.message import Timestamp, epoch_ms, from_epoch_ms, timestamp
@@ -69,6 +70,7 @@ class SealedObject(NamedTuple):
             that is being made of it, or something else, which only its bytes tell.
         is_disposed: Whether it may go: nobody has to hold it any more.
         ended_at: When its export did; None where that is not known.
+        is_added: Whether it came after that, in an addendum: then it is when it was first stated.
     """
 
     stated: StatedObject
@@ -77,6 +79,7 @@ class SealedObject(NamedTuple):
     lies_over: bool
     is_disposed: bool
     ended_at: Timestamp | None
+    is_added: bool = False
 
 
 type ToLookAt = SealedObject | list[Finding]
@@ -136,6 +139,7 @@ def compare(
         said: All that was said of these windows: also tries leave something behind.
         are_all: Whether no other one could not be read: only then is it known what was added.
     """
+    said = list(said)
     try:
         below = _prefixes(store, statements, said)
     except Unreadable as error:
@@ -154,7 +158,25 @@ def compare(
     if are_all:
         leftovers = {(e.key, e.size_bytes) for one in statements for e in one.leftovers or []}
         findings += _added(below, sealed, leftovers)
-    return Compared(there, findings)
+    return Compared(list(_dated(there, said)), findings)
+
+
+def _dated(there: Iterable[SealedObject], said: Sequence[Statement]) -> Iterator[SealedObject]:
+    """Yield objects; those of addenda, which come days after their export, with their time."""
+    exports = [export for each in said for export in each.exports]
+    added = {
+        f"{each.destination.prefix}/{task}"
+        for each in exports
+        for task in addendum_folders(each.export_id, each.task_ids)
+    }
+    for found in there:
+        key = found.stated.key
+        if key.rsplit("/", 2)[0] not in added:
+            yield found
+            continue
+        of_it = (e for e in said if any(one.key == key for one in e.objects or []))
+        first = min(each.stated_at for each in of_it)
+        yield found._replace(ended_at=first, is_added=True)
 
 
 def _of_statement(
@@ -348,7 +370,8 @@ def _not_yet(found: SealedObject, finding: Finding, now_ms: int | None) -> Findi
     if not isinstance(finding, HoldLiftedError):
         return finding
     until = timestamp(from_epoch_ms(due_ms))
-    why = f"{finding.what}, and need not be yet: its export ended at {found.ended_at}"
+    since = "it was added before" if found.is_added else "its export ended at"
+    why = f"{finding.what}, and need not be yet: {since} {found.ended_at}"
     return Unchecked(found.stated.key, why, f"Check it again after {until}")
 
 
