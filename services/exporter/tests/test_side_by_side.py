@@ -2,14 +2,16 @@
 
 from collections.abc import Callable
 from random import Random
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from services.exporter.tests.in_turns import InTurns
+from services.exporter.tests.test_addendum import ask as ask_for_addendum
 
+from exporter.adding import Adding
 from exporter.direct import Event
 from exporter.errors import TransientError
-from exporter.turns import Turn
+from exporter.turns import COMPARED_AT_ONCE, Turn
 from logferry_contracts.export_requested import ExportRequestedData
 
 if TYPE_CHECKING:
@@ -107,6 +109,38 @@ def test_whoever_packs_holds_up_none_of_the_batch(cloud: "Cloud", request_for: R
     cloud.interrupt = pack_last
     cloud.deliver(batch_size=10)
     assert len(cloud.completed_events()) == 10
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_no_more_windows_of_a_batch_are_compared_at_once_than_memory_has_room_for(
+    cloud: "Cloud", request_for: RequestFor, monkeypatch: pytest.MonkeyPatch, seed: int
+) -> None:
+    wanted = [request_for(f"/late/{number}", lane="direct") for number in range(10)]
+    for data in wanted:
+        cloud.pages[data.log_group.name] = [[Event("web", data.window.from_ms + 1, "known")]]
+        cloud.request(data)
+    cloud.run()
+    for data in wanted:
+        cloud.pages[data.log_group.name][0].append(Event("web", data.window.from_ms + 2, "late"))
+        ask_for_addendum(cloud, data)
+    under_way, most = 0, 0
+    compare = Adding._compare
+
+    def compared(*words: Any) -> None:
+        nonlocal under_way, most
+        under_way += 1
+        most, tries = max(most, under_way), 100
+        while tries and under_way <= COMPARED_AT_ONCE:  # as what takes long
+            tries -= 1
+            threads.switch()
+        compare(*words)
+        under_way -= 1
+
+    monkeypatch.setattr(Adding, "_compare", compared)
+    threads = InTurns(cloud, seed)
+    cloud.run(batch_size=10)
+    assert most == COMPARED_AT_ONCE
+    assert len([each for each in cloud.completed_events() if each.data.addendum]) == 10
 
 
 @pytest.mark.parametrize("seed", range(6))

@@ -68,7 +68,8 @@ class Adding:
             read, found = (_spool(folder / each) for each in ("read", "missing"))
             try:
                 self._read(record, read)
-                self._compare(record, read, found)
+                with self.reading.turn.comparing():
+                    self._compare(record, read, found)
                 return self._written(record, found)
             except OSError as error:
                 raise NotForDirectLaneError(f"no room on disk: {error}") from error

@@ -14,7 +14,7 @@ from exporter.missing import DIGEST_BYTES
 from logferry_contracts.log_line import STAMP_LENGTH
 
 EVENTS_AT_ONCE = 200_000
-"""That are remembered: they take some 30 MB of the function's 256, which may be at four windows."""
+"""That are remembered: they take some 30 MB of the function's 256, which compares four windows."""
 _LEAST_EVENT_BYTES = STAMP_LENGTH + 2
 _MOST_FILES = 256
 _NUMBER_BYTES = 6

@@ -4,16 +4,19 @@ At the end of a window not all calls that are allowed are used: its last pages c
 objects are packed and sent, and the ledger is written. And before a window can be read it has to be
 taken. So whoever is about to begin its last pages lets the next one be taken, and whoever has begun
 them lets that one read. No more are taken than are read soon: what is not taken, the slot may take.
+What is compared with the archive is in memory, which has room for some.
 """
 
-from collections.abc import Callable
-from contextlib import ExitStack
-from threading import Lock
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from threading import Lock, Semaphore
 from types import TracebackType
 from typing import Self
 
 LOOK_S = 0.05
 """How often whoever waits looks whether it is its turn."""
+COMPARED_AT_ONCE = 4
+"""Windows, each of which remembers `comparison.EVENTS_AT_ONCE` then."""
 
 
 class Turn:
@@ -24,15 +27,17 @@ class Turn:
         sleep: Callable[[float], None],
         may_take: Lock | None = None,
         may_read: Lock | None = None,
+        may_compare: Semaphore | None = None,
     ) -> None:
         """Wait by ``sleep``, for those who have the same locks."""
         self._sleep = sleep
         self._may_take, self._taking = may_take or Lock(), ExitStack()
         self._may_read, self._reading = may_read or Lock(), ExitStack()
+        self._may_compare = may_compare or Semaphore(COMPARED_AT_ONCE)
 
     def next(self) -> "Turn":
         """Return the turn of another window of the same invocation."""
-        return Turn(self._sleep, self._may_take, self._may_read)
+        return Turn(self._sleep, self._may_take, self._may_read, self._may_compare)
 
     def __enter__(self) -> Self:
         """Wait until a window may be taken."""
@@ -65,7 +70,14 @@ class Turn:
         self._reading.close()
         self._taking.close()
 
-    def _wait_for(self, lock: Lock, held: ExitStack) -> None:
+    @contextmanager
+    def comparing(self) -> Iterator[None]:
+        """Wait until the window may be compared, and let another one be at the end."""
+        with ExitStack() as held:
+            self._wait_for(self._may_compare, held)
+            yield
+
+    def _wait_for(self, lock: Lock | Semaphore, held: ExitStack) -> None:
         while not lock.acquire(blocking=False):
             self._sleep(LOOK_S)
         held.callback(lock.release)
