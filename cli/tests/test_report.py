@@ -576,6 +576,7 @@ def test_what_is_there_is_never_written_over(
     ("name", "told"),
     [
         ("report.pdf", "give a name that ends with .html"),
+        ("/", "give a name that ends with .html"),
         ("nowhere/report.html", "cannot be written: No such file or directory"),
     ],
 )

@@ -436,13 +436,19 @@ def test_what_only_a_later_version_knows_is_not_whole(prove, check, archive):
 
 def test_what_contradicts_the_records_is_told(prove, check, archive, capsys):
     covers = archive.window()
-    differences = [{"what": "size_bytes", "key": "some/key", "recorded": "85", "found": "29"}]
+    differences = [
+        {"what": "size_bytes", "key": "some/key", "recorded": "85", "found": "29"},
+        {"what": "ledger_record", "recorded": "here"},
+    ]
     archive.day(
         [archive.statement("/app/a", covers, "contradicted", differences=differences)], covers
     )
     assert check(prove("/app/a", "2026-11-24")) == (0, None)
     contracts(["check-proof", "handed.json", "--key", "seals.pem"])
-    told = "size_bytes some/key: 85 is recorded, 29 is there"
+    told = (
+        "size_bytes some/key: 85 is recorded, 29 is there, "
+        "ledger_record: here is recorded, nothing is there"
+    )
     assert told in capsys.readouterr().out
 
 

@@ -422,7 +422,7 @@ def _told(statement: Statement) -> str:
     if statement.outcome == CONTRADICTED:
         differences = statement.differences or []
         some = differences[:_DIFFERENCES_TOLD]
-        parts += [f"{each.what} {each.key or ''}: {each.told}" for each in some]
+        parts += [f"{each.about}: {each.told}" for each in some]
         if len(differences) > _DIFFERENCES_TOLD:
             parts.append(f"and {len(differences) - _DIFFERENCES_TOLD} differences more")
     if statement.detail:

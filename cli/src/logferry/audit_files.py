@@ -27,8 +27,6 @@ class ReportFiles:
         """
         self._page = page
         self._lists = lists_of(page)
-        if page.suffix != SUFFIX:
-            raise ConfigError("--report", [f"{page}: give a name that ends with {SUFFIX}"])
         places = (page, self._lists, _partial(page), _partial(self._lists))
         there = [path for path in places if os.path.lexists(path)]
         if there:
@@ -91,7 +89,13 @@ class ReportFiles:
 
 
 def lists_of(page: Path) -> Path:
-    """Return which file lies beside a page."""
+    """Return which file lies beside a page.
+
+    Raises:
+        ConfigError: No page has such a name.
+    """
+    if page.suffix != SUFFIX:
+        raise ConfigError("--report", [f"{page}: give a name that ends with {SUFFIX}"])
     return page.with_suffix(LISTS_SUFFIX)
 
 

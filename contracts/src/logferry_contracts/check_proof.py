@@ -239,7 +239,7 @@ def _word_in_words(label: str, word: Word) -> Iterator[str]:
         told.append(f"{_count(len(objects), 'object')}, {_count(events, 'event')}, {size:,} bytes")
     if statement.waiver:
         told.append(f"by {answered_for(statement)}")
-    told += [f"{each.what} {each.key or ''}: {each.told}" for each in statement.differences or []]
+    told += [f"{each.about}: {each.told}" for each in statement.differences or []]
     told += [statement.detail] if statement.detail else []
     yield f"  {label:<9}  {_span(statement.window)}: {', '.join(told) or 'no object'}"
     for each in objects:

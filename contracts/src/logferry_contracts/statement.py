@@ -162,6 +162,11 @@ class Difference(Message):
     found: Annotated[str, Field(max_length=1024)] | None = None
 
     @property
+    def about(self) -> str:
+        """What it is about, for people."""
+        return self.what if self.key is None else f"{self.what} {self.key}"
+
+    @property
     def told(self) -> str:
         """What is where, for people."""
         return f"{self.recorded or 'nothing'} is recorded, {self.found or 'nothing'} is there"
