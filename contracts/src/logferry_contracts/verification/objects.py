@@ -169,14 +169,15 @@ def _dated(there: Iterable[SealedObject], said: Sequence[Statement]) -> Iterator
         for each in exports
         for task in addendum_folders(each.export_id, each.task_ids)
     }
+    stated_at: dict[str, Timestamp] = {}
+    for statement in said if added else ():
+        for each in statement.objects or []:
+            if each.key.rsplit("/", 2)[0] in added:
+                first = stated_at.get(each.key, statement.stated_at)
+                stated_at[each.key] = min(first, statement.stated_at)
     for found in there:
-        key = found.stated.key
-        if key.rsplit("/", 2)[0] not in added:
-            yield found
-            continue
-        of_it = (e for e in said if any(one.key == key for one in e.objects or []))
-        first = min(each.stated_at for each in of_it)
-        yield found._replace(ended_at=first, is_added=True)
+        at = stated_at.get(found.stated.key)
+        yield found if at is None else found._replace(ended_at=at, is_added=True)
 
 
 def _of_statement(
