@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 from cli.tests.audited import BIDI, LONG, MARKUP, organisation
-from cli.tests.copies import Copy
+from cli.tests.copies import Copy, end_at
 from contracts.tests.sealed_archive import (
     AT,
     DAY_MS,
@@ -32,7 +32,6 @@ from logferry.audit import About, Audit
 from logferry.audit_page import page
 from logferry.checkout import ROOT
 from logferry.command import main
-from logferry.folder_store import FolderStore
 from logferry_contracts.day_seal import NextKey
 from logferry_contracts.recount import Recounted
 from logferry_contracts.statement import Waiver
@@ -540,14 +539,7 @@ def test_a_list_of_leaves_that_cannot_be_read_leaves_its_windows_unread(
 def test_a_check_that_is_stopped_is_reported_as_far_as_it_came(
     tmp_path: Path, archive: Archive, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real = FolderStore.open
-
-    def stopped(self: FolderStore, key: str, version_id: str | None) -> Any:
-        if "2026/11/23" in key:
-            raise KeyboardInterrupt
-        return real(self, key, version_id)
-
-    monkeypatch.setattr(FolderStore, "open", stopped)
+    end_at("2026/11/23", KeyboardInterrupt, monkeypatch)
     code, read, _ = report(tmp_path)
     assert code == 3
     assert "Not everything could be checked" in read.text

@@ -11,7 +11,7 @@ from typing import Any
 import boto3
 import pytest
 from cli.tests.conftest import Run
-from cli.tests.copies import Copy
+from cli.tests.copies import Copy, end_at
 from contracts.tests.sealed_archive import DAY_MS, SOURCE, START_MS, Archive, SealingKey, gz
 from contracts.tests.witnessing import Witness, head_of
 
@@ -261,12 +261,7 @@ def test_a_check_goes_on_where_it_was_stopped(
     resume = ("--resume", str(tmp_path / "progress.jsonl"), "--json")
     real, opened = FolderStore.open, list[str]()
 
-    def stopped(self: FolderStore, key: str, version_id: str | None) -> Any:
-        if "2026/11/23" in key:
-            raise KeyboardInterrupt
-        return real(self, key, version_id)
-
-    monkeypatch.setattr(FolderStore, "open", stopped)
+    end_at("2026/11/23", KeyboardInterrupt, monkeypatch)
     code, _, err = run(*resume)
     assert (code, err) == (3, "stopped; it goes on with the same command\n")
 
@@ -294,14 +289,7 @@ def test_a_check_goes_on_where_it_was_stopped(
 def test_what_was_wrong_counts_more_than_that_a_check_came_to_no_end(
     run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, end: type[BaseException]
 ) -> None:
-    real = FolderStore.open
-
-    def ended(self: FolderStore, key: str, version_id: str | None) -> Any:
-        if "2026/11/23" in key:
-            raise end
-        return real(self, key, version_id)
-
-    monkeypatch.setattr(FolderStore, "open", ended)
+    end_at("2026/11/23", end, monkeypatch)
     assert run()[0] == 3
     remove_an_object(tmp_path)
     code, out, _ = run("--report", str(tmp_path / "report.html"))

@@ -362,10 +362,9 @@ class _Walk:
     def _not_signed(self, key: str, found: Candidate) -> Finding:
         seal, given = found.seal, ", ".join(self._trusted)
         if self.unread and seal.key_id not in self._trusted and seal.key_id not in self._retired:
-            told = ", ".join(map(str, self.unread))
-            why = f"it is signed by the key {seal.key_id}, which a seal that could not be read may "
-            mend = "Make that seal readable, and check again"
-            return Unchecked(key, f"{why}name: {told}", mend)
+            which = f"a seal that could not be read may name: {', '.join(map(str, self.unread))}"
+            why = f"it is signed by the key {seal.key_id}, which {which}"
+            return Unchecked(key, why, "Make that seal readable, and check again")
         if seal.next_key is not None:
             told = f"it names the key {seal.next_key.id}, and is not signed by {given}"
             return UnlawfulRotationError(key, told)

@@ -40,10 +40,9 @@ class Wiring:
         """Return what all exports of a lane may take of their account's API quota together."""
         source, lane = request.source, request.lane
         if (source.slot, lane) not in self._reads:
-            calls_per_second = self.settings.direct_lane_calls_per_second
             self._reads[source.slot, lane] = Reads(
                 reader=lane,
-                calls_per_second=calls_per_second,
+                calls_per_second=self.settings.direct_lane_calls_per_second,
                 note=partial(self.ledger.note_reading, source),
                 seen=partial(self.ledger.reading, source),
                 clock=self.clock,
